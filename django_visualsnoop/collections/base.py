@@ -1,0 +1,176 @@
+"""The interface between the integration and a place where images are searched.
+
+It is the client's six calls, plus what the integration needs and some backends
+can do better than by a loop: bulk adding, limits, thresholds, all pairs.
+
+Unlike the drop-in client, whose calls return the service's dict for a missing
+or an existing id, a collection *raises* a ``VisualSnoopError`` for every
+outcome that is not a success.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django_visualsnoop.client.exceptions import NotFoundError, VisualSnoopError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from django_visualsnoop.client.results import ImageList, ImageResult, ListedImage, SearchResults
+    from django_visualsnoop.client.sources import ImageSource
+
+#: API v1: an image id is any string of 1 to 100 code points.
+MAX_IMAGE_ID_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two images of one collection that look alike; ``first_id < second_id``."""
+
+    first_id: str
+    second_id: str
+    rank: int
+    similarity: float | None
+
+
+class BaseCollection(ABC):
+    """One collection of images, named by an alias in the ``VISUALSNOOP`` setting.
+
+    Args:
+        alias: the key in the setting.
+        params: the setting's value for that alias.
+    """
+
+    #: Matches carry ``"similarity"``, so ``min_similarity`` can be given.
+    supports_similarity: ClassVar[bool] = False
+    #: A search can be restricted to given ids (``allowed``) by the collection itself.
+    supports_allowed: ClassVar[bool] = False
+    #: How many images ``add_images`` takes well at a time.
+    bulk_size: ClassVar[int] = 1
+    #: Upper bound, in seconds, of one ``delete_image`` or of ``add_images`` with ``bulk_size``
+    #: images; a worker's claim on a record must outlast it.
+    longest_call: float = 60.0
+
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+        self.alias = alias
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.alias!r}>"
+
+    @abstractmethod
+    def add_image(
+        self,
+        image: ImageSource,
+        image_id: str | None = None,
+        update_existing: bool = False,
+    ) -> ImageResult:
+        """Add one image; it is searchable, in every process, once this returns.
+
+        Args:
+            image: path, bytes, or a binary file (read from its start).
+            image_id: 1 to 100 code points; ``None`` lets the collection choose one.
+            update_existing: replace the image if the id exists.
+
+        Raises:
+            ConflictError: the id exists and ``update_existing`` is false.
+            ImageRefusedError: the bytes cannot be indexed.
+            InvalidImageIdError: the id is empty, too long or not encodable.
+        """
+
+    def add_images(
+        self, items: Iterable[tuple[str, ImageSource]]
+    ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
+        """Add or update many images; one that fails yields its error and stops nothing.
+
+        ``items`` is consumed lazily, so a caller may open one file at a time.
+        """
+        for image_id, image in items:
+            try:
+                yield image_id, self.add_image(image, image_id, update_existing=True)
+            except VisualSnoopError as error:
+                yield image_id, error
+
+    @abstractmethod
+    def get_image(self, image_id: str) -> ImageResult:
+        """Return what is known of one image; raise ``NotFoundError`` if it is not there."""
+
+    @abstractmethod
+    def delete_image(self, image_id: str) -> ImageResult:
+        """Delete one image; raise ``NotFoundError`` if it is not there."""
+
+    @abstractmethod
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+        """List images, newest first.
+
+        Args:
+            start: image id to start with, inclusive (``next_image_id`` of the page before).
+            count: page size, 1 to 1000; 100 if ``None``.
+        """
+
+    def iter_images(self) -> Iterator[ListedImage]:
+        """Walk the whole listing, page by page."""
+        start: str | None = None
+        while True:
+            page = self.get_images(start=start, count=1000)
+            yield from page["images"]
+            start = page["next_image_id"]
+            if start is None:
+                return
+
+    @abstractmethod
+    def search_images(
+        self,
+        image: ImageSource,
+        *,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> SearchResults:
+        """Find images that look like ``image``, closest first.
+
+        Args:
+            image: path, bytes, or a binary file (read from its start).
+            limit: at most this many matches; the backend's own cap if ``None``.
+            min_similarity: 0…1; only matches at least this similar. ``None`` is the
+                backend's own threshold.
+            allowed: search among these ids only (``supports_allowed``).
+
+        Raises:
+            ImageRefusedError: the bytes are no picture.
+            UnsupportedSearch: an argument that this backend cannot honour.
+        """
+
+    @abstractmethod
+    def search_images_by_id(
+        self,
+        image_id: str,
+        *,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> SearchResults:
+        """Find images that look like the one stored under ``image_id``, without that one.
+
+        Raises:
+            NotFoundError: the collection holds no such image.
+        """
+
+    def iter_pairs(self, *, min_similarity: float | None = None) -> Iterator[Pair]:
+        """Yield every pair of images that look alike, each once, in no promised order.
+
+        This default asks one search per image; a backend that can do better overrides it.
+        """
+        seen: set[tuple[str, str]] = set()
+        for listed in self.iter_images():
+            try:
+                found = self.search_images_by_id(listed["id"], min_similarity=min_similarity)
+            except NotFoundError:
+                continue  # deleted since it was listed
+            for match in found["results"]:
+                first, second = sorted((listed["id"], match["id"]))
+                if (first, second) not in seen:
+                    seen.add((first, second))
+                    yield Pair(first, second, match["rank"], match.get("similarity"))

@@ -1,0 +1,27 @@
+"""Errors of the integration. Those of the collections live in ``client.exceptions``."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured
+
+from django_visualsnoop.client.exceptions import VisualSnoopError
+
+__all__ = ["CollectionDoesNotExist", "MissingExtra", "UnsupportedSearch", "VisualSnoopError"]
+
+
+class CollectionDoesNotExist(ImproperlyConfigured):  # noqa: N818 -- named after Django's ConnectionDoesNotExist
+    """No such alias in the ``VISUALSNOOP`` setting."""
+
+
+class MissingExtra(ImproperlyConfigured):  # noqa: N818
+    """A backend needs packages that an extra of this distribution brings."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs packages that are not installed. "
+            f'Type: python -m pip install "django-visualsnoop[{extra}]"'
+        )
+
+
+class UnsupportedSearch(VisualSnoopError, ValueError):  # noqa: N818
+    """The collection cannot search in the way that was asked for."""

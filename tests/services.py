@@ -1,0 +1,30 @@
+"""Services that some tests need: how to reach them, and what a test without one does."""
+
+from __future__ import annotations
+
+import os
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+SERVICES = {
+    "redis": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9"),
+    "rabbitmq": os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
+}
+
+
+def require(name: str) -> str:
+    """Return the URL of a service; skip without it, or fail under ``REQUIRE_SERVICES=1``."""
+    url = SERVICES[name]
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=2).close()
+    except OSError as error:
+        missing = f"needs {name} at {parts.hostname}:{parts.port} ({error}); set TEST_{name.upper()}_URL"
+        if os.environ.get("REQUIRE_SERVICES") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return url

@@ -1,0 +1,88 @@
+"""Settings of the test suite. ``TEST_DATABASE`` chooses sqlite (default), postgresql or mariadb."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+SECRET_KEY = "only for tests"  # noqa: S105
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+ROOT_URLCONF = "tests.urls"
+STATIC_URL = "/static/"
+MEDIA_URL = "/media/"
+MEDIA_ROOT = os.environ.get("TEST_MEDIA_ROOT") or tempfile.mkdtemp(prefix="visualsnoop-test-media-")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_visualsnoop",
+    "django_visualsnoop.engine",
+    "tests.testapp",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+TEST_DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
+
+
+def database(name: str) -> dict[str, Any]:
+    """Return one entry of DATABASES on the server that ``TEST_DATABASE`` names."""
+    if TEST_DATABASE == "sqlite":
+        # Files, not memory: threads and worker processes must see the same database.
+        folder = Path(os.environ.get("TEST_SQLITE_FOLDER") or tempfile.mkdtemp(prefix="visualsnoop-test-db-"))
+        path = folder / f"{name}.sqlite3"
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": path,
+            "TEST": {"NAME": path.with_name(f"test_{name}.sqlite3")},
+            "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+        }
+    if TEST_DATABASE == "postgresql":
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": f"visualsnoop_{name}",
+            "HOST": os.environ.get("TEST_POSTGRESQL_HOST", "127.0.0.1"),
+            "USER": os.environ.get("TEST_POSTGRESQL_USER", "postgres"),
+            "PASSWORD": os.environ.get("TEST_POSTGRESQL_PASSWORD", ""),
+        }
+    if TEST_DATABASE == "mariadb":
+        return {
+            "ENGINE": "django.db.backends.mysql",
+            "NAME": f"visualsnoop_{name}",
+            "HOST": os.environ.get("TEST_MARIADB_HOST", "127.0.0.1"),
+            "USER": os.environ.get("TEST_MARIADB_USER", "root"),
+            "PASSWORD": os.environ.get("TEST_MARIADB_PASSWORD", ""),
+            "OPTIONS": {"charset": "utf8mb4"},
+        }
+    raise RuntimeError(
+        f"TEST_DATABASE={TEST_DATABASE!r} is unknown; use sqlite, postgresql or mariadb."
+    )
+
+
+DATABASES = {"default": database("default"), "other": database("other")}
+
+CELERY_BROKER_URL = "memory://"
