@@ -70,7 +70,9 @@ class ImageRefusedError(VisualSnoopError):
 class RateLimitedError(VisualSnoopError):
     """429: too many requests. ``retry_after`` is the wait asked for, in seconds, if known."""
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(message, **kwargs)
         self.retry_after = retry_after
 
@@ -78,7 +80,9 @@ class RateLimitedError(VisualSnoopError):
 class ServerError(VisualSnoopError):
     """5xx, or an answer that API v1 does not know. ``retry_after`` in seconds, if given."""
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(message, **kwargs)
         self.retry_after = retry_after
 
