@@ -15,15 +15,54 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django_visualsnoop.client.exceptions import NotFoundError, VisualSnoopError
+from django_visualsnoop.exceptions import UnsupportedSearch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from django_visualsnoop.client.results import ImageList, ImageResult, ListedImage, SearchResults
+    from django_visualsnoop.client.results import (
+        ImageList,
+        ImageResult,
+        ListedImage,
+        Match,
+        SearchResults,
+    )
     from django_visualsnoop.client.sources import ImageSource
 
-#: API v1: an image id is any string of 1 to 100 code points.
-MAX_IMAGE_ID_LENGTH = 100
+#: How many images a page of the listing has when the caller does not say, and at most.
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1000
+
+
+def page_size(count: int | None) -> int:
+    """Return the size of a page of the listing; ``ValueError`` if ``count`` is not positive."""
+    if count is None:
+        return DEFAULT_PAGE_SIZE
+    if count < 1:
+        raise ValueError(f"count must be at least 1, not {count!r}.")
+    return min(count, MAX_PAGE_SIZE)
+
+
+def narrow(
+    matches: list[Match],
+    limit: int | None,
+    min_similarity: float | None,
+    allowed: Collection[str] | None,
+) -> list[Match]:
+    """Keep the matches asked for, where the collection itself could not be asked.
+
+    Raises:
+        UnsupportedSearch: ``min_similarity`` is given and a match has no similarity.
+    """
+    if allowed is not None:
+        matches = [match for match in matches if match["id"] in allowed]
+    if min_similarity is not None:
+        if any("similarity" not in match for match in matches):
+            raise UnsupportedSearch(
+                "This collection gives no similarity, only a rank: leave min_similarity out."
+            )
+        matches = [match for match in matches if match["similarity"] >= min_similarity]
+    return matches[:limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +116,7 @@ class BaseCollection(ABC):
         Raises:
             ConflictError: the id exists and ``update_existing`` is false.
             ImageRefusedError: the bytes cannot be indexed.
-            InvalidImageIdError: the id is empty, too long or not encodable.
+            InvalidImageIdError: see ``django_visualsnoop.client.ids.check_image_id``.
         """
 
     def add_images(
@@ -107,14 +146,18 @@ class BaseCollection(ABC):
 
         Args:
             start: image id to start with, inclusive (``next_image_id`` of the page before).
-            count: page size, 1 to 1000; 100 if ``None``.
+                An id deleted since then resumes at its old place.
+            count: page size; 100 if ``None``, at most 1000 are given.
+
+        Raises:
+            ValueError: ``count`` is not positive.
         """
 
     def iter_images(self) -> Iterator[ListedImage]:
         """Walk the whole listing, page by page."""
         start: str | None = None
         while True:
-            page = self.get_images(start=start, count=1000)
+            page = self.get_images(start=start, count=MAX_PAGE_SIZE)
             yield from page["images"]
             start = page["next_image_id"]
             if start is None:
@@ -158,19 +201,29 @@ class BaseCollection(ABC):
             NotFoundError: the collection holds no such image.
         """
 
-    def iter_pairs(self, *, min_similarity: float | None = None) -> Iterator[Pair]:
+    def iter_pairs(
+        self,
+        *,
+        min_similarity: float | None = None,
+        touching: Collection[str] | None = None,
+    ) -> Iterator[Pair]:
         """Yield every pair of images that look alike, each once, in no promised order.
 
         This default asks one search per image; a backend that can do better overrides it.
+
+        Args:
+            min_similarity: as in ``search_images``.
+            touching: only pairs of which at least one id is among these.
         """
+        ids = (listed["id"] for listed in self.iter_images()) if touching is None else touching
         seen: set[tuple[str, str]] = set()
-        for listed in self.iter_images():
+        for image_id in ids:
             try:
-                found = self.search_images_by_id(listed["id"], min_similarity=min_similarity)
+                found = self.search_images_by_id(image_id, min_similarity=min_similarity)
             except NotFoundError:
-                continue  # deleted since it was listed
+                continue  # deleted meanwhile, or not indexed yet
             for match in found["results"]:
-                first, second = sorted((listed["id"], match["id"]))
+                first, second = sorted((image_id, match["id"]))
                 if (first, second) not in seen:
                     seen.add((first, second))
                     yield Pair(first, second, match["rank"], match.get("similarity"))
