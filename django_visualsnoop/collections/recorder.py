@@ -1,0 +1,266 @@
+"""A collection in memory, for the test suites of projects that use this package."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
+
+from django_visualsnoop.client.exceptions import ConflictError, ImageRefusedError, NotFoundError
+from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.client.sources import read_image
+from django_visualsnoop.collections.base import BaseCollection, narrow, page_size
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from django_visualsnoop.client.results import ImageList, ImageResult, Match, SearchResults
+    from django_visualsnoop.client.sources import ImageSource
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to a ``RecorderCollection``, recorded whether it succeeded or not.
+
+    Args:
+        method: ``"add_image"``, ``"get_image"``, ``"delete_image"``, ``"get_images"``,
+            ``"search_images"`` or ``"search_images_by_id"``.
+        image_id: the id that was given.
+        content: the image's bytes that were given.
+        arguments: the other arguments, by name.
+    """
+
+    method: str
+    image_id: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Image:
+    content: bytes
+    time: datetime
+
+
+class _State:
+    """What the recorders of one alias share, in all threads of the process."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, _Image] = {}
+        #: The last time of every id there ever was: a listing resumes at a deleted one.
+        self.times: dict[str, datetime] = {}
+        self.last_time = datetime.min.replace(tzinfo=UTC)
+        self.calls: list[Call] = []
+        self.failures: deque[BaseException] = deque()
+        self.standing_failure: BaseException | None = None
+
+
+_lock = threading.RLock()
+_states: defaultdict[str, _State] = defaultdict(_State)
+
+
+class RecorderCollection(BaseCollection):
+    """A collection that keeps images in memory and notes what it was asked.
+
+    Use it in the settings of a test suite::
+
+        VISUALSNOOP = {
+            "default": {"BACKEND": "django_visualsnoop.collections.recorder.RecorderCollection"}
+        }
+
+    and in a test::
+
+        collections["default"].clear()
+        ...
+        assert collections["default"].calls[-1].method == "add_image"
+
+    Identical bytes match with rank 0 and similarity 1.0, all else does not
+    match. Nothing is decoded: any bytes but none at all are an image. All
+    objects of one alias share one state, whichever thread made them;
+    ``clear()`` empties it.
+    """
+
+    supports_similarity: ClassVar[bool] = True
+    supports_allowed: ClassVar[bool] = True
+    bulk_size: ClassVar[int] = 100
+    longest_call = 1.0
+
+    @property
+    def _state(self) -> _State:
+        return _states[self.alias]
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls since the last ``clear()``, oldest first."""
+        with _lock:
+            return list(self._state.calls)
+
+    @property
+    def images(self) -> dict[str, bytes]:
+        """The bytes held now, by image id."""
+        with _lock:
+            return {image_id: image.content for image_id, image in self._state.images.items()}
+
+    def clear(self) -> None:
+        """Forget images, calls and failures to come, for every object of this alias."""
+        with _lock:
+            _states[self.alias] = _State()
+
+    def fail_with(self, error: BaseException, *, times: int = 1) -> None:
+        """Let the next ``times`` calls raise ``error``, after the failures asked for before."""
+        with _lock:
+            self._state.failures.extend([error] * times)
+
+    @contextmanager
+    def failing(self, error: BaseException) -> Iterator[None]:
+        """Let every call inside the block, in any thread, raise ``error``."""
+        with _lock:
+            self._state.standing_failure = error
+        try:
+            yield
+        finally:
+            with _lock:
+                self._state.standing_failure = None
+
+    def add_image(
+        self,
+        image: ImageSource,
+        image_id: str | None = None,
+        update_existing: bool = False,
+    ) -> ImageResult:
+        content = read_image(image)
+        with _lock:
+            state = self._called(
+                Call("add_image", image_id, content, {"update_existing": update_existing})
+            )
+            image_id = uuid4().hex if image_id is None else check_image_id(image_id)
+            _refuse_empty(content)
+            exists = image_id in state.images
+            if exists and not update_existing:
+                raise ConflictError(f"The image id {image_id!r} exists already.", status=409)
+            time = max(datetime.now(UTC), state.last_time + timedelta(microseconds=1))
+            state.times[image_id] = state.last_time = time
+            state.images[image_id] = _Image(content, time)
+            return self._result(image_id, "Updated" if exists else "Added", 200 if exists else 201)
+
+    def get_image(self, image_id: str) -> ImageResult:
+        with _lock:
+            self._called(Call("get_image", image_id))
+            return self._result(image_id, "OK", 200)
+
+    def delete_image(self, image_id: str) -> ImageResult:
+        with _lock:
+            state = self._called(Call("delete_image", image_id))
+            result = self._result(image_id, "Deleted", 200)
+            del state.images[image_id]
+            return result
+
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+        with _lock:
+            state = self._called(Call("get_images", start, arguments={"count": count}))
+            size = page_size(count)
+            newest_first = sorted(state.images.items(), key=lambda item: item[1].time, reverse=True)
+            if start is not None:
+                if start not in state.times:
+                    raise _not_found(start)
+                newest_first = [item for item in newest_first if item[1].time <= state.times[start]]
+            page, rest = newest_first[:size], newest_first[size:]
+            return {
+                "collection_id": self._collection_id,
+                "images": [
+                    {"id": image_id, "image_time": _written(image.time)} for image_id, image in page
+                ],
+                "next_image_id": rest[0][0] if rest else None,
+                "message": "OK",
+                "status": 200,
+            }
+
+    def search_images(
+        self,
+        image: ImageSource,
+        *,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> SearchResults:
+        content = read_image(image)
+        arguments = {"limit": limit, "min_similarity": min_similarity, "allowed": allowed}
+        with _lock:
+            self._called(Call("search_images", None, content, arguments))
+            _refuse_empty(content)
+            matches = narrow(self._identical(content), limit, min_similarity, allowed)
+        return {
+            "collection_id": self._collection_id,
+            "results": matches,
+            "message": "OK",
+            "status": 200,
+        }
+
+    def search_images_by_id(
+        self,
+        image_id: str,
+        *,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> SearchResults:
+        arguments = {"limit": limit, "min_similarity": min_similarity, "allowed": allowed}
+        with _lock:
+            state = self._called(Call("search_images_by_id", image_id, arguments=arguments))
+            found = self._result(image_id, "OK", 200)
+            matches = [
+                match
+                for match in self._identical(state.images[image_id].content)
+                if match["id"] != image_id
+            ]
+        return {**found, "results": narrow(matches, limit, min_similarity, allowed)}
+
+    def _called(self, call: Call) -> _State:
+        state = self._state
+        state.calls.append(call)
+        if state.standing_failure is not None:
+            raise state.standing_failure
+        if state.failures:
+            raise state.failures.popleft()
+        return state
+
+    @property
+    def _collection_id(self) -> str:
+        return sha256(self.alias.encode()).hexdigest()[:8]
+
+    def _result(self, image_id: str, message: str, status: int) -> ImageResult:
+        image = self._state.images.get(check_image_id(image_id))
+        if image is None:
+            raise _not_found(image_id)
+        return {
+            "collection_id": self._collection_id,
+            "image_id": image_id,
+            "image_time": _written(image.time),
+            "message": message,
+            "status": status,
+        }
+
+    def _identical(self, content: bytes) -> list[Match]:
+        return [
+            {"id": image_id, "rank": 0, "similarity": 1.0}
+            for image_id, image in self._state.images.items()
+            if image.content == content
+        ]
+
+
+def _refuse_empty(content: bytes) -> None:
+    if not content:
+        raise ImageRefusedError("The image is empty (0 bytes).", reason="empty", status=400)
+
+
+def _not_found(image_id: str) -> NotFoundError:
+    return NotFoundError(f"The collection holds no image {image_id!r}.", status=404)
+
+
+def _written(time: datetime) -> str:
+    return time.isoformat(timespec="microseconds")
