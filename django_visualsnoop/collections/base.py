@@ -93,7 +93,7 @@ class BaseCollection(ABC):
     #: images; a worker's claim on a record must outlast it.
     longest_call: float = 60.0
 
-    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:  # noqa: ARG002 -- for subclasses
         self.alias = alias
 
     def __repr__(self) -> str:

@@ -1,0 +1,382 @@
+"""What every collection must do; subclass ``CollectionContract`` once per backend."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image, ImageDraw
+
+from django_visualsnoop.client.exceptions import (
+    ConflictError,
+    ImageRefusedError,
+    InvalidImageIdError,
+    NotFoundError,
+)
+from django_visualsnoop.exceptions import UnsupportedSearch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from django_visualsnoop.client.sources import ImageSource
+    from django_visualsnoop.collections.base import BaseCollection
+
+IMAGE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
+
+ODD_IDS = [
+    "two words",
+    "a/b",
+    "a//b",
+    "/leading",
+    "trailing/",
+    "line\nbreak",
+    "tab\there",
+    "caf\u00e9",
+    "cafe\u0301",
+    "日本語",
+    "trailing space ",
+    " leading space",
+    "...",
+    "a?b=c",
+    "a#b",
+    "%41",
+    "a%2Fb",
+    "a+b&c;d",
+    "back\\slash",
+    "[x]:@!$'()*,",
+    "x" * 100,
+    "\N{GRINNING FACE}" * 100,
+]
+IMPOSSIBLE_IDS = ["", "x" * 101, "é" * 101, "nul\0", "\ud800", ".", "..", "a/../b", "./a"]
+
+
+@cache
+def image(number: int) -> bytes:
+    """Draw scene ``number``: shapes over a gradient, unlike those of other numbers."""
+    dice = random.Random(number)
+
+    def colour() -> tuple[int, int, int]:
+        return dice.randrange(256), dice.randrange(256), dice.randrange(256)
+
+    angle = dice.randrange(360)
+    gradient = Image.linear_gradient("L").rotate(angle, expand=False).resize((256, 192))
+    scene = Image.composite(
+        Image.new("RGB", gradient.size, colour()),
+        Image.new("RGB", gradient.size, colour()),
+        gradient,
+    )
+    draw = ImageDraw.Draw(scene)
+    for _ in range(14):
+        left, top = dice.randrange(-30, 236), dice.randrange(-30, 172)
+        box = (left, top, left + dice.randrange(20, 120), top + dice.randrange(20, 90))
+        draw_shape = dice.choice([draw.rectangle, draw.ellipse])
+        draw_shape(box, fill=colour())
+        draw.line((left, top, dice.randrange(256), dice.randrange(192)), fill=colour(), width=3)
+    written = io.BytesIO()
+    scene.save(written, "PNG")
+    return written.getvalue()
+
+
+class CollectionContract:
+    """Subclasses provide a fixture ``collection``, empty at the start of each test."""
+
+    #: The collection refuses bytes that are no picture.
+    decodes: ClassVar[bool] = True
+
+    def test_add_with_an_id(self, collection: BaseCollection) -> None:
+        added = collection.add_image(image(1), "first")
+        assert added["image_id"] == "first"
+        assert added["status"] == 201
+        assert IMAGE_TIME.fullmatch(added["image_time"])
+        assert re.fullmatch("[0-9a-f]{8}", added["collection_id"])
+
+    def test_add_without_an_id_chooses_a_new_one(self, collection: BaseCollection) -> None:
+        first = collection.add_image(image(1))
+        second = collection.add_image(image(1))
+        assert re.fullmatch("[0-9a-f]{32}", first["image_id"])
+        assert first["image_id"] != second["image_id"]
+        assert collection.get_image(first["image_id"])["image_time"] == first["image_time"]
+
+    def test_adding_an_existing_id_conflicts_and_changes_nothing(
+        self, collection: BaseCollection
+    ) -> None:
+        added = collection.add_image(image(1), "a")
+        with pytest.raises(ConflictError) as caught:
+            collection.add_image(image(2), "a")
+        assert caught.value.status == 409
+        assert collection.get_image("a")["image_time"] == added["image_time"]
+        assert collection.search_images(image(1))["results"][0]["id"] == "a"
+
+    def test_update_existing_replaces_the_picture(self, collection: BaseCollection) -> None:
+        added = collection.add_image(image(1), "a")
+        updated = collection.add_image(image(2), "a", update_existing=True)
+        assert updated["status"] == 200
+        assert updated["image_time"] > added["image_time"]
+        assert collection.search_images(image(2))["results"][0]["id"] == "a"
+        assert [m for m in collection.search_images(image(1))["results"] if m["rank"] == 0] == []
+
+    def test_update_existing_adds_a_missing_id(self, collection: BaseCollection) -> None:
+        assert collection.add_image(image(1), "a", update_existing=True)["status"] == 201
+        assert collection.get_image("a")["image_id"] == "a"
+
+    def test_update_existing_without_an_id_adds(self, collection: BaseCollection) -> None:
+        assert collection.add_image(image(1), None, update_existing=True)["status"] == 201
+
+    def test_delete(self, collection: BaseCollection) -> None:
+        collection.add_image(image(1), "a")
+        collection.add_image(image(2), "b")
+        assert collection.delete_image("a")["image_id"] == "a"
+        with pytest.raises(NotFoundError):
+            collection.get_image("a")
+        assert "a" not in [m["id"] for m in collection.search_images(image(1))["results"]]
+        assert [listed["id"] for listed in collection.iter_images()] == ["b"]
+        assert collection.add_image(image(1), "a")["status"] == 201
+
+    def test_missing_ids_are_not_found(self, collection: BaseCollection) -> None:
+        for call in (
+            collection.get_image,
+            collection.delete_image,
+            collection.search_images_by_id,
+        ):
+            with pytest.raises(NotFoundError) as caught:
+                call("missing")
+            assert caught.value.status == 404
+
+    def test_odd_ids_stay_as_they_are(self, collection: BaseCollection) -> None:
+        for image_id in ODD_IDS:
+            assert collection.add_image(image(1), image_id)["image_id"] == image_id
+            assert collection.get_image(image_id)["image_id"] == image_id
+        assert {listed["id"] for listed in collection.iter_images()} == set(ODD_IDS)
+        found = collection.search_images_by_id(ODD_IDS[0])["results"]
+        assert {match["id"] for match in found} == set(ODD_IDS[1:])
+        for image_id in ODD_IDS:
+            assert collection.get_images(start=image_id, count=1)["images"][0]["id"] == image_id
+            assert collection.delete_image(image_id)["image_id"] == image_id
+        assert list(collection.iter_images()) == []
+
+    @pytest.mark.parametrize(
+        ("one", "other"), [("case", "CASE"), ("a", "a "), ("caf\u00e9", "cafe\u0301"), ("ss", "ß")]
+    )
+    def test_ids_that_look_alike_differ(
+        self, collection: BaseCollection, one: str, other: str
+    ) -> None:
+        collection.add_image(image(1), one)
+        with pytest.raises(NotFoundError):
+            collection.get_image(other)
+        collection.add_image(image(1), other)
+        collection.delete_image(one)
+        assert collection.get_image(other)["image_id"] == other
+
+    @pytest.mark.parametrize("image_id", IMPOSSIBLE_IDS)
+    def test_impossible_ids_are_refused(self, collection: BaseCollection, image_id: str) -> None:
+        calls = (
+            lambda: collection.add_image(image(1), image_id),
+            lambda: collection.add_image(image(1), image_id, update_existing=True),
+            lambda: collection.get_image(image_id),
+            lambda: collection.delete_image(image_id),
+            lambda: collection.search_images_by_id(image_id),
+        )
+        for call in calls:
+            with pytest.raises(InvalidImageIdError):
+                call()
+        assert list(collection.iter_images()) == []
+
+    def test_empty_bytes_are_refused(self, collection: BaseCollection) -> None:
+        collection.add_image(image(1), "kept")
+        for call in (
+            lambda: collection.add_image(b"", "a"),
+            lambda: collection.add_image(b"", "kept", update_existing=True),
+            lambda: collection.search_images(b""),
+        ):
+            with pytest.raises(ImageRefusedError) as caught:
+                call()
+            assert caught.value.reason == "empty"
+        assert [listed["id"] for listed in collection.iter_images()] == ["kept"]
+
+    @pytest.mark.parametrize("content", [b"no picture at all", image(1)[:300]])
+    def test_undecodable_bytes_are_refused(
+        self, collection: BaseCollection, content: bytes
+    ) -> None:
+        if not self.decodes:
+            pytest.skip("this collection takes any bytes")
+        for call in (
+            lambda: collection.add_image(content, "a"),
+            lambda: collection.search_images(content),
+        ):
+            with pytest.raises(ImageRefusedError) as caught:
+                call()
+            assert caught.value.reason in {"undecodable", "unsupported"}
+        assert list(collection.iter_images()) == []
+
+    def test_listing_is_newest_first_in_pages(self, collection: BaseCollection) -> None:
+        for image_id in "abcde":
+            collection.add_image(image(1), image_id)
+        first = collection.get_images(count=2)
+        assert [listed["id"] for listed in first["images"]] == ["e", "d"]
+        assert first["next_image_id"] == "c"
+        second = collection.get_images(start="c", count=2)
+        assert [listed["id"] for listed in second["images"]] == ["c", "b"]
+        last = collection.get_images(start=second["next_image_id"], count=2)
+        assert [listed["id"] for listed in last["images"]] == ["a"]
+        assert last["next_image_id"] is None
+        times = [listed["image_time"] for listed in collection.get_images()["images"]]
+        assert all(IMAGE_TIME.fullmatch(time) for time in times)
+        assert times == sorted(set(times), reverse=True)
+
+    def test_listing_resumes_at_a_deleted_start(self, collection: BaseCollection) -> None:
+        for image_id in "abcd":
+            collection.add_image(image(1), image_id)
+        collection.delete_image("c")
+        page = collection.get_images(start="c")
+        assert [listed["id"] for listed in page["images"]] == ["b", "a"]
+
+    def test_updating_moves_to_the_front(self, collection: BaseCollection) -> None:
+        for image_id in "abc":
+            collection.add_image(image(1), image_id)
+        collection.add_image(image(1), "a", update_existing=True)
+        assert [listed["id"] for listed in collection.iter_images()] == ["a", "c", "b"]
+
+    def test_an_empty_collection(self, collection: BaseCollection) -> None:
+        page = collection.get_images()
+        assert page["images"] == []
+        assert page["next_image_id"] is None
+        assert collection.search_images(image(1))["results"] == []
+        assert list(collection.iter_pairs()) == []
+
+    def test_count_bounds(self, collection: BaseCollection) -> None:
+        for image_id in "ab":
+            collection.add_image(image(1), image_id)
+        assert len(collection.get_images(count=1)["images"]) == 1
+        assert len(collection.get_images(count=100_000)["images"]) == 2
+        for count in (0, -1):
+            with pytest.raises(ValueError, match=str(count)):
+                collection.get_images(count=count)
+
+    def test_add_images_goes_on_after_a_bad_one(self, collection: BaseCollection) -> None:
+        collection.add_image(image(3), "c")
+        items: list[tuple[str, ImageSource]] = [
+            ("a", image(1)),
+            ("bad", b""),
+            ("x" * 101, image(1)),
+            ("c", image(2)),
+        ]
+        outcomes = dict(collection.add_images(items))
+        assert list(outcomes) == ["a", "bad", "x" * 101, "c"]
+        assert isinstance(outcomes["bad"], ImageRefusedError)
+        assert isinstance(outcomes["x" * 101], InvalidImageIdError)
+        assert not isinstance(outcomes["a"], OSError)
+        assert outcomes["a"]["image_id"] == "a"
+        assert {listed["id"] for listed in collection.iter_images()} == {"a", "c"}
+        assert collection.search_images(image(2))["results"][0]["id"] == "c"
+
+    def test_add_images_takes_its_items_as_it_goes(self, collection: BaseCollection) -> None:
+        taken = 0
+
+        def items() -> Iterator[tuple[str, ImageSource]]:
+            nonlocal taken
+            for number in range(2 * collection.bulk_size + 2):
+                taken += 1
+                yield str(number), image(1)
+
+        outcomes = collection.add_images(items())
+        assert taken == 0
+        next(outcomes)
+        assert 1 <= taken <= collection.bulk_size + 1
+        assert len(list(outcomes)) == 2 * collection.bulk_size + 1
+
+    def test_search_finds_the_identical_picture(self, collection: BaseCollection) -> None:
+        for number in (1, 2, 3, 4):
+            collection.add_image(image(number), str(number))
+        for number in (1, 2, 3, 4):
+            found = collection.search_images(image(number))
+            assert found["results"][0]["id"] == str(number)
+            assert found["results"][0]["rank"] == 0
+            assert [match["id"] for match in found["results"] if match["rank"] == 0] == [
+                str(number)
+            ]
+            if collection.supports_similarity:
+                assert found["results"][0]["similarity"] == pytest.approx(1.0, abs=1e-3)
+
+    def test_search_by_id_leaves_itself_out(self, collection: BaseCollection) -> None:
+        collection.add_image(image(1), "a")
+        collection.add_image(image(2), "b")
+        collection.add_image(image(1), "a again")
+        found = collection.search_images_by_id("a")
+        assert found["image_id"] == "a"
+        assert found["results"][0]["id"] == "a again"
+        assert found["results"][0]["rank"] == 0
+        assert "a" not in [match["id"] for match in found["results"]]
+
+    def test_results_are_sorted_by_rank(self, collection: BaseCollection) -> None:
+        for number in range(6):
+            collection.add_image(image(number % 3), str(number))
+        ranks = [match["rank"] for match in collection.search_images(image(1))["results"]]
+        assert ranks[:2] == [0, 0]
+        assert ranks == sorted(ranks)
+        assert all(type(rank) is int for rank in ranks)
+
+    def test_limit(self, collection: BaseCollection) -> None:
+        for image_id in "abc":
+            collection.add_image(image(1), image_id)
+        assert len(collection.search_images(image(1), limit=2)["results"]) == 2
+        assert len(collection.search_images_by_id("a", limit=1)["results"]) == 1
+
+    def test_min_similarity(self, collection: BaseCollection) -> None:
+        for number in range(4):
+            collection.add_image(image(number), str(number))
+        collection.add_image(image(1), "copy")
+        try:
+            found = collection.search_images(image(1), min_similarity=0.95)
+            by_id = collection.search_images_by_id("1", min_similarity=0.95)
+        except UnsupportedSearch:
+            assert not collection.supports_similarity
+        else:
+            assert {match["id"] for match in found["results"]} == {"1", "copy"}
+            assert all(match["similarity"] >= 0.95 for match in found["results"])
+            assert [match["id"] for match in by_id["results"]] == ["copy"]
+
+    def test_allowed(self, collection: BaseCollection) -> None:
+        for image_id in "abc":
+            collection.add_image(image(1), image_id)
+        if not collection.supports_allowed:
+            pytest.skip("this collection cannot restrict a search")
+        found = collection.search_images(image(1), allowed={"b", "other"}, limit=1)
+        assert [match["id"] for match in found["results"]] == ["b"]
+        found = collection.search_images_by_id("a", allowed=["a", "c"])
+        assert [match["id"] for match in found["results"]] == ["c"]
+        assert collection.search_images(image(1), allowed=())["results"] == []
+
+    def test_pairs(self, collection: BaseCollection) -> None:
+        for image_id in "cab":
+            collection.add_image(image(1), image_id)
+        collection.add_image(image(2), "other")
+        copies = [
+            (pair.first_id, pair.second_id) for pair in collection.iter_pairs() if pair.rank == 0
+        ]
+        assert sorted(copies) == [("a", "b"), ("a", "c"), ("b", "c")]
+
+    @pytest.mark.parametrize("kind", ["str", "path", "bytes", "file", "content", "upload"])
+    def test_image_sources(self, collection: BaseCollection, tmp_path: Path, kind: str) -> None:
+        path = tmp_path / "image.png"
+        path.write_bytes(image(1))
+        half_read = io.BytesIO(image(1))
+        half_read.read(50)
+        sources: dict[str, ImageSource] = {
+            "str": str(path),
+            "path": path,
+            "bytes": image(1),
+            "file": half_read,
+            "content": ContentFile(image(1)),
+            "upload": SimpleUploadedFile("image.png", image(1)),
+        }
+        collection.add_image(sources[kind], "a")
+        for _ in range(2):
+            assert collection.search_images(sources[kind])["results"][0]["id"] == "a"
+        assert not half_read.closed

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from django_visualsnoop.client.exceptions import ServerError, TransportError
+from django_visualsnoop.collections.recorder import RecorderCollection
+from tests.collections.contract import CollectionContract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def collection() -> Iterator[RecorderCollection]:
+    recorder = RecorderCollection("recorder", {})
+    yield recorder
+    recorder.clear()
+
+
+class TestRecorderCollection(CollectionContract):
+    decodes = False
+
+
+def test_calls_are_recorded_even_when_they_fail(collection: RecorderCollection) -> None:
+    collection.add_image(b"x", "a", update_existing=True)
+    with pytest.raises(OSError, match="holds no image 'b'"):
+        collection.delete_image("b")
+    collection.search_images(b"y", limit=3)
+    added, deleted, searched = collection.calls
+    assert (added.method, added.image_id, added.content) == ("add_image", "a", b"x")
+    assert added.arguments == {"update_existing": True}
+    assert (deleted.method, deleted.image_id) == ("delete_image", "b")
+    assert (searched.method, searched.content) == ("search_images", b"y")
+    assert searched.arguments["limit"] == 3
+    assert collection.images == {"a": b"x"}
+
+
+def test_failures_come_in_the_order_asked_for(collection: RecorderCollection) -> None:
+    collection.fail_with(TransportError("down"), times=2)
+    collection.fail_with(ServerError("broken"))
+    for error in (TransportError, TransportError, ServerError):
+        with pytest.raises(error):
+            collection.add_image(b"x", "a")
+    assert collection.images == {}
+    assert collection.add_image(b"x", "a")["status"] == 201
+    assert len(collection.calls) == 4
+
+
+def test_failing_lasts_as_long_as_the_block(collection: RecorderCollection) -> None:
+    with collection.failing(TransportError("down")):
+        for _ in range(2):
+            with pytest.raises(TransportError):
+                collection.get_images()
+    assert collection.get_images()["images"] == []
+
+
+def test_state_is_shared_by_alias_across_threads_and_cleared_for_all(
+    collection: RecorderCollection,
+) -> None:
+    def work() -> None:
+        RecorderCollection("recorder", {}).add_image(b"x", "a")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    other = RecorderCollection("another", {})
+    assert collection.images == {"a": b"x"}
+    assert other.images == {}
+    RecorderCollection("recorder", {}).clear()
+    assert collection.images == {}
+    assert collection.calls == []
