@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from requests import exceptions as requests_exceptions
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from requests import Response
 
 
@@ -87,9 +91,71 @@ class ServerError(VisualSnoopError):
         self.retry_after = retry_after
 
 
-class TransportError(VisualSnoopError):
-    """No answer came: refused, reset, timed out, or the name is unknown."""
+class TransportError(VisualSnoopError, requests_exceptions.ConnectionError):
+    """No answer came: refused, reset, or the name is unknown.
+
+    Also a ``requests.ConnectionError``, which is what ``visualsnoop`` 0.2 let through.
+    """
 
 
-class NotJSONError(ServerError):
-    """The answer was not a JSON object, so it is no VisualSnoop service that answered."""
+class TimedOutError(TransportError, requests_exceptions.Timeout):
+    """No answer came in time."""
+
+
+class NotJSONError(ServerError, ValueError):
+    """The answer was not a JSON object, so it is no VisualSnoop service that answered.
+
+    Also a ``ValueError``, which is what ``visualsnoop`` 0.2 let through.
+    """
+
+
+IMAGE_REFUSALS = {400: "undecodable", 411: "empty", 413: "too_large", 415: "unsupported"}
+
+
+def error_for(
+    status: int,
+    message: str,
+    *,
+    payload: dict[str, Any] | None = None,
+    response: Response | None = None,
+    retry_after: float | None = None,
+    image_sent: bool = False,
+) -> VisualSnoopError:
+    """Return the error that says what an unsuccessful HTTP ``status`` means.
+
+    Args:
+        status: the HTTP status.
+        message: what happened, in words for a person.
+        payload: the service's JSON object, if it sent one.
+        response: the answer.
+        retry_after: the wait that the service asked for, in seconds.
+        image_sent: the request had an image in it, which is what a 400 is about.
+    """
+    details: dict[str, Any] = {"status": status, "payload": payload, "response": response}
+    if status in {401, 403}:
+        return AuthenticationError(message, **details)
+    if status == 404:
+        return NotFoundError(message, **details)
+    if status == 409:
+        return ConflictError(message, **details)
+    if status == 429:
+        return RateLimitedError(message, retry_after=retry_after, **details)
+    if status == 400 and not image_sent:
+        return VisualSnoopError(message, **details)
+    if status in IMAGE_REFUSALS:
+        return ImageRefusedError(message, reason=IMAGE_REFUSALS[status], **details)
+    return ServerError(message, retry_after=retry_after, **details)
+
+
+def raise_for_result(result: Mapping[str, Any], *, image_sent: bool = False) -> None:
+    """Raise the fitting ``VisualSnoopError`` if a dict of ``Collection`` is no success.
+
+    Args:
+        result: what a call of ``django_visualsnoop.client.models.Collection`` returned.
+        image_sent: the call sent an image, so that a 400 refuses that image.
+    """
+    status = result["status"]
+    if not 200 <= status < 300:
+        raise error_for(
+            status, result.get("message", ""), payload=dict(result), image_sent=image_sent
+        )
