@@ -1,0 +1,167 @@
+"""A collection on a service that speaks API v1, ours or another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from django_visualsnoop.client import models as client
+from django_visualsnoop.client.exceptions import ImageRefusedError, ServerError, raise_for_result
+from django_visualsnoop.client.sources import read_image
+from django_visualsnoop.client.transport import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, longest_call
+from django_visualsnoop.collections.base import BaseCollection, narrow, page_size
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
+    from django_visualsnoop.client.sources import ImageSource
+    from django_visualsnoop.client.transport import Timeout
+
+REQUIRED = ("ENDPOINT", "PUBLIC_KEY", "SECRET_KEY")
+KNOWN = {*REQUIRED, "BACKEND", "NAME", "TIMEOUT", "OPTIONS"}
+KNOWN_OPTIONS = {"max_retries", "proxies", "verify"}
+
+
+class HTTPCollection(BaseCollection):
+    """A collection on a VisualSnoop service.
+
+    Args:
+        alias: the key in ``VISUALSNOOP``.
+        params: ``ENDPOINT`` (the base URL of the API), ``PUBLIC_KEY`` and ``SECRET_KEY``;
+            optionally ``TIMEOUT`` (seconds, or a pair: to connect, between two
+            bytes) and ``OPTIONS``, a dict of ``max_retries``, ``proxies`` and
+            ``verify`` (the last two as in ``requests``).
+
+    ``min_similarity`` can be given if the service puts ``"similarity"`` into its
+    matches, which API v1 leaves open. ``limit`` and ``allowed`` choose among
+    the matches that the service sends, which may be capped.
+
+    Raises:
+        ImproperlyConfigured: a setting is missing or unknown.
+    """
+
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+        super().__init__(alias, params)
+        _check(alias, params)
+        options = params.get("OPTIONS") or {}
+        timeout = _timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
+        max_retries = options.get("max_retries", DEFAULT_MAX_RETRIES)
+        self.longest_call = longest_call(timeout, max_retries)
+        self._client = client.Collection(
+            params["PUBLIC_KEY"],
+            params["SECRET_KEY"],
+            endpoint=params["ENDPOINT"],
+            proxies=options.get("proxies"),
+            max_retries=max_retries,
+            timeout=timeout,
+            connect=False,
+        )
+        self._client.session.verify = options.get("verify", True)
+
+    def add_image(
+        self,
+        image: ImageSource,
+        image_id: str | None = None,
+        update_existing: bool = False,
+    ) -> ImageResult:
+        result = self._client.add_image(_content(image), image_id, update_existing)
+        return cast("ImageResult", self._success(result, "image_id", image_sent=True))
+
+    def get_image(self, image_id: str) -> ImageResult:
+        return cast("ImageResult", self._success(self._client.get_image(image_id), "image_id"))
+
+    def delete_image(self, image_id: str) -> ImageResult:
+        return cast("ImageResult", self._success(self._client.delete_image(image_id), "image_id"))
+
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+        result = self._client.get_images(start, page_size(count))
+        return cast("ImageList", self._success(result, "images", "next_image_id"))
+
+    def search_images(
+        self,
+        image: ImageSource,
+        *,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> SearchResults:
+        result = self._client.search_images(_content(image))
+        self._success(result, "results", image_sent=True)
+        result["results"] = narrow(result["results"], limit, min_similarity, allowed)
+        return cast("SearchResults", result)
+
+    def search_images_by_id(
+        self,
+        image_id: str,
+        *,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> SearchResults:
+        result = self._success(self._client.search_images_by_id(image_id), "results")
+        result["results"] = narrow(result["results"], limit, min_similarity, allowed)
+        return cast("SearchResults", result)
+
+    def _success(
+        self, result: dict[str, Any], *expected: str, image_sent: bool = False
+    ) -> dict[str, Any]:
+        raise_for_result(result, image_sent=image_sent)
+        missing = [key for key in expected if key not in result]
+        if missing:
+            raise ServerError(
+                f"The answer lacks {' and '.join(missing)}, so no VisualSnoop service gave it. "
+                f'Check VISUALSNOOP["{self.alias}"]["ENDPOINT"].',
+                status=result["status"],
+                payload=result,
+            )
+        return result
+
+
+def _content(image: ImageSource) -> bytes:
+    content = read_image(image)
+    if not content:  # the answer depends on the web server in front of the service
+        raise ImageRefusedError("The image is empty (0 bytes).", reason="empty", status=400)
+    return content
+
+
+def _check(alias: str, params: Mapping[str, Any]) -> None:
+    for key in REQUIRED:
+        value = params.get(key)
+        if not isinstance(value, str) or not value.strip():
+            state = "missing or empty" if not value else f"a {type(value).__name__}, not a string"
+            raise ImproperlyConfigured(
+                f'VISUALSNOOP["{alias}"]["{key}"] is {state}. Add it to the settings.'
+            )
+    parts = urlsplit(params["ENDPOINT"])
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ImproperlyConfigured(
+            f'VISUALSNOOP["{alias}"]["ENDPOINT"] is {params["ENDPOINT"]!r}, which is no URL. '
+            'Write it like "https://images.example.com/api/v1".'
+        )
+    _refuse_unknown(f'VISUALSNOOP["{alias}"]', params, KNOWN)
+    _refuse_unknown(
+        f'VISUALSNOOP["{alias}"]["OPTIONS"]', params.get("OPTIONS") or {}, KNOWN_OPTIONS
+    )
+
+
+def _refuse_unknown(setting: str, given: Mapping[str, Any], known: set[str]) -> None:
+    unknown = ", ".join(repr(key) for key in sorted(set(given) - known))
+    if unknown:
+        raise ImproperlyConfigured(
+            f"{setting} has an unknown {unknown}; it takes {', '.join(sorted(known))}."
+        )
+
+
+def _timeout(alias: str, value: Any) -> Timeout:
+    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(numbers) != 2 or not all(
+        isinstance(number, (int, float)) and number > 0 for number in numbers
+    ):
+        raise ImproperlyConfigured(
+            f'VISUALSNOOP["{alias}"]["TIMEOUT"] is {value!r}. Write seconds, or a pair like '
+            "(3.05, 30): to connect, and to wait for the next byte."
+        )
+    return float(numbers[0]), float(numbers[1])

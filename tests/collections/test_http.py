@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from django_visualsnoop.client.exceptions import (
+    AuthenticationError,
+    ImageRefusedError,
+    NotFoundError,
+    ServerError,
+    VisualSnoopError,
+)
+from django_visualsnoop.collections.http import HTTPCollection
+from django_visualsnoop.exceptions import UnsupportedSearch
+from tests.collections.contract import CollectionContract, image
+from tests.v1server import PUBLIC_KEY, SECRET_KEY, Fault, V1Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def server() -> Iterator[V1Server]:
+    with V1Server() as server:
+        yield server
+
+
+def params(**changes: Any) -> dict[str, Any]:
+    return {
+        "NAME": "hosted",
+        "ENDPOINT": "https://images.example.com/api/v1",
+        "PUBLIC_KEY": PUBLIC_KEY,
+        "SECRET_KEY": SECRET_KEY,
+        "OPTIONS": {},
+        **changes,
+    }
+
+
+@pytest.fixture
+def collection(server: V1Server) -> HTTPCollection:
+    return HTTPCollection("hosted", params(ENDPOINT=server.endpoint))
+
+
+class TestHTTPCollection(CollectionContract):
+    pass
+
+
+def test_making_one_calls_nobody(server: V1Server) -> None:
+    HTTPCollection("hosted", params(ENDPOINT=server.endpoint))
+    assert server.received == []
+
+
+@pytest.mark.parametrize("key", ["ENDPOINT", "PUBLIC_KEY", "SECRET_KEY"])
+@pytest.mark.parametrize("value", [None, "", " ", 5])
+def test_a_missing_key_is_named(key: str, value: object) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf'VISUALSNOOP\["hosted"\]\["{key}"\]'):
+        HTTPCollection("hosted", params(**{key: value}))
+
+
+def test_a_bad_key_is_not_shown() -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        HTTPCollection("hosted", params(SECRET_KEY=b"hush"))
+    assert "hush" not in str(caught.value)
+    assert "a bytes, not a string" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ENDPOINT": "images.example.com/api/v1"}, "is no URL"),
+        ({"ENDPOINT": "ftp://images.example.com"}, "is no URL"),
+        ({"TIMEOUTS": 3}, "unknown 'TIMEOUTS'"),
+        ({"OPTIONS": {"proxy": {}}}, r"\[\"OPTIONS\"\] has an unknown 'proxy'; it takes max_ret"),
+        ({"TIMEOUT": 0}, "TIMEOUT"),
+        ({"TIMEOUT": None}, "TIMEOUT"),
+        ({"TIMEOUT": (1, 2, 3)}, "TIMEOUT"),
+    ],
+)
+def test_a_bad_setting_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=message):
+        HTTPCollection("hosted", params(**changes))
+
+
+def test_the_longest_call_follows_the_settings() -> None:
+    quick = params(TIMEOUT=(2, 10), OPTIONS={"max_retries": 0})
+    assert HTTPCollection("hosted", quick).longest_call == 12
+    patient = params(TIMEOUT=10, OPTIONS={"max_retries": 1})
+    assert HTTPCollection("hosted", patient).longest_call == 2 * 20 + 30
+
+
+def test_options_reach_the_client(server: V1Server) -> None:
+    server.faults.append(Fault.refusal(429, Retry_After="0"))
+    collection = HTTPCollection(
+        "hosted", params(ENDPOINT=server.endpoint, OPTIONS={"max_retries": 0})
+    )
+    with pytest.raises(VisualSnoopError) as caught:
+        collection.get_images()
+    assert caught.value.status == 429
+
+
+def test_the_proxy_is_used(server: V1Server) -> None:
+    proxies = {"http": server.endpoint.removesuffix("/api/v1")}
+    collection = HTTPCollection(
+        "hosted", params(ENDPOINT="http://images.invalid/api/v1", OPTIONS={"proxies": proxies})
+    )
+    server.faults.append(Fault.refusal(404))
+    with pytest.raises(NotFoundError):
+        collection.get_image("a")
+    assert server.received[0].target == "http://images.invalid/api/v1/image/a"
+
+
+def test_wrong_keys(server: V1Server) -> None:
+    collection = HTTPCollection("hosted", params(ENDPOINT=server.endpoint, SECRET_KEY="wrong"))
+    with pytest.raises(AuthenticationError) as caught:
+        collection.add_image(image(1), "a")
+    assert caught.value.status == 401
+    assert "wrong" not in repr(collection) + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(400, "undecodable"), (411, "empty"), (413, "too_large"), (415, "unsupported")],
+)
+def test_the_reason_of_a_refused_image(
+    server: V1Server, collection: HTTPCollection, status: int, reason: str
+) -> None:
+    server.faults.append(Fault.refusal(status, "Not this one"))
+    with pytest.raises(ImageRefusedError, match="Not this one") as caught:
+        collection.add_image(image(1), "a")
+    assert (caught.value.reason, caught.value.status) == (reason, status)
+
+
+def test_a_400_without_an_image_refuses_no_image(
+    server: V1Server, collection: HTTPCollection
+) -> None:
+    server.faults.append(Fault.refusal(400, "Bad request"))
+    with pytest.raises(VisualSnoopError, match="Bad request") as caught:
+        collection.get_image("a")
+    assert not isinstance(caught.value, ImageRefusedError)
+    assert caught.value.status == 400
+
+
+def test_an_empty_image_is_not_sent(server: V1Server, collection: HTTPCollection) -> None:
+    with pytest.raises(ImageRefusedError):
+        collection.search_images(b"")
+    assert server.received == []
+
+
+def test_a_success_that_is_no_answer_of_api_v1(
+    server: V1Server, collection: HTTPCollection
+) -> None:
+    server.faults.extend([Fault(body=b'{"ok": true}')] * 3)
+    for call in (
+        lambda: collection.add_image(image(1), "a"),
+        lambda: collection.search_images(image(1)),
+        lambda: collection.get_images(),
+    ):
+        with pytest.raises(ServerError, match=r'VISUALSNOOP\["hosted"\]\["ENDPOINT"\]'):
+            call()
+
+
+def matches_of(*matches: dict[str, Any]) -> Fault:
+    answer = {"results": matches, "collection_id": "5eed1234", "message": "OK", "status": 200}
+    return Fault(body=json.dumps(answer).encode())
+
+
+def test_min_similarity_by_the_similarity_that_matches_carry(
+    server: V1Server, collection: HTTPCollection
+) -> None:
+    near = {"id": "near", "rank": 1, "similarity": 0.9}
+    far = {"id": "far", "rank": 7, "similarity": 0.5}
+    server.faults.extend([matches_of(near, far), matches_of(near, far), matches_of(near, far)])
+    assert collection.search_images(image(1), min_similarity=0.9)["results"] == [near]
+    assert collection.search_images_by_id("a", min_similarity=0.5)["results"] == [near, far]
+    assert collection.search_images_by_id("a")["results"] == [near, far]
+
+
+def test_min_similarity_without_a_similarity_is_unsupported(
+    server: V1Server, collection: HTTPCollection
+) -> None:
+    server.faults.append(matches_of({"id": "near", "rank": 0}))
+    with pytest.raises(UnsupportedSearch, match="min_similarity"):
+        collection.search_images(image(1), min_similarity=0.1)
+
+
+def test_allowed_comes_before_the_limit(collection: HTTPCollection) -> None:
+    for image_id in "abcd":
+        collection.add_image(image(1), image_id)
+    found = collection.search_images(image(1), allowed={"c", "d"}, limit=1)
+    assert [match["id"] for match in found["results"]] == ["c"]
+    found = collection.search_images_by_id("c", allowed={"c", "d"}, limit=5)
+    assert [match["id"] for match in found["results"]] == ["d"]
