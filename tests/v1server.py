@@ -205,6 +205,7 @@ def see(body: bytes) -> bytes:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: V1Server
 
     def respond(self) -> None:
