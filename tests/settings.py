@@ -53,7 +53,9 @@ def database(name: str) -> dict[str, Any]:
     """Return one entry of DATABASES on the server that ``TEST_DATABASE`` names."""
     if TEST_DATABASE == "sqlite":
         # Files, not memory: threads and worker processes must see the same database.
-        folder = Path(os.environ.get("TEST_SQLITE_FOLDER") or tempfile.mkdtemp(prefix="visualsnoop-test-db-"))
+        folder = Path(
+            os.environ.get("TEST_SQLITE_FOLDER") or tempfile.mkdtemp(prefix="visualsnoop-test-db-")
+        )
         path = folder / f"{name}.sqlite3"
         return {
             "ENGINE": "django.db.backends.sqlite3",
@@ -84,5 +86,10 @@ def database(name: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": database("default"), "other": database("other")}
+
+VISUALSNOOP = {
+    "default": {},
+    "archive": {"NAME": "archive"},
+}
 
 CELERY_BROKER_URL = "memory://"

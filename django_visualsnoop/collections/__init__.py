@@ -64,9 +64,8 @@ class CollectionHandler(BaseConnectionHandler):
     def reset(self, *, setting: str, **kwargs: Any) -> None:
         """Forget everything when tests override the setting."""
         if setting == self.settings_name:
-            self._settings = None
             self.__dict__.pop("settings", None)
-            self._connections = type(self._connections)(self.thread_critical)
+            self.__init__()  # type: ignore[misc]
 
 
 collections = CollectionHandler()

@@ -89,6 +89,8 @@ class BaseCollection(ABC):
     supports_allowed: ClassVar[bool] = False
     #: How many images ``add_images`` takes well at a time.
     bulk_size: ClassVar[int] = 1
+    #: The largest file that is sent to it, in bytes.
+    max_bytes: int = 20 * 1024 * 1024
     #: Upper bound, in seconds, of one ``delete_image`` or of ``add_images`` with ``bulk_size``
     #: images; a worker's claim on a record must outlast it.
     longest_call: float = 60.0

@@ -1,0 +1,206 @@
+"""``duplicates()``: pairs of images that look alike → groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from django.db import models
+
+from django_visualsnoop.collections import collections
+from django_visualsnoop.searching import check_similarity, fields_searched
+
+if TYPE_CHECKING:
+    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.querysets import VisualSnoopQuerySet
+
+_Model = TypeVar("_Model", bound=models.Model)
+
+#: Groups whose rows are fetched together.
+GROUPS_PER_QUERY = 100
+#: Keys that one SQL condition may list; beyond that all keys are read.
+MAX_LISTED = 5000
+
+
+@dataclass(frozen=True)
+class Member(Generic[_Model]):
+    """One row of a group, and how close it comes to the one it resembles most."""
+
+    row: _Model
+    rank: int
+    #: 0…1; ``None`` where the collection does not tell.
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class DuplicateGroup(Sequence[_Model]):
+    """Two or more rows whose pictures are copies of each other, closest first."""
+
+    members: tuple[Member[_Model], ...]
+
+    @property
+    def rank(self) -> int:
+        """The rank of its closest pair."""
+        return self.members[0].rank
+
+    @property
+    def similarity(self) -> float | None:
+        """The similarity of its closest pair."""
+        return self.members[0].similarity
+
+    @overload
+    def __getitem__(self, index: int) -> _Model: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_Model]: ...
+    def __getitem__(self, index: int | slice) -> _Model | Sequence[_Model]:
+        if isinstance(index, slice):
+            return tuple(member.row for member in self.members[index])
+        return self.members[index].row
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A member that is not fetched yet."""
+
+    key: Any
+    rank: int
+    similarity: float | None
+
+
+class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
+    """The groups that were found, best first. Their rows are fetched when they are looked at,
+    in one query for up to ``GROUPS_PER_QUERY`` groups.
+    """
+
+    def __init__(self, queryset: models.QuerySet[_Model], groups: list[list[_Key]]) -> None:
+        self._queryset = queryset
+        self._groups = groups
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @overload
+    def __getitem__(self, index: int) -> DuplicateGroup[_Model]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[DuplicateGroup[_Model]]: ...
+    def __getitem__(
+        self, index: int | slice
+    ) -> DuplicateGroup[_Model] | Sequence[DuplicateGroup[_Model]]:
+        if isinstance(index, slice):
+            return DuplicateGroups(self._queryset, self._groups[index])
+        return self._fetch([self._groups[index]])[0]
+
+    def __iter__(self) -> Iterator[DuplicateGroup[_Model]]:
+        for start in range(0, len(self._groups), GROUPS_PER_QUERY):
+            yield from self._fetch(self._groups[start : start + GROUPS_PER_QUERY])
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} groups of duplicate {self._queryset.model._meta.verbose_name_plural}>"
+
+    def _fetch(self, groups: list[list[_Key]]) -> list[DuplicateGroup[_Model]]:
+        keys = {member.key for group in groups for member in group}
+        rows = {row.pk: row for row in self._queryset.filter(pk__in=keys)}
+        fetched = (
+            tuple(
+                Member(rows[member.key], member.rank, member.similarity)
+                for member in group
+                if member.key in rows
+            )
+            for group in groups
+        )
+        # Rows may have been deleted since the groups were found.
+        return [DuplicateGroup(members) for members in fetched if len(members) > 1]
+
+
+def find_duplicates(
+    queryset: VisualSnoopQuerySet[_Model],
+    *,
+    of: models.QuerySet[Any] | None,
+    field: str | None,
+    min_similarity: float | None,
+) -> DuplicateGroups[_Model]:
+    """See ``VisualSnoopQuerySet.duplicates()``."""
+    check_similarity(min_similarity)
+    fields = fields_searched(queryset.model, field)
+    filtered = queryset.query.has_filters()
+    selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
+    pairs = _pairs(fields, queryset.db, selected, min_similarity)
+    keys = {key for pair in pairs for key in pair}
+    if of is None and selected is not None:
+        present = selected
+    elif len(keys) <= MAX_LISTED:
+        present = _keys(queryset.filter(pk__in=keys))
+    else:
+        present = _keys(queryset)
+    pairs = {pair: found for pair, found in pairs.items() if present.issuperset(pair)}
+    return DuplicateGroups(queryset, _groups(pairs))
+
+
+def _keys(queryset: models.QuerySet[Any]) -> set[Any]:
+    return set(queryset.order_by().values_list("pk", flat=True))
+
+
+def _pairs(
+    fields: tuple[IndexedField, ...],
+    database: str,
+    selected: set[Any] | None,
+    min_similarity: float | None,
+) -> dict[tuple[Any, Any], tuple[int, float | None]]:
+    """Return pairs of keys of different rows, each with the rank of its closest pictures."""
+    found: dict[tuple[Any, Any], tuple[int, float | None]] = {}
+    for alias in {field.collection for field in fields}:
+        here = [field for field in fields if field.collection == alias]
+        touching = None
+        if selected is not None:
+            touching = {
+                field.image_id(field.key_text(key), database) for field in here for key in selected
+            }
+        for pair in collections[alias].iter_pairs(min_similarity=min_similarity, touching=touching):
+            first, second = (
+                _key_of(image_id, here, database) for image_id in (pair.first_id, pair.second_id)
+            )
+            if first is None or second is None or first == second:
+                continue
+            keys = (first, second) if str(first) < str(second) else (second, first)
+            if keys not in found or pair.rank < found[keys][0]:
+                found[keys] = (pair.rank, pair.similarity)
+    return found
+
+
+def _key_of(image_id: str, fields: list[IndexedField], database: str) -> Any | None:
+    for field in fields:
+        key = field.key_from_image_id(image_id, database)
+        if key is not None:
+            return key
+    return None
+
+
+def _groups(pairs: dict[tuple[Any, Any], tuple[int, float | None]]) -> list[list[_Key]]:
+    """Return the connected components of the pairs, the one with the closest pair first."""
+    parent: dict[Any, Any] = {}
+
+    def root(key: Any) -> Any:
+        parent.setdefault(key, key)
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    closest: dict[Any, _Key] = {}
+    for keys, (rank, similarity) in pairs.items():
+        parent[root(keys[0])] = root(keys[1])
+        for key in keys:
+            if key not in closest or rank < closest[key].rank:
+                closest[key] = _Key(key, rank, similarity)
+    groups: dict[Any, list[_Key]] = {}
+    for key, member in closest.items():
+        groups.setdefault(root(key), []).append(member)
+    for group in groups.values():
+        group.sort(key=lambda member: (member.rank, str(member.key)))
+    return sorted(
+        groups.values(), key=lambda group: (group[0].rank, -len(group), str(group[0].key))
+    )

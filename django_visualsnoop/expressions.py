@@ -1,0 +1,46 @@
+"""A column whose values were found outside the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import F, Func
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models import Field
+    from django.db.models.sql.compiler import SQLCompiler
+
+
+class ValueByKey(Func):
+    """``CASE pk WHEN key THEN value … END``; ``NULL`` for any other key.
+
+    Django's own ``Case`` resolves one condition object per row, which takes longer than the
+    query itself from a few hundred rows on.
+
+    Args:
+        values: pairs of a primary key and its number or ``None``.
+        output_field: the field of the numbers.
+    """
+
+    def __init__(
+        self, values: tuple[tuple[Any, float | None], ...], *, output_field: Field[Any, Any]
+    ) -> None:
+        super().__init__(F("pk"), output_field=output_field)
+        self.values = values
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        (key,) = self.get_source_expressions()
+        column, column_params = compiler.compile(key)
+        params: list[Any] = list(column_params)
+        arms = []
+        for value, number in self.values:
+            if number is not None:
+                params.append(key.output_field.get_db_prep_value(value, connection))
+                # A literal, not a parameter: it is ours, a number, and keeps its type.
+                arms.append(f"WHEN %s THEN {number!r}")
+        if not arms:
+            return "NULL", ()
+        return f"CASE {column} {' '.join(arms)} END", tuple(params)

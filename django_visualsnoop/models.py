@@ -1,0 +1,149 @@
+"""The mixin that keeps a model's pictures in a collection, and the record of each picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, router, transaction
+from django.utils.translation import gettext_lazy as _
+
+from django_visualsnoop import touched
+from django_visualsnoop.querysets import VisualSnoopManager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import ClassVar
+
+    from django.core.checks import CheckMessage
+
+
+class SyncRecord(models.Model):
+    """What a collection should hold under one image id, and how far that is true.
+
+    A *wish* gives the record a new ``generation`` in the transaction that changed the row;
+    whoever makes it true sets ``applied`` to the generation it read. They agree when equal.
+    """
+
+    class State(models.TextChoices):
+        AGREES = "agrees", _("agrees")
+        WAITING = "waiting", _("waiting")
+        RETRYING = "retrying", _("retrying")
+        PARKED = "parked", _("failed")
+
+    #: UUIDv5 of collection, model, field and key: known without asking the database.
+    id = models.UUIDField(primary_key=True, editable=False)
+    collection = models.CharField(max_length=100)
+    model = models.CharField(max_length=200)
+    field = models.CharField(max_length=100)
+    #: Text columns, not varchar: a key that is too long must not make the save fail.
+    object_id = models.TextField()
+    image_id = models.TextField()
+
+    #: Random stamp of the newest wish. Random rather than counted, so that one upsert
+    #: can set it without reading the old one.
+    generation = models.BigIntegerField()
+    #: The generation that was last made true.
+    applied = models.BigIntegerField(null=True)
+    #: Whether the row wanted its image indexed when last looked at.
+    wanted = models.BooleanField()
+    wished_at = models.DateTimeField()
+
+    #: When to work on this record next; ``None`` once it agrees or is parked.
+    due_at = models.DateTimeField(null=True)
+    #: Attempts at the newest wish so far.
+    attempts = models.PositiveIntegerField(default=0)
+    #: The worker that has claimed this record, until when.
+    lease = models.BigIntegerField(null=True)
+    leased_until = models.DateTimeField(null=True)
+
+    #: Why the last attempt failed: a word for programs, a sentence for people.
+    reason_code = models.CharField(max_length=32, blank=True, default="")
+    reason = models.TextField(blank=True, default="")
+    #: The file that was applied, and the SHA-256 of its bytes in hex.
+    name = models.TextField(blank=True, default="")
+    digest = models.CharField(max_length=64, blank=True, default="")
+    synced_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("sync record")
+        verbose_name_plural = _("sync records")
+        indexes = [
+            models.Index(fields=["due_at"], name="visualsnoop_due"),
+            models.Index(fields=["collection", "model", "field"], name="visualsnoop_field"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image_id} in {self.collection}: {self.state.value}"
+
+    @property
+    def state(self) -> State:
+        if self.applied == self.generation:
+            return self.State.AGREES
+        if self.due_at is None:
+            return self.State.PARKED
+        return self.State.RETRYING if self.reason_code else self.State.WAITING
+
+
+class VisualSnoopMixin(models.Model):
+    """Keeps the pictures of a model's image fields in a collection.
+
+    Put it before ``models.Model``. An inner ``class VisualSnoop`` may say more::
+
+        class VisualSnoop:
+            fields = ["photo"]          # default: every ImageField
+            collection = "default"      # alias in settings.VISUALSNOOP
+            image_id = "{model}.{field}:{pk}"   # also {database}; {pk} exactly once
+            condition_fields = ["active"]       # what visualsnoop_should_index() reads
+    """
+
+    class VisualSnoop:
+        pass
+
+    objects = VisualSnoopManager()
+
+    class Meta:
+        abstract = True
+
+    if TYPE_CHECKING:
+        _default_manager: ClassVar[VisualSnoopManager[Any]]
+
+    def visualsnoop_should_index(self) -> bool:
+        """Whether this row's pictures belong into the collection; override to say no.
+
+        It is asked on every save and again by the worker, so it should look at this row's own
+        columns only; name them in ``condition_fields`` to spare other saves the question.
+        """
+        return True
+
+    @classmethod
+    def check(cls, **kwargs: Any) -> list[CheckMessage]:
+        from django_visualsnoop.checks import check_model
+
+        return [*super().check(**kwargs), *check_model(cls)]
+
+    def save_base(
+        self,
+        raw: bool = False,
+        force_insert: bool | tuple[type[models.Model], ...] = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Iterable[str] | None = None,
+    ) -> None:
+        """Save the row, and what it wishes of the collection, in one transaction."""
+        # Resolved as Model.save_base does, since the transaction is opened before it.
+        using = using or router.db_for_write(type(self), instance=self)
+        arguments = (raw, force_insert, force_update, using, update_fields)
+        if touched.may_write_a_wish(self, update_fields):
+            with transaction.atomic(using=using, savepoint=False):
+                super().save_base(*arguments)
+        else:
+            super().save_base(*arguments)
+
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Sequence[str] | None = None,
+        from_queryset: Any = None,
+    ) -> None:
+        super().refresh_from_db(using, fields, from_queryset)
+        touched.forget(self, fields)

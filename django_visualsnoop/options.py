@@ -1,0 +1,207 @@
+"""What a model says in its inner ``class VisualSnoop``, resolved and cached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import models
+
+from django_visualsnoop.collections import DEFAULT_COLLECTION_ALIAS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEFAULT_IMAGE_ID = "{model}.{field}:{pk}"
+PLACEHOLDERS = ("model", "field", "database", "pk")
+#: Options that ``class VisualSnoop`` may name.
+OPTION_NAMES = ("fields", "collection", "image_id", "condition_fields")
+
+#: Namespace of the UUIDs that identify sync records.
+RECORD_NAMESPACE = UUID("6f0a9bd2-6d0c-5e5c-8c1e-1c8f6a1d7f43")
+
+
+@dataclass(frozen=True)
+class IndexedField:
+    """One image field whose pictures are kept in a collection.
+
+    ``owner`` is the concrete model that declares the field, so that a row saved through a
+    parent, a child or a proxy is the same image of the same collection.
+    """
+
+    owner: type[models.Model]
+    name: str
+    collection: str
+    template: str
+    condition_fields: frozenset[str] | None
+
+    def __str__(self) -> str:
+        return f"{self.owner._meta.label}.{self.name}"
+
+    @cached_property
+    def label(self) -> str:
+        return self.owner._meta.label_lower
+
+    @cached_property
+    def has_condition(self) -> bool:
+        """Whether the model decides by itself which of its rows are indexed."""
+        from django_visualsnoop.models import VisualSnoopMixin
+
+        own = getattr(self.owner, "visualsnoop_should_index", None)
+        return own is not VisualSnoopMixin.visualsnoop_should_index
+
+    def object_id(self, instance: models.Model) -> str:
+        """Return the row's key as text; also right for a child or a proxy of the owner."""
+        return self.key_text(getattr(instance, self.key.attname))
+
+    @property
+    def key(self) -> models.Field[Any, Any]:
+        return self.owner._meta.pk
+
+    def key_text(self, key: object) -> str:
+        return str(key)
+
+    def key_value(self, object_id: str) -> Any:
+        """Return the primary key that ``object_id`` stands for.
+
+        Raises:
+            ValidationError: the text is no key of this model.
+        """
+        return self.key.to_python(object_id)
+
+    def image_id(self, object_id: str, database: str) -> str:
+        prefix, suffix = self._affixes(database)
+        return f"{prefix}{object_id}{suffix}"
+
+    def key_from_image_id(self, image_id: str, database: str) -> Any | None:
+        """Return the primary key behind an image id, or ``None`` if it is not of this field."""
+        prefix, suffix = self._affixes(database)
+        if len(image_id) <= len(prefix) + len(suffix):
+            return None
+        if not (image_id.startswith(prefix) and image_id.endswith(suffix)):
+            return None
+        text = image_id[len(prefix) : len(image_id) - len(suffix)]
+        try:
+            key = self.key_value(text)
+        except ValidationError:
+            return None
+        # "007" reads as the integer 7, whose image has another id.
+        return key if self.key_text(key) == text else None
+
+    def record_id(self, object_id: str) -> UUID:
+        """Return the sync record's primary key: the same in every process and database."""
+        return uuid5(
+            RECORD_NAMESPACE, "\0".join((self.collection, self.label, self.name, object_id))
+        )
+
+    def _affixes(self, database: str) -> tuple[str, str]:
+        prefix, suffix = split_template(self.template)
+        values = {"model": self.label, "field": self.name, "database": database}
+        return prefix.format(**values), suffix.format(**values)
+
+
+def split_template(template: str) -> tuple[str, str]:
+    """Split an image id template at ``{pk}``.
+
+    Raises:
+        ImproperlyConfigured: no ``{pk}``, two of them, or an unknown placeholder.
+    """
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"image_id = {template!r}: {error}.") from error
+    unknown = sorted(set(names) - set(PLACEHOLDERS))
+    if unknown or names.count("pk") != 1 or "{pk}" not in template:
+        raise ImproperlyConfigured(
+            f"image_id = {template!r} must contain {{pk}} once and no placeholders but "
+            f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}. "
+            f"Example: image_id = {DEFAULT_IMAGE_ID!r}"
+        )
+    prefix, _, suffix = template.partition("{pk}")
+    return prefix, suffix
+
+
+def indexed_fields(model: type[models.Model]) -> tuple[IndexedField, ...]:
+    """Return the indexed image fields of a model, inherited ones included.
+
+    Raises:
+        ImproperlyConfigured: the model does not use ``VisualSnoopMixin``.
+    """
+    concrete = model._meta.concrete_model
+    assert concrete is not None
+    try:
+        return _cache[concrete]
+    except KeyError:
+        fields = _cache[concrete] = tuple(_resolve(concrete))
+        return fields
+
+
+def indexed_field(model: type[models.Model], name: str) -> IndexedField:
+    """Return one indexed field by name.
+
+    Raises:
+        ValueError: the model indexes no such field.
+    """
+    for field in indexed_fields(model):
+        if field.name == name:
+            return field
+    known = ", ".join(repr(field.name) for field in indexed_fields(model)) or "none"
+    raise ValueError(f"{model._meta.label} indexes no field {name!r}; it indexes {known}.")
+
+
+def field_by_label(label: str, name: str) -> IndexedField | None:
+    """Return the field that a sync record names; ``None`` if the code no longer has it."""
+    from django.apps import apps
+
+    try:
+        model = apps.get_model(label)
+        return indexed_field(model, name)
+    except (LookupError, ValueError, ImproperlyConfigured):
+        return None
+
+
+def all_indexed_fields() -> list[IndexedField]:
+    """Return every indexed field of the project, each once."""
+    from django.apps import apps
+
+    from django_visualsnoop.models import VisualSnoopMixin
+
+    found: dict[tuple[str, str, str], IndexedField] = {}
+    for model in apps.get_models():
+        if issubclass(model, VisualSnoopMixin):
+            for field in indexed_fields(model):
+                found[field.collection, field.label, field.name] = field
+    return list(found.values())
+
+
+def _resolve(model: type[models.Model]) -> Iterable[IndexedField]:
+    from django_visualsnoop.models import VisualSnoopMixin
+
+    if not issubclass(model, VisualSnoopMixin):
+        raise ImproperlyConfigured(
+            f"{model._meta.label} is not indexed. Make it a subclass: "
+            f"class {model.__name__}(VisualSnoopMixin, models.Model)"
+        )
+    for field in model._meta.concrete_fields:
+        if not isinstance(field, models.ImageField):
+            continue
+        owner = field.model if issubclass(field.model, VisualSnoopMixin) else model
+        options = owner.VisualSnoop
+        names = getattr(options, "fields", None)
+        if names is not None and field.name not in names:
+            continue
+        condition_fields = getattr(options, "condition_fields", None)
+        yield IndexedField(
+            owner=owner,
+            name=field.name,
+            collection=getattr(options, "collection", DEFAULT_COLLECTION_ALIAS),
+            template=getattr(options, "image_id", DEFAULT_IMAGE_ID),
+            condition_fields=None if condition_fields is None else frozenset(condition_fields),
+        )
+
+
+_cache: dict[type[models.Model], tuple[IndexedField, ...]] = {}

@@ -1,0 +1,194 @@
+"""The manager and QuerySet of indexed models: searching, and bulk changes kept in step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import connections, models, router, transaction
+
+from django_visualsnoop import wishes
+from django_visualsnoop.options import indexed_fields
+from django_visualsnoop.touched import fields_to_judge
+from django_visualsnoop.wishes import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from django_visualsnoop.duplicates import DuplicateGroups
+    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.searching import Searchable
+
+_Model = TypeVar("_Model", bound=models.Model, covariant=True)
+
+
+class VisualSnoopQuerySet(models.QuerySet[_Model]):
+    """Compose it with a manager of your own: ``YourManager.from_queryset(VisualSnoopQuerySet)``."""
+
+    #: Set on the QuerySet through which bulk_update() calls update(), which then keeps quiet.
+    _visualsnoop_quiet = False
+
+    def similar_to(
+        self,
+        what: Searchable,
+        *,
+        field: str | None = None,
+        limit: int = 20,
+        min_similarity: float | None = None,
+    ) -> Self:
+        """Return the rows whose pictures look like ``what``, most similar first.
+
+        The search is made now; the rows are fetched when the QuerySet is evaluated. It is an
+        ordinary QuerySet, and the limit counts rows that pass its filters, those added before
+        and those added after. Rows carry ``visualsnoop_rank`` (integer distance, 0 =
+        perceptually identical) and ``visualsnoop_similarity`` (0…1; ``None`` where the
+        collection does not tell).
+
+        Args:
+            what: an instance (which is left out of the results), a field file, an uploaded
+                or other binary file, a path, bytes, or a PIL image. Of an instance that is
+                saved and unchanged, the picture in the collection is used.
+            field: the image field to search; any of the model's, if ``None``.
+            limit: at most this many rows.
+            min_similarity: 0…1; the collection's own threshold if ``None``.
+
+        Raises:
+            ImageRefusedError: ``what`` is no picture.
+            VisualSnoopError: the collection did not answer.
+            ValueError: no such field, or a limit or similarity out of range.
+        """
+        from django_visualsnoop.searching import similar_to
+
+        return similar_to(self, what, field=field, limit=limit, min_similarity=min_similarity)
+
+    async def asimilar_to(
+        self,
+        what: Searchable,
+        *,
+        field: str | None = None,
+        limit: int = 20,
+        min_similarity: float | None = None,
+    ) -> Self:
+        """Like ``similar_to()``, without blocking the event loop while it searches."""
+        return await sync_to_async(self.similar_to)(
+            what, field=field, limit=limit, min_similarity=min_similarity
+        )
+
+    def duplicates(
+        self,
+        *,
+        of: models.QuerySet[Any] | None = None,
+        field: str | None = None,
+        min_similarity: float | None = None,
+    ) -> DuplicateGroups[_Model]:
+        """Return groups of two or more rows that are copies of each other, best first.
+
+        The groups are found now; their rows are fetched as the groups are iterated or sliced.
+
+        Args:
+            of: only groups that hold at least one of these rows.
+            field: the image field to compare; any of the model's, if ``None``.
+            min_similarity: 0…1; the collection's own threshold if ``None``.
+
+        Raises:
+            VisualSnoopError: the collection did not answer.
+            ValueError: no such field, or a similarity out of range.
+        """
+        from django_visualsnoop.duplicates import find_duplicates
+
+        return find_duplicates(self, of=of, field=field, min_similarity=min_similarity)
+
+    def bulk_create(self, objs: Iterable[_Model], *args: Any, **kwargs: Any) -> list[_Model]:
+        with transaction.atomic(using=self._written, savepoint=False):
+            created = super().bulk_create(objs, *args, **kwargs)
+            wishes.write(
+                (
+                    Wish(field, field.object_id(row), _should_index(field, row))
+                    for row in created
+                    for field in indexed_fields(self.model)
+                    # Without a key (ignore_conflicts) there is no telling which row it is.
+                    if row.pk is not None and getattr(row, field.name)
+                ),
+                using=self._written,
+            )
+        return created
+
+    def bulk_update(
+        self, objs: Iterable[_Model], fields: Iterable[str], batch_size: int | None = None
+    ) -> int:
+        objs, names = tuple(objs), frozenset(fields)
+        quiet = self._chain()
+        quiet._visualsnoop_quiet = True
+        with transaction.atomic(using=self._written, savepoint=False):
+            count = super(VisualSnoopQuerySet, quiet).bulk_update(objs, fields, batch_size)
+            wishes.write(
+                (
+                    Wish(field, field.object_id(row), _should_index(field, row))
+                    for row in objs
+                    for field in self._concerned(names)
+                ),
+                using=self._written,
+            )
+        return count
+
+    def update(self, **kwargs: Any) -> int:
+        fields = [] if self._visualsnoop_quiet else self._concerned(frozenset(kwargs))
+        if not fields or wishes.is_paused():
+            return super().update(**kwargs)
+        with transaction.atomic(using=self._written, savepoint=False):
+            # Before the update, after which its filters may match other rows.
+            keys = {
+                name: list(self._locked().values_list(name, flat=True))
+                for name in {field.key.attname for field in fields}
+            }
+            count = super().update(**kwargs)
+            wishes.write(
+                (
+                    Wish(field, field.key_text(key))
+                    for field in fields
+                    for key in keys[field.key.attname]
+                ),
+                using=self._written,
+            )
+        return count
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        with wishes.gathered(self._written):
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    @property
+    def _written(self) -> str:
+        """Alias of the database that a write through this QuerySet goes to."""
+        return self._db or router.db_for_write(self.model, **self._hints)
+
+    def _concerned(self, names: frozenset[str]) -> list[IndexedField]:
+        """Return the indexed fields that a change of these attributes may concern."""
+        judged = fields_to_judge(self.model, names)
+        return [
+            field for field in indexed_fields(self.model) if field.name in names or field in judged
+        ]
+
+    def _locked(self) -> Self:
+        rows = self.using(self._written).order_by()
+        # Databases refuse to lock the rows of a join's optional side, or of a DISTINCT.
+        lockable = len(self.query.alias_map) <= 1 and not self.query.distinct
+        can_lock = connections[self._written].features.has_select_for_update
+        return rows.select_for_update() if lockable and can_lock else rows
+
+    def _clone(self) -> Self:
+        clone = super()._clone()  # type: ignore[misc]  # not in the stubs
+        clone._visualsnoop_quiet = self._visualsnoop_quiet
+        return clone
+
+
+def _should_index(field: IndexedField, row: Any) -> bool:
+    return not field.has_condition or row.visualsnoop_should_index()
+
+
+class VisualSnoopManager(models.Manager.from_queryset(VisualSnoopQuerySet)[_Model]):  # type: ignore[misc]
+    """The default ``objects`` of models with ``VisualSnoopMixin``."""

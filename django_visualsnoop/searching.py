@@ -1,0 +1,216 @@
+"""``similar_to()``: from a picture to rows of the model, in order of similarity."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+from django.db import models
+from django.db.models import F, Window
+from django.db.models.fields.files import FieldFile
+from django.db.models.functions import RowNumber
+
+from django_visualsnoop import touched
+from django_visualsnoop.client.exceptions import NotFoundError
+from django_visualsnoop.client.sources import ImageSource, read_image
+from django_visualsnoop.collections import collections
+from django_visualsnoop.expressions import ValueByKey
+from django_visualsnoop.models import VisualSnoopMixin
+from django_visualsnoop.options import all_indexed_fields, indexed_field, indexed_fields
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+    from django_visualsnoop.client.results import Match
+    from django_visualsnoop.collections.base import BaseCollection
+    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.querysets import VisualSnoopQuerySet
+
+    Searchable: TypeAlias = models.Model | FieldFile | ImageSource | PILImage
+
+_QuerySet = TypeVar("_QuerySet", bound="VisualSnoopQuerySet[Any]")
+
+#: Matches that one SQL statement ranks; beyond that the filters are applied first.
+MAX_RANKED = 1000
+
+
+class Found(NamedTuple):
+    """One row that was found."""
+
+    key: Any
+    rank: int
+    similarity: float | None
+
+
+def similar_to(
+    queryset: _QuerySet,
+    what: Searchable,
+    *,
+    field: str | None,
+    limit: int,
+    min_similarity: float | None,
+) -> _QuerySet:
+    """See ``VisualSnoopQuerySet.similar_to()``."""
+    if limit < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}.")
+    check_similarity(min_similarity)
+    fields = fields_searched(queryset.model, field)
+    query = _Query(what, field)
+    if query.is_empty:
+        return _ranked(queryset, [], limit)
+    # Unfiltered, the best ones will do; else nobody knows yet which of them pass the filters.
+    few = not queryset.query.has_filters() and _alone_in_its_collection(fields)
+    own = query.own_keys(queryset.model)
+    best: dict[Any, Found] = {}
+    for alias in {field.collection for field in fields}:
+        matches = query.search(
+            collections[alias], limit=MAX_RANKED if few else None, min_similarity=min_similarity
+        )
+        for found in _rows_found(matches, fields, queryset.db):
+            known = best.get(found.key)
+            if found.key not in own and (known is None or found.rank < known.rank):
+                best[found.key] = found
+    ranked = sorted(best.values(), key=lambda found: found.rank)
+    if len(ranked) > MAX_RANKED:
+        passing = set(queryset.order_by().values_list("pk", flat=True))
+        ranked = [found for found in ranked if found.key in passing][:MAX_RANKED]
+    return _ranked(queryset, ranked, limit)
+
+
+def fields_searched(model: type[models.Model], name: str | None) -> tuple[IndexedField, ...]:
+    """Return the fields that a search by this field name covers.
+
+    Raises:
+        ValueError: the model indexes no such field, or none at all.
+    """
+    if name is not None:
+        return (indexed_field(model, name),)
+    fields = indexed_fields(model)
+    if not fields:
+        raise ValueError(f"{model._meta.label} has no indexed image field.")
+    return fields
+
+
+def check_similarity(value: float | None) -> None:
+    if value is not None and not 0.0 <= value <= 1.0:
+        raise ValueError(f"min_similarity must be between 0 and 1, not {value!r}.")
+
+
+class _Query:
+    """The picture that is looked for, by its id where a collection has it, else by its bytes."""
+
+    def __init__(self, what: Any, field: str | None) -> None:
+        self._instance: models.Model | None = None
+        self._field: IndexedField | None = None
+        self._file: Any = what
+        if isinstance(what, VisualSnoopMixin):
+            self._instance = what
+            self._field = _field_of(what, field)
+            self._file = getattr(what, self._field.name)
+        elif isinstance(what, models.Model):
+            raise TypeError(
+                f"{what._meta.label} is not indexed: give one of its files instead, "
+                "or let it inherit from VisualSnoopMixin."
+            )
+        elif isinstance(what, FieldFile):
+            self._instance = what.instance
+        self._bytes: bytes | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the instance has no picture, so that nothing is similar to it."""
+        return isinstance(self._file, FieldFile) and not self._file
+
+    def own_keys(self, model: type[models.Model]) -> frozenset[Any]:
+        """Return the key of the row that is looked for itself, to leave it out."""
+        row = self._instance
+        if row is None or row.pk is None:
+            return frozenset()
+        own, searched = row._meta.concrete_model, model._meta.concrete_model
+        assert own is not None
+        assert searched is not None
+        # A child row and its parent row are the same thing, under the same key.
+        same = issubclass(own, searched) or issubclass(searched, own)
+        return frozenset((row.pk,)) if same else frozenset()
+
+    def search(
+        self, collection: BaseCollection, *, limit: int | None, min_similarity: float | None
+    ) -> list[Match]:
+        image_id = self._id_in(collection)
+        if image_id is not None:
+            try:
+                return collection.search_images_by_id(
+                    image_id, limit=limit, min_similarity=min_similarity
+                )["results"]
+            except NotFoundError:
+                pass  # not indexed yet, or never to be
+        if self._bytes is None:
+            self._bytes = _bytes_of(self._file)
+        return collection.search_images(self._bytes, limit=limit, min_similarity=min_similarity)[
+            "results"
+        ]
+
+    def _id_in(self, collection: BaseCollection) -> str | None:
+        row, field = self._instance, self._field
+        if row is None or field is None or field.collection != collection.alias:
+            return None
+        if row.pk is None or touched.fields_saved(row, None, adding=row._state.adding):
+            return None  # the collection has another picture, or none
+        database = row._state.db or "default"
+        return field.image_id(field.object_id(row), database)
+
+
+def _field_of(instance: VisualSnoopMixin, name: str | None) -> IndexedField:
+    """Return the field whose picture is looked for: as named, or the first with a picture."""
+    fields = indexed_fields(type(instance))
+    if not fields:
+        raise ValueError(f"{instance._meta.label} has no indexed image field.")
+    named = [field for field in fields if field.name == name]
+    filled = [field for field in fields if getattr(instance, field.name)]
+    return (named or filled or list(fields))[0]
+
+
+def _bytes_of(what: Any) -> bytes:
+    pil = sys.modules.get("PIL.Image")
+    if pil is not None and isinstance(what, pil.Image):
+        buffer = io.BytesIO()
+        what.save(buffer, "PNG" if what.mode not in ("CMYK", "YCbCr", "LAB", "HSV") else "TIFF")
+        return buffer.getvalue()
+    return read_image(what)
+
+
+def _alone_in_its_collection(fields: tuple[IndexedField, ...]) -> bool:
+    aliases = {field.collection for field in fields}
+    return sum(field.collection in aliases for field in all_indexed_fields()) == 1
+
+
+def _rows_found(
+    matches: list[Match], fields: tuple[IndexedField, ...], database: str
+) -> list[Found]:
+    """Translate image ids into keys of rows; ids of other models and fields are dropped."""
+    found = []
+    for match in matches:
+        for field in fields:
+            key = field.key_from_image_id(match["id"], database)
+            if key is not None:
+                found.append(Found(key, match["rank"], match.get("similarity")))
+                break
+    return found
+
+
+def _ranked(queryset: _QuerySet, ranked: list[Found], limit: int) -> _QuerySet:
+    """Return the rows in order; the limit is a condition, so that filters may still follow."""
+    ranks = ValueByKey(
+        tuple((found.key, found.rank) for found in ranked), output_field=models.IntegerField()
+    )
+    similarities = ValueByKey(
+        tuple((found.key, found.similarity) for found in ranked), output_field=models.FloatField()
+    )
+    rows = queryset.filter(pk__in=[found.key for found in ranked]).annotate(
+        visualsnoop_rank=ranks, visualsnoop_similarity=similarities
+    )
+    if len(ranked) > limit:
+        place = Window(RowNumber(), order_by=[F("visualsnoop_rank").asc(), F("pk").asc()])
+        rows = rows.annotate(visualsnoop_place=place).filter(visualsnoop_place__lte=limit)
+    return rows.order_by("visualsnoop_rank", "pk")

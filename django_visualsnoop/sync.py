@@ -1,0 +1,372 @@
+"""Bringing records home: one record → its collection. All rules of reconciling live here.
+
+Level-triggered: a worker claims a record, reads the row *as it is now*, makes the collection
+agree, and says so only if nobody has wished again meanwhile. So it does not matter how often,
+how late or in which order it is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from django_visualsnoop.client.exceptions import (
+    ImageRefusedError,
+    InvalidImageIdError,
+    NotFoundError,
+)
+from django_visualsnoop.collections import collections
+from django_visualsnoop.failures import FIRST_DELAY, Failure, judge
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import field_by_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from uuid import UUID
+
+    from django.db.models import Model, QuerySet
+    from django.db.models.fields.files import FieldFile
+
+    from django_visualsnoop.collections.base import BaseCollection
+    from django_visualsnoop.options import IndexedField
+
+logger = logging.getLogger(__name__)
+
+#: What a claim outlasts the collection's longest call by, in seconds.
+LEASE_MARGIN = 30.0
+#: How often one call looks again at a record whose row keeps changing while it works.
+MAX_ROUNDS = 5
+
+
+@dataclass
+class Outcome:
+    """What became of the records that one call was given."""
+
+    agreed: int = 0
+    #: Record id → why, for those that failed and will be tried again.
+    retrying: dict[str, str] = dataclass_field(default_factory=dict)
+    #: Record id → why, for those that wait until their image changes or someone asks.
+    parked: dict[str, str] = dataclass_field(default_factory=dict)
+    #: Seconds → ids of records to look at again after so long.
+    later: dict[float, list[str]] = dataclass_field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def worked_on(self) -> int:
+        return self.agreed + len(self.retrying) + len(self.parked)
+
+    def add(self, other: Outcome) -> None:
+        self.agreed += other.agreed
+        self.retrying.update(other.retrying)
+        self.parked.update(other.parked)
+        for delay, ids in other.later.items():
+            self.later[delay] += ids
+
+
+def bring_home(record_ids: Iterable[str | UUID], *, using: str) -> Outcome:
+    """Make the collections agree with the rows of these records.
+
+    What one record, its file or its collection may do wrong is written into the record and
+    never raised. Records that agree already, or that another worker has claimed, are left alone.
+
+    Args:
+        record_ids: ids of sync records, in any number.
+        using: alias of the database that holds records and rows.
+    """
+    outcome = Outcome()
+    waiting = {str(record_id) for record_id in record_ids}
+    for _ in range(MAX_ROUNDS):
+        by_collection: dict[str, list[str]] = defaultdict(list)
+        for pk, alias in _unsettled(using).filter(pk__in=waiting).values_list("pk", "collection"):
+            by_collection[alias].append(str(pk))
+        waiting = set()
+        for alias, ids in by_collection.items():
+            size = _bulk_size(alias)
+            for start in range(0, len(ids), size):
+                waiting |= _Batch(alias, ids[start : start + size], using, outcome).run()
+        if not waiting:
+            return outcome
+    outcome.later[FIRST_DELAY] += sorted(waiting)
+    return outcome
+
+
+def sweep(*, using: str, limit: int | None = None, batch_size: int = 500) -> Outcome:
+    """Bring home every record that is due, the longest due first; at most ``limit`` of them."""
+    outcome = Outcome()
+    started = timezone.now()
+    while limit is None or outcome.worked_on < limit:
+        size = batch_size if limit is None else min(batch_size, limit - outcome.worked_on)
+        due = _unsettled(using).filter(_unclaimed(), due_at__lte=started).order_by("due_at", "pk")
+        done = bring_home(list(due.values_list("pk", flat=True)[:size]), using=using)
+        outcome.add(done)
+        if not done.worked_on:
+            break  # none left, or other workers have them
+    return outcome
+
+
+def _unsettled(using: str) -> QuerySet[SyncRecord]:
+    return SyncRecord.objects.using(using).filter(
+        Q(applied=None) | ~Q(applied=F("generation")), due_at__isnull=False
+    )
+
+
+def _unclaimed() -> Q:
+    return Q(leased_until=None) | Q(leased_until__lt=timezone.now())
+
+
+def _bulk_size(alias: str) -> int:
+    try:
+        return collections[alias].bulk_size
+    except (ImproperlyConfigured, ImportError):
+        return 100  # the batch will say of each what is wrong
+
+
+@dataclass(slots=True)
+class _Image:
+    """One claimed record and its row as it is now."""
+
+    record: SyncRecord
+    #: The file to index; ``None`` if the collection should hold nothing.
+    file: FieldFile | None = None
+    #: Whether the row is there, with a file, and only its condition says no.
+    unwanted: bool = False
+    digest: str = ""
+    failure: Failure | None = None
+    #: Whether the collection has answered to adding it.
+    answered: bool = False
+
+
+class _Batch:
+    """One claim on the records of one collection, for as long as one bulk call lasts."""
+
+    def __init__(self, alias: str, record_ids: list[str], using: str, outcome: Outcome) -> None:
+        self.alias = alias
+        self.record_ids = record_ids
+        self.using = using
+        self.outcome = outcome
+        self.token = secrets.randbits(63)
+
+    def run(self) -> set[str]:
+        """Work on the records; return the ids of those that have changed since."""
+        try:
+            collection: BaseCollection | Exception = collections[self.alias]
+        except (ImproperlyConfigured, ImportError) as error:
+            collection = error
+        images = [_Image(record) for record in self._claim(collection)]
+        try:
+            if isinstance(collection, Exception):
+                for image in images:
+                    self._note(image, collection)
+            else:
+                self._read_rows(images)
+                self._delete([image for image in images if image.file is None], collection)
+                self._add([image for image in images if image.file is not None], collection)
+            with transaction.atomic(using=self.using):
+                return {str(image.record.pk) for image in images if not self._settle(image)}
+        except BaseException:
+            # Interrupted or without a database: let others have what this claim holds.
+            self._mine().update(lease=None, leased_until=None, due_at=timezone.now())
+            raise
+
+    def _claim(self, collection: BaseCollection | Exception) -> list[SyncRecord]:
+        longest_call = 0.0 if isinstance(collection, Exception) else collection.longest_call
+        until = timezone.now() + timedelta(seconds=longest_call + LEASE_MARGIN)
+        wanted = _unsettled(self.using).filter(pk__in=self.record_ids)
+        wanted.filter(_unclaimed()).update(
+            lease=self.token,
+            leased_until=until,
+            due_at=until,  # for the sweeper, should this process die
+            attempts=F("attempts") + 1,
+        )
+        claimed = list(self._mine())
+        if len(claimed) < len(self.record_ids):
+            for pk, leased_until in wanted.exclude(lease=self.token).values_list(
+                "pk", "leased_until"
+            ):
+                # Its worker looks again when it is done; this hint is for the case that it dies.
+                wait = (leased_until or until) - timezone.now()
+                self.outcome.later[max(1.0, round(wait.total_seconds()))].append(str(pk))
+        return claimed
+
+    def _mine(self) -> QuerySet[SyncRecord]:
+        return self._records().filter(lease=self.token)
+
+    def _records(self) -> QuerySet[SyncRecord]:
+        return SyncRecord.objects.using(self.using).filter(pk__in=self.record_ids)
+
+    def _read_rows(self, images: list[_Image]) -> None:
+        """Find out what each row says now, one query per model."""
+        by_field: dict[IndexedField, list[_Image]] = defaultdict(list)
+        for image in images:
+            field = field_by_label(image.record.model, image.record.field)
+            if field is None:
+                self._note(
+                    image,
+                    ImproperlyConfigured(
+                        f"This code knows no indexed field {image.record.model}.{image.record.field}. "
+                        "Deploy the code that does, or run visualsnoop_reindex --prune."
+                    ),
+                )
+            elif field.collection == self.alias:  # else it moved, and leaves this collection
+                by_field[field].append(image)
+        for field, members in by_field.items():
+            rows = self._rows(field, members)
+            for image in members:
+                if (row := rows.get(image.record.object_id)) is not None:
+                    try:
+                        file: FieldFile = getattr(row, field.name)
+                        wanted = not field.has_condition or row.visualsnoop_should_index()
+                    except Exception as error:  # noqa: BLE001 -- the project's own code
+                        self._note(image, error)
+                        continue
+                    image.unwanted = bool(file) and not wanted
+                    image.file = file if file and wanted else None
+
+    def _rows(self, field: IndexedField, images: list[_Image]) -> dict[str, Any]:
+        keys = []
+        for image in images:
+            with suppress(ValidationError):  # no row can have what is no key
+                keys.append(field.key_value(image.record.object_id))
+        rows = field.owner._base_manager.using(self.using).filter(pk__in=keys)
+        return {field.object_id(row): row for row in rows}
+
+    def _delete(self, images: list[_Image], collection: BaseCollection) -> None:
+        for image in images:
+            if image.failure is None:
+                self._remove(image, collection)
+
+    def _remove(self, image: _Image, collection: BaseCollection) -> None:
+        """Make sure that the collection holds nothing under this id."""
+        try:
+            collection.delete_image(image.record.image_id)
+        except (NotFoundError, InvalidImageIdError):
+            pass  # an id that no collection takes is in none
+        except Exception as error:  # noqa: BLE001 -- a backend's errors are its own
+            self._note(image, error)
+
+    def _add(self, images: list[_Image], collection: BaseCollection) -> None:
+        by_id = {image.record.image_id: image for image in images}
+        try:
+            for image_id, result in collection.add_images(self._opened(images, collection)):
+                by_id[image_id].answered = True
+                if isinstance(result, Exception):
+                    self._note(by_id[image_id], result)
+        except Exception:  # now one at a time, so that only the culprit fails
+            logger.exception("Adding %d images to %r failed", len(images), collection)
+            for image in images:
+                if not image.answered and image.failure is None:
+                    self._add_one(image, collection)
+        for image in images:
+            # The older picture must not be found in the place of one that cannot be indexed.
+            if image.failure is not None and image.failure.permanent:
+                self._remove(image, collection)
+
+    def _add_one(self, image: _Image, collection: BaseCollection) -> None:
+        for image_id, data in self._opened([image], collection):
+            try:
+                collection.add_image(data, image_id, update_existing=True)
+            except Exception as error:  # noqa: BLE001 -- a backend's errors are its own
+                self._note(image, error)
+
+    def _opened(
+        self, images: list[_Image], collection: BaseCollection
+    ) -> Iterator[tuple[str, bytes]]:
+        """Read one file at a time, through the storage; note those that cannot be read."""
+        for image in images:
+            assert image.file is not None
+            try:
+                with image.file.open("rb") as file:
+                    data = file.read(collection.max_bytes + 1)
+                if len(data) > collection.max_bytes:
+                    raise ImageRefusedError(
+                        f"The file has more than {collection.max_bytes:,} bytes.",
+                        reason="too_large",
+                    )
+            except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
+                self._note(image, error)
+                continue
+            image.digest = hashlib.sha256(data).hexdigest()
+            yield image.record.image_id, data
+
+    def _note(self, image: _Image, error: Exception) -> None:
+        image.failure = judge(error, image.record.attempts)
+
+    def _settle(self, image: _Image) -> bool:
+        """Write down how it went; return whether nobody has wished again meanwhile."""
+        record = image.record
+        same_wish = self._mine().filter(pk=record.pk, generation=record.generation)
+        if image.failure is not None:
+            settled = self._settle_failure(image, image.failure, same_wish)
+        elif image.file is None and not image.unwanted:
+            settled = bool(same_wish.delete()[0])
+        else:
+            settled = bool(
+                same_wish.update(
+                    applied=record.generation,
+                    wanted=not image.unwanted,
+                    due_at=None,
+                    attempts=0,
+                    lease=None,
+                    leased_until=None,
+                    reason_code="",
+                    reason="",
+                    name=(image.file.name or "") if image.file is not None else "",
+                    digest=image.digest,
+                    synced_at=timezone.now(),
+                )
+            )
+        if settled:
+            self.outcome.agreed += image.failure is None
+            return True
+        if not self._mine().filter(pk=record.pk).update(lease=None, leased_until=None):
+            # The claim ran out and another worker came: whose picture arrived last, nobody knows.
+            self._records().filter(pk=record.pk).update(
+                generation=secrets.randbits(63), due_at=timezone.now()
+            )
+        return False
+
+    def _settle_failure(
+        self, image: _Image, failure: Failure, same_wish: QuerySet[SyncRecord]
+    ) -> bool:
+        record = image.record
+        now = timezone.now()
+        settled = same_wish.update(
+            due_at=None if failure.delay is None else now + timedelta(seconds=failure.delay),
+            lease=None,
+            leased_until=None,
+            reason_code=failure.code,
+            reason=failure.reason,
+        )
+        if not settled:
+            return False
+        key = str(record.pk)
+        if failure.delay is None:
+            self.outcome.parked[key] = failure.reason
+        else:
+            self.outcome.retrying[key] = failure.reason
+            self.outcome.later[failure.delay].append(key)
+        logger.warning(
+            "%s is not in collection %r as it should be: %s",
+            record.image_id,
+            self.alias,
+            failure.reason,
+            extra={
+                "visualsnoop_collection": self.alias,
+                "visualsnoop_image_id": record.image_id,
+                "visualsnoop_reason": failure.code,
+                "visualsnoop_attempts": record.attempts,
+                "visualsnoop_retry_in": failure.delay,
+            },
+        )
+        return True

@@ -1,0 +1,120 @@
+"""Which image fields of an instance were assigned since it was loaded.
+
+Loading a row costs nothing: the field's own descriptor notes an assignment. There is no
+``post_init`` handler, which would run for every row and load deferred fields, and no copy
+of the old value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django_visualsnoop.options import indexed_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from django.db import models
+
+    from django_visualsnoop.options import IndexedField
+
+#: In the instance's ``__dict__``: attribute name → a token of its latest assignment.
+_TOUCHED = "_visualsnoop_touched"
+
+
+class _TrackedDescriptor:
+    """Mixed into the descriptor class of each indexed field."""
+
+    field: models.ImageField
+
+    def __set__(self, instance: models.Model, value: object) -> None:
+        name = self.field.attname
+        before = instance.__dict__.get(name)
+        super().__set__(instance, value)  # type: ignore[misc]  # Django's ImageFileDescriptor
+        # A form hands an unchanged file back as the very object it found. A string may be
+        # the same name with other content (FieldFile.save), so equality proves nothing.
+        # While a row is being built there is nothing to compare with; a new instance counts
+        # as touched throughout (see `fields_saved`).
+        if value is not before and not instance._state.adding:
+            instance.__dict__.setdefault(_TOUCHED, {})[name] = object()
+
+
+def track(model: type[models.Model]) -> None:
+    """Make the indexed fields of a model note their assignments."""
+    for field in indexed_fields(model):
+        descriptor = getattr(model, field.name)
+        if not isinstance(descriptor, _TrackedDescriptor):
+            kind = type(descriptor)
+            tracked = type(f"Tracked{kind.__name__}", (_TrackedDescriptor, kind), {})
+            setattr(model, field.name, tracked(descriptor.field))
+
+
+def fields_saved(
+    instance: models.Model, update_fields: Collection[str] | None, *, adding: bool
+) -> list[IndexedField]:
+    """Return the indexed fields whose picture this save may have changed.
+
+    Args:
+        instance: the row being saved.
+        update_fields: names given to ``save()``, or ``None`` for all.
+        adding: the instance was not loaded from the database.
+    """
+    tokens: dict[str, object] = instance.__dict__.get(_TOUCHED, {})
+    return [
+        field
+        for field in indexed_fields(type(instance))
+        if (adding or field.name in tokens or _is_new_file(instance, field.name))
+        and (update_fields is None or field.name in update_fields)
+    ]
+
+
+def tokens(instance: models.Model, fields: Iterable[IndexedField]) -> dict[str, object]:
+    """Return the assignments that a save of these fields has written."""
+    noted: dict[str, object] = instance.__dict__.get(_TOUCHED, {})
+    return {field.name: noted[field.name] for field in fields if field.name in noted}
+
+
+def forget(instance: models.Model, names: Iterable[str] | None) -> None:
+    """Forget assignments to these attributes (``None``: all), whose values were reloaded."""
+    if names is None:
+        instance.__dict__.pop(_TOUCHED, None)
+    elif noted := instance.__dict__.get(_TOUCHED):
+        for name in names:
+            noted.pop(name, None)
+
+
+def forget_committed(instance: models.Model, committed: dict[str, object]) -> None:
+    """Forget the assignments that are in the database now, but none made since."""
+    noted = instance.__dict__.get(_TOUCHED, {})
+    for name, token in committed.items():
+        if noted.get(name) is token:
+            del noted[name]
+
+
+def may_write_a_wish(instance: models.Model, update_fields: Iterable[str] | None) -> bool:
+    """Whether saving this instance may have to write a sync record beside it."""
+    names = None if update_fields is None else frozenset(update_fields)
+    return bool(fields_saved(instance, names, adding=instance._state.adding)) or bool(
+        fields_to_judge(type(instance), names)
+    )
+
+
+def fields_to_judge(
+    model: type[models.Model], update_fields: Collection[str] | None
+) -> list[IndexedField]:
+    """Return the indexed fields whose model's condition this save may have turned."""
+    return [
+        field
+        for field in indexed_fields(model)
+        if field.has_condition
+        and (
+            update_fields is None
+            or field.condition_fields is None
+            or not field.condition_fields.isdisjoint(update_fields)
+        )
+    ]
+
+
+def _is_new_file(instance: models.Model, name: str) -> bool:
+    file: Any = instance.__dict__.get(name)
+    return not getattr(file, "_committed", True)

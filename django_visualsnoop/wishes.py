@@ -1,0 +1,203 @@
+"""Wishes: sync records written beside the rows they follow, and the hints that follow them."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
+
+from django.db import connections, transaction
+from django.utils import timezone
+
+from django_visualsnoop import hints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from uuid import UUID
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from django_visualsnoop.models import SyncRecord
+    from django_visualsnoop.options import IndexedField
+
+#: Rows per upsert: below the parameter limit of every database (SQLite: 32,766).
+BATCH_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """That the collection look again at one image, whatever the row will say then."""
+
+    field: IndexedField
+    object_id: str
+    #: Whether the row wants its image indexed, as far as the caller knows.
+    wanted: bool = True
+
+
+_paused: ContextVar[int] = ContextVar("visualsnoop_paused", default=0)
+_gathering: ContextVar[dict[str, list[Wish]] | None] = ContextVar(
+    "visualsnoop_gathering", default=None
+)
+
+
+@contextmanager
+def sync_paused() -> Iterator[None]:
+    """Write no wishes in this block: the collection will not hear of its changes.
+
+    Re-entrant, and local to the thread or asyncio task. ``visualsnoop_reindex`` catches up.
+    """
+    token = _paused.set(_paused.get() + 1)
+    try:
+        yield
+    finally:
+        _paused.reset(token)
+
+
+def is_paused() -> bool:
+    return _paused.get() > 0
+
+
+@contextmanager
+def gathered(using: str) -> Iterator[None]:
+    """Write the wishes made in this block together at its end, in the same transaction."""
+    with transaction.atomic(using=using, savepoint=False):
+        if _gathering.get() is not None:
+            yield
+            return
+        gathering: dict[str, list[Wish]] = {}
+        token = _gathering.set(gathering)
+        try:
+            yield
+        finally:
+            _gathering.reset(token)
+        for alias, wishes in gathering.items():
+            write(wishes, using=alias)
+
+
+def write(wishes: Iterable[Wish], *, using: str) -> list[UUID]:
+    """Record wishes in the database of their rows; on commit, hint to the workers.
+
+    One statement for up to ``BATCH_SIZE`` wishes, and none when there are none.
+
+    Args:
+        wishes: what to look at again; two for the same image count once.
+        using: alias of the database that holds the rows.
+
+    Returns:
+        The ids of the records written.
+    """
+    if is_paused():
+        return []
+    gathering = _gathering.get()
+    if gathering is not None:
+        gathering.setdefault(using, []).extend(wishes)
+        return []
+    records = {record.id: record for record in (_record(wish, using) for wish in wishes)}
+    if not records:
+        return []
+    # Sorted, so that two transactions lock shared rows in the same order.
+    _upsert([records[key] for key in sorted(records)], using)
+    hint_on_commit(records, using)
+    return list(records)
+
+
+def turn(wishes: Iterable[Wish], *, using: str) -> None:
+    """Record wishes of rows whose image did not change, where their verdict did.
+
+    One statement a wish, which changes no row as long as the verdict stands.
+    """
+    from django_visualsnoop.models import SyncRecord
+
+    if is_paused():
+        return
+    for wish in wishes:
+        record = _record(wish, using)
+        turned = SyncRecord.objects.using(using).filter(pk=record.pk, wanted=not wish.wanted)
+        if turned.update(**{name: getattr(record, name) for name in _WISHED}):
+            hint_on_commit([record.pk], using)
+
+
+def hint_on_commit(record_ids: Iterable[UUID], using: str) -> None:
+    """Once this transaction commits, tell the workers which records to look at."""
+    connection = connections[using]
+    pending = _pending_hints(connection)
+    pending.record_ids.update(record_ids)
+    transaction.on_commit(pending.publish, using=using)
+
+
+#: What a wish changes in a record that is there already. The lease stays: a worker that is
+#: still uploading the older picture must not be overtaken by one with the newer.
+_WISHED = (
+    "image_id",
+    "generation",
+    "wanted",
+    "wished_at",
+    "due_at",
+    "attempts",
+    "reason_code",
+    "reason",
+)
+
+
+def _record(wish: Wish, using: str) -> SyncRecord:
+    from django_visualsnoop.models import SyncRecord
+
+    now = timezone.now()
+    return SyncRecord(
+        id=wish.field.record_id(wish.object_id),
+        collection=wish.field.collection,
+        model=wish.field.label,
+        field=wish.field.name,
+        object_id=wish.object_id,
+        image_id=wish.field.image_id(wish.object_id, using),
+        generation=secrets.randbits(63),
+        wanted=wish.wanted,
+        wished_at=now,
+        due_at=now,
+    )
+
+
+def _upsert(records: list[SyncRecord], using: str) -> None:
+    from django_visualsnoop.models import SyncRecord
+
+    takes_target = connections[using].features.supports_update_conflicts_with_target
+    SyncRecord.objects.using(using).bulk_create(
+        records,
+        batch_size=BATCH_SIZE,
+        update_conflicts=True,
+        update_fields=_WISHED,
+        unique_fields=["id"] if takes_target else None,
+    )
+
+
+class _PendingHints:
+    """The records that one transaction wished for.
+
+    Only the transaction's own on_commit callbacks keep it alive, so a rollback frees it.
+    Its first callback publishes all; a savepoint that was rolled back leaves hints that
+    find nothing to do.
+    """
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+        self.record_ids: set[UUID] = set()
+
+    def publish(self) -> None:
+        record_ids, self.record_ids = self.record_ids, set()
+        if record_ids:
+            hints.publish(self.using, sorted(str(record_id) for record_id in record_ids))
+
+
+_pending: WeakKeyDictionary[BaseDatabaseWrapper, ref[_PendingHints]] = WeakKeyDictionary()
+
+
+def _pending_hints(connection: BaseDatabaseWrapper) -> _PendingHints:
+    reference = _pending.get(connection)
+    pending = reference() if reference is not None else None
+    if pending is None:
+        pending = _PendingHints(connection.alias)
+        _pending[connection] = ref(pending)
+    return pending

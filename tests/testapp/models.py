@@ -1,0 +1,81 @@
+"""Models of every shape that the mixin must follow."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from django_visualsnoop.models import VisualSnoopMixin
+from django_visualsnoop.querysets import VisualSnoopQuerySet
+
+
+class Shop(models.Model):
+    name = models.CharField(max_length=50)
+
+
+class Product(VisualSnoopMixin, models.Model):
+    name = models.CharField(max_length=100, blank=True)
+    active = models.BooleanField(default=True)
+    photo = models.ImageField(upload_to="products", blank=True)
+    shop = models.ForeignKey(Shop, null=True, on_delete=models.CASCADE, related_name="products")
+
+
+class FeaturedProduct(Product):
+    """A proxy."""
+
+    class Meta:
+        proxy = True
+
+
+class Poster(Product):
+    """A child with a table of its own."""
+
+    artist = models.CharField(max_length=100, blank=True)
+
+
+class Article(VisualSnoopMixin, models.Model):
+    """A UUID key and two image fields."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    title = models.CharField(max_length=100, blank=True)
+    cover = models.ImageField(upload_to="covers", blank=True, null=True)
+    thumbnail = models.ImageField(
+        upload_to="thumbnails", blank=True, width_field="width", height_field="height"
+    )
+    width = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+
+
+class Document(VisualSnoopMixin, models.Model):
+    """A string key; one of its two image fields is indexed, in another collection, under its own ids."""
+
+    code = models.CharField(primary_key=True, max_length=150)
+    scan = models.ImageField(upload_to="scans", blank=True)
+    stamp = models.ImageField(upload_to="stamps", blank=True)
+
+    class VisualSnoop:
+        fields = ["scan"]
+        collection = "archive"
+        image_id = "scan/{pk}"
+
+
+class ListingQuerySet(VisualSnoopQuerySet["Listing"]):
+    def published(self) -> ListingQuerySet:
+        return self.filter(published=True)
+
+
+class Listing(VisualSnoopMixin, models.Model):
+    """A condition, and a manager of its own."""
+
+    published = models.BooleanField(default=True)
+    title = models.CharField(max_length=100, blank=True)
+    photo = models.ImageField(upload_to="listings", blank=True)
+
+    class VisualSnoop:
+        condition_fields = ["published"]
+
+    objects = models.Manager.from_queryset(ListingQuerySet)()
+
+    def visualsnoop_should_index(self) -> bool:
+        return self.published
