@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import os
 from time import sleep
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
@@ -71,6 +72,7 @@ class Transport:
         self.session = session
         self.max_retries = max_retries
         self.timeout = timeout
+        self._pid = os.getpid()
 
     def send(
         self,
@@ -90,6 +92,9 @@ class Transport:
         Raises:
             TransportError: no attempt got an answer.
         """
+        if os.getpid() != self._pid:
+            self.session.close()  # a forked child must not share its parent's connections
+            self._pid = os.getpid()
         retries_left = self.max_retries
         while True:
             try:
