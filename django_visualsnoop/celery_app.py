@@ -18,8 +18,8 @@ def project_app() -> Celery:
     Celery keeps its current app per thread, and gives every other thread a bare fallback
     that knows no broker: in the threads of a web server, a task would go nowhere.
     """
-    global _remembered  # noqa: PLW0603
-    app: Celery = current_app._get_current_object()
+    global _remembered
+    app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]  # a Proxy
     if not is_fallback(app):
         _remembered = app
     elif _remembered is not None:
@@ -29,4 +29,4 @@ def project_app() -> Celery:
 
 def is_fallback(app: Celery) -> bool:
     """Whether Celery made this app by itself, because the project has made none."""
-    return app.main == "default" and not app.set_as_current
+    return app.main == "default" and not app.set_as_current  # type: ignore[attr-defined]

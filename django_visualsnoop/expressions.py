@@ -30,7 +30,7 @@ class ValueByKey(Func):
         self.values = values
 
     def as_sql(  # type: ignore[override]
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
     ) -> tuple[str, tuple[Any, ...]]:
         (key,) = self.get_source_expressions()
         column, column_params = compiler.compile(key)

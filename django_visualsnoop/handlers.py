@@ -42,7 +42,7 @@ def connect(model: type[models.Model]) -> None:
     post_delete.connect(after_delete, sender=model, dispatch_uid=uid)
 
 
-def before_save(instance: VisualSnoopMixin, **kwargs: Any) -> None:
+def before_save(instance: VisualSnoopMixin, **_: Any) -> None:
     # Django clears the flag before post_save, where it decides which fields count as written.
     instance.__dict__[_ADDING] = instance._state.adding
 
@@ -53,7 +53,7 @@ def after_save(
     raw: bool,
     using: str,
     update_fields: Collection[str] | None,
-    **kwargs: Any,
+    **_: Any,
 ) -> None:
     adding = instance.__dict__.pop(_ADDING, True) or created or raw
     changed = touched.fields_saved(instance, update_fields, adding=adding)
@@ -83,7 +83,7 @@ def after_save(
     _forget_on_commit(instance, changed, using)
 
 
-def after_delete(instance: VisualSnoopMixin, using: str, **kwargs: Any) -> None:
+def after_delete(instance: VisualSnoopMixin, using: str, **_: Any) -> None:
     wishes.write(
         (_wish(field, instance, False) for field in indexed_fields(type(instance))), using=using
     )
@@ -107,5 +107,5 @@ def _forget_on_commit(instance: VisualSnoopMixin, fields: list[IndexedField], us
     transaction.on_commit(forget, using=using)
 
 
-def _connect_prepared(sender: type[models.Model], **kwargs: Any) -> None:
+def _connect_prepared(sender: type[models.Model], **_: Any) -> None:
     connect(sender)

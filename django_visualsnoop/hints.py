@@ -101,7 +101,7 @@ def _send(using: str, record_ids: list[str], countdown: float | None) -> None:
     task = project_app().tasks[TASK]
     for start in range(0, len(record_ids), RECORDS_PER_HINT):
         chunk = record_ids[start : start + RECORDS_PER_HINT]
-        task.apply_async((using, chunk), countdown=countdown, retry=False)
+        task.apply_async((using, chunk), countdown=countdown, retry=False)  # type: ignore[arg-type]  # None is its default
 
 
 _publisher = Publisher()

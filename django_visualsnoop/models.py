@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models, router, transaction
 from django.utils.translation import gettext_lazy as _
@@ -11,10 +11,10 @@ from django_visualsnoop import touched
 from django_visualsnoop.querysets import VisualSnoopManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import ClassVar
+    from collections.abc import Iterable
 
     from django.core.checks import CheckMessage
+    from django.db.models.base import ModelBase
 
 
 class SyncRecord(models.Model):
@@ -104,9 +104,6 @@ class VisualSnoopMixin(models.Model):
     class Meta:
         abstract = True
 
-    if TYPE_CHECKING:
-        _default_manager: ClassVar[VisualSnoopManager[Any]]
-
     def visualsnoop_should_index(self) -> bool:
         """Whether this row's pictures belong into the collection; override to say no.
 
@@ -124,7 +121,7 @@ class VisualSnoopMixin(models.Model):
     def save_base(
         self,
         raw: bool = False,
-        force_insert: bool | tuple[type[models.Model], ...] = False,
+        force_insert: bool | tuple[ModelBase, ...] = False,
         force_update: bool = False,
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
@@ -142,8 +139,8 @@ class VisualSnoopMixin(models.Model):
     def refresh_from_db(
         self,
         using: str | None = None,
-        fields: Sequence[str] | None = None,
-        from_queryset: Any = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Self] | None = None,
     ) -> None:
         super().refresh_from_db(using, fields, from_queryset)
         touched.forget(self, fields)

@@ -13,7 +13,7 @@ from django_visualsnoop.touched import fields_to_judge
 from django_visualsnoop.wishes import Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from django_visualsnoop.duplicates import DuplicateGroups
     from django_visualsnoop.options import IndexedField
@@ -24,6 +24,12 @@ _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
 class VisualSnoopQuerySet(models.QuerySet[_Model]):
     """Compose it with a manager of your own: ``YourManager.from_queryset(VisualSnoopQuerySet)``."""
+
+    if TYPE_CHECKING:  # Django's own, which the stubs leave out
+        _db: str | None
+        _hints: dict[str, Any]
+
+        def _chain(self) -> Self: ...
 
     #: Set on the QuerySet through which bulk_update() calls update(), which then keeps quiet.
     _visualsnoop_quiet = False
@@ -181,7 +187,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         return rows.select_for_update() if lockable and can_lock else rows
 
     def _clone(self) -> Self:
-        clone = super()._clone()  # type: ignore[misc]  # not in the stubs
+        clone: Self = super()._clone()  # type: ignore[misc]
         clone._visualsnoop_quiet = self._visualsnoop_quiet
         return clone
 
@@ -190,5 +196,5 @@ def _should_index(field: IndexedField, row: Any) -> bool:
     return not field.has_condition or row.visualsnoop_should_index()
 
 
-class VisualSnoopManager(models.Manager.from_queryset(VisualSnoopQuerySet)[_Model]):  # type: ignore[misc]
-    """The default ``objects`` of models with ``VisualSnoopMixin``."""
+#: The default ``objects`` of models with ``VisualSnoopMixin``.
+VisualSnoopManager = models.Manager.from_queryset(VisualSnoopQuerySet)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from uuid import UUID
 
-    from django.db.models import Model, QuerySet
+    from django.db.models import QuerySet
     from django.db.models.fields.files import FieldFile
 
     from django_visualsnoop.collections.base import BaseCollection
@@ -214,7 +214,7 @@ class _Batch:
                 self._note(
                     image,
                     ImproperlyConfigured(
-                        f"This code knows no indexed field {image.record.model}.{image.record.field}. "
+                        f"This code indexes no field {image.record.model}.{image.record.field}. "
                         "Deploy the code that does, or run visualsnoop_reindex --prune."
                     ),
                 )

@@ -19,7 +19,13 @@ DEFAULT_COLLECTION_ALIAS = "default"
 DEFAULT_BACKEND = "django_visualsnoop.collections.local.LocalCollection"
 
 
-class CollectionHandler(BaseConnectionHandler):
+if TYPE_CHECKING:
+    _Handler = BaseConnectionHandler[BaseCollection]
+else:  # Django's own class takes no parameters
+    _Handler = BaseConnectionHandler
+
+
+class CollectionHandler(_Handler):
     """One collection object per alias and thread, made when first asked for."""
 
     settings_name = "VISUALSNOOP"
@@ -58,8 +64,7 @@ class CollectionHandler(BaseConnectionHandler):
 
     def __getitem__(self, alias: str) -> BaseCollection:
         self.params(alias)  # for its error, which says what to type
-        collection: BaseCollection = super().__getitem__(alias)
-        return collection
+        return super().__getitem__(alias)
 
     def reset(self, *, setting: str, **kwargs: Any) -> None:
         """Forget everything when tests override the setting."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -48,7 +49,7 @@ class Article(VisualSnoopMixin, models.Model):
 
 
 class Document(VisualSnoopMixin, models.Model):
-    """A string key; one of its two image fields is indexed, in another collection, under its own ids."""
+    """A string key; one of two image fields, in another collection, under ids of its own."""
 
     code = models.CharField(primary_key=True, max_length=150)
     scan = models.ImageField(upload_to="scans", blank=True)
@@ -75,7 +76,7 @@ class Listing(VisualSnoopMixin, models.Model):
     class VisualSnoop:
         condition_fields = ["published"]
 
-    objects = models.Manager.from_queryset(ListingQuerySet)()
+    objects: ClassVar[Any] = models.Manager.from_queryset(ListingQuerySet)()
 
     def visualsnoop_should_index(self) -> bool:
         return self.published
