@@ -1,0 +1,261 @@
+"""Collections inside the project's own database, searched by the embedded engine."""
+
+from __future__ import annotations
+
+import importlib.util
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+
+from django_visualsnoop.client.exceptions import (
+    ConflictError,
+    ImageRefusedError,
+    NotFoundError,
+    VisualSnoopError,
+)
+from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.client.sources import read_image
+from django_visualsnoop.collections.base import BaseCollection, Pair, page_size
+from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.exceptions import MissingExtra
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
+    from django_visualsnoop.client.sources import ImageSource
+    from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.engine.store import NewImage, Stored
+
+#: How many matches a search returns at most when the caller does not say.
+DEFAULT_LIMIT = 100
+#: The id of a collection to which nothing was ever added.
+NO_COLLECTION_ID = "0" * 8
+
+_ENGINE = "django_visualsnoop.engine"
+_STATUS = {"empty": 400, "undecodable": 400, "unsupported": 415, "too_large": 413}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class LocalCollection(BaseCollection):
+    """A collection in a table of the project's database; needs the extra ``engine``.
+
+    Args:
+        alias: the key in the ``VISUALSNOOP`` setting.
+        params: ``NAME`` of the collection within its database (the alias if not
+            given), and ``OPTIONS``, a dict with any of
+
+            * ``database``: alias in ``DATABASES``, ``"default"`` if not given;
+            * ``min_similarity``: 0 to 1, the threshold of searches that name none;
+            * ``max_bytes``: files with more are refused;
+            * ``max_pixels``: pictures with more are refused; a baseline JPEG may
+              have four times as many.
+
+    Raises:
+        MissingExtra: Pillow or numpy is not installed.
+        ImproperlyConfigured: the engine is not in ``INSTALLED_APPS``, or an option
+            is unknown or impossible.
+    """
+
+    supports_similarity: ClassVar[bool] = True
+    supports_allowed: ClassVar[bool] = True
+    bulk_size: ClassVar[int] = 64
+    #: 64 of the largest pictures allowed, at less than two seconds each, and the database's time.
+    longest_call = 180.0
+
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+        super().__init__(alias, params)
+        if not (importlib.util.find_spec("PIL") and importlib.util.find_spec("numpy")):
+            raise MissingExtra("The embedded engine", "engine")
+        if not apps.is_installed(_ENGINE):
+            raise ImproperlyConfigured(
+                f"The collection {alias!r} is kept by the embedded engine: "
+                f'add "{_ENGINE}" to INSTALLED_APPS and type python manage.py migrate.'
+            )
+        from django_visualsnoop.engine.gallery import Gallery  # needs what was just checked
+
+        options = dict(params.get("OPTIONS") or {})
+        _check_options(alias, options)
+        name = str(params.get("NAME") or alias)
+        self._gallery = Gallery(options.pop("database", "default"), name, **options)
+
+    def add_image(
+        self,
+        image: ImageSource,
+        image_id: str | None = None,
+        update_existing: bool = False,
+    ) -> ImageResult:
+        image_id = uuid4().hex if image_id is None else check_image_id(image_id)
+        new = self._described(image, image_id)
+        if update_existing:
+            return _added(*self._gallery.store.put([new]))
+        try:
+            return _added(self._gallery.store.add(new))
+        except ImageExists as error:
+            raise ConflictError(str(error), status=409) from error
+
+    def add_images(
+        self, items: Iterable[tuple[str, ImageSource]]
+    ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
+        bulk: dict[str, NewImage | VisualSnoopError] = {}
+        for image_id, image in items:
+            if image_id in bulk or len(bulk) == self.bulk_size:
+                yield from self._put(bulk)
+                bulk = {}
+            try:
+                bulk[image_id] = self._described(image, check_image_id(image_id))
+            except VisualSnoopError as error:
+                bulk[image_id] = error
+        yield from self._put(bulk)
+
+    def _put(
+        self, bulk: dict[str, NewImage | VisualSnoopError]
+    ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
+        new = [one for one in bulk.values() if not isinstance(one, VisualSnoopError)]
+        stored = {one.image_id: one for one in (self._gallery.store.put(new) if new else ())}
+        for image_id, one in bulk.items():
+            yield image_id, one if isinstance(one, VisualSnoopError) else _added(stored[image_id])
+
+    def _described(self, image: ImageSource, image_id: str) -> NewImage:
+        try:
+            return self._gallery.described(read_image(image), image_id)
+        except DecodeError as error:
+            raise _refused(error) from error
+
+    def get_image(self, image_id: str) -> ImageResult:
+        try:
+            return _result(self._gallery.store.get(check_image_id(image_id)), "OK", 200)
+        except ImageMissing as error:
+            raise _not_found(error) from error
+
+    def delete_image(self, image_id: str) -> ImageResult:
+        try:
+            return _result(self._gallery.store.delete(check_image_id(image_id)), "Deleted", 200)
+        except ImageMissing as error:
+            raise _not_found(error) from error
+
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+        start = None if start is None else check_image_id(start)
+        try:
+            page = self._gallery.store.page(start, page_size(count))
+        except ImageMissing as error:
+            raise _not_found(error) from error
+        return {
+            "collection_id": page.collection_id or NO_COLLECTION_ID,
+            "images": [
+                {"id": stored.image_id, "image_time": _written(stored.image_time)}
+                for stored in page.images
+            ],
+            "next_image_id": page.next_image_id,
+            "message": "OK",
+            "status": 200,
+        }
+
+    def search_images(
+        self,
+        image: ImageSource,
+        *,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> SearchResults:
+        try:
+            found = self._gallery.search(
+                read_image(image),
+                limit=DEFAULT_LIMIT if limit is None else limit,
+                min_similarity=min_similarity,
+                allowed=allowed,
+            )
+        except DecodeError as error:
+            raise _refused(error) from error
+        return _search_results(found)
+
+    def search_images_by_id(
+        self,
+        image_id: str,
+        *,
+        limit: int | None = None,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> SearchResults:
+        try:
+            found = self._gallery.search_by_id(
+                check_image_id(image_id),
+                limit=DEFAULT_LIMIT if limit is None else limit,
+                min_similarity=min_similarity,
+                allowed=allowed,
+            )
+        except ImageMissing as error:
+            raise _not_found(error) from error
+        results = _search_results(found)
+        assert found.image_time is not None
+        return {**results, "image_id": image_id, "image_time": _written(found.image_time)}
+
+    def iter_pairs(
+        self,
+        *,
+        min_similarity: float | None = None,
+        touching: Collection[str] | None = None,
+    ) -> Iterator[Pair]:
+        for pair in self._gallery.pairs(min_similarity, touching):
+            yield Pair(*pair)
+
+
+def _check_options(alias: str, options: dict[str, Any]) -> None:
+    where = f'VISUALSNOOP["{alias}"]["OPTIONS"]'
+    for name, value in options.items():
+        if name == "database":
+            right, expected = isinstance(value, str), "an alias of DATABASES"
+        elif name == "min_similarity":
+            right = isinstance(value, (int, float)) and 0 <= value <= 1
+            expected = "a number from 0 to 1"
+        elif name in ("max_bytes", "max_pixels"):
+            right, expected = isinstance(value, int) and value > 0, "a positive whole number"
+        else:
+            raise ImproperlyConfigured(
+                f"{where} has the unknown option {name!r}; "
+                "there are database, max_bytes, max_pixels and min_similarity."
+            )
+        if not right:
+            raise ImproperlyConfigured(f'{where}["{name}"] is {value!r}; write {expected}.')
+
+
+def _refused(error: DecodeError) -> ImageRefusedError:
+    return ImageRefusedError(str(error), reason=error.reason, status=_STATUS[error.reason])
+
+
+def _not_found(error: ImageMissing) -> NotFoundError:
+    return NotFoundError(str(error), status=404)
+
+
+def _added(stored: Stored) -> ImageResult:
+    return _result(stored, *(("Updated", 200) if stored.existed else ("Added", 201)))
+
+
+def _result(stored: Stored, message: str, status: int) -> ImageResult:
+    return {
+        "collection_id": stored.collection_id,
+        "image_id": stored.image_id,
+        "image_time": _written(stored.image_time),
+        "message": message,
+        "status": status,
+    }
+
+
+def _search_results(found: Hits) -> SearchResults:
+    return {
+        "collection_id": found.collection_id or NO_COLLECTION_ID,
+        "results": [
+            {"id": hit.image_id, "rank": hit.rank, "similarity": hit.similarity}
+            for hit in found.hits
+        ],
+        "message": "OK",
+        "status": 200,
+    }
+
+
+def _written(microseconds: int) -> str:
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")

@@ -1,0 +1,217 @@
+"""Bytes of an image file to pixels. Imports no Django.
+
+Nothing process-wide is touched or trusted: neither ``Image.MAX_IMAGE_PIXELS``,
+nor ``ImageFile.LOAD_TRUNCATED_IMAGES``, nor the warnings filters.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from django_visualsnoop.engine.exceptions import (
+    DecodeError,
+    EmptyImage,
+    ImageTooLarge,
+    UndecodableImage,
+    UnsupportedImage,
+)
+from django_visualsnoop.engine.formats import Examined, bmp, exif, gif, jpeg, png, tiff, webp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from PIL.ImageFile import ImageFile
+
+#: Height x width x 3, red, green, blue, 0 to 255.
+Pixels: TypeAlias = "NDArray[np.uint8]"
+
+DEFAULT_MAX_BYTES = 50_000_000
+#: Of a picture that has to be held whole, which takes four bytes a pixel and more.
+DEFAULT_MAX_PIXELS = 50_000_000
+#: A baseline JPEG shrinks while it is read: it costs time per pixel, but not memory.
+SHRINKING_FACTOR = 4
+#: Nothing that is described needs more; the longer side, in pixels.
+WORK_SIDE = 512
+
+_MAX_PASSES = 16  # over a picture of max_pixels; smaller ones may have more scans
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture, upright, at most ``WORK_SIDE`` pixels on its longer side.
+
+    Args:
+        pixels: height x width x 3, RGB, uint8.
+        width, height: of the file's picture, upright, in pixels.
+    """
+
+    pixels: Pixels
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    name: str
+    examine: Callable[[bytes], Examined]
+    plugin: Callable[[io.BytesIO], ImageFile]
+
+
+def _examine_avif(data: bytes) -> Examined:
+    """Let the plugin read the header: it decodes nothing before the pixels are asked for."""
+    image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
+    return Examined(data, *image.size, orientation=exif.orientation(image.info.get("exif", b"")))
+
+
+_JPEG = _Format("JPEG", jpeg.examine, JpegImagePlugin.JpegImageFile)
+_PNG = _Format("PNG", png.examine, PngImagePlugin.PngImageFile)
+_GIF = _Format("GIF", gif.examine, GifImagePlugin.GifImageFile)
+_WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
+_TIFF = _Format("TIFF", tiff.examine, TiffImagePlugin.TiffImageFile)
+_BMP = _Format("BMP", bmp.examine, BmpImagePlugin.BmpImageFile)
+_AVIF = _Format("AVIF", _examine_avif, AvifImagePlugin.AvifImageFile)
+READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
+
+
+def _format_of(data: bytes) -> _Format:
+    if data.startswith(b"\xff\xd8\xff"):
+        return _JPEG
+    if data.startswith(png.SIGNATURE):
+        return _PNG
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return _GIF
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _WEBP
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return _TIFF
+    if data.startswith(b"BM"):
+        return _BMP
+    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1", b"msf1"):
+        if not AvifImagePlugin.SUPPORTED:
+            raise UnsupportedImage("The Pillow that is installed was built without AVIF.")
+        return _AVIF
+    raise UnsupportedImage(f"This is none of the formats that are read: {READABLE}.")
+
+
+def decode(
+    data: bytes,
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Picture:
+    """Decode an image file into upright RGB pixels.
+
+    A picture with transparency is laid on white: where cut-out pictures are
+    shown, and when they are saved as JPEG, white is what is mostly behind them,
+    so a flattened copy stays a copy.
+
+    Args:
+        data: the whole file. Of an animated or paged one the first picture counts.
+        max_bytes: refuse longer files.
+        max_pixels: refuse larger pictures before decoding; baseline JPEGs, which
+            shrink while they are read, may have ``SHRINKING_FACTOR`` times as many.
+
+    Raises:
+        EmptyImage, UndecodableImage, UnsupportedImage, ImageTooLarge: the kinds
+            of ``DecodeError``; no other exception comes from hostile bytes.
+    """
+    if not data:
+        raise EmptyImage("The image is empty (0 bytes).")
+    if len(data) > max_bytes:
+        raise ImageTooLarge(f"The file has {len(data):,} bytes; at most {max_bytes:,} are read.")
+    file_format = _format_of(data)
+    try:
+        examined = file_format.examine(data)
+        _check_size(examined, max_pixels)
+        image = file_format.plugin(io.BytesIO(examined.data))
+        if image.width * image.height > examined.width * examined.height:
+            raise UndecodableImage(f"The {file_format.name} contradicts itself about its size.")
+        pixels = _upright(_rgb(_small(image)), examined.orientation)
+    except DecodeError:
+        raise
+    except MemoryError as error:
+        raise ImageTooLarge("There was not enough memory to decode the picture.") from error
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge(
+            "The picture has more pixels than this process's Image.MAX_IMAGE_PIXELS allows."
+        ) from error
+    except Exception as error:  # Pillow raises whatever its parsers stumble on
+        raise UndecodableImage(
+            f"The {file_format.name} is broken or cut off: {str(error).rstrip('.')}."
+        ) from error
+    turned = examined.orientation >= 5
+    width, height = examined.width, examined.height
+    return Picture(pixels, *((height, width) if turned else (width, height)))
+
+
+def _check_size(examined: Examined, max_pixels: int) -> None:
+    width, height = examined.width, examined.height
+    if width < 1 or height < 1:
+        raise UndecodableImage(f"The header promises a picture of {width} x {height} pixels.")
+    allowed = max_pixels * (SHRINKING_FACTOR if examined.shrinks else 1)
+    if width * height > allowed:
+        raise ImageTooLarge(
+            f"The picture has {width} x {height} pixels; at most {allowed:,} are decoded."
+        )
+    if width * height * examined.passes > max_pixels * _MAX_PASSES:
+        raise ImageTooLarge(
+            f"The picture has {width} x {height} pixels in {examined.passes} scans: "
+            "too much to decode."
+        )
+
+
+def _small(image: ImageFile) -> Image.Image:
+    """Load the picture, made smaller by a whole factor where that keeps ``WORK_SIDE`` pixels."""
+    image.draft(None, (WORK_SIDE, WORK_SIDE))
+    image.load()
+    # A palette has no means between its colours, and the 16 bits have no reduce().
+    if image.mode in ("P", "PA", "1"):
+        return image
+    factor = max(image.size) // WORK_SIDE
+    if factor > 1 and not image.mode.startswith("I;16"):
+        return image.reduce((min(factor, image.width), min(factor, image.height)))
+    return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F", "LAB", "HSV"):
+        raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    image = image.convert("RGB")
+    longer = max(image.size)
+    if longer > WORK_SIDE:
+        scale = WORK_SIDE / longer
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        image = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    return image
+
+
+def _upright(image: Image.Image, orientation: int) -> Pixels:
+    pixels: Pixels = np.asarray(image, dtype=np.uint8)
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)

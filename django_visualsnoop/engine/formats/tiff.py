@@ -1,0 +1,58 @@
+"""The first picture of a TIFF (not of a BigTIFF)."""
+
+from __future__ import annotations
+
+import struct
+
+from django_visualsnoop.engine.exceptions import UndecodableImage
+from django_visualsnoop.engine.formats import Examined
+from django_visualsnoop.engine.formats.exif import ORIENTATION
+
+_WIDTH, _HEIGHT = 256, 257
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+#: The other baseline tags that decide about pixels, and whether each has one value.
+_SINGLE = {_WIDTH, _HEIGHT, 259, 262, 266, 277, 278, 284, 317, _TILE_WIDTH, _TILE_HEIGHT, 531}
+_SEVERAL = {258, 273, 279, 320, 324, 325, 338, 339, 347, 530, 532}
+_TYPE_SIZES = {1: 1, 3: 2, 4: 4, 5: 8, 7: 1}
+_SHORT, _LONG = 3, 4
+
+
+def examine(data: bytes) -> Examined:
+    try:
+        return _examine(data)
+    except struct.error:
+        raise UndecodableImage("The TIFF is cut off.") from None
+
+
+def _examine(data: bytes) -> Examined:
+    order = "<" if data[:2] == b"II" else ">"
+    (start,) = struct.unpack_from(order + "L", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, start)
+    entries: list[bytes] = []
+    values: dict[int, int] = {}
+    for position in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind, amount, offset = struct.unpack_from(order + "HHLL", data, position)
+        if kind == _SHORT and amount == 1:
+            (values[tag],) = struct.unpack_from(order + "H", data, position + 8)
+        elif kind == _LONG and amount == 1:
+            values[tag] = offset
+        if tag in _SINGLE and amount != 1:
+            raise UndecodableImage(f"The TIFF's tag {tag} has {amount} values instead of one.")
+        if tag in _SINGLE | _SEVERAL:
+            length = _TYPE_SIZES.get(kind, 0) * amount
+            if not length or (length > 4 and offset + length > len(data)):
+                raise UndecodableImage(f"The TIFF's tag {tag} is broken.")
+            entries.append(data[position : position + 12])
+    if _WIDTH not in values or _HEIGHT not in values:
+        raise UndecodableImage("The TIFF's header does not say its size.")
+    # The directory goes, cleaned, behind the file, so that all offsets stay true.
+    directory = (
+        struct.pack(order + "H", len(entries)) + b"".join(entries) + struct.pack(order + "L", 0)
+    )
+    turn = values.get(ORIENTATION, 1)
+    return Examined(
+        data[:4] + struct.pack(order + "L", len(data)) + data[8:] + directory,
+        max(values[_WIDTH], values.get(_TILE_WIDTH, 0)),
+        max(values[_HEIGHT], values.get(_TILE_HEIGHT, 0)),
+        orientation=turn if 1 <= turn <= 8 else 1,
+    )

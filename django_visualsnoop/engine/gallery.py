@@ -1,0 +1,188 @@
+"""One collection as a whole: files in, neighbours out."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine import calibration, describe, follow
+from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
+from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.engine.index.base import Query
+from django_visualsnoop.engine.pairs import block_of, close_pairs, close_pairs_touching
+from django_visualsnoop.engine.store import NewImage, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from django_visualsnoop.engine.follow import View
+
+
+class Hit(NamedTuple):
+    image_id: str
+    #: Integer distance, 0 is perceptually identical.
+    rank: int
+    #: 0 to 1.
+    similarity: float
+
+
+class Hits(NamedTuple):
+    #: ``None`` as long as nothing was written.
+    collection_id: str | None
+    hits: list[Hit]
+    #: Of the image that was asked for by its id, in microseconds since 1970, UTC.
+    image_time: int | None = None
+
+
+class PairHit(NamedTuple):
+    """``first_id < second_id``."""
+
+    first_id: str
+    second_id: str
+    rank: int
+    similarity: float
+
+
+class Gallery:
+    """Images in a table of the project's database, searched in memory.
+
+    Making one touches no database.
+
+    Args:
+        database: alias in ``DATABASES``.
+        name: of the collection.
+        min_similarity: 0 to 1, the threshold where a search names none.
+        max_bytes, max_pixels: see ``decode``.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        name: str,
+        *,
+        min_similarity: float = calibration.DEFAULT_MIN_SIMILARITY,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> None:
+        self.store = Store(database, name)
+        self._min_similarity = min_similarity
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+
+    def described(self, content: bytes, image_id: str) -> NewImage:
+        """Return what is to be stored of an image file; touches no database.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
+        picture = decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
+        return NewImage(
+            image_id,
+            describe.describe(picture.pixels).tobytes(),
+            describe.VERSION,
+            sha256(content).hexdigest(),
+            picture.width,
+            picture.height,
+        )
+
+    def search(
+        self,
+        content: bytes,
+        *,
+        limit: int,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> Hits:
+        """Return the images that look like the one in an image file, closest first.
+
+        Args:
+            content: the file.
+            limit: at most this many.
+            min_similarity: 0 to 1; the collection's threshold if ``None``.
+            allowed: search among these ids only.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
+        vector = np.frombuffer(self.described(content, "").vector, dtype=np.int8)
+        view = follow.look(self.store.database, self.store.key)
+        if view is None:
+            return Hits(None, [])
+        query = self._query(vector, limit, min_similarity, allowed)
+        return Hits(view.collection_id, _hits(view, query))
+
+    def search_by_id(
+        self,
+        image_id: str,
+        *,
+        limit: int,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> Hits:
+        """Return the images that look like a stored one, without that one; see ``search``.
+
+        Raises:
+            ImageMissing: there is none, or its vector cannot be compared any more.
+        """
+        view = follow.look(self.store.database, self.store.key, image_id)
+        if view is None or view.image_time is None:
+            raise ImageMissing(f"The collection holds no image {image_id!r}.")
+        vector = view.vector(image_id)
+        if vector is None:
+            raise ImageMissing(
+                f"The image {image_id!r} was described by another version: add it again."
+            )
+        query = self._query(vector, limit, min_similarity, allowed, without=image_id)
+        return Hits(view.collection_id, _hits(view, query), view.image_time)
+
+    def pairs(
+        self, min_similarity: float | None = None, touching: Collection[str] | None = None
+    ) -> Iterator[PairHit]:
+        """Yield every pair of images that look alike, once, in no promised order.
+
+        Args:
+            min_similarity: 0 to 1; the collection's threshold if ``None``.
+            touching: only pairs of which at least one id is among these.
+        """
+        view = follow.look(self.store.database, self.store.key)
+        if view is None:
+            return
+        min_score = self._min_score(min_similarity)
+        found = (
+            close_pairs(view.blocks, min_score)
+            if touching is None
+            else close_pairs_touching(block_of(touching, view.vector), view.blocks, min_score)
+        )
+        for first_id, second_id, score in found:
+            first, second = sorted((first_id, second_id))
+            yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
+
+    def _query(
+        self,
+        vector: describe.Vector,
+        limit: int,
+        min_similarity: float | None,
+        allowed: Collection[str] | None,
+        without: str | None = None,
+    ) -> Query:
+        return Query(
+            probes=describe.turns(vector),
+            min_score=self._min_score(min_similarity),
+            limit=limit,
+            allowed=None if allowed is None else frozenset(allowed),
+            without=frozenset() if without is None else frozenset({without}),
+        )
+
+    def _min_score(self, min_similarity: float | None) -> float:
+        return calibration.score_at(
+            self._min_similarity if min_similarity is None else min_similarity
+        )
+
+
+def _hits(view: View, query: Query) -> list[Hit]:
+    return [
+        Hit(found.image_id, calibration.rank(found.score), calibration.similarity(found.score))
+        for found in view.search(query)
+    ]

@@ -1,0 +1,76 @@
+"""The engine's tables. Importing them needs neither Pillow nor numpy."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+
+from django.db import models
+
+
+def new_collection_id() -> str:
+    return secrets.token_hex(4)
+
+
+def key_of(text: str) -> str:
+    """Return the SHA-256 of a name or image id: unique whatever the database's collation.
+
+    MariaDB's usual ones take "a", "A" and "a " for equal.
+    """
+    return sha256(text.encode("utf-8")).hexdigest()
+
+
+class Collection(models.Model):
+    #: Random, so that no memory of a process is mistaken for that of a table made anew.
+    collection_id = models.CharField(
+        max_length=8, primary_key=True, default=new_collection_id, editable=False
+    )
+    name = models.CharField(max_length=255)
+    key = models.CharField(max_length=64, unique=True, editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+    #: The last number given to committed rows.
+    seq = models.BigIntegerField(default=0, editable=False)
+    #: Tombstones numbered up to here may be gone; a memory older than this is loaded anew.
+    horizon = models.BigIntegerField(default=0, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IndexedImage(models.Model):
+    # Without a constraint in the database: checking it would lock the collection's row,
+    # so that writers and the publish step, which counts there, would wait for each other.
+    collection = models.ForeignKey(
+        Collection, models.CASCADE, db_constraint=False, related_name="images"
+    )
+    key = models.CharField(max_length=64, editable=False)
+    image_id = models.CharField(max_length=100)
+    #: When it was added or last updated, in microseconds since 1970 (UTC): exact on every database.
+    image_time = models.BigIntegerField()
+    #: When it was deleted, likewise. A deleted row stays as a tombstone, for processes to see.
+    deleted = models.BigIntegerField(null=True, default=None)
+    vector = models.BinaryField()
+    #: ``describe.VERSION`` of the vector.
+    version = models.PositiveSmallIntegerField()
+    #: SHA-256 of the file.
+    digest = models.CharField(max_length=64)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    #: The number of this state of the row; none until the publish step has seen it committed.
+    seq = models.BigIntegerField(null=True, default=None, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "key"], name="visualsnoop_engine_one_per_id"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["collection", "seq"], name="visualsnoop_engine_seq"),
+            models.Index(
+                fields=["collection", "-image_time", "-id"], name="visualsnoop_engine_list"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.image_id

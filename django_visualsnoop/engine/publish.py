@@ -1,0 +1,105 @@
+"""Numbering committed rows, so that every process can follow the table by number.
+
+A number taken while a row is written would lose rows: the writer of a lower
+number may commit after a reader has read past it. Here rows commit without a
+number; a short transaction of its own, which holds the collection's row, then
+numbers what it finds committed. Writers never wait for one another.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from django.db import DatabaseError, connections, transaction
+from django.db.models import F, Max
+
+from django_visualsnoop.engine.models import Collection, IndexedImage
+
+logger = logging.getLogger("django_visualsnoop.engine")
+
+#: Rows numbered in one transaction, so that its locks are short.
+CHUNK = 500
+#: Tombstones are kept this long, for listings to resume at a deleted image.
+TOMBSTONE_SECONDS = 24 * 3600.0
+#: How often a process tidies up tombstones.
+PURGE_EVERY_SECONDS = 3600.0
+
+_purged: dict[tuple[str, str], float] = {}
+
+
+def in_transaction(database: str) -> bool:
+    connection = connections[database]
+    return connection.in_atomic_block or not connection.get_autocommit()
+
+
+def publish_on_commit(database: str, collection_id: str) -> None:
+    """Number the rows just written once they are committed; now, outside of a transaction."""
+    if not connections[database].in_atomic_block and in_transaction(database):
+        return  # committed by hand: the next writer, or a search, numbers them
+
+    def publish_now() -> None:
+        publish(database, collection_id)
+
+    transaction.on_commit(publish_now, using=database, robust=True)
+
+
+def publish(database: str, collection_id: str) -> None:
+    """Number the committed rows that have no number. Failing is logged, and harmless."""
+    if in_transaction(database):
+        return
+    try:
+        while _publish_chunk(database, collection_id) == CHUNK:
+            pass
+        _purge_now_and_then(database, collection_id)
+    except DatabaseError as error:
+        logger.warning("The new images of collection %s stay unnumbered: %s", collection_id, error)
+
+
+def _publish_chunk(database: str, collection_id: str) -> int:
+    collection = Collection.objects.using(database).filter(pk=collection_id)
+    waiting = IndexedImage.objects.using(database).filter(
+        collection_id=collection_id, seq__isnull=True
+    )
+    if not waiting.exists():
+        return 0
+    skip_locked = connections[database].features.has_select_for_update_skip_locked
+    with transaction.atomic(using=database):
+        collection.update(seq=F("seq") + 1)  # first, since it takes the lock
+        # Rows that an open transaction is changing are not waited for: they come next time.
+        ids = list(
+            waiting.select_for_update(skip_locked=skip_locked).values_list("pk", flat=True)[:CHUNK]
+        )
+        number = collection.values_list("seq", flat=True).first()
+        IndexedImage.objects.using(database).filter(pk__in=ids).update(seq=number)
+    return len(ids)
+
+
+def _purge_now_and_then(database: str, collection_id: str) -> None:
+    now = time.monotonic()
+    last = _purged.setdefault((database, collection_id), now)
+    if now - last >= PURGE_EVERY_SECONDS:
+        _purged[database, collection_id] = now
+        purge(database, collection_id)
+
+
+def purge(database: str, collection_id: str, older_than_seconds: float = TOMBSTONE_SECONDS) -> None:
+    """Delete the tombstones below the horizon, then raise the horizon for the next purge.
+
+    In this order no search can miss one: it reads the horizon before it reads
+    the rows, and no search lasts from one purge to the next.
+    """
+    before = int((time.time() - older_than_seconds) * 1_000_000)
+    with transaction.atomic(using=database):
+        collection = Collection.objects.using(database).filter(pk=collection_id)
+        collection.update(seq=F("seq"))  # takes the lock
+        tombstones = IndexedImage.objects.using(database).filter(
+            collection_id=collection_id, deleted__lt=before, seq__isnull=False
+        )
+        horizon = collection.values_list("horizon", flat=True).first()
+        if horizon is None:
+            return
+        tombstones.filter(seq__lte=horizon).delete()
+        highest = tombstones.aggregate(highest=Max("seq"))["highest"]
+        if highest is not None:
+            collection.update(horizon=highest)

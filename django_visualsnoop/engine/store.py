@@ -1,0 +1,236 @@
+"""The rows of one collection: every statement that reads or writes them by image id."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.db import IntegrityError, connections, transaction
+
+from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
+from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.publish import publish_on_commit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.models import QuerySet
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """What is stored of one image; see ``IndexedImage``."""
+
+    image_id: str
+    vector: bytes
+    version: int
+    digest: str
+    width: int
+    height: int
+
+
+class Stored(NamedTuple):
+    collection_id: str
+    image_id: str
+    #: Microseconds since 1970, UTC.
+    image_time: int
+    #: It was there before.
+    existed: bool = True
+
+
+class Page(NamedTuple):
+    #: ``None`` as long as nothing was written.
+    collection_id: str | None
+    images: list[Stored]
+    next_image_id: str | None
+
+
+_CONTENT = ["vector", "version", "digest", "width", "height"]
+_WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
+
+
+class Store:
+    """The rows of one collection.
+
+    Args:
+        database: alias in ``DATABASES``.
+        name: of the collection.
+    """
+
+    def __init__(self, database: str, name: str) -> None:
+        self.database = database
+        self.name = name
+        self.key = key_of(name)
+
+    @property
+    def _images(self) -> QuerySet[IndexedImage]:
+        return IndexedImage.objects.using(self.database).filter(collection__key=self.key)
+
+    def collection_id(self) -> str | None:
+        """Return the collection's id; ``None`` as long as nothing was written."""
+        collections = Collection.objects.using(self.database).filter(key=self.key)
+        return collections.values_list("collection_id", flat=True).first()
+
+    def _made_collection_id(self) -> str:
+        collection_id = self.collection_id()
+        while collection_id is None:
+            try:
+                with transaction.atomic(using=self.database):
+                    made = Collection.objects.using(self.database).create(
+                        name=self.name, key=self.key
+                    )
+                    collection_id = made.pk
+            except IntegrityError:
+                # Another process was faster. A locking read sees its row, whatever the snapshot.
+                with transaction.atomic(using=self.database):
+                    others = Collection.objects.using(self.database).select_for_update()
+                    collection_id = (
+                        others.filter(key=self.key).values_list("collection_id", flat=True).first()
+                    )
+        return collection_id
+
+    def add(self, image: NewImage) -> Stored:
+        """Insert one image.
+
+        Raises:
+            ImageExists: its id is taken.
+        """
+        key = key_of(image.image_id)
+        now = microseconds()
+        row = self._images.filter(key=key).values("pk", "deleted", "collection_id").first()
+        if row is None:
+            collection_id = self._made_collection_id()
+            try:
+                with transaction.atomic(using=self.database):
+                    _row(image, collection_id, now).save(using=self.database, force_insert=True)
+            except IntegrityError:
+                raise _exists(image) from None
+        else:
+            collection_id = row["collection_id"]
+            tombstone = IndexedImage.objects.using(self.database).filter(
+                pk=row["pk"], deleted__isnull=False
+            )
+            values = {name: getattr(image, name) for name in _CONTENT}
+            if row["deleted"] is None or not tombstone.update(
+                image_time=now, deleted=None, seq=None, **values
+            ):
+                raise _exists(image)
+        publish_on_commit(self.database, collection_id)
+        return Stored(collection_id, image.image_id, now, existed=False)
+
+    def put(self, images: Sequence[NewImage]) -> list[Stored]:
+        """Insert or replace images whose ids differ, in one statement."""
+        collection_id = self._made_collection_id()
+        keys = [key_of(image.image_id) for image in images]
+        existing = set(
+            self._images.filter(key__in=keys, deleted__isnull=True).values_list("key", flat=True)
+        )
+        rows = [_row(image, collection_id, microseconds()) for image in images]
+        features = connections[self.database].features
+        IndexedImage.objects.using(self.database).bulk_create(
+            # Two processes that take the rows in one order do not deadlock.
+            sorted(rows, key=lambda row: row.key),
+            update_conflicts=True,
+            update_fields=_WRITTEN,
+            unique_fields=(
+                ["collection", "key"] if features.supports_update_conflicts_with_target else None
+            ),
+        )
+        publish_on_commit(self.database, collection_id)
+        return [
+            Stored(collection_id, row.image_id, row.image_time, existed=row.key in existing)
+            for row in rows
+        ]
+
+    def get(self, image_id: str) -> Stored:
+        """Return one image.
+
+        Raises:
+            ImageMissing: there is none.
+        """
+        return self._live(image_id)[1]
+
+    def delete(self, image_id: str) -> Stored:
+        """Leave a tombstone in the place of one image.
+
+        Raises:
+            ImageMissing: there is none.
+        """
+        pk, stored = self._live(image_id)
+        row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
+        if not row.update(deleted=microseconds(), seq=None, vector=b"", digest=""):
+            raise _missing(image_id)
+        publish_on_commit(self.database, stored.collection_id)
+        return stored
+
+    def _live(self, image_id: str) -> tuple[int, Stored]:
+        rows = self._images.filter(key=key_of(image_id), deleted__isnull=True)
+        found = rows.values_list("pk", "collection_id", "image_time").first()
+        if found is None:
+            raise _missing(image_id)
+        pk, collection_id, image_time = found
+        return pk, Stored(collection_id, image_id, image_time)
+
+    def page(self, start: str | None, size: int) -> Page:
+        """Return images, newest first.
+
+        Args:
+            start: the first image of the page, or a deleted one in whose place to start.
+            size: at most this many.
+
+        Raises:
+            ImageMissing: no image is or lately was called ``start``.
+        """
+        collection_id = self.collection_id()
+        if collection_id is None:
+            if start is not None:
+                raise _missing(start)
+            return Page(None, [], None)
+        images = IndexedImage.objects.using(self.database).filter(collection_id=collection_id)
+        rows = images.filter(deleted__isnull=True)
+        if start is not None:
+            place = images.filter(key=key_of(start)).values_list("image_time", "pk").first()
+            if place is None:
+                raise _missing(start)
+            image_time, pk = place
+            rows = rows.filter(image_time__lte=image_time).exclude(image_time=image_time, pk__gt=pk)
+        found = list(
+            rows.order_by("-image_time", "-pk").values_list("image_id", "image_time")[: size + 1]
+        )
+        return Page(
+            collection_id,
+            [Stored(collection_id, *row) for row in found[:size]],
+            found[size][0] if len(found) > size else None,
+        )
+
+
+def _row(image: NewImage, collection_id: str, image_time: int) -> IndexedImage:
+    return IndexedImage(
+        collection_id=collection_id,
+        key=key_of(image.image_id),
+        image_id=image.image_id,
+        image_time=image_time,
+        **{name: getattr(image, name) for name in _CONTENT},
+    )
+
+
+def _missing(image_id: str) -> ImageMissing:
+    return ImageMissing(f"The collection holds no image {image_id!r}.")
+
+
+def _exists(image: NewImage) -> ImageExists:
+    return ImageExists(f"The image id {image.image_id!r} exists already.")
+
+
+_clock_lock = threading.Lock()
+_last_time = 0
+
+
+def microseconds() -> int:
+    """Return the time since 1970, UTC, later than at any call before in this process."""
+    global _last_time
+    with _clock_lock:
+        _last_time = max(time.time_ns() // 1000, _last_time + 1)
+        return _last_time
