@@ -1,0 +1,34 @@
+"""What a project's own test suite needs: a collection in memory, and syncing without a worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django_visualsnoop.collections.recorder import Call, RecorderCollection
+from django_visualsnoop.wishes import sync_paused
+
+if TYPE_CHECKING:
+    from django_visualsnoop.sync import Outcome
+
+__all__ = ["Call", "RecorderCollection", "sync_now", "sync_paused"]
+
+
+def sync_now(using: str = "default") -> Outcome:
+    """Do now, in this thread and transaction, what a worker would do after the commit.
+
+    So it works inside Django's ``TestCase``, whose transaction never commits. It asks for
+    no broker, and tries at once what failed before, without the wait that a worker keeps.
+
+    Args:
+        using: alias of the database that holds the rows.
+
+    Returns:
+        How it went: ``agreed``, the number of pictures whose collection now holds what their
+        rows say, and ``retrying`` and ``parked``, which give the reason of each that failed.
+        A failure is in there and in the sync record; it is not raised.
+    """
+    from django_visualsnoop.models import SyncRecord
+    from django_visualsnoop.sync import bring_home
+
+    unsettled = SyncRecord.objects.using(using).filter(due_at__isnull=False)
+    return bring_home(unsettled.values_list("pk", flat=True), using=using)
