@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from django_visualsnoop.options import IndexedField
     from django_visualsnoop.searching import Searchable
 
+#: The annotation by which ``similar_to()`` limits its rows.
+PLACE = "visualsnoop_place"
+
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
 
@@ -138,6 +141,10 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         return count
 
     def update(self, **kwargs: Any) -> int:
+        if PLACE in self.query.annotations:  # no database takes a window in an UPDATE
+            keys = list(self.order_by().values_list("pk", flat=True))
+            rows = type(self)(self.model, using=self._db, hints=self._hints)
+            return rows.filter(pk__in=keys).update(**kwargs)
         fields = [] if self._visualsnoop_quiet else self._concerned(frozenset(kwargs))
         if not fields or wishes.is_paused():
             return super().update(**kwargs)

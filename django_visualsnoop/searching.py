@@ -18,6 +18,7 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.expressions import ValueByKey
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.options import all_indexed_fields, indexed_field, indexed_fields
+from django_visualsnoop.querysets import PLACE
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -212,5 +213,5 @@ def _ranked(queryset: _QuerySet, ranked: list[Found], limit: int) -> _QuerySet:
     )
     if len(ranked) > limit:
         place = Window(RowNumber(), order_by=[F("visualsnoop_rank").asc(), F("pk").asc()])
-        rows = rows.annotate(visualsnoop_place=place).filter(visualsnoop_place__lte=limit)
+        rows = rows.annotate(**{PLACE: place}).filter(**{f"{PLACE}__lte": limit})
     return rows.order_by("visualsnoop_rank", "pk")

@@ -7,6 +7,8 @@ import pytest
 
 from tests import services
 
+pytest_plugins = ["tests.fixtures"]
+
 SHARED = Path(
     os.environ.get("VISUALSNOOP_SHARED") or Path(__file__).resolve().parents[2] / "shared"
 )

@@ -47,6 +47,8 @@ TEMPLATES = [
 ]
 
 TEST_DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
+#: Two runs at once on one server need two prefixes.
+PREFIX = os.environ.get("TEST_DATABASE_PREFIX", "visualsnoop")
 
 
 def database(name: str) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def database(name: str) -> dict[str, Any]:
     if TEST_DATABASE == "postgresql":
         return {
             "ENGINE": "django.db.backends.postgresql",
-            "NAME": f"visualsnoop_{name}",
+            "NAME": f"{PREFIX}_{name}",
             "HOST": os.environ.get("TEST_POSTGRESQL_HOST", "127.0.0.1"),
             "USER": os.environ.get("TEST_POSTGRESQL_USER", "postgres"),
             "PASSWORD": os.environ.get("TEST_POSTGRESQL_PASSWORD", ""),
@@ -74,7 +76,7 @@ def database(name: str) -> dict[str, Any]:
     if TEST_DATABASE == "mariadb":
         return {
             "ENGINE": "django.db.backends.mysql",
-            "NAME": f"visualsnoop_{name}",
+            "NAME": f"{PREFIX}_{name}",
             "HOST": os.environ.get("TEST_MARIADB_HOST", "127.0.0.1"),
             "USER": os.environ.get("TEST_MARIADB_USER", "root"),
             "PASSWORD": os.environ.get("TEST_MARIADB_PASSWORD", ""),

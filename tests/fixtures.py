@@ -1,0 +1,66 @@
+"""Fixtures of the integration's tests, loaded by conftest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from django.core.files.base import ContentFile
+
+from django_visualsnoop.collections import collections
+from django_visualsnoop.hints import _publisher
+from django_visualsnoop.models import SyncRecord
+from tests.collections.contract import image
+from tests.testapp.models import Product
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_django.fixtures import Settings
+
+    from django_visualsnoop.collections.recorder import RecorderCollection
+
+RECORDER = "django_visualsnoop.collections.recorder.RecorderCollection"
+
+
+@pytest.fixture
+def media(settings: Settings, tmp_path: Path) -> Path:
+    """An empty folder for uploaded files."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def recorder(settings: Settings, media: Path) -> Iterator[RecorderCollection]:
+    """Both collections kept in memory; this is ``default``."""
+    settings.VISUALSNOOP = {"default": {"BACKEND": RECORDER}, "archive": {"BACKEND": RECORDER}}
+    found = [cast("RecorderCollection", collections[alias]) for alias in ("default", "archive")]
+    for collection in found:
+        collection.clear()
+    yield found[0]
+    for collection in found:
+        collection.clear()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_publisher() -> None:
+    """No test inherits another's broker trouble."""
+    _publisher.forget()
+
+
+def picture(number: int = 1, name: str | None = None) -> ContentFile[bytes]:
+    """Return scene ``number`` as an upload."""
+    return ContentFile(image(number), name or f"scene{number}.png")
+
+
+def product(number: int = 1, **kwargs: object) -> Product:
+    return Product.objects.create(photo=picture(number), **kwargs)
+
+
+def record_of(row: object, field: str = "photo") -> SyncRecord:
+    """Return the record of one image of a row."""
+    from django_visualsnoop.options import indexed_field
+
+    found = indexed_field(type(row), field)  # type: ignore[arg-type]
+    return SyncRecord.objects.get(pk=found.record_id(found.object_id(row)))  # type: ignore[arg-type]

@@ -1,0 +1,323 @@
+"""``similar_to()``: which rows, in which order, at what cost."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import QuerySet
+from PIL import Image
+
+from django_visualsnoop import searching
+from django_visualsnoop.client.exceptions import TransportError
+from django_visualsnoop.collections import collections
+from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.sync import sweep
+from tests.collections.contract import image
+from tests.fixtures import picture, product
+from tests.testapp.models import Article, Document, FeaturedProduct, Poster, Product, Shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import DjangoAssertNumQueries
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def scripted(recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, float]]:
+    """A collection that finds what the test says: image id, rank, similarity."""
+    answers: list[tuple[str, int, float]] = []
+
+    def found(self: object, *args: object, **kwargs: object) -> dict[str, Any]:
+        results = [
+            {"id": image_id, "rank": rank, "similarity": similarity}
+            for image_id, rank, similarity in answers
+        ]
+        return {"collection_id": "00000000", "results": results, "message": "OK", "status": 200}
+
+    monkeypatch.setattr(RecorderCollection, "search_images", found)
+    monkeypatch.setattr(RecorderCollection, "search_images_by_id", found)
+    return answers
+
+
+def bare(count: int, **kwargs: Any) -> list[Product]:
+    """Rows of which the collection only needs to know the ids."""
+    return Product.objects.bulk_create(
+        [Product(photo=f"products/{number}.png", **kwargs) for number in range(count)]
+    )
+
+
+def found_id(row: Product) -> str:
+    return f"testapp.product.photo:{row.pk}"
+
+
+def test_rows_come_in_order_with_rank_and_similarity(scripted: list[tuple[str, int, float]]) -> None:
+    first, second, third = bare(3)
+    scripted += [(found_id(third), 0, 1.0), (found_id(first), 3, 0.9), (found_id(second), 7, 0.25)]
+    rows = Product.objects.similar_to(image(1))
+    assert isinstance(rows, QuerySet)
+    assert [(row.pk, row.visualsnoop_rank, row.visualsnoop_similarity) for row in rows] == [  # type: ignore[attr-defined]
+        (third.pk, 0, 1.0),
+        (first.pk, 3, 0.9),
+        (second.pk, 7, 0.25),
+    ]
+
+
+def test_the_limit_counts_rows_that_pass_the_filters(
+    scripted: list[tuple[str, int, float]],
+) -> None:
+    rows = bare(40)
+    for row in rows[::2]:
+        row.active = False
+    Product.objects.bulk_update(rows, ["active"])
+    scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(rows)]
+    expected = [row.pk for row in rows[1::2][:12]]
+    before = Product.objects.filter(active=True).similar_to(image(1), limit=12)
+    after = Product.objects.similar_to(image(1), limit=12).filter(active=True)
+    assert [row.pk for row in before] == expected
+    assert [row.pk for row in after] == expected
+    assert before.count() == len(before) == 12
+    assert before.exists()
+
+
+def test_it_is_an_ordinary_queryset(scripted: list[tuple[str, int, float]]) -> None:
+    shop = Shop.objects.create(name="corner")
+    rows = bare(10, shop=shop)
+    scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(reversed(rows))]
+    found = Product.objects.similar_to(image(1), limit=5)
+    order = [row.pk for row in reversed(rows)]
+    assert [row.pk for row in found.select_related("shop")] == order[:5]
+    assert [row.pk for row in found.exclude(pk=order[0])] == order[1:6]
+    assert [row.pk for row in found[1:3]] == order[1:3]
+    assert list(found.values_list("pk", "visualsnoop_rank")[:2]) == [(order[0], 0), (order[1], 1)]
+    assert found.filter(visualsnoop_rank__lte=1).count() == 2
+    assert found.first() == rows[-1]
+    assert found.reverse()[0].pk == order[4]
+    assert found.order_by("pk").first() is not None
+    assert Product.objects.filter(pk__in=found.values("pk")).count() == 5
+    assert shop.products.similar_to(image(1), limit=3).count() == 3
+    assert found.update(name="found") == 5
+    assert Product.objects.filter(name="found").count() == 5
+    found.delete()
+    assert {row.pk for row in Product.objects.all()} == set(order[5:])
+
+
+@pytest.mark.parametrize("count", [1, 20, 200])
+def test_a_search_costs_one_query_whatever_it_finds(
+    scripted: list[tuple[str, int, float]],
+    django_assert_num_queries: DjangoAssertNumQueries,
+    count: int,
+) -> None:
+    rows = bare(count + 1)
+    scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(rows[1:])]
+    with django_assert_num_queries(1):
+        assert len(Product.objects.similar_to(rows[0], limit=200)) == count
+
+
+def test_more_matches_than_one_statement_ranks_are_filtered_first(
+    scripted: list[tuple[str, int, float]],
+    django_assert_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(searching, "MAX_RANKED", 10)
+    rows = bare(60)
+    last = rows[-1]
+    last.name = "last"
+    last.save()
+    scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(rows)]
+    with django_assert_num_queries(2):
+        assert list(Product.objects.filter(name="last").similar_to(image(1))) == [last]
+
+
+def test_stale_and_foreign_ids_do_not_eat_the_limit(scripted: list[tuple[str, int, float]]) -> None:
+    (row,) = bare(1)
+    scripted += [
+        ("testapp.product.photo:999999", 0, 1.0),
+        ("testapp.product.photo:x", 0, 1.0),
+        ("somebody else's", 0, 1.0),
+        (found_id(row), 1, 0.9),
+    ]
+    assert list(Product.objects.similar_to(image(1), limit=1)) == [row]
+
+
+def test_a_row_with_two_pictures_is_found_once_by_its_closest(
+    scripted: list[tuple[str, int, float]],
+) -> None:
+    row = Article.objects.create(cover=picture(1), thumbnail=picture(2))
+    scripted += [
+        (f"testapp.article.thumbnail:{row.pk}", 2, 0.8),
+        (f"testapp.article.cover:{row.pk}", 5, 0.5),
+    ]
+    (found,) = Article.objects.similar_to(image(1))
+    assert found.visualsnoop_rank == 2  # type: ignore[attr-defined]
+    (found,) = Article.objects.similar_to(image(1), field="cover")
+    assert found.visualsnoop_rank == 5  # type: ignore[attr-defined]
+
+
+def test_an_unknown_field_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match="indexes no field 'stamp'; it indexes 'scan'"):
+        Document.objects.similar_to(image(1), field="stamp")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"limit": 0}, "limit must be at least 1, not 0"),
+        ({"min_similarity": 1.5}, "min_similarity must be between 0 and 1, not 1.5"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Product.objects.similar_to(image(1), **kwargs)
+
+
+def test_whatever_is_a_picture_can_be_looked_for(
+    recorder: RecorderCollection, tmp_path: Path
+) -> None:
+    row = product(1)
+    sweep(using="default")
+    path = tmp_path / "scene.png"
+    path.write_bytes(image(1))
+    unsaved = Product(photo=picture(1))
+    for what in (
+        image(1),
+        path,
+        str(path),
+        io.BytesIO(image(1)),
+        SimpleUploadedFile("scene.png", image(1)),
+        unsaved,
+        unsaved.photo,
+    ):
+        assert list(Product.objects.similar_to(what)) == [row], what
+
+
+def test_a_pil_image_can_be_looked_for(recorder: RecorderCollection) -> None:
+    row = product(1)
+    with Image.open(io.BytesIO(image(1))) as scene:
+        written = io.BytesIO()
+        scene.save(written, "PNG")
+        recorder.add_image(written.getvalue(), found_id(row))
+        assert list(Product.objects.similar_to(scene)) == [row]
+
+
+def test_an_upload_can_still_be_saved_after_the_search(recorder: RecorderCollection) -> None:
+    upload = SimpleUploadedFile("scene.png", image(1))
+    Product.objects.similar_to(upload)
+    row = Product.objects.create(photo=upload)
+    with row.photo.open() as saved:
+        assert saved.read() == image(1)
+
+
+def test_an_indexed_instance_is_looked_for_by_its_id_and_left_out(
+    recorder: RecorderCollection,
+) -> None:
+    row, copy = product(1), product(1)
+    sweep(using="default")
+    assert list(Product.objects.similar_to(row)) == [copy]
+    assert recorder.calls[-1].method == "search_images_by_id"
+
+
+def test_an_instance_that_is_not_indexed_is_looked_for_by_its_file_and_left_out(
+    recorder: RecorderCollection,
+) -> None:
+    copy = product(1)
+    sweep(using="default")
+    row = product(1)
+    assert list(Product.objects.similar_to(row)) == [copy]
+    assert list(Product.objects.similar_to(row.photo)) == [copy]
+    sweep(using="default")
+    assert list(Product.objects.similar_to(row.photo)) == [copy]
+
+
+def test_an_instance_with_a_new_picture_is_looked_for_by_the_new_one(
+    recorder: RecorderCollection,
+) -> None:
+    row, other = product(1), product(2)
+    sweep(using="default")
+    row = Product.objects.get(pk=row.pk)
+    row.photo = picture(2)
+    assert list(Product.objects.similar_to(row)) == [other]
+
+
+def test_nothing_is_similar_to_no_picture(recorder: RecorderCollection) -> None:
+    product(1)
+    row = Product.objects.create(name="no picture")
+    calls = len(recorder.calls)
+    assert list(Product.objects.similar_to(row)) == []
+    assert Product.objects.similar_to(row.photo).count() == 0
+    assert len(recorder.calls) == calls
+
+
+@pytest.mark.parametrize("what", [42, None, object()])
+def test_what_is_no_picture_is_refused(recorder: RecorderCollection, what: Any) -> None:
+    with pytest.raises(TypeError, match=type(what).__name__):
+        Product.objects.similar_to(what)
+
+
+def test_an_instance_of_a_model_that_is_not_indexed_says_what_to_do() -> None:
+    with pytest.raises(TypeError, match=r"testapp.Shop is not indexed"):
+        Product.objects.similar_to(Shop(name="corner"))
+
+
+def test_a_search_in_another_collection_takes_the_file(recorder: RecorderCollection) -> None:
+    row = product(1)
+    scan = Document.objects.create(code="A-1", scan=picture(1))
+    sweep(using="default")
+    assert list(Document.objects.similar_to(row)) == [scan]
+    assert list(Product.objects.similar_to(scan)) == [row]
+
+
+def test_children_and_proxies_find_their_rows(recorder: RecorderCollection) -> None:
+    poster = Poster.objects.create(photo=picture(1))
+    plain = product(1)
+    sweep(using="default")
+    assert list(Poster.objects.similar_to(plain)) == [poster]
+    assert {row.pk for row in FeaturedProduct.objects.similar_to(image(1))} == {poster.pk, plain.pk}
+    assert list(Product.objects.similar_to(poster)) == [plain]
+    assert list(Poster.objects.similar_to(Product.objects.get(pk=poster.pk))) == []
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_rows_come_from_the_database_that_is_asked(recorder: RecorderCollection) -> None:
+    row = Product.objects.using("other").create(photo=picture(1))
+    sweep(using="other")
+    assert list(Product.objects.using("other").similar_to(image(1))) == [row]
+    assert list(Product.objects.similar_to(image(1))) == []
+
+
+def test_a_collection_that_is_down_says_so_at_the_call(recorder: RecorderCollection) -> None:
+    recorder.fail_with(TransportError("connection refused"))
+    with pytest.raises(TransportError, match="connection refused"):
+        Product.objects.similar_to(image(1))
+
+
+def test_it_can_be_awaited(recorder: RecorderCollection) -> None:
+    row = product(1)
+    sweep(using="default")
+
+    async def found() -> list[Product]:
+        return [row async for row in await Product.objects.asimilar_to(image(1))]
+
+    assert async_to_sync(found)() == [row]
+
+
+def test_a_remote_collection_without_similarity_leaves_it_empty(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = bare(1)
+    monkeypatch.setattr(
+        RecorderCollection,
+        "search_images",
+        lambda *args, **kwargs: {"results": [{"id": found_id(row), "rank": 4}]},
+    )
+    found = cast("Any", Product.objects.similar_to(image(1)).get())
+    assert (found.visualsnoop_rank, found.visualsnoop_similarity) == (4, None)
+
+
+def test_collections_are_made_once_per_thread(recorder: RecorderCollection) -> None:
+    assert collections["default"] is collections["default"]
