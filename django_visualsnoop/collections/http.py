@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REQUIRED = ("ENDPOINT", "PUBLIC_KEY", "SECRET_KEY")
 KNOWN = {*REQUIRED, "BACKEND", "NAME", "TIMEOUT", "OPTIONS"}
-KNOWN_OPTIONS = {"max_retries", "proxies", "verify"}
+KNOWN_OPTIONS = {"max_retries", "proxies"}
 
 
 class HTTPCollection(BaseCollection):
@@ -32,8 +32,8 @@ class HTTPCollection(BaseCollection):
         alias: the key in ``VISUALSNOOP``.
         params: ``ENDPOINT`` (the base URL of the API), ``PUBLIC_KEY`` and ``SECRET_KEY``;
             optionally ``TIMEOUT`` (seconds, or a pair: to connect, between two
-            bytes) and ``OPTIONS``, a dict of ``max_retries``, ``proxies`` and
-            ``verify`` (the last two as in ``requests``).
+            bytes) and ``OPTIONS``, a dict of ``max_retries`` and ``proxies`` (as in
+            ``requests``).
 
     ``min_similarity`` can be given if the service puts ``"similarity"`` into its
     matches, which API v1 leaves open. ``limit`` and ``allowed`` choose among
@@ -59,7 +59,6 @@ class HTTPCollection(BaseCollection):
             timeout=timeout,
             connect=False,
         )
-        self._client.session.verify = options.get("verify", True)
 
     def add_image(
         self,

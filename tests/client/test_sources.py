@@ -106,6 +106,11 @@ def test_a_field_without_a_file_says_so(tmp_path: Path) -> None:
         read_image(field_file(None, tmp_path))
 
 
+def test_a_file_in_text_mode_is_refused_before_it_is_read() -> None:
+    with pytest.raises(TypeError, match="binary mode"):
+        read_image(io.TextIOWrapper(io.BytesIO(b"\x89PNG\xff"), "utf-8"))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [

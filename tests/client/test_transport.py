@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from email.utils import formatdate
@@ -86,6 +87,30 @@ def test_a_refused_connection_is_tried_again(method: str, waits: list[float]) ->
     assert waits == [0.2, 0.4]
     assert isinstance(caught.value, requests.ConnectionError)
     assert caught.value.status is None
+
+
+def test_a_post_that_could_not_connect_in_time_is_tried_again(waits: list[float]) -> None:
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        endpoint = f"http://127.0.0.1:{full.getsockname()[1]}"
+        client = Collection(PUBLIC_KEY, SECRET_KEY, endpoint, connect=False)
+        with pytest.raises(TimedOutError):
+            client.add_image(b"x", timeout=(0.05, 5))
+    assert waits == [0.2, 0.4]
+
+
+def test_a_failed_handshake_is_not_tried_again(server: V1Server, waits: list[float]) -> None:
+    endpoint = server.endpoint.replace("http:", "https:")
+    client = Collection(PUBLIC_KEY, SECRET_KEY, endpoint, connect=False)
+    with pytest.raises(TransportError, match="SSL"):
+        client.get_image("a")
+    assert waits == []
 
 
 @pytest.fixture

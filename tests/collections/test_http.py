@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from django_visualsnoop.client.exceptions import (
     ImageRefusedError,
     NotFoundError,
     ServerError,
+    TimedOutError,
     VisualSnoopError,
 )
 from django_visualsnoop.collections.http import HTTPCollection
@@ -99,6 +101,17 @@ def test_options_reach_the_client(server: V1Server) -> None:
     with pytest.raises(VisualSnoopError) as caught:
         collection.get_images()
     assert caught.value.status == 429
+
+
+def test_the_time_limit_reaches_the_client(server: V1Server) -> None:
+    silence = threading.Event()
+    server.faults.append(Fault(silent_until=silence))
+    collection = HTTPCollection(
+        "hosted", params(ENDPOINT=server.endpoint, TIMEOUT=0.05, OPTIONS={"max_retries": 0})
+    )
+    with pytest.raises(TimedOutError):
+        collection.get_images()
+    silence.set()
 
 
 def test_the_proxy_is_used(server: V1Server) -> None:

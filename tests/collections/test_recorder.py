@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from django_visualsnoop.client.exceptions import ServerError, TransportError
+from django_visualsnoop.collections import recorder
 from django_visualsnoop.collections.recorder import RecorderCollection
 from tests.collections.contract import CollectionContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import tzinfo
 
 
 @pytest.fixture
 def collection() -> Iterator[RecorderCollection]:
-    recorder = RecorderCollection("recorder", {})
-    yield recorder
-    recorder.clear()
+    collection = RecorderCollection("recorder", {})
+    yield collection
+    collection.clear()
 
 
 class TestRecorderCollection(CollectionContract):
@@ -72,3 +75,25 @@ def test_state_is_shared_by_alias_across_threads_and_cleared_for_all(
     RecorderCollection("recorder", {}).clear()
     assert collection.images == {}
     assert collection.calls == []
+
+
+def test_times_increase_while_the_clock_stands_still(
+    collection: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2015, 1, 25, tzinfo=tz)
+
+    monkeypatch.setattr(recorder, "datetime", Stopped)
+    times = [collection.add_image(b"x")["image_time"] for _ in range(3)]
+    assert times == [f"2015-01-25T00:00:00.00000{n}+00:00" for n in range(3)]
+
+
+def test_a_page_has_at_most_a_thousand_images(collection: RecorderCollection) -> None:
+    for number in range(1001):
+        collection.add_image(b"x", str(number))
+    page = collection.get_images(count=5000)
+    assert len(page["images"]) == 1000
+    assert page["next_image_id"] == "0"
+    assert len(list(collection.iter_images())) == 1001
