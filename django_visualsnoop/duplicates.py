@@ -31,6 +31,8 @@ class Member(Generic[_Model]):
     rank: int
     #: 0…1; ``None`` where the collection does not tell.
     similarity: float | None
+    #: Name of the image field whose picture it is.
+    field: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,16 @@ class _Key:
     key: Any
     rank: int
     similarity: float | None
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """How close two rows come, and by which image field of either."""
+
+    rank: int
+    similarity: float | None
+    fields: tuple[str, str]
 
 
 class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
@@ -106,7 +118,7 @@ class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
         rows = {row.pk: row for row in self._queryset.filter(pk__in=keys)}
         fetched = (
             tuple(
-                Member(rows[member.key], member.rank, member.similarity)
+                Member(rows[member.key], member.rank, member.similarity, member.field)
                 for member in group
                 if member.key in rows
             )
@@ -149,9 +161,9 @@ def _pairs(
     database: str,
     selected: set[Any] | None,
     min_similarity: float | None,
-) -> dict[tuple[Any, Any], tuple[int, float | None]]:
-    """Return pairs of keys of different rows, each with the rank of its closest pictures."""
-    found: dict[tuple[Any, Any], tuple[int, float | None]] = {}
+) -> dict[tuple[Any, Any], _Link]:
+    """Return pairs of keys of different rows, each with its closest pictures."""
+    found: dict[tuple[Any, Any], _Link] = {}
     for alias in {field.collection for field in fields}:
         here = [field for field in fields if field.collection == alias]
         touching = None
@@ -160,26 +172,28 @@ def _pairs(
                 field.image_id(field.key_text(key), database) for field in here for key in selected
             }
         for pair in collections[alias].iter_pairs(min_similarity=min_similarity, touching=touching):
-            first, second = (
-                _key_of(image_id, here, database) for image_id in (pair.first_id, pair.second_id)
-            )
-            if first is None or second is None or first == second:
+            first = _key_of(pair.first_id, here, database)
+            second = _key_of(pair.second_id, here, database)
+            if first is None or second is None or first[0] == second[0]:
                 continue
-            keys = (first, second) if str(first) < str(second) else (second, first)
-            if keys not in found or pair.rank < found[keys][0]:
-                found[keys] = (pair.rank, pair.similarity)
+            if str(first[0]) > str(second[0]):
+                first, second = second, first
+            keys = (first[0], second[0])
+            if keys not in found or pair.rank < found[keys].rank:
+                found[keys] = _Link(pair.rank, pair.similarity, (first[1], second[1]))
     return found
 
 
-def _key_of(image_id: str, fields: list[IndexedField], database: str) -> Any | None:
+def _key_of(image_id: str, fields: list[IndexedField], database: str) -> tuple[Any, str] | None:
+    """Return the row and the field that an image id stands for."""
     for field in fields:
         key = field.key_from_image_id(image_id, database)
         if key is not None:
-            return key
+            return key, field.name
     return None
 
 
-def _groups(pairs: dict[tuple[Any, Any], tuple[int, float | None]]) -> list[list[_Key]]:
+def _groups(pairs: dict[tuple[Any, Any], _Link]) -> list[list[_Key]]:
     """Return the connected components of the pairs, the one with the closest pair first."""
     parent: dict[Any, Any] = {}
 
@@ -191,11 +205,11 @@ def _groups(pairs: dict[tuple[Any, Any], tuple[int, float | None]]) -> list[list
         return key
 
     closest: dict[Any, _Key] = {}
-    for keys, (rank, similarity) in pairs.items():
+    for keys, link in pairs.items():
         parent[root(keys[0])] = root(keys[1])
-        for key in keys:
-            if key not in closest or rank < closest[key].rank:
-                closest[key] = _Key(key, rank, similarity)
+        for key, field in zip(keys, link.fields, strict=True):
+            if key not in closest or link.rank < closest[key].rank:
+                closest[key] = _Key(key, link.rank, link.similarity, field)
     groups: dict[Any, list[_Key]] = {}
     for key, member in closest.items():
         groups.setdefault(root(key), []).append(member)

@@ -83,6 +83,20 @@ class SyncRecord(models.Model):
             return self.State.PARKED
         return self.State.RETRYING if self.reason_code else self.State.WAITING
 
+    @classmethod
+    def in_state(cls, state: State) -> models.Q:
+        """Return the condition, in SQL, under which a record's ``state`` is this one."""
+        agrees = models.Q(applied__isnull=False, applied=models.F("generation"))
+        parked = ~agrees & models.Q(due_at=None)
+        return {
+            cls.State.AGREES: agrees,
+            cls.State.PARKED: parked,
+            cls.State.RETRYING: ~agrees
+            & models.Q(due_at__isnull=False)
+            & ~models.Q(reason_code=""),
+            cls.State.WAITING: ~agrees & models.Q(due_at__isnull=False, reason_code=""),
+        }[state]
+
 
 class VisualSnoopMixin(models.Model):
     """Keeps the pictures of a model's image fields in a collection.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models import QuerySet
 
     from django_visualsnoop.models import SyncRecord
     from django_visualsnoop.options import IndexedField
@@ -77,7 +78,7 @@ def gathered(using: str) -> Iterator[None]:
             write(wishes, using=alias)
 
 
-def write(wishes: Iterable[Wish], *, using: str) -> list[UUID]:
+def write(wishes: Iterable[Wish], *, using: str, hint: bool = True) -> list[UUID]:
     """Record wishes in the database of their rows; on commit, hint to the workers.
 
     One statement for up to ``BATCH_SIZE`` wishes, and none when there are none.
@@ -85,6 +86,7 @@ def write(wishes: Iterable[Wish], *, using: str) -> list[UUID]:
     Args:
         wishes: what to look at again; two for the same image count once.
         using: alias of the database that holds the rows.
+        hint: false for a caller that goes on to work on the records itself.
 
     Returns:
         The ids of the records written.
@@ -100,7 +102,8 @@ def write(wishes: Iterable[Wish], *, using: str) -> list[UUID]:
         return []
     # Sorted, so that two transactions lock shared rows in the same order.
     _upsert([records[key] for key in sorted(records)], using)
-    hint_on_commit(records, using)
+    if hint:
+        hint_on_commit(records, using)
     return list(records)
 
 
@@ -118,6 +121,38 @@ def turn(wishes: Iterable[Wish], *, using: str) -> None:
         turned = SyncRecord.objects.using(using).filter(pk=record.pk, wanted=not wish.wanted)
         if turned.update(**{name: getattr(record, name) for name in _WISHED}):
             hint_on_commit([record.pk], using)
+
+
+def renew(records: QuerySet[SyncRecord]) -> int:
+    """Wish again what these records ask for, due now; return how many there were.
+
+    ``wished_at`` stays: what was asked for then has not come true yet.
+    """
+    return records.update(generation=secrets.randbits(63), due_at=timezone.now(), attempts=0)
+
+
+def retry(records: QuerySet[SyncRecord]) -> int:
+    """Let the workers look again, now, at those of these records that failed.
+
+    Args:
+        records: sync records in any state, of one database; those that agree, or wait for
+            their first attempt, are left alone.
+
+    Returns:
+        How many will be tried again.
+    """
+    from django_visualsnoop.models import SyncRecord
+
+    state = SyncRecord.State
+    failed = SyncRecord.in_state(state.PARKED) | SyncRecord.in_state(state.RETRYING)
+    with transaction.atomic(using=records.db):
+        ids = list(records.order_by().filter(failed).values_list("pk", flat=True))
+        for start in range(0, len(ids), BATCH_SIZE):
+            # The condition again: a new wish may have come meanwhile.
+            chunk = ids[start : start + BATCH_SIZE]
+            renew(SyncRecord.objects.using(records.db).filter(failed, pk__in=chunk))
+        hint_on_commit(ids, records.db)
+    return len(ids)
 
 
 def hint_on_commit(record_ids: Iterable[UUID], using: str) -> None:
