@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -102,11 +103,11 @@ def test_sdist_holds_all_that_git_has_but_its_own_and_the_ci_files(
 class Installed:
     """A fresh virtual environment with the wheel in it."""
 
-    def __init__(self, folder: Path, requirement: str) -> None:
+    def __init__(self, folder: Path, *requirements: str) -> None:
         self.folder = folder
         run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
         self.python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-        run(self.python, "-m", "pip", "install", "--quiet", requirement, cwd=folder)
+        run(self.python, "-m", "pip", "install", "--quiet", *requirements, cwd=folder)
 
     def script(self, code: str, **environ: str) -> str:
         return run(
@@ -118,11 +119,14 @@ def test_without_extras_the_client_works_and_the_engine_says_what_to_install(
     wheel: Path, tmp_path: Path
 ) -> None:
     installed = Installed(tmp_path, str(wheel))
-    assert installed.script("""
+    assert (
+        installed.script("""
         import sys
         from django_visualsnoop.client.models import Collection
         print(Collection.__name__, "django" in sys.modules)
-    """) == "Collection False"
+    """)
+        == "Collection False"
+    )
     message = installed.script("""
         import django
         from django.conf import settings
@@ -147,13 +151,16 @@ def test_without_extras_the_client_works_and_the_engine_says_what_to_install(
 
 
 def test_a_new_project_made_by_the_quickstart_finds_a_copy(wheel: Path, tmp_path: Path) -> None:
-    installed = Installed(tmp_path, f"{wheel}[engine]")
+    blocks = list(blocks_of(ROOT / "docs" / "quickstart.rst"))
+    command, *requirements = shlex.split(blocks[0].code.partition(" install ")[2])
+    assert command == "django-visualsnoop[engine]"
+    installed = Installed(tmp_path, f"{wheel}[engine]", *requirements)
     project = tmp_path / "project"
     project.mkdir()
     manage = project / "manage.py"
     run(installed.python, "-m", "django", "startproject", "mysite", project, cwd=project)
     run(installed.python, manage, "startapp", "shop", cwd=project)
-    for block in blocks_of(ROOT / "docs" / "quickstart.rst"):
+    for block in blocks:
         if block.caption == "mysite/settings.py":
             with (project / block.caption).open("a") as file:
                 file.write(f"\n{block.code}\nCELERY_TASK_ALWAYS_EAGER = True\n")
@@ -174,7 +181,7 @@ def test_a_new_project_made_by_the_quickstart_finds_a_copy(wheel: Path, tmp_path
 
 
 #: Two copies and one other picture, saved as a project would.
-SAVE = '''
+SAVE = """
 import io
 import numpy as np
 from django.core.files.base import ContentFile
@@ -193,4 +200,4 @@ def save(name, image, quality):
 save("first", picture(1), 95)
 save("copy", picture(1).resize((320, 240)), 60)
 save("other", picture(2), 95)
-'''
+"""
