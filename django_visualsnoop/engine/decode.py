@@ -72,6 +72,16 @@ class _Format:
     plugin: Callable[[io.BytesIO], ImageFile]
 
 
+class _TiffImageFile(TiffImagePlugin.TiffImageFile):
+    """Allocates what ``load_prepare`` would, without asking ``Image.MAX_IMAGE_PIXELS``."""
+
+    def load_prepare(self) -> None:
+        size = getattr(self, "_tile_size", None)
+        if size is not None and getattr(self, "_im", None) is None:
+            self.im = Image.core.new(self.mode, size)
+        super().load_prepare()
+
+
 def _examine_avif(data: bytes) -> Examined:
     """Let the plugin read the header: it decodes nothing before the pixels are asked for."""
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
@@ -82,7 +92,7 @@ _JPEG = _Format("JPEG", jpeg.examine, JpegImagePlugin.JpegImageFile)
 _PNG = _Format("PNG", png.examine, PngImagePlugin.PngImageFile)
 _GIF = _Format("GIF", gif.examine, GifImagePlugin.GifImageFile)
 _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
-_TIFF = _Format("TIFF", tiff.examine, TiffImagePlugin.TiffImageFile)
+_TIFF = _Format("TIFF", tiff.examine, _TiffImageFile)
 _BMP = _Format("BMP", bmp.examine, BmpImagePlugin.BmpImageFile)
 _AVIF = _Format("AVIF", _examine_avif, AvifImagePlugin.AvifImageFile)
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"

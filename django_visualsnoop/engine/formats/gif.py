@@ -52,8 +52,6 @@ def _examine(data: bytes) -> Examined:
     left, top, frame_width, frame_height, flags = struct.unpack_from("<HHHHB", data, position + 1)
     end = _end_of_blocks(data, position + 10 + _palette_size(flags) + 1)
     frame = data[position:end]
-    return Examined(
-        header + control + frame + bytes([_TRAILER]),
-        max(width, left + frame_width),
-        max(height, top + frame_height),
-    )
+    size = max(width, left + frame_width), max(height, top + frame_height)
+    screen = header[:6] + struct.pack("<HH", *size) + header[10:]
+    return Examined(screen + control + frame + bytes([_TRAILER]), *size)

@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import io
+import random
+import struct
+import threading
+import warnings
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFile, features
+
+from django_visualsnoop.engine.decode import WORK_SIDE, decode
+from django_visualsnoop.engine.exceptions import (
+    DecodeError,
+    EmptyImage,
+    ImageTooLarge,
+    UndecodableImage,
+    UnsupportedImage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 40), (40, 40, 210), (255, 255, 255)
+
+
+@pytest.fixture(autouse=True)
+def process_state() -> Iterator[None]:
+    """Fail if a test leaves anything process-wide changed."""
+    before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
+    yield
+    after = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
+    assert after == before
+
+
+def corners(width: int = 80, height: int = 60) -> Image.Image:
+    """Draw red, green, blue and white quarters: no turn or mirroring looks the same."""
+    image = Image.new("RGB", (width, height), WHITE)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, width // 2 - 1, height // 2 - 1), fill=RED)
+    draw.rectangle((width // 2, 0, width, height // 2 - 1), fill=GREEN)
+    draw.rectangle((0, height // 2, width // 2 - 1, height), fill=BLUE)
+    return image
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    written = io.BytesIO()
+    image.save(written, kind, **options)
+    return written.getvalue()
+
+
+def quarters(content: bytes) -> list[tuple[int, ...]]:
+    pixels = decode(content).pixels
+    height, width, _ = pixels.shape
+    return [
+        tuple(pixels[row, column].tolist())
+        for row in (height // 4, height * 3 // 4)
+        for column in (width // 4, width * 3 // 4)
+    ]
+
+
+def assert_corners(content: bytes, tolerance: int = 12) -> None:
+    for found, expected in zip(quarters(content), [RED, GREEN, BLUE, WHITE], strict=True):
+        assert np.abs(np.subtract(found, expected)).max() <= tolerance, (found, expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {"quality": 95}),
+        ("JPEG", {"quality": 95, "progressive": True}),
+        ("PNG", {}),
+        ("GIF", {}),
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"quality": 95}),
+        ("BMP", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "jpeg"}),
+        pytest.param(
+            "AVIF",
+            {"quality": 95},
+            marks=pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF"),
+        ),
+    ],
+)
+def test_formats(kind: str, options: dict[str, Any]) -> None:
+    content = saved(corners(), kind, **options)
+    picture = decode(content)
+    assert picture.pixels.dtype == np.uint8
+    assert picture.pixels.shape == (60, 80, 3)
+    assert (picture.width, picture.height) == (80, 60)
+    assert_corners(content, tolerance=30)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_cut_off_files_are_refused(kind: str) -> None:
+    content = saved(corners(), kind)
+    for length in (len(content) // 3, len(content) // 2, len(content) * 9 // 10):
+        with pytest.raises(UndecodableImage):
+            decode(content[:length])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"])
+def test_any_damage_ends_in_one_kind_of_error(kind: str) -> None:
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("Pillow without AVIF")
+    content = saved(corners(), kind)
+    dice = random.Random(kind)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        for _ in range(dice.randrange(1, 12)):
+            damaged[dice.randrange(min(len(content), 400))] = dice.randrange(256)
+        try:
+            decode(bytes(damaged), max_pixels=1_000_000)
+        except DecodeError as error:
+            refused += 1
+            assert str(error).endswith(".")
+    assert refused
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied(kind: str, orientation: int) -> None:
+    turned = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    image = corners()
+    if orientation != 1:
+        image = image.transpose(turned[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = saved(image, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    picture = decode(content)
+    assert (picture.width, picture.height) == (80, 60)
+    assert_corners(content, tolerance=30)
+
+
+def test_orientation_of_real_photos(shared: Path) -> None:
+    upright = decode((shared / "exif_orientation" / "Landscape_1.jpg").read_bytes()).pixels
+    for number in range(9):
+        path = shared / "exif_orientation" / f"Landscape_{number}.jpg"
+        pixels = decode(path.read_bytes()).pixels
+        assert pixels.shape == upright.shape, path.name
+        assert np.abs(pixels.astype(int) - upright.astype(int)).mean() < 4, path.name
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"junk"]
+)
+def test_broken_exif_stops_nothing(exif: bytes) -> None:
+    assert_corners(saved(corners(), "JPEG", quality=95, exif=exif), tolerance=30)
+
+
+def test_transparency_shows_white() -> None:
+    shape = corners().convert("RGBA")
+    hole = Image.new("L", shape.size, 255)
+    ImageDraw.Draw(hole).rectangle((0, 0, 39, 29), fill=0)
+    shape.putalpha(hole)
+    grey = shape.convert("LA")
+    palette = shape.quantize(16)
+    for image in (shape, grey, palette):
+        assert quarters(saved(image, "PNG"))[0] == WHITE
+    half = Image.new("RGBA", (40, 40), (255, 0, 0, 128))
+    assert np.abs(np.subtract(quarters(saved(half, "PNG"))[0], (255, 127, 127))).max() <= 1
+    keyed = Image.new("P", (40, 40), 1)
+    keyed.putpalette([10, 20, 30, 200, 10, 10])
+    assert quarters(saved(keyed, "GIF", transparency=1))[0] == WHITE
+    assert quarters(saved(keyed, "PNG", transparency=1))[0] == WHITE
+    assert quarters(saved(keyed, "GIF"))[0] == (200, 10, 10)
+
+
+def test_transparency_of_a_large_picture() -> None:
+    large = Image.new("RGBA", (1700, 1300), (0, 0, 0, 0))
+    assert quarters(saved(large, "PNG")) == [WHITE] * 4
+
+
+def test_sixteen_bits() -> None:
+    values = np.full((50, 50), 0x8040, dtype=np.uint16)
+    for kind in ("PNG", "TIFF"):
+        assert quarters(saved(Image.fromarray(values), kind))[0] == (128, 128, 128)
+
+
+def test_sixteen_bit_colours() -> None:
+    row = b"\0" + struct.pack(">HHH", 0xC000, 0x4000, 0x0100) * 4
+    assert quarters(png(4, 4, row * 4, depth=16))[0] == (0xC0, 0x40, 0x01)
+
+
+def test_one_bit_grey_and_cmyk() -> None:
+    bits = Image.new("1", (40, 40), 1)
+    assert quarters(saved(bits, "PNG")) == [WHITE] * 4
+    assert quarters(saved(bits, "TIFF", compression="group4")) == [WHITE] * 4
+    assert quarters(saved(Image.new("L", (40, 40), 77), "PNG"))[0] == (77, 77, 77)
+    cmyk = Image.new("CMYK", (40, 40), (0, 255, 255, 0))
+    for kind in ("JPEG", "TIFF"):
+        assert np.abs(np.subtract(quarters(saved(cmyk, kind))[0], (255, 0, 0))).max() <= 6
+
+
+def test_floating_point_pixels_are_unsupported() -> None:
+    with pytest.raises(UnsupportedImage, match="'F'"):
+        decode(saved(Image.new("F", (10, 10)), "TIFF"))
+
+
+def test_first_frame_and_first_page_count() -> None:
+    frames = [corners(), Image.new("RGB", (80, 60), "black")]
+    for kind in ("GIF", "PNG", "WEBP", "TIFF", "MPO"):
+        content = saved(frames[0], kind, save_all=True, append_images=frames[1:])
+        assert_corners(content, tolerance=40)
+
+
+def test_large_pictures_come_back_small() -> None:
+    for kind in ("JPEG", "PNG"):
+        content = saved(corners(2000, 1500), kind)
+        picture = decode(content)
+        assert picture.pixels.shape == (384, WORK_SIDE, 3)
+        assert (picture.width, picture.height) == (2000, 1500)
+        assert_corners(content)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (3, 2000)])
+def test_thin_pictures(size: tuple[int, int]) -> None:
+    pixels = decode(saved(Image.new("RGB", size, RED), "PNG")).pixels
+    assert max(pixels.shape) <= WORK_SIDE
+    assert (pixels == RED).all()
+
+
+def test_empty_bytes() -> None:
+    with pytest.raises(EmptyImage, match="0 bytes") as caught:
+        decode(b"")
+    assert caught.value.reason == "empty"
+
+
+@pytest.mark.parametrize("content", [b"no picture at all", b"%PDF-1.7", b"\0" * 100, b"<svg/>"])
+def test_other_files_are_unsupported(content: bytes) -> None:
+    with pytest.raises(UnsupportedImage, match="JPEG, PNG") as caught:
+        decode(content)
+    assert caught.value.reason == "unsupported"
+
+
+def test_formats_off_the_list_are_unsupported() -> None:
+    for kind in ("PPM", "TGA", "ICO", "JPEG2000"):
+        with pytest.raises(UnsupportedImage):
+            decode(saved(corners(), kind))
+
+
+def test_too_many_bytes() -> None:
+    content = saved(corners(), "PNG")
+    with pytest.raises(ImageTooLarge, match=f"at most {len(content) - 1}") as caught:
+        decode(content, max_bytes=len(content) - 1)
+    assert caught.value.reason == "too_large"
+    decode(content, max_bytes=len(content))
+
+
+def test_bombs_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*args: Any, **kwargs: Any) -> None:
+        pytest.fail("Pillow was asked to decode it")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", never)
+    bomb = png(20_000, 20_000, b"\0" * 1000)
+    with pytest.raises(ImageTooLarge, match="20000 x 20000"):
+        decode(bomb)
+    for kind in ("GIF", "WEBP", "BMP", "TIFF"):
+        with pytest.raises(ImageTooLarge, match="80 x 60"):
+            decode(saved(corners(), kind), max_pixels=4799)
+
+
+def test_gif_bomb_in_the_frame() -> None:
+    content = bytearray(saved(Image.new("P", (4, 4)), "GIF"))
+    place = content.index(b"\x2c")
+    struct.pack_into("<HH", content, place + 5, 60_000, 60_000)
+    with pytest.raises(ImageTooLarge, match="60000 x 60000"):
+        decode(bytes(content))
+
+
+def test_baseline_jpegs_may_be_larger() -> None:
+    content = saved(corners(200, 100), "JPEG")
+    decode(content, max_pixels=5_000)
+    with pytest.raises(ImageTooLarge):
+        decode(content, max_pixels=4_999)
+    progressive = saved(corners(200, 100), "JPEG", progressive=True)
+    decode(progressive, max_pixels=20_000)
+    with pytest.raises(ImageTooLarge):
+        decode(progressive, max_pixels=19_999)
+
+
+def test_jpeg_of_very_many_scans() -> None:
+    content = saved(corners(200, 100), "JPEG", progressive=True)
+    scan = content.rindex(b"\xff\xda")
+    bomb = content[:-2] + content[scan:-2] * 500 + content[-2:]
+    with pytest.raises(ImageTooLarge, match="scans"):
+        decode(bomb, max_pixels=20_000)
+
+
+def test_the_process_may_be_stricter_or_laxer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)  # warns from here to twice as many
+    for kind in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"):
+        assert decode(saved(corners(), kind)).pixels.shape == (60, 80, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with pytest.raises(ImageTooLarge):
+        decode(png(20_000, 20_000, b""))
+    monkeypatch.undo()
+
+
+def test_metadata_that_pillow_warns_of() -> None:
+    apng = saved(corners(), "PNG", save_all=True, append_images=[corners()])
+    cut_tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x32\x01\x02\0\xff\xff\0\0\xff\0\0\0"
+    for content in (
+        apng.replace(b"acTL\0\0\0\x02", b"acTL\0\0\0\0"),
+        saved(corners(), "JPEG", quality=95, exif=cut_tag),
+    ):
+        assert_corners(content, tolerance=30)
+
+
+@pytest.mark.parametrize("action", ["error", "always", "ignore"])
+def test_hostile_files(shared: Path, action: Any) -> None:
+    outcomes = {}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(action)
+        for path in sorted((shared / "hostile_images").iterdir()):
+            try:
+                outcomes[path.name] = decode(path.read_bytes()).pixels.shape
+            except DecodeError as error:
+                outcomes[path.name] = error.reason
+    assert caught == []
+    assert len(outcomes) > 30
+    for name, outcome in outcomes.items():
+        if name.endswith((".sgi", ".tga", ".ico", ".j2k", ".dds", ".blp", ".fli")):
+            assert outcome == "unsupported", name
+        elif name.startswith(("crash", "truncated_image", "broken_data", "decompression")):
+            assert outcome == "undecodable", name
+    assert outcomes["hopper_bad_exif.jpg"] == (500, 500, 3)
+    assert outcomes["broken_exif_dpi.jpg"] == (100, 100, 3)
+
+
+def test_many_threads_at_once() -> None:
+    contents = [saved(corners(), kind) for kind in ("JPEG", "PNG", "TIFF", "WEBP")] * 4
+    shapes: list[tuple[int, ...]] = []
+    threads = [
+        threading.Thread(target=lambda one=content: shapes.append(decode(one).pixels.shape))
+        for content in contents
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shapes == [(60, 80, 3)] * len(contents)
+
+
+def png(width: int, height: int, rows: bytes, depth: int = 8) -> bytes:
+    """Write a PNG by hand, for sizes and depths that Pillow does not write."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
+        )
+
+    header = struct.pack(">LLBBBBB", width, height, depth, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )

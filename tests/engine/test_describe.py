@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from django_visualsnoop.engine import calibration
+from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.describe import DIMENSIONS, describe, turns, unit
+from tests.collections.contract import image
+
+
+def pixels(number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return decode(image(number)).pixels
+
+
+def flat(*colour: int, size: tuple[int, int] = (90, 120)) -> np.ndarray:
+    return np.full((*size, 3), colour, dtype=np.uint8)
+
+
+def score(one: np.ndarray, other: np.ndarray) -> float:
+    return float((unit(turns(describe(one))) @ unit(describe(other))).max())
+
+
+def is_copy(one: np.ndarray, other: np.ndarray) -> bool:
+    return calibration.similarity(score(one, other)) >= calibration.DEFAULT_MIN_SIMILARITY
+
+
+def test_shape() -> None:
+    vector = describe(pixels(1))
+    assert vector.dtype == np.int8
+    assert vector.shape == (DIMENSIONS,)
+    assert DIMENSIONS <= 1024
+    assert (vector == describe(pixels(1))).all()
+
+
+def test_turns_are_those_of_the_turned_picture() -> None:
+    upright = pixels(1)
+    turned = [np.rot90(upright, quarters) for quarters in range(4)]
+    turned += [np.rot90(upright[:, ::-1], quarters) for quarters in range(4)]
+    vectors = turns(describe(upright))
+    assert vectors.shape == (8, DIMENSIONS)
+    assert (vectors[0] == describe(upright)).all()
+    for vector, picture in zip(vectors, turned, strict=True):
+        expected = describe(np.ascontiguousarray(picture))
+        assert unit(vector) @ unit(expected) > 0.995
+    scores = unit(vectors) @ unit(vectors).T
+    np.fill_diagonal(scores, 0)
+    assert scores.max() < 0.95
+
+
+def test_edited_copies_are_close_and_others_are_not() -> None:
+    for number in range(1, 13):
+        original = Image.open(io.BytesIO(image(number))).convert("RGB")
+        small = original.resize((120, 90))
+        crop = original.crop((3, 2, 253, 190))
+        jpeg = io.BytesIO()
+        original.save(jpeg, "JPEG", quality=35)
+        for edited in (np.asarray(small), np.asarray(crop), decode(jpeg.getvalue()).pixels):
+            assert is_copy(np.ascontiguousarray(edited), pixels(number)), number
+        assert not is_copy(pixels(number), pixels(number + 20)), number
+
+
+def test_flat_pictures_match_only_their_like() -> None:
+    assert is_copy(flat(200, 30, 30), flat(200, 30, 30, size=(500, 40)))
+    assert is_copy(flat(255, 255, 255), flat(253, 254, 255))
+    for other in (flat(30, 30, 200), flat(120, 120, 120), flat(235, 40, 40), pixels(1), pixels(2)):
+        assert not is_copy(flat(200, 30, 30), other)
+    assert not is_copy(flat(255, 255, 255), flat(0, 0, 0))
+
+
+def test_noise_and_faint_detail_do_not_make_flat_pictures_alike() -> None:
+    dice = np.random.default_rng(1)
+    noisy = [
+        (flat(*colour).astype(int) + dice.integers(-2, 3, (90, 120, 3)))
+        .clip(0, 255)
+        .astype(np.uint8)
+        for colour in ((200, 30, 30), (30, 30, 200), (200, 30, 30))
+    ]
+    assert is_copy(noisy[0], noisy[2])
+    assert not is_copy(noisy[0], noisy[1])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (2, 3)])
+def test_tiny_pictures(size: tuple[int, int]) -> None:
+    vector = describe(flat(10, 20, 30, size=size))
+    assert np.abs(vector).max() == 127
+    assert score(flat(10, 20, 30, size=size), flat(10, 20, 30)) > 0.99
+
+
+def test_similarity_grows_with_the_score_and_rank_falls() -> None:
+    scores = np.linspace(-1, 1.0001, 500)
+    similarities = [calibration.similarity(one) for one in scores]
+    ranks = [calibration.rank(one) for one in scores]
+    assert similarities == sorted(similarities)
+    assert 0 <= similarities[0] < 0.01
+    assert 0.99 < similarities[-1] <= 1
+    assert ranks == sorted(ranks, reverse=True)
+    assert calibration.rank(1.0) == 0
+    assert calibration.rank(1.0000001) == 0
+
+
+@pytest.mark.parametrize("wanted", [0.01, 0.5, 0.9, 0.999])
+def test_score_at_is_the_inverse_of_similarity(wanted: float) -> None:
+    assert calibration.similarity(calibration.score_at(wanted)) == pytest.approx(wanted)
+    assert calibration.score_at(0) == -1
+    assert calibration.score_at(1) == 1
