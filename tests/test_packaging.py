@@ -11,14 +11,10 @@ import tarfile
 import textwrap
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.docs.blocks import blocks_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(*command: str | Path, cwd: Path, environ: Mapping[str, str] | None = None) -> str:
+def run(*command: str | Path, cwd: Path, environ: dict[str, str] | None = None) -> str:
     # Nothing of the checkout or of these tests' settings may help the installed package.
     inherited = {
         name: value
