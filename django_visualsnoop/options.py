@@ -84,13 +84,18 @@ class IndexedField:
             return None
         if not (image_id.startswith(prefix) and image_id.endswith(suffix)):
             return None
-        text = image_id[len(prefix) : len(image_id) - len(suffix)]
+        return self.key_of(image_id[len(prefix) : len(image_id) - len(suffix)])
+
+    def key_of(self, object_id: str) -> Any | None:
+        """Return the primary key written in this way, or ``None`` if none is."""
         try:
-            key = self.key_value(text)
+            key = self.key_value(object_id)
         except ValidationError:
             return None
+        if isinstance(key, int) and not -(2**63) <= key < 2**63:
+            return None  # no column holds it, and asking for it is an error on some databases
         # "007" reads as the integer 7, whose image has another id.
-        return key if self.key_text(key) == text else None
+        return key if self.key_text(key) == object_id else None
 
     def record_id(self, object_id: str) -> UUID:
         """Return the sync record's primary key: the same in every process and database."""

@@ -1,0 +1,321 @@
+"""``manage.py visualsnoop_reindex``: see docs/reindexing.rst."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from django_visualsnoop import rows
+from django_visualsnoop.client.exceptions import VisualSnoopError
+from django_visualsnoop.collections import collections
+from django_visualsnoop.listing import Verdict
+from django_visualsnoop.management.interrupts import Interrupted, interruptible, program
+from django_visualsnoop.management.progress import progress
+from django_visualsnoop.management.selection import (
+    add_database_argument,
+    check_tables,
+    parse_start,
+    select_fields,
+    write_start,
+)
+from django_visualsnoop.pruning import Pruned, prune_homeless, prune_listing, prune_records
+from django_visualsnoop.reindexing import Failures, Plan, Tally, reindex
+from django_visualsnoop.verifying import Report, verify
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from django_visualsnoop.options import IndexedField
+
+#: Options that go with --verify.
+_VERIFY_TAKES = {"models", "collection", "field", "database", "batch_size", "verify"}
+#: Options of this command, in the order in which they are written; flags have no value.
+_VALUES = ("collection", "field", "database", "batch_size", "since", "max_failures")
+_FLAGS = ("missing", "prune", "verify", "dry_run")
+
+
+class Command(BaseCommand):
+    help = (
+        "Bring the collections in step with the rows of indexed models: all of them, or those "
+        "that are missing, changed or not synced since a date. Ends with 1 if an image failed, "
+        "or if --verify found drift."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add = parser.add_argument
+        add("models", nargs="*", metavar="app.Model", help="Only these models, or apps.")
+        add("--collection", metavar="ALIAS", help="Only fields kept in this collection.")
+        add("--field", metavar="NAME", help="Only fields of this name.")
+        add_database_argument(parser)
+        add("--batch-size", type=_positive, default=100, help="Rows at a time; 100 if not given.")
+        add("--since", type=_moment, metavar="DATETIME", help="Only rows not synced since then.")
+        add("--resume-from", metavar="KEY", help="Only rows after this key.")
+        add("--missing", action="store_true", help="Only rows that disagree with their record.")
+        add("--prune", action="store_true", help="Also remove what no row wants any more.")
+        add("--verify", action="store_true", help="Compare, report drift, and change nothing.")
+        add("--dry-run", action="store_true", help="Print what would be done, and do nothing.")
+        add("--max-failures", type=_positive, metavar="N", help="Stop after N failures.")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument(
+            "--sync", action="store_false", dest="hint_only", help="Do it here and now (default)."
+        )
+        how.add_argument(
+            "--async", action="store_true", dest="hint_only", help="Leave it to Celery's workers."
+        )
+
+    def handle(self, **options: Any) -> None:
+        self.options = options
+        self.done: tuple[IndexedField, Any] | None = None
+        if options["verify"]:
+            _refuse_with_verify(options)
+        if options["collection"] is not None:
+            _check_alias(options["collection"])
+        check_tables(options["database"])
+        self.fields = select_fields(
+            options["models"], collection=options["collection"], field=options["field"]
+        )
+        try:
+            with interruptible():
+                if options["verify"]:
+                    self.verify()
+                else:
+                    self.reindex()
+        except Interrupted as signal:
+            raise CommandError(self.stopped(f"Stopped by {signal}."), signal.returncode) from signal
+        except (VisualSnoopError, ImproperlyConfigured) as error:
+            raise CommandError(self.stopped(str(error))) from error
+        except CommandError:
+            raise
+        except Exception:
+            self.stderr.write(self.stopped("Stopped by an error."))
+            raise
+
+    def reindex(self) -> None:
+        options = self.options
+        plan = Plan(
+            using=options["database"],
+            batch_size=options["batch_size"],
+            missing=options["missing"],
+            since=options["since"],
+            hint_only=options["hint_only"],
+            dry_run=options["dry_run"],
+        )
+        failures = Failures()
+        start = None
+        if options["resume_from"] is not None:
+            start = parse_start(options["resume_from"], self.fields)
+            self.done = (start.field, start.key)
+        behind = self.fields.index(start.field) if start else 0
+        for field in self.fields[behind:]:
+            after = start.key if start and start.field == field else None
+            self.reindex_field(field, plan, after, failures)
+        if options["prune"]:
+            self.prune(plan, failures)
+        self.fail_if(failures)
+
+    def reindex_field(
+        self, field: IndexedField, plan: Plan, after: Any, failures: Failures
+    ) -> None:
+        started, tally = time.monotonic(), Tally()
+        total = rows.count(field, using=plan.using, after=after)
+        with self.progress(str(field), total, "rows") as shown:
+            for step in reindex(field, plan, after=after):
+                self.done = (field, step.last_key)
+                tally.update(step.tally)
+                failures.update(step.tally.failures)
+                shown.update(step.tally.rows)
+                self.stop_at_limit(failures)
+        self.say(f"{field} → {field.collection}: {_summary(tally, plan, started)}")
+
+    def prune(self, plan: Plan, failures: Failures) -> None:
+        pruned, options = Pruned(), self.options
+        whole = not options["models"] and options["field"] is None
+        for alias in self.aliases():
+            fields = [field for field in self.fields if field.collection == alias]
+            found = prune_listing(alias, fields, plan, pruned, leftovers=whole)
+            with self.progress(f"{alias}: listed", None, "images") as shown:
+                for count in found:
+                    shown.update(count)
+                    self.stop_at_limit(failures, pruned.tally.failures)
+        for field in self.fields:
+            prune_records(field, plan, pruned)
+        if whole:
+            alias = options["collection"]
+            prune_homeless(None if alias is None else [alias], plan, pruned)
+        failures.update(pruned.tally.failures)
+        self.say(
+            f"{'Would prune' if plan.dry_run else 'Pruned'} {pruned.images:,} images "
+            f"and {pruned.records:,} records without a row; {pruned.listed:,} images listed."
+        )
+        for verdict, why in _LEFT_ALONE.items():
+            if pruned.left[verdict]:
+                self.say(f"Left alone: {pruned.left[verdict]:,} images {why}.")
+
+    def verify(self) -> None:
+        options, report = self.options, Report()
+        using, size = options["database"], options["batch_size"]
+        whole = not options["models"] and options["field"] is None
+        for alias in self.aliases():
+            fields = [field for field in self.fields if field.collection == alias]
+            total = sum(rows.count(field, using=using) for field in fields)
+            found = verify(alias, fields, report, using=using, batch_size=size, leftovers=whole)
+            with self.progress(alias, total, "rows") as shown:
+                for count in found:
+                    shown.update(count)
+        self.say(
+            f"Compared {report.rows:,} rows with {report.listed:,} listed images, "
+            f"of which {report.foreign:,} are not this project's."
+        )
+        if not report.drift:
+            self.say(self.style.SUCCESS("No drift."))
+            return
+        for drift, count in report.drift.most_common():
+            self.say(f"{drift}: {count:,} ({drift.meaning})")
+            for example in report.examples[drift]:
+                self.say(f"    {example}")
+            if count > len(report.examples[drift]):
+                self.say(f"    … and {count - len(report.examples[drift]):,} more")
+        fix = self.command(verify=False, missing=True, prune=True)
+        raise CommandError(
+            f"{report.drift.total():,} images drifted. To bring them home, type: {fix}"
+        )
+
+    def aliases(self) -> list[str]:
+        """Return the collections to look into: those of the fields, and the one named."""
+        named = {self.options["collection"]} - {None}
+        return sorted({field.collection for field in self.fields} | named)
+
+    def progress(self, label: str, total: int | None, unit: str) -> Any:
+        return progress(label, total, unit, out=self.stdout, verbosity=self.options["verbosity"])
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+
+    def stop_at_limit(self, *found: Failures) -> None:
+        limit, count = self.options["max_failures"], sum(one.count for one in found)
+        if limit is not None and count >= limit:
+            for one in found:
+                self.list_failures(one)
+            raise CommandError(
+                self.stopped(f"Stopped after {count:,} failures (--max-failures {limit}).")
+            )
+
+    def fail_if(self, failures: Failures) -> None:
+        self.list_failures(failures)
+        if failures.count:
+            raise CommandError(
+                f"{failures.count:,} images failed. Those that may succeed later are tried again "
+                "by the workers or by visualsnoop_sync."
+            )
+
+    def list_failures(self, failures: Failures) -> None:
+        for image_id, reason in failures.shown:
+            self.stderr.write(f"{image_id}: {reason}")
+        if failures.count > len(failures.shown):
+            database = self.options["database"]
+            self.stderr.write(
+                f"… and {failures.count - len(failures.shown):,} more. To see them all, type: "
+                f"{program()} visualsnoop_status --failed --database {database}"
+            )
+
+    def stopped(self, why: str) -> str:
+        """Return why the command stops, and what to type to go on."""
+        if self.options["verify"]:
+            return f"{why} Nothing was changed."
+        if self.done is None:
+            return f"{why} To start again, type: {self.command()}"
+        start = write_start(*self.done, self.fields)
+        return f"{why} To go on, type: {self.command(resume_from=start)}"
+
+    def command(self, **changed: Any) -> str:
+        """Return this command with other options, as it is typed."""
+        options = self.options | changed
+        words = [*shlex.split(program()), "visualsnoop_reindex", *options["models"]]
+        for name in ("settings", "pythonpath", *_VALUES):
+            value = options.get(name)
+            if value is not None and value != _DEFAULTS.get(name):
+                text = value.isoformat() if isinstance(value, datetime) else str(value)
+                words += [_option(name), text]
+        words += [_option(name) for name in _FLAGS if options[name]]
+        if options["hint_only"]:
+            words.append("--async")
+        if options["resume_from"] is not None:
+            # In one word, since a key may begin with a dash.
+            words.append(f"--resume-from={options['resume_from']}")
+        return shlex.join(words)
+
+
+_DEFAULTS = {"database": "default", "batch_size": 100}
+_LEFT_ALONE = {
+    Verdict.UNWANTED: "of fields that were not selected",
+    Verdict.ELSEWHERE: "of other databases",
+    Verdict.LEFTOVER: "of fields that are gone (name no model and no field to prune them)",
+    Verdict.FOREIGN: "that are not this project's",
+}
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _summary(tally: Tally, plan: Plan, started: float) -> str:
+    counts = tally.counts
+    seconds = time.monotonic() - started
+    if plan.dry_run:
+        told = [("wanted", "would be added or updated"), ("unwanted", "would be removed")]
+    elif plan.hint_only:
+        told = [("wanted", "wishes to add or update"), ("unwanted", "to remove")]
+    else:
+        told = [
+            ("agreed", "agree"),
+            ("failed", "failed"),
+            ("elsewhere", "in the hands of other workers"),
+        ]
+    told += [("left", "left as they are"), ("empty", "without a picture")]
+    parts = [f"{counts[name]:,} {words}" for name, words in told if counts[name]]
+    rate = f"{tally.rows / seconds:,.0f} rows/s" if seconds > 0 else "at once"
+    return (
+        f"{tally.rows:,} rows in {seconds:,.1f} s ({rate}): {', '.join(parts) or 'nothing to do'}."
+    )
+
+
+def _refuse_with_verify(options: dict[str, Any]) -> None:
+    for name in ("missing", "prune", "dry_run", "since", "resume_from", "max_failures"):
+        if options[name]:
+            raise CommandError(f"--verify changes nothing: leave {_option(name)} out.")
+    if options["hint_only"]:
+        raise CommandError("--verify changes nothing: leave --async out.")
+
+
+def _check_alias(alias: str) -> None:
+    try:
+        collections.params(alias)
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from error
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _moment(text: str) -> datetime:
+    moment = parse_datetime(text)
+    if moment is None:
+        day = parse_date(text)
+        if day is None:
+            raise ValueError(text)
+        moment = datetime(day.year, day.month, day.day)
+    if settings.USE_TZ and timezone.is_naive(moment):
+        return timezone.make_aware(moment)
+    return moment if settings.USE_TZ or timezone.is_naive(moment) else timezone.make_naive(moment)

@@ -1,0 +1,53 @@
+"""``manage.py visualsnoop_sync``: the sweeper, for cron or by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_visualsnoop import sync, wishes
+from django_visualsnoop.management.interrupts import Interrupted, interruptible
+from django_visualsnoop.management.selection import add_database_argument, check_tables
+from django_visualsnoop.status import parked
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = (
+        "Bring home every record that is due: wishes whose hint was lost, and failures whose "
+        "time has come. Run it every minute where no Celery beat does. Ends with 1 if one failed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_database_argument(parser)
+        parser.add_argument("--limit", type=int, metavar="N", help="At most N records.")
+        parser.add_argument(
+            "--retry-failed",
+            action="store_true",
+            help="First wish again what has failed for good.",
+        )
+
+    def handle(self, *, database: str, limit: int | None, retry_failed: bool, **_: object) -> None:
+        check_tables(database)
+        if retry_failed:
+            self.stdout.write(f"{wishes.renew(parked(database)):,} failed records are due again.")
+        try:
+            with interruptible():
+                outcome = sync.sweep(using=database, limit=limit)
+        except Interrupted as signal:
+            raise CommandError(
+                f"Stopped by {signal}. What is not done stays due; run it again.",
+                signal.returncode,
+            ) from signal
+        self.stdout.write(
+            f"{outcome.agreed:,} records agree now, {len(outcome.retrying):,} will be tried "
+            f"again, {len(outcome.parked):,} failed for good."
+        )
+        if outcome.retrying or outcome.parked:
+            raise CommandError(
+                "Not all succeeded. For the reasons, type: "
+                f"python manage.py visualsnoop_status --failed --database {database}"
+            )

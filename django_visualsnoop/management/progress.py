@@ -1,0 +1,95 @@
+"""Progress: a bar on a terminal, plain lines now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.core.management.base import OutputWrapper
+
+#: Seconds between two lines in a log.
+INTERVAL = 10.0
+
+
+class Progress(Protocol):
+    def update(self, n: int, /) -> object:
+        """Count ``n`` more."""
+
+
+class Lines:
+    """A line with rate and time left, at most every ``INTERVAL`` seconds."""
+
+    def __init__(
+        self,
+        label: str,
+        total: int | None,
+        unit: str,
+        write: Callable[[str], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._label, self._total, self._unit = label, total, unit
+        self._write, self._clock = write, clock
+        self._started = self._last = clock()
+        self._done = 0
+
+    def update(self, n: int) -> None:
+        self._done += n
+        now = self._clock()
+        if now - self._last < INTERVAL:
+            return
+        self._last = now
+        rate = self._done / (now - self._started)
+        parts = [f"{self._label}: {self._done:,}"]
+        if self._total is not None:
+            parts.append(f" of {self._total:,}")
+        parts.append(f" {self._unit}, {rate:,.1f}/s")
+        if self._total is not None and rate:
+            left = max(0, self._total - self._done) / rate
+            parts.append(f", {duration(left)} left")
+        self._write("".join(parts))
+
+
+class _Silent:
+    def update(self, n: int) -> None:
+        pass
+
+
+@contextmanager
+def progress(
+    label: str, total: int | None, unit: str, *, out: OutputWrapper, verbosity: int
+) -> Iterator[Progress]:
+    """Show progress while the block runs.
+
+    Args:
+        label: what is gone through.
+        total: how many there are, if known.
+        unit: what is counted, in the plural.
+        out: where lines go; the bar goes to standard error, if that is a terminal too.
+        verbosity: nothing is shown at 0.
+    """
+    if verbosity < 1:
+        yield _Silent()
+        return
+    if out.isatty() and sys.stderr.isatty():
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            pass  # the extra "progress" is not installed
+        else:
+            with tqdm(desc=label, total=total, unit=f" {unit}", dynamic_ncols=True) as bar:
+                yield bar
+            return
+    yield Lines(label, total, unit, out.write)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in words, rounded: ``"45 s"``, ``"12 min"``, ``"3 h 20 min"``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

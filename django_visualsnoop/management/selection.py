@@ -1,0 +1,133 @@
+"""What a command is to work on: databases, models, fields, and the row to resume after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.management.base import CommandError
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from django_visualsnoop.models import SyncRecord, VisualSnoopMixin
+from django_visualsnoop.options import all_indexed_fields, indexed_fields
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Iterable
+
+    from django_visualsnoop.options import IndexedField
+
+
+def add_database_argument(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--database",
+        default=DEFAULT_DB_ALIAS,
+        choices=tuple(connections),
+        help='Alias of the database with the rows and their records; "default" if not given.',
+    )
+
+
+def check_tables(using: str) -> None:
+    """Say what to type if the records' table is not there yet."""
+    if SyncRecord._meta.db_table not in connections[using].introspection.table_names():
+        raise CommandError(
+            f"The database {using!r} has no table {SyncRecord._meta.db_table}. "
+            f"Type: python manage.py migrate visualsnoop --database {using}"
+        )
+
+
+def select_fields(
+    names: Iterable[str], *, collection: str | None, field: str | None
+) -> list[IndexedField]:
+    """Return the fields that the arguments name, in an order that never changes.
+
+    Args:
+        names: ``app.Model`` or ``app``; all if empty.
+        collection: only fields of this collection.
+        field: only fields of this name.
+
+    Raises:
+        CommandError: they name nothing that is indexed.
+    """
+    named = [one for name in names for one in _named(name)] if names else all_indexed_fields()
+    chosen = {
+        str(one): one
+        for one in named
+        if collection in (None, one.collection) and field in (None, one.name)
+    }
+    if not chosen and (names or field is not None or collection is None):
+        raise CommandError(f"These arguments select no indexed field. {_known()}")
+    return [chosen[key] for key in sorted(chosen)]
+
+
+def _named(name: str) -> list[IndexedField]:
+    app_label, _, model_name = name.partition(".")
+    try:
+        models = (
+            [apps.get_model(app_label, model_name)]
+            if model_name
+            else list(apps.get_app_config(app_label).get_models())
+        )
+    except LookupError as error:
+        raise CommandError(f"{error} {_known()}") from error
+    found = [
+        field
+        for model in models
+        if issubclass(model, VisualSnoopMixin)
+        for field in indexed_fields(model)
+    ]
+    if not found:
+        raise CommandError(f"{name} has no indexed field. {_known()}")
+    return found
+
+
+def _known() -> str:
+    fields = sorted(f"{field} (collection {field.collection!r})" for field in all_indexed_fields())
+    return f"Indexed are: {', '.join(fields) or 'none'}."
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where to start: the field, and the key of its last row that is done."""
+
+    field: IndexedField
+    key: Any
+
+
+def parse_start(text: str, fields: list[IndexedField]) -> Start:
+    """Read ``--resume-from``: a key if there is one field, else ``app.model.field:key``.
+
+    Raises:
+        CommandError: it names none of these fields, or is no key of the field.
+    """
+    for field in fields:
+        if text.startswith(_prefix(field)):
+            return Start(field, _key(field, text.removeprefix(_prefix(field))))
+    if len(fields) == 1:
+        return Start(fields[0], _key(fields[0], text))
+    examples = ", ".join(f"{_prefix(field)}KEY" for field in fields)
+    raise CommandError(
+        f"--resume-from {text!r} does not say of which field, and {len(fields)} are selected. "
+        f"Write one of: {examples}"
+    )
+
+
+def write_start(field: IndexedField, key: Any, fields: list[IndexedField]) -> str:
+    """Write what ``parse_start()`` reads."""
+    text = field.key_text(key)
+    return text if len(fields) == 1 else f"{_prefix(field)}{text}"
+
+
+def _prefix(field: IndexedField) -> str:
+    return f"{field.label}.{field.name}:"
+
+
+def _key(field: IndexedField, text: str) -> Any:
+    key = field.key_of(text)
+    if key is None:
+        raise CommandError(
+            f"--resume-from: {text!r} is no key of {field.owner._meta.label}, "
+            f"whose keys are of {type(field.key).__name__}."
+        )
+    return key

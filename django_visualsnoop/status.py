@@ -1,0 +1,117 @@
+"""How far the collections agree with the rows, in a constant number of queries per field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db.models import Count, F, Min, Q
+
+from django_visualsnoop.comparing import records_of
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import all_indexed_fields
+from django_visualsnoop.pruning import homeless_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from django.db.models import QuerySet
+
+    from django_visualsnoop.options import IndexedField
+
+AGREES = Q(applied=F("generation"))
+UNSETTLED = Q(applied=None) | ~AGREES
+
+
+@dataclass(frozen=True)
+class Reason:
+    """How many records failed for one reason, and one of them."""
+
+    code: str
+    count: int
+    image_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class FieldStatus:
+    """One indexed field in one collection."""
+
+    model: str
+    field: str
+    collection: str
+    #: Rows with a picture; ``None`` if the code no longer indexes the field.
+    rows: int | None
+    agree: int
+    waiting: int
+    retrying: int
+    failed: int
+    #: When the oldest wish was made that has not come true.
+    oldest_wish: datetime | None
+    reasons: tuple[Reason, ...]
+
+
+def statuses(using: str) -> list[FieldStatus]:
+    """Return the status of every indexed field, then of those that only records know.
+
+    Four queries per field, and one.
+    """
+    fields = sorted(all_indexed_fields(), key=str)
+    found = [
+        _status(
+            records_of(field, using),
+            field.label,
+            field.name,
+            field.collection,
+            rows=_rows_with_a_picture(field, using),
+        )
+        for field in fields
+    ]
+    for records in homeless_records(using):
+        one = records.values_list("model", "field", "collection")[0]
+        found.append(_status(records, *one, rows=None))
+    return found
+
+
+def failing(using: str) -> Iterator[SyncRecord]:
+    """Yield the records whose last attempt failed, whether it will be tried again or not."""
+    records = SyncRecord.objects.using(using).filter(UNSETTLED).exclude(reason_code="")
+    yield from records.order_by("collection", "model", "field", "pk").iterator()
+
+
+def parked(using: str) -> QuerySet[SyncRecord]:
+    """Return the records that wait until their picture changes or someone asks."""
+    return SyncRecord.objects.using(using).filter(UNSETTLED, due_at=None)
+
+
+def _rows_with_a_picture(field: IndexedField, using: str) -> int:
+    rows = field.owner._base_manager.using(using)
+    return rows.exclude(Q(**{field.name: ""}) | Q(**{f"{field.name}__isnull": True})).count()
+
+
+def _status(
+    records: QuerySet[SyncRecord], model: str, field: str, collection: str, *, rows: int | None
+) -> FieldStatus:
+    due = UNSETTLED & Q(due_at__isnull=False)
+    counted = records.aggregate(
+        agree=Count("pk", filter=AGREES),
+        waiting=Count("pk", filter=due & Q(reason_code="")),
+        retrying=Count("pk", filter=due & ~Q(reason_code="")),
+        failed=Count("pk", filter=UNSETTLED & Q(due_at=None)),
+        oldest_wish=Min("wished_at", filter=UNSETTLED),
+    )
+    return FieldStatus(model, field, collection, rows=rows, **counted, reasons=_reasons(records))
+
+
+def _reasons(records: QuerySet[SyncRecord]) -> tuple[Reason, ...]:
+    failed = records.filter(UNSETTLED).exclude(reason_code="")
+    groups = list(
+        failed.order_by()
+        .values_list("reason_code")
+        .annotate(count=Count("pk"), example=Min("image_id"))
+    )
+    examples = failed.filter(image_id__in=[example for _, _, example in groups])
+    reasons = {record.image_id: record.reason for record in examples}
+    found = (Reason(code, n, example, reasons.get(example, "")) for code, n, example in groups)
+    return tuple(sorted(found, key=lambda reason: (-reason.count, reason.code)))
