@@ -11,8 +11,6 @@ class VisualSnoopConfig(AppConfig):
 
     def ready(self) -> None:
         from django_visualsnoop import checks, handlers
-        from django_visualsnoop.celery_app import project_app
 
         handlers.connect_all()
         checks.register_all()
-        project_app()  # seen here, in the main thread, it is remembered for all others

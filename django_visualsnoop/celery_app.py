@@ -1,4 +1,4 @@
-"""The project's Celery app, also in threads that Celery knows nothing of."""
+"""The project's Celery app."""
 
 from __future__ import annotations
 
@@ -9,21 +9,10 @@ from celery import current_app
 if TYPE_CHECKING:
     from celery import Celery
 
-_remembered: Celery | None = None
-
 
 def project_app() -> Celery:
-    """Return the Celery app that the project made.
-
-    Celery keeps its current app per thread, and gives every other thread a bare fallback
-    that knows no broker: in the threads of a web server, a task would go nowhere.
-    """
-    global _remembered
+    """Return the Celery app of the project, or the fallback that Celery makes without one."""
     app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]  # a Proxy
-    if not is_fallback(app):
-        _remembered = app
-    elif _remembered is not None:
-        return _remembered
     return app
 
 

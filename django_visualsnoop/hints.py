@@ -13,10 +13,14 @@ import logging
 import os
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from django.db import connections
 
 from django_visualsnoop.celery_app import project_app
+
+if TYPE_CHECKING:
+    from celery import Task
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +56,14 @@ class Publisher:
             record_ids: ids of sync records.
             countdown: seconds until a worker should look at them; at once if ``None``.
         """
+        from django_visualsnoop import tasks  # noqa: F401 -- registers them with the app
+
         app = project_app()
+        task = app.tasks[TASK]  # of this thread's app, which another thread need not know
         if app.conf.task_always_eager:
             # An eager task runs here and now; for one with a countdown that would be too early.
             if countdown is None:
-                _send(using, record_ids, None)
+                _send(task, using, record_ids, None)
             return countdown is None
         self._stuck = [thread for thread in self._stuck if thread.is_alive()]
         if time.monotonic() < self._quiet_until or len(self._stuck) >= MAX_STUCK:
@@ -65,7 +72,7 @@ class Publisher:
 
         def send() -> None:
             try:
-                _send(using, record_ids, countdown)
+                _send(task, using, record_ids, countdown)
             except Exception as error:  # noqa: BLE001 -- every transport has errors of its own
                 failures.append(error)
             finally:
@@ -94,14 +101,12 @@ class Publisher:
         )
 
 
-def _send(using: str, record_ids: list[str], countdown: float | None) -> None:
-    from django_visualsnoop import tasks  # noqa: F401 -- registers them with the app
-
-    # Asked again, since this may be a thread that Celery knows no app for.
-    task = project_app().tasks[TASK]
+def _send(
+    task: Task[..., None], using: str, record_ids: list[str], countdown: float | None
+) -> None:
     for start in range(0, len(record_ids), RECORDS_PER_HINT):
         chunk = record_ids[start : start + RECORDS_PER_HINT]
-        task.apply_async((using, chunk), countdown=countdown, retry=False)  # type: ignore[arg-type]  # None is its default
+        task.apply_async((using, chunk), countdown=countdown, retry=False)  # type: ignore[arg-type]  # None: now
 
 
 _publisher = Publisher()

@@ -50,6 +50,9 @@ TEST_DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 #: Two runs at once on one server need two prefixes.
 PREFIX = os.environ.get("TEST_DATABASE_PREFIX", "visualsnoop")
 
+#: A worker process opens the database that the test runner made.
+TEST_PREFIX = "test_" if os.environ.get("TEST_IS_WORKER") else ""
+
 
 def database(name: str) -> dict[str, Any]:
     """Return one entry of DATABASES on the server that ``TEST_DATABASE`` names."""
@@ -58,17 +61,17 @@ def database(name: str) -> dict[str, Any]:
         folder = Path(
             os.environ.get("TEST_SQLITE_FOLDER") or tempfile.mkdtemp(prefix="visualsnoop-test-db-")
         )
-        path = folder / f"{name}.sqlite3"
+        path = folder / f"{TEST_PREFIX}{name}.sqlite3"
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": path,
-            "TEST": {"NAME": path.with_name(f"test_{name}.sqlite3")},
+            "TEST": {"NAME": folder / f"test_{name}.sqlite3"},
             "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
         }
     if TEST_DATABASE == "postgresql":
         return {
             "ENGINE": "django.db.backends.postgresql",
-            "NAME": f"{PREFIX}_{name}",
+            "NAME": f"{TEST_PREFIX}{PREFIX}_{name}",
             "HOST": os.environ.get("TEST_POSTGRESQL_HOST", "127.0.0.1"),
             "USER": os.environ.get("TEST_POSTGRESQL_USER", "postgres"),
             "PASSWORD": os.environ.get("TEST_POSTGRESQL_PASSWORD", ""),
@@ -76,7 +79,7 @@ def database(name: str) -> dict[str, Any]:
     if TEST_DATABASE == "mariadb":
         return {
             "ENGINE": "django.db.backends.mysql",
-            "NAME": f"{PREFIX}_{name}",
+            "NAME": f"{TEST_PREFIX}{PREFIX}_{name}",
             "HOST": os.environ.get("TEST_MARIADB_HOST", "127.0.0.1"),
             "USER": os.environ.get("TEST_MARIADB_USER", "root"),
             "PASSWORD": os.environ.get("TEST_MARIADB_PASSWORD", ""),
@@ -94,4 +97,6 @@ VISUALSNOOP = {
     "archive": {"NAME": "archive"},
 }
 
-CELERY_BROKER_URL = "memory://"
+CELERY_BROKER_URL = os.environ.get("TEST_BROKER_URL", "memory://")
+CELERY_TASK_DEFAULT_QUEUE = os.environ.get("TEST_QUEUE", "celery")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -1,0 +1,81 @@
+"""A save, a real broker, a real worker process, a search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import transaction
+
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.tasks import sync_all, sync_records
+from tests.fixtures import picture, product, record_of
+from tests.services import require
+from tests.testapp.models import Product
+from tests.workers import celery_app, wait_for, wait_until_all_agree, worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django_visualsnoop.collections.recorder import RecorderCollection
+
+
+@pytest.mark.django_db
+def test_the_sweeper_is_a_task(recorder: RecorderCollection) -> None:
+    product(1)
+    product(2)
+    assert sync_all("default", 1) == 1
+    assert sync_all() == 1
+    assert len(recorder.images) == 2
+
+
+@pytest.mark.django_db
+def test_a_task_does_what_a_hint_says(recorder: RecorderCollection) -> None:
+    row = product(1)
+    sync_records("default", [str(record_of(row).pk), "6f0a9bd2-6d0c-5e5c-8c1e-1c8f6a1d7f43"])
+    assert len(recorder.images) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "broker",
+    [
+        pytest.param("redis", marks=pytest.mark.service("redis")),
+        pytest.param("rabbitmq", marks=pytest.mark.service("rabbitmq")),
+    ],
+)
+def test_a_worker_process_brings_every_change_home(
+    broker: str, media: Path, tmp_path: Path
+) -> None:
+    with celery_app(require(broker)) as app, worker(app, tmp_path):
+        with transaction.atomic():
+            first, copy, other = product(1), product(1), product(2)
+        wait_until_all_agree()
+        assert list(Product.objects.similar_to(first)) == [copy]
+        assert [set(group) for group in Product.objects.duplicates()] == [{first, copy}]
+
+        copy.photo = picture(2)
+        copy.save()
+        wait_until_all_agree()
+        assert list(Product.objects.similar_to(copy)) == [other]
+        assert list(Product.objects.similar_to(first)) == []
+
+        Product.objects.filter(pk=other.pk).delete()
+        wait_for(lambda: SyncRecord.objects.count() == 2)
+        assert list(Product.objects.similar_to(copy)) == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.service("redis")
+def test_a_worker_process_writes_down_why_an_image_is_refused(media: Path, tmp_path: Path) -> None:
+    with celery_app(require("redis")) as app, worker(app, tmp_path):
+        row = Product.objects.create(photo=_text())
+        wait_for(lambda: record_of(row).state == SyncRecord.State.PARKED)
+        assert record_of(row).reason_code in ("undecodable", "unsupported")
+        assert record_of(row).reason
+
+
+def _text() -> object:
+    from django.core.files.base import ContentFile
+
+    return ContentFile(b"This is a text.", "text.png")
