@@ -34,6 +34,8 @@ _QuerySet = TypeVar("_QuerySet", bound="VisualSnoopQuerySet[Any]")
 
 #: Matches that one SQL statement ranks; beyond that the filters are applied first.
 MAX_RANKED = 1000
+#: A limit that no collection reaches. ``None`` would be the backend's own cap.
+EVERY_MATCH = sys.maxsize
 
 
 class Found(NamedTuple):
@@ -66,7 +68,9 @@ def similar_to(
     best: dict[Any, Found] = {}
     for alias in {field.collection for field in fields}:
         matches = query.search(
-            collections[alias], limit=MAX_RANKED if few else None, min_similarity=min_similarity
+            collections[alias],
+            limit=MAX_RANKED if few else EVERY_MATCH,
+            min_similarity=min_similarity,
         )
         for found in _rows_found(matches, fields, queryset.db):
             known = best.get(found.key)

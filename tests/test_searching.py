@@ -14,6 +14,7 @@ from PIL import Image
 from django_visualsnoop import searching
 from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
+from django_visualsnoop.collections.local import DEFAULT_LIMIT
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.sync import sweep
 from tests.collections.contract import image
@@ -29,7 +30,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def scripted(recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, float]]:
+def scripted(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[str, int, float]]:
     """A collection that finds what the test says: image id, rank, similarity."""
     answers: list[tuple[str, int, float]] = []
 
@@ -56,7 +59,9 @@ def found_id(row: Product) -> str:
     return f"testapp.product.photo:{row.pk}"
 
 
-def test_rows_come_in_order_with_rank_and_similarity(scripted: list[tuple[str, int, float]]) -> None:
+def test_rows_come_in_order_with_rank_and_similarity(
+    scripted: list[tuple[str, int, float]],
+) -> None:
     first, second, third = bare(3)
     scripted += [(found_id(third), 0, 1.0), (found_id(first), 3, 0.9), (found_id(second), 7, 0.25)]
     rows = Product.objects.similar_to(image(1))
@@ -83,6 +88,14 @@ def test_the_limit_counts_rows_that_pass_the_filters(
     assert [row.pk for row in after] == expected
     assert before.count() == len(before) == 12
     assert before.exists()
+
+
+def test_filters_choose_among_more_matches_than_the_engine_gives_unasked() -> None:
+    rows = sorted(bare(DEFAULT_LIMIT + 12, active=False), key=found_id)
+    # Equal pictures are ordered by their ids: those of the last rows come last.
+    Product.objects.filter(pk__in=[row.pk for row in rows[-12:]]).update(active=True)
+    list(collections["default"].add_images((found_id(row), image(1)) for row in rows))
+    assert len(Product.objects.filter(active=True).similar_to(image(1), limit=12)) == 12
 
 
 def test_it_is_an_ordinary_queryset(scripted: list[tuple[str, int, float]]) -> None:
