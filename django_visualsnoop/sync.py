@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -239,11 +239,21 @@ class _Batch:
             with suppress(ValidationError):  # no row can have what is no key
                 keys.append(field.key_value(image.record.object_id))
         rows = field.owner._base_manager.using(self.using).filter(pk__in=keys)
-        return {field.object_id(row): row for row in rows}
+        try:
+            return {field.object_id(row): row for row in rows}
+        except DatabaseError:
+            raise
+        # An ImageField that keeps its dimensions may open the file of a row that is loaded.
+        except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
+            if len(images) == 1:
+                self._note(images[0], error)
+                return {}
+            found = (self._rows(field, [image]) for image in images)
+            return {object_id: row for one in found for object_id, row in one.items()}
 
     def _delete(self, images: list[_Image], collection: BaseCollection) -> None:
         for image in images:
-            if image.failure is None:
+            if image.failure is None or image.failure.permanent:
                 self._remove(image, collection)
 
     def _remove(self, image: _Image, collection: BaseCollection) -> None:
