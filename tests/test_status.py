@@ -1,0 +1,91 @@
+"""How many agree, wait, failed and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.files.storage import default_storage
+
+from django_visualsnoop import sync
+from django_visualsnoop.client.exceptions import ServerError
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import all_indexed_fields
+from django_visualsnoop.status import FieldStatus, Reason, failing, parked, statuses
+from tests.fixtures import product, record_of
+from tests.testapp.models import Product
+
+if TYPE_CHECKING:
+    from django_visualsnoop.collections.recorder import RecorderCollection
+
+pytestmark = pytest.mark.django_db(databases=["default", "other"])
+
+
+def of(field: str, model: str = "testapp.product") -> FieldStatus:
+    (one,) = (s for s in statuses("default") if (s.model, s.field) == (model, field))
+    return one
+
+
+def broken() -> Product:
+    row = product(2)
+    default_storage.delete(row.photo.name)
+    return row
+
+
+def test_each_state_is_counted(recorder: RecorderCollection) -> None:
+    product(1)
+    gone = [broken(), broken()]
+    sync.sweep(using="default")
+    later = product(3)
+    with recorder.failing(ServerError("busy")):
+        sync.sweep(using="default")
+    waiting = product(4)
+    Product.objects.create()
+    status = of("photo")
+    assert status.rows == 5
+    assert (status.agree, status.waiting, status.retrying, status.failed) == (1, 1, 1, 2)
+    assert status.oldest_wish == record_of(gone[0]).wished_at
+    first, second = status.reasons
+    assert (first.code, first.count) == ("file_missing", 2)
+    assert first.image_id == min(f"testapp.product.photo:{row.pk}" for row in gone)
+    assert "not in the storage" in first.reason
+    assert second == Reason("server_error", 1, f"testapp.product.photo:{later.pk}", "busy")
+    assert {record.object_id for record in failing("default")} == {
+        str(row.pk) for row in (*gone, later)
+    }
+    assert {record.object_id for record in parked("default")} == {str(row.pk) for row in gone}
+    assert waiting.pk
+
+
+def test_every_field_has_a_status_of_its_own(recorder: RecorderCollection) -> None:
+    product(1)
+    found = {(s.model, s.field, s.collection) for s in statuses("default")}
+    assert ("testapp.article", "cover", "default") in found
+    assert ("testapp.document", "scan", "archive") in found
+    assert len(found) == len(all_indexed_fields())
+    assert of("cover", "testapp.article").rows == 0
+    assert of("cover", "testapp.article").oldest_wish is None
+
+
+def test_records_that_no_field_has_any_more_are_shown(recorder: RecorderCollection) -> None:
+    product(1)
+    SyncRecord.objects.update(field="old")
+    assert (of("old").rows, of("old").waiting) == (None, 1)
+
+
+def test_rows_of_another_database(recorder: RecorderCollection) -> None:
+    product(1)
+    assert all(s.rows == 0 and s.waiting == 0 for s in statuses("other"))
+
+
+@pytest.mark.parametrize("rows", [1, 12])
+def test_a_constant_number_of_queries(
+    recorder: RecorderCollection, django_assert_num_queries: Any, rows: int
+) -> None:
+    for _ in range(rows):
+        broken()
+    sync.sweep(using="default")
+    # Two for the counts of each field, one for its reasons, one for the examples of the one
+    # that has any, and one for records of fields that are gone.
+    with django_assert_num_queries(3 * len(all_indexed_fields()) + 1 + 1):
+        statuses("default")
