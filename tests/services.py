@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,10 +14,18 @@ SERVICES = {
     "redis": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9"),
     "rabbitmq": os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
 }
+#: Programs that some tests start.
+PROGRAMS = {"chromium": os.environ.get("TEST_CHROMIUM", "chromium")}
 
 
 def require(name: str) -> str:
-    """Return the URL of a service; skip without it, or fail under ``REQUIRE_SERVICES=1``."""
+    """Return the URL of a service or the path of a program.
+
+    Skip without it, or fail under ``REQUIRE_SERVICES=1``.
+    """
+    if name in PROGRAMS:
+        path = shutil.which(PROGRAMS[name])
+        return path or _miss(f"needs {PROGRAMS[name]}; set TEST_{name.upper()} to its path")
     url = SERVICES[name]
     parts = urlsplit(url)
     assert parts.hostname is not None
@@ -23,8 +33,13 @@ def require(name: str) -> str:
     try:
         socket.create_connection((parts.hostname, parts.port), timeout=2).close()
     except OSError as error:
-        missing = f"needs {name} at {parts.hostname}:{parts.port} ({error}); set TEST_{name.upper()}_URL"
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        _miss(
+            f"needs {name} at {parts.hostname}:{parts.port} ({error}); set TEST_{name.upper()}_URL"
+        )
     return url
+
+
+def _miss(what: str) -> NoReturn:
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(what)
+    pytest.skip(what)

@@ -1,0 +1,8 @@
+"""The admin: ``VisualSnoopAdminMixin`` for your models, and the sync records, to look at."""
+
+from __future__ import annotations
+
+from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
+from django_visualsnoop.admin.records import SyncRecordAdmin
+
+__all__ = ["SyncRecordAdmin", "VisualSnoopAdminMixin"]

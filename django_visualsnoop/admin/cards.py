@@ -1,0 +1,72 @@
+"""Rows as the admin's pages show them: one by one, and in groups of copies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from django_visualsnoop.admin.choices import members_value
+
+if TYPE_CHECKING:
+    from django.db import models
+
+    from django_visualsnoop.admin.pictures import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One row as a picture with its facts."""
+
+    row: models.Model
+    picture: Picture
+    change_url: str
+    #: 0…1; ``None`` where the collection does not tell.
+    similarity: float | None
+    is_selected: bool
+
+    @property
+    def key(self) -> str:
+        return str(self.row.pk)
+
+    @property
+    def similarity_text(self) -> str:
+        return percent(self.similarity)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGroup:
+    """One group of copies, as far as it is shown."""
+
+    number: int
+    cards: list[Card]
+    similarity: float | None
+    #: How many rows the group has.
+    size: int
+
+    @property
+    def similarity_text(self) -> str:
+        return percent(self.similarity)
+
+    @property
+    def hidden(self) -> int:
+        return self.size - len(self.cards)
+
+    @property
+    def proposed(self) -> str:
+        """The key of the row to keep: the largest picture, and of equal ones the oldest key."""
+        oldest_first = sorted(self.cards, key=lambda card: card.row.pk)
+        return max(oldest_first, key=lambda card: card.picture.worth).key
+
+    @property
+    def members_value(self) -> str:
+        return members_value(card.key for card in self.cards)
+
+
+def percent(similarity: float | None) -> str:
+    """Return a similarity in words: 100 % is only what is perceptually identical."""
+    if similarity is None:
+        return "\N{EN DASH}"
+    return _("%(percent)d%%") % {"percent": math.floor(similarity * 100)}

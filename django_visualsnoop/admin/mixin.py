@@ -1,0 +1,353 @@
+"""``VisualSnoopAdminMixin``: duplicates, similar rows and sync states in a model's admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import django
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied, SuspiciousOperation
+from django.core.paginator import Paginator
+from django.http import HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_visualsnoop.admin import states
+from django_visualsnoop.admin.cards import Card, ShownGroup
+from django_visualsnoop.admin.choices import DELETE, KEEP, MEMBERS, PAGE, others, read_choices
+from django_visualsnoop.admin.pictures import field_to_show, look_at
+from django_visualsnoop.duplicates import find_duplicates
+from django_visualsnoop.failures import judge
+from django_visualsnoop.options import indexed_fields
+from django_visualsnoop.searching import similar_to
+
+if TYPE_CHECKING:
+    from django.contrib.admin.sites import AdminSite
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
+    from django.utils.safestring import SafeString
+
+    from django_visualsnoop.duplicates import DuplicateGroup, DuplicateGroups
+
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+ACTION = "visualsnoop_find_duplicates"
+#: Not "admin/visualsnoop", where Django looks for templates of this app's own models.
+TEMPLATES = "visualsnoop/admin"
+
+#: What a search may raise that is worth a sentence rather than an error page:
+#: VisualSnoopError and a missing file are OSErrors; so is a storage that does not answer.
+_SEARCH_ERRORS = (OSError, ImproperlyConfigured, SuspiciousOperation)
+
+
+class VisualSnoopAdminMixin(_ModelAdmin):
+    """Put it before ``admin.ModelAdmin`` in the admin of a model with ``VisualSnoopMixin``.
+
+    It adds the action *Find duplicates*, a page of similar rows for each row, and
+    ``"visualsnoop_state"`` for ``list_display`` or ``readonly_fields``. Nothing is deleted here:
+    what is not kept is handed to Django's own *delete selected* action, which asks first.
+    """
+
+    #: Groups on one page of duplicates.
+    visualsnoop_groups_per_page = 20
+    #: Rows of one group that are shown, each of which costs opening its file.
+    visualsnoop_rows_per_group = 24
+    #: Rows on the page of similar ones.
+    visualsnoop_similar_limit = 24
+
+    class Media:
+        css = {"all": ["visualsnoop/admin.css"]}
+
+    def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        if self.actions is not None and ACTION not in self.actions:
+            self.actions = [*self.actions, ACTION]
+
+    def visualsnoop_thumbnail_url(self, obj: Any, field: str) -> str:
+        """Return the address of a small picture; override it for a thumbnail library.
+
+        Args:
+            obj: the row.
+            field: name of its image field, which has a file.
+        """
+        url: str = getattr(obj, field).url
+        return url
+
+    @admin.display(description=_("image search"))
+    def visualsnoop_state(self, obj: Any) -> SafeString:
+        """The column that says whether the row's pictures are in their collections."""
+        return states.state_of(obj)
+
+    @admin.action(description=_("Find duplicates"), permissions=["view"])
+    def visualsnoop_find_duplicates(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponse | None:
+        """The action: show groups of copies, or hand over what is not kept of them."""
+        if DELETE in request.POST:
+            return self._visualsnoop_hand_over(request)
+        across = request.POST.get("select_across") == "1"
+        selection = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        return self._visualsnoop_duplicates(
+            request,
+            queryset,
+            page=request.POST.get(PAGE),
+            selection=selection[:1] if across else selection,
+            across=across,
+        )
+
+    def visualsnoop_duplicates_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the groups of copies among all rows that the changelist's filters let through."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        filters = request.GET.copy()
+        page = filters.pop(PAGE, [None])[-1]
+        request.GET = filters  # type: ignore[assignment]  # the changelist takes each for a filter
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(f"{self._visualsnoop_url('changelist')}?{ERROR_FLAG}=1")
+        return self._visualsnoop_duplicates(
+            request, rows, page=page, selection=[], across=True, links=True
+        )
+
+    def visualsnoop_similar_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the rows that look most like one."""
+        row = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        if row is None:
+            response = self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined]
+                request, self.opts, object_id
+            )
+            assert isinstance(response, HttpResponseRedirect)
+            return response
+        try:
+            found = list(
+                similar_to(
+                    self.get_queryset(request),  # type: ignore[type-var]
+                    row,
+                    field=None,
+                    limit=self.visualsnoop_similar_limit,
+                    min_similarity=None,
+                )
+            )
+        except _SEARCH_ERRORS as error:
+            return self._visualsnoop_explain(request, error, self._visualsnoop_change_url(row))
+        context = {
+            "title": _("Similar to %(name)s") % {"name": row},
+            "crumb": _("Similar"),
+            "original": self._visualsnoop_card(row),
+            "cards": [
+                self._visualsnoop_card(other, similarity=other.visualsnoop_similarity)
+                for other in found
+            ],
+        }
+        return self._visualsnoop_page(request, "similar.html", context)
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_visualsnoop"
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "duplicates/",
+                view(self.visualsnoop_duplicates_view),
+                name=f"{name}_duplicates",
+            ),
+            path(
+                "<path:object_id>/similar/",
+                view(self.visualsnoop_similar_view),
+                name=f"{name}_similar",
+            ),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        changelist = (getattr(response, "context_data", None) or {}).get("cl")
+        if changelist is None:  # the answer of an action
+            return response
+        if "visualsnoop_state" in changelist.list_display:
+            states.load(changelist.result_list)
+        url = self._visualsnoop_url("visualsnoop_duplicates")
+        filters = changelist.get_query_string(remove=[PAGE_VAR, ALL_VAR])
+        return _extended(response, "change_list.html", visualsnoop_duplicates_url=url + filters)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any | None = None,
+    ) -> HttpResponse:
+        response = super().render_change_form(request, context, add, change, form_url, obj)
+        if obj is None or not any(getattr(obj, field.name) for field in indexed_fields(type(obj))):
+            return response
+        url = self._visualsnoop_url("visualsnoop_similar", quote(obj.pk))
+        return _extended(response, "change_form.html", visualsnoop_similar_url=url)
+
+    def _visualsnoop_duplicates(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Any],
+        *,
+        page: str | None,
+        selection: list[str],
+        across: bool,
+        links: bool = False,
+    ) -> HttpResponse:
+        # Unfiltered, "all" need not be listed to the collection.
+        everything = across and not rows.query.has_filters()
+        try:
+            groups: DuplicateGroups[Any] = find_duplicates(
+                self.get_queryset(request),  # type: ignore[arg-type]
+                of=None if everything else rows,
+                field=None,
+                min_similarity=None,
+            )
+        except _SEARCH_ERRORS as error:
+            url = f"{self._visualsnoop_url('changelist')}?{request.GET.urlencode()}"
+            return self._visualsnoop_explain(request, error, url)
+        paginator = Paginator(groups, self.visualsnoop_groups_per_page)
+        current = paginator.get_page(page)
+        found = list(current.object_list)
+        keys = {row.pk for group in found for row in group}
+        selected = (
+            set()
+            if everything
+            else set(rows.order_by().filter(pk__in=keys).values_list("pk", flat=True))
+        )
+        shown = [
+            self._visualsnoop_group(number, group, selected)
+            for number, group in enumerate(found, current.start_index())
+        ]
+        context = {
+            "title": _("Duplicate %(name)s") % {"name": self.opts.verbose_name_plural},
+            "crumb": _("Duplicates"),
+            "groups": shown,
+            "page": current,
+            "page_numbers": list(paginator.get_elided_page_range(current.number)),
+            "page_links": links,
+            "group_count": len(groups),
+            "mark_selected": bool(selected),
+            "across": across,
+            # Django asks for one key at least, also where all rows are meant.
+            "selection": selection or [card.key for group in shown for card in group.cards][:1],
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+            "action": ACTION,
+            "can_delete": self._visualsnoop_delete_action(request) is not None,
+            "changelist_url": self._visualsnoop_url("changelist"),
+            "filters": request.GET.urlencode(),
+            "names": {"page": PAGE, "delete": DELETE, "members": MEMBERS, "keep": KEEP},
+        }
+        return self._visualsnoop_page(request, "duplicates.html", context)
+
+    def _visualsnoop_group(
+        self, number: int, group: DuplicateGroup[Any], selected: set[Any]
+    ) -> ShownGroup:
+        limit = self.visualsnoop_rows_per_group
+        members = sorted(group.members, key=lambda member: member.row.pk not in selected)[:limit]
+        cards = [
+            self._visualsnoop_card(
+                member.row, member.similarity, member.field, member.row.pk in selected
+            )
+            for member in members
+        ]
+        return ShownGroup(number, cards, group.similarity, len(group))
+
+    def _visualsnoop_hand_over(self, request: HttpRequest) -> HttpResponse | None:
+        """Let Django ask whether to delete what is not kept, as its own action does."""
+        delete_selected = self._visualsnoop_delete_action(request)
+        if delete_selected is None:
+            raise PermissionDenied
+        if "post" in request.POST:  # what the confirmation sends: it goes to Django's action
+            raise SuspiciousOperation("The page of duplicates cannot confirm a deletion.")
+        choices = read_choices(request.POST, self.opts.pk)
+        rows = self.get_queryset(request)
+        keys = {key for choice in choices for key in choice.members}
+        present = set(rows.order_by().filter(pk__in=keys).values_list("pk", flat=True))
+        left, gone = others(choices, present)
+        if gone:
+            message = ngettext(
+                "%(count)d group was left alone: the picture to keep is no longer there.",
+                "%(count)d groups were left alone: the pictures to keep are no longer there.",
+                gone,
+            )
+            self.message_user(request, message % {"count": gone}, messages.WARNING)
+        if not left:
+            self.message_user(request, _("All pictures are kept."), messages.INFO)
+            return None
+        response: HttpResponse | None = delete_selected(self, request, rows.filter(pk__in=left))
+        return response
+
+    def _visualsnoop_delete_action(self, request: HttpRequest) -> Any | None:
+        """Return Django's action, unless the user, the site or this admin must not use it."""
+        action: Any = self.get_actions(request).get("delete_selected")
+        if action is None or not self.has_delete_permission(request):
+            return None
+        return action[0] if isinstance(action, tuple) else action.func
+
+    def _visualsnoop_card(
+        self,
+        row: Any,
+        similarity: float | None = None,
+        matched: str | None = None,
+        is_selected: bool = False,
+    ) -> Card:
+        field = field_to_show(row, matched)
+        picture = look_at(row, field, self.visualsnoop_thumbnail_url)
+        return Card(row, picture, self._visualsnoop_change_url(row), similarity, is_selected)
+
+    def _visualsnoop_page(
+        self, request: HttpRequest, template: str, context: dict[str, Any]
+    ) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            f"{TEMPLATES}/{template}",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "media": self.media,
+                "breadcrumb_list": django.VERSION >= (6, 1),
+                **context,
+            },
+        )
+
+    def _visualsnoop_explain(
+        self, request: HttpRequest, error: Exception, url: str
+    ) -> HttpResponseRedirect:
+        self.message_user(request, judge(error, attempts=1).reason, messages.ERROR)
+        return HttpResponseRedirect(url)
+
+    def _visualsnoop_change_url(self, row: Model) -> str:
+        return self._visualsnoop_url("change", quote(row.pk))
+
+    def _visualsnoop_url(self, name: str, *args: str) -> str:
+        return reverse(
+            f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}",
+            args=args,
+            current_app=self.admin_site.name,
+        )
+
+
+def _extended(response: Any, template: str, **context: Any) -> HttpResponse:
+    """Wrap the template of a response, whichever it is, in one of ours that adds its links."""
+    response.context_data["visualsnoop_base"] = response.resolve_template(response.template_name)
+    response.context_data.update(context)
+    response.template_name = f"{TEMPLATES}/{template}"
+    return response  # type: ignore[no-any-return]

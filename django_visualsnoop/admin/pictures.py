@@ -1,0 +1,77 @@
+"""What the admin's pages show of one file, read through its storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from django_visualsnoop.failures import judge
+from django_visualsnoop.options import indexed_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db import models
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One file; what could not be found out is ``None``, and ``problem`` says why."""
+
+    #: The file's name in its storage; empty if the row has no file.
+    name: str
+    #: Where a browser finds something small to show.
+    url: str = ""
+    #: In pixels, as stored.
+    width: int | None = None
+    height: int | None = None
+    #: In bytes.
+    size: int | None = None
+    problem: str = ""
+
+    @property
+    def worth(self) -> tuple[int, int]:
+        """Sorts pictures by what would be lost with them: pixels, then bytes."""
+        return (self.width or 0) * (self.height or 0), self.size or 0
+
+
+def field_to_show(row: models.Model, matched: str | None = None) -> str:
+    """Return the name of the image field to show: the one that matched, else the first filled."""
+    names = [field.name for field in indexed_fields(type(row))]
+    filled = [name for name in names if getattr(row, name)]
+    return matched if matched in filled else (filled or names)[0]
+
+
+def look_at(row: models.Model, name: str, url: Callable[[Any, str], str]) -> Picture:
+    """Find out about one file. Never raises: a missing or broken file has a ``problem``.
+
+    Args:
+        row: the row that the file belongs to.
+        name: the row's image field.
+        url: returns the address of something small to show, given row and field.
+    """
+    file = getattr(row, name)
+    if not file:
+        return Picture("", problem=_("There is no picture."))
+    try:
+        size = file.size
+        width, height = _dimensions(row, name)
+        if not width or not height:
+            return Picture(file.name, size=size, problem=_("No picture can be read from the file."))
+        return Picture(file.name, url(row, name), width, height, size)
+    except FileNotFoundError:
+        return Picture(file.name, problem=_("The file is not in the storage."))
+    except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
+        return Picture(file.name, problem=judge(error, attempts=1).reason)
+
+
+def _dimensions(row: Any, name: str) -> tuple[int | None, int | None]:
+    field = row._meta.get_field(name)
+    if field.width_field and field.height_field:
+        width, height = getattr(row, field.width_field), getattr(row, field.height_field)
+        if width and height:
+            return width, height
+    file = getattr(row, name)
+    return file.width, file.height

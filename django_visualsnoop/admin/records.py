@@ -1,0 +1,110 @@
+"""Sync records in the admin: to look at, and to try again."""
+
+# ruff: noqa: ARG002 -- the arguments are Django's
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_visualsnoop import wishes
+from django_visualsnoop.admin.states import state_html
+from django_visualsnoop.models import SyncRecord
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+    _ModelAdmin = admin.ModelAdmin[SyncRecord]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(SyncRecord.State.choices)
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[SyncRecord]
+    ) -> QuerySet[SyncRecord]:
+        state = self.value()
+        if state not in SyncRecord.State.values:
+            return queryset
+        return queryset.filter(SyncRecord.in_state(SyncRecord.State(state)))
+
+
+@admin.register(SyncRecord)
+class SyncRecordAdmin(_ModelAdmin):
+    """Read-only: records follow their rows, whatever is written into them here."""
+
+    list_display = ("image_id", "collection", "state", "attempts", "wished_at", "synced_at")
+    list_filter = (StateFilter, "collection", "model")
+    search_fields = ("=object_id", "image_id")
+    search_help_text = _("The key of a row, or a part of an image id.")
+    ordering = ("-wished_at", "pk")
+    show_full_result_count = False
+    actions = ("try_again",)
+    fields = (
+        ("collection", "image_id"),
+        ("model", "field", "object_id"),
+        "row",
+        "state",
+        "reason",
+        ("attempts", "due_at", "leased_until"),
+        ("wished_at", "synced_at"),
+        ("name", "digest"),
+    )
+    readonly_fields = ("row", "state")
+
+    class Media:
+        css = {"all": ["visualsnoop/admin.css"]}
+
+    @admin.display(description=_("state"))
+    def state(self, record: SyncRecord) -> SafeString:
+        return state_html(record)
+
+    @admin.display(description=_("row"))
+    def row(self, record: SyncRecord) -> str:
+        """Link to the row, where the admin shows its model."""
+        try:
+            url = reverse(
+                f"admin:{record.model.replace('.', '_')}_change",
+                args=[quote(record.object_id)],
+                current_app=self.admin_site.name,
+            )
+        except NoReverseMatch:
+            return record.object_id
+        return format_html('<a href="{}">{} {}</a>', url, record.model, record.object_id)
+
+    @admin.action(description=_("Try again"), permissions=["retry"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[SyncRecord]) -> None:
+        count = wishes.retry(queryset)
+        message = ngettext(
+            "%(count)d failed record will be tried again.",
+            "%(count)d failed records will be tried again.",
+            count,
+        )
+        level = messages.SUCCESS if count else messages.INFO
+        self.message_user(request, message % {"count": count}, level)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return super().has_change_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,83 @@
+"""The changelist's column that says how far each row's pictures are in their collections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.text import Truncator, capfirst
+from django.utils.translation import gettext as _
+
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import indexed_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from django.db import models
+    from django.utils.safestring import SafeString
+
+    from django_visualsnoop.options import IndexedField
+
+#: Characters of a reason that the column shows; all of it is in the title.
+REASON_LENGTH = 80
+
+_LOADED = "_visualsnoop_records"
+
+
+def load(rows: Iterable[models.Model]) -> None:
+    """Give each row its sync records, in one query for all of them."""
+    rows = list(rows)
+    if not rows:
+        return
+    ids = {_record_id(field, row) for row in rows for field in indexed_fields(type(row))}
+    records = SyncRecord.objects.using(rows[0]._state.db).in_bulk(ids)
+    for row in rows:
+        setattr(row, _LOADED, records)
+
+
+def state_of(row: models.Model) -> SafeString:
+    """Return the state of each of the row's image fields, as HTML."""
+    if not hasattr(row, _LOADED):
+        load([row])
+    records: dict[UUID, SyncRecord] = getattr(row, _LOADED)
+    fields = indexed_fields(type(row))
+    return format_html_join(
+        "",
+        '<div class="visualsnoop-state">{}{}</div>',
+        (
+            (
+                format_html("{}: ", capfirst(_verbose_name(field))) if len(fields) > 1 else "",
+                state_html(records.get(_record_id(field, row))),
+            )
+            for field in fields
+        ),
+    )
+
+
+def state_html(record: SyncRecord | None) -> SafeString:
+    """Return one record's state as an icon and a word, and why if it failed."""
+    if record is None or (record.state == record.State.AGREES and not record.wanted):
+        state, label = "none", _("not indexed")
+    else:
+        state, label = record.state.value, str(record.state.label)
+    html = format_html(
+        '<span class="visualsnoop-icon visualsnoop-{}" aria-hidden="true"></span>{}', state, label
+    )
+    if record is None or not record.reason:
+        return html
+    return format_html(
+        '{}<span class="visualsnoop-reason" title="{}">{}</span>',
+        html,
+        record.reason,
+        Truncator(record.reason).chars(REASON_LENGTH),
+    )
+
+
+def _verbose_name(field: IndexedField) -> Any:
+    return field.owner._meta.get_field(field.name).verbose_name  # type: ignore[union-attr]
+
+
+def _record_id(field: IndexedField, row: models.Model) -> UUID:
+    return field.record_id(field.object_id(row))
