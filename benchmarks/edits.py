@@ -74,7 +74,7 @@ def written_on(image: Image.Image, dice: random.Random, *, words: int = 5) -> Im
     return image
 
 
-def captioned(image: Image.Image, dice: random.Random) -> Image.Image:
+def captioned(image: Image.Image, _: random.Random) -> Image.Image:
     band = round(image.height * 0.18)
     taller = Image.new("RGB", (image.width, image.height + band), "white")
     taller.paste(image, (0, band))

@@ -78,7 +78,7 @@ class _TiffImageFile(TiffImagePlugin.TiffImageFile):
     def load_prepare(self) -> None:
         size = getattr(self, "_tile_size", None)
         if size is not None and getattr(self, "_im", None) is None:
-            self.im = Image.core.new(self.mode, size)
+            self.im = Image.new(self.mode, size).im
         super().load_prepare()
 
 

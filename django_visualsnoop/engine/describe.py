@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from PIL import Image
 
+from django_visualsnoop.engine.inner import inner
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -83,12 +85,22 @@ def describe(pixels: Pixels) -> Vector:
     return quantised
 
 
+def probes(pixels: Pixels) -> NDArray[np.int8]:
+    """Return the vectors by which to look for copies of a picture: probes x ``DIMENSIONS``.
+
+    They are those of its ``turns``, and if it has a frame, those of the picture inside.
+    """
+    found = turns(describe(pixels))
+    inside = inner(pixels)
+    return found if inside is None else np.concatenate([found, turns(describe(inside))])
+
+
 def unit(vectors: NDArray[np.int8]) -> Floats:
     """Return vectors, in the last axis, scaled to length one."""
-    floats = vectors.astype(np.float32)
+    floats: Floats = vectors.astype(np.float32)
     lengths: Floats = np.sqrt(np.square(floats).sum(axis=-1, keepdims=True))
-    scaled: Floats = floats / np.maximum(lengths, np.float32(1e-6))
-    return scaled
+    floats /= np.maximum(lengths, np.float32(1e-6))
+    return floats
 
 
 def turns(vector: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from django_visualsnoop.engine import calibration, describe, follow
 from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.exceptions import ImageMissing
@@ -17,6 +15,10 @@ from django_visualsnoop.engine.store import NewImage, Store
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.decode import Picture
     from django_visualsnoop.engine.follow import View
 
 
@@ -77,7 +79,7 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        picture = decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
+        picture = self._decoded(content)
         return NewImage(
             image_id,
             describe.describe(picture.pixels).tobytes(),
@@ -86,6 +88,9 @@ class Gallery:
             picture.width,
             picture.height,
         )
+
+    def _decoded(self, content: bytes) -> Picture:
+        return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
 
     def search(
         self,
@@ -106,11 +111,11 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        vector = np.frombuffer(self.described(content, "").vector, dtype=np.int8)
+        probes = describe.probes(self._decoded(content).pixels)
         view = follow.look(self.store.database, self.store.key)
         if view is None:
             return Hits(None, [])
-        query = self._query(vector, limit, min_similarity, allowed)
+        query = self._query(probes, limit, min_similarity, allowed)
         return Hits(view.collection_id, _hits(view, query))
 
     def search_by_id(
@@ -134,7 +139,8 @@ class Gallery:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version: add it again."
             )
-        query = self._query(vector, limit, min_similarity, allowed, without=image_id)
+        probes = describe.turns(vector)
+        query = self._query(probes, limit, min_similarity, allowed, without=image_id)
         return Hits(view.collection_id, _hits(view, query), view.image_time)
 
     def pairs(
@@ -161,14 +167,14 @@ class Gallery:
 
     def _query(
         self,
-        vector: describe.Vector,
+        probes: NDArray[np.int8],
         limit: int,
         min_similarity: float | None,
         allowed: Collection[str] | None,
         without: str | None = None,
     ) -> Query:
         return Query(
-            probes=describe.turns(vector),
+            probes=probes,
             min_score=self._min_score(min_similarity),
             limit=limit,
             allowed=None if allowed is None else frozenset(allowed),

@@ -121,28 +121,53 @@ class Store:
         return Stored(collection_id, image.image_id, now, existed=False)
 
     def put(self, images: Sequence[NewImage]) -> list[Stored]:
-        """Insert or replace images whose ids differ, in one statement."""
+        """Insert or replace images whose ids differ, in a few statements."""
         collection_id = self._made_collection_id()
-        keys = [key_of(image.image_id) for image in images]
-        existing = set(
-            self._images.filter(key__in=keys, deleted__isnull=True).values_list("key", flat=True)
+        # Two processes that take the rows in one order do not deadlock.
+        rows = sorted(
+            (_row(image, collection_id, microseconds()) for image in images),
+            key=lambda row: row.key,
         )
-        rows = [_row(image, collection_id, microseconds()) for image in images]
+        known = self._images.filter(key__in=[row.key for row in rows])
+        found = {
+            key: (pk, deleted is None)
+            for pk, key, deleted in known.values_list("pk", "key", "deleted")
+        }
+        self._insert_or_update([row for row in rows if row.key not in found])
+        replaced = [row for row in rows if row.key in found]
+        for row in replaced:
+            row.pk = found[row.key][0]
+        self._update(replaced)
+        publish_on_commit(self.database, collection_id)
+        stored = {
+            row.image_id: Stored(
+                collection_id, row.image_id, row.image_time, found.get(row.key, (0, False))[1]
+            )
+            for row in rows
+        }
+        return [stored[image.image_id] for image in images]
+
+    def _update(self, rows: list[IndexedImage]) -> None:
+        # By primary key: on MariaDB, replacing through the unique key would also lock the gap
+        # before it, and with it other writers' new rows, until the transaction ends.
+        manager = IndexedImage.objects.using(self.database)
+        if rows and manager.bulk_update(rows, _WRITTEN) < len(rows):
+            for row in rows:  # one was purged meanwhile
+                row.pk = None
+            self._insert_or_update(rows)
+
+    def _insert_or_update(self, rows: list[IndexedImage]) -> None:
+        if not rows:
+            return
         features = connections[self.database].features
         IndexedImage.objects.using(self.database).bulk_create(
-            # Two processes that take the rows in one order do not deadlock.
-            sorted(rows, key=lambda row: row.key),
+            rows,
             update_conflicts=True,
             update_fields=_WRITTEN,
             unique_fields=(
                 ["collection", "key"] if features.supports_update_conflicts_with_target else None
             ),
         )
-        publish_on_commit(self.database, collection_id)
-        return [
-            Stored(collection_id, row.image_id, row.image_time, existed=row.key in existing)
-            for row in rows
-        ]
 
     def get(self, image_id: str) -> Stored:
         """Return one image.
