@@ -16,8 +16,7 @@ from uuid import uuid4
 from kombu.transport import virtual
 from kombu.utils.json import dumps, loads
 
-
-#: Seconds.
+#: Seconds that one call waits for a message at most.
 LONGEST_LOOK = 0.5
 
 
@@ -71,9 +70,11 @@ class Transport(virtual.Transport):
         super().__init__(client, **kwargs)
         self.state = self.global_state
 
-    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
-        # A worker looks up between two calls whether it was told to stop.
-        super().drain_events(connection, timeout=LONGEST_LOOK if timeout else timeout)
+    def drain_events(self, connection: Any, **kwargs: Any) -> None:
+        # A worker finds out between two calls whether it was told to stop.
+        if kwargs.get("timeout"):
+            kwargs["timeout"] = min(kwargs["timeout"], LONGEST_LOOK)
+        super().drain_events(connection, **kwargs)
 
     def driver_version(self) -> str:
         return "1"
