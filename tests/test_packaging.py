@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(*command: str | Path, cwd: Path, environ: dict[str, str] | None = None) -> str:
+def run(*command: str | Path, cwd: Path) -> str:
     # Nothing of the checkout or of these tests' settings may help the installed package.
     inherited = {
         name: value
@@ -34,7 +34,7 @@ def run(*command: str | Path, cwd: Path, environ: dict[str, str] | None = None) 
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=inherited | {"PYTHONWARNINGS": "error::DeprecationWarning:__main__"} | (environ or {}),
+        env=inherited,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -105,10 +105,8 @@ class Installed:
         self.python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
         run(self.python, "-m", "pip", "install", "--quiet", *requirements, cwd=folder)
 
-    def script(self, code: str, **environ: str) -> str:
-        return run(
-            self.python, "-c", textwrap.dedent(code), cwd=self.folder, environ=environ
-        ).strip()
+    def script(self, code: str) -> str:
+        return run(self.python, "-c", textwrap.dedent(code), cwd=self.folder).strip()
 
 
 def test_without_extras_the_client_works_and_the_engine_says_what_to_install(
