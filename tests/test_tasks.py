@@ -36,7 +36,7 @@ def test_a_task_does_what_a_hint_says(recorder: RecorderCollection) -> None:
     assert len(recorder.images) == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
 @pytest.mark.parametrize(
     "broker",
     [
@@ -65,7 +65,7 @@ def test_a_worker_process_brings_every_change_home(
         assert list(Product.objects.similar_to(copy)) == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
 @pytest.mark.service("redis")
 def test_a_worker_process_writes_down_why_an_image_is_refused(media: Path, tmp_path: Path) -> None:
     with celery_app(require("redis")) as app, worker(app, tmp_path):
