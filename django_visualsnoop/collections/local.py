@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 from django.apps import apps
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_visualsnoop.client.exceptions import (
     ConflictError,
@@ -18,7 +20,7 @@ from django_visualsnoop.client.exceptions import (
 )
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.sources import read_image
-from django_visualsnoop.collections.base import BaseCollection, Pair, page_size
+from django_visualsnoop.collections.base import BaseCollection, Pair, page_size, refused_setting
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.exceptions import MissingExtra
 
@@ -68,7 +70,7 @@ class LocalCollection(BaseCollection):
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
-        if not (importlib.util.find_spec("PIL") and importlib.util.find_spec("numpy")):
+        if not _has_extra():
             raise MissingExtra("The embedded engine", "engine")
         if not apps.is_installed(_ENGINE):
             raise ImproperlyConfigured(
@@ -81,6 +83,44 @@ class LocalCollection(BaseCollection):
         _check_options(alias, options)
         name = str(params.get("NAME") or alias)
         self._gallery = Gallery(options.pop("database", "default"), name, **options)
+
+    @classmethod
+    def check(cls, alias: str, params: Mapping[str, Any]) -> list[CheckMessage]:
+        found: list[CheckMessage] = []
+        if not _has_extra():
+            found.append(
+                Error(
+                    f"VISUALSNOOP[{alias!r}] is kept by the embedded engine, "
+                    "which needs Pillow and numpy.",
+                    hint='Type: python -m pip install "django-visualsnoop[engine]"',
+                    id="visualsnoop.E012",
+                )
+            )
+        if not apps.is_installed(_ENGINE):
+            found.append(
+                Error(
+                    f"VISUALSNOOP[{alias!r}] is kept by the embedded engine, "
+                    "which is not in INSTALLED_APPS.",
+                    hint=f'Add "{_ENGINE}" to INSTALLED_APPS and type python manage.py migrate.',
+                    id="visualsnoop.E014",
+                )
+            )
+        options = dict(params.get("OPTIONS") or {})
+        try:
+            _check_options(alias, options)
+        except ImproperlyConfigured as error:
+            return [*found, refused_setting(alias, error)]
+        database = options.get("database", DEFAULT_DB_ALIAS)
+        if database not in connections:
+            known = ", ".join(repr(name) for name in connections)
+            found.append(
+                Error(
+                    f"VISUALSNOOP[{alias!r}] is kept in {database!r}, which is not in DATABASES.",
+                    hint=f"Write one of {known}, or add DATABASES[{database!r}] to the settings.",
+                    id="visualsnoop.E015",
+                )
+            )
+        return found
 
     def add_image(
         self,
@@ -202,6 +242,10 @@ class LocalCollection(BaseCollection):
     ) -> Iterator[Pair]:
         for pair in self._gallery.pairs(min_similarity, touching):
             yield Pair(*pair)
+
+
+def _has_extra() -> bool:
+    return all(importlib.util.find_spec(name) for name in ("PIL", "numpy"))
 
 
 def _check_options(alias: str, options: dict[str, Any]) -> None:

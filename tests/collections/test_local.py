@@ -1,9 +1,28 @@
 from __future__ import annotations
 
-import pytest
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+from django_visualsnoop.client.exceptions import ImageRefusedError
 from django_visualsnoop.collections.local import LocalCollection
-from tests.collections.contract import CollectionContract
+from django_visualsnoop.engine import describe
+from tests.collections.contract import CollectionContract, image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_django import DjangoAssertNumQueries
+    from pytest_django.fixtures import Settings
+
+    from django_visualsnoop.engine.decode import Pixels
+    from django_visualsnoop.engine.describe import Vector
 
 
 @pytest.fixture
@@ -18,3 +37,176 @@ class TestLocalCollection(CollectionContract):
 @pytest.mark.django_db(transaction=True)
 class TestLocalCollectionCommitting(CollectionContract):
     """With every write committed, as a project is in production."""
+
+
+OPTIONS = 'VISUALSNOOP["shop"]["OPTIONS"]'
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"treshold": 1}, f"{OPTIONS} has the unknown option 'treshold'; there are database"),
+        ({"database": 1}, f'{OPTIONS}["database"] is 1; write an alias of DATABASES.'),
+        ({"min_similarity": 1.5}, f'{OPTIONS}["min_similarity"] is 1.5; write a number from 0'),
+        ({"max_bytes": 0}, f'{OPTIONS}["max_bytes"] is 0; write a positive'),
+        ({"max_pixels": "many"}, f"{OPTIONS}[\"max_pixels\"] is 'many'; write a positive"),
+    ],
+)
+def test_wrong_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        LocalCollection("shop", {"OPTIONS": options})
+    assert message in str(caught.value)
+
+
+def test_making_one_touches_no_database() -> None:
+    LocalCollection("shop", {"OPTIONS": {"database": "nowhere"}})
+
+
+def test_the_engine_must_be_installed(settings: Settings) -> None:
+    settings.INSTALLED_APPS = ["django_visualsnoop"]
+    with pytest.raises(ImproperlyConfigured, match=r'add "django_visualsnoop\.engine"'):
+        LocalCollection("shop", {})
+
+
+@pytest.mark.parametrize("missing", ["PIL", "numpy"])
+def test_without_the_extra_all_but_the_collection_works(missing: str, tmp_path: Path) -> None:
+    program = f"""
+import sys
+sys.modules[{missing!r}] = None
+import django
+django.setup()
+import django_visualsnoop.engine.models
+import django_visualsnoop.engine.migrations
+import importlib
+importlib.import_module("django_visualsnoop.engine.migrations.0001_initial")
+from django_visualsnoop.collections import collections
+from django_visualsnoop.exceptions import MissingExtra
+try:
+    collections["default"]
+except MissingExtra as error:
+    print(error)
+"""
+    settings = """
+SECRET_KEY = "x"
+INSTALLED_APPS = ["django_visualsnoop.engine"]
+"""
+    (tmp_path / "bare_settings.py").write_text(settings)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "bare_settings",
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 'pip install "django-visualsnoop[engine]"' in done.stdout, done.stderr
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_collections_of_other_names_and_databases_are_apart() -> None:
+    made = [
+        LocalCollection("one", {"NAME": "shop"}),
+        LocalCollection("two", {"NAME": "Shop"}),
+        LocalCollection("three", {"NAME": "shop", "OPTIONS": {"database": "other"}}),
+    ]
+    for collection in made:
+        collection.add_image(image(1), collection.alias)
+    for collection in made:
+        found = collection.search_images(image(1))["results"]
+        assert [match["id"] for match in found] == [collection.alias]
+    assert [
+        match["id"] for match in LocalCollection("shop", {}).search_images(image(1))["results"]
+    ] == ["one"]
+
+
+@pytest.mark.django_db
+def test_the_collection_has_its_own_threshold() -> None:
+    LocalCollection("shop", {}).add_image(image(1), "a")
+    picky = LocalCollection("shop", {"OPTIONS": {"min_similarity": 1.0}})
+    all_alike = LocalCollection("shop", {"OPTIONS": {"min_similarity": 0}})
+    assert picky.search_images(image(2))["results"] == []
+    assert [match["id"] for match in all_alike.search_images(image(2))["results"]] == ["a"]
+    assert picky.search_images(image(2), min_similarity=0)["results"] != []
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "reason", "status"),
+    [
+        ({}, b"", "empty", 400),
+        ({}, image(1)[:500], "undecodable", 400),
+        ({}, b"a text", "unsupported", 415),
+        ({"max_bytes": 100}, image(1), "too_large", 413),
+        ({"max_pixels": 100}, image(1), "too_large", 413),
+    ],
+)
+def test_refusals(options: dict[str, int], content: bytes, reason: str, status: int) -> None:
+    collection = LocalCollection("shop", {"OPTIONS": options})
+    for call in (collection.add_image, collection.search_images):
+        with pytest.raises(ImageRefusedError) as caught:
+            call(content)
+        assert (caught.value.reason, caught.value.status) == (reason, status)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pictures_are_described_outside_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = []
+
+    def spy(pixels: Pixels) -> Vector:
+        inside.append(connection.in_atomic_block)
+        return described(pixels)
+
+    described = describe.describe
+    monkeypatch.setattr(describe, "describe", spy)
+    collection = LocalCollection("shop", {})
+    collection.add_image(image(1), "a")
+    list(collection.add_images([("b", image(1)), ("c", image(2))]))
+    assert inside == [False] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_adding_many_takes_few_statements(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    collection = LocalCollection("shop", {})
+    collection.add_image(image(1), "first")
+    opened = 0
+
+    def items() -> Iterator[tuple[str, bytes]]:
+        nonlocal opened
+        for number in range(64):
+            opened += 1
+            yield str(number), image(1)
+
+    for _ in ("added", "updated"):
+        with django_assert_max_num_queries(12):
+            outcomes = list(collection.add_images(items()))
+        assert len(outcomes) == 64
+    with django_assert_max_num_queries(12):
+        collection.add_image(image(1), "single")
+    with django_assert_max_num_queries(9):
+        collection.delete_image("single")
+
+
+@pytest.mark.django_db
+def test_an_id_twice_in_one_bulk_keeps_the_last() -> None:
+    collection = LocalCollection("shop", {})
+    outcomes = list(collection.add_images([("a", image(1)), ("b", image(3)), ("a", image(2))]))
+    assert [image_id for image_id, _ in outcomes] == ["a", "b", "a"]
+    assert [match["id"] for match in collection.search_images(image(2))["results"]] == ["a"]
+    assert collection.search_images(image(1))["results"] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("touching", [None, ["a", "b", "unknown"], ["c"], []])
+def test_pairs_touching(touching: list[str] | None) -> None:
+    collection = LocalCollection("shop", {})
+    for image_id, scene in zip("abcde", [1, 1, 1, 2, 2], strict=True):
+        collection.add_image(image(scene), image_id)
+    found = sorted(
+        (pair.first_id, pair.second_id) for pair in collection.iter_pairs(touching=touching)
+    )
+    every = [("a", "b"), ("a", "c"), ("b", "c"), ("d", "e")]
+    assert found == [pair for pair in every if touching is None or set(pair) & set(touching)]
