@@ -70,11 +70,11 @@ class Transport(virtual.Transport):
         super().__init__(client, **kwargs)
         self.state = self.global_state
 
-    def drain_events(self, connection: Any, **kwargs: Any) -> None:
+    def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
         # A worker finds out between two calls whether it was told to stop.
-        if kwargs.get("timeout"):
-            kwargs["timeout"] = min(kwargs["timeout"], LONGEST_LOOK)
-        super().drain_events(connection, **kwargs)
+        if timeout:
+            timeout = min(timeout, LONGEST_LOOK)
+        super().drain_events(connection, timeout=timeout, **kwargs)
 
     def driver_version(self) -> str:
         return "1"
