@@ -1,6 +1,324 @@
-def check_model(cls):
-    return []
+"""System checks. They look at code and settings, and open no connection to anything."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 -- Django's name
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import models
+from django.utils.module_loading import import_string
+
+from django_visualsnoop.celery_app import is_fallback, project_app
+from django_visualsnoop.collections import DEFAULT_BACKEND, DEFAULT_COLLECTION_ALIAS, collections
+from django_visualsnoop.collections.base import BaseCollection
+from django_visualsnoop.options import (
+    DEFAULT_IMAGE_ID,
+    OPTION_NAMES,
+    all_indexed_fields,
+    indexed_fields,
+    split_template,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django_visualsnoop.models import VisualSnoopMixin
+    from django_visualsnoop.options import IndexedField
+
+TAG = "visualsnoop"
 
 
-def register_all():
-    pass
+def register_all() -> None:
+    for check in (check_collections, check_image_ids, check_celery):
+        register(check, TAG)
+
+
+def check_model(model: type[VisualSnoopMixin]) -> list[CheckMessage]:
+    """Return what is wrong with a model; part of ``Model.check()``."""
+    if model._meta.proxy:
+        return []  # says nothing that its model does not say
+    found = [*_check_options(model)] if _has_options_of_its_own(model) else []
+    if not any(message.is_serious() for message in found) and indexed_fields(model):
+        found += [*_check_key(model), *_check_cascades(model)]
+    return found
+
+
+def _has_options_of_its_own(model: type[models.Model]) -> bool:
+    parents = (parent for parent in model._meta.parents if hasattr(parent, "VisualSnoop"))
+    return "VisualSnoop" in model.__dict__ or not any(parents)
+
+
+def _check_options(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
+    label, options = model._meta.label, model.VisualSnoop
+    for name in sorted(name for name in dir(options) if not name.startswith("_")):
+        if name not in OPTION_NAMES:
+            yield Error(
+                f"{label}: class VisualSnoop has no option {name!r}.",
+                hint=f"Remove it, or use one of {', '.join(OPTION_NAMES)}.",
+                obj=model,
+                id="visualsnoop.E004",
+            )
+    yield from _check_names(model, "fields")
+    yield from _check_names(model, "condition_fields")
+    template = getattr(options, "image_id", DEFAULT_IMAGE_ID)
+    try:
+        if not isinstance(template, str):
+            raise ImproperlyConfigured(f"image_id is a {type(template).__name__}, not a string.")
+        split_template(template)
+    except ImproperlyConfigured as error:
+        yield Error(
+            f"{label}: {error}",
+            hint=f"In class VisualSnoop of {label}, write image_id = {DEFAULT_IMAGE_ID!r}",
+            obj=model,
+            id="visualsnoop.E005",
+        )
+    alias = getattr(options, "collection", DEFAULT_COLLECTION_ALIAS)
+    known = _configured()
+    if known is not None and alias not in list(known):
+        yield Error(
+            f"{label}: VISUALSNOOP has no collection {alias!r}.",
+            hint=(
+                f'Add VISUALSNOOP[{alias!r}] = {{"BACKEND": "{DEFAULT_BACKEND}"}} to the settings, '
+                f"or write collection = one of {', '.join(map(repr, sorted(known)))}."
+            ),
+            obj=model,
+            id="visualsnoop.E001",
+        )
+
+
+def _check_names(model: type[VisualSnoopMixin], option: str) -> Iterator[CheckMessage]:
+    names = getattr(model.VisualSnoop, option, None)
+    if names is None:
+        return
+    label = model._meta.label
+    if not isinstance(names, (list, tuple, set, frozenset)):
+        yield Error(
+            f"{label}: {option} = {names!r} is no list of names.",
+            hint=f"In class VisualSnoop of {label}, write {option} = [{names!r}]",
+            obj=model,
+            id="visualsnoop.E009",
+        )
+        return
+    images = [f.name for f in model._meta.get_fields() if isinstance(f, models.ImageField)]
+    for name in names:
+        try:
+            field = model._meta.get_field(name)
+        except FieldDoesNotExist:
+            here = images if option == "fields" else [f.name for f in model._meta.concrete_fields]
+            yield Error(
+                f"{label}: {option} names {name!r}, and the model has no such field.",
+                hint=f"Choose from {option} = {here!r}",
+                obj=model,
+                id="visualsnoop.E002" if option == "fields" else "visualsnoop.E007",
+            )
+        else:
+            if option == "fields" and not isinstance(field, models.ImageField):
+                yield Error(
+                    f"{label}: fields names {name!r}, a {type(field).__name__}; "
+                    "only an ImageField can be indexed.",
+                    hint=f"Choose from fields = {images!r}",
+                    obj=model,
+                    id="visualsnoop.E003",
+                )
+
+
+def _check_key(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
+    if isinstance(model._meta.pk, models.CompositePrimaryKey):
+        yield Error(
+            f"{model._meta.label} has a composite primary key, which cannot be part of an image "
+            "id.",
+            hint=(
+                "Give the model a key of one column, such as "
+                "id = models.BigAutoField(primary_key=True), and a UniqueConstraint on "
+                f"{list(model._meta.pk.field_names)!r}."
+            ),
+            obj=model,
+            id="visualsnoop.E008",
+        )
+
+
+def _check_cascades(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
+    for field in _cascading(model):
+        if field.model is not model and hasattr(field.model, "VisualSnoop"):
+            continue  # is said of the parent that declares it
+        above = [one._meta.label for one in _deleting(field.related_model)]
+        yield Warning(
+            f"{field} has on_delete=DB_CASCADE: when a {' or a '.join(above)} is deleted, the "
+            "database deletes rows without a signal, and their images stay in the collection.",
+            hint=(
+                f"Write on_delete=models.CASCADE for {field.name}, or run "
+                f"python manage.py visualsnoop_reindex {model._meta.label} --missing --prune "
+                "after such deletions."
+            ),
+            obj=field,
+            id="visualsnoop.W001",
+        )
+
+
+def _cascading(model: type[models.Model]) -> list[Any]:
+    """Return the foreign keys whose target takes rows of the model with it in the database."""
+    cascade = getattr(models, "DB_CASCADE", None)  # Django 6.1
+    if cascade is None:
+        return []
+    return [
+        field
+        for field in model._meta.concrete_fields
+        if field.remote_field is not None and field.remote_field.on_delete is cascade
+    ]
+
+
+def _deleting(model: type[models.Model]) -> list[type[models.Model]]:
+    """Return a model and those above it from which a deletion comes down to it."""
+    found: list[type[models.Model]] = []
+    waiting = [model]
+    while waiting:
+        one = waiting.pop(0)
+        if one not in found:
+            found.append(one)
+            waiting += [field.related_model for field in _cascading(one)]
+    return found
+
+
+def check_image_ids(**_: Any) -> list[CheckMessage]:
+    """No two fields may write the same id into one collection."""
+    fields = [field for field in all_indexed_fields() if _is_template(field.template)]
+    return [
+        Error(
+            f"{first} and {second} may have the same image ids in collection "
+            f"{first.collection!r} ({first.template!r} and {second.template!r}).",
+            hint=(
+                "In class VisualSnoop of one of them, write "
+                f"image_id = {DEFAULT_IMAGE_ID!r}, or another collection."
+            ),
+            obj=first.owner,
+            id="visualsnoop.E006",
+        )
+        for first, second in combinations(sorted(fields, key=str), 2)
+        if first.collection == second.collection and _may_meet(first, second)
+    ]
+
+
+def _is_template(template: object) -> bool:
+    try:
+        return isinstance(template, str) and bool(split_template(template))
+    except ImproperlyConfigured:
+        return False  # E005 says so
+
+
+def _may_meet(first: IndexedField, second: IndexedField) -> bool:
+    """Whether an id of one field may also be an id of the other.
+
+    Where one has more text before its keys, or after them, the other's keys must have it.
+    """
+    if {_keys(first), _keys(second)} == {_INTEGER, _UUID}:
+        return False
+    prefixes, suffixes = zip(first.affixes("default"), second.affixes("default"), strict=True)
+    (head, head_of), (longer, _) = sorted(
+        zip(prefixes, (first, second), strict=True), key=lambda pair: len(pair[0])
+    )
+    (tail, tail_of), (ending, _) = sorted(
+        zip(suffixes, (first, second), strict=True), key=lambda pair: len(pair[0])
+    )
+    return (
+        longer.startswith(head)
+        and ending.endswith(tail)
+        and bool(re.fullmatch(_keys(head_of), longer.removeprefix(head)))
+        and bool(re.fullmatch(_keys(tail_of), ending.removesuffix(tail)))
+    )
+
+
+#: What a part of a written key may look like.
+_INTEGER, _UUID, _ANY = r"-?\d*", r"[0-9a-f-]*", r"(?s).*"
+
+
+def _keys(field: IndexedField) -> str:
+    key: Any = field.key
+    while key.remote_field is not None:
+        key = key.target_field
+    if isinstance(key, models.IntegerField):
+        return _INTEGER
+    return _UUID if isinstance(key, models.UUIDField) else _ANY
+
+
+def check_collections(**_: Any) -> list[CheckMessage]:
+    """The setting ``VISUALSNOOP``, and by each backend what is its own."""
+    known = _configured()
+    if known is None:
+        return [_wrong_setting("VISUALSNOOP", settings.VISUALSNOOP)]
+    # "default" is always known; it counts if it is set, or if a model uses it.
+    used = {field.collection for field in all_indexed_fields()}
+    aliases = [alias for alias in known if alias in used or alias in _given()]
+    return [message for alias in aliases for message in _check_collection(alias, known[alias])]
+
+
+def _check_collection(alias: str, value: object) -> list[CheckMessage]:
+    if not isinstance(value, dict):
+        return [_wrong_setting(f"VISUALSNOOP[{alias!r}]", value)]
+    params = collections.params(alias)
+    path = params.pop("BACKEND")
+    try:
+        backend = import_string(path)
+        if not (isinstance(backend, type) and issubclass(backend, BaseCollection)):
+            raise ImportError(f"{path} is no subclass of BaseCollection")
+    except Exception as error:  # noqa: BLE001 -- a module of somebody's may raise anything
+        return [
+            Error(
+                f"VISUALSNOOP[{alias!r}]: the backend {path!r} cannot be imported: {error}",
+                hint=f'Write "BACKEND": "{DEFAULT_BACKEND}", or install what it needs.',
+                id="visualsnoop.E011",
+            )
+        ]
+    return backend.check(alias, params)
+
+
+def _wrong_setting(name: str, value: object) -> CheckMessage:
+    example = f'{{"default": {{"BACKEND": "{DEFAULT_BACKEND}"}}}}'
+    return Error(
+        f"{name} is a {type(value).__name__}, not a dict.",
+        hint=f"Write VISUALSNOOP = {example} in the settings.",
+        id="visualsnoop.E010",
+    )
+
+
+def _configured() -> dict[str, Any] | None:
+    """Return the collections by alias; ``None`` if the setting is no dict."""
+    try:
+        return collections.settings
+    except ImproperlyConfigured:
+        return None
+
+
+def _given() -> dict[str, Any]:
+    return getattr(settings, "VISUALSNOOP", {})
+
+
+def check_celery(**_: Any) -> list[CheckMessage]:
+    """Hints need a broker; without one, only the sweeper works."""
+    app = project_app()
+    if not all_indexed_fields() or app.conf.task_always_eager:
+        return []
+    if is_fallback(app):
+        problem = "The project has no Celery app"
+    elif not app.conf.broker_write_url:
+        problem = f"The Celery app {app.main!r} has no broker"
+    else:
+        return []
+    return [
+        Warning(
+            f"{problem}, so no worker hears of a changed image.",
+            hint=(
+                'Write CELERY_BROKER_URL = "redis://localhost:6379/0" in the settings, and in a '
+                "module celery.py beside them, which their package's __init__.py imports: "
+                'app = Celery("project"); '
+                'app.config_from_object("django.conf:settings", namespace="CELERY"); '
+                "app.autodiscover_tasks(). Or leave Celery out, let cron run "
+                "python manage.py visualsnoop_sync every minute, and write "
+                'SILENCED_SYSTEM_CHECKS = ["visualsnoop.W003"].'
+            ),
+            id="visualsnoop.W003",
+        )
+    ]

@@ -74,12 +74,12 @@ class IndexedField:
         return self.key.to_python(object_id)
 
     def image_id(self, object_id: str, database: str) -> str:
-        prefix, suffix = self._affixes(database)
+        prefix, suffix = self.affixes(database)
         return f"{prefix}{object_id}{suffix}"
 
     def key_from_image_id(self, image_id: str, database: str) -> Any | None:
         """Return the primary key behind an image id, or ``None`` if it is not of this field."""
-        prefix, suffix = self._affixes(database)
+        prefix, suffix = self.affixes(database)
         if len(image_id) <= len(prefix) + len(suffix):
             return None
         if not (image_id.startswith(prefix) and image_id.endswith(suffix)):
@@ -103,7 +103,8 @@ class IndexedField:
             RECORD_NAMESPACE, "\0".join((self.collection, self.label, self.name, object_id))
         )
 
-    def _affixes(self, database: str) -> tuple[str, str]:
+    def affixes(self, database: str) -> tuple[str, str]:
+        """Return what stands before and after the key in an image id."""
         prefix, suffix = split_template(self.template)
         values = {"model": self.label, "field": self.name, "database": database}
         return prefix.format(**values), suffix.format(**values)

@@ -14,11 +14,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.checks import Error
+
 from django_visualsnoop.client.exceptions import NotFoundError, VisualSnoopError
 from django_visualsnoop.exceptions import UnsupportedSearch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from django.core.checks import CheckMessage
 
     from django_visualsnoop.client.results import (
         ImageList,
@@ -41,6 +45,13 @@ def page_size(count: int | None) -> int:
     if count < 1:
         raise ValueError(f"count must be at least 1, not {count!r}.")
     return min(count, MAX_PAGE_SIZE)
+
+
+def refused_setting(alias: str, error: Exception) -> CheckMessage:
+    """Return the check message for a setting that the backend itself refuses."""
+    return Error(
+        str(error), hint=f"Correct VISUALSNOOP[{alias!r}] in the settings.", id="visualsnoop.E016"
+    )
 
 
 def narrow(
@@ -100,6 +111,18 @@ class BaseCollection(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias!r}>"
+
+    @classmethod
+    def check(cls, alias: str, params: Mapping[str, Any]) -> list[CheckMessage]:  # noqa: ARG003 -- for subclasses
+        """Return what is wrong with the settings of an alias, for ``manage.py check``.
+
+        It opens no connection to a network or a database. Secrets stay out of the messages.
+
+        Args:
+            alias: the key in the setting.
+            params: the setting's value for that alias, defaults filled in, without ``BACKEND``.
+        """
+        return []
 
     @abstractmethod
     def add_image(

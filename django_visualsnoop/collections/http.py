@@ -5,22 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from django.core.checks import Error, Warning  # noqa: A004 -- Django's name
 from django.core.exceptions import ImproperlyConfigured
 
 from django_visualsnoop.client import models as client
 from django_visualsnoop.client.exceptions import ImageRefusedError, ServerError, raise_for_result
 from django_visualsnoop.client.sources import read_image
-from django_visualsnoop.client.transport import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, longest_call
-from django_visualsnoop.collections.base import BaseCollection, narrow, page_size
+from django_visualsnoop.client.transport import (
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_TIMEOUT,
+    is_plain_http,
+    longest_call,
+)
+from django_visualsnoop.collections.base import BaseCollection, narrow, page_size, refused_setting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from django.core.checks import CheckMessage
 
     from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.client.transport import Timeout
 
-REQUIRED = ("ENDPOINT", "PUBLIC_KEY", "SECRET_KEY")
+#: What must be set, and how it is written.
+REQUIRED = {
+    "ENDPOINT": '"https://images.example.com/api/v1"',
+    "PUBLIC_KEY": 'os.environ["VISUALSNOOP_PUBLIC_KEY"]',
+    "SECRET_KEY": 'os.environ["VISUALSNOOP_SECRET_KEY"]',
+}
 KNOWN = {*REQUIRED, "BACKEND", "NAME", "TIMEOUT", "OPTIONS"}
 KNOWN_OPTIONS = {"max_retries", "proxies"}
 
@@ -59,6 +72,34 @@ class HTTPCollection(BaseCollection):
             timeout=timeout,
             connect=False,
         )
+
+    @classmethod
+    def check(cls, alias: str, params: Mapping[str, Any]) -> list[CheckMessage]:
+        missing: list[CheckMessage] = [
+            Error(
+                f"VISUALSNOOP[{alias!r}] has no {key}.",
+                hint=f'Add "{key}": {example} to VISUALSNOOP[{alias!r}] in the settings.',
+                id="visualsnoop.E013",
+            )
+            for key, example in REQUIRED.items()
+            if not params.get(key)
+        ]
+        if missing:
+            return missing
+        try:
+            _check(alias, params)
+            _timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
+        except ImproperlyConfigured as error:
+            return [refused_setting(alias, error)]
+        if not is_plain_http(params["ENDPOINT"]):
+            return []
+        return [
+            Warning(
+                f"VISUALSNOOP[{alias!r}] sends pictures over a network unencrypted.",
+                hint=f'Write "ENDPOINT": "https://…" in VISUALSNOOP[{alias!r}].',
+                id="visualsnoop.W002",
+            )
+        ]
 
     def add_image(
         self,

@@ -1,0 +1,367 @@
+"""One test per check, named after its id."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from celery import Celery
+from django.core.checks import run_checks
+from django.db import models
+from django.test.utils import isolate_apps
+
+from django_visualsnoop import checks
+from django_visualsnoop.collections.base import BaseCollection
+from django_visualsnoop.models import VisualSnoopMixin
+from django_visualsnoop.options import IndexedField, indexed_field
+from tests.testapp.models import Article, Document, Product
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.core.checks import CheckMessage
+    from pytest_django.fixtures import Settings
+
+HTTP = "django_visualsnoop.collections.http.HTTPCollection"
+KEYS = {"PUBLIC_KEY": "public", "SECRET_KEY": "s3cr3t"}
+
+# Without the mark django_db, any use of a database fails.
+
+
+@pytest.fixture(autouse=True)
+def _with_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_celery(monkeypatch, Celery("project", broker="memory://", set_as_current=False))
+
+
+def use_celery(monkeypatch: pytest.MonkeyPatch, app: Any) -> None:
+    monkeypatch.setattr(checks, "project_app", lambda: app)
+
+
+def ids(messages: Iterable[CheckMessage]) -> list[str]:
+    """Return the ids, having looked that every message says what to type."""
+    messages = list(messages)
+    assert all(message.hint for message in messages)
+    return [str(message.id) for message in messages if str(message.id).startswith("visualsnoop")]
+
+
+def only(messages: Iterable[CheckMessage], check_id: str) -> CheckMessage:
+    messages = list(messages)
+    assert ids(messages) == [check_id]
+    return messages[0]
+
+
+def all_ids() -> list[str]:
+    return ids(m for m in run_checks() if str(m.id).startswith("visualsnoop"))
+
+
+def test_nothing_is_wrong_with_the_test_project() -> None:
+    assert all_ids() == []
+
+
+def indexed(options: dict[str, Any] | None = None, **attributes: Any) -> type[VisualSnoopMixin]:
+    """Return a model with a photo, made in an isolated registry."""
+    body: dict[str, Any] = {
+        "__module__": "tests.testapp.models",
+        "photo": models.ImageField(),
+        "name": models.CharField(max_length=10),
+        **attributes,
+    }
+    if options is not None:
+        body["VisualSnoop"] = type("VisualSnoop", (), options)
+    return type("Thing", (VisualSnoopMixin, models.Model), body)
+
+
+@isolate_apps("tests.testapp")
+def test_a_model_with_every_option_is_right() -> None:
+    model = indexed(
+        {
+            "fields": ["photo"],
+            "collection": "archive",
+            "image_id": "{database}/{model}/{field}/{pk}",
+            "condition_fields": ("name",),
+        }
+    )
+    assert ids(checks.check_model(model)) == []
+
+
+@isolate_apps("tests.testapp")
+def test_e001() -> None:
+    message = only(indexed({"collection": "atic"}).check(), "visualsnoop.E001")
+    assert "'atic'" in message.msg
+    assert "VISUALSNOOP['atic']" in (message.hint or "")
+    assert "'archive', 'default'" in (message.hint or "")
+
+
+@isolate_apps("tests.testapp")
+def test_e002() -> None:
+    message = only(indexed({"fields": ["foto"]}).check(), "visualsnoop.E002")
+    assert "'foto'" in message.msg
+    assert "fields = ['photo']" in (message.hint or "")
+
+
+@isolate_apps("tests.testapp")
+def test_e003() -> None:
+    message = only(indexed({"fields": ["photo", "name"]}).check(), "visualsnoop.E003")
+    assert "CharField" in message.msg
+    assert "fields = ['photo']" in (message.hint or "")
+
+
+@isolate_apps("tests.testapp")
+def test_e004() -> None:
+    message = only(indexed({"colection": "archive"}).check(), "visualsnoop.E004")
+    assert "'colection'" in message.msg
+    assert "collection" in (message.hint or "")
+
+
+@isolate_apps("tests.testapp")
+@pytest.mark.parametrize("template", ["photo", "{pk}{pk}", "{id}", "{pk", 7])
+def test_e005(template: object) -> None:
+    message = only(indexed({"image_id": template}).check(), "visualsnoop.E005")
+    assert "image_id = '{model}.{field}:{pk}'" in (message.hint or "")
+
+
+def field(
+    template: str, name: str = "photo", model: type[models.Model] = Product, alias: str = "default"
+) -> IndexedField:
+    return IndexedField(model, name, alias, template, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (field("{model}/{pk}", "a"), field("{model}/{pk}", "b")),
+        (field("{pk}", model=Product), field("{pk}", model=Document)),
+        (field("img{pk}", "a"), field("img1{pk}", "b")),
+        (field("{pk}.jpg", "a", Document), field("x{pk}", "b", Document)),
+        (field("{pk}-1", "a"), field("{pk}", "b", Document)),
+    ],
+)
+def test_e006(monkeypatch: pytest.MonkeyPatch, first: IndexedField, second: IndexedField) -> None:
+    monkeypatch.setattr(checks, "all_indexed_fields", lambda: [first, second])
+    message = only(checks.check_image_ids(), "visualsnoop.E006")
+    assert str(first) in message.msg
+    assert str(second) in message.msg
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (field("{model}.{field}:{pk}", "a"), field("{model}.{field}:{pk}", "b")),
+        (field("{pk}", "a"), field("{pk}", "b", alias="archive")),
+        (field("{pk}", "a"), field("{pk}", "b", Article)),
+        (field("scan/{pk}", "a"), field("scan/photo:{pk}", "b")),
+        (field("{pk}.a", "a"), field("{pk}.b", "b")),
+        (field("a{pk}", "a", Document), field("b{pk}", "b", Document)),
+        (field("{pk}.jpg", "a", Document), field("x{pk}", "b")),
+    ],
+)
+def test_ids_that_cannot_meet(
+    monkeypatch: pytest.MonkeyPatch, first: IndexedField, second: IndexedField
+) -> None:
+    monkeypatch.setattr(checks, "all_indexed_fields", lambda: [second, first])
+    assert checks.check_image_ids() == []
+
+
+@isolate_apps("tests.testapp")
+def test_e007() -> None:
+    message = only(indexed({"condition_fields": ["activ"]}).check(), "visualsnoop.E007")
+    assert "'activ'" in message.msg
+    assert "'name'" in (message.hint or "")
+
+
+@isolate_apps("tests.testapp")
+def test_e008() -> None:
+    model = indexed(
+        pk=models.CompositePrimaryKey("shelf", "place"),
+        shelf=models.IntegerField(),
+        place=models.IntegerField(),
+    )
+    message = only(model.check(), "visualsnoop.E008")
+    assert "['shelf', 'place']" in (message.hint or "")
+
+
+@isolate_apps("tests.testapp")
+@pytest.mark.parametrize("option", ["fields", "condition_fields"])
+def test_e009(option: str) -> None:
+    message = only(indexed({option: "photo"}).check(), "visualsnoop.E009")
+    assert f"{option} = ['photo']" in (message.hint or "")
+
+
+@pytest.mark.parametrize("setting", [["default"], "default", {"default": HTTP}])
+def test_e010(settings: Settings, setting: object) -> None:
+    settings.VISUALSNOOP = setting
+    message = only(checks.check_collections(), "visualsnoop.E010")
+    assert "not a dict" in message.msg
+
+
+def test_a_wrong_setting_stops_no_other_check(settings: Settings) -> None:
+    settings.VISUALSNOOP = []
+    assert all_ids() == ["visualsnoop.E010"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["no.such.Backend", "django_visualsnoop.collections.http.Nothing", "decimal.Decimal", "x"],
+)
+def test_e011(settings: Settings, path: str) -> None:
+    settings.VISUALSNOOP = {"default": {"BACKEND": path}}
+    assert path in only(checks.check_collections(), "visualsnoop.E011").msg
+
+
+def test_e012(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "django_visualsnoop.collections.local.importlib.util.find_spec",
+        lambda name: None if name == "numpy" else object(),
+    )
+    settings.VISUALSNOOP = {}
+    message = only(checks.check_collections(), "visualsnoop.E012")
+    assert 'pip install "django-visualsnoop[engine]"' in (message.hint or "")
+
+
+@pytest.mark.parametrize("key", ["ENDPOINT", "PUBLIC_KEY", "SECRET_KEY"])
+def test_e013(settings: Settings, key: str) -> None:
+    params = {"BACKEND": HTTP, "ENDPOINT": "https://images.example.com/api/v1", **KEYS}
+    settings.VISUALSNOOP = {"default": params}
+    assert checks.check_collections() == []
+    settings.VISUALSNOOP = {"default": {**params, key: ""}}
+    message = only(checks.check_collections(), "visualsnoop.E013")
+    assert key in message.msg
+    assert f'"{key}": ' in (message.hint or "")
+
+
+def test_e014(settings: Settings) -> None:
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "django_visualsnoop.engine"
+    ]
+    settings.VISUALSNOOP = {}
+    message = only(checks.check_collections(), "visualsnoop.E014")
+    assert '"django_visualsnoop.engine"' in (message.hint or "")
+
+
+def test_e015(settings: Settings) -> None:
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"database": "vectors"}}}
+    message = only(checks.check_collections(), "visualsnoop.E015")
+    assert "'default', 'other'" in (message.hint or "")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"OPTIONS": {"min_similarity": 2}},
+        {"BACKEND": HTTP, "ENDPOINT": "images.example.com", **KEYS},
+        {"BACKEND": HTTP, "ENDPOINT": "https://images.example.com", "TIMEOUT": -1, **KEYS},
+    ],
+)
+def test_e016(settings: Settings, params: dict[str, object]) -> None:
+    settings.VISUALSNOOP = {"default": params}
+    message = only(checks.check_collections(), "visualsnoop.E016")
+    assert "s3cr3t" not in str(message)
+
+
+def test_only_collections_that_are_set_or_used_are_looked_at(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class Asked(BaseCollection):
+        @classmethod
+        def check(cls, alias: str, params: Any) -> list[CheckMessage]:  # noqa: ARG003
+            asked.append(alias)
+            return []
+
+    monkeypatch.setattr(checks, "import_string", lambda _: Asked)
+    monkeypatch.setattr(checks, "all_indexed_fields", lambda: [indexed_field(Document, "scan")])
+    settings.VISUALSNOOP = {"archive": {}, "unused": {}}
+    checks.check_collections()
+    assert sorted(asked) == ["archive", "unused"]
+
+
+CASCADE: Any = getattr(models, "DB_CASCADE", None)
+
+
+@pytest.mark.skipif(CASCADE is None, reason="Django 6.1 brought DB_CASCADE")
+@isolate_apps("tests.testapp")
+def test_w001() -> None:
+    module = {"__module__": "tests.testapp.models"}
+    city = type("Town", (models.Model,), dict(module))
+    stall = type(
+        "Stall",
+        (models.Model,),
+        {**module, "city": models.ForeignKey(city, on_delete=CASCADE)},
+    )
+    model = indexed(
+        stall=models.ForeignKey(stall, on_delete=CASCADE),
+        maker=models.ForeignKey(city, null=True, on_delete=models.DO_NOTHING),
+    )
+    message = only(checks.check_model(model), "visualsnoop.W001")
+    assert "a testapp.Stall or a testapp.Town is deleted" in message.msg
+    assert "--prune" in (message.hint or "")
+
+    child: Any = type("Child", (model,), dict(module))
+    assert ids(checks.check_model(child)) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "warned"),
+    [
+        ("http://images.example.com/api/v1", True),
+        ("http://10.0.0.1:8000/api/v1", True),
+        ("https://images.example.com/api/v1", False),
+        ("http://localhost:8000/api/v1", False),
+        ("http://127.0.0.1:8000/api/v1", False),
+        ("http://[::1]:8000/api/v1", False),
+    ],
+)
+def test_w002(settings: Settings, endpoint: str, warned: bool) -> None:
+    settings.VISUALSNOOP = {"default": {"BACKEND": HTTP, "ENDPOINT": endpoint, **KEYS}}
+    found = checks.check_collections()
+    assert ids(found) == (["visualsnoop.W002"] if warned else [])
+    assert "s3cr3t" not in str(found)
+
+
+def fallback() -> Celery:
+    """Return an app like the one that Celery makes by itself."""
+    return Celery("default", set_as_current=False, fixups=[])
+
+
+@pytest.mark.parametrize(
+    "app", [fallback(), Celery("project", set_as_current=False)], ids=["no app", "no broker"]
+)
+def test_w003(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    use_celery(monkeypatch, app)
+    message = only(checks.check_celery(), "visualsnoop.W003")
+    assert "CELERY_BROKER_URL = " in (message.hint or "")
+    assert "python manage.py visualsnoop_sync" in (message.hint or "")
+
+
+def test_eager_tasks_need_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Celery("project", set_as_current=False)
+    app.conf.task_always_eager = True
+    use_celery(monkeypatch, app)
+    assert checks.check_celery() == []
+
+
+def test_a_project_without_indexed_models_needs_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_celery(monkeypatch, fallback())
+    monkeypatch.setattr(checks, "all_indexed_fields", list)
+    assert checks.check_celery() == []
+
+
+def test_every_id_has_a_test_and_a_place_in_the_docs() -> None:
+    import re
+    from pathlib import Path
+
+    import django_visualsnoop
+
+    package = Path(django_visualsnoop.__file__).parent
+    used = {
+        found
+        for path in package.rglob("*.py")
+        for found in re.findall(r"visualsnoop\.([EW]\d{3})", path.read_text())
+    }
+    here = vars(sys.modules[__name__])
+    assert {name for name in used if f"test_{name.lower()}" not in here} == set()
+    documented = (package.parent / "docs" / "checks.rst").read_text()
+    assert {name for name in used if f"visualsnoop.{name}" not in documented} == set()
