@@ -6,5 +6,6 @@ from django import forms
 class SearchForm(forms.Form):
     picture = forms.FileField(
         widget=forms.ClearableFileInput(attrs={"accept": "image/*"}),
-        help_text="A JPEG, PNG, WebP, GIF, BMP or TIFF. It is not kept.",
+        label_suffix="",
+        help_text="Any common format. It is not kept.",
     )
