@@ -62,7 +62,8 @@ def after_save(
         return
     if wishes.is_paused():
         return
-    should_index = instance.visualsnoop_should_index() if judged else True
+    # A fixture may load what the condition looks at later; the worker will ask.
+    should_index = instance.visualsnoop_should_index() if judged and not raw else True
     wishes.write(
         # A new row without a picture has nothing in the collection to correct.
         (

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def pairs(recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, int]]:
+def pairs(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[Any, Any, int]]:
     """A collection that finds the pairs that the test says: two keys of products, rank."""
     answers: list[tuple[Any, Any, int]] = []
 

@@ -36,7 +36,11 @@ def test_a_new_image_is_wished_for() -> None:
     row = product()
     record = record_of(row)
     assert record.state == SyncRecord.State.WAITING
-    assert (record.collection, record.model, record.field) == ("default", "testapp.product", "photo")
+    assert (record.collection, record.model, record.field) == (
+        "default",
+        "testapp.product",
+        "photo",
+    )
     assert (record.object_id, record.image_id) == (str(row.pk), f"testapp.product.photo:{row.pk}")
     assert record.wanted
 
@@ -115,7 +119,9 @@ def test_a_deferred_field_that_was_assigned_is_a_change() -> None:
     assert generation(row) != before
 
 
-def test_refreshing_forgets_an_assignment(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_refreshing_forgets_an_assignment(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     row = Product.objects.get(pk=product().pk)
     row.photo = "elsewhere.png"
     row.refresh_from_db()
@@ -152,7 +158,9 @@ def test_other_content_under_the_same_name_is_a_change() -> None:
     assert generation(row) != before
 
 
-@pytest.mark.parametrize("clear", [lambda row: row.photo.delete(), lambda row: row.photo.delete(save=False)])
+@pytest.mark.parametrize(
+    "clear", [lambda row: row.photo.delete(), lambda row: row.photo.delete(save=False)]
+)
 def test_deleting_the_file_is_a_change(clear: Any) -> None:
     row = Product.objects.get(pk=product().pk)
     before = generation(row)
@@ -355,7 +363,9 @@ class TestTransactions:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         published: list[str] = []
-        monkeypatch.setattr("django_visualsnoop.hints.publish", lambda using, ids: published.extend(ids))
+        monkeypatch.setattr(
+            "django_visualsnoop.hints.publish", lambda using, ids: published.extend(ids)
+        )
         with transaction.atomic():
             with pytest.raises(RuntimeError, match="no"), transaction.atomic():
                 product(1)
@@ -365,7 +375,9 @@ class TestTransactions:
 
     def test_one_transaction_publishes_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         published: list[list[str]] = []
-        monkeypatch.setattr("django_visualsnoop.hints.publish", lambda using, ids: published.append(ids))
+        monkeypatch.setattr(
+            "django_visualsnoop.hints.publish", lambda using, ids: published.append(ids)
+        )
         with transaction.atomic():
             rows = [product(number) for number in range(3)]
         assert published == [sorted(str(record_of(row).pk) for row in rows)]
@@ -374,7 +386,9 @@ class TestTransactions:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         published: list[list[str]] = []
-        monkeypatch.setattr("django_visualsnoop.hints.publish", lambda using, ids: published.append(ids))
+        monkeypatch.setattr(
+            "django_visualsnoop.hints.publish", lambda using, ids: published.append(ids)
+        )
         with pytest.raises(RuntimeError, match="no"), transaction.atomic():
             product(1)
             raise RuntimeError("no")

@@ -366,7 +366,9 @@ def test_a_record_of_unknown_code_waits_for_a_deployment(recorder: RecorderColle
     assert recorder.calls == []
 
 
-def test_an_image_leaves_the_collection_that_its_field_has_left(recorder: RecorderCollection) -> None:
+def test_an_image_leaves_the_collection_that_its_field_has_left(
+    recorder: RecorderCollection,
+) -> None:
     row = product()
     sweep(using="default")
     SyncRecord.objects.update(collection="archive", generation=1)
