@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from django.db.models.fields.files import FieldFile
     from pytest_django.fixtures import Settings
 
     from django_visualsnoop.collections.recorder import RecorderCollection
@@ -64,3 +65,9 @@ def record_of(row: object, field: str = "photo") -> SyncRecord:
 
     found = indexed_field(type(row), field)  # type: ignore[arg-type]
     return SyncRecord.objects.get(pk=found.record_id(found.object_id(row)))  # type: ignore[arg-type]
+
+
+def lose(file: FieldFile) -> None:
+    """Delete a file behind the back of its row."""
+    assert file.name
+    file.storage.delete(file.name)

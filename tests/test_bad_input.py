@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 
 from django_visualsnoop.exceptions import CollectionDoesNotExist
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync import sweep
 from tests.collections.contract import image
-from tests.fixtures import product, record_of
+from tests.fixtures import lose, product, record_of
 from tests.testapp.models import Document, Product
 from tests.v1server import PUBLIC_KEY, SECRET_KEY, V1Server
 
@@ -56,7 +55,7 @@ def saved(content: bytes, name: str) -> SyncRecord:
 
 
 def bomb() -> bytes:
-    """Return a valid PNG of 20,000 × 20,000 black pixels, one bit each."""
+    """Return a valid PNG of 20,000 by 20,000 black pixels, one bit each."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         body = kind + data
@@ -83,7 +82,7 @@ def test_an_empty_file() -> None:
 
 def test_a_missing_file() -> None:
     row = product()
-    default_storage.delete(row.photo.name)
+    lose(row.photo)
     sweep(using="default")
     record = record_of(row)
     assert (record.state, record.reason_code) == (State.PARKED, "file_missing")

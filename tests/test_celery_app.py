@@ -3,11 +3,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-
-from celery import Celery
+from typing import TYPE_CHECKING
 
 from django_visualsnoop.celery_app import is_fallback, project_app
 from tests.celeryapp import app
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 
 def test_the_projects_app_is_found_in_every_thread() -> None:

@@ -29,10 +29,10 @@ def pairs(
 
     def iter_pairs(self: object, **kwargs: Any) -> Iterator[Pair]:
         for first, second, rank in answers:
-            ids = [f"testapp.product.photo:{key}" for key in (first, second)]
+            low, high = ids = sorted(f"testapp.product.photo:{key}" for key in (first, second))
             touching = kwargs.get("touching")
             if touching is None or not touching.isdisjoint(ids):
-                yield Pair(*sorted(ids), rank, 1 - rank / 100)
+                yield Pair(low, high, rank, 1 - rank / 100)
 
     monkeypatch.setattr(RecorderCollection, "iter_pairs", iter_pairs)
     return answers

@@ -19,8 +19,6 @@ from tests.workers import celery_app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django.fixtures import Settings
-
     from django_visualsnoop.collections.recorder import RecorderCollection
 
 
@@ -65,10 +63,9 @@ def test_hints_arrive_at_a_broker() -> None:
 @pytest.mark.service("redis")
 def test_a_broker_that_refuses_is_left_alone_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
     publisher = Publisher()
-    with celery_app(refused()):
-        with caplog.at_level(logging.WARNING, "django_visualsnoop.hints"):
-            assert not publisher.publish("default", ids())
-            assert not publisher.publish("default", ids())
+    with celery_app(refused()), caplog.at_level(logging.WARNING, "django_visualsnoop.hints"):
+        assert not publisher.publish("default", ids())
+        assert not publisher.publish("default", ids())
     (record,) = caplog.records  # the second did not try
     assert "Nothing is lost" in record.getMessage()
     assert "visualsnoop_sync" in record.getMessage()
