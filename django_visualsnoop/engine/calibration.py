@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 #: ``python benchmarks/copies.py FOLDER --calibrate`` fits these two on half of the photos, so
-#: that a pair of similarity s is a copy with probability s where one pair in two is one.
-SLOPE = 23.60
-CENTRE = 0.7042
+#: that a pair of similarity s is a copy with probability s where one pair in a thousand is one.
+SLOPE = 26.56
+CENTRE = 0.7159
 
 #: Pairs at least this similar are shown as copies unless the caller says otherwise.
 DEFAULT_MIN_SIMILARITY = 0.5
