@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_visualsnoop import wishes
-from django_visualsnoop.admin.states import state_html
+from django_visualsnoop.admin.states import reason_html, state_html
 from django_visualsnoop.models import SyncRecord
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class StateFilter(admin.SimpleListFilter):
 class SyncRecordAdmin(_ModelAdmin):
     """Read-only: records follow their rows, whatever is written into them here."""
 
-    list_display = ("image_id", "collection", "state", "attempts", "wished_at", "synced_at")
+    list_display = ("image_id", "collection", "state", "why", "wished_at")
     list_filter = (StateFilter, "collection", "model")
     search_fields = ("=object_id", "image_id")
     search_help_text = _("The key of a row, or a part of an image id.")
@@ -72,6 +72,10 @@ class SyncRecordAdmin(_ModelAdmin):
     @admin.display(description=_("state"))
     def state(self, record: SyncRecord) -> SafeString:
         return state_html(record)
+
+    @admin.display(description=_("reason"))
+    def why(self, record: SyncRecord) -> SafeString:
+        return reason_html(record)
 
     @admin.display(description=_("row"))
     def row(self, record: SyncRecord) -> str:

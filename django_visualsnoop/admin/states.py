@@ -49,7 +49,7 @@ def state_of(row: models.Model) -> SafeString:
         (
             (
                 format_html("{}: ", capfirst(_verbose_name(field))) if len(fields) > 1 else "",
-                state_html(records.get(_record_id(field, row))),
+                _with_reason(records.get(_record_id(field, row))),
             )
             for field in fields
         ),
@@ -57,22 +57,28 @@ def state_of(row: models.Model) -> SafeString:
 
 
 def state_html(record: SyncRecord | None) -> SafeString:
-    """Return one record's state as an icon and a word, and why if it failed."""
+    """Return one record's state as an icon and a word."""
     if record is None or (record.state == record.State.AGREES and not record.wanted):
         state, label = "none", _("not indexed")
     else:
         state, label = record.state.value, str(record.state.label)
-    html = format_html(
+    return format_html(
         '<span class="visualsnoop-icon visualsnoop-{}" aria-hidden="true"></span>{}', state, label
     )
-    if record is None or not record.reason:
-        return html
+
+
+def reason_html(record: SyncRecord) -> SafeString:
+    """Return why the last attempt failed, shortened, with all of it as title."""
     return format_html(
-        '{}<span class="visualsnoop-reason" title="{}">{}</span>',
-        html,
+        '<span class="visualsnoop-reason" title="{}">{}</span>',
         record.reason,
         Truncator(record.reason).chars(REASON_LENGTH),
     )
+
+
+def _with_reason(record: SyncRecord | None) -> SafeString:
+    state = state_html(record)
+    return state + reason_html(record) if record is not None and record.reason else state
 
 
 def _verbose_name(field: IndexedField) -> Any:
