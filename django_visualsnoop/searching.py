@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _QuerySet = TypeVar("_QuerySet", bound="VisualSnoopQuerySet[Any]")
 
+#: More matches than any collection holds: those that pass the filters may be far down.
+ALL = 2**31 - 1
 #: Matches that one SQL statement ranks; beyond that the filters are applied first.
 MAX_RANKED = 1000
 #: A limit that no collection reaches. ``None`` would be the backend's own cap.
@@ -140,7 +142,7 @@ class _Query:
         return frozenset((row.pk,)) if same else frozenset()
 
     def search(
-        self, collection: BaseCollection, *, limit: int | None, min_similarity: float | None
+        self, collection: BaseCollection, *, limit: int, min_similarity: float | None
     ) -> list[Match]:
         image_id = self._id_in(collection)
         if image_id is not None:
