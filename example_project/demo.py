@@ -19,13 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from children import running
+from children import run, running
 from installing import CHECKOUT, install_package, install_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROJECT = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 FIRST_PORT = 8000
 #: Seconds that the server may take to answer for the first time.
@@ -70,34 +69,25 @@ def _folder(text: str) -> Path:
 def _run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     data: Path = arguments.data
-    if arguments.python is None or arguments.pictures is None:
-        _say("Installing what is missing …")
-    python = arguments.python or install_package(data / "venv")
+    python = str(arguments.python or install_package(data / "venv"))
     pictures = arguments.pictures or install_pictures(data / "pictures", python)
     installed = time.monotonic()
 
     (data / "broker").mkdir(exist_ok=True)
-    environment = {
+    env = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "example.settings",
         "EXAMPLE_DATA": str(data),
         "PYTHONUNBUFFERED": "1",
     }
+    worker_log, server_log = data / "worker.log", data / "server.log"
 
-    def manage(*command: str) -> None:
-        subprocess.run(
-            [str(python), "manage.py", *command], cwd=PROJECT, env=environment, check=True
-        )
-
-    manage("migrate", "--verbosity=0")
-    worker_log = data / "worker.log"
+    run(python, "manage.py", "migrate", "--verbosity=0", env=env)
     worker_command = "-m celery -A example worker --beat --concurrency=2 --loglevel=INFO"
-    with running(
-        [str(python), *worker_command.split()], log=worker_log, cwd=PROJECT, env=environment
-    ) as worker:
-        manage("demo_fill", str(pictures))
+    with running(python, *worker_command.split(), env=env, log=worker_log) as worker:
+        run(python, "manage.py", "demo_fill", str(pictures), env=env)
         try:
-            manage("demo_report")
+            run(python, "manage.py", "demo_report", env=env)
         except subprocess.CalledProcessError as error:
             raise DemoError(f"Not as it should be. The worker's log: {worker_log}") from error
         _say(
@@ -106,11 +96,10 @@ def _run(arguments: argparse.Namespace) -> int:
         )
         if arguments.no_serve:
             return 0
-        port = _free_port()
-        server_log = data / "server.log"
-        server_command = [str(python), "manage.py", "runserver", "--noreload", f"{HOST}:{port}"]
-        with running(server_command, log=server_log, cwd=PROJECT, env=environment) as server:
-            url = f"http://{HOST}:{port}/"
+        address = f"{HOST}:{_free_port()}"
+        serve = (python, "manage.py", "runserver", "--noreload", address)
+        with running(*serve, env=env, log=server_log) as server:
+            url = f"http://{address}/"
             _wait_for(url, server, server_log)
             _say(
                 f"\n  Shop and archive  {url}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import zipfile
 from hashlib import sha256
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from children import PROJECT, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHECKOUT = PROJECT.parent
 #: Only pictures are taken out of this wheel, so any machine can use the one for any other.
 WHEEL = "scikit-image==0.26.0"
 WHEEL_TARGET = ("--python-version=3.12", "--platform=manylinux_2_28_x86_64")
@@ -28,21 +32,23 @@ PICTURES = (
 )
 
 
-def install_package(environment: Path) -> Path:
+def install_package(environment: Path) -> str:
     """Make a virtual environment with this checkout in it; return its Python."""
-    python = environment / "bin" / "python"
+    python = str(environment / "bin" / "python")
     stamp = environment / "installed-from"
     wanted = sha256((CHECKOUT / "setup.cfg").read_bytes() + sys.version.encode()).hexdigest()
     if not (stamp.is_file() and stamp.read_text() == wanted):
-        _run(sys.executable, "-m", "venv", "--clear", str(environment))
+        print(f"Installing into {environment} …", flush=True)
+        run(sys.executable, "-m", "venv", "--clear", str(environment))
         _pip(python, "install", "--editable", f"{CHECKOUT}[engine,progress]")
         stamp.write_text(wanted)
     return python
 
 
-def install_pictures(folder: Path, python: Path) -> Path:
+def install_pictures(folder: Path, python: str) -> Path:
     """Take the photographs out of the wheel that ships them; return their folder."""
-    if not folder.is_dir():
+    if not all((folder / name).is_file() for name in PICTURES):
+        print("Fetching photographs …", flush=True)
         unfinished = folder.with_name(f"{folder.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
@@ -53,13 +59,10 @@ def install_pictures(folder: Path, python: Path) -> Path:
             for name in PICTURES:
                 (unfinished / name).write_bytes(archive.read(f"skimage/data/{name}"))
         wheel.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
     return folder
 
 
-def _pip(python: Path, command: str, *arguments: str) -> None:
-    _run(str(python), "-m", "pip", command, "--quiet", "--disable-pip-version-check", *arguments)
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True)
+def _pip(python: str, command: str, *arguments: str) -> None:
+    run(python, "-m", "pip", command, "--quiet", "--disable-pip-version-check", *arguments)

@@ -88,8 +88,9 @@ def _finished(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a drawing in place of each of the demo's photographs."""
     folder = tmp_path_factory.mktemp("pictures")
-    for number, name in enumerate(load("installing.py").PICTURES):
-        _draw(number).save(folder / name)
+    photographs = load("example/pictures.py")
+    for number, photograph in enumerate([*photographs.PRINTS, *photographs.HOLDINGS]):
+        _draw(number).save(folder / f"{photograph.stem}.png")
     return folder
 
 

@@ -192,13 +192,10 @@ def test_it_serves_pages_and_stops_on_sigterm(demo: Demo) -> None:
             lambda: "A cup like another" in session.get(page, timeout=PATIENCE).text,
             (demo.data / "worker.log").read_text,
         )
+
+        second = demo.run()
+        assert second.returncode == 1
+        assert "Another demo is running" in second.stdout
     assert demo.processes() == []
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=PATIENCE)
-
-
-def test_only_one_demo_runs_in_a_folder(demo: Demo) -> None:
-    with served(demo):
-        second = demo.run()
-    assert second.returncode == 1
-    assert "Another demo is running" in second.stdout
