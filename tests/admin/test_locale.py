@@ -1,0 +1,34 @@
+"""The admin speaks German."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from django_visualsnoop import sync
+from tests.fixtures import product
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.test import Client
+    from pytest_django.fixtures import Settings
+
+PRODUCTS = "/admin/testapp/product/"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("recorder")
+def test_german(logged_in: Callable[..., Client], settings: Settings) -> None:
+    settings.LANGUAGE_CODE = "de"
+    product(1)
+    product(1)
+    sync.sweep(using="default")
+    client = logged_in()
+    changelist = client.get(PRODUCTS).text
+    assert changelist.count("</span>stimmt überein</div>") == 2
+    assert "Duplikate suchen</a>" in changelist
+    duplicates = client.get(f"{PRODUCTS}duplicates/").text
+    assert "1 Gruppe von Kopien." in duplicates
+    assert "<dd>100\N{NO-BREAK SPACE}%</dd>" in duplicates
