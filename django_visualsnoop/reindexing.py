@@ -121,13 +121,12 @@ def fulfil(asked: list[Wish], tally: Tally, *, using: str, hint_only: bool) -> N
     if hint_only or not written:
         return
     outcome = sync.bring_home(written, using=using)
-    image_ids = {
-        str(wish.field.record_id(wish.object_id)): wish.field.image_id(wish.object_id, using)
-        for wish in asked
-    }
-    for record_id, reason in (outcome.parked | outcome.retrying).items():
-        tally.failures.add(image_ids[record_id], reason)
-    failed = len(outcome.parked) + len(outcome.retrying)
+    reasons = outcome.parked | outcome.retrying
+    for wish in asked:
+        reason = reasons.get(str(wish.field.record_id(wish.object_id)))
+        if reason is not None:
+            tally.failures.add(wish.field.image_id(wish.object_id, using), reason)
+    failed = len(reasons)
     tally.counts.update(
         agreed=outcome.agreed, failed=failed, elsewhere=len(written) - outcome.agreed - failed
     )

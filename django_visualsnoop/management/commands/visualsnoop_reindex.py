@@ -64,12 +64,9 @@ class Command(BaseCommand):
         add("--dry-run", action="store_true", help="Print what would be done, and do nothing.")
         add("--max-failures", type=_positive, metavar="N", help="Stop after N failures.")
         how = parser.add_mutually_exclusive_group()
-        how.add_argument(
-            "--sync", action="store_false", dest="hint_only", help="Do it here and now (default)."
-        )
-        how.add_argument(
-            "--async", action="store_true", dest="hint_only", help="Leave it to Celery's workers."
-        )
+        add = how.add_argument
+        add("--sync", action="store_true", help="Do it here and now (default).")
+        add("--async", action="store_true", dest="hint_only", help="Leave it to Celery's workers.")
 
     def handle(self, **options: Any) -> None:
         self.options = options
@@ -89,7 +86,8 @@ class Command(BaseCommand):
                 else:
                     self.reindex()
         except Interrupted as signal:
-            raise CommandError(self.stopped(f"Stopped by {signal}."), signal.returncode) from signal
+            why = self.stopped(f"Stopped by {signal}.")
+            raise CommandError(why, returncode=signal.returncode) from signal
         except (VisualSnoopError, ImproperlyConfigured) as error:
             raise CommandError(self.stopped(str(error))) from error
         except CommandError:

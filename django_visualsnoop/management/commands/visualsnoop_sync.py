@@ -40,7 +40,7 @@ class Command(BaseCommand):
         except Interrupted as signal:
             raise CommandError(
                 f"Stopped by {signal}. What is not done stays due; run it again.",
-                signal.returncode,
+                returncode=signal.returncode,
             ) from signal
         self.stdout.write(
             f"{outcome.agreed:,} records agree now, {len(outcome.retrying):,} will be tried "
