@@ -1,7 +1,7 @@
 """Vectors in the memory of the process, compared one and all.
 
 Costs ``DIMENSIONS`` + 4 bytes per image for the vector and its length, and
-about 200 for the id. Growing adds a block and moves nothing.
+about 170 for the id. Growing adds a block and moves nothing.
 """
 
 from __future__ import annotations
