@@ -1,0 +1,72 @@
+"""``manage.py visualsnoop_sync``."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+
+from django_visualsnoop.client.exceptions import ServerError
+from django_visualsnoop.models import SyncRecord
+from tests.fixtures import picture, product, record_of
+from tests.testapp.models import Product
+
+if TYPE_CHECKING:
+    from django_visualsnoop.collections.recorder import RecorderCollection
+
+pytestmark = pytest.mark.django_db(databases=["default", "other"])
+
+
+def run(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("visualsnoop_sync", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_brings_home_what_is_due(recorder: RecorderCollection) -> None:
+    product(1)
+    assert run().startswith("1 records agree now, 0 will be tried again, 0 failed for good.")
+    assert recorder.images
+    assert run().startswith("0 records agree now")
+
+
+def test_a_limit(recorder: RecorderCollection) -> None:
+    for n in (1, 2, 3):
+        product(n)
+    run("--limit", "2")
+    assert len(recorder.images) == 2
+
+
+def test_another_database(recorder: RecorderCollection) -> None:
+    product(1)
+    Product.objects.using("other").create(photo=picture(2))
+    assert run("--database", "other").startswith("1 records agree now")
+    assert record_of(Product.objects.get()).state == SyncRecord.State.WAITING
+
+
+def test_failures_end_with_an_error(recorder: RecorderCollection) -> None:
+    product(1)
+    with (
+        recorder.failing(ServerError("busy")),
+        pytest.raises(CommandError, match="visualsnoop_status --failed --database default"),
+    ):
+        run()
+
+
+def test_what_failed_for_good_is_tried_again_if_asked(recorder: RecorderCollection) -> None:
+    row = product(1)
+    default_storage.delete(row.photo.name)
+    with pytest.raises(CommandError):
+        run()
+    wished = record_of(row).wished_at
+    default_storage.save(row.photo.name, picture(1))
+    run()
+    assert not recorder.images
+    out = run("--retry-failed")
+    assert out.splitlines()[0] == "1 failed records are due again."
+    assert recorder.images
+    assert record_of(row).wished_at == wished
+    assert run("--retry-failed").splitlines()[0] == "0 failed records are due again."
