@@ -42,13 +42,8 @@ class ShownGroup:
 
     number: int
     cards: list[Card]
-    similarity: float | None
     #: How many rows the group has.
     size: int
-
-    @property
-    def similarity_text(self) -> str:
-        return percent(self.similarity)
 
     @property
     def hidden(self) -> int:

@@ -212,6 +212,9 @@ class VisualSnoopAdminMixin(_ModelAdmin):
     ) -> HttpResponse:
         # Unfiltered, "all" need not be listed to the collection.
         everything = across and not rows.query.has_filters()
+        changelist_url = self._visualsnoop_url("changelist")
+        filters = request.GET.urlencode()
+        filtered_url = f"{changelist_url}?{filters}" if filters else changelist_url
         try:
             groups: DuplicateGroups[Any] = find_duplicates(
                 self.get_queryset(request),  # type: ignore[arg-type]
@@ -220,8 +223,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
                 min_similarity=None,
             )
         except _SEARCH_ERRORS as error:
-            url = f"{self._visualsnoop_url('changelist')}?{request.GET.urlencode()}"
-            return self._visualsnoop_explain(request, error, url)
+            return self._visualsnoop_explain(request, error, filtered_url)
         paginator = Paginator(groups, self.visualsnoop_groups_per_page)
         current = paginator.get_page(page)
         found = list(current.object_list)
@@ -250,8 +252,10 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "action": ACTION,
             "can_delete": self._visualsnoop_delete_action(request) is not None,
-            "changelist_url": self._visualsnoop_url("changelist"),
-            "filters": request.GET.urlencode(),
+            # A copy may be outside of the filters, so Django's confirmation goes without them.
+            "changelist_url": changelist_url,
+            "filtered_url": filtered_url,
+            "filters": filters,
             "names": {"page": PAGE, "delete": DELETE, "members": MEMBERS, "keep": KEEP},
         }
         return self._visualsnoop_page(request, "duplicates.html", context)
@@ -267,7 +271,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             )
             for member in members
         ]
-        return ShownGroup(number, cards, group.similarity, len(group))
+        return ShownGroup(number, cards, len(group))
 
     def _visualsnoop_hand_over(self, request: HttpRequest) -> HttpResponse | None:
         """Let Django ask whether to delete what is not kept, as its own action does."""

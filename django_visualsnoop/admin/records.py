@@ -71,7 +71,7 @@ class SyncRecordAdmin(_ModelAdmin):
 
     @admin.display(description=_("state"))
     def state(self, record: SyncRecord) -> SafeString:
-        return state_html(record)
+        return format_html('<div class="visualsnoop-state">{}</div>', state_html(record))
 
     @admin.display(description=_("reason"))
     def why(self, record: SyncRecord) -> SafeString:

@@ -13,7 +13,7 @@ def card(key: int, width: int | None, size: int | None) -> Card:
 
 
 def group(*cards: Card, size: int = 3) -> ShownGroup:
-    return ShownGroup(1, list(cards), 1.0, size)
+    return ShownGroup(1, list(cards), size)
 
 
 def test_the_largest_by_pixels_is_proposed() -> None:
