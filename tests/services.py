@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -17,12 +18,18 @@ SERVICES = {
 #: Programs that some tests start.
 PROGRAMS = {"chromium": os.environ.get("TEST_CHROMIUM", "chromium")}
 
+#: Packages of the extra ``services`` without which there is no using them.
+PACKAGES = {"chromium": "playwright"}
+
 
 def require(name: str) -> str:
     """Return the URL of a service or the path of a program.
 
     Skip without it, or fail under ``REQUIRE_SERVICES=1``.
     """
+    package = PACKAGES.get(name)
+    if package is not None and importlib.util.find_spec(package) is None:
+        _miss(f"needs the Python package {package}, from the extra services")
     if name in PROGRAMS:
         path = shutil.which(PROGRAMS[name])
         return path or _miss(f"needs {PROGRAMS[name]}; set TEST_{name.upper()} to its path")
