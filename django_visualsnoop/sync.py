@@ -205,6 +205,9 @@ class _Batch:
     def _records(self) -> QuerySet[SyncRecord]:
         return SyncRecord.objects.using(self.using).filter(pk__in=self.record_ids)
 
+    def _record(self, record: SyncRecord) -> QuerySet[SyncRecord]:
+        return SyncRecord.objects.using(self.using).filter(pk=record.pk)
+
     def _read_rows(self, images: list[_Image]) -> None:
         """Find out what each row says now, one query per model."""
         by_field: dict[IndexedField, list[_Image]] = defaultdict(list)
@@ -315,7 +318,8 @@ class _Batch:
     def _settle(self, image: _Image) -> bool:
         """Write down how it went; return whether nobody has wished again meanwhile."""
         record = image.record
-        same_wish = self._mine().filter(pk=record.pk, generation=record.generation)
+        held = self._record(record).filter(lease=self.token)
+        same_wish = held.filter(generation=record.generation)
         if image.failure is not None:
             settled = self._settle_failure(image, image.failure, same_wish)
         elif image.file is None and not image.unwanted:
@@ -339,11 +343,9 @@ class _Batch:
         if settled:
             self.outcome.agreed += image.failure is None
             return True
-        if not self._mine().filter(pk=record.pk).update(lease=None, leased_until=None):
+        if not held.update(lease=None, leased_until=None):
             # The claim ran out and another worker came: whose picture arrived last, nobody knows.
-            self._records().filter(pk=record.pk).update(
-                generation=secrets.randbits(63), due_at=timezone.now()
-            )
+            self._record(record).update(generation=secrets.randbits(63), due_at=timezone.now())
         return False
 
     def _settle_failure(

@@ -66,7 +66,7 @@ def test_each_batch_says_where_to_go_on(recorder: RecorderCollection) -> None:
 
 def test_one_bad_image_stops_nothing(recorder: RecorderCollection) -> None:
     good, bad = unheard(1), unheard(2)
-    default_storage.delete(bad.photo.name)
+    default_storage.delete(str(bad.photo.name))
     tally = run()
     assert set(recorder.images) == ids(good)
     assert tally.counts["failed"] == tally.failures.count == 1
@@ -130,7 +130,7 @@ def test_missing_leaves_what_agrees(recorder: RecorderCollection) -> None:
 
 def test_missing_tries_again_what_was_parked(recorder: RecorderCollection) -> None:
     row = unheard(1)
-    default_storage.delete(row.photo.name)
+    default_storage.delete(str(row.photo.name))
     run()
     assert record_of(row).state == SyncRecord.State.PARKED
     default_storage.save(row.photo.name, picture(1))

@@ -49,7 +49,7 @@ def test_every_uuid_comes_once(size: int) -> None:
 
 
 def test_every_text_key_comes_once() -> None:
-    made = {"a", "B", "c d", "ä", "é/1", "10", "9", "-x", "%", "Zz", "_"}
+    made = {"a", "B", "c d", "öl", "é/1", "10", "9", "-x", "%", "Zz", "_"}
     for code in made:
         Document.objects.create(code=code, scan="s.png")
     found = [key for batch in keys_of(indexed_field(Document, "scan"), 3) for key in batch]
@@ -58,9 +58,9 @@ def test_every_text_key_comes_once() -> None:
 
 
 def test_children_are_rows_of_the_model_that_declares_the_field() -> None:
-    Poster.objects.create(photo="p.png")
+    poster = Poster.objects.create(photo="p.png")
     assert indexed_field(Poster, "photo") == PHOTO
-    assert len(list(batches(PHOTO, using="default", size=10))[0]) == 1
+    assert keys_of(PHOTO, 10) == [[poster.pk]]
 
 
 def test_a_condition_says_which_pictures_are_wanted() -> None:

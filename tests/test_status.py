@@ -28,7 +28,7 @@ def of(field: str, model: str = "testapp.product") -> FieldStatus:
 
 def broken() -> Product:
     row = product(2)
-    default_storage.delete(row.photo.name)
+    default_storage.delete(str(row.photo.name))
     return row
 
 

@@ -168,7 +168,7 @@ def test_standing_wishes(recorder: RecorderCollection, rows: list[Product]) -> N
 
 def test_failed(recorder: RecorderCollection, rows: list[Product]) -> None:
     bad = product(5)
-    default_storage.delete(bad.photo.name)
+    default_storage.delete(str(bad.photo.name))
     sync.sweep(using="default")
     assert found().drift == {Drift.FAILED: 1}
 

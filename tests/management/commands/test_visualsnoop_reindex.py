@@ -52,7 +52,7 @@ def unheard(number: int = 1) -> Product:
 def broken(count: int = 1) -> list[Product]:
     rows = [unheard(1) for _ in range(count)]
     for row in rows:
-        default_storage.delete(row.photo.name)
+        default_storage.delete(str(row.photo.name))
     return rows
 
 

@@ -35,7 +35,7 @@ def broken(recorder: RecorderCollection) -> Product:
     """One row that agrees, and this one that failed an hour ago."""
     product(1)
     row = product(2)
-    default_storage.delete(row.photo.name)
+    default_storage.delete(str(row.photo.name))
     sync.sweep(using="default")
     SyncRecord.objects.update(wished_at=timezone.now() - timedelta(hours=1))
     return row

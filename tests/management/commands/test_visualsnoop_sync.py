@@ -58,7 +58,7 @@ def test_failures_end_with_an_error(recorder: RecorderCollection) -> None:
 
 def test_what_failed_for_good_is_tried_again_if_asked(recorder: RecorderCollection) -> None:
     row = product(1)
-    default_storage.delete(row.photo.name)
+    default_storage.delete(str(row.photo.name))
     with pytest.raises(CommandError):
         run()
     wished = record_of(row).wished_at
