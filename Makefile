@@ -4,7 +4,7 @@ USABLE = import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 FOUND := $(shell for name in $(CANDIDATES); do \
 	$$name -c "$(USABLE)" >/dev/null 2>&1 && echo $$name && break; done)
 python = $(or $(FOUND),$(error None of "$(CANDIDATES)" is a Python 3.11 or newer with venv and \
-	pip. Install one (on Debian also python3-venv) or type: make PYTHON=/path/to/python $@))
+	pip. Install one (on Debian also python3-venv) or add PYTHON=/path/to/python))
 INSTALL = -m pip install --quiet --disable-pip-version-check --editable
 
 .PHONY: demo test lint types docs clean
