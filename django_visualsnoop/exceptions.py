@@ -9,11 +9,11 @@ from django_visualsnoop.client.exceptions import VisualSnoopError
 __all__ = ["CollectionDoesNotExist", "MissingExtra", "UnsupportedSearch", "VisualSnoopError"]
 
 
-class CollectionDoesNotExist(ImproperlyConfigured):  # noqa: N818 -- named after Django's ConnectionDoesNotExist
+class CollectionDoesNotExist(ImproperlyConfigured):
     """No such alias in the ``VISUALSNOOP`` setting."""
 
 
-class MissingExtra(ImproperlyConfigured):  # noqa: N818
+class MissingExtra(ImproperlyConfigured):
     """A backend needs packages that an extra of this distribution brings."""
 
     def __init__(self, what: str, extra: str) -> None:

@@ -77,6 +77,8 @@ def worker(app: Celery, folder: Path, *, concurrency: int = 2) -> Iterator[subpr
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(30)
+            with app.connection_for_write() as connection:
+                app.amqp.queues[app.conf.task_default_queue](connection).delete()
 
 
 def wait_for(condition: Callable[[], bool], what: Callable[[], object] = lambda: "") -> None:
