@@ -142,9 +142,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
     def update(self, **kwargs: Any) -> int:
         if PLACE in self.query.annotations:  # no database takes a window in an UPDATE
-            keys = list(self.order_by().values_list("pk", flat=True))
+            found = list(self.order_by().values_list("pk", flat=True))
             rows = type(self)(self.model, using=self._db, hints=self._hints)
-            return rows.filter(pk__in=keys).update(**kwargs)
+            return rows.filter(pk__in=found).update(**kwargs)
         fields = [] if self._visualsnoop_quiet else self._concerned(frozenset(kwargs))
         if not fields or wishes.is_paused():
             return super().update(**kwargs)

@@ -66,7 +66,7 @@ class CollectionHandler(_Handler):
         self.params(alias)  # for its error, which says what to type
         return super().__getitem__(alias)
 
-    def reset(self, *, setting: str, **kwargs: Any) -> None:
+    def reset(self, *, setting: str, **_: Any) -> None:
         """Forget everything when tests override the setting."""
         if setting == self.settings_name:
             self.__dict__.pop("settings", None)
