@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop import touched
@@ -144,8 +144,9 @@ class VisualSnoopMixin(models.Model):
         # Resolved as Model.save_base does, since the transaction is opened before it.
         using = using or router.db_for_write(type(self), instance=self)
         arguments = (raw, force_insert, force_update, using, update_fields)
-        if touched.may_write_a_wish(self, update_fields):
-            with transaction.atomic(using=using, savepoint=False):
+        in_transaction = connections[using].in_atomic_block
+        if not in_transaction and touched.may_write_a_wish(self, update_fields):
+            with transaction.atomic(using=using):
                 super().save_base(*arguments)
         else:
             super().save_base(*arguments)

@@ -117,7 +117,7 @@ def fulfil(asked: list[Wish], tally: Tally, *, using: str, hint_only: bool) -> N
         using: alias of the database.
         hint_only: leave it to the workers.
     """
-    written = wishes.write(asked, using=using, hint=hint_only)
+    written = wishes.write_among_others(asked, using=using, hint=hint_only)
     if hint_only or not written:
         return
     outcome = sync.bring_home(written, using=using)

@@ -29,6 +29,7 @@ from django_visualsnoop.client.exceptions import (
 )
 from django_visualsnoop.collections import collections
 from django_visualsnoop.failures import FIRST_DELAY, Failure, judge
+from django_visualsnoop.locking import lock_free
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import field_by_label
 
@@ -172,8 +173,7 @@ class _Batch:
                 self._read_rows(images)
                 self._delete([image for image in images if image.file is None], collection)
                 self._add([image for image in images if image.file is not None], collection)
-            with transaction.atomic(using=self.using):
-                return {str(image.record.pk) for image in images if not self._settle(image)}
+            return self._settle_all(images)
         except BaseException:
             # Interrupted or without a database: let others have what this claim holds.
             self._mine().update(lease=None, leased_until=None, due_at=timezone.now())
@@ -183,12 +183,14 @@ class _Batch:
         longest_call = 0.0 if isinstance(collection, Exception) else collection.longest_call
         until = timezone.now() + timedelta(seconds=longest_call + LEASE_MARGIN)
         wanted = _unsettled(self.using).filter(pk__in=self.record_ids)
-        wanted.filter(_unclaimed()).update(
-            lease=self.token,
-            leased_until=until,
-            due_at=until,  # for the sweeper, should this process die
-            attempts=F("attempts") + 1,
-        )
+        with transaction.atomic(using=self.using):
+            free = lock_free(wanted.filter(_unclaimed()))
+            wanted.filter(_unclaimed(), pk__in=free).update(
+                lease=self.token,
+                leased_until=until,
+                due_at=until,  # for the sweeper, should this process die
+                attempts=F("attempts") + 1,
+            )
         claimed = list(self._mine())
         if len(claimed) < len(self.record_ids):
             for pk, leased_until in wanted.exclude(lease=self.token).values_list(
@@ -314,6 +316,16 @@ class _Batch:
 
     def _note(self, image: _Image, error: Exception) -> None:
         image.failure = judge(error, image.record.attempts)
+
+    def _settle_all(self, images: list[_Image]) -> set[str]:
+        """Write down how it went; return the ids of records wished for again meanwhile."""
+        with transaction.atomic(using=self.using):
+            free = set(lock_free(self._mine()))
+            at_once = [image for image in images if image.record.pk in free]
+            again = {str(image.record.pk) for image in at_once if not self._settle(image)}
+        # The others wait, one by one, for the wish that someone is writing just now.
+        later = [image for image in images if image.record.pk not in free]
+        return again | {str(image.record.pk) for image in later if not self._settle(image)}
 
     def _settle(self, image: _Image) -> bool:
         """Write down how it went; return whether nobody has wished again meanwhile."""

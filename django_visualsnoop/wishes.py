@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from django_visualsnoop import hints
+from django_visualsnoop.locking import lock_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,6 +108,22 @@ def write(wishes: Iterable[Wish], *, using: str, hint: bool = True) -> list[UUID
     return list(records)
 
 
+def write_among_others(wishes: Iterable[Wish], *, using: str, hint: bool = True) -> list[UUID]:
+    """Like ``write``, for commands: leaves out records that someone else is changing just now.
+
+    Those are being wished for, or settled, anyway; see ``locking``.
+    """
+    from django_visualsnoop.models import SyncRecord
+
+    wishes = list(wishes)
+    ids = {wish.field.record_id(wish.object_id) for wish in wishes}
+    with transaction.atomic(using=using):
+        known = SyncRecord.objects.using(using).filter(pk__in=ids)
+        busy = set(known.values_list("pk", flat=True)).difference(lock_free(known))
+        free = (wish for wish in wishes if wish.field.record_id(wish.object_id) not in busy)
+        return write(free, using=using, hint=hint)
+
+
 def turn(wishes: Iterable[Wish], *, using: str) -> None:
     """Record wishes of rows whose image did not change, where their verdict did.
 
@@ -146,7 +163,7 @@ def retry(records: QuerySet[SyncRecord]) -> int:
     state = SyncRecord.State
     failed = SyncRecord.in_state(state.PARKED) | SyncRecord.in_state(state.RETRYING)
     with transaction.atomic(using=records.db):
-        ids = list(records.order_by().filter(failed).values_list("pk", flat=True))
+        ids = lock_free(records.filter(failed))
         for start in range(0, len(ids), BATCH_SIZE):
             # The condition again: a new wish may have come meanwhile.
             chunk = ids[start : start + BATCH_SIZE]

@@ -1,0 +1,98 @@
+"""No worker and no command waits for a save while it holds what the save may want next."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection, connections, transaction
+
+from django_visualsnoop import wishes
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import indexed_field
+from django_visualsnoop.sync import bring_home, sweep
+from tests.fixtures import picture, product, record_of
+from tests.testapp.models import Product
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django_visualsnoop.collections.recorder import RecorderCollection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+State = SyncRecord.State
+
+
+def elsewhere(function: Callable[[], Any]) -> Any:
+    """Run a function over a connection of its own; fail if it has to wait for ours."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(20)
+    assert results, "it waits for the open transaction"
+    return results[0]
+
+
+def needs_row_locks() -> None:
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("this database has one writer at a time, or cannot skip locked rows")
+
+
+def test_a_worker_leaves_out_what_is_being_wished_for(recorder: RecorderCollection) -> None:
+    needs_row_locks()
+    first, second = product(1), product(2)
+    ids = [record_of(first).pk, record_of(second).pk]
+    with transaction.atomic():
+        second.photo = picture(3)
+        second.save()
+        outcome = elsewhere(lambda: bring_home(ids, using="default"))
+        assert outcome.agreed == 1
+        first.photo = picture(4)  # the record that the worker has just settled
+        first.save()
+    sweep(using="default")
+    assert {record.state for record in SyncRecord.objects.all()} == {State.AGREES}
+
+
+def test_a_reindexing_leaves_out_what_is_being_wished_for(recorder: RecorderCollection) -> None:
+    needs_row_locks()
+    first, second = product(1), product(2)
+    sweep(using="default")
+    field = indexed_field(Product, "photo")
+    asked = [wishes.Wish(field, str(row.pk)) for row in (first, second)]
+    with transaction.atomic():
+        second.photo = picture(3)
+        second.save()
+        written = elsewhere(lambda: wishes.write_among_others(asked, using="default", hint=False))
+        assert written == [record_of(first).pk]
+        first.photo = picture(4)
+        first.save()
+
+
+def test_trying_again_leaves_out_what_is_being_wished_for(recorder: RecorderCollection) -> None:
+    needs_row_locks()
+    first, second = product(1), product(2)
+    SyncRecord.objects.update(due_at=None, reason_code="undecodable")
+    with transaction.atomic():
+        second.photo = picture(3)
+        second.save()
+        assert elsewhere(lambda: wishes.retry(SyncRecord.objects.all())) == 1
+        first.photo = picture(4)
+        first.save()
+
+
+def test_nothing_is_left_out_when_nobody_is_busy(recorder: RecorderCollection) -> None:
+    product(1)
+    product(2)
+    field = indexed_field(Product, "photo")
+    asked = [wishes.Wish(field, str(row.pk)) for row in Product.objects.all()]
+    assert len(wishes.write_among_others(asked, using="default")) == 2
+    assert sweep(using="default").agreed == 2
