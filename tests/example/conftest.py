@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,9 @@ class Demo:
     def _open(self, *command: str) -> subprocess.Popen[str]:
         ours = ("DJANGO_", "CELERY_", "TEST_", "COV_", "COVERAGE_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # A shell's background job ignores Ctrl-C, and its children would inherit that.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             [sys.executable, *command],
             cwd=PROJECT,
