@@ -22,6 +22,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from django_visualsnoop import wishes
 from django_visualsnoop.client.exceptions import (
     ImageRefusedError,
     InvalidImageIdError,
@@ -32,6 +33,7 @@ from django_visualsnoop.failures import FIRST_DELAY, Failure, judge
 from django_visualsnoop.locking import lock_free
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import field_by_label
+from django_visualsnoop.signals import image_sync_failed, image_synced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -173,11 +175,15 @@ class _Batch:
                 self._read_rows(images)
                 self._delete([image for image in images if image.file is None], collection)
                 self._add([image for image in images if image.file is not None], collection)
-            return self._settle_all(images)
+            again = self._settle_all(images)
         except BaseException:
             # Interrupted or without a database: let others have what this claim holds.
             self._mine().update(lease=None, leased_until=None, due_at=timezone.now())
             raise
+        for image in images:
+            if str(image.record.pk) not in again:
+                self._tell(image)
+        return again
 
     def _claim(self, collection: BaseCollection | Exception) -> list[SyncRecord]:
         longest_call = 0.0 if isinstance(collection, Exception) else collection.longest_call
@@ -357,7 +363,7 @@ class _Batch:
             return True
         if not held.update(lease=None, leased_until=None):
             # The claim ran out and another worker came: whose picture arrived last, nobody knows.
-            self._record(record).update(generation=secrets.randbits(63), due_at=timezone.now())
+            wishes.wish_again(record, using=self.using)
         return False
 
     def _settle_failure(
@@ -380,6 +386,26 @@ class _Batch:
         else:
             self.outcome.retrying[key] = failure.reason
             self.outcome.later[failure.delay].append(key)
+        return True
+
+    def _tell(self, image: _Image) -> None:
+        """Tell receivers and the log how it went, once that is written down."""
+        record, failure = image.record, image.failure
+        field = field_by_label(record.model, record.field)
+        sender = None if field is None else field.owner
+        if failure is None:
+            image_synced.send_robust(
+                sender=sender, record=record, using=self.using, stored=image.file is not None
+            )
+            return
+        image_sync_failed.send_robust(
+            sender=sender,
+            record=record,
+            using=self.using,
+            reason_code=failure.code,
+            reason=failure.reason,
+            retry_in=failure.delay,
+        )
         logger.warning(
             "%s is not in collection %r as it should be: %s",
             record.image_id,
@@ -393,4 +419,3 @@ class _Batch:
                 "visualsnoop_retry_in": failure.delay,
             },
         )
-        return True

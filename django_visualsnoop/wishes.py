@@ -140,6 +140,18 @@ def turn(wishes: Iterable[Wish], *, using: str) -> None:
             hint_on_commit([record.pk], using)
 
 
+def wish_again(record: SyncRecord, *, using: str) -> None:
+    """Wish for what this record asks for, due now, even if the record itself is gone."""
+    record.generation = secrets.randbits(63)
+    record.wished_at = record.due_at = timezone.now()
+    record.attempts, record.reason_code, record.reason = 0, "", ""
+    record.lease = record.leased_until = (
+        None  # of a record made anew; one that is there keeps its own
+    )
+    _upsert([record], using)
+    hint_on_commit([record.pk], using)
+
+
 def renew(records: QuerySet[SyncRecord]) -> int:
     """Wish again what these records ask for, due now; return how many there were.
 

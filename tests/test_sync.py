@@ -221,6 +221,25 @@ def test_a_worker_that_lost_its_claim_does_not_have_the_last_word(
     assert record.state == State.WAITING
 
 
+def test_a_worker_that_lost_its_claim_leaves_no_picture_of_a_row_that_is_gone(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = product(1)
+    add_image = RecorderCollection.add_image
+
+    def overtaken(self: RecorderCollection, *args: Any, **kwargs: Any) -> Any:
+        Product.objects.filter(pk=row.pk).delete()
+        SyncRecord.objects.all().delete()  # as another worker does, once the image is deleted
+        return add_image(self, *args, **kwargs)
+
+    monkeypatch.setattr(RecorderCollection, "add_image", overtaken)
+    bring_home([record_of(row).pk], using="default")
+    monkeypatch.undo()
+    sweep(using="default")
+    assert recorder.images == {}
+    assert not SyncRecord.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
