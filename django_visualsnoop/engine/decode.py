@@ -29,7 +29,7 @@ from django_visualsnoop.engine.exceptions import (
     UndecodableImage,
     UnsupportedImage,
 )
-from django_visualsnoop.engine.formats import Examined, bmp, exif, gif, jpeg, png, tiff, webp
+from django_visualsnoop.engine.formats import Examined, avif, bmp, gif, jpeg, png, tiff, webp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,19 +82,13 @@ class _TiffImageFile(TiffImagePlugin.TiffImageFile):
         super().load_prepare()
 
 
-def _examine_avif(data: bytes) -> Examined:
-    """Let the plugin read the header: it decodes nothing before the pixels are asked for."""
-    image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
-    return Examined(data, *image.size, orientation=exif.orientation(image.info.get("exif", b"")))
-
-
 _JPEG = _Format("JPEG", jpeg.examine, JpegImagePlugin.JpegImageFile)
 _PNG = _Format("PNG", png.examine, PngImagePlugin.PngImageFile)
 _GIF = _Format("GIF", gif.examine, GifImagePlugin.GifImageFile)
 _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
 _TIFF = _Format("TIFF", tiff.examine, _TiffImageFile)
 _BMP = _Format("BMP", bmp.examine, BmpImagePlugin.BmpImageFile)
-_AVIF = _Format("AVIF", _examine_avif, AvifImagePlugin.AvifImageFile)
+_AVIF = _Format("AVIF", avif.examine, AvifImagePlugin.AvifImageFile)
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
 
 

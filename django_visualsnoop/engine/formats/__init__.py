@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Of a file's segments, chunks, blocks or strips. More of them are no picture,
+#: but work: each costs far more time to look at than a pixel.
+MAX_PARTS = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
-from django_visualsnoop.engine.exceptions import UndecodableImage
-from django_visualsnoop.engine.formats import Examined
+from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
+from django_visualsnoop.engine.formats import MAX_PARTS, Examined
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL = 0xF9
 _TRANSPARENT = 0x01
+_MEANINGFUL = re.compile(rb"[\x21\x2c\x3b]")
+#: Of one chain, each of up to 255 bytes.
+_MAX_BLOCKS = 10 * MAX_PARTS
 
 
 def _palette_size(flags: int) -> int:
@@ -18,9 +22,11 @@ def _palette_size(flags: int) -> int:
 
 def _end_of_blocks(data: bytes, position: int) -> int:
     """Return where the chain of sub-blocks that begins here ends."""
-    while data[position]:
+    for _ in range(_MAX_BLOCKS):
+        if not data[position]:
+            return position + 1
         position += data[position] + 1
-    return position + 1
+    raise ImageTooLarge(f"The GIF has more than {_MAX_BLOCKS:,} blocks in a row.")
 
 
 def examine(data: bytes) -> Examined:
@@ -35,20 +41,23 @@ def _examine(data: bytes) -> Examined:
     position = 13 + _palette_size(flags)
     header = data[:position]
     control = b""
-    while data[position] != _IMAGE:
+    for _ in range(MAX_PARTS):
+        found = _MEANINGFUL.search(data, position)  # decoders pass over stray bytes
+        if found is None:
+            raise IndexError
+        position = found.start()
+        if data[position] == _IMAGE:
+            break
         if data[position] == _TRAILER:
             raise UndecodableImage("The GIF holds no picture.")
-        if data[position] == _EXTENSION:
-            end = _end_of_blocks(data, position + 2)
-            if data[position + 1] == _GRAPHIC_CONTROL and data[position + 2] == 4:
-                # Of this frame's block only the transparency matters: no next frame comes.
-                only_transparency = bytes([data[position + 3] & _TRANSPARENT])
-                control = (
-                    data[position : position + 3] + only_transparency + data[position + 4 : end]
-                )
-            position = end
-        else:
-            position += 1  # decoders pass over stray bytes
+        end = _end_of_blocks(data, position + 2)
+        if data[position + 1] == _GRAPHIC_CONTROL and data[position + 2] == 4:
+            # Of this frame's block only the transparency matters: no next frame comes.
+            transparency = bytes([data[position + 3] & _TRANSPARENT, 0, 0, data[position + 6], 0])
+            control = data[position : position + 3] + transparency
+        position = end
+    else:
+        raise ImageTooLarge(f"The GIF has more than {MAX_PARTS:,} blocks before its picture.")
     left, top, frame_width, frame_height, flags = struct.unpack_from("<HHHHB", data, position + 1)
     end = _end_of_blocks(data, position + 10 + _palette_size(flags) + 1)
     frame = data[position:end]

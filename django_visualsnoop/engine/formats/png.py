@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from django_visualsnoop.engine.exceptions import UndecodableImage
-from django_visualsnoop.engine.formats import Examined, exif
+from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
+from django_visualsnoop.engine.formats import MAX_PARTS, Examined, exif
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NEEDED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -18,8 +18,7 @@ def examine(data: bytes) -> Examined:
     kept = [SIGNATURE]
     turn = 1
     position = len(SIGNATURE)
-    name = b""
-    while name != b"IEND":
+    for _ in range(MAX_PARTS):
         if position + 8 > len(data):
             raise UndecodableImage("The PNG is cut off.")
         length, name = struct.unpack_from(">L4s", data, position)
@@ -31,4 +30,6 @@ def examine(data: bytes) -> Examined:
         elif name == b"eXIf":
             turn = exif.orientation(data[position + 8 : end - 4])
         position = end
-    return Examined(b"".join(kept), width, height, orientation=turn)
+        if name == b"IEND":
+            return Examined(b"".join(kept), width, height, orientation=turn)
+    raise ImageTooLarge(f"The PNG has more than {MAX_PARTS:,} chunks.")

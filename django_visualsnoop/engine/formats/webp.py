@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from django_visualsnoop.engine.exceptions import UndecodableImage
-from django_visualsnoop.engine.formats import Examined, exif
+from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
+from django_visualsnoop.engine.formats import MAX_PARTS, Examined, exif
 
 
 def examine(data: bytes) -> Examined:
@@ -34,10 +34,12 @@ def _size(data: bytes) -> tuple[int, int]:
 
 
 def _orientation(data: bytes) -> int:
-    position = 12
-    while position + 8 <= len(data):
+    position, turn = 12, 1
+    for _ in range(MAX_PARTS):
+        if position + 8 > len(data):
+            return turn
         name, length = struct.unpack_from("<4sL", data, position)
         if name == b"EXIF":
-            return exif.orientation(data[position + 8 : position + 8 + length])
+            turn = exif.orientation(data[position + 8 : position + 8 + length])
         position += 8 + length + length % 2
-    return 1
+    raise ImageTooLarge(f"The WebP has more than {MAX_PARTS:,} chunks.")
