@@ -50,6 +50,17 @@ def test_markers_inside_a_jpegs_segments_are_no_scans() -> None:
     assert jpeg.examine(content[:second] + comment + content[second:]).passes == plain.passes
 
 
+def test_segments_hidden_inside_a_jpegs_segments() -> None:
+    cut = b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x0e\0\x02\0\0\0\x20\0\0\0\xff"
+    hidden = b"\xff\xe1" + struct.pack(">H", len(cut) + 2) + cut
+    around = b"\xff\xf2" + struct.pack(">H", len(hidden) + 2) + hidden
+    content = saved(corners(), "JPEG", quality=95)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert_corners(content[:2] + around + content[2:], tolerance=30)
+    assert caught == []
+
+
 def test_jpeg_of_few_pixels_and_very_many_scans() -> None:
     content = saved(Image.new("L", (8, 8)), "JPEG", progressive=True)
     scan = content.rindex(b"\xff\xda")
@@ -148,6 +159,15 @@ def test_tiff_of_very_many_strips_or_values(tags: list[tuple[int, int, int, int]
 def test_tiff_of_one_tag_twice() -> None:
     with pytest.raises(UndecodableImage, match="273 twice"):
         decode(tiff_of([*SIZE, (273, 4, 1, 8), (273, 4, 1, 8)]))
+
+
+def test_tiff_whose_values_overlap() -> None:
+    tags = [*SIZE, (273, 4, 60, 100), (279, 4, 60, 100), (320, 3, 120, 100)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(UndecodableImage, match="279 is broken"):
+            decode(tiff_of(tags, bytes(400)))
+    assert caught == []
 
 
 def test_tiff_of_progressive_jpegs() -> None:

@@ -9,8 +9,11 @@ from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
 from django_visualsnoop.engine.formats import MAX_PARTS, Examined, exif
 
 _SCAN, _END = 0xDA, 0xD9
-_APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
+_APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+#: Frames, tables, restarts and colour spaces. Of a segment that Pillow does not know it
+#: reads the inside as segments, so that others could hide there.
+_NEEDED = {*_FRAMES, 0xC4, 0xCC, 0xDB, 0xDD, _APP0, _APP14}
 _SHRINKABLE_FRAMES = {0xC0, 0xC1}
 #: All that say something: not the escaped bytes and restarts inside a scan, nor a second start.
 _MARKER = re.compile(rb"\xff[^\xff\x00\x01\xd0-\xd8]")
@@ -43,8 +46,7 @@ def examine(data: bytes) -> Examined:
             size = struct.unpack_from(">HH", segment, 1)
         if marker == _APP1 and segment.startswith(b"Exif\0\0") and not turn:
             turn = exif.orientation(segment)
-        needless = (_APP0 < marker <= _APP15 and marker != _APP14) or marker == _COMMENT
-        if not needless:
+        if marker in _NEEDED:
             kept.append(b"\xff" + bytes([marker]) + data[position : position + length])
         position += length
     else:

@@ -39,6 +39,7 @@ def _examine(data: bytes) -> Examined:
     entries: list[bytes] = []
     values: dict[int, int] = {}
     tags: set[int] = set()
+    outside = 0
     for position in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, amount, offset = struct.unpack_from(order + "HHLL", data, position)
         if kind == _SHORT and amount == 1:
@@ -52,7 +53,8 @@ def _examine(data: bytes) -> Examined:
                 raise UndecodableImage(f"The TIFF has its tag {tag} twice.")
             tags.add(tag)
             length = _TYPE_SIZES.get(kind, 0) * amount
-            if not length or (length > 4 and offset + length > len(data)):
+            outside += length if length > 4 else 0
+            if not length or outside > len(data) or (length > 4 and offset + length > len(data)):
                 raise UndecodableImage(f"The TIFF's tag {tag} is broken.")
             allowed = _MAX_STRIPS if tag in _OF_STRIPS else _MAX_VALUES
             if amount > allowed:
