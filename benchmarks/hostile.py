@@ -189,7 +189,9 @@ def main() -> None:
             options.save.mkdir(exist_ok=True)
             (options.save / f"{number}-{name}").write_bytes(data)
             bad.append(f"{number} ({name}): {'; '.join(complaints)}")
-    print(f"{total:,} files: {own} of the folder, {options.mutations:,} mutations (seed {options.seed})")
+    print(
+        f"{total:,} files: {own} of the folder, {options.mutations:,} mutations (seed {options.seed})"
+    )
     for outcome, count in sorted(outcomes.items()):
         print(f"{count:8,}  {outcome}")
     print(f"longest time: {worst['seconds'][0]:.3f} s, file {worst['seconds'][1]}")

@@ -48,7 +48,8 @@ SHRINKING_FACTOR = 4
 #: Nothing that is described needs more; the longer side, in pixels.
 WORK_SIDE = 512
 
-_MAX_PASSES = 16  # over a picture of max_pixels; smaller ones may have more scans
+#: Over a picture of max_pixels: what encoders write for CMYK. Smaller ones may have more scans.
+_MAX_PASSES = 18
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ def test_segments_hidden_inside_a_jpegs_segments() -> None:
     assert caught == []
 
 
+def test_a_progressive_cmyk_jpeg_may_be_as_large_as_any() -> None:
+    image = Image.new("CMYK", (80, 60))
+    decode(saved(image, "JPEG", progressive=True), max_pixels=80 * 60)
+
+
 def test_jpeg_of_few_pixels_and_very_many_scans() -> None:
     content = saved(Image.new("L", (8, 8)), "JPEG", progressive=True)
     scan = content.rindex(b"\xff\xda")
