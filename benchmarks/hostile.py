@@ -109,7 +109,7 @@ def child(options: argparse.Namespace, start: int, end: int) -> None:
         print(json.dumps(result), flush=True)
 
 
-def results(options: argparse.Namespace, total: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def results(total: int) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     while number < total:
         with tempfile.TemporaryFile() as stderr:
@@ -175,7 +175,7 @@ def main() -> None:
     worst: dict[str, tuple[float, str]] = {}
     bad: list[str] = []
     talkative = 0
-    for number, result in results(options, total):
+    for number, result in results(total):
         outcomes[result["outcome"]] += 1
         name, data = hostile_file(options, number)
         for key in ("seconds", "memory"):
@@ -189,9 +189,8 @@ def main() -> None:
             options.save.mkdir(exist_ok=True)
             (options.save / f"{number}-{name}").write_bytes(data)
             bad.append(f"{number} ({name}): {'; '.join(complaints)}")
-    print(
-        f"{total:,} files: {own} of the folder, {options.mutations:,} mutations (seed {options.seed})"
-    )
+    print(f"{total:,} files: {own} of the folder, {options.mutations:,} mutations, ", end="")
+    print(f"seed {options.seed}")
     for outcome, count in sorted(outcomes.items()):
         print(f"{count:8,}  {outcome}")
     print(f"longest time: {worst['seconds'][0]:.3f} s, file {worst['seconds'][1]}")

@@ -21,8 +21,7 @@ def tried(count: int, *folder: str) -> list[dict[str, object]]:
     options = [*folder, *LIMITS, "--seed", "20", "--child", "0", str(count)]
     process = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "hostile.py"), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
