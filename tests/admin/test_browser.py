@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 
 from django_visualsnoop import sync
 from tests import services
@@ -42,6 +43,8 @@ def page(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         page.click("[type=submit]")
         yield page
         browser.close()
+        # Inside that loop, Django gave this thread connections of their own.
+        connections.close_all()
 
 
 @pytest.mark.usefixtures("recorder")
