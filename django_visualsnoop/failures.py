@@ -44,11 +44,12 @@ def judge(error: Exception, attempts: int) -> Failure:
         error: what reading the file or calling the collection raised.
         attempts: how many attempts at this wish there have been, this one included.
     """
+    words = _words(error)
     match error:
         case ImageRefusedError():
-            return Failure(error.reason, _words(error), None)
+            return Failure(error.reason, words, None)
         case InvalidImageIdError():
-            return Failure("invalid_image_id", _words(error), None)
+            return Failure("invalid_image_id", words, None)
         case FileNotFoundError():
             return Failure(
                 "file_missing", f"The file is not in the storage: {error}"[:MAX_REASON], None
@@ -59,6 +60,10 @@ def judge(error: Exception, attempts: int) -> Failure:
             )
         case AuthenticationError():
             code = "authentication"
+            words = (
+                f"The service refuses the keys ({words}). "
+                "Check PUBLIC_KEY and SECRET_KEY in the VISUALSNOOP setting."
+            )
         case RateLimitedError():
             code = "rate_limited"
         case TransportError():
@@ -70,7 +75,7 @@ def judge(error: Exception, attempts: int) -> Failure:
         case _:
             code = "error"
     asked = getattr(error, "retry_after", None)
-    return Failure(code, _words(error), max(backoff(attempts), asked or 0.0))
+    return Failure(code, words[:MAX_REASON], max(backoff(attempts), asked or 0.0))
 
 
 def backoff(attempts: int) -> float:
