@@ -52,6 +52,8 @@ _STANDING = {
 }
 #: Drift that a standing wish will put right, or has failed to.
 STANDING = frozenset(_STANDING.values())
+#: What ``standing_wish()`` says of a record that nobody will look at again by itself.
+NEEDS_A_WISH = (None, Drift.FAILED)
 
 
 def records_of(field: IndexedField, using: str) -> QuerySet[SyncRecord]:
@@ -88,7 +90,10 @@ def drift_of(field: IndexedField, row: Row, record: SyncRecord | None, using: st
     if record is None:
         # Also one that its condition refuses needs a record, where a turn of it is noted.
         return Drift.UNRECORDED if row.name else None
-    if (standing := standing_wish(record)) is not None:
+    standing = standing_wish(record)
+    if standing is Drift.FAILED and record.name != row.name:
+        return Drift.CHANGED  # another file failed, not this one
+    if standing is not None:
         return standing
     applied = (record.image_id, record.wanted, record.name)
     wanted = (field.image_id(row.object_id, using), row.wanted, row.name if row.wanted else "")

@@ -59,7 +59,7 @@ class SyncRecord(models.Model):
     #: Why the last attempt failed: a word for programs, a sentence for people.
     reason_code = models.CharField(max_length=32, blank=True, default="")
     reason = models.TextField(blank=True, default="")
-    #: The file that was applied, and the SHA-256 of its bytes in hex.
+    #: The file that was applied, or failed for good, and the SHA-256 of its bytes in hex.
     name = models.TextField(blank=True, default="")
     digest = models.CharField(max_length=64, blank=True, default="")
     synced_at = models.DateTimeField(null=True)

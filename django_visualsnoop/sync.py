@@ -140,6 +140,8 @@ class _Image:
     """One claimed record and its row as it is now."""
 
     record: SyncRecord
+    #: The file that the row names, whether it is to be indexed or not.
+    name: str = ""
     #: The file to index; ``None`` if the collection should hold nothing.
     file: FieldFile | None = None
     #: Whether the row is there, with a file, and only its condition says no.
@@ -237,6 +239,7 @@ class _Batch:
                 if (row := rows.get(image.record.object_id)) is not None:
                     try:
                         file: FieldFile = getattr(row, field.name)
+                        image.name = file.name or ""
                         wanted = not field.has_condition or row.visualsnoop_should_index()
                     except Exception as error:  # noqa: BLE001 -- the project's own code
                         self._note(image, error)
@@ -258,6 +261,7 @@ class _Batch:
         except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
             if len(images) == 1:
                 self._note(images[0], error)
+                images[0].name = rows.values_list(field.name, flat=True).first() or ""
                 return {}
             found = (self._rows(field, [image]) for image in images)
             return {object_id: row for one in found for object_id, row in one.items()}
@@ -353,7 +357,7 @@ class _Batch:
                     leased_until=None,
                     reason_code="",
                     reason="",
-                    name=(image.file.name or "") if image.file is not None else "",
+                    name="" if image.file is None else image.name,
                     digest=image.digest,
                     synced_at=timezone.now(),
                 )
@@ -370,13 +374,15 @@ class _Batch:
         self, image: _Image, failure: Failure, same_wish: QuerySet[SyncRecord]
     ) -> bool:
         record = image.record
-        now = timezone.now()
+        changes: dict[str, Any] = {"due_at": None, "name": image.name, "digest": image.digest}
+        if failure.delay is not None:
+            changes = {"due_at": timezone.now() + timedelta(seconds=failure.delay)}
         settled = same_wish.update(
-            due_at=None if failure.delay is None else now + timedelta(seconds=failure.delay),
             lease=None,
             leased_until=None,
             reason_code=failure.code,
             reason=failure.reason,
+            **changes,
         )
         if not settled:
             return False

@@ -1,10 +1,10 @@
-"""Celery tasks: thin calls into ``sync``. Their arguments are plain strings and numbers."""
+"""Celery tasks: thin calls into ``sync`` and ``auditing``, with plain strings and numbers."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from django_visualsnoop import hints, sync
+from django_visualsnoop import auditing, hints, sync
 
 
 @shared_task(name="django_visualsnoop.sync_records", ignore_result=True, acks_late=True)
@@ -21,3 +21,12 @@ def sync_all(using: str = "default", limit: int = 10_000) -> int:
     Schedule it with Celery beat, every minute or so, for what a lost hint left behind.
     """
     return sync.sweep(using=using, limit=limit).worked_on
+
+
+@shared_task(name="django_visualsnoop.audit", ignore_result=True)
+def audit(using: str = "default", batch_size: int = auditing.BATCH_SIZE) -> int:
+    """Wish again for rows that disagree with their record; return how many.
+
+    It walks through whole tables: schedule it every hour or every night.
+    """
+    return auditing.audit(using=using, batch_size=batch_size)

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.tasks import sync_all, sync_records
+from django_visualsnoop.tasks import audit, sync_all, sync_records
 from tests.fixtures import picture, product, record_of
 from tests.services import require
 from tests.testapp.models import Product
@@ -27,6 +27,17 @@ def test_the_sweeper_is_a_task(recorder: RecorderCollection) -> None:
     assert sync_all("default", 1) == 1
     assert sync_all() == 1
     assert len(recorder.images) == 2
+
+
+@pytest.mark.django_db
+def test_the_audit_is_a_task(recorder: RecorderCollection) -> None:
+    row = product(1)
+    Product._base_manager.filter(pk=row.pk).update(photo="")
+    sync_all()
+    assert audit() == 0
+    Product._base_manager.filter(pk=row.pk).update(photo=str(row.photo))
+    assert audit("default", 1) == 1
+    assert record_of(row).state == SyncRecord.State.WAITING
 
 
 @pytest.mark.django_db

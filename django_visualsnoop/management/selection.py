@@ -28,6 +28,14 @@ def add_database_argument(parser: ArgumentParser) -> None:
     )
 
 
+def positive(text: str) -> int:
+    """Read a number of things that there must be at least one of."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def check_tables(using: str) -> None:
     """Say what to type if the records' table is not there yet."""
     if SyncRecord._meta.db_table not in connections[using].introspection.table_names():

@@ -23,6 +23,7 @@ from django_visualsnoop.management.selection import (
     add_database_argument,
     check_tables,
     parse_start,
+    positive,
     select_fields,
     write_start,
 )
@@ -55,14 +56,14 @@ class Command(BaseCommand):
         add("--collection", metavar="ALIAS", help="Only fields kept in this collection.")
         add("--field", metavar="NAME", help="Only fields of this name.")
         add_database_argument(parser)
-        add("--batch-size", type=_positive, default=100, help="Rows at a time; 100 if not given.")
+        add("--batch-size", type=positive, default=100, help="Rows at a time; 100 if not given.")
         add("--since", type=_moment, metavar="DATETIME", help="Only rows not synced since then.")
         add("--resume-from", metavar="KEY", help="Only rows after this key.")
         add("--missing", action="store_true", help="Only rows that disagree with their record.")
         add("--prune", action="store_true", help="Also remove what no row wants any more.")
         add("--verify", action="store_true", help="Compare, report drift, and change nothing.")
         add("--dry-run", action="store_true", help="Print what would be done, and do nothing.")
-        add("--max-failures", type=_positive, metavar="N", help="Stop after N failures.")
+        add("--max-failures", type=positive, metavar="N", help="Stop after N failures.")
         how = parser.add_mutually_exclusive_group()
         add = how.add_argument
         add("--sync", action="store_true", help="Do it here and now (default).")
@@ -298,13 +299,6 @@ def _check_alias(alias: str) -> None:
         collections.params(alias)
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def _moment(text: str) -> datetime:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_visualsnoop import sync, wishes
+from django_visualsnoop import auditing, sync, wishes
 from django_visualsnoop.management.interrupts import Interrupted, interruptible
-from django_visualsnoop.management.selection import add_database_argument, check_tables
+from django_visualsnoop.management.selection import add_database_argument, check_tables, positive
 from django_visualsnoop.status import parked
 
 if TYPE_CHECKING:
@@ -29,13 +29,38 @@ class Command(BaseCommand):
             action="store_true",
             help="First wish again what has failed for good.",
         )
+        parser.add_argument(
+            "--audit",
+            action="store_true",
+            help="First walk through all rows and wish again for those that disagree with their "
+            "record, after a stale instance was saved or rows were changed by SQL.",
+        )
+        parser.add_argument(
+            "--batch-size",
+            type=positive,
+            default=auditing.BATCH_SIZE,
+            metavar="N",
+            help="Rows that --audit compares at a time; %(default)s if not given.",
+        )
 
-    def handle(self, *, database: str, limit: int | None, retry_failed: bool, **_: object) -> None:
+    def handle(
+        self,
+        *,
+        database: str,
+        limit: int | None,
+        retry_failed: bool,
+        audit: bool,
+        batch_size: int,
+        **_: object,
+    ) -> None:
         check_tables(database)
         if retry_failed:
             self.stdout.write(f"{wishes.renew(parked(database)):,} failed records are due again.")
         try:
             with interruptible():
+                if audit:
+                    found = auditing.audit(using=database, batch_size=batch_size, hint=False)
+                    self.stdout.write(f"{found:,} rows disagreed with their record.")
                 outcome = sync.sweep(using=database, limit=limit)
         except Interrupted as signal:
             raise CommandError(

@@ -70,3 +70,19 @@ def test_what_failed_for_good_is_tried_again_if_asked(recorder: RecorderCollecti
     assert recorder.images
     assert record_of(row).wished_at == wished
     assert run("--retry-failed").splitlines()[0] == "0 failed records are due again."
+
+
+def test_an_audit_finds_what_changed_without_a_wish(recorder: RecorderCollection) -> None:
+    rows = [product(1), product(2)]
+    run()
+    Product._base_manager.update(photo="")
+    assert run().startswith("0 records agree now")
+    out = run("--audit", "--batch-size", "1").splitlines()
+    assert out[0] == f"{len(rows)} rows disagreed with their record."
+    assert out[1].startswith("2 records agree now")
+    assert recorder.images == {}
+
+
+def test_a_batch_without_rows_is_refused() -> None:
+    with pytest.raises(CommandError, match="--batch-size"):
+        run("--batch-size", "0")
