@@ -107,7 +107,7 @@ def test_the_time_limit_reaches_the_client(server: V1Server) -> None:
     silence = threading.Event()
     server.faults.append(Fault(silent_until=silence))
     collection = HTTPCollection(
-        "hosted", params(ENDPOINT=server.endpoint, TIMEOUT=0.05, OPTIONS={"max_retries": 0})
+        "hosted", params(ENDPOINT=server.endpoint, TIMEOUT=0.5, OPTIONS={"max_retries": 0})
     )
     with pytest.raises(TimedOutError):
         collection.get_images()
