@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
@@ -123,8 +124,9 @@ class SyncMachine(RuleBasedStateMachine):
         self.unsettled = 0
         self.defects: list[BaseException] = []
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(changes=st.lists(CHANGES, min_size=4, max_size=8), outspoken=st.booleans())
+    def begin(self, changes: list[Change], outspoken: bool) -> None:
+        """Start with some rows that agree, known to instances that will be stale."""
         self.patches = ExitStack()
         self.patches.enter_context(mock.patch.object(hints, "publish", self._publish))
         self.now = timezone.now
@@ -145,6 +147,12 @@ class SyncMachine(RuleBasedStateMachine):
         InterruptedCollection.after.clear()
         logging.disable(logging.CRITICAL)
         self.reached["examples"] += 1
+        self.reached["examples in which every change leaves a wish"] += outspoken
+        self.changer.outspoken = outspoken
+        for change in changes:
+            self.changer.apply(replace(change, kind="create"))
+            self.changer.apply(replace(change, kind="load_stale"))
+        self._sweep_all()
 
     def teardown(self) -> None:
         try:
@@ -160,7 +168,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     # What a project does.
 
-    @rule(changes=st.lists(CHANGES, min_size=1, max_size=4))
+    @rule(changes=st.lists(CHANGES, min_size=2, max_size=5))
     def change(self, changes: list[Change]) -> None:
         for change in changes:
             self.changer.apply(change)
@@ -191,8 +199,8 @@ class SyncMachine(RuleBasedStateMachine):
         self.reached["hint delivered twice"] += times == 2 or (keep and times > 0)
         self._count_step()
 
-    @rule(limit=st.integers(1, 5))
-    def sweep(self, limit: int) -> None:
+    @rule(limit=st.none() | st.integers(1, 5))
+    def sweep(self, limit: int | None) -> None:
         self._work(lambda: sync.sweep(using="default", limit=limit, batch_size=2))
         self._count_step()
 
@@ -266,6 +274,7 @@ class SyncMachine(RuleBasedStateMachine):
             self.reached[f"{name} when the sweeper came"] += found
         self._sweep_all()
         found = audit(using="default", batch_size=2)
+        assert not (found and self.changer.outspoken), "A wish is missing."
         self.reached["row without a wish found by an audit"] += found
         self._sweep_all()
         held = {
