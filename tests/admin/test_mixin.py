@@ -420,9 +420,11 @@ class TestErrors:
 
     def test_wrong_keys(self, recorder: RecorderCollection, logged_in: LoggedIn) -> None:
         one, _ = copies(1, 1)
-        with recorder.failing(AuthenticationError("The service refuses these keys.", status=401)):
+        with recorder.failing(AuthenticationError("Unknown key or bad signature", status=401)):
             response = find(logged_in(), one)
-        assert messages_of(response) == ["The service refuses these keys."]
+        (message,) = messages_of(response)
+        assert "Unknown key or bad signature" in message
+        assert "Check PUBLIC_KEY and SECRET_KEY" in message
 
     def test_a_backend_that_cannot_be_made(
         self, media: object, logged_in: LoggedIn, settings: Settings
