@@ -54,6 +54,8 @@ def worker(app: Celery, folder: Path, *, concurrency: int = 2) -> Iterator[subpr
     command = [
         *(sys.executable, "-m", "celery", "-A", "tests.celeryapp", "worker"),
         *("--concurrency", str(concurrency), "--loglevel", "INFO"),
+        # A broker takes one worker of a name; other test runs may have theirs there.
+        *("--hostname", f"{app.conf.task_default_queue}@%h"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     log = folder / f"worker-{uuid.uuid4().hex}.log"
