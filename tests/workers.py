@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: How long a worker may take before a test fails, in seconds.
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 @contextmanager
