@@ -212,7 +212,11 @@ class _Handler(BaseHTTPRequestHandler):
         if "Content-Length" not in self.headers and "Transfer-Encoding" in self.headers:
             self.send(Fault.refusal(411, "Content-Length needed"))
             return
-        body = self.read_body(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.read_body(length)
+        if len(body) < length:  # the client hung up, and none of this is an image
+            self.close_connection = True
+            return
         self.server.received.append(
             Received(self.command, self.path, self.headers, body, self.client_address[1])
         )
@@ -232,8 +236,11 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = []
         while length:
             sleep(self.server.pause_between_reads)
-            pieces.append(self.rfile.read(min(length, 1 << 20)))
-            length -= len(pieces[-1])
+            piece = self.rfile.read(min(length, 1 << 20))
+            if not piece:
+                break
+            pieces.append(piece)
+            length -= len(piece)
         return b"".join(pieces)
 
     def fail(self, fault: Fault) -> None:

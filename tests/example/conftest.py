@@ -84,7 +84,11 @@ class Demo:
 
 def _finished(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     with process:
-        output, _ = process.communicate(timeout=300)
+        try:
+            output, _ = process.communicate(timeout=300)
+        except subprocess.TimeoutExpired:
+            process.kill()  # or leaving the block would wait for it
+            raise
     return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from contextlib import contextmanager
+from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,7 +132,11 @@ def served(demo: Demo) -> Iterator[str]:
             yield found[0]
         finally:
             process.send_signal(signal.SIGTERM)
-            rest, _ = process.communicate(timeout=PATIENCE)
+            try:
+                rest, _ = process.communicate(timeout=PATIENCE)
+            except TimeoutExpired:
+                process.kill()  # or leaving the block would wait for it
+                raise
     assert process.returncode == 0, seen + rest
     assert "Stopped." in rest
 
