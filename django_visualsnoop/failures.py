@@ -19,6 +19,8 @@ from django_visualsnoop.client.exceptions import (
 #: Waits between attempts double from the first to the longest, in seconds.
 FIRST_DELAY = 5.0
 LONGEST_DELAY = 3600.0
+#: After so many workers that did not survive an image, it waits until it changes or someone asks.
+MAX_ABANDONED = 5
 #: Longest reason kept in a record, in characters.
 MAX_REASON = 1000
 
@@ -76,6 +78,16 @@ def judge(error: Exception, attempts: int) -> Failure:
             code = "error"
     asked = getattr(error, "retry_after", None)
     return Failure(code, words[:MAX_REASON], max(backoff(attempts), asked or 0.0))
+
+
+def given_up(abandoned: int) -> Failure:
+    """Return what to write down of an image that so many workers in a row did not survive."""
+    return Failure(
+        "worker_lost",
+        f"{abandoned} workers in a row ended in the midst of this image, which may need more "
+        "memory or time than a worker has.",
+        None,
+    )
 
 
 def backoff(attempts: int) -> float:

@@ -52,6 +52,9 @@ class SyncRecord(models.Model):
     due_at = models.DateTimeField(null=True)
     #: Attempts at the newest wish so far.
     attempts = models.PositiveIntegerField(default=0)
+    #: How many attempts in a row ended with their worker, nobody knows how. The default in the
+    #: database is for processes that still run the code before this column, during an upgrade.
+    abandoned = models.PositiveSmallIntegerField(default=0, db_default=0)
     #: The worker that has claimed this record, until when.
     lease = models.BigIntegerField(null=True)
     leased_until = models.DateTimeField(null=True)

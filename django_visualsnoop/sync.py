@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,19 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q
 from django.utils import timezone
 
 from django_visualsnoop import wishes
+from django_visualsnoop.claims import Claim, unclaimed, unsettled
 from django_visualsnoop.client.exceptions import (
     ImageRefusedError,
     InvalidImageIdError,
     NotFoundError,
 )
 from django_visualsnoop.collections import collections
-from django_visualsnoop.failures import FIRST_DELAY, Failure, judge
+from django_visualsnoop.failures import (
+    FIRST_DELAY,
+    MAX_ABANDONED,
+    Failure,
+    given_up,
+    judge,
+)
 from django_visualsnoop.locking import lock_free
-from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import field_by_label
 from django_visualsnoop.signals import image_sync_failed, image_synced
 
@@ -43,12 +47,11 @@ if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
 
     from django_visualsnoop.collections.base import BaseCollection
+    from django_visualsnoop.models import SyncRecord
     from django_visualsnoop.options import IndexedField
 
 logger = logging.getLogger(__name__)
 
-#: What a claim outlasts the collection's longest call by, in seconds.
-LEASE_MARGIN = 30.0
 #: How often one call looks again at a record whose row keeps changing while it works.
 MAX_ROUNDS = 5
 
@@ -91,13 +94,23 @@ def bring_home(record_ids: Iterable[str | UUID], *, using: str) -> Outcome:
     waiting = {str(record_id) for record_id in record_ids}
     for _ in range(MAX_ROUNDS):
         by_collection: dict[str, list[str]] = defaultdict(list)
-        for pk, alias in _unsettled(using).filter(pk__in=waiting).values_list("pk", "collection"):
-            by_collection[alias].append(str(pk))
+        alone: list[tuple[int, str, str]] = []
+        wanted = unsettled(using).filter(pk__in=waiting)
+        for record in wanted.only("collection", "leased_until", "attempts"):
+            alias, key = record.collection, str(record.pk)
+            if record.leased_until is None or record.leased_until >= timezone.now():
+                by_collection[alias].append(key)
+            else:
+                # Its last worker ended, perhaps because of it: this one comes to it last, and
+                # takes no other record along.
+                alone.append((record.attempts, alias, key))
         waiting = set()
         for alias, ids in by_collection.items():
             size = _bulk_size(alias)
             for start in range(0, len(ids), size):
                 waiting |= _Batch(alias, ids[start : start + size], using, outcome).run()
+        for _, alias, key in sorted(alone):
+            waiting |= _Batch(alias, [key], using, outcome).run()
         if not waiting:
             return outcome
     outcome.later[FIRST_DELAY] += sorted(waiting)
@@ -110,22 +123,12 @@ def sweep(*, using: str, limit: int | None = None, batch_size: int = 500) -> Out
     started = timezone.now()
     while limit is None or outcome.worked_on < limit:
         size = batch_size if limit is None else min(batch_size, limit - outcome.worked_on)
-        due = _unsettled(using).filter(_unclaimed(), due_at__lte=started).order_by("due_at", "pk")
+        due = unsettled(using).filter(unclaimed(), due_at__lte=started).order_by("due_at", "pk")
         done = bring_home(list(due.values_list("pk", flat=True)[:size]), using=using)
         outcome.add(done)
         if not done.worked_on:
             break  # none left, or other workers have them
     return outcome
-
-
-def _unsettled(using: str) -> QuerySet[SyncRecord]:
-    return SyncRecord.objects.using(using).filter(
-        Q(applied=None) | ~Q(applied=F("generation")), due_at__isnull=False
-    )
-
-
-def _unclaimed() -> Q:
-    return Q(leased_until=None) | Q(leased_until__lt=timezone.now())
 
 
 def _bulk_size(alias: str) -> int:
@@ -153,14 +156,13 @@ class _Image:
 
 
 class _Batch:
-    """One claim on the records of one collection, for as long as one bulk call lasts."""
+    """Records of one collection, claimed for as long as one bulk call lasts."""
 
     def __init__(self, alias: str, record_ids: list[str], using: str, outcome: Outcome) -> None:
         self.alias = alias
-        self.record_ids = record_ids
         self.using = using
         self.outcome = outcome
-        self.token = secrets.randbits(63)
+        self.claim = Claim(record_ids, using=using)
 
     def run(self) -> set[str]:
         """Work on the records; return the ids of those that have changed since."""
@@ -180,7 +182,7 @@ class _Batch:
             again = self._settle_all(images)
         except BaseException:
             # Interrupted or without a database: let others have what this claim holds.
-            self._mine().update(lease=None, leased_until=None, due_at=timezone.now())
+            self.claim.give_back()
             raise
         for image in images:
             if str(image.record.pk) not in again:
@@ -189,34 +191,12 @@ class _Batch:
 
     def _claim(self, collection: BaseCollection | Exception) -> list[SyncRecord]:
         longest_call = 0.0 if isinstance(collection, Exception) else collection.longest_call
-        until = timezone.now() + timedelta(seconds=longest_call + LEASE_MARGIN)
-        wanted = _unsettled(self.using).filter(pk__in=self.record_ids)
-        with transaction.atomic(using=self.using):
-            free = lock_free(wanted.filter(_unclaimed()))
-            wanted.filter(_unclaimed(), pk__in=free).update(
-                lease=self.token,
-                leased_until=until,
-                due_at=until,  # for the sweeper, should this process die
-                attempts=F("attempts") + 1,
-            )
-        claimed = list(self._mine())
-        if len(claimed) < len(self.record_ids):
-            for pk, leased_until in wanted.exclude(lease=self.token).values_list(
-                "pk", "leased_until"
-            ):
-                # Its worker looks again when it is done; this hint is for the case that it dies.
-                wait = (leased_until or until) - timezone.now()
-                self.outcome.later[max(1.0, round(wait.total_seconds()))].append(str(pk))
-        return claimed
-
-    def _mine(self) -> QuerySet[SyncRecord]:
-        return self._records().filter(lease=self.token)
-
-    def _records(self) -> QuerySet[SyncRecord]:
-        return SyncRecord.objects.using(self.using).filter(pk__in=self.record_ids)
-
-    def _record(self, record: SyncRecord) -> QuerySet[SyncRecord]:
-        return SyncRecord.objects.using(self.using).filter(pk=record.pk)
+        records = self.claim.take(longest_call)
+        if len(records) < len(self.claim.record_ids):
+            # Their workers look again when they are done; this hint is in case that they die.
+            for seconds, record_id in self.claim.held_by_others():
+                self.outcome.later[seconds].append(record_id)
+        return records
 
     def _read_rows(self, images: list[_Image]) -> None:
         """Find out what each row says now, one query per model."""
@@ -231,7 +211,9 @@ class _Batch:
                         "Deploy the code that does, or run visualsnoop_reindex --prune."
                     ),
                 )
-            elif field.collection == self.alias:  # else it moved, and leaves this collection
+            elif field.collection != self.alias:
+                pass  # it moved, and leaves this collection
+            elif image.record.abandoned < MAX_ABANDONED or not self._give_up(image, field):
                 by_field[field].append(image)
         for field, members in by_field.items():
             rows = self._rows(field, members)
@@ -247,12 +229,26 @@ class _Batch:
                     image.unwanted = bool(file) and not wanted
                     image.file = file if file and wanted else None
 
-    def _rows(self, field: IndexedField, images: list[_Image]) -> dict[str, Any]:
+    def _give_up(self, image: _Image, field: IndexedField) -> bool:
+        """Fail an image that has ended one worker after the other; false if it has no file."""
+        image.name = self._name(field, image)
+        if image.name:
+            image.failure = given_up(image.record.abandoned)
+        return bool(image.name)
+
+    def _name(self, field: IndexedField, image: _Image) -> str:
+        """Return the name of the file, without loading the row."""
+        return self._stored(field, [image]).values_list(field.name, flat=True).first() or ""
+
+    def _stored(self, field: IndexedField, images: list[_Image]) -> QuerySet[Any]:
         keys = []
         for image in images:
             with suppress(ValidationError):  # no row can have what is no key
                 keys.append(field.key_value(image.record.object_id))
-        rows = field.owner._base_manager.using(self.using).filter(pk__in=keys)
+        return field.owner._base_manager.using(self.using).filter(pk__in=keys)
+
+    def _rows(self, field: IndexedField, images: list[_Image]) -> dict[str, Any]:
+        rows = self._stored(field, images)
         try:
             return {field.object_id(row): row for row in rows}
         except DatabaseError:
@@ -261,7 +257,7 @@ class _Batch:
         except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
             if len(images) == 1:
                 self._note(images[0], error)
-                images[0].name = rows.values_list(field.name, flat=True).first() or ""
+                images[0].name = self._name(field, images[0])
                 return {}
             found = (self._rows(field, [image]) for image in images)
             return {object_id: row for one in found for object_id, row in one.items()}
@@ -330,7 +326,7 @@ class _Batch:
     def _settle_all(self, images: list[_Image]) -> set[str]:
         """Write down how it went; return the ids of records wished for again meanwhile."""
         with transaction.atomic(using=self.using):
-            free = set(lock_free(self._mine()))
+            free = set(lock_free(self.claim.records))
             at_once = [image for image in images if image.record.pk in free]
             again = {str(image.record.pk) for image in at_once if not self._settle(image)}
         # The others wait, one by one, for the wish that someone is writing just now.
@@ -340,53 +336,40 @@ class _Batch:
     def _settle(self, image: _Image) -> bool:
         """Write down how it went; return whether nobody has wished again meanwhile."""
         record = image.record
-        held = self._record(record).filter(lease=self.token)
-        same_wish = held.filter(generation=record.generation)
         if image.failure is not None:
-            settled = self._settle_failure(image, image.failure, same_wish)
+            settled = self._settle_failure(image, image.failure)
         elif image.file is None and not image.unwanted:
-            settled = bool(same_wish.delete()[0])
+            settled = self.claim.delete(record)
         else:
-            settled = bool(
-                same_wish.update(
-                    applied=record.generation,
-                    wanted=not image.unwanted,
-                    due_at=None,
-                    attempts=0,
-                    lease=None,
-                    leased_until=None,
-                    reason_code="",
-                    reason="",
-                    name="" if image.file is None else image.name,
-                    digest=image.digest,
-                    synced_at=timezone.now(),
-                )
+            settled = self.claim.settle(
+                record,
+                applied=record.generation,
+                wanted=not image.unwanted,
+                due_at=None,
+                attempts=0,
+                reason_code="",
+                reason="",
+                name="" if image.file is None else image.name,
+                digest=image.digest,
+                synced_at=timezone.now(),
             )
         if settled:
             self.outcome.agreed += image.failure is None
             return True
-        if not held.update(lease=None, leased_until=None):
+        if not self.claim.release(record):
             # The claim ran out and another worker came: whose picture arrived last, nobody knows.
             wishes.wish_again(record, using=self.using)
         return False
 
-    def _settle_failure(
-        self, image: _Image, failure: Failure, same_wish: QuerySet[SyncRecord]
-    ) -> bool:
-        record = image.record
+    def _settle_failure(self, image: _Image, failure: Failure) -> bool:
         changes: dict[str, Any] = {"due_at": None, "name": image.name, "digest": image.digest}
         if failure.delay is not None:
             changes = {"due_at": timezone.now() + timedelta(seconds=failure.delay)}
-        settled = same_wish.update(
-            lease=None,
-            leased_until=None,
-            reason_code=failure.code,
-            reason=failure.reason,
-            **changes,
-        )
-        if not settled:
+        if not self.claim.settle(
+            image.record, reason_code=failure.code, reason=failure.reason, **changes
+        ):
             return False
-        key = str(record.pk)
+        key = str(image.record.pk)
         if failure.delay is None:
             self.outcome.parked[key] = failure.reason
         else:

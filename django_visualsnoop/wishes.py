@@ -144,7 +144,7 @@ def wish_again(record: SyncRecord, *, using: str) -> None:
     """Wish for what this record asks for, due now, even if the record itself is gone."""
     record.generation = secrets.randbits(63)
     record.wished_at = record.due_at = timezone.now()
-    record.attempts, record.reason_code, record.reason = 0, "", ""
+    record.attempts, record.abandoned, record.reason_code, record.reason = 0, 0, "", ""
     record.lease = record.leased_until = (
         None  # of a record made anew; one that is there keeps its own
     )
@@ -157,7 +157,9 @@ def renew(records: QuerySet[SyncRecord]) -> int:
 
     ``wished_at`` stays: what was asked for then has not come true yet.
     """
-    return records.update(generation=secrets.randbits(63), due_at=timezone.now(), attempts=0)
+    return records.update(
+        generation=secrets.randbits(63), due_at=timezone.now(), attempts=0, abandoned=0
+    )
 
 
 def retry(records: QuerySet[SyncRecord]) -> int:
@@ -201,6 +203,7 @@ _WISHED = (
     "wished_at",
     "due_at",
     "attempts",
+    "abandoned",
     "reason_code",
     "reason",
 )

@@ -1,0 +1,112 @@
+"""Claims: the leases under which workers hold records, and what they may write down."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Case, F, Q, When
+from django.utils import timezone
+
+from django_visualsnoop.failures import backoff
+from django_visualsnoop.locking import lock_free
+from django_visualsnoop.models import SyncRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.models import QuerySet
+
+#: What a lease outlasts the collection's longest call by, in seconds.
+LEASE_MARGIN = 30.0
+
+
+def unsettled(using: str) -> QuerySet[SyncRecord]:
+    """Return the records that do not agree and are not parked."""
+    return SyncRecord.objects.using(using).filter(
+        Q(applied=None) | ~Q(applied=F("generation")), due_at__isnull=False
+    )
+
+
+def unclaimed() -> Q:
+    """Return the condition that no worker holds a record just now."""
+    return Q(leased_until=None) | Q(leased_until__lt=timezone.now())
+
+
+class Claim:
+    """One worker's hold on some records.
+
+    Args:
+        record_ids: what it may claim.
+        using: alias of the database of the records.
+    """
+
+    def __init__(self, record_ids: list[str], *, using: str) -> None:
+        self.record_ids = record_ids
+        self.using = using
+        self.token = secrets.randbits(63)
+
+    @property
+    def records(self) -> QuerySet[SyncRecord]:
+        """What it holds still."""
+        return SyncRecord.objects.using(self.using).filter(pk__in=self.record_ids, lease=self.token)
+
+    def take(self, longest_call: float) -> list[SyncRecord]:
+        """Claim what is unsettled and nobody else's; return it.
+
+        Args:
+            longest_call: how long the collection may take, in seconds.
+        """
+        until = timezone.now() + timedelta(seconds=longest_call + LEASE_MARGIN)
+        wanted = unsettled(self.using).filter(unclaimed(), pk__in=self.record_ids)
+        with transaction.atomic(using=self.using):
+            wanted.filter(pk__in=lock_free(wanted)).update(
+                # First, since MySQL would see the new lease in what comes after it.
+                abandoned=Case(When(lease=None, then=0), default=F("abandoned") + 1),
+                lease=self.token,
+                leased_until=until,
+                due_at=until,  # for the sweeper, should this process die
+                attempts=F("attempts") + 1,
+            )
+        taken = list(self.records)
+        for record in taken:
+            if record.abandoned:  # then it may die again
+                later = until + timedelta(seconds=backoff(record.abandoned))
+                self._held(record).update(due_at=later)
+        return taken
+
+    def held_by_others(self) -> Iterator[tuple[float, str]]:
+        """Yield the records that could not be claimed: seconds to wait for each, and its id."""
+        others = unsettled(self.using).filter(pk__in=self.record_ids).exclude(lease=self.token)
+        now = timezone.now()
+        for record in others.only("leased_until", "due_at"):
+            # Without a lease, it is being wished for just now, and that wish has its own hint.
+            until = record.leased_until or now + timedelta(seconds=LEASE_MARGIN)
+            wait = max(until, record.due_at or now) - now
+            yield max(1.0, round(wait.total_seconds())), str(record.pk)
+
+    def settle(self, record: SyncRecord, **changes: Any) -> bool:
+        """Write down how it went and let go, unless somebody has wished again meanwhile."""
+        return bool(
+            self._same_wish(record).update(lease=None, leased_until=None, abandoned=0, **changes)
+        )
+
+    def delete(self, record: SyncRecord) -> bool:
+        """Delete the record, unless somebody has wished again meanwhile."""
+        return bool(self._same_wish(record).delete()[0])
+
+    def release(self, record: SyncRecord) -> bool:
+        """Let go of one record; false if the claim on it ran out and another worker came."""
+        return bool(self._held(record).update(lease=None, leased_until=None))
+
+    def give_back(self) -> None:
+        """Let others have, now, what it holds still."""
+        self.records.update(lease=None, leased_until=None, due_at=timezone.now())
+
+    def _held(self, record: SyncRecord) -> QuerySet[SyncRecord]:
+        return SyncRecord.objects.using(self.using).filter(pk=record.pk, lease=self.token)
+
+    def _same_wish(self, record: SyncRecord) -> QuerySet[SyncRecord]:
+        return self._held(record).filter(generation=record.generation)

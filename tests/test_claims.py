@@ -1,0 +1,162 @@
+"""Workers that end in the midst of their work, and what becomes of the records they held."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.utils import timezone
+
+from django_visualsnoop.claims import LEASE_MARGIN, Claim
+from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.failures import MAX_ABANDONED
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.sync import Outcome, bring_home, sweep
+from django_visualsnoop.wishes import retry
+from tests.collections.contract import image
+from tests.fixtures import picture, product, record_of
+from tests.testapp.models import Product
+
+pytestmark = pytest.mark.django_db
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+State = SyncRecord.State
+
+
+class WorkerDiedError(BaseException):
+    """A worker that ends here, and does nothing any more."""
+
+
+@pytest.fixture
+def poison(recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let scene 9 end every worker that adds it."""
+    add_image = RecorderCollection.add_image
+
+    def deadly(self: RecorderCollection, content: Any, *args: Any, **kwargs: Any) -> Any:
+        if content == image(9):
+            raise WorkerDiedError
+        return add_image(self, content, *args, **kwargs)
+
+    monkeypatch.setattr(RecorderCollection, "add_image", deadly)
+    monkeypatch.setattr(Claim, "give_back", lambda self: None)
+
+
+def later(by: float = 0.0) -> None:
+    """Let so many seconds pass, and every lease run out."""
+    past = timezone.now() - timedelta(seconds=1)
+    for record in SyncRecord.objects.exclude(leased_until=None):
+        SyncRecord.objects.filter(pk=record.pk).update(leased_until=past)
+    for record in SyncRecord.objects.exclude(due_at=None):
+        assert record.due_at is not None
+        due_at = record.due_at - timedelta(seconds=by)
+        SyncRecord.objects.filter(pk=record.pk).update(due_at=due_at)
+
+
+def dying(work: Callable[[], Outcome]) -> None:
+    with pytest.raises(WorkerDiedError):
+        work()
+
+
+def die(times: int) -> None:
+    for _ in range(times):
+        dying(lambda: sweep(using="default"))
+        later(by=10_000)
+
+
+@pytest.mark.usefixtures("poison")
+def test_a_picture_that_ends_its_worker_takes_no_others_along(recorder: RecorderCollection) -> None:
+    bad, good, fine = product(9), product(1), product(2)
+    die(2)  # once with all of them, then alone
+    with suppress(WorkerDiedError):
+        bring_home(SyncRecord.objects.values_list("pk", flat=True), using="default")
+    assert record_of(good).state == record_of(fine).state == State.AGREES
+    assert set(recorder.images.values()) == {image(1), image(2)}
+    record = record_of(bad)
+    assert record.state == State.WAITING
+    # What is counted outlives those who counted.
+    assert record.attempts == record.abandoned + 1 >= 2
+    assert record_of(good).abandoned == 0
+
+
+@pytest.mark.usefixtures("poison", "recorder")
+def test_a_picture_that_ends_every_worker_is_parked() -> None:
+    row = product(9)
+    die(MAX_ABANDONED)
+    assert sweep(using="default").parked
+    record = record_of(row)
+    assert record.state == State.PARKED
+    assert record.reason_code == "worker_lost"
+    assert record.reason.startswith(f"{MAX_ABANDONED} workers in a row")
+    assert record.name == row.photo.name
+    assert record.lease is None
+    assert sweep(using="default").worked_on == 0
+
+
+@pytest.mark.usefixtures("poison")
+def test_a_parked_one_is_tried_again_when_someone_asks(recorder: RecorderCollection) -> None:
+    row = product(9)
+    die(MAX_ABANDONED)
+    sweep(using="default")
+    assert retry(SyncRecord.objects.all()) == 1
+    dying(lambda: sweep(using="default"))
+    row.photo = picture(1)
+    row.save()
+    assert record_of(row).abandoned == 0
+    later()
+    sweep(using="default")
+    assert record_of(row).state == State.AGREES
+    assert list(recorder.images.values()) == [image(1)]
+
+
+@pytest.mark.usefixtures("poison")
+def test_a_row_without_the_picture_is_followed_however_many_died(
+    recorder: RecorderCollection,
+) -> None:
+    row = product(9)
+    die(MAX_ABANDONED)
+    Product.objects.filter(pk=row.pk)._raw_delete("default")
+    sweep(using="default")
+    assert not SyncRecord.objects.exists()
+
+
+@pytest.mark.usefixtures("poison", "recorder")
+def test_waits_after_deaths_grow() -> None:
+    row = product(9)
+    lease = RecorderCollection.longest_call + LEASE_MARGIN
+    waits = []
+    for _ in range(3):
+        dying(lambda: sweep(using="default"))
+        due_at = record_of(row).due_at
+        assert due_at is not None
+        waits.append((due_at - timezone.now()).total_seconds() - lease)
+        later(by=10_000)
+    first, second, third = waits
+    assert first <= 0
+    assert 2 < second <= 5
+    assert 4.5 < third <= 10
+
+
+def test_a_worker_that_survives_ends_the_row_of_deaths(recorder: RecorderCollection) -> None:
+    row = product()
+    SyncRecord.objects.update(
+        abandoned=MAX_ABANDONED - 2, lease=1, leased_until=timezone.now() - timedelta(seconds=1)
+    )
+    with recorder.failing(RuntimeError("busy")):
+        sweep(using="default")
+    record = record_of(row)
+    assert record.state == State.RETRYING
+    assert record.abandoned == 0
+
+
+def test_a_claim_that_was_given_back_is_no_death(recorder: RecorderCollection) -> None:
+    row = product()
+    SyncRecord.objects.update(abandoned=3)
+    claim = Claim([str(record_of(row).pk)], using="default")
+    (record,) = claim.take(longest_call=1)
+    assert record.abandoned == 0
+    claim.give_back()
+    assert record_of(row).lease is None
