@@ -38,6 +38,7 @@ from django_visualsnoop.failures import (
 from django_visualsnoop.locking import lock_free
 from django_visualsnoop.options import field_by_label
 from django_visualsnoop.signals import image_sync_failed, image_synced
+from django_visualsnoop.upgrading import renew_outdated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -118,16 +119,21 @@ def bring_home(record_ids: Iterable[str | UUID], *, using: str) -> Outcome:
 
 
 def sweep(*, using: str, limit: int | None = None, batch_size: int = 500) -> Outcome:
-    """Bring home every record that is due, the longest due first; at most ``limit`` of them."""
+    """Bring home every record that is due, the longest due first; at most ``limit`` of them.
+
+    Once none is left, images that an older version described are added again, up to the limit.
+    """
     outcome = Outcome()
-    started = timezone.now()
+    started = due_before = timezone.now()
     while limit is None or outcome.worked_on < limit:
         size = batch_size if limit is None else min(batch_size, limit - outcome.worked_on)
-        due = unsettled(using).filter(unclaimed(), due_at__lte=started).order_by("due_at", "pk")
+        due = unsettled(using).filter(unclaimed(), due_at__lte=due_before).order_by("due_at", "pk")
         done = bring_home(list(due.values_list("pk", flat=True)[:size]), using=using)
         outcome.add(done)
-        if not done.worked_on:
-            break  # none left, or other workers have them
+        if not done.worked_on:  # none left, or other workers have them
+            if not renew_outdated(using=using, limit=size, before=started):
+                break
+            due_before = timezone.now()
     return outcome
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.models import QuerySet
+    from django.db.models import Q, QuerySet
 
     from django_visualsnoop.models import SyncRecord
     from django_visualsnoop.options import IndexedField
@@ -177,13 +177,27 @@ def retry(records: QuerySet[SyncRecord]) -> int:
     state = SyncRecord.State
     failed = SyncRecord.in_state(state.PARKED) | SyncRecord.in_state(state.RETRYING)
     with transaction.atomic(using=records.db):
-        ids = lock_free(records.filter(failed))
+        ids = renew_free(records, failed)
+        hint_on_commit(ids, records.db)
+    return len(ids)
+
+
+def renew_free(records: QuerySet[SyncRecord], condition: Q) -> list[UUID]:
+    """Wish again, as ``renew`` does, without waiting for anyone; return the records' ids.
+
+    Args:
+        records: sync records of one database; those that someone is changing are left out.
+        condition: what must be true of a record, now and when it is written.
+    """
+    from django_visualsnoop.models import SyncRecord
+
+    with transaction.atomic(using=records.db):
+        ids = lock_free(records.filter(condition))
         for start in range(0, len(ids), BATCH_SIZE):
             # The condition again: a new wish may have come meanwhile.
             chunk = ids[start : start + BATCH_SIZE]
-            renew(SyncRecord.objects.using(records.db).filter(failed, pk__in=chunk))
-        hint_on_commit(ids, records.db)
-    return len(ids)
+            renew(SyncRecord.objects.using(records.db).filter(condition, pk__in=chunk))
+    return ids
 
 
 def hint_on_commit(record_ids: Iterable[UUID], using: str) -> None:

@@ -252,3 +252,11 @@ class BaseCollection(ABC):
                 if (first, second) not in seen:
                     seen.add((first, second))
                     yield Pair(first, second, match["rank"], match.get("similarity"))
+
+    def iter_outdated(self) -> Iterator[str]:
+        """Yield the ids of images that no search finds until they are added again.
+
+        Such are those that an older version of the backend described. The sweeper adds them
+        again; each of its runs asks, so this must cost little when there are none.
+        """
+        return iter(())

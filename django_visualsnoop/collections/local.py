@@ -243,6 +243,9 @@ class LocalCollection(BaseCollection):
         for pair in self._gallery.pairs(min_similarity, touching):
             yield Pair(*pair)
 
+    def iter_outdated(self) -> Iterator[str]:
+        return self._gallery.outdated()
+
 
 def _has_extra() -> bool:
     return all(importlib.util.find_spec(name) for name in ("PIL", "numpy"))

@@ -242,8 +242,8 @@ def _warn_of_unusable(collection_id: str, images: _Images, before: int) -> None:
         return
     logger.warning(
         "Collection %s holds %d images of another version of the descriptor and %d broken ones; "
-        "no search finds them until they are added again. "
-        "Type: python manage.py visualsnoop_reindex",
+        "no search finds them until they are added again. The sweeper does so with those of an "
+        "older version; for all at once, type: python manage.py visualsnoop_reindex",
         collection_id,
         len(images.outdated),
         len(images.broken),

@@ -165,6 +165,15 @@ class Gallery:
             first, second = sorted((first_id, second_id))
             yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
 
+    def outdated(self) -> Iterator[str]:
+        """Yield the ids of images that an older version described.
+
+        Not those of a newer one: while an upgrade is under way, old processes must not undo
+        what new ones do.
+        """
+        for version in range(1, describe.VERSION):
+            yield from self.store.of_version(version)
+
     def _query(
         self,
         probes: NDArray[np.int8],

@@ -70,6 +70,7 @@ class IndexedImage(models.Model):
             models.Index(
                 fields=["collection", "-image_time", "-id"], name="visualsnoop_engine_list"
             ),
+            models.Index(fields=["collection", "version", "id"], name="visualsnoop_engine_version"),
         ]
 
     def __str__(self) -> str:

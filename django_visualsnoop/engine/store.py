@@ -14,7 +14,7 @@ from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.publish import publish_on_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from django.db.models import QuerySet
 
@@ -47,6 +47,8 @@ class Page(NamedTuple):
     next_image_id: str | None
 
 
+#: Rows read at a time.
+_PAGE = 1000
 _CONTENT = ["vector", "version", "digest", "width", "height"]
 _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
 
@@ -197,6 +199,14 @@ class Store:
             raise _missing(image_id)
         pk, collection_id, image_time = found
         return pk, Stored(collection_id, image_id, image_time)
+
+    def of_version(self, version: int) -> Iterator[str]:
+        """Yield the ids of the images whose vector is of this version; one query a page."""
+        after = 0
+        images = self._images.filter(version=version, deleted__isnull=True).order_by("pk")
+        while page := list(images.filter(pk__gt=after).values_list("pk", "image_id")[:_PAGE]):
+            yield from (image_id for _, image_id in page)
+            after = page[-1][0]
 
     def page(self, start: str | None, size: int) -> Page:
         """Return images, newest first.

@@ -1,0 +1,161 @@
+"""Images that an older version of the descriptor described, in the embedded engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from django_visualsnoop.client.exceptions import TransportError
+from django_visualsnoop.collections import collections
+from django_visualsnoop.engine import describe, follow
+from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.sync import sweep
+from tests.fixtures import lose, picture, product, record_of
+from tests.testapp.models import Article, Product
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_django import DjangoAssertNumQueries
+
+    from django_visualsnoop.collections.recorder import RecorderCollection
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
+
+State = SyncRecord.State
+OLD, NEW = describe.VERSION, describe.VERSION + 1
+
+
+@pytest.fixture
+def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it to go on as a new process does, with a descriptor that sees other things."""
+
+    def release() -> None:
+        original = describe.describe
+
+        def described(pixels: Any) -> Any:
+            return original(pixels)[::-1].copy()
+
+        monkeypatch.setattr(describe, "VERSION", NEW)
+        monkeypatch.setattr(describe, "describe", described)
+        monkeypatch.setattr(describe, "probes", lambda pixels: described(pixels)[None])
+        follow._memories.clear()
+
+    return release
+
+
+def found(row: Product) -> set[Product]:
+    return set(Product.objects.similar_to(row.photo.path)) - {row}
+
+
+def versions() -> list[int]:
+    return sorted(IndexedImage.objects.values_list("version", flat=True))
+
+
+def test_the_sweeper_describes_them_again_while_searches_go_on(upgrade: Callable[[], None]) -> None:
+    rows = [product(1) for _ in range(5)]
+    sweep(using="default")
+    assert found(rows[0]) == set(rows[1:])
+    upgrade()
+    assert found(rows[0]) == set()
+    done: set[Product] = set()
+    while len(done) < 5:
+        assert sweep(using="default", limit=2).agreed in (1, 2)
+        # No answer has an image of the old version in it, and each has all of the new one.
+        done = set(Product.objects.similar_to(rows[0].photo.path))
+        assert len(done) == versions().count(NEW)
+        for row in done:
+            assert record_of(row).state == State.AGREES
+    assert found(rows[0]) == set(rows[1:])
+    assert sweep(using="default").worked_on == 0
+
+
+def test_what_is_due_comes_first(upgrade: Callable[[], None]) -> None:
+    product(1)
+    sweep(using="default")
+    upgrade()
+    new = product(2)
+    sweep(using="default", limit=1)
+    assert record_of(new).state == State.AGREES
+    assert versions() == [OLD, NEW]
+    sweep(using="default", limit=1)
+    assert versions() == [NEW, NEW]
+
+
+def test_every_field_of_every_model_is_upgraded(upgrade: Callable[[], None]) -> None:
+    Article.objects.create(cover=picture(1), thumbnail=picture(2))
+    product(3)
+    sweep(using="default")
+    upgrade()
+    assert sweep(using="default", batch_size=2).agreed == 3
+    assert versions() == [NEW] * 3
+
+
+def test_an_older_process_leaves_newer_images_alone(upgrade: Callable[[], None]) -> None:
+    row = product(1)
+    sweep(using="default")
+    IndexedImage.objects.update(version=NEW)
+    assert sweep(using="default").worked_on == 0
+    assert versions() == [NEW]
+    assert record_of(row).state == State.AGREES
+
+
+def test_one_whose_file_is_gone_is_parked_and_leaves_the_collection(
+    upgrade: Callable[[], None],
+) -> None:
+    row = product(1)
+    sweep(using="default")
+    lose(row.photo)
+    upgrade()
+    sweep(using="default")
+    assert record_of(row).state == State.PARKED
+    assert versions() == [OLD]  # its tombstone
+    assert sweep(using="default").worked_on == 0
+
+
+def test_one_without_a_record_is_left_alone(upgrade: Callable[[], None]) -> None:
+    collections["default"].add_image(picture(1), "by hand")
+    collections["default"].add_image(picture(1), "testapp.product.photo:77")
+    upgrade()
+    assert sweep(using="default").worked_on == 0
+    assert versions() == [OLD, OLD]
+
+
+def test_looking_for_them_costs_one_query_a_version(
+    upgrade: Callable[[], None], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    product(1)
+    sweep(using="default")
+    with django_assert_num_queries(0):
+        assert list(collections["default"].iter_outdated()) == []
+    upgrade()
+    sweep(using="default")
+    with django_assert_num_queries(1):
+        assert list(collections["default"].iter_outdated()) == []
+
+
+def test_one_that_stays_outdated_does_not_keep_the_sweeper_busy(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = product(1)
+    sweep(using="default")
+    image_id = record_of(row).image_id
+    monkeypatch.setattr(type(recorder), "iter_outdated", lambda self: iter([image_id]))
+    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").agreed == 1
+
+
+def test_a_collection_that_cannot_say_so_does_not_stop_the_sweeper(
+    recorder: RecorderCollection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def down(self: RecorderCollection) -> None:
+        raise TransportError("no answer")
+
+    product(1)
+    monkeypatch.setattr(type(recorder), "iter_outdated", down)
+    assert sweep(using="default").agreed == 1
+    assert "did not say which images are outdated" in caplog.text
