@@ -1,10 +1,131 @@
+"""Every schema that was ever released can be upgraded with what is in it, and be used after."""
+
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
 import pytest
+from django.apps import apps
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+
+from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.sync import sweep
+from tests.fixtures import picture, product, record_of
+from tests.testapp.models import Product
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.migrations.state import StateApps
+
+APPS = ("visualsnoop", "visualsnoop_engine")
+
+
+def schemas() -> list[tuple[str, str]]:
+    """Return every migration that another one follows, as app and name."""
+    loader = MigrationLoader(None)
+    leaves = set(loader.graph.leaf_nodes())
+    return sorted(key for key in loader.disk_migrations if key[0] in APPS and key not in leaves)
+
+
+def migrate(*targets: tuple[str, str]) -> StateApps:
+    executor = MigrationExecutor(connection)
+    executor.migrate(list(targets))
+    return MigrationExecutor(connection).loader.project_state(list(targets)).apps
+
+
+@pytest.fixture
+def latest() -> Iterator[list[tuple[str, str]]]:
+    """The newest migrations, to which the database returns."""
+    leaves = [leaf for leaf in MigrationLoader(None).graph.leaf_nodes() if leaf[0] in APPS]
+    yield leaves
+    migrate(*leaves)
 
 
 @pytest.mark.django_db
 def test_the_migrations_make_the_models(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("makemigrations", "visualsnoop", "visualsnoop_engine", check=True, dry_run=True)
+    call_command("makemigrations", *APPS, check=True, dry_run=True)
     assert "No changes detected" in capsys.readouterr().out
+
+
+def test_there_are_earlier_schemas_to_upgrade_from() -> None:
+    assert {app for app, _ in schemas()} == set(APPS)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("media")
+@pytest.mark.parametrize("schema", schemas(), ids="-".join)
+def test_an_earlier_schema_is_upgraded_with_its_rows(
+    schema: tuple[str, str], latest: list[tuple[str, str]]
+) -> None:
+    done, waiting = product(1), product(2)
+    sweep(using="default")
+    waiting.photo = picture(3)
+    waiting.save()
+    before = {model: _rows(model) for model in (SyncRecord, IndexedImage)}
+
+    migrate(schema)  # what it does not have is lost
+    there = set(connection.introspection.table_names())
+    assert {model._meta.db_table for model in before} <= there
+    migrate(*latest)
+
+    for model, rows in before.items():
+        assert _rows(model) == rows
+    assert record_of(done).state == SyncRecord.State.AGREES
+    assert record_of(waiting).state == SyncRecord.State.WAITING
+    assert sweep(using="default").agreed == 1
+    assert set(Product.objects.similar_to(done.photo.path)) == {done}
+    again = product(1)
+    sweep(using="default")
+    assert set(Product.objects.similar_to(done)) == {again}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("media")
+@pytest.mark.parametrize("schema", schemas(), ids="-".join)
+def test_processes_of_the_earlier_code_go_on_saving(
+    schema: tuple[str, str], latest: list[tuple[str, str]]
+) -> None:
+    """While the new release is rolled out, the old one writes into the new tables."""
+    app, _ = schema
+    old = migrate(schema)
+    migrate(*latest)
+    for new in apps.get_app_config(app).get_models():
+        try:
+            model = old.get_model(app, new.__name__)
+        except LookupError:
+            continue  # it came later
+        fields = model._meta.concrete_fields
+        row = model._base_manager.create(
+            **{field.attname: _value(field) for field in fields if not field.null}
+        )
+        assert model._base_manager.filter(pk=row.pk).exists()
+
+
+def _rows(model: type[Any]) -> list[dict[str, Any]]:
+    def plain(value: object) -> object:
+        return bytes(value) if isinstance(value, memoryview) else value
+
+    rows = model._base_manager.order_by("pk").values()
+    return [{name: plain(value) for name, value in row.items()} for row in rows]
+
+
+#: What a column without a default takes.
+_VALUES: dict[str, Any] = {
+    "BinaryField": b"0",
+    "BooleanField": True,
+    "DateTimeField": datetime(2026, 1, 1, tzinfo=UTC),
+    "UUIDField": UUID(int=1),
+}
+
+
+def _value(field: Any) -> Any:
+    if field.has_default():
+        return field.get_default()
+    return _VALUES.get(field.get_internal_type(), "1")
