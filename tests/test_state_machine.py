@@ -6,6 +6,7 @@ examples each time, as many as it says, and fails unless the rare states were re
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ RARE = (
 @pytest.mark.django_db(transaction=True)
 def test_models_and_collections_agree(settings_: Settings, media: Path) -> None:
     SyncMachine.reached.clear()
+    if LONG_RUN is not None:
+        faulthandler.cancel_dump_traceback_later()  # it may well take longer than any other test
     try:
         run_state_machine_as_test(
             SyncMachine,
