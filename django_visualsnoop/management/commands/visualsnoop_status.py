@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from django_visualsnoop.management.progress import duration
+from django_visualsnoop.durations import duration
 from django_visualsnoop.management.selection import add_database_argument, check_tables
 from django_visualsnoop.status import failing, statuses
 
