@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
 from django.db import connections
@@ -19,6 +18,7 @@ from django_visualsnoop.health import CODES, MAX_DELAY, MIN_ATTEMPTS, Health, Pr
 from django_visualsnoop.models import SyncRecord
 from tests.down import PASSWORD, TABLE, database_down, lose_connection, tables_gone
 from tests.fixtures import lose, product, record_of
+from tests.records import ago, failing, records
 
 if TYPE_CHECKING:
     from django_visualsnoop.collections.recorder import RecorderCollection
@@ -31,41 +31,12 @@ without_a_transaction = pytest.mark.django_db(transaction=True, databases=["defa
 QUERIES = 3
 
 
-def ago(seconds: float) -> Any:
-    return timezone.now() - timedelta(seconds=seconds)
-
-
 def only(found: Health) -> Problem:
     assert not found.ok
     (problem,) = found.problems
     assert problem.code in CODES
     assert problem.hint
     return problem
-
-
-def records(count: int, **values: object) -> list[SyncRecord]:
-    """Write records that wait, without rows."""
-    now = timezone.now()
-    made: dict[str, Any] = {
-        "collection": "default",
-        "model": "testapp.product",
-        "field": "photo",
-        "wanted": True,
-        "generation": 1,
-        "wished_at": now,
-        "due_at": now,
-        **values,
-    }
-    return SyncRecord.objects.bulk_create(
-        SyncRecord(id=uuid4(), object_id=str(n), image_id=f"testapp.product.photo:{n}", **made)
-        for n in range(count)
-    )
-
-
-def failing(count: int = 1, code: str = "unreachable", **values: object) -> list[SyncRecord]:
-    """Write records that have failed often enough and will be tried again."""
-    late = {"due_at": timezone.now() + timedelta(minutes=5), "attempts": MIN_ATTEMPTS}
-    return records(count, **{**late, "reason_code": code, "reason": "because", **values})
 
 
 def test_all_is_well(recorder: RecorderCollection) -> None:
