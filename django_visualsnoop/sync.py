@@ -33,7 +33,7 @@ from django_visualsnoop.failures import FIRST_DELAY, Failure, judge
 from django_visualsnoop.locking import lock_free
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import field_by_label
-from django_visualsnoop.signals import image_sync_failed, image_synced
+from django_visualsnoop.signals import image_sync_failed, image_synced, swept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,6 +115,14 @@ def sweep(*, using: str, limit: int | None = None, batch_size: int = 500) -> Out
         outcome.add(done)
         if not done.worked_on:
             break  # none left, or other workers have them
+    swept.send_robust(
+        sender=None,
+        using=using,
+        agreed=outcome.agreed,
+        retrying=len(outcome.retrying),
+        parked=len(outcome.parked),
+        seconds=(timezone.now() - started).total_seconds(),
+    )
     return outcome
 
 
