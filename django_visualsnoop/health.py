@@ -258,8 +258,8 @@ def _refused(using: str, error: Error) -> Problem:
         )
     except Error:
         gone = False
-    finally:
-        connection.close_if_unusable_or_obsolete()  # the next probe begins afresh
+    if not connection.in_atomic_block:  # in which it is not ours to close
+        connection.close_if_unusable_or_obsolete()  # so that the next probe begins afresh
     if gone:
         return Problem(
             MIGRATIONS,

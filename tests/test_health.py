@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
@@ -203,6 +203,17 @@ def test_a_connection_that_was_lost_is_made_anew_by_the_next_probe() -> None:
     lose_connection("other", by="default")
     assert only(health("other")).code == "database"
     assert health("other").ok
+
+
+def test_a_transaction_of_the_callers_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(using: str) -> None:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    before = connections["default"].connection
+    monkeypatch.setattr(module, "unapplied", refuse)
+    assert only(health()).code == "database"
+    assert connections["default"].connection is before
+    assert SyncRecord.objects.count() == 0
 
 
 def test_an_alias_that_does_not_exist_is_the_callers_mistake() -> None:
