@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 MAX_DELAY = 600.0
 #: How often in a row a record must have failed to count.
 MIN_ATTEMPTS = 3
-#: Records looked at among those that are due, and among those that will be. A count that
-#: comes to as many is a lower bound.
+#: Records looked at among those that are due, and among those that will be; of more of them,
+#: counts are lower bounds.
 SAMPLE = 500
 #: Longest reason quoted, in characters.
 MAX_QUOTE = 200
@@ -141,6 +141,10 @@ class _Sample:
         self._later = _fetch(records.filter(due_at__gt=now).order_by("-due_at"))
 
     @property
+    def _is_cut(self) -> bool:
+        return SAMPLE in (len(self._due), len(self._later))
+
+    @property
     def late(self) -> float:
         return (self.now - self._due[0].due_at).total_seconds() if self._due else 0.0
 
@@ -149,15 +153,17 @@ class _Sample:
         count = sum(record.due_at < limit for record in self._due)
         if not count:
             return
-        arguments = "" if self.using == "default" else f' and "args": ("{self.using}",)'
+        entry = {"task": "django_visualsnoop.sync_all", "schedule": 60.0}
+        if self.using != "default":
+            entry["args"] = (self.using,)
         yield Problem(
             OVERDUE,
-            f"{_records(count)} due for longer than {duration(max_delay)}, the first for "
-            f"{duration(self.late)}: the workers and the sweeper do not run or cannot keep up.",
-            "Look whether a worker answers (celery -A PROJECT inspect ping), and whether "
-            'CELERY_BEAT_SCHEDULE has an entry with "task": "django_visualsnoop.sync_all"'
-            f"{arguments} and beat runs, or cron. To catch up by hand, type: "
-            f"python manage.py visualsnoop_sync --database {self.using}",
+            f"{_records(count, 'is', 'are', more=count == SAMPLE)} due for longer than "
+            f"{duration(max_delay)}, the first for {duration(self.late)}: the workers and the "
+            "sweeper do not run or cannot keep up.",
+            "Look whether workers answer (celery -A PROJECT inspect ping) and whether cron or "
+            f"beat runs the sweeper; beat needs {entry} in CELERY_BEAT_SCHEDULE. To catch up by "
+            f"hand, type: python manage.py visualsnoop_sync --database {self.using}",
             count,
         )
 
@@ -179,9 +185,10 @@ class _Sample:
             waits = (self.now - example.wished_at).total_seconds()
             yield Problem(
                 code,
-                f"{_records(len(found), 'has', 'have')} failed {min_attempts} times in a row or "
-                f"more ({code}) in {', '.join(map(repr, aliases))}, such as {example.image_id}, "
-                f"wished for {duration(max(0.0, waits))} ago: {reasons.get(example.pk, '')}",
+                f"{_records(len(found), 'has', 'have', more=self._is_cut)} failed at least "
+                f"{min_attempts} times in a row ({code}) in {', '.join(map(repr, aliases))}, "
+                f"such as {example.image_id}, wished for {duration(max(0.0, waits))} ago: "
+                f"{reasons.get(example.pk, '')}",
                 f"{_HINTS[code]} They are tried again within an hour; at once if you type: "
                 f"python manage.py visualsnoop_reindex --missing --database {self.using}",
                 len(found),
@@ -212,10 +219,10 @@ def _fetch(records: QuerySet[SyncRecord]) -> list[_Due]:
     return [_Due(*row) for row in records.values_list(*_Due._fields)[:SAMPLE]]
 
 
-def _records(count: int, one: str = "is", many: str = "are") -> str:
-    if count == 1:
+def _records(count: int, one: str, many: str, *, more: bool) -> str:
+    if count == 1 and not more:
         return f"1 record {one}"
-    return f"{count:,}{' or more' if count >= SAMPLE else ''} records {many}"
+    return f"{count:,}{' or more' if more else ''} records {many}"
 
 
 def _failed(using: str, max_failed: int) -> Iterator[Problem]:
@@ -224,7 +231,7 @@ def _failed(using: str, max_failed: int) -> Iterator[Problem]:
     if count > max_failed:
         yield Problem(
             FAILED,
-            f"More than {max_failed:,} records have failed for good, for reasons of their "
+            f"More records than {max_failed:,} have failed for good, for reasons of their "
             "pictures or files.",
             "For the reasons, type: "
             f"python manage.py visualsnoop_status --failed --database {using}",
@@ -236,8 +243,8 @@ def _unmigrated(using: str, missing: list[str]) -> Problem:
     labels = sorted({name.partition(".")[0] for name in missing})
     return Problem(
         MIGRATIONS,
-        f"The database {using!r} lacks {len(missing)} migrations: {', '.join(missing)}. What "
-        "else is wrong cannot be told before.",
+        f"The database {using!r} lacks migrations: {', '.join(missing)}. What else is wrong "
+        "cannot be told before.",
         "Type: "
         + " && ".join(f"python manage.py migrate {label} --database {using}" for label in labels),
         len(missing),

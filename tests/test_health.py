@@ -62,12 +62,14 @@ def test_records_that_nobody_works_on() -> None:
     problem = only(found)
     assert (problem.code, problem.count) == ("overdue", 3)
     assert "3 records are due for longer than 10 min, the first for 2 h 0 min" in problem.message
-    assert '"task": "django_visualsnoop.sync_all"' in problem.hint
+    assert "{'task': 'django_visualsnoop.sync_all', 'schedule': 60.0}" in problem.hint
     assert "python manage.py visualsnoop_sync --database default" in problem.hint
     assert found.late is not None
     assert found.late >= 2 * 3600
     assert health(max_delay=3 * 3600).ok
     assert only(health(max_delay=3600)).message.startswith("1 record is due")
+    SyncRecord.objects.all()[0].save(using="other")
+    assert "'args': ('other',)" in only(health("other", max_delay=-1)).hint
 
 
 def test_a_record_that_a_worker_has_claimed_is_not_overdue(recorder: RecorderCollection) -> None:
@@ -81,7 +83,7 @@ def test_failures_that_are_not_the_pictures_own(code: str) -> None:
     (first,) = failing(1, code, wished_at=ago(1500), collection="archive", reason="x" * 900)
     problem = only(health())
     assert (problem.code, problem.count) == (code, 3)
-    assert f"3 records have failed 3 times in a row or more ({code})" in problem.message
+    assert f"3 records have failed at least 3 times in a row ({code})" in problem.message
     assert f"in 'archive', 'default', such as {first.image_id}, wished for 25 min ago" in (
         problem.message
     )
@@ -139,7 +141,7 @@ def test_a_picture_that_is_none_is_no_problem_unless_asked(recorder: RecorderCol
     assert health(max_failed=2).ok
     problem = only(health(max_failed=1))
     assert (problem.code, problem.count) == ("failed", 2)
-    assert "More than 1 records have failed for good" in problem.message
+    assert "More records than 1 have failed for good" in problem.message
     assert "visualsnoop_status --failed --database default" in problem.hint
     SyncRecord.objects.all()[0].delete()
     assert health(max_failed=1).ok
@@ -155,7 +157,7 @@ def test_a_database_behind_its_migrations() -> None:
     recorder.migration_qs.filter(app="visualsnoop", name="0001_initial").delete()
     problem = only(health("other"))
     assert (problem.code, problem.count) == ("migrations", 1)
-    assert "'other' lacks 1 migrations: visualsnoop.0001_initial" in problem.message
+    assert "'other' lacks migrations: visualsnoop.0001_initial" in problem.message
     assert "python manage.py migrate visualsnoop --database other" in problem.hint
     assert health("default").ok
 
@@ -244,9 +246,14 @@ def test_no_more_records_are_read_than_it_takes(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "SAMPLE", 3)
     records(1, due_at=ago(9000))
     records(5, due_at=ago(7200))
-    failing(5)
+    failing(5, due_at=timezone.now() + timedelta(minutes=9))
+    failing(5, "authentication")
     overdue, unreachable = health().problems
     assert (overdue.count, unreachable.count) == (3, 3)
     assert overdue.message.startswith("3 or more records are due")
     assert "the first for 2 h 30 min" in overdue.message
     assert unreachable.message.startswith("3 or more records have failed")
+    SyncRecord.objects.filter(reason_code="unreachable", object_id__gt="0").delete()
+    counts = {one.code: one.message.partition(" have")[0] for one in health().problems}
+    assert counts["unreachable"] == "1 or more records"
+    assert counts["authentication"] == "2 or more records"

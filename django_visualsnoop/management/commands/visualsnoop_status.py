@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
 from django_visualsnoop.durations import duration
-from django_visualsnoop.health import DATABASE, MAX_DELAY, MIGRATIONS, MIN_ATTEMPTS, health
+from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health
 from django_visualsnoop.management.selection import add_database_argument, positive
 from django_visualsnoop.status import failing, statuses
 
@@ -74,10 +74,9 @@ class Command(BaseCommand):
         found = health(
             database, max_delay=max_delay, min_attempts=min_attempts, max_failed=max_failed
         )
-        # Of a database that cannot tell, no more is asked.
-        silent = any(problem.code in (DATABASE, MIGRATIONS) for problem in found.problems)
-        fields = None if check or silent else statuses(database)
-        failures = list(failing(database)) if failed and not silent else None
+        silent = found.late is None  # no more is asked of a database that cannot tell
+        fields = None if check else [] if silent else statuses(database)
+        failures = None if not failed else [] if silent else list(failing(database))
         if options["json"]:
             told = _told(found, fields, failures)
             self.stdout.write(json.dumps(told, cls=DjangoJSONEncoder, indent=2))
@@ -102,7 +101,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Nothing is down in {found.using!r}.")
         for status in fields or ():
             self._print_field(status)
-        if fields == []:
+        if fields == [] and found.late is not None:
             self.stdout.write("No model is indexed.")
         for record in failures or ():
             self.stdout.write(f"{record.image_id} ({record.state.label}): {record.reason}")

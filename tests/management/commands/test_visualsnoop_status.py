@@ -112,7 +112,7 @@ def test_check_says_what_is_down_and_fails(broken: Product) -> None:
         run("--check", out=out)
     assert caught.value.returncode == 1
     first, second = out.getvalue().splitlines()
-    assert first.startswith("authentication: 1 record has failed 3 times in a row")
+    assert first.startswith("authentication: 1 record has failed at least 3 times in a row")
     assert "Check PUBLIC_KEY and SECRET_KEY" in second
 
 
@@ -161,4 +161,5 @@ def test_a_database_that_is_down(recorder: RecorderCollection, arguments: tuple[
     assert "dbshell --database other" in second
     told = json.loads(json_out.getvalue())
     assert (told["healthy"], told["problems"][0]["code"]) == (False, "database")
+    assert told.get("fields") == (None if "--check" in arguments else [])
     assert PASSWORD not in out.getvalue() + json_out.getvalue()
