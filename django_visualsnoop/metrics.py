@@ -64,7 +64,7 @@ def samples(using: str = "default") -> Iterator[Sample]:
     for collection, model, field, state, reason, count, wished_at, due_at in _groups(using):
         tally = fields.setdefault((collection, model, field), _Tally())
         tally.states[state] += count
-        if state in (_State.PARKED, _State.RETRYING) and reason:
+        if state in (_State.PARKED, _State.RETRYING):
             tally.reasons[reason] += count
         if state in (_State.WAITING, _State.RETRYING):
             tally.wish_age = max(tally.wish_age, _seconds(wished_at, now))

@@ -143,6 +143,7 @@ def test_a_picture_that_is_none_is_no_problem_unless_asked(recorder: RecorderCol
     assert (problem.code, problem.count) == ("failed", 2)
     assert "More records than 1 have failed for good" in problem.message
     assert "visualsnoop_status --failed --database default" in problem.hint
+    assert only(health(max_failed=0)).count == 1  # it counts no further than it must
     SyncRecord.objects.all()[0].delete()
     assert health(max_failed=1).ok
 
