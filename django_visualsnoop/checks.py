@@ -1,4 +1,7 @@
-"""System checks. They look at code and settings, and open no connection to anything."""
+"""System checks. They look at code and settings, and open no connection to anything.
+
+The exception is ``check_health``, which Django runs only for ``check --deploy --database``.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,22 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 -- Django's name
+from django.core.checks import (
+    CheckMessage,
+    Error,
+    Tags,
+    Warning,  # noqa: A004 -- Django's name
+    register,
+)
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
-from django.db import models
+from django.db import models, router
 from django.utils.module_loading import import_string
 
 from django_visualsnoop.celery_app import is_fallback, project_app
 from django_visualsnoop.collections import DEFAULT_BACKEND, DEFAULT_COLLECTION_ALIAS, collections
 from django_visualsnoop.collections.base import BaseCollection
+from django_visualsnoop.health import DATABASE, MIGRATIONS, OVERDUE, health
+from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import (
     DEFAULT_IMAGE_ID,
     OPTION_NAMES,
@@ -24,7 +35,7 @@ from django_visualsnoop.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from django_visualsnoop.models import VisualSnoopMixin
     from django_visualsnoop.options import IndexedField
@@ -35,6 +46,8 @@ TAG = "visualsnoop"
 def register_all() -> None:
     for check in (check_collections, check_image_ids, check_celery):
         register(check, TAG)
+    # Not under TAG too: Django would run it for "check --tag visualsnoop" on every database.
+    register(check_health, Tags.database, deploy=True)
 
 
 def check_model(model: type[VisualSnoopMixin]) -> list[CheckMessage]:
@@ -322,3 +335,21 @@ def check_celery(**_: Any) -> list[CheckMessage]:
             id="visualsnoop.W003",
         )
     ]
+
+
+def check_health(databases: Iterable[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """What a probe would say of each database that holds records."""
+    return [
+        Warning(problem.message, hint=problem.hint, id=_HEALTH.get(problem.code, _FAILING))
+        for alias in databases or ()
+        if router.allow_migrate_model(alias, SyncRecord)
+        for problem in health(alias).problems
+    ]
+
+
+_HEALTH = {
+    DATABASE: "visualsnoop.W004",
+    MIGRATIONS: "visualsnoop.W005",
+    OVERDUE: "visualsnoop.W006",
+}
+_FAILING = "visualsnoop.W007"

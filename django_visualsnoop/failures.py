@@ -23,6 +23,15 @@ LONGEST_DELAY = 3600.0
 MAX_ABANDONED = 5
 #: Longest reason kept in a record, in characters.
 MAX_REASON = 1000
+#: Codes of failures that are not the picture's own, and so are tried again.
+NOT_THE_PICTURES = (
+    "authentication",
+    "rate_limited",
+    "unreachable",
+    "server_error",
+    "misconfigured",
+    "error",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from django.db import connections
 
 from django_visualsnoop.celery_app import project_app
+from django_visualsnoop.signals import hint_failed
 
 if TYPE_CHECKING:
     from celery import Task
@@ -67,7 +68,7 @@ class Publisher:
             return countdown is None
         self._stuck = [thread for thread in self._stuck if thread.is_alive()]
         if time.monotonic() < self._quiet_until or len(self._stuck) >= MAX_STUCK:
-            return False
+            return self._failed(using, record_ids, "resting")
         failures: list[Exception] = []
 
         def send() -> None:
@@ -85,10 +86,15 @@ class Publisher:
         if thread.is_alive():
             self._stuck.append(thread)
             self._rest(f"the broker did not answer within {MAX_WAIT:g} s")
-            return False
+            return self._failed(using, record_ids, "silent")
         if failures:
             self._rest(f"{type(failures[0]).__name__}: {failures[0]}")
-        return not failures
+            return self._failed(using, record_ids, "refused")
+        return True
+
+    def _failed(self, using: str, record_ids: list[str], reason: str) -> bool:
+        hint_failed.send_robust(sender=None, using=using, count=len(record_ids), reason=reason)
+        return False
 
     def _rest(self, why: str) -> None:
         self._quiet_until = time.monotonic() + PAUSE_AFTER_FAILURE

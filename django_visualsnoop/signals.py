@@ -1,8 +1,9 @@
 """Django signals for those who count, log or show what syncing does.
 
-Both are sent by the process that did the work, after its record was written. An exception in
-a receiver is logged and changes nothing. ``sender`` is the model that declares the image field,
-or ``None`` for a record whose model the code no longer has.
+They are sent by the process that did the work, after its record was written. An exception in
+a receiver is logged and changes nothing. The ``sender`` of the first two is the model that
+declares the image field, or ``None`` for a record whose model the code no longer has; the others
+have none.
 """
 
 from __future__ import annotations
@@ -16,3 +17,13 @@ image_synced = Signal()
 #: A collection could not be made to agree. Arguments: ``record``, ``using``, ``reason_code``,
 #: ``reason``, ``retry_in`` (seconds; ``None``: not until the image changes or someone asks).
 image_sync_failed = Signal()
+
+#: Workers were not told of wishes; the sweeper will find them. Arguments: ``using``, ``count``
+#: (records), ``reason``: ``"silent"`` (the broker did not answer in time), ``"refused"`` (it, or
+#: the way to it, raised an error) or ``"resting"`` (not tried, so soon after one of these).
+#: It is sent in the thread of the commit, which waits for the receivers.
+hint_failed = Signal()
+
+#: A sweep came to its end. Arguments: ``using``, ``agreed``, ``retrying``, ``parked`` (records,
+#: by what became of them), ``seconds`` (how long it took).
+swept = Signal()

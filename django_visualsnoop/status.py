@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db.models import Count, F, Min, Q
+from django.utils import timezone
 
 from django_visualsnoop.comparing import records_of
 from django_visualsnoop.models import SyncRecord
@@ -47,9 +48,17 @@ class FieldStatus:
     waiting: int
     retrying: int
     failed: int
-    #: When the oldest wish was made that has not come true.
+    #: When the oldest wish was made that waits or is tried again; one that failed for good
+    #: waits for nobody.
     oldest_wish: datetime | None
     reasons: tuple[Reason, ...]
+
+    @property
+    def oldest_wish_age(self) -> float | None:
+        """Seconds since the oldest wish."""
+        if self.oldest_wish is None:
+            return None
+        return max(0.0, (timezone.now() - self.oldest_wish).total_seconds())
 
 
 def statuses(using: str) -> list[FieldStatus]:
@@ -99,7 +108,7 @@ def _status(
         waiting=Count("pk", filter=due & Q(reason_code="")),
         retrying=Count("pk", filter=due & ~Q(reason_code="")),
         failed=Count("pk", filter=UNSETTLED & Q(due_at=None)),
-        oldest_wish=Min("wished_at", filter=UNSETTLED),
+        oldest_wish=Min("wished_at", filter=due),
     )
     return FieldStatus(model, field, collection, rows=rows, **counted, reasons=_reasons(records))
 

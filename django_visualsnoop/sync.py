@@ -37,7 +37,7 @@ from django_visualsnoop.failures import (
 )
 from django_visualsnoop.locking import lock_free
 from django_visualsnoop.options import field_by_label
-from django_visualsnoop.signals import image_sync_failed, image_synced
+from django_visualsnoop.signals import image_sync_failed, image_synced, swept
 from django_visualsnoop.upgrading import renew_outdated
 
 if TYPE_CHECKING:
@@ -134,6 +134,14 @@ def sweep(*, using: str, limit: int | None = None, batch_size: int = 500) -> Out
             if not renew_outdated(using=using, limit=size, before=started):
                 break
             due_before = timezone.now()
+    swept.send_robust(
+        sender=None,
+        using=using,
+        agreed=outcome.agreed,
+        retrying=len(outcome.retrying),
+        parked=len(outcome.parked),
+        seconds=(timezone.now() - started).total_seconds(),
+    )
     return outcome
 
 

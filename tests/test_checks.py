@@ -13,8 +13,11 @@ from django.test.utils import isolate_apps
 
 from django_visualsnoop import checks
 from django_visualsnoop.collections.base import BaseCollection
+from django_visualsnoop.failures import NOT_THE_PICTURES
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.options import IndexedField, indexed_field
+from tests.down import database_down, tables_gone
+from tests.records import ago, failing, records
 from tests.testapp.models import Article, Document, Product
 
 if TYPE_CHECKING:
@@ -347,6 +350,63 @@ def test_a_project_without_indexed_models_needs_no_broker(monkeypatch: pytest.Mo
     use_celery(monkeypatch, fallback())
     monkeypatch.setattr(checks, "all_indexed_fields", list)
     assert checks.check_celery() == []
+
+
+def deployment(*databases: str) -> list[CheckMessage]:
+    found = run_checks(include_deployment_checks=True, databases=databases)
+    return [message for message in found if str(message.id).startswith("visualsnoop")]
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_w004() -> None:
+    with database_down("other"):
+        # As its turn comes: Django's own checks of some databases do not survive it.
+        message = only(checks.check_health(databases=["other"]), "visualsnoop.W004")
+    assert "'other' does not answer" in message.msg
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_w005() -> None:
+    with tables_gone("other"):
+        message = only(deployment("default", "other"), "visualsnoop.W005")
+    assert "migrate visualsnoop --database other" in (message.hint or "")
+
+
+@pytest.mark.django_db
+def test_w006() -> None:
+    assert deployment("default") == []
+    records(1, due_at=ago(3600))
+    message = only(deployment("default"), "visualsnoop.W006")
+    assert "visualsnoop_sync --database default" in (message.hint or "")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code", NOT_THE_PICTURES)
+def test_w007(code: str) -> None:
+    failing(1, code, wished_at=ago(3600))
+    assert f"({code})" in only(deployment("default"), "visualsnoop.W007").msg
+
+
+@pytest.mark.django_db
+def test_the_database_is_asked_only_if_it_is_named(django_assert_num_queries: Any) -> None:
+    records(1, due_at=ago(3600))
+    with django_assert_num_queries(0):
+        assert deployment() == []
+        assert ids(run_checks(include_deployment_checks=True, tags=[checks.TAG])) == []
+        assert ids(run_checks(databases=["default"], tags=[checks.TAG])) == []
+        assert checks.check_health() == []
+
+
+class Elsewhere:
+    """A database router that keeps everything away from ``other``."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: object) -> bool:
+        return db != "other"
+
+
+def test_a_database_that_holds_no_records_is_not_asked(settings: Settings) -> None:
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+    assert checks.check_health(databases=["other"]) == []
 
 
 def test_every_id_has_a_test_and_a_place_in_the_docs() -> None:

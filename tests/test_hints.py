@@ -13,7 +13,9 @@ import pytest
 from django_visualsnoop import hints
 from django_visualsnoop.hints import RECORDS_PER_HINT, Publisher
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.signals import hint_failed
 from tests.fixtures import product, record_of
+from tests.receivers import received
 from tests.workers import celery_app
 
 if TYPE_CHECKING:
@@ -71,6 +73,22 @@ def test_a_broker_that_refuses_is_left_alone_for_a_while(caplog: pytest.LogCaptu
     assert "visualsnoop_sync" in record.getMessage()
 
 
+def test_receivers_hear_of_hints_that_were_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise ConnectionRefusedError("secret://user:password@broker")
+
+    publisher = Publisher()
+    with celery_app("memory://") as app, received(hint_failed) as told:
+        monkeypatch.setattr(app.tasks[hints.TASK], "apply_async", refuse)
+        assert not publisher.publish("default", ids(2))
+        assert not publisher.publish("other", ids(3))
+    assert [(one["using"], one["count"], one["reason"]) for one in told] == [
+        ("default", 2, "refused"),
+        ("other", 3, "resting"),
+    ]
+    assert "password" not in repr(told)
+
+
 @pytest.mark.service("redis")
 def test_a_broker_that_says_nothing_holds_up_a_commit_for_a_bounded_time(
     silent_broker: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -78,11 +96,36 @@ def test_a_broker_that_says_nothing_holds_up_a_commit_for_a_bounded_time(
     monkeypatch.setattr(hints, "MAX_WAIT", 0.2)
     monkeypatch.setattr(hints, "PAUSE_AFTER_FAILURE", 0.0)
     publisher = Publisher()
-    with celery_app(silent_broker):
+    with celery_app(silent_broker), received(hint_failed) as told:
         for _ in range(hints.MAX_STUCK + 3):
             assert not publisher.publish("default", ids())
+    assert [one["reason"] for one in told] == ["silent"] * hints.MAX_STUCK + ["resting"] * 3
     assert len(publisher._stuck) == hints.MAX_STUCK
     assert "did not answer within 0.2 s" in caplog.text
+
+
+@pytest.mark.service("redis")
+def test_hints_that_leave_or_are_not_needed_are_no_failures() -> None:
+    from tests.services import require
+
+    with celery_app(require("redis")), received(hint_failed) as told:
+        assert Publisher().publish("default", ids())
+    with celery_app("memory://", task_always_eager=True), received(hint_failed) as told_eagerly:
+        assert not Publisher().publish("default", ids(), countdown=5)
+    assert told == told_eagerly == []
+
+
+@pytest.mark.service("redis")
+def test_a_receiver_that_breaks_does_not_break_the_commit() -> None:
+    def broken(**kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    hint_failed.connect(broken)
+    try:
+        with celery_app(refused()):
+            assert not Publisher().publish("default", ids())
+    finally:
+        hint_failed.disconnect(broken)
 
 
 @pytest.mark.django_db(transaction=True)

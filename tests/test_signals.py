@@ -1,38 +1,22 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from django.db import OperationalError
 
+from django_visualsnoop import sync
 from django_visualsnoop.client.exceptions import ImageRefusedError, TransportError
-from django_visualsnoop.signals import image_sync_failed, image_synced
+from django_visualsnoop.signals import image_sync_failed, image_synced, swept
 from django_visualsnoop.sync import bring_home, sweep
-from tests.fixtures import product, record_of
+from tests.fixtures import lose, product, record_of
+from tests.receivers import received
 from tests.testapp.models import FeaturedProduct, Product
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from django.dispatch import Signal
-
     from django_visualsnoop.collections.recorder import RecorderCollection
 
 pytestmark = pytest.mark.django_db
-
-
-@contextmanager
-def received(signal: Signal) -> Iterator[list[dict[str, Any]]]:
-    told: list[dict[str, Any]] = []
-
-    def receiver(**kwargs: Any) -> None:
-        told.append(kwargs)
-
-    signal.connect(receiver)
-    try:
-        yield told
-    finally:
-        signal.disconnect(receiver)
 
 
 def test_an_image_that_was_stored_and_then_removed(recorder: RecorderCollection) -> None:
@@ -61,13 +45,44 @@ def test_a_failure_says_why_and_when_it_is_tried_again(recorder: RecorderCollect
     assert (lasting["reason_code"], lasting["retry_in"]) == ("undecodable", None)
 
 
+def test_a_sweep_says_what_it_came_to(recorder: RecorderCollection) -> None:
+    product(1)
+    lose(product(2).photo)
+    with received(swept) as told:
+        sweep(using="default")
+        product(3)
+        recorder.fail_with(TransportError("connection refused"))
+        sweep(using="default")
+        sweep(using="default")  # one that finds nothing to do is a sign of life, too
+    assert all(one["using"] == "default" and one["seconds"] >= 0 for one in told)
+    assert [(one["agreed"], one["retrying"], one["parked"]) for one in told] == [
+        (1, 0, 1),
+        (0, 1, 0),
+        (0, 0, 0),
+    ]
+
+
+def test_a_sweep_that_is_cut_short_says_nothing(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*args: object, **kwargs: object) -> None:
+        raise OperationalError("the database is down")
+
+    monkeypatch.setattr(sync, "bring_home", down)
+    with received(swept) as told, pytest.raises(OperationalError):
+        sweep(using="default")
+    assert told == []
+
+
 def test_a_receiver_that_breaks_changes_nothing(recorder: RecorderCollection) -> None:
-    def broken(**kwargs: Any) -> None:
+    def broken(**kwargs: object) -> None:
         raise ZeroDivisionError
 
-    image_synced.connect(broken)
+    for signal in (image_synced, swept):
+        signal.connect(broken)
     try:
         product()
         assert sweep(using="default").agreed == 1
     finally:
-        image_synced.disconnect(broken)
+        for signal in (image_synced, swept):
+            signal.disconnect(broken)

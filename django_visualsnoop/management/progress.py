@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from django_visualsnoop.durations import duration
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -85,11 +87,3 @@ def progress(
                 yield bar
             return
     yield Lines(label, total, unit, out.write)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in words, rounded: ``"45 s"``, ``"12 min"``, ``"3 h 20 min"``."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

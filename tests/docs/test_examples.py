@@ -5,18 +5,29 @@ from __future__ import annotations
 import ast
 import configparser
 import importlib
+import inspect
 import os
 import re
+import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from django.core.management import load_command_class
+from django.dispatch import Signal
 from django.test import override_settings
 from django.test.utils import isolate_apps
+from django.urls import resolve
+from django.utils import timezone
 
+from django_visualsnoop import signals, views
 from django_visualsnoop.collections import collections
-from django_visualsnoop.models import VisualSnoopMixin
+from django_visualsnoop.health import CODES
+from django_visualsnoop.metrics import HELP, samples
+from django_visualsnoop.models import SyncRecord, VisualSnoopMixin
 from django_visualsnoop.options import indexed_fields
 from django_visualsnoop.querysets import VisualSnoopQuerySet
 from tests.docs.blocks import Block, blocks_of
@@ -89,11 +100,11 @@ def test_settings_make_collections(page: str) -> None:
             assert type(collection) is getattr(importlib.import_module(module), name)
 
 
-@pytest.mark.parametrize("page", ["settings.rst", "tasks.rst"])
+@pytest.mark.parametrize("page", ["settings.rst", "tasks.rst", "operating.rst"])
 def test_scheduled_tasks_exist(page: str) -> None:
     from django_visualsnoop import tasks
 
-    registered = {tasks.sync_all.name, tasks.sync_records.name}
+    registered = {tasks.sync_all.name, tasks.sync_records.name, tasks.audit.name}
     for entry in settings_of(page)["CELERY_BEAT_SCHEDULE"].values():
         assert entry["task"] in registered
 
@@ -105,8 +116,111 @@ def test_options_of_the_mixin_are_all_described() -> None:
     assert set(re.findall(r"^``(\w+)``$", text, re.MULTILINE)) == set(OPTION_NAMES)
 
 
+def test_command_lines_are_understood() -> None:
+    found = 0
+    for page in PAGES:
+        for name, rest in re.findall(
+            r"python manage\.py\s+(visualsnoop_\w+)((?: +-[\w-]+(?: [\w./:]+(?=[\s`]))?)*)",
+            page.read_text(),
+        ):
+            command = load_command_class("django_visualsnoop", name)
+            command.create_parser("manage.py", name).parse_args(shlex.split(rest))
+            found += 1
+    assert found > 10
+
+
+def block(page: str, start: str) -> str:
+    """Return the code of a page's block that begins with this."""
+    (code,) = (b.code for b in blocks_of(ROOT / "docs" / page) if b.code.startswith(start))
+    return code
+
+
+def test_the_view_for_probes_is_put_into_urls_that_work() -> None:
+    names: dict[str, Any] = {}
+    exec(block("operating.rst", "from django.urls"), names)
+    root = ModuleType("documented_urls")
+    root.urlpatterns = names["urlpatterns"]  # type: ignore[attr-defined]
+    with override_settings(ROOT_URLCONF=root):
+        assert resolve("/healthz/visualsnoop/").func is views.health
+        found = resolve("/healthz/visualsnoop/archive/")
+    inspect.signature(views.health).bind(None, **found.kwargs)
+
+
+@pytest.mark.django_db
+def test_gauges_reach_prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, dict[str, str], float]] = []
+    family = mock.Mock(side_effect=lambda name, text: _Family(name, told))
+    registry = mock.Mock()
+    stand_in(monkeypatch, "prometheus_client", REGISTRY=registry)
+    stand_in(monkeypatch, "prometheus_client.core", GaugeMetricFamily=family)
+    exec(block("operating.rst", "from prometheus_client"), {})
+    (collector,) = registry.register.call_args.args
+    assert {one.name for one in collector.describe()} == set(HELP)
+    assert {one.name for one in collector.collect()} == set(HELP)
+    assert told == [tuple(sample) for sample in samples()]
+
+
+class _Family:
+    def __init__(self, name: str, told: list[Any]) -> None:
+        self.name = name
+        self.add_sample = lambda *sample: told.append(sample)
+
+
+@pytest.mark.django_db
+def test_gauges_reach_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = mock.Mock()
+    monkeypatch.setattr("django.db.close_old_connections", lambda: None)  # the test's own is one
+    stand_in(monkeypatch, "opentelemetry")
+    stand_in(
+        monkeypatch,
+        "opentelemetry.metrics",
+        Observation=lambda value, labels: (labels, value),
+        get_meter=lambda name: meter,
+    )
+    exec(block("operating.rst", "from django.db import close_old"), {})
+    told = [
+        (call.args[0], *observed)
+        for call in meter.create_observable_gauge.call_args_list
+        for observed in call.args[1][0](None)
+    ]
+    assert sorted(told, key=repr) == sorted(map(tuple, samples()), key=repr)
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **names: object) -> None:
+    """Let a module that is not installed be imported."""
+    module = ModuleType(name)
+    vars(module).update(names)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_receivers_take_what_the_signals_give() -> None:
+    counters = {name: mock.Mock() for name in ("LAG", "FAILURES", "LOST_HINTS", "LAST_SWEEP")}
+    names: dict[str, Any] = dict(counters)
+    exec(block("operating.rst", "from django.dispatch"), names)
+    record = SyncRecord(wished_at=timezone.now())
+    sent: list[tuple[Signal, dict[str, Any]]] = [
+        (signals.image_synced, {"record": record, "stored": True}),
+        (signals.image_sync_failed, {"record": record, "reason_code": "error"}),
+        (signals.hint_failed, {"count": 3, "reason": "silent"}),
+        (signals.swept, {"agreed": 1, "seconds": 0.1}),
+    ]
+    for signal, arguments in sent:
+        signal.send(sender=None, using="default", **arguments)
+    assert all(counter.mock_calls for counter in counters.values())
+    counters["LOST_HINTS"].labels.return_value.inc.assert_called_once_with(3)
+
+
+def test_every_problem_gauge_and_signal_is_described() -> None:
+    text = (ROOT / "docs" / "operating.rst").read_text()
+    table = text[text.index("Problems\n~~~") : text.index("Probes\n---")]
+    assert set(re.findall(r"^    \* - ``(\w+)``$", table, re.MULTILINE)) == set(CODES)
+    assert all(f"``{name}``" in text for name in HELP)
+    named = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+    assert all(f"    * - ``{name}``\n" in text for name in named)
+
+
 def test_figures_are_those_of_the_code() -> None:
-    from django_visualsnoop import hints, searching
+    from django_visualsnoop import health, hints, searching
     from django_visualsnoop.client import transport
 
     def text(page: str) -> str:
@@ -116,6 +230,13 @@ def test_figures_are_those_of_the_code() -> None:
     assert f"left alone for {hints.PAUSE_AFTER_FAILURE:g} seconds" in text("tasks.rst")
     assert hints.MAX_STUCK == 4
     assert "At most four threads wait for such a broker" in text("tasks.rst")
+    assert f"no more than {health.SAMPLE} records" in text("operating.rst")
+    assert f"nobody working on it; {health.MAX_DELAY:g} if not given" in text("operating.rst")
+    assert f"failed to count; {health.MIN_ATTEMPTS} if not given" in text("operating.rst")
+    assert f"longer than {health.MAX_DELAY / 60:g} minutes" in text("checks.rst")
+    assert health.MIN_ATTEMPTS == 3
+    assert "failed three times in a row" in text("checks.rst")
+    assert f"left alone for {hints.PAUSE_AFTER_FAILURE:g} seconds" in text("operating.rst")
     assert f"At most the {searching.MAX_RANKED:,} most similar rows" in text("searching.rst")
     connect, read = transport.DEFAULT_TIMEOUT
     assert f"Default: ``({connect:g}, {read:g})``" in text("settings.rst")

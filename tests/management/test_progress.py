@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from django_visualsnoop.management.progress import INTERVAL, Lines, duration
+from django_visualsnoop.management.progress import INTERVAL, Lines
 
 
 class Clock:
@@ -36,11 +34,3 @@ def test_without_a_total_no_time_is_left() -> None:
     clock.now += INTERVAL
     shown.update(50)
     assert lines == ["default: listed: 50 images, 5.0/s"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3540, "59 min"), (12_000, "3 h 20 min")],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

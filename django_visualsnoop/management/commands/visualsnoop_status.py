@@ -1,4 +1,4 @@
-"""``manage.py visualsnoop_status``: how many agree, wait, failed and why."""
+"""``manage.py visualsnoop_status``: what is down, and how many agree, wait, failed and why."""
 
 from __future__ import annotations
 
@@ -6,47 +6,107 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils import timezone
 
-from django_visualsnoop.management.progress import duration
-from django_visualsnoop.management.selection import add_database_argument, check_tables
+from django_visualsnoop.durations import duration
+from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health
+from django_visualsnoop.management.selection import add_database_argument, positive
 from django_visualsnoop.status import failing, statuses
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+    from django_visualsnoop.health import Health
     from django_visualsnoop.models import SyncRecord
     from django_visualsnoop.status import FieldStatus
 
 
 class Command(BaseCommand):
-    help = "Show how many images agree, wait or failed, and why, per field and collection."
+    help = (
+        "Show what is down, and how many images agree, wait or failed, and why, per field and "
+        "collection."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_database_argument(parser)
         parser.add_argument("--json", action="store_true", help="Print JSON, for programs.")
-        parser.add_argument("--failed", action="store_true", help="Also list every failure.")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--failed", action="store_true", help="Also list every failure.")
+        how.add_argument(
+            "--check",
+            action="store_true",
+            help="Show only what is down, which is quick, and end with 1 if anything is.",
+        )
+        parser.add_argument(
+            "--max-delay",
+            type=float,
+            default=MAX_DELAY,
+            metavar="SECONDS",
+            help="How long a record may be due; %(default)g if not given.",
+        )
+        parser.add_argument(
+            "--min-attempts",
+            type=positive,
+            default=MIN_ATTEMPTS,
+            metavar="N",
+            help="How often in a row a record must have failed to count, if not by a fault of its "
+            "picture; %(default)s if not given.",
+        )
+        parser.add_argument(
+            "--max-failed",
+            type=int,
+            metavar="N",
+            help="How many records may have failed for good; any number if not given.",
+        )
 
-    def handle(self, *, database: str, failed: bool, **options: object) -> None:
-        check_tables(database)
-        found = statuses(database)
+    def handle(
+        self,
+        *,
+        database: str,
+        failed: bool,
+        check: bool,
+        max_delay: float,
+        min_attempts: int,
+        max_failed: int | None,
+        **options: object,
+    ) -> None:
+        found = health(
+            database, max_delay=max_delay, min_attempts=min_attempts, max_failed=max_failed
+        )
+        silent = found.late is None  # no more is asked of a database that cannot tell
+        fields = None if check else [] if silent else statuses(database)
+        failures = None if not failed else [] if silent else list(failing(database))
         if options["json"]:
-            told: dict[str, object] = {"database": database, "fields": list(map(asdict, found))}
-            if failed:
-                told["failed"] = [_failed(record) for record in failing(database)]
+            told = _told(found, fields, failures)
             self.stdout.write(json.dumps(told, cls=DjangoJSONEncoder, indent=2))
-            return
-        for status in found:
-            self._print(status)
-        if not found:
-            self.stdout.write("No model is indexed.")
-        if failed:
-            for record in failing(database):
-                self.stdout.write(f"{record.image_id} ({record.state.label}): {record.reason}")
+        else:
+            self._print(found, fields, failures, check=check)
+        if not found.ok and (check or silent):
+            words = ", ".join(problem.code for problem in found.problems)
+            raise CommandError(f"Something is down: {words}")
 
-    def _print(self, status: FieldStatus) -> None:
+    def _print(
+        self,
+        found: Health,
+        fields: list[FieldStatus] | None,
+        failures: list[SyncRecord] | None,
+        *,
+        check: bool,
+    ) -> None:
+        for problem in found.problems:
+            self.stdout.write(self.style.ERROR(f"{problem.code}: {problem.message}"))
+            self.stdout.write(f"    {problem.hint}")
+        if check and found.ok:
+            self.stdout.write(f"Nothing is down in {found.using!r}.")
+        for status in fields or ():
+            self._print_field(status)
+        if fields == [] and found.late is not None:
+            self.stdout.write("No model is indexed.")
+        for record in failures or ():
+            self.stdout.write(f"{record.image_id} ({record.state.label}): {record.reason}")
+
+    def _print_field(self, status: FieldStatus) -> None:
         rows = (
             "no longer indexed by the code"
             if status.rows is None
@@ -57,13 +117,31 @@ class Command(BaseCommand):
             f"{status.agree:,} agree, {status.waiting:,} waiting, "
             f"{status.retrying:,} retrying, {status.failed:,} failed"
         )
-        if status.oldest_wish is not None:
-            age = (timezone.now() - status.oldest_wish).total_seconds()
-            self.stdout.write(f"    the oldest wish waits for {duration(max(0.0, age))}")
+        if status.oldest_wish_age is not None:
+            self.stdout.write(f"    the oldest wish waits for {duration(status.oldest_wish_age)}")
         for reason in status.reasons:
             self.stdout.write(
                 f"    {reason.count:,} {reason.code}, such as {reason.image_id}: {reason.reason}"
             )
+
+
+def _told(
+    found: Health, fields: list[FieldStatus] | None, failures: list[SyncRecord] | None
+) -> dict[str, object]:
+    """Return what ``--json`` prints; ``fields`` and ``failed`` are there if they were asked."""
+    told: dict[str, object] = {
+        "database": found.using,
+        "healthy": found.ok,
+        "problems": [asdict(problem) for problem in found.problems],
+        "late": found.late,
+    }
+    if fields is not None:
+        told["fields"] = [
+            {**asdict(status), "oldest_wish_age": status.oldest_wish_age} for status in fields
+        ]
+    if failures is not None:
+        told["failed"] = [_failed(record) for record in failures]
+    return told
 
 
 def _failed(record: SyncRecord) -> dict[str, object]:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import io
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from django.db import connections
 from django.utils import timezone
 
 from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
+from tests.down import PASSWORD, database_down, tables_gone
 from tests.fixtures import product
+from tests.records import ago, failing, records
 
 if TYPE_CHECKING:
     from django_visualsnoop.collections.recorder import RecorderCollection
     from tests.testapp.models import Product
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
+without_a_transaction = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
 
-def run(*arguments: str) -> str:
-    out = io.StringIO()
+def run(*arguments: str, out: io.StringIO | None = None) -> str:
+    out = out or io.StringIO()
     call_command("visualsnoop_status", *arguments, stdout=out)
     return out.getvalue()
 
@@ -47,8 +49,7 @@ def test_each_field_has_a_line(broken: Product) -> None:
         "testapp.product.photo → default: 2 rows with a picture; "
         "1 agree, 0 waiting, 0 retrying, 1 failed"
     )
-    assert lines[where + 1] == "    the oldest wish waits for 1 h 0 min"
-    assert lines[where + 2].startswith(
+    assert lines[where + 1].startswith(
         f"    1 file_missing, such as testapp.product.photo:{broken.pk}: The file is not in"
     )
     assert any(line.startswith("testapp.document.scan → archive: 0 rows") for line in lines)
@@ -69,6 +70,8 @@ def test_json(broken: Product) -> None:
     )
     assert (photo["rows"], photo["agree"], photo["failed"]) == (2, 1, 1)
     assert photo["reasons"][0]["code"] == "file_missing"
+    assert (photo["oldest_wish"], photo["oldest_wish_age"]) == (None, None)
+    assert (told["healthy"], told["problems"], told["late"]) == (True, [], 0.0)
     (failed,) = told["failed"]
     assert (failed["object_id"], failed["state"]) == (str(broken.pk), "parked")
     assert "failed" not in json.loads(run("--json"))
@@ -83,9 +86,80 @@ def test_another_database(broken: Product) -> None:
     assert "testapp.product.photo → default: 0 rows" in run("--database", "other")
 
 
-def test_a_database_without_the_table_says_what_to_type(
-    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+def test_a_wish_that_waits(broken: Product) -> None:
+    SyncRecord.objects.update(due_at=ago(60), wished_at=ago(3600), generation=7, applied=None)
+    assert "    the oldest wish waits for 1 h 0 min" in run().splitlines()
+    (photo,) = (one for one in json.loads(run("--json"))["fields"] if one["oldest_wish"])
+    assert 3600 <= photo["oldest_wish_age"] < 3700
+
+
+def test_what_is_down_comes_first(broken: Product) -> None:
+    records(2, due_at=ago(3600))
+    first, second, *rest = run().splitlines()
+    assert first.startswith("overdue: 2 records are due for longer than 10 min")
+    assert "visualsnoop_sync --database default" in second
+    assert any(line.startswith("testapp.product.photo → default: ") for line in rest)
+    told = json.loads(run("--json"))
+    assert told["healthy"] is False
+    assert [(one["code"], one["count"]) for one in told["problems"]] == [("overdue", 2)]
+    assert 3600 <= told["late"] < 3700
+
+
+def test_check_says_what_is_down_and_fails(broken: Product) -> None:
+    failing(1, "authentication", wished_at=ago(3600))
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="authentication") as caught:
+        run("--check", out=out)
+    assert caught.value.returncode == 1
+    first, second = out.getvalue().splitlines()
+    assert first.startswith("authentication: 1 record has failed at least 3 times in a row")
+    assert "Check PUBLIC_KEY and SECRET_KEY" in second
+
+
+def test_check_is_quick_and_content_where_nothing_is_down(
+    broken: Product, django_assert_num_queries: Any
 ) -> None:
-    monkeypatch.setattr(connections["other"].introspection, "table_names", lambda: ["auth_user"])
-    with pytest.raises(CommandError, match="migrate visualsnoop --database other"):
-        run("--database", "other")
+    with django_assert_num_queries(3):
+        assert run("--check") == "Nothing is down in 'default'.\n"
+    told = json.loads(run("--check", "--json"))
+    assert told == {"database": "default", "healthy": True, "problems": [], "late": 0.0}
+
+
+def test_check_has_limits(broken: Product) -> None:
+    records(1, due_at=ago(120))
+    run("--check")
+    with pytest.raises(CommandError, match="overdue"):
+        run("--check", "--max-delay", "60")
+    failing(1, attempts=1, wished_at=ago(3600))
+    run("--check")
+    with pytest.raises(CommandError, match="unreachable"):
+        run("--check", "--min-attempts", "1")
+    with pytest.raises(CommandError, match="down: failed"):
+        run("--check", "--max-failed", "0")
+
+
+@without_a_transaction
+def test_a_database_without_the_table_says_what_to_type(recorder: RecorderCollection) -> None:
+    out = io.StringIO()
+    with tables_gone("other"), pytest.raises(CommandError, match="migrations"):
+        run("--database", "other", out=out)
+    assert "python manage.py migrate visualsnoop --database other" in out.getvalue()
+
+
+@without_a_transaction
+@pytest.mark.parametrize("arguments", [(), ("--failed",), ("--check",)])
+def test_a_database_that_is_down(recorder: RecorderCollection, arguments: tuple[str, ...]) -> None:
+    out = io.StringIO()
+    with database_down("other"):
+        with pytest.raises(CommandError, match="down: database"):
+            run("--database", "other", *arguments, out=out)
+        json_out = io.StringIO()
+        with pytest.raises(CommandError):
+            run("--database", "other", "--json", *arguments, out=json_out)
+    first, second = out.getvalue().splitlines()
+    assert first == "database: The database 'other' does not answer (OperationalError)."
+    assert "dbshell --database other" in second
+    told = json.loads(json_out.getvalue())
+    assert (told["healthy"], told["problems"][0]["code"]) == (False, "database")
+    assert told.get("fields") == (None if "--check" in arguments else [])
+    assert PASSWORD not in out.getvalue() + json_out.getvalue()

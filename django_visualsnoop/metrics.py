@@ -1,0 +1,110 @@
+"""Gauges for Prometheus, OpenTelemetry and their like.
+
+They are read from the database and so are the same whichever process tells them: one process
+that does is enough. What happens in a process is told by ``signals``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.db.models import Case, CharField, Count, Min, Value, When
+from django.utils import timezone
+
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import all_indexed_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+RECORDS = "visualsnoop_records"
+FAILING = "visualsnoop_failing_records"
+WISH_AGE = "visualsnoop_oldest_wish_age_seconds"
+LATE = "visualsnoop_late_seconds"
+
+#: What each gauge tells, by name. All have the labels ``database``, ``collection``, ``model``
+#: and ``field``, and those that are named in parentheses.
+HELP = {
+    RECORDS: "Images by how far they agree with their rows (state: agrees, waiting, retrying, "
+    "parked).",
+    FAILING: "Images whose last attempt failed (reason: a code).",
+    WISH_AGE: "Seconds since the oldest wish that waits or is tried again; 0 without one.",
+    LATE: "Seconds for which the record that is due the longest has been due; 0 without one.",
+}
+
+_State = SyncRecord.State
+_Field = tuple[str, str, str]
+
+
+class Sample(NamedTuple):
+    """One value of a gauge."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+def samples(using: str = "default") -> Iterator[Sample]:
+    """Yield the values of every gauge in ``HELP``; one query, which walks through the table.
+
+    Every field that the code indexes has values, also where nothing was ever wished.
+
+    Args:
+        using: alias of the database that holds rows and records.
+
+    Raises:
+        django.db.Error: the database does not answer, or lacks the table.
+    """
+    now = timezone.now()
+    fields: dict[_Field, _Tally] = {
+        (field.collection, field.label, field.name): _Tally() for field in all_indexed_fields()
+    }
+    for collection, model, field, state, reason, count, wished_at, due_at in _groups(using):
+        tally = fields.setdefault((collection, model, field), _Tally())
+        tally.states[state] += count
+        if state in (_State.PARKED, _State.RETRYING):
+            tally.reasons[reason] += count
+        if state in (_State.WAITING, _State.RETRYING):
+            tally.wish_age = max(tally.wish_age, _seconds(wished_at, now))
+            tally.late = max(tally.late, _seconds(due_at, now))
+    for key, tally in fields.items():
+        labels = {
+            "database": using,
+            **dict(zip(("collection", "model", "field"), key, strict=True)),
+        }
+        for state in _State.values:
+            yield Sample(RECORDS, {**labels, "state": state}, float(tally.states[state]))
+        for reason, count in tally.reasons.items():
+            yield Sample(FAILING, {**labels, "reason": reason}, float(count))
+        yield Sample(WISH_AGE, labels, tally.wish_age)
+        yield Sample(LATE, labels, tally.late)
+
+
+class _Tally:
+    """What there is of one field in one collection."""
+
+    def __init__(self) -> None:
+        self.states: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.wish_age = self.late = 0.0
+
+
+def _groups(using: str) -> Iterator[tuple[str, str, str, str, str, int, datetime, datetime]]:
+    states = Case(
+        *(When(SyncRecord.in_state(state), then=Value(state.value)) for state in _State),
+        output_field=CharField(),
+    )
+    by = ("collection", "model", "field", "state_now", "reason_code")
+    return iter(
+        SyncRecord.objects.using(using)
+        .annotate(state_now=states)
+        .order_by()
+        .values_list(*by)
+        .annotate(count=Count("pk"), wished=Min("wished_at"), due=Min("due_at"))
+    )
+
+
+def _seconds(since: datetime, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())
