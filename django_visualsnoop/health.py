@@ -190,7 +190,7 @@ class _Sample:
                 f"such as {example.image_id}, wished for {duration(max(0.0, waits))} ago: "
                 f"{reasons.get(example.pk, '')}",
                 f"{_HINTS[code]} They are tried again within an hour; at once if you type: "
-                f"python manage.py visualsnoop_reindex --missing --database {self.using}",
+                f"python manage.py visualsnoop_sync --retry-failed --database {self.using}",
                 len(found),
             )
 

@@ -89,11 +89,6 @@ def failing(using: str) -> Iterator[SyncRecord]:
     yield from records.order_by("collection", "model", "field", "pk").iterator()
 
 
-def parked(using: str) -> QuerySet[SyncRecord]:
-    """Return the records that wait until their picture changes or someone asks."""
-    return SyncRecord.objects.using(using).filter(UNSETTLED, due_at=None)
-
-
 def _rows_with_a_picture(field: IndexedField, using: str) -> int:
     rows = field.owner._base_manager.using(using)
     return rows.exclude(Q(**{field.name: ""}) | Q(**{f"{field.name}__isnull": True})).count()

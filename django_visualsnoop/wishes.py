@@ -162,12 +162,13 @@ def renew(records: QuerySet[SyncRecord]) -> int:
     )
 
 
-def retry(records: QuerySet[SyncRecord]) -> int:
+def retry(records: QuerySet[SyncRecord], *, hint: bool = True) -> int:
     """Let the workers look again, now, at those of these records that failed.
 
     Args:
         records: sync records in any state, of one database; those that agree, or wait for
             their first attempt, are left alone.
+        hint: false for a caller that goes on to sweep.
 
     Returns:
         How many will be tried again.
@@ -178,7 +179,8 @@ def retry(records: QuerySet[SyncRecord]) -> int:
     failed = SyncRecord.in_state(state.PARKED) | SyncRecord.in_state(state.RETRYING)
     with transaction.atomic(using=records.db):
         ids = renew_free(records, failed)
-        hint_on_commit(ids, records.db)
+        if hint:
+            hint_on_commit(ids, records.db)
     return len(ids)
 
 

@@ -88,7 +88,7 @@ def test_failures_that_are_not_the_pictures_own(code: str) -> None:
         problem.message
     )
     assert problem.message.endswith(": " + "x" * module.MAX_QUOTE)
-    assert "visualsnoop_reindex --missing --database default" in problem.hint
+    assert "visualsnoop_sync --retry-failed --database default" in problem.hint
 
 
 def test_one_problem_for_each_reason() -> None:

@@ -11,7 +11,7 @@ from django_visualsnoop import sync
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import all_indexed_fields
-from django_visualsnoop.status import FieldStatus, Reason, failing, parked, statuses
+from django_visualsnoop.status import FieldStatus, Reason, failing, statuses
 from tests.fixtures import product, record_of
 from tests.testapp.models import Product
 
@@ -55,7 +55,6 @@ def test_each_state_is_counted(recorder: RecorderCollection) -> None:
     assert {record.object_id for record in failing("default")} == {
         str(row.pk) for row in (*gone, later)
     }
-    assert {record.object_id for record in parked("default")} == {str(row.pk) for row in gone}
     assert waiting.pk
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_visualsnoop import auditing, sync, wishes
 from django_visualsnoop.management.interrupts import Interrupted, interruptible
 from django_visualsnoop.management.selection import add_database_argument, check_tables, positive
-from django_visualsnoop.status import parked
+from django_visualsnoop.models import SyncRecord
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--retry-failed",
             action="store_true",
-            help="First wish again what has failed for good.",
+            help="First wish again what has failed, for good or until a later attempt.",
         )
         parser.add_argument(
             "--audit",
@@ -55,7 +55,8 @@ class Command(BaseCommand):
     ) -> None:
         check_tables(database)
         if retry_failed:
-            self.stdout.write(f"{wishes.renew(parked(database)):,} failed records are due again.")
+            count = wishes.retry(SyncRecord.objects.using(database), hint=False)
+            self.stdout.write(f"{count:,} failed records are due again.")
         try:
             with interruptible():
                 if audit:

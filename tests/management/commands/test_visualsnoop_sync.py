@@ -72,6 +72,16 @@ def test_what_failed_for_good_is_tried_again_if_asked(recorder: RecorderCollecti
     assert run("--retry-failed").splitlines()[0] == "0 failed records are due again."
 
 
+def test_what_waits_for_a_later_attempt_is_tried_now_if_asked(recorder: RecorderCollection) -> None:
+    product(1)
+    with recorder.failing(ServerError("busy")), pytest.raises(CommandError):
+        run()
+    run()
+    assert not recorder.images
+    assert run("--retry-failed").splitlines()[0] == "1 failed records are due again."
+    assert recorder.images
+
+
 def test_an_audit_finds_what_changed_without_a_wish(recorder: RecorderCollection) -> None:
     rows = [product(1), product(2)]
     run()
