@@ -105,7 +105,7 @@ def _forget_on_commit(instance: VisualSnoopMixin, fields: list[IndexedField], us
         if (alive := reference()) is not None:
             touched.forget_committed(alive, saved)
 
-    transaction.on_commit(forget, using=using)
+    transaction.on_commit(forget, using=using, robust=True)
 
 
 def _connect_prepared(sender: type[models.Model], **_: Any) -> None:
