@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 TASK = "django_visualsnoop.sync_records"
 #: Longest time, in seconds, that a commit waits for the broker: two, less what a busy machine
 #: may need to wake up.
-MAX_WAIT = 1.9
+MAX_WAIT = 1.8
 #: After a failure, how long no hint is tried again, in seconds.
 PAUSE_AFTER_FAILURE = 10.0
 #: Publishing threads at once, so that a silent broker does not gather them.
@@ -70,6 +70,7 @@ class Publisher:
             return False
 
     def _publish(self, using: str, record_ids: list[str], countdown: float | None) -> bool:
+        started = time.monotonic()  # the first time, the next lines may load modules
         from django_visualsnoop import tasks  # noqa: F401 -- registers them with the app
 
         app = project_app()
@@ -77,14 +78,14 @@ class Publisher:
         if app.conf.task_always_eager:
             # An eager task runs here and now; for one with a countdown that would be too early.
             return countdown is None and _work_now(task, using, record_ids)
-        started = time.monotonic()
         if started < self._quiet_until:
             return False
         probing = self._failing
         if probing:
             self._quiet_until = started + PAUSE_AFTER_FAILURE  # other threads need not try, too
         slots = self._slots
-        if not slots.acquire(timeout=0 if probing else MAX_WAIT):
+        deadline = started + MAX_WAIT
+        if not slots.acquire(timeout=0 if probing else max(0.0, deadline - time.monotonic())):
             self._rest(f"earlier hints have not been answered within {MAX_WAIT:g} s")
             return False
         outcome: list[Exception | None] = []
@@ -110,7 +111,7 @@ class Publisher:
             raise
         if probing:
             return False
-        thread.join(max(0.0, started + MAX_WAIT - time.monotonic()))
+        thread.join(max(0.0, deadline - time.monotonic()))
         if not outcome:
             self._rest(f"the broker did not answer within {MAX_WAIT:g} s")
         elif outcome[0] is not None:
