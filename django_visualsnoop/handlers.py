@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from django.db import models, transaction
-from django.db.models.signals import class_prepared, post_delete, post_save, pre_save
+from django.db.models.signals import class_prepared, post_delete, post_save
 
 from django_visualsnoop import touched, wishes
 from django_visualsnoop.models import VisualSnoopMixin
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from django_visualsnoop.options import IndexedField
-
-#: In the instance's ``__dict__`` between pre_save and post_save.
-_ADDING = "_visualsnoop_adding"
 
 
 def connect_all() -> None:
@@ -37,14 +34,8 @@ def connect(model: type[models.Model]) -> None:
         return
     touched.track(model)
     uid = f"django_visualsnoop.{model._meta.label_lower}"
-    pre_save.connect(before_save, sender=model, dispatch_uid=uid)
     post_save.connect(after_save, sender=model, dispatch_uid=uid)
     post_delete.connect(after_delete, sender=model, dispatch_uid=uid)
-
-
-def before_save(instance: VisualSnoopMixin, **_: Any) -> None:
-    # Django clears the flag before post_save, where it decides which fields count as written.
-    instance.__dict__[_ADDING] = instance._state.adding
 
 
 def after_save(
@@ -55,7 +46,7 @@ def after_save(
     update_fields: Collection[str] | None,
     **_: Any,
 ) -> None:
-    adding = instance.__dict__.pop(_ADDING, True) or created or raw
+    adding = touched.was_adding(instance) or created or raw
     changed = touched.fields_saved(instance, update_fields, adding=adding)
     judged = touched.fields_to_judge(type(instance), update_fields)
     if not changed and not judged:
@@ -105,7 +96,7 @@ def _forget_on_commit(instance: VisualSnoopMixin, fields: list[IndexedField], us
         if (alive := reference()) is not None:
             touched.forget_committed(alive, saved)
 
-    transaction.on_commit(forget, using=using)
+    transaction.on_commit(forget, using=using, robust=True)
 
 
 def _connect_prepared(sender: type[models.Model], **_: Any) -> None:

@@ -144,15 +144,15 @@ class VisualSnoopMixin(models.Model):
         update_fields: Iterable[str] | None = None,
     ) -> None:
         """Save the row, and what it wishes of the collection, in one transaction."""
-        # Resolved as Model.save_base does, since the transaction is opened before it.
-        using = using or router.db_for_write(type(self), instance=self)
-        arguments = (raw, force_insert, force_update, using, update_fields)
-        in_transaction = connections[using].in_atomic_block
-        if not in_transaction and touched.may_write_a_wish(self, update_fields):
-            with transaction.atomic(using=using):
-                super().save_base(*arguments)
-        else:
-            super().save_base(*arguments)
+        touched.note_adding(self)
+        if touched.may_write_a_wish(self, update_fields):
+            # Resolved as Model.save_base does, since the transaction is opened before it.
+            using = using or router.db_for_write(type(self), instance=self)
+            if not connections[using].in_atomic_block:
+                with transaction.atomic(using=using):
+                    super().save_base(raw, force_insert, force_update, using, update_fields)
+                return
+        super().save_base(raw, force_insert, force_update, using, update_fields)
 
     def refresh_from_db(
         self,

@@ -21,7 +21,8 @@ image_sync_failed = Signal()
 #: Workers were not told of wishes; the sweeper will find them. Arguments: ``using``, ``count``
 #: (records), ``reason``: ``"silent"`` (the broker did not answer in time), ``"refused"`` (it, or
 #: the way to it, raised an error) or ``"resting"`` (not tried, so soon after one of these).
-#: It is sent in the thread of the commit, which waits for the receivers.
+#: It is sent in the thread of the commit, which waits for the receivers, or for a hint that no
+#: commit waited for, in the thread that tried to send it.
 hint_failed = Signal()
 
 #: A sweep came to its end. Arguments: ``using``, ``agreed``, ``retrying``, ``parked`` (records,

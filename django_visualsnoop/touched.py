@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: In the instance's ``__dict__``: attribute name → a token of its latest assignment.
 _TOUCHED = "_visualsnoop_touched"
+#: In the instance's ``__dict__`` while it is being saved.
+_ADDING = "_visualsnoop_adding"
 
 
 class _TrackedDescriptor:
@@ -47,6 +49,17 @@ def track(model: type[models.Model]) -> None:
             kind = type(descriptor)
             tracked = type(f"Tracked{kind.__name__}", (_TrackedDescriptor, kind), {})
             setattr(model, field.name, tracked(descriptor.field))
+
+
+def note_adding(instance: models.Model) -> None:
+    """Note whether this save adds the instance; Django clears the flag before post_save."""
+    instance.__dict__[_ADDING] = instance._state.adding
+
+
+def was_adding(instance: models.Model) -> bool:
+    """Return what was noted; true for a save that went past the mixin's ``save_base``."""
+    adding: bool = instance.__dict__.pop(_ADDING, True)
+    return adding
 
 
 def fields_saved(

@@ -207,7 +207,7 @@ def hint_on_commit(record_ids: Iterable[UUID], using: str) -> None:
     connection = connections[using]
     pending = _pending_hints(connection)
     pending.record_ids.update(record_ids)
-    transaction.on_commit(pending.publish, using=using)
+    transaction.on_commit(pending.publish, using=using, robust=True)
 
 
 #: What a wish changes in a record that is there already. The lease stays: a worker that is

@@ -81,7 +81,7 @@ def test_it_hints_unless_the_caller_sweeps(monkeypatch: pytest.MonkeyPatch) -> N
     Product.objects.using("other").bulk_create([Product(pk=1)])
     Product._base_manager.using("other").update(photo="elsewhere.png")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("django.db.transaction.on_commit", lambda call, using=None: call())
+        patch.setattr("django.db.transaction.on_commit", lambda call, **_: call())
         assert audit(using="other", hint=False) == 1
         assert published == []
         SyncRecord.objects.using("other").all().delete()

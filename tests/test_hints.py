@@ -4,41 +4,102 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import threading
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 
 from django_visualsnoop import hints
 from django_visualsnoop.hints import RECORDS_PER_HINT, Publisher
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.signals import hint_failed
+from tests.brokers import Proxy, refusing, resetting, silent
 from tests.fixtures import product, record_of
 from tests.receivers import received
 from tests.workers import celery_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from celery import Celery
 
     from django_visualsnoop.collections.recorder import RecorderCollection
 
+LOGGER = "django_visualsnoop.hints"
+SCHEMES = [
+    pytest.param("redis", marks=pytest.mark.service("redis")),
+    pytest.param("amqp", marks=pytest.mark.service("rabbitmq")),
+]
 
-@pytest.fixture
-def silent_broker() -> Iterator[str]:
-    """An address that accepts connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
-
-def refused() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    return f"redis://127.0.0.1:{port}/0"
+#: Else Celery tries a connection for some seconds, whatever ``retry=False`` says.
+QUICK: dict[str, object] = {"broker_transport_options": {"max_retries": 1, "interval_start": 0}}
 
 
 def ids(count: int = 1) -> list[str]:
     return [str(uuid4()) for _ in range(count)]
+
+
+class Clock:
+    """Stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which a publisher rests."""
+    clock = Clock()
+    monkeypatch.setattr(hints, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "MAX_WAIT", 0.2)
+
+
+class Sender:
+    """Stands for ``_send``: does what it is told, and says when it has."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self.calls = 0
+
+    def __call__(self, *_: object) -> None:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sender]:
+    sender = Sender()
+    monkeypatch.setattr(hints, "_send", sender)
+    with celery_app("memory://"):
+        yield sender
+
+
+def publishing() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "visualsnoop-hint"]
+
+
+def wait_for_hints() -> None:
+    for thread in publishing():
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_outlives_its_test() -> Iterator[None]:
+    yield
+    wait_for_hints()
 
 
 def test_a_broker_takes_hints_in_messages_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,30 +111,35 @@ def test_a_broker_takes_hints_in_messages_of_bounded_size(monkeypatch: pytest.Mo
     assert sent == [RECORDS_PER_HINT, 1]
 
 
-@pytest.mark.service("redis")
-def test_hints_arrive_at_a_broker() -> None:
+@pytest.mark.parametrize(
+    "service",
+    [
+        pytest.param("redis", marks=pytest.mark.service("redis")),
+        pytest.param("rabbitmq", marks=pytest.mark.service("rabbitmq")),
+    ],
+)
+def test_hints_arrive_at_a_broker(service: str) -> None:
     from tests.services import require
 
-    with celery_app(require("redis")) as app:
+    with celery_app(require(service)) as app:
         assert Publisher().publish("default", ids())
-        with app.connection_for_read() as connection:
-            message = connection.SimpleQueue(app.conf.task_default_queue).get(timeout=10)
+        assert arrived(app) == [hints.TASK]
+
+
+def arrived(app: Celery, count: int = 1) -> list[str]:
+    """Take this many messages from an app's queue, then the queue; return their tasks."""
+    with app.connection_for_read() as connection:
+        queue = connection.SimpleQueue(app.conf.task_default_queue)
+        messages = [queue.get(timeout=10) for _ in range(count)]
+        for message in messages:
             message.ack()
-    assert message.headers["task"] == hints.TASK
+        app.amqp.queues[app.conf.task_default_queue](connection).delete()
+    return [message.headers["task"] for message in messages]
 
 
-@pytest.mark.service("redis")
-def test_a_broker_that_refuses_is_left_alone_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
-    publisher = Publisher()
-    with celery_app(refused()), caplog.at_level(logging.WARNING, "django_visualsnoop.hints"):
-        assert not publisher.publish("default", ids())
-        assert not publisher.publish("default", ids())
-    (record,) = caplog.records  # the second did not try
-    assert "Nothing is lost" in record.getMessage()
-    assert "visualsnoop_sync" in record.getMessage()
-
-
-def test_receivers_hear_of_hints_that_were_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_receivers_hear_of_hints_that_were_not_sent(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise ConnectionRefusedError("secret://user:password@broker")
 
@@ -82,58 +148,284 @@ def test_receivers_hear_of_hints_that_were_not_sent(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(app.tasks[hints.TASK], "apply_async", refuse)
         assert not publisher.publish("default", ids(2))
         assert not publisher.publish("other", ids(3))
+        clock.now += hints.PAUSE_AFTER_FAILURE + 1
+        assert not publisher.publish("default", ids(4))  # which nobody waits for
+        wait_for_hints()
     assert [(one["using"], one["count"], one["reason"]) for one in told] == [
         ("default", 2, "refused"),
         ("other", 3, "resting"),
+        ("default", 4, "refused"),
     ]
     assert "password" not in repr(told)
 
 
-@pytest.mark.service("redis")
-def test_a_broker_that_says_nothing_holds_up_a_commit_for_a_bounded_time(
-    silent_broker: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(hints, "MAX_WAIT", 0.2)
-    monkeypatch.setattr(hints, "PAUSE_AFTER_FAILURE", 0.0)
-    publisher = Publisher()
-    with celery_app(silent_broker), received(hint_failed) as told:
-        for _ in range(hints.MAX_STUCK + 3):
+class TestOutages:
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_one_that_refuses_is_left_alone_for_a_while(
+        self, scheme: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        publisher = Publisher()
+        with celery_app(refusing(scheme), **QUICK), caplog.at_level(logging.WARNING, LOGGER):
             assert not publisher.publish("default", ids())
-    assert [one["reason"] for one in told] == ["silent"] * hints.MAX_STUCK + ["resting"] * 3
-    assert len(publisher._stuck) == hints.MAX_STUCK
-    assert "did not answer within 0.2 s" in caplog.text
+            assert not publisher.publish("default", ids())
+        (record,) = caplog.records  # the second did not try
+        assert "Nothing is lost" in record.getMessage()
+        assert "visualsnoop_sync" in record.getMessage()
 
-
-@pytest.mark.service("redis")
-def test_hints_that_leave_or_are_not_needed_are_no_failures() -> None:
-    from tests.services import require
-
-    with celery_app(require("redis")), received(hint_failed) as told:
-        assert Publisher().publish("default", ids())
-    with celery_app("memory://", task_always_eager=True), received(hint_failed) as told_eagerly:
-        assert not Publisher().publish("default", ids(), countdown=5)
-    assert told == told_eagerly == []
-
-
-@pytest.mark.service("redis")
-def test_a_receiver_that_breaks_does_not_break_the_commit() -> None:
-    def broken(**kwargs: object) -> None:
-        raise ZeroDivisionError
-
-    hint_failed.connect(broken)
-    try:
-        with celery_app(refused()):
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_one_that_resets_connections_is_left_alone(
+        self, scheme: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with resetting(scheme) as url, celery_app(url, **QUICK):
             assert not Publisher().publish("default", ids())
-    finally:
-        hint_failed.disconnect(broken)
+        assert "No hint to Celery" in caplog.text
+
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    @pytest.mark.usefixtures("impatient")
+    def test_one_that_says_nothing_gets_few_threads_and_one_wait(
+        self, scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(hints, "PAUSE_AFTER_FAILURE", 0.0)
+        publisher = Publisher()
+        with silent(scheme) as url, celery_app(url, **QUICK), received(hint_failed) as told:
+            for _ in range(hints.MAX_THREADS + 3):
+                assert not publisher.publish("default", ids())
+            assert len(publishing()) == hints.MAX_THREADS
+        assert {one["reason"] for one in told} == {"silent"}
+        (record,) = caplog.records
+        assert "did not answer within 0.2 s" in record.getMessage()
+
+    @pytest.mark.service("redis")
+    @pytest.mark.usefixtures("impatient")
+    def test_an_established_connection_that_falls_silent(
+        self, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        from tests.services import require
+
+        parts = urlsplit(require("redis"))
+        assert parts.hostname is not None
+        assert parts.port is not None
+        proxy = Proxy(parts.hostname, parts.port)
+        publisher = Publisher()
+        try:
+            with celery_app(f"redis://127.0.0.1:{proxy.port}{parts.path}") as app:
+                assert publisher.publish("default", ids())
+                proxy.fall_silent()
+                assert not publisher.publish("default", ids())
+                assert "did not answer" in caplog.text
+                # The one that was late arrives, and shows that the broker is back.
+                proxy.speak_again()
+                wait_for_hints()
+                assert publisher.publish("default", ids())
+                assert arrived(app, 3) == [hints.TASK] * 3
+        finally:
+            proxy.close()
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_a_save_succeeds_without_a_broker(
+        self, scheme: str, recorder: RecorderCollection
+    ) -> None:
+        with celery_app(refusing(scheme), **QUICK):
+            row = product()
+        assert record_of(row).state == SyncRecord.State.WAITING
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    @pytest.mark.usefixtures("impatient")
+    def test_a_save_succeeds_with_a_silent_broker(
+        self, scheme: str, recorder: RecorderCollection
+    ) -> None:
+        with silent(scheme) as url, celery_app(url, **QUICK):
+            row = product()
+        assert record_of(row).state == SyncRecord.State.WAITING
+
+
+class TestRest:
+    def test_after_a_failure_it_rests_then_tries_again(
+        self, clock: Clock, sender: Sender, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        publisher = Publisher()
+        sender.error = OSError("down")
+        with caplog.at_level(logging.INFO, LOGGER):
+            assert not publisher.publish("default", ids())
+            clock.now += hints.PAUSE_AFTER_FAILURE - 1
+            assert not publisher.publish("default", ids())
+            assert sender.calls == 1
+            clock.now += 1
+            publisher.publish("default", ids())
+            wait_for_hints()
+            assert sender.calls == 2
+            # That failed, too: another rest, without another warning.
+            publisher.publish("default", ids())
+            assert sender.calls == 2
+            assert len(caplog.records) == 1
+            sender.error = None
+            clock.now += hints.PAUSE_AFTER_FAILURE
+            publisher.publish("default", ids())
+            wait_for_hints()
+            assert publisher.publish("default", ids())
+        assert sender.calls == 4
+        assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+    def test_nobody_waits_for_a_broker_that_failed_last_time(
+        self, clock: Clock, sender: Sender, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        publisher = Publisher()
+        sender.error = OSError("down")
+        publisher.publish("default", ids())
+        answer = threading.Event()
+        monkeypatch.setattr(hints, "_send", lambda *_: answer.wait())
+        clock.now += hints.PAUSE_AFTER_FAILURE
+        assert not publisher.publish("default", ids())  # returns while the broker is silent
+        answer.set()
+        wait_for_hints()
+        assert not publisher._failing
+
+    @pytest.mark.usefixtures("impatient")
+    def test_threads_that_publish_at_once_take_turns(
+        self, sender: Sender, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        publisher = Publisher()
+        answer = threading.Event()
+        monkeypatch.setattr(hints, "_send", lambda *_: answer.wait())
+        callers = [
+            threading.Thread(target=publisher.publish, args=("default", ids()))
+            for _ in range(hints.MAX_THREADS + 4)
+        ]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert len(publishing()) == hints.MAX_THREADS
+        answer.set()
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_thread_that_ends_without_a_word_is_a_failure(
+        self, sender: Sender, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sender.error = SystemExit()
+        assert not Publisher().publish("default", ids())
+        assert "No hint to Celery" in caplog.text
+
+
+def _registry_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
+    class Registry:
+        def __getitem__(self, name: str) -> object:
+            raise RuntimeError("no registry")
+
+    monkeypatch.setattr(type(app), "tasks", Registry())
+
+
+def _task_is_unknown(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
+    monkeypatch.delitem(app.tasks, hints.TASK)
+
+
+def _no_app(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
+    def project_app() -> Celery:
+        raise ImportError("no app")
+
+    monkeypatch.setattr(hints, "project_app", project_app)
+
+
+def _no_thread(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+
+def _settings_raise(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
+    class Conf:
+        @property
+        def task_always_eager(self) -> bool:
+            raise AttributeError("no settings")
+
+    monkeypatch.setattr(app, "conf", Conf())
+
+
+def _task_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
+    def apply_async(*args: object, **kwargs: object) -> None:
+        raise TypeError("not serializable")
+
+    monkeypatch.setattr(app.tasks[hints.TASK], "apply_async", apply_async)
+
+
+def _publish_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
+    def publish(*_: object) -> bool:
+        raise RuntimeError("a bug in publish()")
+
+    monkeypatch.setattr(hints, "publish", publish)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.service("redis")
-def test_a_save_succeeds_without_a_broker(recorder: RecorderCollection) -> None:
-    with celery_app(refused()):
-        row = product()
-    assert record_of(row).state == SyncRecord.State.WAITING
+class TestOtherCallbacks:
+    """Whatever goes wrong in a hint, callbacks registered later run."""
+
+    @pytest.mark.parametrize("robust", [False, True])
+    @pytest.mark.parametrize(
+        "breakage",
+        [
+            _registry_raises,
+            _task_is_unknown,
+            _no_app,
+            _no_thread,
+            _settings_raise,
+            _task_raises,
+            _publish_raises,
+        ],
+    )
+    def test_they_run(
+        self,
+        breakage: Callable[[pytest.MonkeyPatch, Celery], None],
+        robust: bool,
+        recorder: RecorderCollection,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        ran: list[int] = []
+        with celery_app("memory://") as app, monkeypatch.context() as patch:
+            breakage(patch, app)
+            with transaction.atomic():
+                row = product(1)
+                transaction.on_commit(lambda: ran.append(1), robust=robust)
+                product(2)
+                transaction.on_commit(lambda: ran.append(2), robust=robust)
+            product(3)  # in autocommit, where the callback runs inside save()
+        assert ran == [1, 2]
+        assert record_of(row).state == SyncRecord.State.WAITING
+        if breakage is not _publish_raises:
+            (record,) = [record for record in caplog.records if record.name == LOGGER]
+            assert "visualsnoop_sync" in record.getMessage()
+
+    def test_they_run_in_eager_mode_that_propagates(
+        self,
+        recorder: RecorderCollection,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        def bring_home(*_: object, **__: object) -> None:
+            raise RuntimeError("a bug in sync")
+
+        monkeypatch.setattr("django_visualsnoop.sync.bring_home", bring_home)
+        ran: list[int] = []
+        eager = {"task_always_eager": True, "task_eager_propagates": True}
+        with celery_app("memory://", **eager), transaction.atomic():
+            product()
+            transaction.on_commit(lambda: ran.append(1))
+        assert ran == [1]
+        assert "a bug in sync" in caplog.text
+
+    def test_an_interrupt_is_not_swallowed(
+        self, recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def project_app() -> Celery:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(hints, "project_app", project_app)
+        with pytest.raises(KeyboardInterrupt):
+            product()
+        assert SyncRecord.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
