@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+#: What a network and a service take in good times, so that changes come while uploads are under way.
+LATENCY = (0.01, 0.08)
 #: Longer than a client of the rig waits for an answer.
 SILENCE = 2.6
 #: Shorter than that, and than what a busy machine adds.
@@ -137,6 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _ask(self, body: bytes) -> tuple[int, bytes]:
         """Have the service do it."""
+        time.sleep(random.uniform(*LATENCY))
         headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
         self._upstream.request(self.command, self.path, body or None, headers)
         answer = self._upstream.getresponse()

@@ -151,15 +151,13 @@ class Fault:
     def of_a_process(self, kind: str) -> str:
         if kind == SWEEPER_KILLED:
             sweeper = self.dice.choice(self.crew.sweepers)
-            self._in_an_upload(sweeper, sweeper.kill)
-            sweeper.start()
+            self._in_an_upload(sweeper, sweeper.restart)
             return kind
         worker = self._ready_worker()
         if kind == POOL_KILLED:
             met = self._in_an_upload(worker, lambda: _kill_all(worker.children()))
         else:
-            met = self._in_an_upload(worker, worker.kill)
-            worker.start()
+            met = self._in_an_upload(worker, worker.restart)
         return kind if met else kind.replace("in an upload", "between uploads")
 
     def _ready_worker(self) -> Client:

@@ -54,7 +54,15 @@ class Operator:
         #: Whether what is done now will be rolled back.
         self._in_vain = False
 
-    def choose(self) -> str:
+    def choose(self, *, late: bool) -> str:
+        """Return a kind.
+
+        Args:
+            late: this is one of the last: nothing follows that would hide a lost wish, so that
+                half of these are of the kind that is most likely to lose one.
+        """
+        if late and self.dice.random() < 0.5:
+            return "replace_twice"
         return self.dice.choices(list(KINDS), list(KINDS.values()))[0]
 
     def run(self, kind: str) -> None:

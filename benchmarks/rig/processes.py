@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,9 @@ class Child:
     def __init__(self, name: str, arguments: list[str], environment: dict[str, str], log: Path):
         self.name = name
         self.log = log
+        self.ended_by_itself = 0
         self._arguments, self._environment = arguments, environment
+        self._lock = threading.Lock()
         self.start()
 
     def start(self) -> None:
@@ -54,6 +57,18 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def restart(self) -> None:
+        with self._lock:
+            self.kill()
+            self.start()
+
+    def supervise(self) -> None:
+        """Start the process again if it has ended by itself, as an init system does."""
+        with self._lock:
+            if self.process.poll() is not None:
+                self.ended_by_itself += 1
+                self.start()
 
     def children(self) -> list[int]:
         pid = self.process.pid
@@ -158,10 +173,20 @@ class Crew:
 
     @property
     def webs_are_done(self) -> bool:
+        return all(web.process.poll() == 0 for web in self.webs)
+
+    def check_webs(self) -> None:
         for web in self.webs:
             if web.process.poll():
                 raise SystemExit(f"{web.name} ended:\n{web.log.read_text()[-4000:]}")
-        return all(web.process.poll() == 0 for web in self.webs)
+
+    def supervise(self) -> None:
+        for client in (*self.workers, *self.sweepers):
+            client.supervise()
+
+    @property
+    def ended_by_themselves(self) -> int:
+        return sum(client.ended_by_itself for client in (*self.workers, *self.sweepers))
 
     def close(self) -> None:
         for child in (*self.webs, *self.workers, *self.sweepers):

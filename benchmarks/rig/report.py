@@ -52,6 +52,8 @@ class Report:
     seconds_to_agree: float | None = None
     audit_found: int | None = None
     comparison: dict[str, Any] = field(default_factory=dict)
+    #: Workers and sweepers that nobody killed.
+    ended_by_themselves: int = 0
     exceptions_logged: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -115,6 +117,7 @@ class Report:
             f"records that disagreed at one of {self.looks:,} observations: {disagreed}",
             f"after the last fault and operation: all agreed {_after(self.seconds_to_agree)}",
             *self._compared(),
+            f"workers that ended by themselves: {self.ended_by_themselves}",
             f"exceptions in logs: {_listed(self.exceptions_logged)}",
             *(f"FAILED: {failure}" for failure in self.failures),
         ]

@@ -80,6 +80,7 @@ class Run:
             self.go_wrong()
             self.settle()
         self.report.seconds = time.monotonic() - started
+        self.report.ended_by_themselves = self.crew.ended_by_themselves
         self.report.looks = self.observer.looks
         self.report.ever_disagreed = len(self.observer.ever_disagreed)
         self.report.most_at_once = self.observer.most_at_once
@@ -101,7 +102,9 @@ class Run:
         while self.progress() < self.quiet * self.options.webs:
             self._look()
         ended = time.monotonic()
-        agreed = self.observer.wait_until_settled(QUIET_PATIENCE, self._check)
+        agreed = self.observer.wait_until_settled(
+            min(QUIET_PATIENCE, self.options.patience), self._check
+        )
         if agreed is None:
             self.report.failures.append(
                 f"without faults, hints alone left {self.observer.now} records waiting"
@@ -158,8 +161,9 @@ class Run:
         time.sleep(0.1)
 
     def _check(self) -> None:
-        """Raise if a web process has ended too early."""
-        assert isinstance(self.crew.webs_are_done, bool)
+        """Raise if a web process has ended too early; start others again that have ended."""
+        self.crew.check_webs()
+        self.crew.supervise()
 
 
 #: Options that say nothing about a run.

@@ -18,6 +18,8 @@ from benchmarks.rig.board import Board
 from benchmarks.rig.measuring import Stopwatch
 from benchmarks.rig.operations import Operator
 
+#: After this part of its operations come the last ones.
+LATE = 0.9
 #: What databases call a transaction that had to make way for another.
 _DEADLOCKS = ("deadlock", "Deadlock", "has changed since last read")
 #: What Django says when the row to be updated is gone.
@@ -45,11 +47,11 @@ class Web:
         for count in range(operations):
             while count >= self.board.allowed:
                 time.sleep(0.02)
-            self._operation(slow=count < self.quiet)
+            self._operation(slow=count < self.quiet, late=count >= operations * LATE)
             self.board.set_done(self.number, count + 1)
 
-    def _operation(self, *, slow: bool) -> None:
-        kind = self.operator.choose()
+    def _operation(self, *, slow: bool, late: bool) -> None:
+        kind = self.operator.choose(late=late)
         try:
             if slow:
                 with transaction.atomic():
