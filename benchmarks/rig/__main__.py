@@ -46,8 +46,13 @@ def arguments() -> argparse.Namespace:
         help="seconds to wait for agreement at the end (default: 240)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
-    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep logs and files there")
-    return parser.parse_args()
+    parser.add_argument(
+        "--logs", type=Path, metavar="FOLDER", help="keep logs and files in this new folder"
+    )
+    options = parser.parse_args()
+    if options.logs is not None and options.logs.exists() and any(options.logs.iterdir()):
+        parser.error(f"{options.logs} is not empty")
+    return options
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-#: What a network and a service take in good times, so that changes come while uploads are under way.
+#: What network and service take in good times: changes come while uploads are under way.
 LATENCY = (0.01, 0.08)
 #: Longer than a client of the rig waits for an answer.
 SILENCE = 2.6

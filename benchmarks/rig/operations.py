@@ -58,8 +58,8 @@ class Operator:
         """Return a kind.
 
         Args:
-            late: this is one of the last: nothing follows that would hide a lost wish, so that
-                half of these are of the kind that is most likely to lose one.
+            late: it is one of the last. Nothing follows that would hide a lost wish, so half of
+                these are of the kind that is most likely to lose one.
         """
         if late and self.dice.random() < 0.5:
             return "replace_twice"

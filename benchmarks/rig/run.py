@@ -102,9 +102,8 @@ class Run:
         while self.progress() < self.quiet * self.options.webs:
             self._look()
         ended = time.monotonic()
-        agreed = self.observer.wait_until_settled(
-            min(QUIET_PATIENCE, self.options.patience), self._check
-        )
+        patience = min(QUIET_PATIENCE, self.options.patience)
+        agreed = self.observer.wait_until_settled(patience, self._check)
         if agreed is None:
             self.report.failures.append(
                 f"without faults, hints alone left {self.observer.now} records waiting"

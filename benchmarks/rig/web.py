@@ -18,8 +18,9 @@ from benchmarks.rig.board import Board
 from benchmarks.rig.measuring import Stopwatch
 from benchmarks.rig.operations import Operator
 
-#: After this part of its operations come the last ones.
-LATE = 0.9
+#: The last operations, at most so many or one in ten, are not faster than workers can follow.
+MOST_LATE = 60
+LATE_PAUSE = (0.05, 0.3)
 #: What databases call a transaction that had to make way for another.
 _DEADLOCKS = ("deadlock", "Deadlock", "has changed since last read")
 #: What Django says when the row to be updated is gone.
@@ -44,10 +45,11 @@ class Web:
         self.unexpected: list[str] = []
 
     def run(self, operations: int) -> None:
+        late = min(MOST_LATE, operations // 10)
         for count in range(operations):
             while count >= self.board.allowed:
                 time.sleep(0.02)
-            self._operation(slow=count < self.quiet, late=count >= operations * LATE)
+            self._operation(slow=count < self.quiet, late=count >= operations - late)
             self.board.set_done(self.number, count + 1)
 
     def _operation(self, *, slow: bool, late: bool) -> None:
@@ -63,6 +65,8 @@ class Web:
             self._note(error)
             self._make_up()
         self.done[kind] += 1
+        if late:
+            time.sleep(self.dice.uniform(*LATE_PAUSE))
 
     def _note(self, error: Exception) -> None:
         said = str(error)
