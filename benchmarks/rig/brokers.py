@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from benchmarks.rig.tcp_proxy import TCPProxy
-from tests.services import SERVICES
+from tests.services import PROGRAMS, SERVICES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +66,7 @@ class Redis(Broker):
         self.start()
 
     def start(self) -> None:
-        program = shutil.which(os.environ.get("TEST_REDIS_SERVER", "redis-server"))
+        program = shutil.which(PROGRAMS["redis-server"])
         if program is None:
             raise SystemExit("The rig starts its own Redis; install redis-server.")
         self._process = subprocess.Popen(
