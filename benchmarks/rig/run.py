@@ -66,8 +66,10 @@ class Run:
         self.dice = random.Random(options.seed)
         self.board = Board(folder / "board")
         self.observer = Observer()
-        self.share = options.operations // options.webs
-        self.quiet = min(MOST_QUIET, self.share // 10)
+        self.total = options.operations
+        share, rest = divmod(self.total, options.webs)
+        self.shares = [share + (number < rest) for number in range(options.webs)]
+        self.quiet = min(MOST_QUIET, share // 10)
         self.lanes: list[Lane] = []
         said = {name: value for name, value in vars(options).items() if name not in _UNTOLD}
         versions = f"{options.database} {databases.version()}"
@@ -92,9 +94,9 @@ class Run:
             self.crew.start_worker()
         for worker in self.crew.workers:
             worker.wait_until_ready()
-        keys = max(8, self.options.operations // 60)
-        for _ in range(self.options.webs):
-            self.crew.start_web(self.share, self.quiet, keys, self.options.seed)
+        keys = max(8, self.total // 60)
+        for share in self.shares:
+            self.crew.start_web(share, self.quiet, keys, self.options.seed)
 
     def settle_quietly(self) -> bool:
         """Let hints alone bring the first records home; return whether they did."""
@@ -118,15 +120,14 @@ class Run:
         for _ in range(SWEEPERS if sweepers else 0):
             self.crew.start_sweeper()
         kinds = planned(self.options.faults, self.dice, sweepers=sweepers)
-        first, total = self.progress(), self.share * self.options.webs
         fault = Fault(self.crew, self.dice)
-        self.lanes = fault.lanes(kinds, range(first, total), self.progress)
+        self.lanes = fault.lanes(kinds, range(self.progress(), self.total), self.progress)
         for lane in self.lanes:
             lane.start()
-        slack = max(FEWEST_SLACK, total * SLACK)
+        slack = max(FEWEST_SLACK, self.total * SLACK)
         while not self.crew.webs_are_done or any(lane.is_alive() for lane in self.lanes):
             due = min(lane.next_at for lane in self.lanes)
-            self.board.allowed = min(due + slack, total) / self.options.webs
+            self.board.allowed = min(due + slack, self.total) / self.options.webs
             self._look()
         for lane in self.lanes:
             if lane.error is not None:
