@@ -45,6 +45,13 @@ def arguments() -> argparse.Namespace:
         default=240.0,
         help="seconds to wait for agreement at the end (default: 240)",
     )
+    parser.add_argument(
+        "--longest-wait",
+        type=float,
+        default=2.5,
+        help="seconds that a commit may wait for a broker: the package's 2, and what a busy "
+        "machine adds (default: 2.5)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
     parser.add_argument(
         "--logs", type=Path, metavar="FOLDER", help="keep logs and files in this new folder"

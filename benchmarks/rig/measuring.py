@@ -23,6 +23,10 @@ class Stopwatch:
         self._watch_commits(connection)
         self._watch_hints()
 
+    def clear(self) -> None:
+        self.commits.clear()
+        self.hints.clear()
+
     def _watch_commits(self, connection: Any) -> None:
         commit, run_callbacks = connection.commit, connection.run_and_clear_commit_hooks
         began = 0.0

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.rig.measuring import Span
     from benchmarks.rig.observing import Comparison
 
-#: The promise is two seconds; a busy machine wakes a thread late.
-LONGEST_HINT = 2.5
 #: Kinds of faults that a run must have met, and which part of those that were planned.
 FEWEST_KINDS = 8
 FEWEST_FAULTS = 0.8
@@ -66,11 +64,18 @@ class Report:
         for told in result["unexpected"][:EXAMPLES]:
             self.failures.append(f"an operation failed for another reason:\n{told}")
 
-    def add_times(self, commits: list[Span], hints: list[Span], happened: list[Happened]) -> None:
+    def add_times(
+        self,
+        commits: list[Span],
+        hints: list[Span],
+        happened: list[Happened],
+        *,
+        longest_wait: float,
+    ) -> None:
         self.commits = _by_outage(commits, happened)
         self.hints = _by_outage(hints, happened)
         longest = max((times["longest"] for times in self.hints.values()), default=0.0)
-        if longest > LONGEST_HINT:
+        if longest > longest_wait:
             self.failures.append(f"a commit waited {longest:.2f} s for the broker")
 
     def add_faults(self, happened: list[Happened], planned: int) -> None:

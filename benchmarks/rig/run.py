@@ -147,7 +147,7 @@ class Run:
             hints += result["hints"]
         happened = [one for lane in self.lanes for one in lane.happened]
         self.report.add_faults(happened, self.options.faults)
-        self.report.add_times(commits, hints, happened)
+        self.report.add_times(commits, hints, happened, longest_wait=self.options.longest_wait)
         self.report.add_comparison(compare(self.server.service))
         self.report.add_audit(audit(using="default", hint=False))
 
