@@ -166,11 +166,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _client_is_there(self) -> bool:
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+            there: bytes = self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return True
         except OSError:
             return False
+        return there != b""
 
     # The faults. None lets the service do anything after the client has given up: API v1 has no
     # way to tell such an upload from a new one.

@@ -30,6 +30,8 @@ class Observer:
         self.looks = 0
         self.ever_disagreed: set[UUID] = set()
         self.most_at_once = 0
+        #: How many disagree now; -1 if the database did not say.
+        self.now = -1
 
     def look(self) -> None:
         unsettled = SyncRecord.objects.filter(Q(applied=None) | ~Q(applied=F("generation")))
@@ -37,6 +39,7 @@ class Observer:
             found = set(unsettled.filter(due_at__isnull=False).values_list("pk", flat=True))
         except (DatabaseError, InterfaceError):  # cut like the others
             connection.close()
+            self.now = -1
             return
         self.looks += 1
         self.ever_disagreed |= found
@@ -47,7 +50,6 @@ class Observer:
         """Return when no record waited for anything any more; ``None`` if that took too long."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            self.now = -1
             each()
             self.look()
             if self.now == 0:

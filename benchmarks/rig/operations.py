@@ -124,10 +124,11 @@ class Operator:
     def _create(self, slot: Slot, number: int) -> None:
         with transaction.atomic():
             if self._locked(slot, number) is not None:
-                return self._assign(slot, number)
+                self._assign(slot, number)
+                return
             row = self._built(slot, number)
             setattr(row, slot.field, self._upload(slot, number))
-            return row.save()
+            row.save()
 
     def _build_over(self, _: Slot, number: int) -> None:
         """A row built without looking, in a transaction of its own."""

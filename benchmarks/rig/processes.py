@@ -68,6 +68,7 @@ class Child:
         with self._lock:
             if self.process.poll() is not None:
                 self.ended_by_itself += 1
+                self.kill()  # what is left of its group
                 self.start()
 
     def children(self) -> list[int]:

@@ -10,7 +10,7 @@ from tests.settings import *  # noqa: F403
 from tests.v1server import PUBLIC_KEY, SECRET_KEY
 
 INSTALLED_APPS = [*base.INSTALLED_APPS, "benchmarks.rig"]
-DATABASES: dict[str, dict[str, Any]] = {"default": base.database("default")}
+DATABASES = {"default": base.database("default")}
 if base.TEST_DATABASE == "sqlite":
     DATABASES["default"]["OPTIONS"] = {
         "timeout": float(os.environ.get("RIG_SQLITE_TIMEOUT", "20")),
@@ -26,7 +26,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
-VISUALSNOOP = {
+VISUALSNOOP: dict[str, dict[str, Any]] = {
     # Without retries of its own, a call is short, and so is the claim of a worker that dies.
     "default": {
         "BACKEND": "django_visualsnoop.collections.http.HTTPCollection",
