@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The annotation by which ``similar_to()`` limits its rows.
 PLACE = "visualsnoop_place"
+#: Rows that ``update()`` names by their keys; more could make too long a statement.
+MAX_NAMED = 10_000
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
@@ -154,7 +156,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
                 name: list(self._locked().values_list(name, flat=True))
                 for name in {field.key.attname for field in fields}
             }
-            count = super().update(**kwargs)
+            count = super(VisualSnoopQuerySet, self._among(keys)).update(**kwargs)
             wishes.write(
                 (
                     Wish(field, field.key_text(key))
@@ -192,6 +194,14 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         lockable = len(self.query.alias_map) <= 1 and not self.query.distinct
         can_lock = connections[self._written].features.has_select_for_update
         return rows.select_for_update() if lockable and can_lock else rows
+
+    def _among(self, keys: dict[str, list[Any]]) -> Self:
+        """Leave out rows that others have committed since: they would change without a wish."""
+        if not connections[self._written].features.has_select_for_update:
+            return self  # one writer at a time
+        if any(len(found) > MAX_NAMED for found in keys.values()):
+            return self  # the audit finds such a row
+        return self.filter(**{f"{name}__in": found for name, found in keys.items()})
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]

@@ -16,10 +16,13 @@ SERVICES = {
     "rabbitmq": os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
 }
 #: Programs that some tests start.
-PROGRAMS = {"chromium": os.environ.get("TEST_CHROMIUM", "chromium")}
+PROGRAMS = {
+    "chromium": os.environ.get("TEST_CHROMIUM", "chromium"),
+    "redis-server": os.environ.get("TEST_REDIS_SERVER", "redis-server"),
+}
 
 #: Packages of the extra ``services`` without which there is no using them.
-PACKAGES = {"chromium": "playwright"}
+PACKAGES = {"chromium": "playwright", "redis-server": "redis"}
 
 
 def require(name: str) -> str:
@@ -32,7 +35,8 @@ def require(name: str) -> str:
         _miss(f"needs the Python package {package}, from the extra services")
     if name in PROGRAMS:
         path = shutil.which(PROGRAMS[name])
-        return path or _miss(f"needs {PROGRAMS[name]}; set TEST_{name.upper()} to its path")
+        variable = f"TEST_{name.upper().replace('-', '_')}"
+        return path or _miss(f"needs {PROGRAMS[name]}; set {variable} to its path")
     url = SERVICES[name]
     parts = urlsplit(url)
     assert parts.hostname is not None

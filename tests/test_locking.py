@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models import QuerySet
 
 from django_visualsnoop import wishes
+from django_visualsnoop.auditing import audit
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import indexed_field
 from django_visualsnoop.sync import bring_home, sweep
+from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product
 
@@ -96,3 +99,26 @@ def test_nothing_is_left_out_when_nobody_is_busy(recorder: RecorderCollection) -
     asked = [wishes.Wish(field, str(row.pk)) for row in Product.objects.all()]
     assert len(wishes.write_among_others(asked, using="default")) == 2
     assert sweep(using="default").agreed == 2
+
+
+def test_update_leaves_out_a_row_that_comes_after_it_has_looked(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would change without a wish."""
+    needs_row_locks()
+    known = product(1)
+    name = known.photo.name
+    update = QuerySet.update
+    made: list[Product] = []
+
+    def late(rows: QuerySet[Product], **kwargs: Any) -> int:
+        if not made:
+            made.append(elsewhere(lambda: product(2)))
+            elsewhere(lambda: sweep(using="default"))
+        return update(rows, **kwargs)
+
+    monkeypatch.setattr(QuerySet, "update", late)
+    assert Product.objects.update(photo=name) == 1
+    sweep(using="default")
+    assert audit(using="default") == 0
+    assert recorder.images[f"testapp.product.photo:{made[0].pk}"] == image(2)

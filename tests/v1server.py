@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import io
 import json
@@ -68,6 +69,8 @@ class Received:
 class _Stored:
     looks: bytes
     time: datetime
+    #: SHA-256 of the file, in hex.
+    digest: str
 
 
 class Refused(Exception):  # noqa: N818
@@ -142,7 +145,7 @@ class Service:
         existed = image_id in self.images
         self.last_time = max(datetime.now(UTC), self.last_time + timedelta(microseconds=1))
         self.times[image_id] = self.last_time
-        self.images[image_id] = _Stored(looks, self.last_time)
+        self.images[image_id] = _Stored(looks, self.last_time, hashlib.sha256(body).hexdigest())
         return self.about(image_id, 200 if existed else 201, "Updated" if existed else "Added")
 
     def about(self, image_id: str, status: int, message: str) -> dict[str, Any]:

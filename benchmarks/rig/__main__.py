@@ -1,0 +1,94 @@
+"""Thousands of changes by several web processes, with faults at random; does all end in agreement?
+
+    python -m benchmarks.rig --database postgresql --broker redis --operations 10000 --faults 500
+
+Everything is real: the database server, the broker, Celery worker processes, sweepers, an HTTP
+service and the embedded engine. First come operations without faults or sweepers, which hints
+alone must bring home. Then faults happen while operations go on. Once all is well again, both
+collections must hold exactly the pictures that the rows name, without any help of the audit.
+
+``--break`` runs a build that is broken on purpose, which must fail. The exit code is 0 or 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.rig",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "mariadb"), default="sqlite")
+    parser.add_argument("--broker", choices=("redis", "rabbitmq"), default="redis")
+    parser.add_argument("--operations", type=int, default=10_000)
+    parser.add_argument("--faults", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--webs", type=int, default=3, help="web processes (default: 3)")
+    parser.add_argument("--break", dest="broken", choices=("generation", "sweeper", "publish"))
+    parser.add_argument(
+        "--lease-margin",
+        type=float,
+        help="seconds that a claim outlasts the longest call by, instead of the package's own",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=240.0,
+        help="seconds to wait for agreement at the end (default: 240)",
+    )
+    parser.add_argument(
+        "--longest-wait",
+        type=float,
+        default=2.5,
+        help="seconds that a commit may wait for a broker: the package's 2, and what a busy "
+        "machine adds (default: 2.5)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
+    parser.add_argument(
+        "--logs", type=Path, metavar="FOLDER", help="keep logs and files in this new folder"
+    )
+    options = parser.parse_args()
+    if options.logs is not None and options.logs.exists() and any(options.logs.iterdir()):
+        parser.error(f"{options.logs} is not empty")
+    return options
+
+
+def main() -> int:
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no process is left behind
+    with tempfile.TemporaryDirectory(prefix="visualsnoop-rig-") as temporary:
+        folder = options.logs or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        prefix = os.environ.get("TEST_DATABASE_PREFIX", "visualsnoop")
+        # Before the settings are read: this process makes the database that the others open.
+        os.environ.pop("TEST_IS_WORKER", None)
+        os.environ.update(
+            DJANGO_SETTINGS_MODULE="benchmarks.rig.settings",
+            TEST_DATABASE=options.database,
+            TEST_DATABASE_PREFIX=f"{prefix}_rig{os.getpid()}",
+            TEST_SQLITE_FOLDER=str(folder),
+            TEST_MEDIA_ROOT=str(folder / "media"),
+        )
+        import django
+
+        django.setup()
+        from benchmarks.rig.run import run
+
+        report = run(options, folder)
+    print(report)
+    if options.json is not None:
+        options.json.write_text(json.dumps(report.as_json(), indent=2))
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

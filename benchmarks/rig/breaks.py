@@ -1,0 +1,54 @@
+"""Builds that are broken on purpose, in the child processes of the rig: it must notice each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import QuerySet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from django_visualsnoop.models import SyncRecord
+    from django_visualsnoop.sync import _Batch
+
+
+def apply(name: str) -> None:
+    BREAKS[name]()
+
+
+def settle_any_generation() -> None:
+    """A worker says that a record is done without asking whether anyone has wished again."""
+    from django_visualsnoop import models, sync
+
+    class Careless(QuerySet):  # type: ignore[type-arg]
+        def filter(self, *args: Any, **kwargs: Any) -> Any:
+            kwargs.pop("generation", None)
+            return super().filter(*args, **kwargs)
+
+    def record_of(batch: _Batch, record: SyncRecord) -> QuerySet[SyncRecord]:
+        return Careless(models.SyncRecord, using=batch.using).filter(pk=record.pk)
+
+    sync._Batch._record = record_of
+
+
+def publish_at_once() -> None:
+    """A hint is sent before the transaction that it tells of is committed."""
+    from django_visualsnoop import hints, wishes
+
+    def hint_now(record_ids: Iterable[UUID], using: str) -> None:
+        hints.publish(using, sorted(str(record_id) for record_id in record_ids))
+
+    wishes.hint_on_commit = hint_now
+
+
+def sweep_never() -> None:
+    """The rig starts no sweeper, so there is nothing to change in a process."""
+
+
+BREAKS = {
+    "generation": settle_any_generation,
+    "publish": publish_at_once,
+    "sweeper": sweep_never,
+}

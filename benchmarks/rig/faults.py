@@ -1,0 +1,191 @@
+"""Which faults there are, when each happens, and what happens then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import connection
+
+from benchmarks.rig import collection_proxy, databases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from benchmarks.rig.processes import Client, Crew
+
+BROKER_STOPPED = "broker: stopped and started"
+BROKER_SILENT = "broker: accepts and says nothing"
+BROKER_RESET = "broker: connections reset"
+WORKER_KILLED = "worker killed in an upload"
+POOL_KILLED = "worker's pool killed in an upload"
+SWEEPER_KILLED = "sweeper killed"
+DATABASE_CUT = "database: connections cut"
+
+#: Kind → its share of all faults; the collection's take the rest, equally.
+SHARES = {
+    BROKER_STOPPED: 0.03,
+    BROKER_SILENT: 0.03,
+    BROKER_RESET: 0.04,
+    WORKER_KILLED: 0.03,
+    POOL_KILLED: 0.02,
+    SWEEPER_KILLED: 0.03,
+    DATABASE_CUT: 0.08,
+}
+#: How long a broker stays away, in seconds.
+OUTAGE = (0.2, 3.0)
+#: How long to wait for an upload in which to kill someone, or for a request that a fault meets.
+PATIENCE = 6.0
+
+
+@dataclass(frozen=True)
+class Happened:
+    kind: str
+    began: float
+    ended: float
+
+
+def planned(count: int, dice: Random, *, sweepers: bool) -> list[str]:
+    """Return the kinds of so many faults, each kind at least once."""
+    shares = {kind: share for kind, share in SHARES.items() if sweepers or kind != SWEEPER_KILLED}
+    kinds = [kind for kind, share in shares.items() for _ in range(max(1, round(count * share)))]
+    others = list(collection_proxy.FAULTS)
+    while len(kinds) < count:
+        kinds.append(others[len(kinds) % len(others)])
+    dice.shuffle(kinds)
+    return kinds
+
+
+class Lane(threading.Thread):
+    """Faults that happen one after another, while those of other lanes happen too.
+
+    Args:
+        plan: number of done operations → kind, in order.
+        act: makes one happen, and returns its name, or ``None`` if there was no occasion.
+        progress: returns the number of operations done so far.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: list[tuple[int, str]],
+        act: Callable[[str], str | None],
+        progress: Callable[[], int],
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._plan, self._act, self._progress = plan, act, progress
+        #: The operations may not go on far beyond this before the next fault has happened.
+        self.next_at = float(plan[0][0]) if plan else float("inf")
+        self.happened: list[Happened] = []
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            for at, kind in self._plan:
+                self.next_at = float(at)
+                while self._progress() < at:
+                    time.sleep(0.02)
+                began = time.monotonic()
+                if (name := self._act(kind)) is not None:
+                    self.happened.append(Happened(name, began, time.monotonic()))
+        except Exception as error:  # noqa: BLE001 -- the run ends with it
+            self.error = error
+        finally:
+            self.next_at = float("inf")
+            connection.close()
+
+
+class Fault:
+    """What each kind of fault does to the parts of the rig."""
+
+    def __init__(self, crew: Crew, dice: Random) -> None:
+        self.crew, self.dice = crew, dice
+
+    def lanes(self, kinds: list[str], span: range, progress: Callable[[], int]) -> list[Lane]:
+        """Spread faults over the operations with these numbers."""
+        plans: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for kind in kinds:
+            plans[_lane_of(kind)].append((self.dice.choice(span), kind))
+        acts: dict[str, Callable[[str], str | None]] = {
+            "collection": self.in_the_collection,
+            "broker": self.at_the_broker,
+            "process": self.of_a_process,
+            "database": self.in_the_database,
+        }
+        return [Lane(lane, sorted(plan), acts[lane], progress) for lane, plan in plans.items()]
+
+    def in_the_collection(self, kind: str) -> str | None:
+        armed = self.crew.faults.arm(kind)
+        if armed.met.wait(PATIENCE):
+            return kind
+        self.crew.faults.disarm(armed)
+        return None
+
+    def at_the_broker(self, kind: str) -> str:
+        broker = self.crew.broker
+        if kind == BROKER_RESET:
+            broker.reset()
+            return kind
+        end, finish = (
+            (broker.stop, broker.start)
+            if kind == BROKER_STOPPED
+            else (broker.fall_silent, broker.speak)
+        )
+        end()
+        try:
+            time.sleep(self.dice.uniform(*OUTAGE))
+        finally:
+            finish()
+        return kind
+
+    def in_the_database(self, kind: str) -> str | None:
+        return kind if databases.cut(self.dice) else None
+
+    def of_a_process(self, kind: str) -> str:
+        if kind == SWEEPER_KILLED:
+            sweeper = self.dice.choice(self.crew.sweepers)
+            self._in_an_upload(sweeper, sweeper.restart)
+            return kind
+        worker = self._ready_worker()
+        if kind == POOL_KILLED:
+            met = self._in_an_upload(worker, lambda: _kill_all(worker.children()))
+        else:
+            met = self._in_an_upload(worker, worker.restart)
+        return kind if met else kind.replace("in an upload", "between uploads")
+
+    def _ready_worker(self) -> Client:
+        while True:
+            ready = [worker for worker in self.crew.workers if worker.is_ready]
+            if ready:
+                return self.dice.choice(ready)
+            time.sleep(0.1)
+
+    def _in_an_upload(self, client: Client, kill: Callable[[], object]) -> bool:
+        """Kill while an upload is on its way, which then arrives, or does not."""
+        held = client.proxy.hold_next_upload()
+        met = held.arrived.wait(PATIENCE)
+        client.proxy.held.clear()
+        kill()
+        held.let(passes=self.dice.random() < 0.5)
+        return met
+
+
+def _lane_of(kind: str) -> str:
+    if kind in collection_proxy.FAULTS:
+        return "collection"
+    if kind == DATABASE_CUT:
+        return "database"
+    return "broker" if kind in (BROKER_STOPPED, BROKER_SILENT, BROKER_RESET) else "process"
+
+
+def _kill_all(pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,40 @@
+"""Settings of every process of the rig: those of the tests, with two real collections."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tests import settings as base
+from tests.settings import *  # noqa: F403
+from tests.v1server import PUBLIC_KEY, SECRET_KEY
+
+INSTALLED_APPS = [*base.INSTALLED_APPS, "benchmarks.rig"]
+DATABASES = {"default": base.database("default")}
+if base.TEST_DATABASE == "sqlite":
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": float(os.environ.get("RIG_SQLITE_TIMEOUT", "20")),
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"allow_overwrite": True},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+VISUALSNOOP: dict[str, dict[str, Any]] = {
+    # Without retries of its own, a call is short, and so is the claim of a worker that dies.
+    "default": {
+        "BACKEND": "django_visualsnoop.collections.http.HTTPCollection",
+        "ENDPOINT": os.environ.get("RIG_ENDPOINT", "http://127.0.0.1:9/api/v1"),
+        "PUBLIC_KEY": PUBLIC_KEY,
+        "SECRET_KEY": SECRET_KEY,
+        "TIMEOUT": (0.5, 2.0),
+        "OPTIONS": {"max_retries": 0},
+    },
+    "archive": {"BACKEND": "benchmarks.rig.local.SmallPictures"},
+}

@@ -1,0 +1,29 @@
+"""A sweeper process, as ``manage.py visualsnoop_sync`` under cron, every two seconds."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from django_visualsnoop.sync import sweep
+
+PAUSE = 2.0
+
+
+def main(_: list[str]) -> None:
+    while True:
+        try:
+            outcome = sweep(using="default")
+        except (DatabaseError, InterfaceError) as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        else:
+            if outcome.worked_on:
+                print(
+                    f"{outcome.agreed} agreed, {len(outcome.retrying)} retrying, "
+                    f"{len(outcome.parked)} parked",
+                    flush=True,
+                )
+        connections.close_all()
+        time.sleep(PAUSE)

@@ -1,0 +1,117 @@
+"""A web process: does its share of the operations, and survives a database that is cut off.
+
+Its arguments are FOLDER NUMBER OPERATIONS QUIET KEYS SEED.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
+
+from benchmarks.rig.board import Board
+from benchmarks.rig.measuring import Stopwatch
+from benchmarks.rig.operations import Operator
+from django_visualsnoop import hints
+
+#: The last operations, at most so many or one in ten, are not faster than workers can follow.
+MOST_LATE = 60
+LATE_PAUSE = (0.05, 0.3)
+#: As long as hints alone must bring all home, none is given up because the machine is busy.
+PATIENCE_FOR_HINTS = 60.0
+#: What databases call a transaction that had to make way for another.
+_DEADLOCKS = ("deadlock", "Deadlock", "has changed since last read")
+#: What Django says when the row to be updated is gone.
+_GONE = "did not affect any rows"
+
+
+class Web:
+    """One process.
+
+    Args:
+        quiet: its first operations, in transactions that stay open for a moment.
+    """
+
+    def __init__(self, folder: Path, number: int, quiet: int, keys: int, seed: int) -> None:
+        self.board = Board(folder / "board")
+        self.number, self.quiet = number, quiet
+        self.dice = random.Random(f"{seed}/{number}")
+        self.operator = Operator(number, keys, self.dice)
+        self.stopwatch = Stopwatch(connection)
+        self.done: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.unexpected: list[str] = []
+
+    def run(self, operations: int) -> None:
+        late = min(MOST_LATE, operations // 10)
+        max_wait, hints.MAX_WAIT = hints.MAX_WAIT, PATIENCE_FOR_HINTS
+        for count in range(operations):
+            while count >= self.board.allowed:
+                time.sleep(0.02)
+            if count == self.quiet:
+                hints.MAX_WAIT = max_wait
+                self.stopwatch.clear()
+            self._operation(slow=count < self.quiet, late=count >= operations - late)
+            self.board.set_done(self.number, count + 1)
+
+    def _operation(self, *, slow: bool, late: bool) -> None:
+        kind = self.operator.choose(late=late)
+        try:
+            if slow:
+                with transaction.atomic():
+                    self.operator.run(kind)
+                    time.sleep(self.dice.uniform(0.05, 0.3))
+            else:
+                self.operator.run(kind)
+        except Exception as error:  # noqa: BLE001 -- the report says which there were
+            self._note(error)
+            self._make_up()
+        self.done[kind] += 1
+        if late:
+            time.sleep(self.dice.uniform(*LATE_PAUSE))
+
+    def _note(self, error: Exception) -> None:
+        said = str(error)
+        if not isinstance(error, (DatabaseError, InterfaceError)):
+            self.failed["for another reason"] += 1
+            self.unexpected.append("".join(traceback.format_exception(error)))
+        elif isinstance(error, IntegrityError) or _GONE in said:
+            self.failed["another process was faster"] += 1
+        elif any(word in said for word in _DEADLOCKS):
+            self.failed["deadlock"] += 1
+        elif "database is locked" in said:
+            self.failed["database locked"] += 1
+        else:
+            self.failed["database cut off"] += 1
+
+    def _make_up(self) -> None:
+        """Start a new connection, and wish for the files that were replaced in vain."""
+        while True:
+            connection.close()
+            try:
+                return self.operator.wish_again()
+            except (DatabaseError, InterfaceError):
+                self.failed["wishing again"] += 1
+                time.sleep(0.1)
+
+    def report(self) -> dict[str, object]:
+        return {
+            "done": self.done,
+            "failed": self.failed,
+            "unexpected": self.unexpected,
+            "commits": self.stopwatch.commits,
+            "hints": self.stopwatch.hints,
+        }
+
+
+def main(arguments: list[str]) -> None:
+    folder = Path(arguments[0])
+    number, operations, quiet, keys, seed = map(int, arguments[1:])
+    web = Web(folder, number, quiet, keys, seed)
+    web.run(operations)
+    (folder / f"web{number}.json").write_text(json.dumps(web.report()))
