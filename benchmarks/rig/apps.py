@@ -17,10 +17,10 @@ class RigConfig(AppConfig):
 
     def ready(self) -> None:
         from benchmarks.rig import breaks
-        from django_visualsnoop import hints, sync
+        from django_visualsnoop import claims, hints
 
         hints.PAUSE_AFTER_FAILURE = PAUSE_AFTER_FAILURE
         if margin := os.environ.get("RIG_LEASE_MARGIN"):
-            sync.LEASE_MARGIN = float(margin)
+            claims.LEASE_MARGIN = float(margin)
         if name := os.environ.get("RIG_BREAK"):
             breaks.apply(name)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from django.db.models import QuerySet
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
-
-    from django_visualsnoop.models import SyncRecord
-    from django_visualsnoop.sync import _Batch
 
 
 def apply(name: str) -> None:
@@ -20,17 +15,9 @@ def apply(name: str) -> None:
 
 def settle_any_generation() -> None:
     """A worker says that a record is done without asking whether anyone has wished again."""
-    from django_visualsnoop import models, sync
+    from django_visualsnoop.claims import Claim
 
-    class Careless(QuerySet):  # type: ignore[type-arg]
-        def filter(self, *args: Any, **kwargs: Any) -> Any:
-            kwargs.pop("generation", None)
-            return super().filter(*args, **kwargs)
-
-    def record_of(batch: _Batch, record: SyncRecord) -> QuerySet[SyncRecord]:
-        return Careless(models.SyncRecord, using=batch.using).filter(pk=record.pk)
-
-    sync._Batch._record = record_of
+    Claim._same_wish = Claim._held
 
 
 def publish_at_once() -> None:
