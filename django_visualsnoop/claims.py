@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import DatabaseError, connections, transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
@@ -102,8 +103,15 @@ class Claim:
         return bool(self._held(record).update(lease=None, leased_until=None))
 
     def give_back(self) -> None:
-        """Let others have, now, what it holds still."""
-        self.records.update(lease=None, leased_until=None, due_at=timezone.now())
+        """Let others have, now, what it holds still; never raises a ``DatabaseError``.
+
+        Without a database, the leases run out by themselves.
+        """
+        connection = connections[self.using]
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()  # it may be the reason for giving back
+        with suppress(DatabaseError):
+            self.records.update(lease=None, leased_until=None, due_at=timezone.now())
 
     def _held(self, record: SyncRecord) -> QuerySet[SyncRecord]:
         return SyncRecord.objects.using(self.using).filter(pk=record.pk, lease=self.token)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from django_visualsnoop.claims import LEASE_MARGIN, Claim
@@ -160,3 +161,35 @@ def test_a_claim_that_was_given_back_is_no_death(recorder: RecorderCollection) -
     assert record.abandoned == 0
     claim.give_back()
     assert record_of(row).lease is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_whose_connection_was_cut_gives_its_claim_back(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no connections to cut")
+    row = product(1)
+    who, kill = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%s)"),
+        "mysql": ("SELECT connection_id()", "KILL %s"),
+    }[connection.vendor]
+    take = Claim.take
+
+    def cut(claim: Claim, longest_call: float) -> list[SyncRecord]:
+        taken = take(claim, longest_call)
+        with connection.cursor() as cursor:
+            cursor.execute(who)
+            number = cursor.fetchone()
+        other = connection.copy()
+        with other.cursor() as cursor:
+            cursor.execute(kill, number)
+        other.close()
+        return taken
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Claim, "take", cut)
+        with pytest.raises(DatabaseError):
+            sweep(using="default")
+    assert record_of(row).lease is None
+    assert sweep(using="default").agreed == 1
