@@ -26,9 +26,7 @@ LEASE_MARGIN = 30.0
 
 def unsettled(using: str) -> QuerySet[SyncRecord]:
     """Return the records that do not agree and are not parked."""
-    return SyncRecord.objects.using(using).filter(
-        Q(applied=None) | ~Q(applied=F("generation")), due_at__isnull=False
-    )
+    return SyncRecord.objects.using(using).filter(SyncRecord.in_progress())
 
 
 def unclaimed() -> Q:

@@ -87,17 +87,24 @@ class SyncRecord(models.Model):
         return self.State.RETRYING if self.reason_code else self.State.WAITING
 
     @classmethod
+    def in_progress(cls) -> models.Q:
+        """Return the condition, in SQL, that a record does not agree and is not parked."""
+        return ~cls._agrees() & models.Q(due_at__isnull=False)
+
+    @classmethod
+    def _agrees(cls) -> models.Q:
+        return models.Q(applied__isnull=False, applied=models.F("generation"))
+
+    @classmethod
     def in_state(cls, state: State) -> models.Q:
         """Return the condition, in SQL, under which a record's ``state`` is this one."""
-        agrees = models.Q(applied__isnull=False, applied=models.F("generation"))
+        agrees = cls._agrees()
         parked = ~agrees & models.Q(due_at=None)
         return {
             cls.State.AGREES: agrees,
             cls.State.PARKED: parked,
-            cls.State.RETRYING: ~agrees
-            & models.Q(due_at__isnull=False)
-            & ~models.Q(reason_code=""),
-            cls.State.WAITING: ~agrees & models.Q(due_at__isnull=False, reason_code=""),
+            cls.State.RETRYING: cls.in_progress() & ~models.Q(reason_code=""),
+            cls.State.WAITING: cls.in_progress() & models.Q(reason_code=""),
         }[state]
 
 

@@ -6,10 +6,11 @@ import secrets
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, ref
 
 from django.db import connections, transaction
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from django_visualsnoop import hints
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.models import Q, QuerySet
+    from django.db.models import Field, QuerySet
 
     from django_visualsnoop.models import SyncRecord
     from django_visualsnoop.options import IndexedField
@@ -127,7 +128,9 @@ def write_among_others(wishes: Iterable[Wish], *, using: str, hint: bool = True)
 def turn(wishes: Iterable[Wish], *, using: str) -> None:
     """Record wishes of rows whose image did not change, where their verdict did.
 
-    One statement a wish, which changes no row as long as the verdict stands.
+    One statement a wish, which changes no row as long as the verdict stands. A record that
+    does not agree yet is always made to look again: a worker may have read the row before it
+    turned, and ``wanted`` may be what was assumed when its image changed.
     """
     from django_visualsnoop.models import SyncRecord
 
@@ -135,9 +138,19 @@ def turn(wishes: Iterable[Wish], *, using: str) -> None:
         return
     for wish in wishes:
         record = _record(wish, using)
-        turned = SyncRecord.objects.using(using).filter(pk=record.pk, wanted=not wish.wanted)
-        if turned.update(**{name: getattr(record, name) for name in _WISHED}):
+        known = SyncRecord.objects.using(using).filter(pk=record.pk)
+        turned = known.filter(~_stands(wish) | SyncRecord.in_progress())
+        changes: dict[str, Any] = {name: getattr(record, name) for name in _WISHED}
+        for name in _OF_ANOTHER_VERDICT:
+            column = cast("Field[Any, Any]", SyncRecord._meta.get_field(name))
+            value = Value(changes[name], output_field=column)
+            changes[name] = Case(When(_stands(wish), then=F(name)), default=value)
+        if turned.update(**changes):
             hint_on_commit([record.pk], using)
+
+
+def _stands(wish: Wish) -> Q:
+    return Q(wanted=wish.wanted)
 
 
 def wish_again(record: SyncRecord, *, using: str) -> None:
@@ -210,19 +223,12 @@ def hint_on_commit(record_ids: Iterable[UUID], using: str) -> None:
     transaction.on_commit(pending.publish, using=using, robust=True)
 
 
+#: What only the wish of another verdict changes; one that stands waits as long as before.
+_OF_ANOTHER_VERDICT = ("wished_at", "due_at", "attempts", "abandoned", "reason_code", "reason")
 #: What a wish changes in a record that is there already. The lease stays: a worker that is
-#: still uploading the older picture must not be overtaken by one with the newer.
-_WISHED = (
-    "image_id",
-    "generation",
-    "wanted",
-    "wished_at",
-    "due_at",
-    "attempts",
-    "abandoned",
-    "reason_code",
-    "reason",
-)
+#: still uploading the older picture must not be overtaken by one with the newer. ``wanted`` is
+#: last, since MySQL would see the new one in what comes after it.
+_WISHED = ("image_id", "generation", *_OF_ANOTHER_VERDICT, "wanted")
 
 
 def _record(wish: Wish, using: str) -> SyncRecord:

@@ -128,6 +128,49 @@ def test_a_record_that_agrees_is_left_alone(recorder: RecorderCollection) -> Non
     assert len(recorder.calls) == calls
 
 
+@pytest.mark.parametrize("published", [True, False])
+@pytest.mark.parametrize("bulk", [True, False])
+def test_a_condition_that_turns_while_a_worker_has_read_the_row_is_not_lost(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, published: bool, bulk: bool
+) -> None:
+    row = Listing.objects.create(photo=picture(1), published=published)
+    sweep(using="default")
+    # Nothing is said of the condition, so the wish assumes that the image is wanted.
+    if bulk:
+        Listing.objects.update(photo=row.photo.name)
+    else:
+        row.photo = picture(2)
+        row.save(update_fields=["photo"])
+    wished_at = record_of(row).wished_at
+    read_rows = sync._Batch._read_rows
+
+    def interfering(batch: Any, images: Any) -> None:
+        read_rows(batch, images)
+        changed = Listing.objects.get(pk=row.pk)
+        if changed.published is published:
+            changed.published = not published
+            changed.save()
+
+    monkeypatch.setattr(sync._Batch, "_read_rows", interfering)
+    bring_home([record_of(row).pk], using="default")
+    assert len(recorder.images) == (not published)
+    record = record_of(row)
+    assert (record.state, record.wanted) == (State.AGREES, not published)
+    assert published or record.wished_at == wished_at
+
+
+def test_a_save_that_turns_nothing_keeps_a_failure_waiting(recorder: RecorderCollection) -> None:
+    row = Listing.objects.create(photo=picture(1))
+    with recorder.failing(ServerError("busy")):
+        sweep(using="default")
+    before = record_of(row)
+    Listing.objects.get(pk=row.pk).save()
+    record = record_of(row)
+    assert record.generation != before.generation
+    for name in ("wished_at", "due_at", "attempts", "reason_code", "reason"):
+        assert getattr(record, name) == getattr(before, name)
+
+
 def test_a_change_of_mind_during_the_upload_is_not_lost(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
