@@ -190,9 +190,8 @@ def calibrated(task: Task, scores: Scores) -> None:
     for count, said, right in reliability(chances, so):
         print(f"    {count:7}   {said:.3f}   {right:.3f}")
     near = (chances >= 0.85) & (chances < 0.95)
-    print(
-        f"    said .85 to .95: {int(near.sum())} pairs, of which {so[near].mean():.3f} are copies"
-    )
+    if near.any():
+        print(f"    said .85 to .95: {int(near.sum())}, of which {so[near].mean():.3f} are copies")
     least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
     false = (scores.pairs >= least) & ~truth
     copies = np.flatnonzero(np.array(task.sources) >= 0)
