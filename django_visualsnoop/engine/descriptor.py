@@ -1,0 +1,96 @@
+"""What is kept of a picture to find its copies. Imports no Django."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Descriptors of different versions cannot be compared. Raise it whenever one changes.
+VERSION = 2
+DIMENSIONS = 256
+MAX_FEATURES = 128
+#: ``places`` holds pixels of the picture scaled to this, its longer side.
+SIDE = 240
+
+_HEADER = struct.Struct("<BB")  # version, number of features
+#: A code, a word of 24 bits, and a place.
+_FEATURE_BYTES = 8 + 3 + 4
+
+
+class Descriptor(NamedTuple):
+    """One picture: a global vector, and its most distinct local features.
+
+    The features are those of SIFT, their values reduced to signs of a rotated
+    principal projection. ``features[k]`` is meant by row k of all three.
+    """
+
+    #: ``DIMENSIONS`` signed bytes, compared by cosine; the length has no meaning.
+    vector: NDArray[np.int8]
+    #: n at most ``MAX_FEATURES``; 64 bits each, compared by Hamming distance.
+    codes: NDArray[np.uint64]
+    #: n; the coarse word of each, below ``WORDS``.
+    words: NDArray[np.uint32]
+    #: n x 4: x and y in pixels at ``SIDE``, scale in sixteenths of an octave from one pixel,
+    #: direction in 256ths of a turn.
+    places: NDArray[np.uint8]
+
+    def to_bytes(self) -> bytes:
+        """Return at most 2,178 bytes, little-endian whatever the machine; first the vector."""
+        words = self.words.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
+        return b"".join(
+            (
+                self.vector.tobytes(),
+                _HEADER.pack(VERSION, len(self.codes)),
+                self.codes.astype("<u8").tobytes(),
+                words.tobytes(),
+                self.places.tobytes(),
+            )
+        )
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Descriptor:
+        """Return what ``to_bytes`` was called on.
+
+        Raises:
+            ValueError: the bytes are cut off, of another version, or none of ours.
+        """
+        count = features_in(content)
+        raw = np.frombuffer(content, dtype=np.uint8)
+        starts = np.cumsum([DIMENSIONS, _HEADER.size, 8 * count, 3 * count])
+        vector, _, codes, packed, places = np.split(raw, starts)
+        words = np.zeros((count, 4), dtype=np.uint8)
+        words[:, :3] = packed.reshape(count, 3)
+        return cls(
+            vector.view(np.int8),
+            np.frombuffer(codes.tobytes(), dtype="<u8").astype(np.uint64, copy=False),
+            words.view("<u4").astype(np.uint32, copy=False).ravel(),
+            places.reshape(count, 4),
+        )
+
+
+def features_in(content: bytes) -> int:
+    """Return how many features a descriptor in bytes has.
+
+    Raises:
+        ValueError: the bytes are cut off, of another version, or none of ours.
+    """
+    if len(content) < DIMENSIONS + _HEADER.size:
+        raise ValueError("A descriptor has at least a vector and a header.")
+    version, count = _HEADER.unpack_from(content, DIMENSIONS)
+    if version != VERSION:
+        raise ValueError(f"This is a descriptor of version {version}, not {VERSION}.")
+    expected = DIMENSIONS + _HEADER.size + count * _FEATURE_BYTES
+    if count > MAX_FEATURES or len(content) != expected:
+        raise ValueError(f"A descriptor has {len(content)} bytes in place of {expected}.")
+    return int(count)
+
+
+def codes_in(content: bytes) -> NDArray[np.uint64]:
+    """Return only the codes of a descriptor in bytes."""
+    count = content[DIMENSIONS + 1]
+    return np.frombuffer(content, dtype="<u8", count=count, offset=DIMENSIONS + _HEADER.size)

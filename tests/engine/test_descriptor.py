@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from django_visualsnoop.engine.descriptor import DIMENSIONS, Descriptor, codes_in
+
+
+def random_descriptor(count: int, seed: int = 0) -> Descriptor:
+    dice = np.random.default_rng(seed)
+    return Descriptor(
+        dice.integers(-127, 128, DIMENSIONS, dtype=np.int8),
+        dice.integers(0, 2**64, count, dtype=np.uint64),
+        dice.integers(0, 2**20, count, dtype=np.uint32),
+        dice.integers(0, 240, (count, 4), dtype=np.uint8),
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 127, 128])
+def test_there_and_back(count: int) -> None:
+    descriptor = random_descriptor(count)
+    content = descriptor.to_bytes()
+    assert len(content) <= 2178
+    assert (codes_in(content) == descriptor.codes).all()
+    back = Descriptor.from_bytes(content)
+    for name in Descriptor._fields:
+        one, other = getattr(descriptor, name), getattr(back, name)
+        assert one.dtype == other.dtype
+        assert one.shape == other.shape
+        assert (one == other).all()
+
+
+def test_bytes_that_are_none() -> None:
+    content = random_descriptor(5).to_bytes()
+    for length in range(len(content)):
+        with pytest.raises(ValueError, match="descriptor"):
+            Descriptor.from_bytes(content[:length])
+    vector, features = content[:DIMENSIONS], content[DIMENSIONS + 2 :]
+    for header in (b"\1\5", b"\3\5", b"\2\4", b"\2\x81", b"\2\5\0"):
+        broken = vector + header + features
+        with pytest.raises(ValueError, match="descriptor"):
+            Descriptor.from_bytes(broken)
