@@ -12,10 +12,10 @@ import numpy as np
 
 from django_visualsnoop.engine.index.ids import joined_ids, runs
 from django_visualsnoop.engine.index.inverted import Lists, lists_of
-from django_visualsnoop.engine.index.segment import SECTIONS, Segment
+from django_visualsnoop.engine.index.segment import SECTIONS, Segment, room
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,8 +41,7 @@ class InMemory:
 
     def begin(self, rows: Mapping[str, int]) -> None:
         self.arrays = {
-            name: np.empty((rows[name], width) if width > 1 else rows[name], dtype=kind)
-            for name, (kind, width) in SECTIONS.items()
+            name: room(rows[name], width, kind) for name, (kind, width) in SECTIONS.items()
         }
         self._written = dict.fromkeys(rows, 0)
 
@@ -94,7 +93,9 @@ def merge(parts: Sequence[Part], target: Target) -> None:
     target.write("words", words)
     target.write("starts", starts)
     if lists is None:
-        _merge_lists(parts, len(lengths), target)
+        for postings in merged_lists(parts):
+            target.write("slots", postings.slots)
+            target.write("codes", postings.codes)
     else:
         target.write("slots", lists.slots)
         target.write("codes", lists.codes)
@@ -149,9 +150,22 @@ def _words(part: Part) -> int:
     return len(part.segment.lists.words)
 
 
-def _merge_lists(parts: Sequence[Part], count: int, target: Target) -> None:
-    """Write the postings of words 0 to ``count`` - 1, some thousand words at a time."""
+class Postings(NamedTuple):
+    """The lists of some successive words, of several segments together."""
+
+    #: Postings of each word.
+    counts: NDArray[np.int64]
+    #: As numbered after merging.
+    slots: NDArray[np.uint32]
+    codes: NDArray[np.uint64]
+
+
+def merged_lists(parts: Sequence[Part]) -> Iterator[Postings]:
+    """Yield the lists of all words in turn, some thousand at a time."""
     renumbered = _renumbered(parts)
+    count = max(
+        (int(lists.words[-1]) + 1 for (_, _, _, lists), _ in parts if len(lists.words)), default=0
+    )
     for word in range(0, count, _WORDS):
         pieces = [
             _piece(part, numbers, word, word + _WORDS)
@@ -166,20 +180,10 @@ def _merge_lists(parts: Sequence[Part], count: int, target: Target) -> None:
             places = runs(ends[:, number] - piece.counts, piece.counts)
             slots[places] = piece.slots
             codes[places] = piece.codes
-        target.write("slots", slots)
-        target.write("codes", codes)
+        yield Postings(counts.sum(axis=1), slots, codes)
 
 
-class _Piece(NamedTuple):
-    """The kept postings of some words of one segment."""
-
-    #: Postings of each word.
-    counts: NDArray[np.int64]
-    slots: NDArray[np.uint32]
-    codes: NDArray[np.uint64]
-
-
-def _piece(part: Part, numbers: NDArray[np.uint32], first: int, end: int) -> _Piece:
+def _piece(part: Part, numbers: NDArray[np.uint32], first: int, end: int) -> Postings:
     lists = part.segment.lists
     low, high = np.searchsorted(lists.words, [first, end])
     bounds = lists.starts[low : high + 1]
@@ -193,4 +197,4 @@ def _piece(part: Part, numbers: NDArray[np.uint32], first: int, end: int) -> _Pi
         own, codes = own[kept], codes[kept]
     counts = np.zeros(end - first, dtype=np.int64)
     counts[lists.words[low:high] - np.uint32(first)] = sizes
-    return _Piece(counts, numbers[own], codes)
+    return Postings(counts, numbers[own], codes)

@@ -6,7 +6,8 @@ lie in memory or in a mapped file.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import mmap
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,10 @@ SECTIONS: Mapping[str, tuple[type[np.generic], int]] = {
 }
 
 
+#: Arrays of so many bytes or more have pages of their own.
+_LARGE = 1 << 18
+
+
 class Segment(NamedTuple):
     """n images, in slots 0 to n - 1."""
 
@@ -56,10 +61,19 @@ class Segment(NamedTuple):
     def size(self) -> int:
         return len(self.vectors)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by their names in ``SECTIONS``."""
+        bits = {f"bits{number}": column for number, column in enumerate(self.bits)}
+        return {
+            **self.ids._asdict(),
+            **bits,
+            "vectors": self.vectors,
+            **self.lists._asdict(),
+        }
+
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Segment:
+    def of(cls, values: Mapping[str, NDArray[Any]]) -> Segment:
         """Return the segment whose arrays are called as in ``SECTIONS``."""
-        values: Mapping[str, NDArray] = arrays  # type: ignore[type-arg]
         return cls(
             Ids(values["text"], values["ends"], values["keys"], values["order"]),
             tuple(values[f"bits{number}"] for number in range(DIMENSIONS // 64)),
@@ -68,13 +82,39 @@ class Segment(NamedTuple):
         )
 
 
+def room(rows: int, width: int, kind: type[np.generic]) -> NDArray[Any]:
+    """Return an array to be filled, rows x width or just rows.
+
+    A large one has pages of its own, which go back to the system as soon as it is
+    not needed any more: between small objects on the heap they would stay, for ever.
+    """
+    shape = (rows, width) if width > 1 else rows
+    size = rows * width * np.dtype(kind).itemsize
+    if size < _LARGE or not hasattr(mmap, "MAP_PRIVATE"):
+        return np.empty(shape, dtype=kind)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, dtype=kind).reshape(shape)
+
+
+def kept_apart(segment: Segment) -> Segment:
+    """Return the same segment, its arrays in ``room`` of their own."""
+    arrays = segment.arrays()
+    for name, (kind, width) in SECTIONS.items():
+        values = arrays[name]
+        arrays[name] = room(len(values), width, kind)
+        arrays[name][...] = values
+    return Segment.of(arrays)
+
+
 def built(images: Mapping[str, bytes]) -> Segment:
     """Return the segment of descriptors that were checked, by image id."""
     unpacked = unpack(list(images.values()))
     slots = np.repeat(np.arange(len(images), dtype=np.uint32), unpacked.counts)
-    return Segment(
-        ids_of(list(images)),
-        bits_of(unpacked.vectors),
-        unpacked.vectors,
-        lists_of(unpacked.words, slots, unpacked.codes),
+    return kept_apart(
+        Segment(
+            ids_of(list(images)),
+            bits_of(unpacked.vectors),
+            unpacked.vectors,
+            lists_of(unpacked.words, slots, unpacked.codes),
+        )
     )

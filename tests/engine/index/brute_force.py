@@ -26,7 +26,7 @@ def made(dice: np.random.Generator, features: int, words: int = 12) -> Descripto
     return Descriptor(
         dice.integers(-127, 128, DIMENSIONS, dtype=np.int8),
         codes,
-        dice.integers(0, words, features).astype(np.uint32) ** 5,
+        dice.integers(0, words, features).astype(np.uint32) ** 5 % np.uint32(2**17),
         dice.integers(0, 240, (features, 4), dtype=np.uint8),
     )
 
