@@ -82,8 +82,8 @@ def _voting(postings: Postings) -> Keys:
         return near
 
     long = np.repeat(counts > NEIGHBOURS, counts)
-    found = list(_pairs(groups, np.flatnonzero(~long), close))
-    places = np.flatnonzero(long)
+    short, places = np.flatnonzero(~long), np.flatnonzero(long)
+    found = list(_pairs(groups[short], short, close))
     for shift in range(0, 64, _PART):
         part = (codes[places] >> np.uint64(shift)) & np.uint64(2**_PART - 1)
         keys = (groups[places] << np.uint64(_PART)) | part

@@ -95,7 +95,12 @@ def test_long_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     images = {f"{number:03}": made(dice, 9, words=1) for number in range(60)}
     same = made(dice, 9, words=1)._replace(codes=dice.integers(0, 2**64, 9, dtype=np.uint64))
     images |= {f"same {number:02}": same for number in range(20)}
+    # Short lists in between: 7 and 8 are words, of three images.
+    other = made(dice, 5)._replace(words=np.array([7, 7, 7, 8, 8], dtype=np.uint32))
+    other = other._replace(codes=dice.integers(0, 2**64, 5, dtype=np.uint64))
+    images |= {"other 1": other, "other 2": other}
     pairs = found_in(index_of(images), 3)
+    assert ("other 1", "other 2") in pairs
     joined = {"same 00"}
     for _ in range(20):
         joined |= {one for pair in pairs for one in pair if joined & set(pair)}
