@@ -1,16 +1,16 @@
 """How well edited copies are told from other pictures, beside perceptual hashes.
 
-    python benchmarks/copies.py FOLDER              the table
-    python benchmarks/copies.py FOLDER --calibrate  the constants of engine/calibration.py
+    python benchmarks/copies.py FOLDER [--half 0|1] [--show FOLDER] [--quick]
 
-FOLDER holds photographs, each a different scene. They are shuffled and halved:
-whatever is chosen or fitted (``--calibrate``) sees one half only, the table is
-made from the other. Of a half, two thirds are in the gallery and their edited
-copies are looked up in it; the rest are distractors: their edited copies are
-looked up, too, and match nothing. The table's gallery also holds the first half.
+FOLDER holds photographs, each a different scene. They are halved by a hash of
+their names, so that parameters can be chosen on one half and figures reported
+of the other. Two thirds of the half are stored, and their edited copies looked
+up; the edited copies of the others match nothing. The gallery also holds the
+other half. Ten photographs of the other half, which are not stored, are what
+pictures are pasted onto.
 
 All methods see the same decoded pixels. uAP is the micro average precision
-over all pairs of a query and a gallery image; R@P99 the share of the copies
+over all pairs of a query and a gallery picture; R@P99 the share of the copies
 that score above the lowest score at which 99 % of the pairs above are copies.
 """
 
@@ -19,234 +19,242 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import random
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import cv2
 import numpy as np
+import peers
 import PIL
 from edits import edited
+from measures import calibration_error, interval, quality, reliability
 from PIL import Image
 
 from django_visualsnoop.engine import calibration, describe
+from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.votes import votes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
 
-SEED = 20261123
-PRECISION = 0.99
-#: The share of copies among the pairs for which the similarity is a probability.
-PRIOR = 0.001
+SEED = 20261124
+BACKGROUNDS = 10
+#: Pictures that are verified, by their vectors and by their votes, each.
+VERIFIED = 20
 
 
 @dataclass
-class Method:
+class Scores:
+    """Of one method: queries x gallery."""
+
     name: str
-    describe: Callable[[Pixels], Any]
-    #: Scores of queries (rows) against the gallery (columns); larger is closer.
-    compare: Callable[[list[Any], list[Any]], NDArray[np.float32]]
+    pairs: NDArray[np.float32]
+    milliseconds: float
     bytes_per_photo: int
-    #: What a query is turned into, if it is not what is stored.
-    probes: Callable[[Pixels], Any] | None = None
-
-
-def compare_vectors(queries: list[Any], gallery: list[Any]) -> Any:
-    columns = describe.unit(np.stack(gallery)).T
-    return np.stack([(describe.unit(probes) @ columns).max(axis=0) for probes in queries])
-
-
-def compare_bits(queries: list[Any], gallery: list[Any]) -> Any:
-    columns = np.stack(gallery)
-    return -np.stack([(query ^ columns).sum(axis=1) for query in queries]).astype(np.float32)
-
-
-def methods() -> list[Method]:
-    def ours(name: str, probes: Callable[[Pixels], Any]) -> Method:
-        return Method(name, describe.describe, compare_vectors, describe.DIMENSIONS, probes)
-
-    engine = [
-        ours(f"engine, version {describe.VERSION}", describe.probes),
-        ours("engine, by id", lambda pixels: describe.turns(describe.describe(pixels))),
-        ours("engine, one probe", lambda pixels: describe.describe(pixels)[None]),
-    ]
-    try:
-        import imagehash
-    except ImportError:
-        print("imagehash is not installed: no peers")
-        return engine
-
-    def hashed(function: Callable[..., Any], size: int) -> Callable[[Pixels], Any]:
-        return lambda pixels: function(Image.fromarray(pixels), hash_size=size).hash.ravel()
-
-    return engine + [
-        Method(
-            f"imagehash {name} {size * size} bits",
-            hashed(function, size),
-            compare_bits,
-            size * size // 8,
-        )
-        for name, function, size in (
-            ("phash", imagehash.phash, 16),
-            ("dhash", imagehash.dhash, 16),
-            ("phash", imagehash.phash, 8),
-        )
-    ]
 
 
 @dataclass
 class Task:
-    gallery: list[Pixels]
-    queries: list[Pixels]
-    families: list[str]
-    #: By query: the place of its original in the gallery; -1 for distractors.
-    sources: NDArray[np.intp]
+    paths: list[Path]
+    #: By gallery picture.
+    gallery: list[Pixels] = field(default_factory=list)
+    queries: list[bytes] = field(default_factory=list)
+    families: list[str] = field(default_factory=list)
+    #: By query: the place of its original in the gallery; -1 where it is not stored.
+    sources: list[int] = field(default_factory=list)
+    #: By query: the photograph.
+    photos: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, photos: list[Path], filler: list[Path]) -> Task:
         present = len(photos) * 2 // 3
-        gallery = [pixels_of(path.read_bytes()) for path in photos[:present] + filler]
-        queries, families, sources = [], [], []
+        behind = [Image.open(path).convert("RGB") for path in filler[:BACKGROUNDS]]
+        task = cls([*photos[:present], *filler[BACKGROUNDS:]])
+        task.gallery = [decode(path.read_bytes()).pixels for path in task.paths]
         for number, path in enumerate(photos):
             with Image.open(path) as opened:
                 original = opened.convert("RGB")
-            for family, content in edited(original, f"{SEED} {path.name}"):
-                queries.append(pixels_of(content))
-                families.append(family)
-                sources.append(number if number < present else -1)
-        return cls(gallery, queries, families, np.array(sources))
-
-    def scores(self, method: Method) -> tuple[NDArray[np.float32], float]:
-        start = time.perf_counter()
-        gallery = [method.describe(pixels) for pixels in self.gallery]
-        took = (time.perf_counter() - start) / len(gallery)
-        probes = method.probes or method.describe
-        queries = [probes(pixels) for pixels in self.queries]
-        return method.compare(queries, gallery), took
+            for family, content in edited(original, f"{SEED} {path.name}", behind):
+                task.queries.append(content)
+                task.families.append(family)
+                task.sources.append(number if number < present else -1)
+                task.photos.append(number)
+        return task
 
     def truth(self) -> NDArray[np.bool_]:
-        truth = np.zeros((len(self.queries), len(self.gallery)), dtype=bool)
-        copies = np.flatnonzero(self.sources >= 0)
-        truth[copies, self.sources[copies]] = True
-        return truth
+        return np.array(self.sources)[:, None] == np.arange(len(self.gallery))[None, :]
 
 
-def pixels_of(content: bytes) -> Pixels:
-    return decode(content).pixels
+def peer_scores(task: Task, peer: peers.Peer) -> Scores:
+    started = time.process_time()
+    gallery = np.stack([peer.describe(pixels) for pixels in task.gallery])
+    took = (time.process_time() - started) / len(gallery)
+    probes = peer.probes or peer.describe
+    pairs = [peer.compare(probes(decode(one).pixels), gallery) for one in task.queries]
+    return Scores(peer.name, np.stack(pairs), took * 1000, peer.bytes_per_photo)
 
 
-def curve(scores: Any, truth: Any) -> tuple[Any, Any, Any]:
-    """Return precision and recall at each distinct score, and these scores, highest first."""
-    order = np.argsort(-scores.ravel(), kind="stable")
-    ranked, right = scores.ravel()[order], truth.ravel()[order]
-    last = np.append(np.flatnonzero(np.diff(ranked)), ranked.size - 1)
-    found = np.cumsum(right)[last]
-    return found / (last + 1), found / right.sum(), ranked[last]
+def engine_scores(task: Task) -> list[Scores]:
+    """Return the scores of the engine's stages; the last is what searches answer."""
+    started = time.process_time()
+    stored = [describe.describe(pixels) for pixels in task.gallery]
+    took = (time.process_time() - started) / len(stored) * 1000
+    size = round(sum(len(one.to_bytes()) for one in stored) / len(stored))
+    vectors = describe.unit(np.stack([one.vector for one in stored])).T
+    shape = len(task.queries), len(stored)
+    one_probe, all_probes, verified, voted = (np.empty(shape, np.float32) for _ in range(4))
+    spent = dict.fromkeys(("probes", "votes", "comparing"), 0.0)
+    compared = 0
+    for row, content in enumerate(task.queries):
+        pixels = decode(content).pixels
+        marks = [time.process_time()]
+        probed = describe.probes(pixels)
+        cosines = (describe.unit(probed.vectors) @ vectors).max(axis=0)
+        marks.append(time.process_time())
+        counted = votes(probed.pictures, [one.codes for one in stored])
+        marks.append(time.process_time())
+        one_probe[row] = describe.unit(probed.vectors[0]) @ vectors
+        all_probes[row] = cosines
+        by_vector = np.argsort(-cosines, kind="stable")[:VERIFIED]
+        both = np.union1d(by_vector, np.argsort(-counted, kind="stable")[:VERIFIED])
+        found = {place: compare(probed, stored[place]).score for place in both.tolist()}
+        marks.append(time.process_time())
+        # What is not compared comes after all that is, by its vector.
+        verified[row] = voted[row] = cosines - 1000
+        voted[row, list(found)] = list(found.values())
+        verified[row, by_vector] = [found[place] for place in by_vector.tolist()]
+        compared += len(found)
+        for name, start, end in zip(spent, marks, marks[1:], strict=False):
+            spent[name] += end - start
+    print(f"engine, ms CPU: describing {took:.1f}; a query:", end=" ")
+    print(", ".join(f"{name} {1000 * value / shape[0]:.1f}" for name, value in spent.items()))
+    print(f"    comparing a pair: {1000 * spent['comparing'] / compared:.2f}")
+    return [
+        Scores("vector, 1 probe", one_probe, took, describe.DIMENSIONS),
+        Scores("vector, probes", all_probes, took, describe.DIMENSIONS),
+        Scores("+ 20 verified", verified, took, size),
+        Scores("+ votes (engine)", voted, took, size),
+    ]
 
 
-def average_precision(precision: Any, recall: Any) -> float:
-    return float((np.diff(recall, prepend=0.0) * precision).sum())
-
-
-def threshold_at(precision: Any, scores: Any) -> float:
-    good = np.flatnonzero(precision >= PRECISION)
-    return float(scores[good[-1]]) if good.size else float("inf")
-
-
-def table(task: Task) -> None:
+def report(task: Task, all_scores: list[Scores]) -> None:
     truth = task.truth()
+    names, photos = np.array(task.families), np.array(task.photos)
+    copies = np.flatnonzero(np.array(task.sources) >= 0)
+    originals = np.array(task.sources)[copies]
     families = list(dict.fromkeys(task.families))
-    names = np.array(task.families)
     columns: dict[str, list[str]] = {"": ["uAP", "R@P99", *families, "ms, describing", "bytes"]}
-    for method in methods():
-        scores, seconds = task.scores(method)
-        precision, recall, levels = curve(scores, truth)
-        threshold = threshold_at(precision, levels)
-        copies = np.flatnonzero(task.sources >= 0)
-        found = scores[copies, task.sources[copies]] >= threshold
-        columns[method.name] = [
-            f"{average_precision(precision, recall):.3f}",
-            f"{found.mean():.3f}",
-            *(f"{found[names[copies] == family].mean():.3f}" for family in families),
-            f"{seconds * 1000:.1f}",
-            str(method.bytes_per_photo),
+    for scores in all_scores:
+        measured = quality(scores.pairs.ravel(), truth.ravel())
+        found = scores.pairs[copies, originals] >= measured.threshold
+        cells = [f"{measured.average_precision:.4f}", _recall(found, photos[copies])]
+        for family in families:
+            inside = names[copies] == family
+            cells.append(_recall(found[inside], photos[copies][inside]))
+        columns[scores.name] = [
+            *cells,
+            f"{scores.milliseconds:.1f}",
+            str(scores.bytes_per_photo),
         ]
-        if method.probes is describe.probes:
-            at_default(task, scores, truth)
     widths = [max(len(name), *map(len, cells)) for name, cells in columns.items()]
     for row in zip(*([name, *cells] for name, cells in columns.items()), strict=True):
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print("  ".join(cells).rstrip())
 
 
-def at_default(task: Task, scores: Any, truth: Any) -> None:
-    threshold = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
-    false = (scores >= threshold) & ~truth
+def _recall(found: NDArray[np.bool_], photos: NDArray[np.intp]) -> str:
+    low, high = interval(found, photos, SEED)
+    return f"{found.mean():.3f} ({low:.2f}-{high:.2f})"
+
+
+def calibrated(task: Task, scores: Scores) -> None:
+    """Print whether the engine's similarity is the probability that it says."""
+    truth = task.truth()
+    compared = scores.pairs > -500
+    chances = np.array([calibration.similarity(float(one)) for one in scores.pairs[compared]])
+    so = truth[compared]
+    print(f"\ncalibration, of {len(so)} pairs compared; ECE {calibration_error(chances, so):.4f}")
+    some = chances >= 0.05
+    print(f"of the {int(some.sum())} said to be .05 or more: ECE", end=" ")
+    print(f"{calibration_error(chances[some], so[some]):.4f}")
+    print("    pairs     said    so")
+    for count, said, right in reliability(chances, so):
+        print(f"    {count:7}   {said:.3f}   {right:.3f}")
+    near = (chances >= 0.85) & (chances < 0.95)
     print(
-        f"at the default threshold (cosine {threshold:.3f}): {int(false.sum())} of "
-        f"{int((~truth).sum())} pairs of other pictures match "
-        f"({int(false.any(axis=1).sum())} of {len(scores)} queries); copies found:"
+        f"    said .85 to .95: {int(near.sum())} pairs, of which {so[near].mean():.3f} are copies"
     )
-    names = np.array(task.families)
-    copies = np.flatnonzero(task.sources >= 0)
-    found = scores[copies, task.sources[copies]] >= threshold
-    for family in dict.fromkeys(task.families):
-        print(f"    {family:15}{found[names[copies] == family].mean():.3f}")
+    least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
+    false = (scores.pairs >= least) & ~truth
+    copies = np.flatnonzero(np.array(task.sources) >= 0)
+    hits = scores.pairs[copies, np.array(task.sources)[copies]] >= least
+    print(f"at the default threshold: recall {hits.mean():.4f}; false copies in", end=" ")
+    print(f"{int(false.any(axis=1).sum())} of {len(truth)} queries")
 
 
-def calibrate(task: Task) -> None:
-    """Fit a logistic by Newton's method, copies weighted so that they are PRIOR of all pairs."""
-    scores, _ = task.scores(methods()[0])
-    truth = task.truth().ravel()
-    values = scores.ravel().astype(np.float64)
-    weights = np.where(truth, PRIOR / truth.mean(), (1 - PRIOR) / (1 - truth.mean()))
-    inputs = np.stack([values, np.ones_like(values)], axis=1)
-    fitted = np.array([10.0, -6.0])
-    for _ in range(100):
-        chance = 1 / (1 + np.exp(-(inputs @ fitted)))
-        slope = inputs.T @ (weights * (truth - chance))
-        bend = (inputs * (weights * chance * (1 - chance))[:, None]).T @ inputs
-        step = np.linalg.solve(bend, slope)
-        fitted += step
-        if np.abs(step).max() < 1e-9:
-            break
-    print(f"SLOPE = {fitted[0]:.2f}")
-    print(f"CENTRE = {-fitted[1] / fitted[0]:.4f}")
+def show(task: Task, scores: Scores, folder: Path, count: int = 10) -> None:
+    """Write the worst misses and the worst false copies: query left, stored picture right."""
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = task.truth()
+    right = np.where(truth, scores.pairs, np.inf)
+    wrong = np.where(truth, -np.inf, scores.pairs)
+    misses = [(row, int(right[row].argmin())) for row in np.argsort(right.min(axis=1))[:count]]
+    false = [(row, int(wrong[row].argmax())) for row in np.argsort(-wrong.max(axis=1))[:count]]
+    for kind, found in (("miss", misses), ("false", false)):
+        for number, (row, place) in enumerate(found):
+            both = [decode(task.queries[row]).pixels, task.gallery[place]]
+            sheet = Image.new("RGB", (820, 420), "white")
+            for left, pixels in zip((5, 415), both, strict=True):
+                picture = Image.fromarray(pixels)
+                picture.thumbnail((400, 410))
+                sheet.paste(picture, (left, 5))
+            family = task.families[row].replace(" ", "-").replace(",", "").replace("%", "")
+            score = scores.pairs[row, place]
+            sheet.save(folder / f"{kind}-{number}-{family}-{score:.1f}.png")
+
+
+def halved(paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Return two halves, by a seeded hash of the names, each in the order of the hash."""
+
+    def place(path: Path) -> str:
+        return sha256(f"{SEED} {path.name}".encode()).hexdigest()
+
+    ordered = sorted(paths, key=place)
+    return ordered[::2], ordered[1::2]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--calibrate", action="store_true", help="fit calibration.py's constants")
+    parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="reported of")
+    parser.add_argument("--show", type=Path, help="where to write the worst mistakes as pictures")
+    parser.add_argument("--quick", action="store_true", help="30 photographs, and no peers")
     arguments = parser.parse_args()
-    photos = sorted(path for path in arguments.folder.iterdir() if path.is_file())
-    random.Random(SEED).shuffle(photos)
-    fitting, testing = photos[: len(photos) // 2], photos[len(photos) // 2 :]
-    task = Task.of(fitting, []) if arguments.calibrate else Task.of(testing, fitting)
-    copies = int((task.sources >= 0).sum())
+    halves = halved([path for path in arguments.folder.iterdir() if path.is_file()])
+    photos, filler = halves[arguments.half], halves[1 - arguments.half]
+    task = Task.of(photos[:30] if arguments.quick else photos, filler)
+    copies = sum(source >= 0 for source in task.sources)
+    print(f"gallery of {len(task.gallery)} photographs, {copies} edited copies,", end=" ")
+    print(f"{len(task.queries) - copies} edits of others; half {arguments.half}, seed {SEED}")
     print(
-        f"{len(photos)} photos; gallery {len(task.gallery)}, {copies} edited copies of "
-        f"{len(set(task.sources.tolist()) - {-1})} of them, {len(task.queries) - copies} edited "
-        f"distractors; seed {SEED}"
+        f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}, "
+        f"Pillow {PIL.__version__}, {platform.machine()}, {os.cpu_count()} cores"
     )
-    print(
-        f"Python {platform.python_version()}, numpy {np.__version__}, Pillow {PIL.__version__}, "
-        f"{platform.machine()}, {os.cpu_count()} cores"
-    )
-    if arguments.calibrate:
-        calibrate(task)
-    else:
-        table(task)
+    ours = engine_scores(task)
+    others: list[Any] = [] if arguments.quick else list(peers.installed())
+    report(task, [*ours, *(peer_scores(task, peer) for peer in others)])
+    calibrated(task, ours[-1])
+    if arguments.show:
+        show(task, ours[-1], arguments.show)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,14 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         original = describe.describe
 
         def described(pixels: Any) -> Any:
-            return original(pixels)[::-1].copy()
+            seen = original(pixels)
+            return seen._replace(vector=-seen.vector, codes=~seen.codes)
 
         monkeypatch.setattr(describe, "VERSION", NEW)
         monkeypatch.setattr(describe, "describe", described)
-        monkeypatch.setattr(describe, "probes", lambda pixels: described(pixels)[None])
+        monkeypatch.setattr(
+            describe, "probes", lambda pixels: describe.stored_probes(described(pixels))
+        )
         follow._memories.clear()
 
     return release
@@ -128,11 +131,11 @@ def test_looking_for_them_costs_one_query_a_version(
 ) -> None:
     product(1)
     sweep(using="default")
-    with django_assert_num_queries(0):
+    with django_assert_num_queries(OLD - 1):
         assert list(collections["default"].iter_outdated()) == []
     upgrade()
     sweep(using="default")
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(NEW - 1):
         assert list(collections["default"].iter_outdated()) == []
 
 

@@ -57,7 +57,7 @@ class LocalCollection(BaseCollection):
               have four times as many.
 
     Raises:
-        MissingExtra: Pillow or numpy is not installed.
+        MissingExtra: Pillow, numpy or OpenCV is not installed.
         ImproperlyConfigured: the engine is not in ``INSTALLED_APPS``, or an option
             is unknown or impossible.
     """
@@ -91,7 +91,7 @@ class LocalCollection(BaseCollection):
             found.append(
                 Error(
                     f"VISUALSNOOP[{alias!r}] is kept by the embedded engine, "
-                    "which needs Pillow and numpy.",
+                    "which needs Pillow, numpy and OpenCV.",
                     hint='Type: python -m pip install "django-visualsnoop[engine]"',
                     id="visualsnoop.E012",
                 )
@@ -248,7 +248,7 @@ class LocalCollection(BaseCollection):
 
 
 def _has_extra() -> bool:
-    return all(importlib.util.find_spec(name) for name in ("PIL", "numpy"))
+    return all(importlib.util.find_spec(name) for name in ("PIL", "numpy", "cv2"))
 
 
 def _check_options(alias: str, options: dict[str, Any]) -> None:

@@ -1,34 +1,83 @@
-"""From the cosine of two vectors to what a person is shown."""
+"""From what two pictures have in common to what a person is shown. Imports no Django."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-#: ``python benchmarks/copies.py FOLDER --calibrate`` fits these two on half of the photos, so
-#: that a pair of similarity s is a copy with probability s where one pair in a thousand is one.
-SLOPE = 26.56
-CENTRE = 0.7159
+import numpy as np
+
+from django_visualsnoop.engine.learned import learned
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.verify import Match
+
+    Floats = NDArray[np.floating]
 
 #: Pairs at least this similar are shown as copies unless the caller says otherwise.
 DEFAULT_MIN_SIMILARITY = 0.5
+#: The logarithm of the odds from which on pictures are as alike as a picture and its JPEG.
+IDENTICAL = 12.0
 
-_RANK_STEPS = 256
+_RANK_STEPS = 16
+
+#: A picture of fewer features says too little: it is a copy only of its near-identical like …
+FEW = 8
+#: … at cosines of about this; set by hand, from pictures of one colour.
+_SLOPE, _CENTRE = 400.0, 0.965
+#: How many numbers ``evidence`` returns.
+INPUTS = 11
+
+
+def evidence(cosine: float, match: Match, features: int) -> Floats:
+    """Return what speaks for a copy, as the inputs of a logistic regression.
+
+    Args:
+        cosine: of the global vectors.
+        match: of the local features.
+        features: of the picture that has fewer.
+    """
+    inliers = max(0, match.inliers - 2)
+    return np.array(
+        [
+            1.0,
+            cosine,
+            max(0.0, cosine - 0.5),
+            max(0.0, cosine - 0.75),
+            math.log1p(inliers),
+            max(0.0, math.log1p(inliers) - 1.5),
+            match.inliers / max(8, features),
+            match.inliers / max(4, match.matches),
+            min(1.0, match.spread / 24) if inliers else 0.0,
+            (16 - match.distance) / 16 if inliers else 0.0,
+            math.exp(-features / 16),
+        ]
+    )
+
+
+def score(cosine: float, match: Match, features: int) -> float:
+    """Return the logarithm of the odds that a pair is a copy; see ``evidence``."""
+    if features < FEW:
+        return _SLOPE * (cosine - _CENTRE)
+    return float(evidence(cosine, match, features) @ learned().weights)
 
 
 def similarity(score: float) -> float:
-    """Return how surely two pictures of this cosine are copies, 0 to 1."""
-    return 1.0 / (1.0 + math.exp(-SLOPE * (min(1.0, score) - CENTRE)))
+    """Return how surely two pictures of this score are copies, 0 to 1."""
+    return 1.0 / (1.0 + math.exp(-max(-700.0, score)))
 
 
 def score_at(wanted: float) -> float:
-    """Return the cosine from which on ``similarity`` is at least ``wanted``."""
+    """Return the score from which on ``similarity`` is at least ``wanted``."""
     if wanted <= 0.0:
-        return -1.0
+        return -math.inf
     if wanted >= 1.0:
-        return 1.0
-    return CENTRE + math.log(wanted / (1.0 - wanted)) / SLOPE
+        return math.inf
+    return math.log(wanted / (1.0 - wanted))
 
 
 def rank(score: float) -> int:
-    """Return the distance as a whole number: 0 for what no eye tells apart, up to 512."""
-    return round(_RANK_STEPS * (1.0 - min(1.0, score)))
+    """Return the distance as a whole number: 0 for what no eye tells apart."""
+    return max(0, round(_RANK_STEPS * (IDENTICAL - score)))

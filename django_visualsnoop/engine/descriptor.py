@@ -40,12 +40,12 @@ class Descriptor(NamedTuple):
     places: NDArray[np.uint8]
 
     def to_bytes(self) -> bytes:
-        """Return at most 2,178 bytes, little-endian whatever the machine."""
+        """Return at most 2,178 bytes, little-endian whatever the machine; first the vector."""
         words = self.words.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
         return b"".join(
             (
-                _HEADER.pack(VERSION, len(self.codes)),
                 self.vector.tobytes(),
+                _HEADER.pack(VERSION, len(self.codes)),
                 self.codes.astype("<u8").tobytes(),
                 words.tobytes(),
                 self.places.tobytes(),
@@ -59,17 +59,10 @@ class Descriptor(NamedTuple):
         Raises:
             ValueError: the bytes are cut off, of another version, or none of ours.
         """
-        if len(content) < _HEADER.size:
-            raise ValueError("A descriptor has at least a header.")
-        version, count = _HEADER.unpack_from(content)
-        if version != VERSION:
-            raise ValueError(f"This is a descriptor of version {version}, not {VERSION}.")
-        expected = _HEADER.size + DIMENSIONS + count * _FEATURE_BYTES
-        if count > MAX_FEATURES or len(content) != expected:
-            raise ValueError(f"A descriptor has {len(content)} bytes in place of {expected}.")
+        count = features_in(content)
         raw = np.frombuffer(content, dtype=np.uint8)
-        starts = np.cumsum([_HEADER.size, DIMENSIONS, 8 * count, 3 * count])
-        vector, codes, packed, places = np.split(raw, starts)[1:]
+        starts = np.cumsum([DIMENSIONS, _HEADER.size, 8 * count, 3 * count])
+        vector, _, codes, packed, places = np.split(raw, starts)
         words = np.zeros((count, 4), dtype=np.uint8)
         words[:, :3] = packed.reshape(count, 3)
         return cls(
@@ -78,3 +71,26 @@ class Descriptor(NamedTuple):
             words.view("<u4").astype(np.uint32, copy=False).ravel(),
             places.reshape(count, 4),
         )
+
+
+def features_in(content: bytes) -> int:
+    """Return how many features a descriptor in bytes has.
+
+    Raises:
+        ValueError: the bytes are cut off, of another version, or none of ours.
+    """
+    if len(content) < DIMENSIONS + _HEADER.size:
+        raise ValueError("A descriptor has at least a vector and a header.")
+    version, count = _HEADER.unpack_from(content, DIMENSIONS)
+    if version != VERSION:
+        raise ValueError(f"This is a descriptor of version {version}, not {VERSION}.")
+    expected = DIMENSIONS + _HEADER.size + count * _FEATURE_BYTES
+    if count > MAX_FEATURES or len(content) != expected:
+        raise ValueError(f"A descriptor has {len(content)} bytes in place of {expected}.")
+    return int(count)
+
+
+def codes_in(content: bytes) -> NDArray[np.uint64]:
+    """Return only the codes of a descriptor in bytes."""
+    count = content[DIMENSIONS + 1]
+    return np.frombuffer(content, dtype="<u8", count=count, offset=DIMENSIONS + _HEADER.size)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from django_visualsnoop.engine import describe
+from django_visualsnoop.engine.descriptor import Descriptor, codes_in, features_in
 from django_visualsnoop.engine.index.memory import MemoryIndex
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.publish import in_transaction, publish
@@ -54,9 +55,11 @@ class _Row(NamedTuple):
 
 @dataclass(slots=True)
 class _Images:
-    """Vectors, and the ids that are there without one that can be compared."""
+    """Descriptors, and the ids that are there without one that can be compared."""
 
     index: VectorIndex = field(default_factory=lambda: MemoryIndex(describe.DIMENSIONS))
+    #: Whole descriptors, as ``Descriptor.to_bytes`` wrote them.
+    descriptors: dict[str, bytes] = field(default_factory=dict)
     outdated: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
 
@@ -64,13 +67,18 @@ class _Images:
         for without_vector in (self.outdated, self.broken):
             without_vector.discard(row.image_id)
         if row.deleted is None and row.version == describe.VERSION:
-            if len(row.vector) == describe.DIMENSIONS:
-                self.index.put(row.image_id, row.vector)
+            try:
+                features_in(row.vector)
+            except ValueError:
+                self.broken.add(row.image_id)
+            else:
+                self.descriptors[row.image_id] = row.vector
+                self.index.put(row.image_id, row.vector[: describe.DIMENSIONS])
                 return
-            self.broken.add(row.image_id)
         elif row.deleted is None:
             self.outdated.add(row.image_id)
         self.index.discard(row.image_id)
+        self.descriptors.pop(row.image_id, None)
 
 
 class _Memory:
@@ -118,6 +126,24 @@ class View:
     def vector(self, image_id: str) -> NDArray[np.int8] | None:
         images = self.joined if image_id in self.hidden else self.memory
         return images.index.vector(image_id)
+
+    def descriptor(self, image_id: str) -> Descriptor | None:
+        images = self.joined if image_id in self.hidden else self.memory
+        content = images.descriptors.get(image_id)
+        return None if content is None else Descriptor.from_bytes(content)
+
+    def codes(self) -> dict[str, NDArray[np.uint64]]:
+        """Return the codes of all pictures."""
+        remembered = [
+            (image_id, content)
+            for image_id, content in list(self.memory.descriptors.items())
+            if image_id not in self.hidden
+        ]
+        both = [*remembered, *self.joined.descriptors.items()]
+        return {image_id: codes_in(content) for image_id, content in both}
+
+    def __len__(self) -> int:
+        return len(self.memory.descriptors) + len(self.joined.descriptors)
 
     def blocks(self) -> Iterator[Block]:
         """Yield all vectors, some thousand at a time."""

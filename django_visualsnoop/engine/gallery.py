@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from django_visualsnoop.engine import calibration, describe, follow
 from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.exceptions import ImageMissing
-from django_visualsnoop.engine.index.base import Query
-from django_visualsnoop.engine.pairs import block_of, close_pairs, close_pairs_touching
+from django_visualsnoop.engine.search import pairs, search
 from django_visualsnoop.engine.store import NewImage, Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from django_visualsnoop.engine.decode import Picture
     from django_visualsnoop.engine.follow import View
@@ -82,7 +78,7 @@ class Gallery:
         picture = self._decoded(content)
         return NewImage(
             image_id,
-            describe.describe(picture.pixels).tobytes(),
+            describe.describe(picture.pixels).to_bytes(),
             describe.VERSION,
             sha256(content).hexdigest(),
             picture.width,
@@ -115,8 +111,7 @@ class Gallery:
         view = follow.look(self.store.database, self.store.key)
         if view is None:
             return Hits(None, [])
-        query = self._query(probes, limit, min_similarity, allowed)
-        return Hits(view.collection_id, _hits(view, query))
+        return Hits(view.collection_id, self._hits(view, probes, limit, min_similarity, allowed))
 
     def search_by_id(
         self,
@@ -134,14 +129,14 @@ class Gallery:
         view = follow.look(self.store.database, self.store.key, image_id)
         if view is None or view.image_time is None:
             raise ImageMissing(f"The collection holds no image {image_id!r}.")
-        vector = view.vector(image_id)
-        if vector is None:
+        stored = view.descriptor(image_id)
+        if stored is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version: add it again."
             )
-        probes = describe.turns(vector)
-        query = self._query(probes, limit, min_similarity, allowed, without=image_id)
-        return Hits(view.collection_id, _hits(view, query), view.image_time)
+        probes = describe.stored_probes(stored)
+        hits = self._hits(view, probes, limit, min_similarity, allowed, without=image_id)
+        return Hits(view.collection_id, hits, view.image_time)
 
     def pairs(
         self, min_similarity: float | None = None, touching: Collection[str] | None = None
@@ -155,14 +150,7 @@ class Gallery:
         view = follow.look(self.store.database, self.store.key)
         if view is None:
             return
-        min_score = self._min_score(min_similarity)
-        found = (
-            close_pairs(view.blocks, min_score)
-            if touching is None
-            else close_pairs_touching(block_of(touching, view.vector), view.blocks, min_score)
-        )
-        for first_id, second_id, score in found:
-            first, second = sorted((first_id, second_id))
+        for first, second, score in pairs(view, self._min_score(min_similarity), touching):
             yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
 
     def outdated(self) -> Iterator[str]:
@@ -174,30 +162,29 @@ class Gallery:
         for version in range(1, describe.VERSION):
             yield from self.store.of_version(version)
 
-    def _query(
+    def _hits(
         self,
-        probes: NDArray[np.int8],
+        view: View,
+        probes: describe.Probes,
         limit: int,
         min_similarity: float | None,
         allowed: Collection[str] | None,
         without: str | None = None,
-    ) -> Query:
-        return Query(
-            probes=probes,
+    ) -> list[Hit]:
+        found = search(
+            view,
+            probes,
             min_score=self._min_score(min_similarity),
             limit=limit,
             allowed=None if allowed is None else frozenset(allowed),
             without=frozenset() if without is None else frozenset({without}),
         )
+        return [
+            Hit(image_id, calibration.rank(score), calibration.similarity(score))
+            for image_id, score in found
+        ]
 
     def _min_score(self, min_similarity: float | None) -> float:
         return calibration.score_at(
             self._min_similarity if min_similarity is None else min_similarity
         )
-
-
-def _hits(view: View, query: Query) -> list[Hit]:
-    return [
-        Hit(found.image_id, calibration.rank(found.score), calibration.similarity(found.score))
-        for found in view.search(query)
-    ]

@@ -1,4 +1,4 @@
-"""The engine's tables. Importing them needs neither Pillow nor numpy."""
+"""The engine's tables. Importing them needs neither Pillow, numpy nor OpenCV."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ class IndexedImage(models.Model):
     image_time = models.BigIntegerField()
     #: When it was deleted, likewise. A deleted row stays as a tombstone, for processes to see.
     deleted = models.BigIntegerField(null=True, default=None)
+    #: ``Descriptor.to_bytes()``: the global vector, then the local features.
     vector = models.BinaryField()
-    #: ``describe.VERSION`` of the vector.
+    #: ``describe.VERSION`` of the descriptor.
     version = models.PositiveSmallIntegerField()
     #: SHA-256 of the file.
     digest = models.CharField(max_length=64)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
     from django_visualsnoop.engine.decode import Pixels
-    from django_visualsnoop.engine.describe import Vector
+    from django_visualsnoop.engine.describe import Descriptor
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_engine_must_be_installed(settings: Settings) -> None:
         LocalCollection("shop", {})
 
 
-@pytest.mark.parametrize("missing", ["PIL", "numpy"])
+@pytest.mark.parametrize("missing", ["PIL", "numpy", "cv2"])
 def test_without_the_extra_all_but_the_collection_works(missing: str, tmp_path: Path) -> None:
     program = f"""
 import sys
@@ -154,7 +154,7 @@ def test_refusals(options: dict[str, int], content: bytes, reason: str, status: 
 def test_pictures_are_described_outside_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     inside = []
 
-    def spy(pixels: Pixels) -> Vector:
+    def spy(pixels: Pixels) -> Descriptor:
         inside.append(connection.in_atomic_block)
         return described(pixels)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, Descriptor
+from django_visualsnoop.engine.descriptor import DIMENSIONS, Descriptor, codes_in
 
 
 def random_descriptor(count: int, seed: int = 0) -> Descriptor:
@@ -21,6 +21,7 @@ def test_there_and_back(count: int) -> None:
     descriptor = random_descriptor(count)
     content = descriptor.to_bytes()
     assert len(content) <= 2178
+    assert (codes_in(content) == descriptor.codes).all()
     back = Descriptor.from_bytes(content)
     for name in Descriptor._fields:
         one, other = getattr(descriptor, name), getattr(back, name)
@@ -34,6 +35,8 @@ def test_bytes_that_are_none() -> None:
     for length in range(len(content)):
         with pytest.raises(ValueError, match="descriptor"):
             Descriptor.from_bytes(content[:length])
-    for broken in (b"\1" + content[1:], content[:1] + b"\x81" + content[2:], content + b"\0"):
+    vector, features = content[:DIMENSIONS], content[DIMENSIONS + 2 :]
+    for header in (b"\1\5", b"\3\5", b"\2\4", b"\2\x81", b"\2\5\0"):
+        broken = vector + header + features
         with pytest.raises(ValueError, match="descriptor"):
             Descriptor.from_bytes(broken)

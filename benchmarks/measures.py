@@ -1,0 +1,72 @@
+"""How good scores of pairs are: precision, recall, confidence, calibration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
+    Truth = NDArray[np.bool_]
+
+PRECISION = 0.99
+#: Resamplings of the photographs for a confidence interval.
+BOOTSTRAPS = 200
+
+
+class Quality(NamedTuple):
+    #: Micro average precision over all pairs of a query and a gallery picture.
+    average_precision: float
+    #: The lowest score at which ``PRECISION`` of the pairs above are copies.
+    threshold: float
+
+
+def quality(scores: Floats, truth: Truth) -> Quality:
+    """Return the quality of scores (larger is closer) given which pairs are copies."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, right = scores[order], truth[order]
+    last = np.append(np.flatnonzero(np.diff(ranked)), ranked.size - 1)
+    found = np.cumsum(right)[last]
+    precision, recall = found / (last + 1), found / right.sum()
+    good = np.flatnonzero(precision >= PRECISION)
+    return Quality(
+        float((np.diff(recall, prepend=0.0) * precision).sum()),
+        float(ranked[last][good[-1]]) if good.size else float("inf"),
+    )
+
+
+def interval(found: Truth, photos: NDArray[np.intp], seed: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a recall, by resampling photographs.
+
+    Args:
+        found: by query.
+        photos: the photograph of each query; edits of one photograph are not independent.
+    """
+    dice = np.random.default_rng(seed)
+    members = np.unique(photos)
+    hits = np.array([found[photos == one].sum() for one in members])
+    sizes = np.array([(photos == one).sum() for one in members])
+    drawn = dice.integers(0, len(members), (BOOTSTRAPS, len(members)))
+    means = hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def reliability(chances: Floats, truth: Truth, bins: int = 10) -> list[tuple[int, float, float]]:
+    """Return, by bin of what was said, the pairs, what was said and what was so, on average."""
+    place = np.minimum((chances * bins).astype(np.intp), bins - 1)
+    return [
+        (int(inside.sum()), float(chances[inside].mean()), float(truth[inside].mean()))
+        for inside in (place == number for number in range(bins))
+        if inside.any()
+    ]
+
+
+def calibration_error(chances: Floats, truth: Truth) -> float:
+    """Return the expected calibration error (C. Guo et al., ICML 2017) in ten bins."""
+    parts = reliability(chances, truth)
+    total = sum(count for count, _, _ in parts)
+    return sum(count * abs(said - so) for count, said, so in parts) / max(1, total)

@@ -1,0 +1,159 @@
+"""SIFT features of a picture as codes of 64 bits, words and places. Imports no Django.
+
+SIFT (D. Lowe, IJCV 2004) at a fixed size of the picture; the strongest
+features of each part of it, so that a caption cannot take them all; their
+descriptors as RootSIFT (R. Arandjelović, A. Zisserman, CVPR 2012), projected
+to 64 values. The signs of these are the code; a product quantiser (H. Jégou,
+M. Douze, C. Schmid, TPAMI 2011) of the two halves gives the word.
+
+The first half of the values is symmetric: it stays when the picture is
+mirrored. The second half is antisymmetric: it changes its sign. So the
+features of the mirrored picture follow without its pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+from django_visualsnoop.engine.descriptor import MAX_FEATURES, SIDE
+from django_visualsnoop.engine.learned import learned
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.decode import Pixels
+
+    Floats = NDArray[np.float32]
+
+#: Words of a half.
+HALF_WORDS = 1024
+WORDS = HALF_WORDS**2
+
+#: Differences of Gaussians below this share of the full range are no features; half of SIFT's
+#: usual value, for pictures of little contrast.
+_CONTRAST = 0.02
+_GRID = 4
+#: Of a half of the words: how many near ones a query looks into.
+_NEAR = 2
+
+#: Where the bins of SIFT's descriptor (4 rows x 4 columns x 8 directions) of the mirrored
+#: picture come from: its patch is upside down, since the feature's own direction points right.
+MIRRORED_BINS = np.arange(128).reshape(4, 4, 8)[::-1][..., -np.arange(8) % 8].ravel()
+
+
+class LocalFeatures(NamedTuple):
+    codes: NDArray[np.uint64]
+    words: NDArray[np.uint32]
+    places: NDArray[np.uint8]
+    #: n x 4: the nearest words of each feature, nearest first.
+    near_words: NDArray[np.uint32]
+
+
+def local_features(pixels: Pixels) -> LocalFeatures:
+    """Return the features of a picture; see ``Descriptor`` for what they are.
+
+    Args:
+        pixels: height x width x 3, RGB, uint8.
+    """
+    places, descriptors = sift(pixels)
+    values = projected(descriptors)
+    near = near_words(values)
+    return LocalFeatures(coded(values), near[:, 0], places, near)
+
+
+def sift(pixels: Pixels) -> tuple[NDArray[np.uint8], Floats]:
+    """Return the places (n x 4) and SIFT descriptors (n x 128) of the features to keep."""
+    grey = cv2.cvtColor(_scaled(pixels), cv2.COLOR_RGB2GRAY)
+    detector = cv2.SIFT.create(contrastThreshold=_CONTRAST)
+    found = detector.detect(grey, None)
+    kept = _spread(np.array([(*one.pt, one.response) for one in found]).reshape(-1, 3), grey.shape)
+    if not kept.size:
+        return np.empty((0, 4), dtype=np.uint8), np.empty((0, 128), dtype=np.float32)
+    # Only of those that are kept, although the scale space is computed twice then.
+    keypoints, descriptors = detector.compute(grey, [found[place] for place in kept])
+    values = np.array([(*one.pt, one.size, one.angle) for one in keypoints])
+    places = np.empty((len(values), 4), dtype=np.uint8)
+    places[:, :2] = np.clip(np.rint(values[:, :2]), 0, 255)
+    places[:, 2] = np.clip(np.rint(16 * np.log2(np.maximum(1, values[:, 2]))), 0, 255)
+    places[:, 3] = np.rint(values[:, 3] * (256 / 360)).astype(np.intp) % 256
+    return places, np.asarray(descriptors, dtype=np.float32)
+
+
+def projected(descriptors: Floats) -> Floats:
+    """Return the 64 values of each SIFT descriptor, as RootSIFT."""
+    sums = np.maximum(descriptors.sum(axis=1, keepdims=True), np.float32(1e-6))
+    model = learned()
+    values: Floats = (np.sqrt(descriptors / sums) - model.local_mean) @ model.local_projection
+    return values
+
+
+def coded(values: Floats) -> NDArray[np.uint64]:
+    """Return the signs of 64 values each; value k is bit k."""
+    bits = np.packbits(values > 0, axis=1, bitorder="little")
+    codes: NDArray[np.uint64] = bits.view("<u8").ravel().astype(np.uint64)
+    return codes
+
+
+def near_words(values: Floats) -> NDArray[np.uint32]:
+    """Return the words nearest to 64 values each, nearest first: n x 4."""
+    model = learned()
+    first, first_apart = _nearest(values[:, :32], model.words)
+    second, second_apart = _nearest(
+        values[:, 32:], np.concatenate([model.signed_words, -model.signed_words])
+    )
+    words = first[:, :, None] * HALF_WORDS + second[:, None, :]
+    apart = (first_apart[:, :, None] + second_apart[:, None, :]).reshape(len(values), _NEAR**2)
+    order = np.argsort(apart, axis=1, kind="stable")
+    return np.take_along_axis(words.reshape(len(values), _NEAR**2), order, axis=1).astype(np.uint32)
+
+
+def mirrored(
+    codes: NDArray[np.uint64], words: NDArray[np.uint32], places: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint8]]:
+    """Return the features of the picture mirrored left to right."""
+    turned = places.copy()
+    turned[:, 0] = SIDE - np.minimum(SIDE, places[:, 0])
+    turned[:, 3] = 128 - places[:, 3]  # modulo 256
+    return codes ^ np.uint64(0xFFFFFFFF00000000), mirrored_words(words), turned
+
+
+def mirrored_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return the words of the features of the picture mirrored left to right."""
+    return words ^ np.uint32(HALF_WORDS // 2)
+
+
+def _scaled(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    factor = SIDE / max(height, width)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    scaled: Pixels = cv2.resize(pixels, size, interpolation=how).astype(np.uint8, copy=False)
+    return scaled
+
+
+def _spread(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return the strongest features of each cell of a grid in turn, at most ``MAX_FEATURES``.
+
+    Args:
+        values: x, y and strength of each.
+        shape: height and width of the picture.
+    """
+    height, width = shape[:2]
+    columns = np.clip(values[:, 0] * _GRID // width, 0, _GRID - 1)
+    rows = np.clip(values[:, 1] * _GRID // height, 0, _GRID - 1)
+    cells = (rows * _GRID + columns).astype(np.intp)
+    order = np.lexsort((-values[:, 2], cells))
+    starts = np.searchsorted(cells[order], np.arange(_GRID**2))
+    ranks = np.arange(len(order)) - starts[cells[order]]
+    best = np.lexsort((-values[order, 2], ranks))[:MAX_FEATURES]
+    return order[best]
+
+
+def _nearest(values: Floats, centres: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return the ``_NEAR`` nearest centres of each row, in no order, and how far they are."""
+    apart = (centres**2).sum(axis=1) - 2 * (values @ centres.T)
+    near = np.argpartition(apart, _NEAR - 1, axis=1)[:, :_NEAR]
+    return near, np.take_along_axis(apart, near, axis=1)

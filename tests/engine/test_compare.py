@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from django_visualsnoop.engine import calibration
+from django_visualsnoop.engine.compare import Comparison, compare
+from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.describe import describe, probes, stored_probes
+from django_visualsnoop.engine.votes import votes
+from tests.collections.contract import image
+
+
+def picture(number: int) -> Image.Image:
+    return Image.open(io.BytesIO(image(number))).convert("RGB")
+
+
+def compared(query: Image.Image, stored: Image.Image) -> Comparison:
+    return compare(probes(np.asarray(query)), describe(np.asarray(stored)))
+
+
+def is_copy(found: Comparison) -> bool:
+    return calibration.similarity(found.score) >= calibration.DEFAULT_MIN_SIMILARITY
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_edits_that_move_the_picture(number: int) -> None:
+    original = picture(number)
+    width, height = original.size
+    cropped = original.crop((width // 4, height // 5, width, height))
+    behind = picture(number + 40).resize((2 * width, 2 * height))
+    behind.paste(original, (width // 3, height // 2))
+    for edited in (
+        cropped,
+        behind,
+        ImageOps.mirror(original),
+        original.rotate(90, expand=True),
+        ImageOps.expand(original, 40, "navy"),
+    ):
+        assert is_copy(compared(edited, original))
+    assert not is_copy(compared(original, picture(number + 20)))
+
+
+def test_says_how_the_pictures_lie() -> None:
+    original = picture(1)
+    width, height = original.size
+    mirrored = compared(ImageOps.mirror(original), original)
+    assert mirrored.picture == 1
+    turned = compared(original.rotate(90, expand=True), original)
+    assert turned.match.turn == pytest.approx(90, abs=4)
+    half = compared(original.crop((0, 0, width // 2, height // 2)), original)
+    assert half.match.scale == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_stored_picture_finds_its_mirror_image() -> None:
+    stored = describe(decode(image(3)).pixels)
+    mirror = describe(np.ascontiguousarray(decode(image(3)).pixels[:, ::-1]))
+    found = compare(stored_probes(stored), mirror)
+    assert is_copy(found)
+    assert found.match.inliers > 0.5 * len(stored.codes)
+
+
+def test_votes_go_to_the_picture_with_the_same_features() -> None:
+    stored = [describe(decode(image(number)).pixels) for number in range(1, 6)]
+    codes = [one.codes for one in stored]
+    for place, one in enumerate(stored):
+        counted = votes([one], codes)
+        assert counted.argmax() == place
+        assert counted[place] > 0.9 * len(one.codes)
+    assert not votes([], codes).any()
+    assert votes(stored, []).shape == (0,)
+    assert not votes([stored[0]], [codes[0][:0]]).any()

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from django_visualsnoop.engine import fit, learned, train
+from django_visualsnoop.engine.augment import MILD, edited
+from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.describe import describe, turns, unit
+from tests.collections.contract import image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def photos() -> list[list[np.ndarray]]:
+    return [[decode(image(number)).pixels] for number in range(1, 21)]
+
+
+def test_learning_is_repeatable_and_its_vectors_turn(
+    photos: list[list[np.ndarray]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(train, "EDITS", 3)
+    made, again = train.learn(photos), train.learn(photos)
+    for name in made._fields:
+        assert (getattr(made, name) == getattr(again, name)).all(), name
+    for path in (tmp_path / "one.npz", tmp_path / "other.npz"):
+        train.save(made, path)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
+    shipped = learned.PATH
+    try:
+        learned.use(tmp_path / "one.npz")
+        picture = photos[0][0]
+        vector = turns(describe(picture).vector)[1]
+        turned = describe(np.ascontiguousarray(np.rot90(picture))).vector
+        assert unit(vector) @ unit(turned) > 0.99
+    finally:
+        learned.use(shipped)
+
+
+def test_what_is_shipped_is_small() -> None:
+    assert learned.PATH.stat().st_size < 2_000_000
+
+
+def test_logistic_finds_the_odds() -> None:
+    dice = np.random.default_rng(1)
+    rows = np.stack([np.ones(20_000), dice.normal(size=20_000)], axis=1)
+    chances = 1 / (1 + np.exp(-(rows @ [-1.0, 2.0])))
+    truth = dice.random(20_000) < chances
+    weights = fit.logistic(rows, truth)
+    assert weights == pytest.approx([-1.0, 2.0], abs=0.15)
+    assert fit.calibration_error(chances, truth) < 0.02
+    assert fit.calibration_error(chances / 2, truth) > 0.1
+    assert fit.log_loss(chances, truth) < fit.log_loss(chances / 2, truth)
+
+
+def test_edits_return_pictures_and_can_be_repeated() -> None:
+    picture = decode(image(1)).pixels
+    for edit in MILD:
+        one, other = (edit(picture, np.random.default_rng(5)) for _ in range(2))
+        assert one.dtype == np.uint8
+        assert one.shape[2] == 3
+        assert (one == other).all()
+    assert edited(picture, np.random.default_rng(1)).shape[2] == 3
