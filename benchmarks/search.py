@@ -4,9 +4,10 @@
 
 The images are made up (see synthetic.py). For each size, one process fills an
 index as from rows and writes a snapshot; another opens the snapshot and searches.
-Two kinds of queries: ``stored``, as for a stored picture (one vector, one view of 128
-features, one word each), and ``file``, as for a file (six vectors, two views, four words
-for each feature). Recall is that of near-copies, among the 20 best of each stage.
+Three kinds of queries: ``stored``, as for a stored picture (the eight vectors of its turns, two
+views of 128 features, one word each), ``file``, as for a file (four words for each feature), and
+``framed``, for a file with a picture inside (twice as many vectors and views). Recall is
+that of near-copies, among the 20 best of each stage.
 """
 
 from __future__ import annotations
@@ -88,7 +89,11 @@ def search(images: int, seed: int, path: Path, queries: int) -> dict[str, Any]:
     opening = time.perf_counter() - began
     dice = np.random.default_rng((seed, 7))
     result: dict[str, Any] = {}
-    for kind, probes, views, near in (("stored", 1, 1, 0), ("file", 6, 2, 3)):
+    for kind, pictures, views, near in (
+        ("stored", 1, 2, 0),
+        ("file", 1, 2, 3),
+        ("framed", 2, 4, 3),
+    ):
         times: dict[str, list[float]] = {"global": [], "votes": [], "both": []}
         found = {f"{name} {stage}": 0 for name in COPIES for stage in ("global", "votes", "either")}
         for number in range(queries):
@@ -100,9 +105,11 @@ def search(images: int, seed: int, path: Path, queries: int) -> dict[str, Any]:
             )
             others = [
                 synthetic.copy_of(stored, place, dice, cosine=0.1, kept=0, near=near, seed=seed)
-                for _ in range(max(probes, views) - 1)
+                for _ in range(views - 1)
             ]
-            vectors = np.stack([one.vector for one in [copy, *others][:probes]])
+            vectors = np.concatenate(
+                [synthetic.turns(one.vector) for one in [copy, *others][:pictures]]
+            )
             features = [one.features for one in [copy, *others][:views]]
             nothing = np.empty((0, DIMENSIONS), dtype=np.int8)
             hit = {}

@@ -43,8 +43,8 @@ class Chunk(NamedTuple):
     def contents(self) -> Iterator[bytes]:
         count = len(self.vectors)
         rows = np.zeros((count, 2 + DIMENSIONS + 15 * MAX_FEATURES), dtype=np.uint8)
-        rows[:, 0], rows[:, 1] = VERSION, MAX_FEATURES
-        rows[:, 2 : 2 + DIMENSIONS] = self.vectors.view(np.uint8)
+        rows[:, :DIMENSIONS] = self.vectors.view(np.uint8)
+        rows[:, DIMENSIONS], rows[:, DIMENSIONS + 1] = VERSION, MAX_FEATURES
         end = 2 + DIMENSIONS + 8 * MAX_FEATURES
         rows[:, 2 + DIMENSIONS : end] = self.codes.astype("<u8").view(np.uint8)
         words = self.words.astype("<u4").view(np.uint8).reshape(count, MAX_FEATURES, 4)[:, :, :3]
@@ -93,6 +93,15 @@ def chunks(images: int, seed: int) -> Iterator[tuple[int, Chunk]]:
 def _int8(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.clip(np.rint(vectors / lengths * 500), -127, 127).astype(np.int8)
+
+
+def turns(vector: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return eight vectors that differ in the signs of all but 64 dimensions, as turning does."""
+    dice = np.random.default_rng(8)
+    signs = dice.choice(np.array([-1, 1], dtype=np.int8), (8, DIMENSIONS))
+    signs[0] = 1
+    signs[:, :64] = 1
+    return vector * signs
 
 
 class Copy(NamedTuple):

@@ -88,10 +88,18 @@ def asked_of(parts: Sequence[Visible], query: CandidateQuery) -> list[Visible]:
     return asked
 
 
-def candidates(parts: Sequence[Visible], query: CandidateQuery) -> list[Candidate]:
-    """Return the best of each stage, closest by cosine first; equally close ones by id."""
+def candidates(
+    parts: Sequence[Visible], query: CandidateQuery, order: NDArray[np.intp] | None = None
+) -> list[Candidate]:
+    """Return the best of each stage, closest by cosine first; equally close ones by id.
+
+    Args:
+        parts: the collection.
+        query: see there.
+        order: of the dimensions, with which the parts were built; see ``bits_of``.
+    """
     parts = asked_of(parts, query)
-    close = [_closest(part, query) for part in parts]
+    close = [_closest(part, query, order) for part in parts]
     voted = _voted(parts, query)
     best_close = _best([np.max(scores, axis=1) for _, scores in close], query.limit)
     best_voted = _best([votes for _, votes, _ in voted], query.limit)
@@ -136,7 +144,9 @@ def _scores(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.f
     return cosines(vectors, probes)
 
 
-def _closest(part: Visible, query: CandidateQuery) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _closest(
+    part: Visible, query: CandidateQuery, order: NDArray[np.intp] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the slots that are closest to some probe, and their cosines (slots x probes)."""
     segment, kept = part
     probes = query.probes
@@ -146,10 +156,7 @@ def _closest(part: Visible, query: CandidateQuery) -> tuple[NDArray[np.int64], N
         slots = np.flatnonzero(kept)
     else:
         count = max(RESCORED, query.limit)
-        signs = np.stack(bits_of(probes), axis=1)
-        slots = np.unique(
-            np.concatenate([nearest(segment.bits, probe, count, kept) for probe in signs])
-        )
+        slots = nearest(segment.bits, bits_of(probes, order), count, kept)
     return slots, _scores(segment.vectors[slots], probes)
 
 

@@ -37,42 +37,56 @@ _CACHED = 256
 _PRODUCT = 16
 
 
-def bits_of(vectors: NDArray[np.int8]) -> Bits:
-    """Return the signs of n vectors."""
-    packed = np.packbits(vectors > 0, axis=1, bitorder="little")
+def bits_of(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None) -> Bits:
+    """Return the signs of n vectors.
+
+    Args:
+        vectors: n x ``DIMENSIONS``.
+        order: of the dimensions; those of the first column decide what a search looks at.
+            Probes that only differ in others are looked for together.
+    """
+    positive = vectors > 0 if order is None else vectors[:, order] > 0
+    packed = np.packbits(positive, axis=1, bitorder="little")
     columns = np.ascontiguousarray(packed.reshape(len(vectors), COLUMNS, 8).transpose(1, 0, 2))
     return tuple(columns.reshape(COLUMNS, -1).view("<u8").astype(np.uint64, copy=False))
 
 
-def nearest(
-    bits: Bits, probe: NDArray[np.uint64], count: int, kept: Mask | None
-) -> NDArray[np.intp]:
-    """Return the slots of the ``count`` closest images, or of all.
+def nearest(bits: Bits, probes: Bits, count: int, kept: Mask | None) -> NDArray[np.intp]:
+    """Return the slots of the ``count`` closest images of each probe, or of all images.
 
     Of collections larger than ``_SAMPLE``, those are taken for the closest by all
     columns that are among the some thousand closest by the first.
 
     Args:
         bits: of n images.
-        probe: ``COLUMNS`` values.
+        probes: of the probes, likewise.
+        count: for each probe.
         kept: n; which images may be found; ``None`` for all.
     """
+    found = []
+    for value in np.unique(probes[0]):
+        slots = _looked_at(bits, value, count, kept)
+        columns = [column[slots] for column in bits]
+        for probe in np.flatnonzero(probes[0] == value):
+            distances = np.zeros(len(slots), dtype=np.uint16)
+            for column, signs in zip(columns, probes, strict=True):
+                distances += np.bitwise_count(column ^ signs[probe])
+            if len(slots) > count:
+                found.append(slots[np.argpartition(distances, count - 1)[:count]])
+            else:
+                found.append(slots)
+    return np.unique(np.concatenate(found))
+
+
+def _looked_at(bits: Bits, value: np.uint64, count: int, kept: Mask | None) -> NDArray[np.intp]:
     size = len(bits[0])
-    slots = None
     if size > _SAMPLE:
-        slots = _passing(bits[0], probe[0], max(_PASSING, 4 * count))
+        slots = _passing(bits[0], value, max(_PASSING, 4 * count))
         if kept is not None:
             slots = slots[kept[slots]]
-        if len(slots) < count:
-            slots = None
-    if slots is None:
-        slots = np.arange(size) if kept is None else np.flatnonzero(kept)
-    if len(slots) <= count:
-        return slots
-    distances = np.zeros(len(slots), dtype=np.uint16)
-    for column, value in zip(bits, probe, strict=True):
-        distances += np.bitwise_count(column[slots] ^ value)
-    return slots[np.argpartition(distances, count - 1)[:count]]
+        if len(slots) >= count:
+            return slots
+    return np.arange(size) if kept is None else np.flatnonzero(kept)
 
 
 def _passing(column: NDArray[np.uint64], value: np.uint64, count: int) -> NDArray[np.intp]:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from django_visualsnoop.engine.descriptor import features_in
 from django_visualsnoop.engine.index.base import Block
 from django_visualsnoop.engine.index.candidates import Visible, candidates
 from django_visualsnoop.engine.index.ids import wanted_ids
 from django_visualsnoop.engine.index.merge import Part, merged
 from django_visualsnoop.engine.index.segment import built
-from django_visualsnoop.engine.index.unpack import check
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -63,9 +63,15 @@ class _State(NamedTuple):
 
 
 class DescriptorIndex:
-    """Safe to use from several threads, and in a child process."""
+    """Safe to use from several threads, and in a child process.
 
-    def __init__(self) -> None:
+    Args:
+        order: of the dimensions of vectors, those first that turning a picture does not
+            change; see ``codes.bits_of``.
+    """
+
+    def __init__(self, order: NDArray[np.intp] | None = None) -> None:
+        self._order = order
         self.after_fork()
         self.clear()
 
@@ -92,7 +98,7 @@ class DescriptorIndex:
         Raises:
             ValueError: the bytes are no descriptor of this version.
         """
-        check(content)
+        features_in(content)
         with self._lock:
             self._state.waiting[image_id] = content
             self._seal(WAITING)
@@ -115,7 +121,7 @@ class DescriptorIndex:
 
     def candidates(self, query: CandidateQuery) -> list[Candidate]:
         """Return the best of each stage; see ``candidates.candidates``."""
-        return candidates(self.visible(), query)
+        return candidates(self.visible(), query, self._order)
 
     def visible(self) -> list[Visible]:
         """Return all images as they are now."""
@@ -165,7 +171,7 @@ class DescriptorIndex:
             return
         added = {image_id: content for image_id, content in waiting.items() if content is not None}
         if added:
-            layers += (_layer(built(added)),)
+            layers += (_layer(built(added, self._order)),)
         replaced = wanted_ids(waiting)
         counts = []
         for layer, before in zip(layers, living, strict=False):

@@ -106,14 +106,14 @@ def kept_apart(segment: Segment) -> Segment:
     return Segment.of(arrays)
 
 
-def built(images: Mapping[str, bytes]) -> Segment:
-    """Return the segment of descriptors that were checked, by image id."""
+def built(images: Mapping[str, bytes], order: NDArray[np.intp] | None = None) -> Segment:
+    """Return the segment of descriptors that were checked, by image id; see ``bits_of``."""
     unpacked = unpack(list(images.values()))
     slots = np.repeat(np.arange(len(images), dtype=np.uint32), unpacked.counts)
     return kept_apart(
         Segment(
             ids_of(list(images)),
-            bits_of(unpacked.vectors),
+            bits_of(unpacked.vectors, order),
             unpacked.vectors,
             lists_of(unpacked.words, slots, unpacked.codes),
         )

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, MAX_FEATURES, VERSION, Descriptor
+from django_visualsnoop.engine.descriptor import DIMENSIONS, features_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-#: Of ``Descriptor.to_bytes``: version and number of features, then the four arrays.
+#: Of ``Descriptor.to_bytes``: the vector, version and number of features, then the codes
+#: and words, of so many bytes each.
 _HEADER = 2
-_CODE, _WORD, _PLACE = 8, 3, 4
+_CODE, _WORD = 8, 3
 
 
 class Unpacked(NamedTuple):
@@ -31,25 +32,9 @@ class Unpacked(NamedTuple):
     words: NDArray[np.uint32]
 
 
-def check(content: bytes) -> None:
-    """See to it that ``unpack`` will not stumble.
-
-    Raises:
-        ValueError: the bytes are no descriptor of this version.
-    """
-    if (
-        len(content) < _HEADER
-        or content[0] != VERSION
-        or content[1] > MAX_FEATURES
-        or len(content) != _HEADER + DIMENSIONS + content[1] * (_CODE + _WORD + _PLACE)
-    ):
-        Descriptor.from_bytes(content)  # says what is wrong
-        raise ValueError("These bytes are no descriptor.")
-
-
 def unpack(contents: Sequence[bytes]) -> Unpacked:
-    """Return what an index needs of descriptors that were checked."""
-    counts = np.fromiter((content[1] for content in contents), np.int64, len(contents))
+    """Return what an index needs of descriptors that ``features_in`` has accepted."""
+    counts = np.fromiter(map(features_in, contents), np.int64, len(contents))
     starts = np.cumsum(counts) - counts
     total = int(counts.sum())
     vectors = np.empty((len(contents), DIMENSIONS), dtype=np.int8)
@@ -60,11 +45,11 @@ def unpack(contents: Sequence[bytes]) -> Unpacked:
         rows = np.flatnonzero(counts == count)
         joined = b"".join([contents[row] for row in rows.tolist()])
         raw = np.frombuffer(joined, dtype=np.uint8).reshape(len(rows), -1)
-        after_vector = _HEADER + DIMENSIONS
-        after_codes = after_vector + count * _CODE
-        vectors[rows] = raw[:, _HEADER:after_vector].view(np.int8)
+        after_header = DIMENSIONS + _HEADER
+        after_codes = after_header + count * _CODE
+        vectors[rows] = raw[:, :DIMENSIONS].view(np.int8)
         places = (starts[rows][:, None] + np.arange(count)).ravel()
-        packed_codes = np.ascontiguousarray(raw[:, after_vector:after_codes])
+        packed_codes = np.ascontiguousarray(raw[:, after_header:after_codes])
         codes[places] = packed_codes.reshape(-1).view("<u8")
         packed_words = raw[:, after_codes : after_codes + count * _WORD].reshape(-1, _WORD)
         padded = np.zeros((len(packed_words), 4), dtype=np.uint8)

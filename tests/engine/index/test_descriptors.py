@@ -179,7 +179,8 @@ def test_bytes_that_are_no_descriptor_change_nothing() -> None:
     index = DescriptorIndex()
     content = made(np.random.default_rng(1), 3).to_bytes()
     index.put("a", content)
-    for broken in (b"", content[:1], content[:-1], bytes([VERSION + 1]) + content[1:]):
+    newer = content[:DIMENSIONS] + bytes([VERSION + 1]) + content[DIMENSIONS + 1 :]
+    for broken in (b"", content[:1], content[:-1], newer):
         with pytest.raises(ValueError, match="descriptor"):
             index.put("a", broken)
     assert len(index) == 1
