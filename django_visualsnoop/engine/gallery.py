@@ -129,7 +129,7 @@ class Gallery:
         view = follow.look(self.store.database, self.store.key, image_id)
         if view is None or view.image_time is None:
             raise ImageMissing(f"The collection holds no image {image_id!r}.")
-        stored = view.descriptor(image_id)
+        stored = view.descriptors([image_id]).get(image_id)
         if stored is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version: add it again."

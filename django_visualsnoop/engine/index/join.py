@@ -39,12 +39,24 @@ if TYPE_CHECKING:
 FARTHEST = 10
 #: Likewise of the ``DIMENSIONS`` signs of two vectors: about a cosine of 0.83.
 FARTHEST_SIGNS = 48
+#: Likewise of the first 64 of them, which are the same however a picture is turned.
+FARTHEST_TURNED = 10
 NEIGHBOURS = 256
+#: Lists of up to so many postings are not split.
+SHORT = 64
 #: Bits of the parts by which long lists are split.
 _PART = 16
 #: A pair is a candidate from so many close features on, unless the vectors are close.
 MIN_VOTES = 3
 _NAMED = 8192
+
+
+class Mirror(NamedTuple):
+    """How the features of a picture change when it is mirrored: these bits do."""
+
+    #: One bit, below 2**13.
+    word: int
+    code: int
 
 
 class CandidatePair(NamedTuple):
@@ -54,14 +66,21 @@ class CandidatePair(NamedTuple):
     votes: int
 
 
-def candidate_pairs(parts: Sequence[Part], min_votes: int = MIN_VOTES) -> Iterator[CandidatePair]:
+def candidate_pairs(
+    parts: Sequence[Part], min_votes: int = MIN_VOTES, mirror: Mirror | None = None
+) -> Iterator[CandidatePair]:
     """Yield each pair once, in no promised order.
 
     Needs memory for 32 bytes of signs per image, and for the pairs, not for the lists.
+
+    Args:
+        parts: the collection.
+        min_votes: of a pair.
+        mirror: if given, features also agree with those of the mirrored picture.
     """
     tally = Tally()
     for postings in merged_lists(parts):
-        tally.add(_voting(postings))
+        tally.add(_voting(postings, mirror))
     keys, votes = tally.result(min_votes)
     del tally
     yield from _named(parts, keys, votes)
@@ -71,17 +90,25 @@ def candidate_pairs(parts: Sequence[Part], min_votes: int = MIN_VOTES) -> Iterat
         yield from _named(parts, new, np.zeros(len(new), dtype=np.int64))
 
 
-def _voting(postings: Postings) -> Keys:
+def _voting(postings: Postings, mirror: Mirror | None) -> Keys:
     """Return a pair of images for each feature of one that has a close one in the other."""
     counts, slots, codes = postings
-    groups = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
+    words = np.arange(len(counts))
+    if mirror is not None:
+        # A list and that of the mirrored features become one.
+        second = (words & mirror.word).astype(np.bool_)
+        flipped = np.repeat(second, counts)
+        order = np.argsort(np.repeat(words & ~mirror.word, counts), kind="stable")
+        slots, codes = slots[order], np.where(flipped, codes ^ np.uint64(mirror.code), codes)[order]
+        counts = np.where(second, 0, counts + counts[words ^ mirror.word])
+    groups = np.repeat(words.astype(np.uint64), counts)
 
     def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
         near = np.bitwise_count(codes[one] ^ codes[other]) <= FARTHEST
         near &= slots[one] != slots[other]
         return near
 
-    long = np.repeat(counts > NEIGHBOURS, counts)
+    long = np.repeat(counts > SHORT, counts)
     short, places = np.flatnonzero(~long), np.flatnonzero(long)
     found = list(_pairs(groups[short], short, close))
     for shift in range(0, 64, _PART):
@@ -111,9 +138,11 @@ def _close_signs(parts: Sequence[Part]) -> Iterator[Keys]:
 
     def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
         distances = np.zeros(len(one), dtype=np.uint16)
+        turned = np.bitwise_count(columns[0][one] ^ columns[0][other]) <= FARTHEST_TURNED
         for column in columns:
             distances += np.bitwise_count(column[one] ^ column[other])
-        return distances <= FARTHEST_SIGNS
+        near: NDArray[np.bool_] = turned | (distances <= FARTHEST_SIGNS)
+        return near
 
     size = len(columns[0])
     # Groups of about eight, if the vectors were random.

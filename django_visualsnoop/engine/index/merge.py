@@ -161,7 +161,7 @@ class Postings(NamedTuple):
 
 
 def merged_lists(parts: Sequence[Part]) -> Iterator[Postings]:
-    """Yield the lists of all words in turn, some thousand at a time."""
+    """Yield the lists of all words in turn, ``_WORDS`` at a time."""
     renumbered = _renumbered(parts)
     count = max(
         (int(lists.words[-1]) + 1 for (_, _, _, lists), _ in parts if len(lists.words)), default=0

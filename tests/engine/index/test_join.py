@@ -46,6 +46,7 @@ def votes(one: Descriptor, other: Descriptor) -> int:
 def test_agrees_with_brute_force(count: int, seed: int, words: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(merge, "_WORDS", 1000)
+        patched.setattr(join, "SHORT", 256)
         dice = np.random.default_rng(seed)
         images = {
             "i" * int(dice.integers(1, 3)) + str(number): made(
@@ -91,6 +92,7 @@ def test_pictures_without_features_are_joined_by_their_vectors() -> None:
 def test_long_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists are split by parts of the codes; what is in one part is found, and all are joined."""
     monkeypatch.setattr(join, "NEIGHBOURS", 5)
+    monkeypatch.setattr(join, "SHORT", 5)
     dice = np.random.default_rng(3)
     images = {f"{number:03}": made(dice, 9, words=1) for number in range(60)}
     same = made(dice, 9, words=1)._replace(codes=dice.integers(0, 2**64, 9, dtype=np.uint64))
@@ -117,3 +119,24 @@ def test_more_pairs_than_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> N
     first, second = slots_of(keys)
     assert (first.tolist(), second.tolist()) == ([3, 9], [7, 9])
     assert counts.tolist() == [100, 50]
+
+
+def test_mirrored_pictures() -> None:
+    dice = np.random.default_rng(6)
+    mirror = join.Mirror(512, 0xFFFFFFFF00000000)
+    images = {str(number): made(dice, 9, words=500) for number in range(30)}
+    for number in range(0, 20, 2):
+        one = images[str(number)]
+        images[f"{number} mirrored"] = one._replace(
+            vector=made(dice, 0).vector,
+            codes=one.codes ^ np.uint64(mirror.code),
+            words=one.words ^ np.uint32(mirror.word),
+        )
+    parts = index_of(images).parts()
+    found = {
+        (min(pair[:2]), max(pair[:2])): pair.votes
+        for pair in candidate_pairs(parts, 8, mirror=mirror)
+    }
+    wanted = {(str(number), f"{number} mirrored") for number in range(0, 20, 2)}
+    assert wanted <= set(found)
+    assert not wanted & set(found_in(index_of(images), 8))
