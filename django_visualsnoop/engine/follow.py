@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, Subquery
 
-from django_visualsnoop.engine import describe
+from django_visualsnoop.engine import cache, describe
 from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.ids import wanted_ids
@@ -26,6 +26,7 @@ from django_visualsnoop.engine.publish import in_transaction, publish
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several
+    from pathlib import Path
 
     from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
     from django_visualsnoop.engine.index.merge import Part
@@ -93,6 +94,8 @@ class _Memory:
     def forget(self) -> None:
         self.images = _Images()
         self.seen = 0
+        #: Rows read since the snapshot.
+        self.unsaved = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def look(database: str, key: str, image_id: str | None = None) -> View | None:
+def look(
+    database: str, key: str, image_id: str | None = None, cache_folder: str | None = None
+) -> View | None:
     """Return the collection as it is now; ``None`` as long as nothing was written.
 
     Costs one query when nothing is new, two otherwise, whatever the number of rows.
@@ -186,6 +191,7 @@ def look(database: str, key: str, image_id: str | None = None) -> View | None:
         database: alias in ``DATABASES``.
         key: ``key_of`` the collection's name.
         image_id: an image whose time is wanted, too.
+        cache_folder: for snapshots; see ``cache``.
     """
     with _memories_lock:
         known = _memories.get((database, key))
@@ -203,15 +209,39 @@ def look(database: str, key: str, image_id: str | None = None) -> View | None:
         # Only a restored backup counts backwards; a transaction may see an older snapshot.
         if (state.seq < seen_before and not inside) or memory.seen < state.horizon:
             memory.forget()
+        path = (
+            cache.path_in(cache_folder, database, state.collection_id)
+            if cache_folder is not None and not inside and state.seq > memory.seen
+            else None
+        )
+        if path is not None and not memory.seen:
+            loaded = cache.load(path, database, state.collection_id, state.seq, state.horizon)
+            if loaded is not None:
+                segment, memory.seen = loaded
+                memory.images.index.adopt(segment)
         if state.seq > memory.seen or state.unnumbered:
             # One's own uncommitted change hides the committed state of its row. Were the rows
             # after it remembered now, that state would be lost after a rollback.
             remember = not (inside and state.unnumbered)
             hidden = _read_rows(database, state, memory, joined, remember=remember)
+        if path is not None:
+            _save_now_and_then(path, database, state, memory)
         images = memory.images
     if len(hidden) > TOO_MANY_UNNUMBERED and not inside:
         publish(database, state.collection_id)
     return View(database, state.collection_id, images, joined, hidden, state.image_time)
+
+
+def _save_now_and_then(path: Path, database: str, state: _State, memory: _Memory) -> None:
+    images = memory.images
+    # Those that no search finds are counted by each process that has read their rows.
+    if images.outdated or images.broken:
+        return
+    count = len(images.index)
+    if count >= cache.LEAST and memory.unsaved >= cache.CHANGED * count:
+        memory.unsaved = 0
+        parts = images.index.parts()
+        cache.save(path, database, state.collection_id, memory.seen, state.horizon, parts)
 
 
 def _read_state(database: str, key: str, image_id: str | None) -> _State | None:
@@ -263,6 +293,7 @@ def _read_rows(
             hidden.add(image_id)
         else:
             memory.images.take(row)
+            memory.unsaved += 1
             seen = max(seen, seq)
     if remember:
         memory.seen = max(seen, memory.seen)

@@ -26,4 +26,8 @@ def exclusive(path: Path) -> Iterator[bool]:
         with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             alone = True
-        yield alone
+        try:
+            yield alone
+        finally:
+            if alone:  # a child process forked meanwhile would go on holding it
+                fcntl.flock(file, fcntl.LOCK_UN)
