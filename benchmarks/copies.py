@@ -1,6 +1,6 @@
 """How well edited copies are told from other pictures, beside perceptual hashes.
 
-    python benchmarks/copies.py FOLDER [--half 0|1] [--show FOLDER] [--quick]
+    python benchmarks/copies.py FOLDER [--half 0|1] [--photos N] [--show FOLDER] [--no-peers]
 
 FOLDER holds photographs, each a different scene. They are halved by a hash of
 their names, so that parameters can be chosen on one half and figures reported
@@ -190,9 +190,8 @@ def calibrated(task: Task, scores: Scores) -> None:
     for count, said, right in reliability(chances, so):
         print(f"    {count:7}   {said:.3f}   {right:.3f}")
     near = (chances >= 0.85) & (chances < 0.95)
-    print(
-        f"    said .85 to .95: {int(near.sum())} pairs, of which {so[near].mean():.3f} are copies"
-    )
+    if near.any():
+        print(f"    said .85 to .95: {int(near.sum())}, of which {so[near].mean():.3f} are copies")
     least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
     false = (scores.pairs >= least) & ~truth
     copies = np.flatnonzero(np.array(task.sources) >= 0)
@@ -237,11 +236,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="reported of")
     parser.add_argument("--show", type=Path, help="where to write the worst mistakes as pictures")
-    parser.add_argument("--quick", action="store_true", help="30 photographs, and no peers")
+    parser.add_argument("--photos", type=int, help="edit only so many photographs")
+    parser.add_argument("--no-peers", action="store_true", help="measure the engine only")
     arguments = parser.parse_args()
     halves = halved([path for path in arguments.folder.iterdir() if path.is_file()])
     photos, filler = halves[arguments.half], halves[1 - arguments.half]
-    task = Task.of(photos[:30] if arguments.quick else photos, filler)
+    task = Task.of(photos[: arguments.photos], filler)
     copies = sum(source >= 0 for source in task.sources)
     print(f"gallery of {len(task.gallery)} photographs, {copies} edited copies,", end=" ")
     print(f"{len(task.queries) - copies} edits of others; half {arguments.half}, seed {SEED}")
@@ -250,7 +250,7 @@ def main() -> None:
         f"Pillow {PIL.__version__}, {platform.machine()}, {os.cpu_count()} cores"
     )
     ours = engine_scores(task)
-    others: list[Any] = [] if arguments.quick else list(peers.installed())
+    others: list[Any] = [] if arguments.no_peers else list(peers.installed())
     report(task, [*ours, *(peer_scores(task, peer) for peer in others)])
     calibrated(task, ours[-1])
     if arguments.show:

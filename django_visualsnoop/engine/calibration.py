@@ -34,25 +34,27 @@ INPUTS = 11
 def evidence(cosine: float, match: Match, features: int) -> Floats:
     """Return what speaks for a copy, as the inputs of a logistic regression.
 
+    But for the first, none of them ever speaks against one.
+
     Args:
         cosine: of the global vectors.
         match: of the local features.
         features: of the picture that has fewer.
     """
-    inliers = max(0, match.inliers - 2)
+    proofs = math.log1p(max(0, match.inliers - 2))  # any two features agree on some transform
     return np.array(
         [
             1.0,
-            cosine,
+            max(0.0, cosine),
             max(0.0, cosine - 0.5),
-            max(0.0, cosine - 0.75),
-            math.log1p(inliers),
-            max(0.0, math.log1p(inliers) - 1.5),
-            match.inliers / max(8, features),
-            match.inliers / max(4, match.matches),
-            min(1.0, match.spread / 24) if inliers else 0.0,
-            (16 - match.distance) / 16 if inliers else 0.0,
-            math.exp(-features / 16),
+            max(0.0, cosine - 0.9),
+            max(0.0, cosine - 0.9) * math.exp(-features / 24),
+            proofs,
+            max(0.0, proofs - 1.2),
+            proofs * max(0.0, 1.0 - match.distance / 16),
+            proofs * min(1.0, match.spread / 16),
+            proofs * match.inliers / max(16, features),
+            proofs * match.inliers / max(8, match.matches),
         ]
     )
 

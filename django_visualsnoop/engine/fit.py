@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Pictures compared with each query, by their vectors and by their features' votes, each.
 CANDIDATES = 15
+#: Penalty of the weights' squares, by pair; of 1e-5, 1e-4 and 1e-3 the one with the least log
+#: loss on held-out training pairs.
 _RIDGE = 1e-3
 
 
@@ -82,20 +84,29 @@ def pairs(photos: Sequence[Pixels], dice: Generator) -> tuple[Floats, NDArray[np
 
 
 def logistic(rows: Floats, truth: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the weights of a logistic regression, by Newton's method."""
+    """Return the weights of a logistic regression, none negative but the first (the constant's).
+
+    By Newton's method on the weights that are not held at zero.
+    """
     scales = np.maximum(rows.std(axis=0), 1e-6)
     scales[0] = 1.0
     inputs = rows / scales
     weights = np.zeros(rows.shape[1])
-    penalty = _RIDGE * len(rows) * np.eye(len(weights)) / 100
-    penalty[0, 0] = 0.0
-    for _ in range(200):
+    penalty = np.full(rows.shape[1], _RIDGE * len(rows))
+    penalty[0] = 0.0
+    for _ in range(300):
         chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        slope = inputs.T @ (truth - chance) - penalty @ weights
-        bend = (inputs * (chance * (1 - chance))[:, None]).T @ inputs + penalty
-        step = np.linalg.solve(bend + 1e-9 * np.eye(len(weights)), slope)
-        weights += step * min(1.0, 3.0 / max(1e-9, float(np.abs(step).max())))
-        if np.abs(step).max() < 1e-8:
+        slope = inputs.T @ (truth - chance) - penalty * weights
+        free = np.flatnonzero((weights > 0) | (slope > 0) | (np.arange(len(weights)) == 0))
+        some = inputs[:, free]
+        bend = (some * (chance * (1 - chance))[:, None]).T @ some + np.diag(penalty[free])
+        step = np.linalg.solve(bend + 1e-9 * np.eye(len(free)), slope[free])
+        changed = weights.copy()
+        changed[free] += step * min(1.0, 2.0 / max(1e-9, float(np.abs(step).max())))
+        changed[1:] = np.maximum(changed[1:], 0.0)
+        moved = float(np.abs(changed - weights).max())
+        weights = changed
+        if moved < 1e-7:
             break
     return (weights / scales).astype(np.float32)
 

@@ -22,6 +22,8 @@ from django_visualsnoop.engine.descriptor import MAX_FEATURES, SIDE
 from django_visualsnoop.engine.learned import learned
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.decode import Pixels
@@ -130,6 +132,11 @@ def mirrored_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return words ^ np.uint32(MIRRORED_WORD)
 
 
+def _points(keypoints: Sequence[cv2.KeyPoint]) -> NDArray[np.float32]:
+    points = np.asarray(cv2.KeyPoint.convert(list(keypoints)), dtype=np.float32)
+    return points.reshape(-1, 2)
+
+
 def _scaled(pixels: Pixels) -> Pixels:
     height, width = pixels.shape[:2]
     factor = SIDE / max(height, width)
@@ -139,7 +146,7 @@ def _scaled(pixels: Pixels) -> Pixels:
     return scaled
 
 
-def _spread(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.intp]:
+def _spread(values: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.intp]:
     """Return the strongest features of each cell of a grid in turn, at most ``MAX_FEATURES``.
 
     Args:
@@ -158,7 +165,13 @@ def _spread(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.i
 
 
 def _nearest(values: Floats, centres: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """Return the ``_NEAR`` nearest centres of each row, in no order, and how far they are."""
+    """Return the ``_NEAR`` nearest centres of each row, and how far they are, but for a term."""
     apart = (centres**2).sum(axis=1) - 2 * (values @ centres.T)
-    near = np.argpartition(apart, _NEAR - 1, axis=1)[:, :_NEAR]
-    return near, np.take_along_axis(apart, near, axis=1)
+    rows = np.arange(len(values))
+    near = np.empty((len(values), _NEAR), dtype=np.intp)
+    far = np.empty((len(values), _NEAR), dtype=np.float32)
+    for column in range(_NEAR):  # faster than a partition for so few
+        near[:, column] = apart.argmin(axis=1)
+        far[:, column] = apart[rows, near[:, column]]
+        apart[rows, near[:, column]] = np.inf
+    return near, far

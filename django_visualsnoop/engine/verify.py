@@ -32,6 +32,8 @@ _TOLERANCE = 8.0
 #: … its scale by at most this factor, and its direction by so many 256ths of a turn.
 _SCALE_FACTOR = 1.7
 _TURN = 24
+#: Features this close, in pixels at ``SIDE``, are at one place.
+_PLACE = 6
 #: An affine fit needs three matches; with fewer supporters than this it would fit to noise.
 _FITTED_FROM = 4
 
@@ -43,7 +45,8 @@ class Match(NamedTuple):
     picture, both in pixels at ``SIDE``: ``matrix @ place + shift``.
     """
 
-    #: Features that agree on the transform.
+    #: Features that agree on the transform; those at one place count once, since an edge that
+    #: is seen in several directions or scales proves no more than one that is seen once.
     inliers: int
     #: Features that have a match at all.
     matches: int
@@ -99,9 +102,8 @@ def verify(query: Descriptor, stored: Descriptor) -> Match:
             break
         matrix, shift = fitted
         inside = within
-    count = int(inside.sum())
     return Match(
-        count,
+        min(_places(start[inside]), _places(end[inside])),
         int(left.size),
         float(distances[inside].mean()),
         max(_spread(start[inside]), _spread(end[inside])),
@@ -151,11 +153,17 @@ def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
     centre, target = start.mean(axis=0), end.mean(axis=0)
     away, wanted = start - centre, end - target
     scatter = away.T @ away
-    # Places on a line fix no map of the plane.
-    if np.linalg.det(scatter) < 1e-3 * np.trace(scatter) ** 2:
+    # Places on a line, or all at one, fix no map of the plane.
+    if np.linalg.det(scatter) <= 1e-3 * max(1.0, float(np.trace(scatter))) ** 2:
         return None
     matrix = np.linalg.solve(scatter, away.T @ wanted).T
     return matrix, target - matrix @ centre
+
+
+def _places(places: Floats) -> int:
+    """Return how many places differ, on a grid of ``_PLACE`` pixels."""
+    cells = (places // _PLACE).astype(np.intp)
+    return len(set((cells[:, 0] * 64 + cells[:, 1]).tolist()))
 
 
 def _spread(places: Floats) -> float:

@@ -31,8 +31,8 @@ def test_edits_that_move_the_picture(number: int) -> None:
     original = picture(number)
     width, height = original.size
     cropped = original.crop((width // 4, height // 5, width, height))
-    behind = picture(number + 40).resize((2 * width, 2 * height))
-    behind.paste(original, (width // 3, height // 2))
+    behind = picture(number + 40).resize((3 * width // 2, 3 * height // 2))
+    behind.paste(original, (width // 3, height // 3))
     for edited in (
         cropped,
         behind,
