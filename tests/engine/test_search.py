@@ -6,7 +6,6 @@ import pytest
 from PIL import Image, ImageOps
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import search
 from tests.collections.contract import image
 
 pytestmark = pytest.mark.django_db
