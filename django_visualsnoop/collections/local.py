@@ -54,7 +54,9 @@ class LocalCollection(BaseCollection):
             * ``min_similarity``: 0 to 1, the threshold of searches that name none;
             * ``max_bytes``: files with more are refused;
             * ``max_pixels``: pictures with more are refused; a baseline JPEG may
-              have four times as many.
+              have four times as many;
+            * ``cache``: the path of a folder for snapshots of the index, which
+              processes share; none if not given.
 
     Raises:
         MissingExtra: Pillow, numpy or OpenCV is not installed.
@@ -254,7 +256,9 @@ def _has_extra() -> bool:
 def _check_options(alias: str, options: dict[str, Any]) -> None:
     where = f'VISUALSNOOP["{alias}"]["OPTIONS"]'
     for name, value in options.items():
-        if name == "database":
+        if name == "cache":
+            right, expected = isinstance(value, str) and bool(value), "the path of a folder"
+        elif name == "database":
             right, expected = isinstance(value, str), "an alias of DATABASES"
         elif name == "min_similarity":
             right = isinstance(value, (int, float)) and 0 <= value <= 1
@@ -264,7 +268,7 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
         else:
             raise ImproperlyConfigured(
                 f"{where} has the unknown option {name!r}; "
-                "there are database, max_bytes, max_pixels and min_similarity."
+                "there are cache, database, max_bytes, max_pixels and min_similarity."
             )
         if not right:
             raise ImproperlyConfigured(f'{where}["{name}"] is {value!r}; write {expected}.')

@@ -111,6 +111,14 @@ def turns(vectors: NDArray[np.int8]) -> NDArray[np.int8]:
     return vectors[..., rows] * signs
 
 
+@cache
+def steady_first() -> NDArray[np.intp]:
+    """Return the order of the vector's values in which those that no turn changes come first."""
+    rows, signs = turning()
+    steady = ((rows == rows[0]) & (signs == 1)).all(axis=0)
+    return np.argsort(~steady, kind="stable")
+
+
 def unit(vectors: NDArray[np.int8]) -> Floats:
     """Return vectors, in the last axis, scaled to length one."""
     floats: Floats = vectors.astype(np.float32)

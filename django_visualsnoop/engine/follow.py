@@ -11,30 +11,33 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, Subquery
 
-from django_visualsnoop.engine import describe
-from django_visualsnoop.engine.descriptor import Descriptor, codes_in, features_in
-from django_visualsnoop.engine.index.memory import MemoryIndex
+from django_visualsnoop.engine import cache, describe
+from django_visualsnoop.engine.descriptor import Descriptor
+from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.ids import wanted_ids
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.publish import in_transaction, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection as Several
+    from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from django_visualsnoop.engine.index.base import Block, Neighbour, Query, VectorIndex
+    from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
+    from django_visualsnoop.engine.index.merge import Part
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
 #: A search that finds more rows unnumbered than this (their writer died) numbers them.
 TOO_MANY_UNNUMBERED = 256
 _FETCH = 2000
+#: Descriptors read for comparing at a time.
+_TOGETHER = 500
 
 
 class _State(NamedTuple):
@@ -53,13 +56,15 @@ class _Row(NamedTuple):
     vector: bytes
 
 
+def _index() -> DescriptorIndex:
+    return DescriptorIndex(describe.steady_first())
+
+
 @dataclass(slots=True)
 class _Images:
-    """Descriptors, and the ids that are there without one that can be compared."""
+    """An index of descriptors, and the ids that are there without one that can be compared."""
 
-    index: VectorIndex = field(default_factory=lambda: MemoryIndex(describe.DIMENSIONS))
-    #: Whole descriptors, as ``Descriptor.to_bytes`` wrote them.
-    descriptors: dict[str, bytes] = field(default_factory=dict)
+    index: DescriptorIndex = field(default_factory=_index)
     outdated: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
 
@@ -68,17 +73,14 @@ class _Images:
             without_vector.discard(row.image_id)
         if row.deleted is None and row.version == describe.VERSION:
             try:
-                features_in(row.vector)
+                self.index.put(row.image_id, row.vector)
             except ValueError:
                 self.broken.add(row.image_id)
             else:
-                self.descriptors[row.image_id] = row.vector
-                self.index.put(row.image_id, row.vector[: describe.DIMENSIONS])
                 return
         elif row.deleted is None:
             self.outdated.add(row.image_id)
         self.index.discard(row.image_id)
-        self.descriptors.pop(row.image_id, None)
 
 
 class _Memory:
@@ -92,6 +94,8 @@ class _Memory:
     def forget(self) -> None:
         self.images = _Images()
         self.seen = 0
+        #: Rows read since the snapshot.
+        self.unsaved = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class View:
     """What one search looks at.
 
     Args:
+        database: alias in ``DATABASES``.
         collection_id: of the collection.
         memory: what the process holds.
         joined: rows of this search only; they hide those of the same id in ``memory``.
@@ -107,48 +112,53 @@ class View:
             if there is no such image.
     """
 
+    database: str
     collection_id: str
     memory: _Images
     joined: _Images
     hidden: frozenset[str]
     image_time: int | None
 
-    def search(self, query: Query) -> list[Neighbour]:
-        """Return the neighbours, closest first."""
-        found = self.memory.index.search(
+    def candidates(self, query: CandidateQuery) -> list[Candidate]:
+        """Return the best of each stage, closest by cosine first."""
+        found = self.memory.index.candidates(
             replace(query, without=self.hidden.union(query.without)) if self.hidden else query
         )
-        if len(self.joined.index):
-            found += self.joined.index.search(query)
-            found.sort(key=lambda one: (-one.score, one.image_id))
-        return found[: query.limit]
+        if self.hidden:
+            found += self.joined.index.candidates(query)
+            found.sort(key=lambda one: (-one.cosine, one.image_id))
+        return found
 
-    def vector(self, image_id: str) -> NDArray[np.int8] | None:
-        images = self.joined if image_id in self.hidden else self.memory
-        return images.index.vector(image_id)
+    def parts(self) -> list[Part]:
+        """Return the index of all images."""
+        parts = self.memory.index.parts()
+        if not self.hidden:
+            return parts
+        hidden = wanted_ids(self.hidden)
+        for segment, kept in parts:
+            kept[segment.ids.slots(hidden)] = False
+        return parts + self.joined.index.parts()
 
-    def descriptor(self, image_id: str) -> Descriptor | None:
-        images = self.joined if image_id in self.hidden else self.memory
-        content = images.descriptors.get(image_id)
-        return None if content is None else Descriptor.from_bytes(content)
+    def descriptors(self, image_ids: Several[str]) -> dict[str, Descriptor]:
+        """Read the descriptors of images from the table, in one query for some hundred.
 
-    def codes(self) -> dict[str, NDArray[np.uint64]]:
-        """Return the codes of all pictures."""
-        remembered = [
-            (image_id, content)
-            for image_id, content in list(self.memory.descriptors.items())
-            if image_id not in self.hidden
-        ]
-        both = [*remembered, *self.joined.descriptors.items()]
-        return {image_id: codes_in(content) for image_id, content in both}
-
-    def __len__(self) -> int:
-        return len(self.memory.descriptors) + len(self.joined.descriptors)
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield all vectors, some thousand at a time."""
-        yield from self.memory.index.blocks(self.hidden)
-        yield from self.joined.index.blocks()
+        The index holds no places; and what is compared is true whatever it holds. Left out
+        are images that are gone since, and those of another version.
+        """
+        found = {}
+        wanted = list(image_ids)
+        for start in range(0, len(wanted), _TOGETHER):
+            keys = list(map(key_of, wanted[start : start + _TOGETHER]))
+            rows = IndexedImage.objects.using(self.database).filter(
+                collection_id=self.collection_id,
+                key__in=keys,
+                deleted__isnull=True,
+                version=describe.VERSION,
+            )
+            for image_id, content in rows.values_list("image_id", "vector"):
+                with suppress(ValueError):
+                    found[image_id] = Descriptor.from_bytes(bytes(content))
+        return found
 
 
 _memories: dict[tuple[str, str], _Memory] = {}
@@ -170,7 +180,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def look(database: str, key: str, image_id: str | None = None) -> View | None:
+def look(
+    database: str, key: str, image_id: str | None = None, cache_folder: str | None = None
+) -> View | None:
     """Return the collection as it is now; ``None`` as long as nothing was written.
 
     Costs one query when nothing is new, two otherwise, whatever the number of rows.
@@ -179,6 +191,7 @@ def look(database: str, key: str, image_id: str | None = None) -> View | None:
         database: alias in ``DATABASES``.
         key: ``key_of`` the collection's name.
         image_id: an image whose time is wanted, too.
+        cache_folder: for snapshots; see ``cache``.
     """
     with _memories_lock:
         known = _memories.get((database, key))
@@ -196,15 +209,39 @@ def look(database: str, key: str, image_id: str | None = None) -> View | None:
         # Only a restored backup counts backwards; a transaction may see an older snapshot.
         if (state.seq < seen_before and not inside) or memory.seen < state.horizon:
             memory.forget()
+        path = (
+            cache.path_in(cache_folder, database, state.collection_id)
+            if cache_folder is not None and not inside and state.seq > memory.seen
+            else None
+        )
+        if path is not None and not memory.seen:
+            loaded = cache.load(path, database, state.collection_id, state.seq, state.horizon)
+            if loaded is not None:
+                segment, memory.seen = loaded
+                memory.images.index.adopt(segment)
         if state.seq > memory.seen or state.unnumbered:
             # One's own uncommitted change hides the committed state of its row. Were the rows
             # after it remembered now, that state would be lost after a rollback.
             remember = not (inside and state.unnumbered)
             hidden = _read_rows(database, state, memory, joined, remember=remember)
+        if path is not None:
+            _save_now_and_then(path, database, state, memory)
         images = memory.images
     if len(hidden) > TOO_MANY_UNNUMBERED and not inside:
         publish(database, state.collection_id)
-    return View(state.collection_id, images, joined, hidden, state.image_time)
+    return View(database, state.collection_id, images, joined, hidden, state.image_time)
+
+
+def _save_now_and_then(path: Path, database: str, state: _State, memory: _Memory) -> None:
+    images = memory.images
+    # Those that no search finds are counted by each process that has read their rows.
+    if images.outdated or images.broken:
+        return
+    count = len(images.index)
+    if count >= cache.LEAST and memory.unsaved >= cache.CHANGED * count:
+        memory.unsaved = 0
+        parts = images.index.parts()
+        cache.save(path, database, state.collection_id, memory.seen, state.horizon, parts)
 
 
 def _read_state(database: str, key: str, image_id: str | None) -> _State | None:
@@ -256,6 +293,7 @@ def _read_rows(
             hidden.add(image_id)
         else:
             memory.images.take(row)
+            memory.unsaved += 1
             seen = max(seen, seq)
     if remember:
         memory.seen = max(seen, memory.seen)

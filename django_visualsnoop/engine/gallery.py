@@ -53,6 +53,7 @@ class Gallery:
         name: of the collection.
         min_similarity: 0 to 1, the threshold where a search names none.
         max_bytes, max_pixels: see ``decode``.
+        cache: folder for snapshots of the index; see ``cache``. None if not given.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Gallery:
         min_similarity: float = calibration.DEFAULT_MIN_SIMILARITY,
         max_bytes: int = DEFAULT_MAX_BYTES,
         max_pixels: int = DEFAULT_MAX_PIXELS,
+        cache: str | None = None,
     ) -> None:
         self.store = Store(database, name)
         self._min_similarity = min_similarity
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
+        self._cache = cache
 
     def described(self, content: bytes, image_id: str) -> NewImage:
         """Return what is to be stored of an image file; touches no database.
@@ -108,7 +111,7 @@ class Gallery:
             DecodeError: the bytes are no picture.
         """
         probes = describe.probes(self._decoded(content).pixels)
-        view = follow.look(self.store.database, self.store.key)
+        view = self._look()
         if view is None:
             return Hits(None, [])
         return Hits(view.collection_id, self._hits(view, probes, limit, min_similarity, allowed))
@@ -126,10 +129,10 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its vector cannot be compared any more.
         """
-        view = follow.look(self.store.database, self.store.key, image_id)
+        view = self._look(image_id)
         if view is None or view.image_time is None:
             raise ImageMissing(f"The collection holds no image {image_id!r}.")
-        stored = view.descriptor(image_id)
+        stored = view.descriptors([image_id]).get(image_id)
         if stored is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version: add it again."
@@ -147,7 +150,7 @@ class Gallery:
             min_similarity: 0 to 1; the collection's threshold if ``None``.
             touching: only pairs of which at least one id is among these.
         """
-        view = follow.look(self.store.database, self.store.key)
+        view = self._look()
         if view is None:
             return
         for first, second, score in pairs(view, self._min_score(min_similarity), touching):
@@ -161,6 +164,9 @@ class Gallery:
         """
         for version in range(1, describe.VERSION):
             yield from self.store.of_version(version)
+
+    def _look(self, image_id: str | None = None) -> View | None:
+        return follow.look(self.store.database, self.store.key, image_id, self._cache)
 
     def _hits(
         self,

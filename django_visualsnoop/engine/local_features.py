@@ -46,6 +46,11 @@ _NEAR = 2
 MIRRORED_BINS = np.arange(128).reshape(4, 4, 8)[::-1][..., -np.arange(8) % 8].ravel()
 
 
+#: The bits of a word and of a code that change when the picture is mirrored.
+MIRRORED_WORD = HALF_WORDS // 2
+MIRRORED_CODE = 0xFFFFFFFF00000000
+
+
 class LocalFeatures(NamedTuple):
     codes: NDArray[np.uint64]
     words: NDArray[np.uint32]
@@ -119,12 +124,12 @@ def mirrored(
     turned = places.copy()
     turned[:, 0] = SIDE - np.minimum(SIDE, places[:, 0])
     turned[:, 3] = 128 - places[:, 3]  # modulo 256
-    return codes ^ np.uint64(0xFFFFFFFF00000000), mirrored_words(words), turned
+    return codes ^ np.uint64(MIRRORED_CODE), mirrored_words(words), turned
 
 
 def mirrored_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Return the words of the features of the picture mirrored left to right."""
-    return words ^ np.uint32(HALF_WORDS // 2)
+    return words ^ np.uint32(MIRRORED_WORD)
 
 
 def _points(keypoints: Sequence[cv2.KeyPoint]) -> NDArray[np.float32]:

@@ -1,38 +1,42 @@
 """Candidates of a search, and what comparing them one by one leaves.
 
-Candidates are the pictures with the closest global vectors and, in small
-collections, those whose local features got the most votes. Each is then
-compared with the query in all that is kept of both.
+Candidates are the pictures with the closest global vectors, and those whose
+local features got the most votes. Each is then compared with the query in all
+that is kept of both.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.describe import stored_probes
-from django_visualsnoop.engine.index.base import Query
-from django_visualsnoop.engine.pairs import block_of, close_pairs, close_pairs_touching
-from django_visualsnoop.engine.votes import votes
+from django_visualsnoop.engine.index.candidates import CandidateQuery
+from django_visualsnoop.engine.index.inverted import Features
+from django_visualsnoop.engine.index.join import Mirror, candidate_pairs
+from django_visualsnoop.engine.local_features import MIRRORED_CODE, MIRRORED_WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from django_visualsnoop.engine.describe import Probes
+    from django_visualsnoop.engine.descriptor import Descriptor
     from django_visualsnoop.engine.follow import View
 
-#: So many of the closest vectors are compared whatever their distance …
+#: So many of the closest vectors are compared whatever their distance, and as many pictures
+#: with the most votes …
 CLOSEST = 20
-#: … and of the rest, up to the limit of the search, those with at least this cosine.
+#: … and of the rest, up to the limit of the search, those with at least this cosine …
 CLOSE = 0.6
-#: So many pictures with the most votes are compared …
-VOTED = 20
-#: … each with at least so many.
-_LEAST_VOTES = 1.5
-#: Features vote in collections of at most so many pictures; all of them are compared with all.
-VOTING_UP_TO = 3000
+#: … or so many votes.
+VOTED = 1.5
+#: Pairs compared at a time.
+_TOGETHER = 250
+#: Descriptors kept meanwhile: those of one picture's many copies are read once.
+_KEPT = 2000
+
+_Any = TypeVar("_Any")
 
 
 class Found(NamedTuple):
@@ -58,12 +62,11 @@ def search(
 ) -> list[Found]:
     """Return the pictures most surely copies, surest first; equally sure ones by id."""
     found = []
-    for image_id in _candidates(view, probes, limit, allowed, without):
-        stored = view.descriptor(image_id)
-        if stored is not None:
-            score = compare(probes, stored).score
-            if score >= min_score:
-                found.append(Found(image_id, score))
+    stored = view.descriptors(_candidates(view, probes, limit, allowed, without))
+    for image_id, descriptor in stored.items():
+        score = compare(probes, descriptor).score
+        if score >= min_score:
+            found.append(Found(image_id, score))
     found.sort(key=lambda one: (-one.score, one.image_id))
     return found[:limit]
 
@@ -75,29 +78,16 @@ def _candidates(
     allowed: frozenset[str] | None,
     without: frozenset[str],
 ) -> list[str]:
-    query = Query(probes.vectors, -1.0, max(CLOSEST, limit), allowed, without)
-    close = [
-        one.image_id
-        for place, one in enumerate(view.search(query))
-        if place < CLOSEST or one.score >= CLOSE
+    features = [
+        Features(picture.codes, words)
+        for picture, words in zip(probes.pictures, probes.near_words, strict=True)
     ]
-    if len(view) <= VOTING_UP_TO:
-        close += _voted(view, probes, allowed, without)
-    return list(dict.fromkeys(close))
-
-
-def _voted(
-    view: View, probes: Probes, allowed: frozenset[str] | None, without: frozenset[str]
-) -> list[str]:
-    codes = {
-        image_id: one
-        for image_id, one in view.codes().items()
-        if image_id not in without and (allowed is None or image_id in allowed)
-    }
-    counted = votes(probes.pictures, list(codes.values()))
-    ids = list(codes)
-    best = np.argsort(-counted, kind="stable")[:VOTED]
-    return [ids[place] for place in best.tolist() if counted[place] >= _LEAST_VOTES]
+    query = CandidateQuery(probes.vectors, features, max(CLOSEST, limit), allowed, without)
+    return [
+        one.image_id
+        for place, one in enumerate(view.candidates(query))
+        if place < CLOSEST or one.cosine >= CLOSE or one.votes >= VOTED
+    ]
 
 
 def pairs(
@@ -110,37 +100,41 @@ def pairs(
         min_score: of a pair.
         touching: only pairs of which at least one id is among these.
     """
-    voting = len(view) <= VOTING_UP_TO
+    pairs = _touching(view, touching) if touching is not None else _all(view)
+    stored: dict[str, Descriptor] = {}
+    for some in _batches(pairs):
+        wanted = {image_id for pair in some for image_id in pair}
+        if len(stored) > _KEPT:
+            stored = {image_id: stored[image_id] for image_id in wanted & stored.keys()}
+        stored |= view.descriptors(wanted - stored.keys())
+        for first, second in some:
+            if first in stored and second in stored:
+                score = compare(stored_probes(stored[first]), stored[second]).score
+                if score >= min_score:
+                    yield FoundPair(first, second, score)
+
+
+def _batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
+    rest = iter(values)
+    while some := list(islice(rest, _TOGETHER)):
+        yield some
+
+
+def _all(view: View) -> Iterator[tuple[str, str]]:
+    for one in candidate_pairs(view.parts(), mirror=Mirror(MIRRORED_WORD, MIRRORED_CODE)):
+        yield _ordered(one.first_id, one.second_id)
+
+
+def _touching(view: View, touching: Iterable[str]) -> Iterator[tuple[str, str]]:
     done: set[tuple[str, str]] = set()
-    close = (
-        close_pairs(view.blocks, CLOSE)
-        if touching is None
-        else close_pairs_touching(block_of(touching, view.vector), view.blocks, CLOSE)
-    )
-    for one, other, _ in close:
-        if voting:
-            done.add(_ordered(one, other))
-        yield from _compared(view, one, other, min_score)
-    if not voting:
-        return
-    for image_id in view.codes() if touching is None else dict.fromkeys(touching):
-        stored = view.descriptor(image_id)
-        if stored is None:
-            continue
-        for other in _voted(view, stored_probes(stored), None, frozenset({image_id})):
-            pair = _ordered(image_id, other)
-            if pair not in done:
-                done.add(pair)
-                yield from _compared(view, *pair, min_score)
-
-
-def _compared(view: View, one: str, other: str, min_score: float) -> Iterator[FoundPair]:
-    first, second = _ordered(one, other)
-    left, right = view.descriptor(first), view.descriptor(second)
-    if left is not None and right is not None:
-        score = compare(stored_probes(left), right).score
-        if score >= min_score:
-            yield FoundPair(first, second, score)
+    for some in _batches(dict.fromkeys(touching)):
+        for image_id, stored in view.descriptors(some).items():
+            probes = stored_probes(stored)
+            for other in _candidates(view, probes, CLOSEST, None, frozenset({image_id})):
+                pair = _ordered(image_id, other)
+                if pair not in done:
+                    done.add(pair)
+                    yield pair
 
 
 def _ordered(one: str, other: str) -> tuple[str, str]:

@@ -45,7 +45,7 @@ OPTIONS = 'VISUALSNOOP["shop"]["OPTIONS"]'
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"treshold": 1}, f"{OPTIONS} has the unknown option 'treshold'; there are database"),
+        ({"treshold": 1}, f"{OPTIONS} has the unknown option 'treshold'; there are cache"),
         ({"database": 1}, f'{OPTIONS}["database"] is 1; write an alias of DATABASES.'),
         ({"min_similarity": 1.5}, f'{OPTIONS}["min_similarity"] is 1.5; write a number from 0'),
         ({"max_bytes": 0}, f'{OPTIONS}["max_bytes"] is 0; write a positive'),

@@ -151,7 +151,7 @@ def test_searching_inside_a_transaction_remembers_what_is_committed(
     follow._memories.clear()
     with transaction.atomic():
         search(collection, 1)
-        with django_assert_num_queries(1):
+        with django_assert_num_queries(2):  # and one for the candidates
             assert search(collection, 1) == ["a"]
 
 
@@ -163,20 +163,20 @@ def test_queries(
     with django_assert_num_queries(1):
         assert search(collection, 1) == []
     list(collection.add_images((str(number), image(1)) for number in range(count)))
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert len(collection.search_images(image(1), limit=300)["results"]) == count
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # the second reads the candidates
         collection.search_images(image(1), limit=300)
-    with django_assert_num_queries(1) as captured:
+    with django_assert_num_queries(2 if count == 1 else 3) as captured:
         collection.search_images_by_id("0", limit=300)
     assert "vector" not in captured[0]["sql"]
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         collection.search_images(image(1), allowed={str(number) for number in range(500)})
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(1 if count == 1 else 2):
         list(collection.iter_pairs())
     with transaction.atomic():
         collection.add_image(image(1), "new")
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             search(collection, 1)
 
 

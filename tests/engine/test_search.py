@@ -6,7 +6,6 @@ import pytest
 from PIL import Image, ImageOps
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import search
 from tests.collections.contract import image
 
 pytestmark = pytest.mark.django_db
@@ -55,12 +54,3 @@ def test_pairs(collection: LocalCollection) -> None:
         ("mirrored", "scene 1"),
         ("part", "scene 1"),
     ]
-
-
-def test_large_collections_are_searched_by_vector(
-    collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "VOTING_UP_TO", 0)
-    assert {"scene 1", "mirrored"} <= ids(collection, 1)
-    pairs = {(pair.first_id, pair.second_id) for pair in collection.iter_pairs()}
-    assert ("mirrored", "scene 1") in pairs

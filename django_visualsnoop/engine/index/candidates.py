@@ -1,0 +1,187 @@
+"""The few images of a collection that may be copies of a picture, for a closer look.
+
+Two stages, which miss different copies: the global vector, which a crop
+changes, and the votes of local features, which a picture without detail has not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.index import inverted
+from django_visualsnoop.engine.index.codes import RESCORED, bits_of, cosines, nearest
+from django_visualsnoop.engine.index.ids import wanted_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.index.inverted import Features
+    from django_visualsnoop.engine.index.segment import Segment
+
+#: Among this share of a segment's images or fewer, all vectors are compared.
+_FEW = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateQuery:
+    """What to look for.
+
+    Args:
+        probes: vectors of one picture and what may have become of it; probes x
+            ``DIMENSIONS``, int8. None for no global stage.
+        views: the picture's features, and those of it mirrored. None for no votes.
+        limit: so many images of each stage, the best.
+        allowed: search among these ids only, if given.
+        without: leave out these ids.
+        budget: postings to read at most; see ``inverted.BUDGET``.
+    """
+
+    probes: NDArray[np.int8]
+    views: Sequence[Features]
+    limit: int
+    allowed: Collection[str] | None = None
+    without: Collection[str] = ()
+    budget: int = inverted.BUDGET
+
+
+class Candidate(NamedTuple):
+    image_id: str
+    #: Cosine, -1 to 1, of the closest of the probes; -1 if there are none.
+    cosine: float
+    #: Its number among the probes.
+    probe: int
+    #: About how many features agree; see ``inverted.votes``.
+    votes: float
+    #: The number of the view that has these votes.
+    view: int
+
+
+class Visible(NamedTuple):
+    """The images of a segment that one search may find."""
+
+    segment: Segment
+    #: n; ``None`` for all.
+    kept: NDArray[np.bool_] | None
+
+
+def asked_of(parts: Sequence[Visible], query: CandidateQuery) -> list[Visible]:
+    """Return the segments with what the query allows of them."""
+    if query.allowed is None and not query.without:
+        return list(parts)
+    allowed = None if query.allowed is None else wanted_ids(query.allowed)
+    without = wanted_ids(query.without)
+    asked = []
+    for segment, kept in parts:
+        if allowed is None:
+            mask = np.ones(segment.size, dtype=np.bool_)
+        else:
+            mask = np.zeros(segment.size, dtype=np.bool_)
+            mask[segment.ids.slots(allowed)] = True
+        mask[segment.ids.slots(without)] = False
+        asked.append(Visible(segment, mask if kept is None else mask & kept))
+    return asked
+
+
+def candidates(
+    parts: Sequence[Visible], query: CandidateQuery, order: NDArray[np.intp] | None = None
+) -> list[Candidate]:
+    """Return the best of each stage, closest by cosine first; equally close ones by id.
+
+    Args:
+        parts: the collection.
+        query: see there.
+        order: of the dimensions, with which the parts were built; see ``bits_of``.
+    """
+    parts = asked_of(parts, query)
+    close = [_closest(part, query, order) for part in parts]
+    voted = _voted(parts, query)
+    best_close = _best([np.max(scores, axis=1) for _, scores in close], query.limit)
+    best_voted = _best([votes for _, votes, _ in voted], query.limit)
+    found: list[Candidate] = []
+    for number, part in enumerate(parts):
+        slots = np.union1d(
+            close[number][0][best_close[number]], voted[number][0][best_voted[number]]
+        )
+        found += _described(part.segment, slots, query.probes, voted[number])
+    return sorted(found, key=lambda one: (-one.cosine, one.image_id))
+
+
+def _described(
+    segment: Segment,
+    slots: NDArray[np.int64],
+    probes: NDArray[np.int8],
+    voted: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]],
+) -> list[Candidate]:
+    if not len(slots):
+        return []
+    scores = _scores(segment.vectors[slots], probes)
+    votes, views = np.zeros(len(slots), dtype=np.float32), np.zeros(len(slots), dtype=np.int64)
+    if len(voted[0]):
+        place = np.minimum(np.searchsorted(voted[0], slots), len(voted[0]) - 1)
+        has = voted[0][place] == slots
+        votes[has], views[has] = voted[1][place[has]], voted[2][place[has]]
+    return list(
+        map(
+            Candidate,
+            segment.ids.many(slots),
+            scores.max(axis=1).tolist(),
+            scores.argmax(axis=1).tolist(),
+            votes.tolist(),
+            views.tolist(),
+        )
+    )
+
+
+def _scores(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
+    if not len(probes):
+        return np.full((len(vectors), 1), -1, dtype=np.float32)
+    return cosines(vectors, probes)
+
+
+def _closest(
+    part: Visible, query: CandidateQuery, order: NDArray[np.intp] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the slots that are closest to some probe, and their cosines (slots x probes)."""
+    segment, kept = part
+    probes = query.probes
+    if not len(probes) or not segment.size:
+        slots = np.empty(0, dtype=np.int64)
+    elif kept is not None and np.count_nonzero(kept) <= _FEW * segment.size:
+        slots = np.flatnonzero(kept)
+    else:
+        count = max(RESCORED, query.limit)
+        slots = nearest(segment.bits, bits_of(probes, order), count, kept)
+    return slots, _scores(segment.vectors[slots], probes)
+
+
+def _voted(
+    parts: Sequence[Visible], query: CandidateQuery
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
+    """Return, for each segment, what ``inverted.votes`` does."""
+    probes = inverted.probes_of(query.views)
+    places = [inverted.found(part.segment.lists, probes.words) for part in parts]
+    lengths = sum((counts for _, counts in places), np.zeros(len(probes.words), dtype=np.int64))
+    read = inverted.affordable(lengths, query.budget)
+    found = []
+    for part, (starts, counts) in zip(parts, places, strict=True):
+        hits = inverted.close(part.segment.lists, probes, starts, np.where(read, counts, 0))
+        # A broken file may name a slot that there is not.
+        wanted = hits.slots < part.segment.size
+        if part.kept is not None:
+            wanted[wanted] = part.kept[hits.slots[wanted]]
+        found.append(inverted.votes(hits.of(wanted)))
+    return found
+
+
+def _best(scores: Sequence[NDArray[np.float32]], limit: int) -> list[NDArray[np.int64]]:
+    """Return the places of the ``limit`` largest scores of all, by their list."""
+    joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)])
+    places = np.argsort(-joined, kind="stable")[: max(0, limit)]
+    bounds = np.cumsum([0, *map(len, scores)]).tolist()
+    return [places[(places >= start) & (places < end)] - start for start, end in pairwise(bounds)]

@@ -1,0 +1,132 @@
+"""Global vectors, found by their signs and compared by cosine.
+
+The signs of a vector's values are a binary code whose Hamming distance falls
+with the angle (M. Charikar, Similarity estimation techniques from rounding
+algorithms, STOC 2002). A search reads the first 64 signs of all images, all
+``DIMENSIONS`` of those that pass, and the int8 vectors of the closest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from django_visualsnoop.engine.descriptor import DIMENSIONS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    #: Four columns of n.
+    Bits: TypeAlias = tuple[NDArray[np.uint64], ...]
+    Mask: TypeAlias = NDArray[np.bool_]
+
+COLUMNS = DIMENSIONS // 64
+#: Images whose vectors are compared, for each probe.
+RESCORED = 200
+#: Images that should pass the first column, for each probe …
+_PASSING = 4000
+#: … judged by so many of them.
+_SAMPLE = 16384
+#: Codes compared at a time, few enough to stay in the processor's cache.
+_BLOCK = 16384
+#: Vectors made floats at a time, likewise.
+_CACHED = 256
+#: Vectors multiplied at a time. OpenBLAS does products this small in the calling thread; for
+#: larger ones it wakes others and waits for them.
+_PRODUCT = 16
+
+
+def bits_of(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None) -> Bits:
+    """Return the signs of n vectors.
+
+    Args:
+        vectors: n x ``DIMENSIONS``.
+        order: of the dimensions; those of the first column decide what a search looks at.
+            Probes that only differ in others are looked for together.
+    """
+    positive = vectors > 0 if order is None else vectors[:, order] > 0
+    packed = np.packbits(positive, axis=1, bitorder="little")
+    columns = np.ascontiguousarray(packed.reshape(len(vectors), COLUMNS, 8).transpose(1, 0, 2))
+    return tuple(columns.reshape(COLUMNS, -1).view("<u8").astype(np.uint64, copy=False))
+
+
+def nearest(bits: Bits, probes: Bits, count: int, kept: Mask | None) -> NDArray[np.intp]:
+    """Return the slots of the ``count`` closest images of each probe, or of all images.
+
+    Of collections larger than ``_SAMPLE``, those are taken for the closest by all
+    columns that are among the some thousand closest by the first.
+
+    Args:
+        bits: of n images.
+        probes: of the probes, likewise.
+        count: for each probe.
+        kept: n; which images may be found; ``None`` for all.
+    """
+    found = []
+    for value in np.unique(probes[0]):
+        slots = _looked_at(bits, value, count, kept)
+        columns = [column[slots] for column in bits]
+        for probe in np.flatnonzero(probes[0] == value):
+            distances = np.zeros(len(slots), dtype=np.uint16)
+            for column, signs in zip(columns, probes, strict=True):
+                distances += np.bitwise_count(column ^ signs[probe])
+            if len(slots) > count:
+                found.append(slots[np.argpartition(distances, count - 1)[:count]])
+            else:
+                found.append(slots)
+    return np.unique(np.concatenate(found))
+
+
+def _looked_at(bits: Bits, value: np.uint64, count: int, kept: Mask | None) -> NDArray[np.intp]:
+    size = len(bits[0])
+    if size > _SAMPLE:
+        slots = _passing(bits[0], value, max(_PASSING, 4 * count))
+        if kept is not None:
+            slots = slots[kept[slots]]
+        if len(slots) >= count:
+            return slots
+    return np.arange(size) if kept is None else np.flatnonzero(kept)
+
+
+def _passing(column: NDArray[np.uint64], value: np.uint64, count: int) -> NDArray[np.intp]:
+    """Return the slots of about the ``count`` closest codes of one column."""
+    sample = np.bitwise_count(column[:: len(column) // _SAMPLE] ^ value)
+    place = min(len(sample) - 1, count * len(sample) // len(column))
+    limit = np.partition(sample, place)[place]
+    different = np.empty(_BLOCK, dtype=np.uint64)
+    distances = np.empty(_BLOCK, dtype=np.uint8)
+    passed = np.empty(_BLOCK, dtype=np.bool_)
+    found = []
+    for start in range(0, len(column), _BLOCK):
+        block = column[start : start + _BLOCK]
+        size = len(block)
+        np.bitwise_xor(block, value, out=different[:size])
+        np.bitwise_count(different[:size], out=distances[:size])
+        np.less_equal(distances[:size], limit, out=passed[:size])
+        places = np.flatnonzero(passed[:size])
+        places += start
+        found.append(places)
+    return np.concatenate(found)
+
+
+def cosines(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Return the cosines of n vectors (rows) with each probe (columns); 0 for a vector of zeros."""
+    columns = unit(probes).T
+    products = np.empty((len(vectors), len(probes)), dtype=np.float32)
+    for start in range(0, len(vectors), _CACHED):
+        rows = unit(vectors[start : start + _CACHED])
+        whole = len(rows) // _PRODUCT * _PRODUCT
+        stack = rows[:whole].reshape(-1, _PRODUCT, DIMENSIONS)
+        target = products[start : start + len(rows)]
+        np.matmul(stack, columns, out=target[:whole].reshape(-1, _PRODUCT, len(probes)))
+        np.matmul(rows[whole:], columns, out=target[whole:])
+    return products
+
+
+def unit(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Return the vectors at length 1."""
+    values = vectors.astype(np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", values, values))[:, None]
+    values /= np.maximum(lengths, 1.0)
+    return values

@@ -1,0 +1,157 @@
+"""Local features by their coarse word, and the votes that a query's features give to images.
+
+An inverted file whose postings carry a binary signature of the feature: of the
+images in a word's list only those vote whose signature is close (H. Jégou,
+M. Douze, C. Schmid, Hamming embedding and weak geometric consistency for large
+scale image search, ECCV 2008).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.index.ids import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+#: The largest Hamming distance, of 64 bits, at which a feature votes.
+FARTHEST = 14
+#: A query reads at most so many postings. Those of its shortest lists come first: they tell
+#: most about an image, and what the longest ones cost would grow with the collection.
+BUDGET = 1_000_000
+
+
+class Features(NamedTuple):
+    """What a query looks for in the inverted file: one view of a picture, say the mirrored one."""
+
+    #: n; at most 256 features.
+    codes: NDArray[np.uint64]
+    #: n x k: the word of each feature, and other near ones.
+    words: NDArray[np.uint32]
+
+
+class Lists(NamedTuple):
+    """u words with p postings in all; the postings of a word are in the order of their slots."""
+
+    #: u; sorted. One may have no posting.
+    words: NDArray[np.uint32]
+    #: u + 1; ``starts[k]`` to ``starts[k + 1]`` are the postings of word k.
+    starts: NDArray[np.int64]
+    #: p; of which image the feature is.
+    slots: NDArray[np.uint32]
+    #: p; the feature's signature.
+    codes: NDArray[np.uint64]
+
+
+class Probes(NamedTuple):
+    """q lists to be read, of all views. One feature may have several, each of another word."""
+
+    words: NDArray[np.uint32]
+    codes: NDArray[np.uint64]
+    #: Number of the feature, below 256, plus 256 times the number of its view.
+    features: NDArray[np.int64]
+
+
+class Hits(NamedTuple):
+    """h postings that are close to a feature of the query."""
+
+    slots: NDArray[np.int64]
+    features: NDArray[np.int64]
+    distances: NDArray[np.uint8]
+
+    def of(self, wanted: NDArray[np.bool_]) -> Hits:
+        return Hits(self.slots[wanted], self.features[wanted], self.distances[wanted])
+
+
+def lists_of(
+    words: NDArray[np.uint32], slots: NDArray[np.uint32], codes: NDArray[np.uint64]
+) -> Lists:
+    """Return the lists of p features in the order of their slots; words are below 2**24."""
+    # Radix sort, the lower half first; numpy does so for integers of up to 16 bits.
+    order = np.argsort(words.astype(np.uint16), kind="stable")
+    order = order[np.argsort((words[order] >> np.uint32(16)).astype(np.uint8), kind="stable")]
+    ordered = words[order]
+    firsts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] + np.uint32(1)))
+    starts = np.append(firsts, len(ordered)).astype(np.int64)
+    return Lists(ordered[firsts], starts, slots[order], codes[order])
+
+
+def probes_of(views: Sequence[Features]) -> Probes:
+    """Return the lists that a query wants to read."""
+    words, codes, features = [], [], []
+    for number, view in enumerate(views):
+        near = view.words
+        words.append(near.ravel())
+        codes.append(np.repeat(view.codes, near.shape[1]))
+        features.append(np.repeat(np.arange(len(near)) + 256 * number, near.shape[1]))
+    return Probes(
+        np.concatenate([*words, np.empty(0, dtype=np.uint32)]),
+        np.concatenate([*codes, np.empty(0, dtype=np.uint64)]),
+        np.concatenate([*features, np.empty(0, dtype=np.int64)]),
+    )
+
+
+def found(lists: Lists, words: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the postings of each word start, and how many there are."""
+    if not len(lists.words):
+        none = np.zeros(len(words), dtype=np.int64)
+        return none, none
+    place = np.minimum(np.searchsorted(lists.words, words), len(lists.words) - 1)
+    starts = lists.starts[place]
+    counts = np.where(lists.words[place] == words, lists.starts[place + 1] - starts, 0)
+    return starts, counts
+
+
+def affordable(counts: NDArray[np.int64], budget: int) -> NDArray[np.bool_]:
+    """Return which lists to read: the shortest ones, up to ``budget`` postings."""
+    if counts.sum() <= budget:
+        return np.ones(len(counts), dtype=np.bool_)
+    order = np.argsort(counts, kind="stable")
+    read = np.zeros(len(counts), dtype=np.bool_)
+    read[order[np.cumsum(counts[order]) <= budget]] = True
+    return read
+
+
+def close(
+    lists: Lists, probes: Probes, starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> Hits:
+    """Return the postings in the given parts of the lists whose codes are close."""
+    places = runs(starts, counts)
+    # Gathered with clipping, which numpy does without a check of every place.
+    distances = np.bitwise_count(
+        lists.codes.take(places, mode="clip") ^ np.repeat(probes.codes, counts)
+    )
+    near = np.flatnonzero(distances <= FARTHEST)
+    probe = np.searchsorted(np.cumsum(counts), near, side="right")
+    return Hits(lists.slots[places[near]].astype(np.int64), probes.features[probe], distances[near])
+
+
+def votes(hits: Hits) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """Return the slots that were voted for, the votes of each, and the view that has them.
+
+    A feature votes once for an image, by its closest posting: 1 if that is
+    equal, less by 1 / (``FARTHEST`` + 1) for every bit. The votes of an image
+    are those of the view that has most.
+    """
+    if not len(hits.slots):
+        none = np.empty(0, dtype=np.int64)
+        return none, np.empty(0, dtype=np.float32), none
+    views = int(hits.features.max()) // 256 + 1
+    pairs = hits.slots * (256 * views) + hits.features
+    packed = np.sort(pairs * 64 + hits.distances)
+    pairs = packed // 64
+    first = np.flatnonzero(np.diff(pairs, prepend=-1))
+    weights = 1 - (packed[first] % 64).astype(np.float32) / (FARTHEST + 1)
+    of_view = pairs[first] // 256
+    firsts = np.flatnonzero(np.diff(of_view, prepend=-1))
+    sums = np.add.reduceat(weights, firsts)
+    slots, which = of_view[firsts] // views, of_view[firsts] % views
+    order = np.lexsort((which, -sums, slots))
+    slots, sums, which = slots[order], sums[order], which[order]
+    best = np.flatnonzero(np.diff(slots, prepend=-1))
+    return slots[best], sums[best].astype(np.float32), which[best]

@@ -1,0 +1,198 @@
+"""Pairs of images that may be copies of each other, of a whole collection at once.
+
+Instead of one search per image, every list of the inverted file is read once, and
+the postings in it are compared with each other. What that costs grows with the
+square of a list's length, so long lists are split by parts of the codes, of which
+close codes mostly share one (compare M. Norouzi, A. Punjani, D. Fleet, Fast search
+in Hamming space with multi-index hashing, CVPR 2012). The signs of the global vectors
+are compared likewise.
+
+In a group that is still long, each member is compared with the ``NEIGHBOURS`` that
+follow it: so of very many equal pictures not all pairs are found, but all of them are
+joined by pairs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.descriptor import DIMENSIONS
+from django_visualsnoop.engine.index.merge import merged_lists
+from django_visualsnoop.engine.index.tally import Tally, pair_keys, slots_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.index.merge import Part, Postings
+    from django_visualsnoop.engine.index.tally import Keys
+
+    #: Takes two arrays of places; says which of these pairs are close.
+    Close = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
+    Places = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+#: The largest Hamming distance of two local codes that count for a pair. Less than a search
+#: allows: among so many pairs, more would be close by chance.
+FARTHEST = 10
+#: Likewise of the ``DIMENSIONS`` signs of two vectors: about a cosine of 0.83.
+FARTHEST_SIGNS = 48
+#: Likewise of the first 64 of them, which are the same however a picture is turned.
+FARTHEST_TURNED = 10
+NEIGHBOURS = 256
+#: Lists of up to so many postings are not split.
+SHORT = 64
+#: Bits of the parts by which long lists are split.
+_PART = 16
+#: A pair is a candidate from so many close features on, unless the vectors are close.
+MIN_VOTES = 3
+_NAMED = 8192
+
+
+class Mirror(NamedTuple):
+    """How the features of a picture change when it is mirrored: these bits do."""
+
+    #: One bit, below 2**13.
+    word: int
+    code: int
+
+
+class CandidatePair(NamedTuple):
+    first_id: str
+    second_id: str
+    #: Features of the one that have a close one in the other; 0 if only the vectors are close.
+    votes: int
+
+
+def candidate_pairs(
+    parts: Sequence[Part], min_votes: int = MIN_VOTES, mirror: Mirror | None = None
+) -> Iterator[CandidatePair]:
+    """Yield each pair once, in no promised order.
+
+    Needs memory for 32 bytes of signs per image, and for the pairs, not for the lists.
+
+    Args:
+        parts: the collection.
+        min_votes: of a pair.
+        mirror: if given, features also agree with those of the mirrored picture.
+    """
+    tally = Tally()
+    for postings in merged_lists(parts):
+        tally.add(_voting(postings, mirror))
+    keys, votes = tally.result(min_votes)
+    del tally
+    yield from _named(parts, keys, votes)
+    for found in _close_signs(parts):
+        new = np.setdiff1d(found, keys)
+        keys = np.union1d(keys, new)
+        yield from _named(parts, new, np.zeros(len(new), dtype=np.int64))
+
+
+def _voting(postings: Postings, mirror: Mirror | None) -> Keys:
+    """Return a pair of images for each feature of one that has a close one in the other."""
+    counts, slots, codes = postings
+    words = np.arange(len(counts))
+    if mirror is not None:
+        # A list and that of the mirrored features become one.
+        second = (words & mirror.word).astype(np.bool_)
+        flipped = np.repeat(second, counts)
+        order = np.argsort(np.repeat(words & ~mirror.word, counts), kind="stable")
+        slots, codes = slots[order], np.where(flipped, codes ^ np.uint64(mirror.code), codes)[order]
+        counts = np.where(second, 0, counts + counts[words ^ mirror.word])
+    groups = np.repeat(words.astype(np.uint64), counts)
+
+    def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
+        near = np.bitwise_count(codes[one] ^ codes[other]) <= FARTHEST
+        near &= slots[one] != slots[other]
+        return near
+
+    long = np.repeat(counts > SHORT, counts)
+    short, places = np.flatnonzero(~long), np.flatnonzero(long)
+    found = list(_pairs(groups[short], short, close))
+    for shift in range(0, 64, _PART):
+        part = (codes[places] >> np.uint64(shift)) & np.uint64(2**_PART - 1)
+        keys = (groups[places] << np.uint64(_PART)) | part
+        order = np.argsort(keys, kind="stable")
+        found += _pairs(keys[order], places[order], close)
+    none = np.empty(0, dtype=np.intp)
+    one = np.concatenate([none, *(left for left, _ in found)])
+    other = np.concatenate([none, *(right for _, right in found)])
+    # A feature with several close ones in the same image counts once.
+    swapped = slots[one] > slots[other]
+    feature, image = np.where(swapped, other, one), slots[np.where(swapped, one, other)]
+    once = np.unique((feature.astype(np.uint64) << np.uint64(32)) | image)
+    feature, larger = slots_of(once)
+    return pair_keys(slots[feature], larger)
+
+
+def _close_signs(parts: Sequence[Part]) -> Iterator[Keys]:
+    """Yield pairs of close vectors, some of them repeatedly."""
+    columns = [
+        np.concatenate(
+            [np.empty(0, dtype=np.uint64), *(part.segment.bits[k][part.kept] for part in parts)]
+        )
+        for k in range(DIMENSIONS // 64)
+    ]
+
+    def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
+        distances = np.zeros(len(one), dtype=np.uint16)
+        turned = np.bitwise_count(columns[0][one] ^ columns[0][other]) <= FARTHEST_TURNED
+        for column in columns:
+            distances += np.bitwise_count(column[one] ^ column[other])
+        near: NDArray[np.bool_] = turned | (distances <= FARTHEST_SIGNS)
+        return near
+
+    size = len(columns[0])
+    # Groups of about eight, if the vectors were random.
+    width = min(16, max(4, size.bit_length() - 3))
+    for column in columns:
+        for shift in range(0, 64 - width + 1, width):
+            part = (column >> np.uint64(shift)) & np.uint64(2**width - 1)
+            order = np.argsort(part.astype(np.uint16), kind="stable")
+            for one, other in _pairs(part[order], order, close):
+                yield np.unique(pair_keys(one, other))
+
+
+def _pairs(groups: NDArray[np.uint64], places: NDArray[np.intp], close: Close) -> Iterator[Places]:
+    """Yield the close pairs among places of the same group.
+
+    Args:
+        groups: n; sorted.
+        places: n
+    """
+    if not len(places):
+        return
+    lasts = np.flatnonzero(np.append(groups[1:] != groups[:-1], True))
+    ends = np.repeat(lasts + 1, np.diff(lasts, prepend=-1))
+    active = np.arange(len(places))
+    for step in range(1, NEIGHBOURS + 1):
+        active = active[active + step < ends[active]]
+        if not len(active):
+            return
+        one, other = places[active], places[active + step]
+        near = close(one, other)
+        if near.any():
+            yield one[near], other[near]
+
+
+def _named(parts: Sequence[Part], keys: Keys, votes: NDArray[np.int64]) -> Iterator[CandidatePair]:
+    """Yield pairs by their ids."""
+    kept = [np.flatnonzero(part.kept) for part in parts]
+    starts = np.cumsum([0, *map(len, kept)])
+
+    def names(slots: NDArray[np.intp]) -> list[str]:
+        named = [""] * len(slots)
+        which = np.searchsorted(starts, slots, side="right") - 1
+        for number in np.unique(which).tolist():
+            own = np.flatnonzero(which == number)
+            ids = parts[number].segment.ids.many(kept[number][slots[own] - starts[number]])
+            for place, name in zip(own.tolist(), ids, strict=True):
+                named[place] = name
+        return named
+
+    for start in range(0, len(keys), _NAMED):
+        first, second = slots_of(keys[start : start + _NAMED])
+        some = votes[start : start + _NAMED].tolist()
+        yield from map(CandidatePair, names(first), names(second), some)

@@ -1,0 +1,120 @@
+"""Images whose index does not change any more.
+
+A segment is a handful of arrays without a Python object per image, so it can
+lie in memory or in a mapped file.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.descriptor import DIMENSIONS
+from django_visualsnoop.engine.index.codes import bits_of
+from django_visualsnoop.engine.index.ids import Ids, ids_of
+from django_visualsnoop.engine.index.inverted import Lists, lists_of
+from django_visualsnoop.engine.index.unpack import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.index.codes import Bits
+
+    Array = NDArray[np.generic]
+
+#: Each array of a segment, the type of its values, and how many there are in a row.
+SECTIONS: Mapping[str, tuple[type[np.generic], int]] = {
+    "text": (np.uint8, 1),
+    "ends": (np.int64, 1),
+    "keys": (np.uint64, 1),
+    "order": (np.uint32, 1),
+    "bits0": (np.uint64, 1),
+    "bits1": (np.uint64, 1),
+    "bits2": (np.uint64, 1),
+    "bits3": (np.uint64, 1),
+    "vectors": (np.int8, DIMENSIONS),
+    "words": (np.uint32, 1),
+    "starts": (np.int64, 1),
+    "slots": (np.uint32, 1),
+    "codes": (np.uint64, 1),
+}
+
+
+#: Arrays of so many bytes or more have pages of their own.
+_LARGE = 1 << 18
+
+
+class Segment(NamedTuple):
+    """n images, in slots 0 to n - 1."""
+
+    ids: Ids
+    bits: Bits
+    #: n x ``DIMENSIONS``
+    vectors: NDArray[np.int8]
+    lists: Lists
+
+    @property
+    def size(self) -> int:
+        return len(self.vectors)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by their names in ``SECTIONS``."""
+        bits = {f"bits{number}": column for number, column in enumerate(self.bits)}
+        return {
+            **self.ids._asdict(),
+            **bits,
+            "vectors": self.vectors,
+            **self.lists._asdict(),
+        }
+
+    @classmethod
+    def of(cls, values: Mapping[str, NDArray[Any]]) -> Segment:
+        """Return the segment whose arrays are called as in ``SECTIONS``."""
+        return cls(
+            Ids(values["text"], values["ends"], values["keys"], values["order"]),
+            tuple(values[f"bits{number}"] for number in range(DIMENSIONS // 64)),
+            values["vectors"].reshape(-1, DIMENSIONS),
+            Lists(values["words"], values["starts"], values["slots"], values["codes"]),
+        )
+
+
+def room(rows: int, width: int, kind: type[np.generic]) -> NDArray[Any]:
+    """Return an array to be filled, rows x width or just rows.
+
+    A large one has pages of its own, which go back to the system as soon as it is
+    not needed any more: between small objects on the heap they would stay, for ever.
+    """
+    shape = (rows, width) if width > 1 else rows
+    size = rows * width * np.dtype(kind).itemsize
+    if size < _LARGE or not hasattr(mmap, "MAP_PRIVATE"):
+        return np.empty(shape, dtype=kind)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, dtype=kind).reshape(shape)
+
+
+def kept_apart(segment: Segment) -> Segment:
+    """Return the same segment, its arrays in ``room`` of their own."""
+    arrays = segment.arrays()
+    for name, (kind, width) in SECTIONS.items():
+        values = arrays[name]
+        arrays[name] = room(len(values), width, kind)
+        arrays[name][...] = values
+    return Segment.of(arrays)
+
+
+def built(images: Mapping[str, bytes], order: NDArray[np.intp] | None = None) -> Segment:
+    """Return the segment of descriptors that were checked, by image id; see ``bits_of``."""
+    unpacked = unpack(list(images.values()))
+    slots = np.repeat(np.arange(len(images), dtype=np.uint32), unpacked.counts)
+    return kept_apart(
+        Segment(
+            ids_of(list(images)),
+            bits_of(unpacked.vectors, order),
+            unpacked.vectors,
+            lists_of(unpacked.words, slots, unpacked.codes),
+        )
+    )

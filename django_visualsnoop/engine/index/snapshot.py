@@ -1,0 +1,237 @@
+"""A segment in one file, which processes map into memory and share.
+
+A snapshot is only a cache of the rows it was made from. Whatever is wrong with
+it, ``opened`` raises ``SnapshotError`` and the segment is made from the rows
+again. The file holds numbers and text, nothing that is run.
+
+Layout: 20 bytes (magic, version of the format, length and CRC-32 of what
+follows), JSON, then the sections, each from a multiple of 64 bytes. The JSON
+says where each section starts, how many rows it has, and its CRC-32.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import stat
+import struct
+import sys
+import zlib
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine import descriptor
+from django_visualsnoop.engine.index.lock import exclusive
+from django_visualsnoop.engine.index.merge import merge
+from django_visualsnoop.engine.index.segment import SECTIONS, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.index.merge import Part
+
+_MAGIC = b"VSNOOP\r\n"
+_FORMAT = 1
+_START = struct.Struct("<8sIII")
+_ALIGNED = 64
+#: Postings of up to so many bytes are checked whenever a snapshot is opened: more would take
+#: longer than a first search may.
+CHECKED = 256 * 2**20
+_POSTINGS = ("slots", "codes")
+
+
+class SnapshotError(ValueError):
+    """There is no snapshot, or not one to be used."""
+
+
+class Facts(NamedTuple):
+    """Which rows a snapshot holds."""
+
+    collection_id: str
+    #: All rows numbered up to here, …
+    seq: int
+    #: … when tombstones up to here might be gone.
+    horizon: int
+    #: Whatever else the one who wrote it wants to check; values of JSON.
+    witness: list[list[str | int]]
+
+
+def write(path: Path, parts: Sequence[Part], facts: Facts) -> bool:
+    """Write all images kept to a file, in place of what is there.
+
+    Returns whether it did: not if another process is writing the same file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with exclusive(path) as alone:
+        if not alone:
+            return False
+        for left_over in path.parent.glob(f"{path.name}.*.tmp"):
+            left_over.unlink(missing_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "r+b", buffering=0) as file:
+                target = _File(file, facts)
+                merge(parts, target)
+                target.finish()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    return True
+
+
+def opened(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Facts]:
+    """Return what a file holds, mapped.
+
+    The header, the ids, the vectors and the tables of the lists are compared with
+    their checksums. So are the postings if they have at most ``CHECKED`` bytes; of
+    more, damaged ones would at worst vote for the wrong images.
+
+    Args:
+        thoroughly: check all of them, however many.
+
+    Raises:
+        SnapshotError: there is no file, it is damaged, another version wrote it, or it
+            is not this user's own.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
+            _check_owner(file)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:  # an empty file cannot be mapped
+        raise SnapshotError(f"{path} cannot be read: {error}") from error
+    header = _header(mapped)
+    try:
+        sections = {name: _Section(*values) for name, values in header["sections"].items()}
+        arrays = _arrays(mapped, sections)
+        _check(arrays, sections, thoroughly=thoroughly)
+        facts = Facts(**{name: header[name] for name in Facts._fields})
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise SnapshotError(f"{path} is damaged: {error}") from error
+    return Segment.of(arrays), facts
+
+
+def _header(mapped: mmap.mmap) -> dict[str, Any]:
+    if len(mapped) < _START.size:
+        raise SnapshotError("The snapshot is cut off.")
+    magic, version, length, checksum = _START.unpack_from(mapped)
+    if magic != _MAGIC or version != _FORMAT:
+        raise SnapshotError("The snapshot is of another format.")
+    text = mapped[_START.size : _START.size + length]
+    if len(text) != length or zlib.crc32(text) != checksum:
+        raise SnapshotError("The header of the snapshot is damaged.")
+    header: dict[str, Any] = json.loads(text)
+    if header["descriptor"] != descriptor.VERSION or header["byteorder"] != sys.byteorder:
+        raise SnapshotError("The snapshot is of other descriptors, or of another machine.")
+    return header
+
+
+def _arrays(mapped: mmap.mmap, sections: dict[str, _Section]) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, (kind, width) in SECTIONS.items():
+        offset, rows = int(sections[name].offset), int(sections[name].rows)
+        # Raises ValueError where the file is too short.
+        arrays[name] = (
+            np.frombuffer(mapped, kind, rows * width, offset) if rows else np.empty(0, kind)
+        )
+    images = len(arrays["ends"])
+    for name in ("keys", "order", "bits0", "bits1", "bits2", "bits3"):
+        _expect(len(arrays[name]), images)
+    _expect(len(arrays["vectors"]), images * descriptor.DIMENSIONS)
+    _expect(len(arrays["starts"]), len(arrays["words"]) + 1)
+    _expect(len(arrays["text"]), int(arrays["ends"][-1]) if images else 0)
+    for name in _POSTINGS:
+        _expect(len(arrays[name]), int(arrays["starts"][-1]))
+    return arrays
+
+
+def _expect(found: int, expected: int) -> None:
+    if found != expected:
+        raise SnapshotError(f"There are {found} values in place of {expected}.")
+
+
+def _check(
+    arrays: dict[str, NDArray[Any]], sections: dict[str, _Section], *, thoroughly: bool
+) -> None:
+    postings = sum(arrays[name].nbytes for name in _POSTINGS)
+    for name, values in arrays.items():
+        if name in _POSTINGS and postings > CHECKED and not thoroughly:
+            continue
+        if f"{zlib.crc32(values):08x}" != sections[name].checksum:
+            raise SnapshotError(f"The section {name} is damaged.")
+
+
+def _check_owner(file: IO[bytes]) -> None:
+    about = os.fstat(file.fileno())
+    if not stat.S_ISREG(about.st_mode):
+        raise SnapshotError("It is no regular file.")
+    if hasattr(os, "getuid") and (
+        about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ):
+        raise SnapshotError("It belongs to another user, or others may write it.")
+
+
+class _Section(NamedTuple):
+    """Text of a fixed length, so that the header is as long before they are known as after."""
+
+    offset: str
+    rows: str
+    checksum: str
+
+
+class _File:
+    """Where ``merge`` writes a segment's arrays: the sections of a file."""
+
+    def __init__(self, file: IO[bytes], facts: Facts) -> None:
+        self._file = file
+        self._header = {
+            "descriptor": descriptor.VERSION,
+            "byteorder": sys.byteorder,
+            **facts._asdict(),
+        }
+
+    def begin(self, rows: Mapping[str, int]) -> None:
+        # As long as it will be in the end, whatever the numbers.
+        self._sections = {
+            name: _Section(f"{0:20}", f"{rows[name]:20}", f"{0:08x}") for name in SECTIONS
+        }
+        offset = _START.size + len(self._encoded())
+        self._places: dict[str, int] = {}
+        for name, (kind, width) in SECTIONS.items():
+            offset += -offset % _ALIGNED
+            self._sections[name] = self._sections[name]._replace(offset=f"{offset:20}")
+            self._places[name] = offset
+            offset += rows[name] * width * np.dtype(kind).itemsize
+        self._checksums = dict.fromkeys(SECTIONS, 0)
+        self._file.truncate(offset)
+
+    def write(self, section: str, values: NDArray[np.generic]) -> None:
+        content = memoryview(np.ascontiguousarray(values)).cast("B") if values.size else b""
+        self._checksums[section] = zlib.crc32(content, self._checksums[section])
+        self._file.seek(self._places[section])
+        self._places[section] += len(content)
+        self._write(content)
+
+    def finish(self) -> None:
+        """Write the header: until then the file is none."""
+        for name, checksum in self._checksums.items():
+            self._sections[name] = self._sections[name]._replace(checksum=f"{checksum:08x}")
+        text = self._encoded()
+        self._file.seek(0)
+        self._write(_START.pack(_MAGIC, _FORMAT, len(text), zlib.crc32(text)) + text)
+
+    def _write(self, content: bytes | memoryview) -> None:
+        while len(content):
+            content = content[self._file.write(content) :]
+
+    def _encoded(self) -> bytes:
+        return json.dumps({**self._header, "sections": self._sections}).encode("ascii")
