@@ -22,8 +22,6 @@ from django_visualsnoop.engine.descriptor import MAX_FEATURES, SIDE
 from django_visualsnoop.engine.learned import learned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.decode import Pixels
@@ -130,11 +128,6 @@ def mirrored(
 def mirrored_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Return the words of the features of the picture mirrored left to right."""
     return words ^ np.uint32(MIRRORED_WORD)
-
-
-def _points(keypoints: Sequence[cv2.KeyPoint]) -> NDArray[np.float32]:
-    points = np.asarray(cv2.KeyPoint.convert(list(keypoints)), dtype=np.float32)
-    return points.reshape(-1, 2)
 
 
 def _scaled(pixels: Pixels) -> Pixels:

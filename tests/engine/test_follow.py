@@ -5,6 +5,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from django.db import connection, connections, transaction
 
@@ -49,7 +50,10 @@ def in_thread(function: Callable[[], object]) -> object:
 
 def remembered() -> list[str]:
     memory = follow._memories["default", key_of("shop")]
-    return sorted(image_id for block in memory.images.index.blocks() for image_id in block.ids)
+    parts = memory.images.index.parts()
+    return sorted(
+        image_id for segment, kept in parts for image_id in segment.ids.many(np.flatnonzero(kept))
+    )
 
 
 @committing

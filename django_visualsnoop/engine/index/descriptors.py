@@ -20,15 +20,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.engine.descriptor import features_in
-from django_visualsnoop.engine.index.base import Block
 from django_visualsnoop.engine.index.candidates import Visible, candidates
 from django_visualsnoop.engine.index.ids import wanted_ids
 from django_visualsnoop.engine.index.merge import Part, merged
 from django_visualsnoop.engine.index.segment import built
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
 WAITING = 8192
 #: Segments of fewer images are not rewritten only since most of them died.
 _SMALL = 1024
-_BLOCK = 4096
 _NEVER = np.uint32(2**32 - 1)
 
 
@@ -132,15 +128,6 @@ class DescriptorIndex:
             Visible(layer.segment, None if living == layer.segment.size else layer.died > state.now)
             for layer, living in zip(state.layers, state.living, strict=True)
         ]
-
-    def blocks(self, without: Collection[str] = ()) -> Iterator[Block]:
-        """Yield all global vectors, some thousand at a time."""
-        hidden = wanted_ids(without)
-        for segment, kept in self.parts():
-            kept[segment.ids.slots(hidden)] = False
-            for start in range(0, segment.size, _BLOCK):
-                slots = np.flatnonzero(kept[start : start + _BLOCK]) + start
-                yield Block(segment.ids.many(slots), segment.vectors[slots])
 
     def parts(self) -> list[Part]:
         """Return all images as they are now, to be merged."""

@@ -91,14 +91,14 @@ def test_agrees_with_brute_force(steps: list[tuple[str, int, int]]) -> None:
             assert (vector is None) == (stored is None)
             if vector is not None and stored is not None:
                 assert vector.tobytes() == stored.vector.tobytes()
-        held = {
-            image_id: vector.tobytes()
-            for block in index.blocks({"3"})
-            for image_id, vector in zip(block.ids, block.vectors, strict=True)
-        }
-        assert held == {
-            image_id: one.vector.tobytes() for image_id, one in images.items() if image_id != "3"
-        }
+        held = {}
+        for segment, kept in index.parts():
+            slots = np.flatnonzero(kept)
+            for image_id, vector in zip(
+                segment.ids.many(slots), segment.vectors[slots], strict=True
+            ):
+                held[image_id] = vector.tobytes()
+        assert held == {image_id: one.vector.tobytes() for image_id, one in images.items()}
 
 
 def random_query(dice: np.random.Generator, limit: int) -> CandidateQuery:
