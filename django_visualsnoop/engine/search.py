@@ -7,6 +7,7 @@ that is kept of both.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -33,6 +34,8 @@ CLOSE = 0.6
 VOTED = 1.5
 #: Pairs compared at a time.
 _TOGETHER = 250
+#: Scores kept meanwhile.
+_KNOWN = 100_000
 #: Descriptors kept meanwhile: those of one picture's many copies are read once.
 _KEPT = 2000
 
@@ -62,11 +65,15 @@ def search(
 ) -> list[Found]:
     """Return the pictures most surely copies, surest first; equally sure ones by id."""
     found = []
+    scores: dict[bytes, float] = {}
     stored = view.descriptors(_candidates(view, probes, limit, allowed, without))
     for image_id, descriptor in stored.items():
-        score = compare(probes, descriptor).score
-        if score >= min_score:
-            found.append(Found(image_id, score))
+        # One file under many ids, such as a placeholder, is compared once.
+        key = descriptor.to_bytes()
+        if key not in scores:
+            scores[key] = compare(probes, descriptor).score
+        if scores[key] >= min_score:
+            found.append(Found(image_id, scores[key]))
     found.sort(key=lambda one: (-one.score, one.image_id))
     return found[:limit]
 
@@ -102,6 +109,7 @@ def pairs(
     """
     pairs = _touching(view, touching) if touching is not None else _all(view)
     stored: dict[str, Descriptor] = {}
+    scores = _Scores()
     for some in _batches(pairs):
         wanted = {image_id for pair in some for image_id in pair}
         if len(stored) > _KEPT:
@@ -109,9 +117,24 @@ def pairs(
         stored |= view.descriptors(wanted - stored.keys())
         for first, second in some:
             if first in stored and second in stored:
-                score = compare(stored_probes(stored[first]), stored[second]).score
+                score = scores.of(stored[first], stored[second])
                 if score >= min_score:
                     yield FoundPair(first, second, score)
+
+
+class _Scores:
+    """Scores of pairs; one file under many ids, such as a placeholder, is compared once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, float] = {}
+
+    def of(self, one: Descriptor, other: Descriptor) -> float:
+        key = sha256(one.to_bytes() + other.to_bytes()).digest()
+        if key not in self._known:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[key] = compare(stored_probes(one), other).score
+        return self._known[key]
 
 
 def _batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:

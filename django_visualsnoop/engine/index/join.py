@@ -23,7 +23,7 @@ from django_visualsnoop.engine.index.merge import merged_lists
 from django_visualsnoop.engine.index.tally import Tally, pair_keys, slots_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,6 +49,8 @@ _PART = 16
 #: A pair is a candidate from so many close features on, unless the vectors are close.
 MIN_VOTES = 3
 _NAMED = 8192
+#: Keys of close vectors gathered at a time.
+_TOGETHER = 1 << 20
 
 
 class Mirror(NamedTuple):
@@ -151,8 +153,22 @@ def _close_signs(parts: Sequence[Part]) -> Iterator[Keys]:
         for shift in range(0, 64 - width + 1, width):
             part = (column >> np.uint64(shift)) & np.uint64(2**width - 1)
             order = np.argsort(part.astype(np.uint16), kind="stable")
-            for one, other in _pairs(part[order], order, close):
-                yield np.unique(pair_keys(one, other))
+            found = (pair_keys(*places) for places in _pairs(part[order], order, close))
+            yield from _together(found)
+
+
+def _together(keys: Iterable[Keys]) -> Iterator[Keys]:
+    """Yield many at a time: whoever compares them with all that are known does so seldom."""
+    some: list[Keys] = []
+    count = 0
+    for one in keys:
+        some.append(one)
+        count += len(one)
+        if count >= _TOGETHER:
+            yield np.unique(np.concatenate(some))
+            some, count = [], 0
+    if some:
+        yield np.unique(np.concatenate(some))
 
 
 def _pairs(groups: NDArray[np.uint64], places: NDArray[np.intp], close: Close) -> Iterator[Places]:
