@@ -39,7 +39,8 @@ from PIL import Image
 from django_visualsnoop.engine import calibration, describe
 from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.decode import decode
-from django_visualsnoop.engine.votes import votes
+from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.search import candidate_query, worth_comparing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 SEED = 20261124
 BACKGROUNDS = 10
-#: Pictures that are verified, by their vectors and by their votes, each.
+#: Pictures that are verified by their vectors, in the stage before the last.
 VERIFIED = 20
 
 
@@ -109,10 +110,13 @@ def engine_scores(task: Task) -> list[Scores]:
     stored = [describe.describe(pixels) for pixels in task.gallery]
     took = (time.process_time() - started) / len(stored) * 1000
     size = round(sum(len(one.to_bytes()) for one in stored) / len(stored))
+    index = DescriptorIndex(describe.steady_first())
+    for place, descriptor in enumerate(stored):
+        index.put(str(place), descriptor.to_bytes())
     vectors = describe.unit(np.stack([one.vector for one in stored])).T
     shape = len(task.queries), len(stored)
     one_probe, all_probes, verified, voted = (np.empty(shape, np.float32) for _ in range(4))
-    spent = dict.fromkeys(("probes", "votes", "comparing"), 0.0)
+    spent = dict.fromkeys(("probes", "candidates", "comparing"), 0.0)
     compared = 0
     for row, content in enumerate(task.queries):
         pixels = decode(content).pixels
@@ -120,17 +124,18 @@ def engine_scores(task: Task) -> list[Scores]:
         probed = describe.probes(pixels)
         cosines = (describe.unit(probed.vectors) @ vectors).max(axis=0)
         marks.append(time.process_time())
-        counted = votes(probed.pictures, [one.codes for one in stored])
+        candidates = worth_comparing(index.candidates(candidate_query(probed, VERIFIED)))
         marks.append(time.process_time())
         one_probe[row] = describe.unit(probed.vectors[0]) @ vectors
         all_probes[row] = cosines
         by_vector = np.argsort(-cosines, kind="stable")[:VERIFIED]
-        both = np.union1d(by_vector, np.argsort(-counted, kind="stable")[:VERIFIED])
+        both = np.union1d(by_vector, np.array(candidates, dtype=np.intp))
         found = {place: compare(probed, stored[place]).score for place in both.tolist()}
         marks.append(time.process_time())
         # What is not compared comes after all that is, by its vector.
         verified[row] = voted[row] = cosines - 1000
-        voted[row, list(found)] = list(found.values())
+        for place in map(int, candidates):
+            voted[row, place] = found[place]
         verified[row, by_vector] = [found[place] for place in by_vector.tolist()]
         compared += len(found)
         for name, start, end in zip(spent, marks, marks[1:], strict=False):
@@ -142,7 +147,7 @@ def engine_scores(task: Task) -> list[Scores]:
         Scores("vector, 1 probe", one_probe, took, describe.DIMENSIONS),
         Scores("vector, probes", all_probes, took, describe.DIMENSIONS),
         Scores("+ 20 verified", verified, took, size),
-        Scores("+ votes (engine)", voted, took, size),
+        Scores("engine", voted, took, size),
     ]
 
 

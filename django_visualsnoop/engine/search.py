@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.describe import Probes
     from django_visualsnoop.engine.descriptor import Descriptor
     from django_visualsnoop.engine.follow import View
+    from django_visualsnoop.engine.index.candidates import Candidate
 
 #: So many of the closest vectors are compared whatever their distance, and as many pictures
 #: with the most votes …
@@ -85,14 +86,29 @@ def _candidates(
     allowed: frozenset[str] | None,
     without: frozenset[str],
 ) -> list[str]:
+    found = view.candidates(candidate_query(probes, limit, allowed, without))
+    return worth_comparing(found)
+
+
+def candidate_query(
+    probes: Probes,
+    limit: int,
+    allowed: frozenset[str] | None = None,
+    without: frozenset[str] = frozenset(),
+) -> CandidateQuery:
+    """Return what to ask an index for; see ``search``."""
     features = [
         Features(picture.codes, words)
         for picture, words in zip(probes.pictures, probes.near_words, strict=True)
     ]
-    query = CandidateQuery(probes.vectors, features, max(CLOSEST, limit), allowed, without)
+    return CandidateQuery(probes.vectors, features, max(CLOSEST, limit), allowed, without)
+
+
+def worth_comparing(found: Iterable[Candidate]) -> list[str]:
+    """Return the ids of those candidates, closest by their vectors first, to look at closely."""
     return [
         one.image_id
-        for place, one in enumerate(view.candidates(query))
+        for place, one in enumerate(found)
         if place < CLOSEST or one.cosine >= CLOSE or one.votes >= VOTED
     ]
 
