@@ -66,9 +66,9 @@ class LocalCollection(BaseCollection):
 
     supports_similarity: ClassVar[bool] = True
     supports_allowed: ClassVar[bool] = True
-    bulk_size: ClassVar[int] = 64
-    #: 64 of the largest pictures allowed, at less than two seconds each, and the database's time.
-    longest_call = 180.0
+    bulk_size: ClassVar[int] = 32
+    #: 32 of the largest pictures allowed, at some seven seconds each, and the database's time.
+    longest_call = 240.0
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)

@@ -176,14 +176,14 @@ def test_adding_many_takes_few_statements(
 
     def items() -> Iterator[tuple[str, bytes]]:
         nonlocal opened
-        for number in range(64):
+        for number in range(collection.bulk_size):
             opened += 1
             yield str(number), image(1)
 
     for _ in ("added", "updated"):
         with django_assert_max_num_queries(12):
             outcomes = list(collection.add_images(items()))
-        assert len(outcomes) == 64
+        assert len(outcomes) == collection.bulk_size
     with django_assert_max_num_queries(12):
         collection.add_image(image(1), "single")
     with django_assert_max_num_queries(9):
