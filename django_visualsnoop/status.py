@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from django_visualsnoop.comparing import records_of
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.options import IndexedField
 
-AGREES = Q(applied=F("generation"))
-UNSETTLED = Q(applied=None) | ~AGREES
+_State = SyncRecord.State
+_FAILED = SyncRecord.in_state(_State.RETRYING) | SyncRecord.in_state(_State.PARKED)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def statuses(using: str) -> list[FieldStatus]:
 
 def failing(using: str) -> Iterator[SyncRecord]:
     """Yield the records whose last attempt failed, whether it will be tried again or not."""
-    records = SyncRecord.objects.using(using).filter(UNSETTLED).exclude(reason_code="")
+    records = SyncRecord.objects.using(using).filter(_FAILED).exclude(reason_code="")
     yield from records.order_by("collection", "model", "field", "pk").iterator()
 
 
@@ -97,19 +97,19 @@ def _rows_with_a_picture(field: IndexedField, using: str) -> int:
 def _status(
     records: QuerySet[SyncRecord], model: str, field: str, collection: str, *, rows: int | None
 ) -> FieldStatus:
-    due = UNSETTLED & Q(due_at__isnull=False)
+    in_state = SyncRecord.in_state
     counted = records.aggregate(
-        agree=Count("pk", filter=AGREES),
-        waiting=Count("pk", filter=due & Q(reason_code="")),
-        retrying=Count("pk", filter=due & ~Q(reason_code="")),
-        failed=Count("pk", filter=UNSETTLED & Q(due_at=None)),
-        oldest_wish=Min("wished_at", filter=due),
+        agree=Count("pk", filter=in_state(_State.AGREES)),
+        waiting=Count("pk", filter=in_state(_State.WAITING)),
+        retrying=Count("pk", filter=in_state(_State.RETRYING)),
+        failed=Count("pk", filter=in_state(_State.PARKED)),
+        oldest_wish=Min("wished_at", filter=SyncRecord.in_progress()),
     )
     return FieldStatus(model, field, collection, rows=rows, **counted, reasons=_reasons(records))
 
 
 def _reasons(records: QuerySet[SyncRecord]) -> tuple[Reason, ...]:
-    failed = records.filter(UNSETTLED).exclude(reason_code="")
+    failed = records.filter(_FAILED).exclude(reason_code="")
     groups = list(
         failed.order_by()
         .values_list("reason_code")
