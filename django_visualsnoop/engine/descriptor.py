@@ -88,9 +88,3 @@ def features_in(content: bytes) -> int:
     if count > MAX_FEATURES or len(content) != expected:
         raise ValueError(f"A descriptor has {len(content)} bytes in place of {expected}.")
     return int(count)
-
-
-def codes_in(content: bytes) -> NDArray[np.uint64]:
-    """Return only the codes of a descriptor in bytes."""
-    count = content[DIMENSIONS + 1]
-    return np.frombuffer(content, dtype="<u8", count=count, offset=DIMENSIONS + _HEADER.size)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, Descriptor, codes_in
+from django_visualsnoop.engine.descriptor import DIMENSIONS, Descriptor
 
 
 def random_descriptor(count: int, seed: int = 0) -> Descriptor:
@@ -21,7 +21,6 @@ def test_there_and_back(count: int) -> None:
     descriptor = random_descriptor(count)
     content = descriptor.to_bytes()
     assert len(content) <= 2178
-    assert (codes_in(content) == descriptor.codes).all()
     back = Descriptor.from_bytes(content)
     for name in Descriptor._fields:
         one, other = getattr(descriptor, name), getattr(back, name)
