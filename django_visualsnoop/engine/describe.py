@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, VERSION, Descriptor
+from django_visualsnoop.engine.descriptor import DIMENSIONS, VERSION, Descriptor, unit
 from django_visualsnoop.engine.inner import insides
 from django_visualsnoop.engine.learned import learned, turning
 from django_visualsnoop.engine.local_features import local_features, mirrored, mirrored_words
@@ -117,14 +117,6 @@ def steady_first() -> NDArray[np.intp]:
     rows, signs = turning()
     steady = ((rows == rows[0]) & (signs == 1)).all(axis=0)
     return np.argsort(~steady, kind="stable")
-
-
-def unit(vectors: NDArray[np.int8]) -> Floats:
-    """Return vectors, in the last axis, scaled to length one."""
-    floats: Floats = vectors.astype(np.float32)
-    lengths: Floats = np.sqrt(np.square(floats).sum(axis=-1, keepdims=True))
-    floats /= np.maximum(lengths, np.float32(1e-6))
-    return floats
 
 
 def _colour_code(mean: Floats) -> Floats:

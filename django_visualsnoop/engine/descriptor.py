@@ -88,3 +88,11 @@ def features_in(content: bytes) -> int:
     if count > MAX_FEATURES or len(content) != expected:
         raise ValueError(f"A descriptor has {len(content)} bytes in place of {expected}.")
     return int(count)
+
+
+def unit(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Return vectors, in the last axis, scaled to length one; those of zeros as they are."""
+    floats: NDArray[np.float32] = vectors.astype(np.float32)
+    lengths = np.sqrt(np.square(floats).sum(axis=-1, keepdims=True))
+    floats /= np.maximum(lengths, np.float32(1e-6))
+    return floats

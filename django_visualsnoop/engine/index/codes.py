@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS
+from django_visualsnoop.engine.descriptor import DIMENSIONS, unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,11 +122,3 @@ def cosines(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.f
         np.matmul(stack, columns, out=target[:whole].reshape(-1, _PRODUCT, len(probes)))
         np.matmul(rows[whole:], columns, out=target[whole:])
     return products
-
-
-def unit(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return the vectors at length 1."""
-    values = vectors.astype(np.float32)
-    lengths = np.sqrt(np.einsum("ij,ij->i", values, values))[:, None]
-    values /= np.maximum(lengths, 1.0)
-    return values
