@@ -46,6 +46,8 @@ def after_save(
     update_fields: Collection[str] | None,
     **_: Any,
 ) -> None:
+    if touched.ends_quietly(instance) and not created:
+        return
     adding = touched.was_adding(instance) or created or raw
     changed = touched.fields_saved(instance, update_fields, adding=adding)
     judged = touched.fields_to_judge(type(instance), update_fields)

@@ -151,8 +151,7 @@ class VisualSnoopMixin(models.Model):
         update_fields: Iterable[str] | None = None,
     ) -> None:
         """Save the row, and what it wishes of the collection, in one transaction."""
-        touched.note_adding(self)
-        if touched.may_write_a_wish(self, update_fields):
+        if touched.begin_save(self, update_fields):
             # Resolved as Model.save_base does, since the transaction is opened before it.
             using = using or router.db_for_write(type(self), instance=self)
             if not connections[using].in_atomic_block:

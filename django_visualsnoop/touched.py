@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _TOUCHED = "_visualsnoop_touched"
 #: In the instance's ``__dict__`` while it is being saved.
 _ADDING = "_visualsnoop_adding"
+_QUIET = "_visualsnoop_quiet"
 
 
 class _TrackedDescriptor:
@@ -51,9 +52,29 @@ def track(model: type[models.Model]) -> None:
             setattr(model, field.name, tracked(descriptor.field))
 
 
-def note_adding(instance: models.Model) -> None:
-    """Note whether this save adds the instance; Django clears the flag before post_save."""
-    instance.__dict__[_ADDING] = instance._state.adding
+def begin_save(instance: models.Model, update_fields: Iterable[str] | None) -> bool:
+    """Return whether the save that begins may have to write a sync record beside the row.
+
+    Most saves do not, so that is found out first and with few steps: after the commit before it
+    their code has left the processor's caches, and each step costs several times its usual price.
+    """
+    values = instance.__dict__
+    adding = instance._state.adding
+    # Django clears its flag before post_save.
+    values[_ADDING] = adding
+    quiet = values[_QUIET] = not adding and not values.get(_TOUCHED) and _is_quiet(instance)
+    if quiet:
+        return False
+    names = None if update_fields is None else frozenset(update_fields)
+    return bool(fields_saved(instance, names, adding=adding)) or bool(
+        fields_to_judge(type(instance), names)
+    )
+
+
+def ends_quietly(instance: models.Model) -> bool:
+    """Whether nothing that could need a sync record was found or has happened since."""
+    values = instance.__dict__
+    return values.pop(_QUIET, False) and not values.get(_TOUCHED)
 
 
 def was_adding(instance: models.Model) -> bool:
@@ -104,14 +125,6 @@ def forget_committed(instance: models.Model, committed: dict[str, object]) -> No
             del noted[name]
 
 
-def may_write_a_wish(instance: models.Model, update_fields: Iterable[str] | None) -> bool:
-    """Whether saving this instance may have to write a sync record beside it."""
-    names = None if update_fields is None else frozenset(update_fields)
-    return bool(fields_saved(instance, names, adding=instance._state.adding)) or bool(
-        fields_to_judge(type(instance), names)
-    )
-
-
 def fields_to_judge(
     model: type[models.Model], update_fields: Collection[str] | None
 ) -> list[IndexedField]:
@@ -126,6 +139,13 @@ def fields_to_judge(
             or not field.condition_fields.isdisjoint(update_fields)
         )
     ]
+
+
+def _is_quiet(instance: models.Model) -> bool:
+    for field in indexed_fields(type(instance)):
+        if field.has_condition or _is_new_file(instance, field.name):
+            return False
+    return True
 
 
 def _is_new_file(instance: models.Model, name: str) -> bool:

@@ -75,6 +75,15 @@ def test_a_new_row_without_image_costs_nothing(
     assert not SyncRecord.objects.exists()
 
 
+def test_an_unchanged_row_that_was_deleted_meanwhile_is_wished_for_when_saved_again() -> None:
+    row = Product.objects.get(pk=product().pk)
+    before = generation(row)
+    Product.objects.filter(pk=row.pk).delete()
+    row.save()
+    assert generation(row) != before
+    assert record_of(row).wanted
+
+
 def test_a_plain_save_costs_nothing(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     row = Product.objects.get(pk=product().pk)
     before = generation(row)
