@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from django.db import models
 
 from django_visualsnoop.collections import collections
+from django_visualsnoop.grouping import Link, grouped
 from django_visualsnoop.searching import check_similarity, fields_searched
 
 if TYPE_CHECKING:
@@ -74,15 +75,6 @@ class _Key:
     field: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """How close two rows come, and by which image field of either."""
-
-    rank: int
-    similarity: float | None
-    fields: tuple[str, str]
-
-
 class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
     """The groups that were found, best first. Their rows are fetched when they are looked at,
     in one query for up to ``GROUPS_PER_QUERY`` groups.
@@ -141,6 +133,12 @@ def find_duplicates(
     filtered = queryset.query.has_filters()
     selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
     pairs = _pairs(fields, queryset.db, selected, min_similarity)
+    if selected is not None:
+        # Whether an unsure link joins two rows also depends on how these agree with the others.
+        unsure = {key for keys, link in pairs.items() if not link.is_sure for key in keys}
+        if among := unsure - selected:
+            more = _pairs(fields, queryset.db, among, min_similarity)
+            pairs |= {keys: link for keys, link in more.items() if unsure.issuperset(keys)}
     keys = {key for pair in pairs for key in pair}
     if of is None and selected is not None:
         present = selected
@@ -149,7 +147,10 @@ def find_duplicates(
     else:
         present = _keys(queryset)
     pairs = {pair: found for pair, found in pairs.items() if present.issuperset(pair)}
-    return DuplicateGroups(queryset, _groups(pairs))
+    groups = _groups(pairs)
+    if of is not None and selected is not None:
+        groups = [group for group in groups if not selected.isdisjoint(one.key for one in group)]
+    return DuplicateGroups(queryset, groups)
 
 
 def _keys(queryset: models.QuerySet[Any]) -> set[Any]:
@@ -161,9 +162,9 @@ def _pairs(
     database: str,
     selected: set[Any] | None,
     min_similarity: float | None,
-) -> dict[tuple[Any, Any], _Link]:
+) -> dict[tuple[Any, Any], Link]:
     """Return pairs of keys of different rows, each with its closest pictures."""
-    found: dict[tuple[Any, Any], _Link] = {}
+    found: dict[tuple[Any, Any], Link] = {}
     for alias in {field.collection for field in fields}:
         here = [field for field in fields if field.collection == alias]
         touching = None
@@ -180,7 +181,7 @@ def _pairs(
                 first, second = second, first
             keys = (first[0], second[0])
             if keys not in found or pair.rank < found[keys].rank:
-                found[keys] = _Link(pair.rank, pair.similarity, (first[1], second[1]))
+                found[keys] = Link(pair.rank, pair.similarity, (first[1], second[1]))
     return found
 
 
@@ -193,28 +194,20 @@ def _key_of(image_id: str, fields: list[IndexedField], database: str) -> tuple[A
     return None
 
 
-def _groups(pairs: dict[tuple[Any, Any], _Link]) -> list[list[_Key]]:
-    """Return the connected components of the pairs, the one with the closest pair first."""
-    parent: dict[Any, Any] = {}
-
-    def root(key: Any) -> Any:
-        parent.setdefault(key, key)
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
+def _groups(pairs: dict[tuple[Any, Any], Link]) -> list[list[_Key]]:
+    """Return the groups that the pairs make, the one with the closest pair first."""
     closest: dict[Any, _Key] = {}
+    groups = grouped(pairs)
+    number_of = {key: number for number, group in enumerate(groups) for key in group}
     for keys, link in pairs.items():
-        parent[root(keys[0])] = root(keys[1])
+        # A link to a row of another group is none that this group shows.
+        if number_of.get(keys[0], -1) != number_of.get(keys[1], -2):
+            continue
         for key, field in zip(keys, link.fields, strict=True):
             if key not in closest or link.rank < closest[key].rank:
                 closest[key] = _Key(key, link.rank, link.similarity, field)
-    groups: dict[Any, list[_Key]] = {}
-    for key, member in closest.items():
-        groups.setdefault(root(key), []).append(member)
-    for group in groups.values():
-        group.sort(key=lambda member: (member.rank, str(member.key)))
-    return sorted(
-        groups.values(), key=lambda group: (group[0].rank, -len(group), str(group[0].key))
-    )
+    ordered = [
+        sorted((closest[key] for key in group), key=lambda member: (member.rank, str(member.key)))
+        for group in groups
+    ]
+    return sorted(ordered, key=lambda group: (group[0].rank, -len(group), str(group[0].key)))

@@ -85,6 +85,24 @@ def test_groups_of_given_rows_hold_their_copies_among_all(
     assert keys(Product.objects.duplicates(of=Product.objects.none())) == []
 
 
+def test_near_misses_are_no_chain(pairs: list[tuple[Any, Any, int]]) -> None:
+    a, b, c = bare(3)
+    pairs += [(a, b, 20), (b, c, 40)]
+    (group,) = Product.objects.duplicates()
+    assert [(member.row.pk, member.rank) for member in group.members] == [(a, 20), (b, 20)]
+
+
+def test_how_the_copies_of_given_rows_agree_is_looked_up(pairs: list[tuple[Any, Any, int]]) -> None:
+    a, b, c, d = bare(4)
+    pairs += [(a, b, 20), (a, c, 30), (b, c, 25), (a, d, 40)]
+    assert keys(Product.objects.duplicates()) == [[a, b, c]]
+    for key in (a, b, c):
+        groups = Product.objects.duplicates(of=Product.objects.filter(pk=key))
+        assert keys(groups) == [[a, b, c]]
+    # Whoever asks for a row sees what is closest to it, though among all that is left out.
+    assert keys(Product.objects.duplicates(of=Product.objects.filter(pk=d))) == [[a, d]]
+
+
 def test_rows_that_are_gone_are_no_members(pairs: list[tuple[Any, Any, int]]) -> None:
     a, b, c = bare(3)
     pairs += [(a, b, 0), (b, c, 0), (c, 999999, 0)]
