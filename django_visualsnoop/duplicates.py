@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -126,13 +126,16 @@ def find_duplicates(
     of: models.QuerySet[Any] | None,
     field: str | None,
     min_similarity: float | None,
+    progress: Callable[[float], object] | None = None,
 ) -> DuplicateGroups[_Model]:
     """See ``VisualSnoopQuerySet.duplicates()``."""
     check_similarity(min_similarity)
     fields = fields_searched(queryset.model, field)
     filtered = queryset.query.has_filters()
     selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
-    pairs = _pairs(fields, queryset.db, selected, min_similarity)
+    pairs = _pairs(fields, queryset.db, selected, min_similarity, progress)
+    if progress is not None:
+        progress(1.0)
     if selected is not None:
         # Whether an unsure link joins two rows also depends on how these agree with the others.
         unsure = {key for keys, link in pairs.items() if not link.is_sure for key in keys}
@@ -162,17 +165,23 @@ def _pairs(
     database: str,
     selected: set[Any] | None,
     min_similarity: float | None,
+    progress: Callable[[float], object] | None = None,
 ) -> dict[tuple[Any, Any], Link]:
     """Return pairs of keys of different rows, each with its closest pictures."""
     found: dict[tuple[Any, Any], Link] = {}
-    for alias in {field.collection for field in fields}:
+    aliases = {field.collection for field in fields}
+    for number, alias in enumerate(aliases):
         here = [field for field in fields if field.collection == alias]
         touching = None
         if selected is not None:
             touching = {
                 field.image_id(field.key_text(key), database) for field in here for key in selected
             }
-        for pair in collections[alias].iter_pairs(min_similarity=min_similarity, touching=touching):
+        for pair in collections[alias].iter_pairs(
+            min_similarity=min_similarity,
+            touching=touching,
+            progress=_share_of(progress, number, len(aliases)),
+        ):
             first = _key_of(pair.first_id, here, database)
             second = _key_of(pair.second_id, here, database)
             if first is None or second is None or first[0] == second[0]:
@@ -183,6 +192,15 @@ def _pairs(
             if keys not in found or pair.rank < found[keys].rank:
                 found[keys] = Link(pair.rank, pair.similarity, (first[1], second[1]))
     return found
+
+
+def _share_of(
+    progress: Callable[[float], object] | None, number: int, count: int
+) -> Callable[[float], object] | None:
+    """Return what counts the progress of one of several collections."""
+    if progress is None:
+        return None
+    return lambda share: progress((number + share) / count)
 
 
 def _key_of(image_id: str, fields: list[IndexedField], database: str) -> tuple[Any, str] | None:

@@ -13,7 +13,7 @@ from django_visualsnoop.touched import fields_to_judge
 from django_visualsnoop.wishes import Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from django_visualsnoop.duplicates import DuplicateGroups
     from django_visualsnoop.options import IndexedField
@@ -91,6 +91,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         of: models.QuerySet[Any] | None = None,
         field: str | None = None,
         min_similarity: float | None = None,
+        progress: Callable[[float], object] | None = None,
     ) -> DuplicateGroups[_Model]:
         """Return groups of two or more rows that are copies of each other, best first.
 
@@ -100,6 +101,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             of: only groups that hold at least one of these rows.
             field: the image field to compare; any of the model's, if ``None``.
             min_similarity: 0…1; the collection's own threshold if ``None``.
+            progress: called now and then with the share of the work that is done, 0…1.
 
         Raises:
             VisualSnoopError: the collection did not answer.
@@ -107,7 +109,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         """
         from django_visualsnoop.duplicates import find_duplicates
 
-        return find_duplicates(self, of=of, field=field, min_similarity=min_similarity)
+        return find_duplicates(
+            self, of=of, field=field, min_similarity=min_similarity, progress=progress
+        )
 
     def bulk_create(self, objs: Iterable[_Model], *args: Any, **kwargs: Any) -> list[_Model]:
         with transaction.atomic(using=self._written, savepoint=False):

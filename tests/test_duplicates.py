@@ -85,6 +85,15 @@ def test_groups_of_given_rows_hold_their_copies_among_all(
     assert keys(Product.objects.duplicates(of=Product.objects.none())) == []
 
 
+def test_progress_goes_from_nothing_to_all(recorder: RecorderCollection) -> None:
+    for number in range(3):
+        product(number)
+    sweep(using="default")
+    shares: list[float] = []
+    Product.objects.duplicates(progress=shares.append)
+    assert shares == [0.0, pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0]
+
+
 def test_near_misses_are_no_chain(pairs: list[tuple[Any, Any, int]]) -> None:
     a, b, c = bare(3)
     pairs += [(a, b, 20), (b, c, 40)]

@@ -20,7 +20,7 @@ from django_visualsnoop.client.exceptions import NotFoundError, VisualSnoopError
 from django_visualsnoop.exceptions import UnsupportedSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from django.core.checks import CheckMessage
 
@@ -231,6 +231,7 @@ class BaseCollection(ABC):
         *,
         min_similarity: float | None = None,
         touching: Collection[str] | None = None,
+        progress: Callable[[float], object] | None = None,
     ) -> Iterator[Pair]:
         """Yield every pair of images that look alike, each once, in no promised order.
 
@@ -239,10 +240,13 @@ class BaseCollection(ABC):
         Args:
             min_similarity: as in ``search_images``.
             touching: only pairs of which at least one id is among these.
+            progress: called now and then with the share of the work that is done, 0…1.
         """
-        ids = (listed["id"] for listed in self.iter_images()) if touching is None else touching
+        ids = [listed["id"] for listed in self.iter_images()] if touching is None else touching
         seen: set[tuple[str, str]] = set()
-        for image_id in ids:
+        for number, image_id in enumerate(ids):
+            if progress is not None:
+                progress(number / len(ids))
             try:
                 found = self.search_images_by_id(image_id, min_similarity=min_similarity)
             except NotFoundError:

@@ -25,7 +25,7 @@ from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, Image
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
@@ -241,8 +241,9 @@ class LocalCollection(BaseCollection):
         *,
         min_similarity: float | None = None,
         touching: Collection[str] | None = None,
+        progress: Callable[[float], object] | None = None,
     ) -> Iterator[Pair]:
-        for pair in self._gallery.pairs(min_similarity, touching):
+        for pair in self._gallery.pairs(min_similarity, touching, progress):
             yield Pair(*pair)
 
     def iter_outdated(self) -> Iterator[str]:

@@ -12,7 +12,7 @@ from django_visualsnoop.engine.search import pairs, search
 from django_visualsnoop.engine.store import NewImage, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from django_visualsnoop.engine.decode import Picture
     from django_visualsnoop.engine.follow import View
@@ -142,18 +142,23 @@ class Gallery:
         return Hits(view.collection_id, hits, view.image_time)
 
     def pairs(
-        self, min_similarity: float | None = None, touching: Collection[str] | None = None
+        self,
+        min_similarity: float | None = None,
+        touching: Collection[str] | None = None,
+        progress: Callable[[float], object] | None = None,
     ) -> Iterator[PairHit]:
         """Yield every pair of images that look alike, once, in no promised order.
 
         Args:
             min_similarity: 0 to 1; the collection's threshold if ``None``.
             touching: only pairs of which at least one id is among these.
+            progress: called now and then with the share of the work that is done, 0 to 1.
         """
         view = self._look()
         if view is None:
             return
-        for first, second, score in pairs(view, self._min_score(min_similarity), touching):
+        min_score = self._min_score(min_similarity)
+        for first, second, score in pairs(view, min_score, touching, progress):
             yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
 
     def outdated(self) -> Iterator[str]:

@@ -19,7 +19,7 @@ from django_visualsnoop.engine.index.join import Mirror, candidate_pairs
 from django_visualsnoop.engine.local_features import MIRRORED_CODE, MIRRORED_WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from django_visualsnoop.engine.describe import Probes
     from django_visualsnoop.engine.descriptor import Descriptor
@@ -114,7 +114,10 @@ def worth_comparing(found: Iterable[Candidate]) -> list[str]:
 
 
 def pairs(
-    view: View, min_score: float, touching: Collection[str] | None = None
+    view: View,
+    min_score: float,
+    touching: Collection[str] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> Iterator[FoundPair]:
     """Yield each pair of pictures of which one is a copy of the other, once.
 
@@ -122,8 +125,9 @@ def pairs(
         view: of the collection.
         min_score: of a pair.
         touching: only pairs of which at least one id is among these.
+        progress: called now and then with the share of the work that is done, 0 to 1.
     """
-    pairs = _touching(view, touching) if touching is not None else _all(view)
+    pairs = _touching(view, touching, progress) if touching is not None else _all(view, progress)
     stored: dict[str, Descriptor] = {}
     scores = _Scores()
     for some in _batches(pairs):
@@ -159,14 +163,19 @@ def _batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
         yield some
 
 
-def _all(view: View) -> Iterator[tuple[str, str]]:
-    for one in candidate_pairs(view.parts(), mirror=Mirror(MIRRORED_WORD, MIRRORED_CODE)):
+def _all(view: View, progress: Callable[[float], object] | None) -> Iterator[tuple[str, str]]:
+    mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
+    for one in candidate_pairs(view.parts(), mirror=mirror, progress=progress):
         yield _ordered(one.first_id, one.second_id)
 
 
-def _touching(view: View, touching: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _touching(
+    view: View, touching: Collection[str], progress: Callable[[float], object] | None
+) -> Iterator[tuple[str, str]]:
     done: set[tuple[str, str]] = set()
-    for some in _batches(dict.fromkeys(touching)):
+    for number, some in enumerate(_batches(dict.fromkeys(touching))):
+        if progress is not None:
+            progress(min(1.0, number * _TOGETHER / len(touching)))
         for image_id, stored in view.descriptors(some).items():
             probes = stored_probes(stored)
             for other in _candidates(view, probes, CLOSEST, None, frozenset({image_id})):

@@ -54,3 +54,14 @@ def test_pairs(collection: LocalCollection) -> None:
         ("mirrored", "scene 1"),
         ("part", "scene 1"),
     ]
+
+
+@pytest.mark.parametrize("touching", [None, ["scene 1", "scene 2"]])
+def test_pairs_tell_how_far_they_are(
+    collection: LocalCollection, touching: list[str] | None
+) -> None:
+    shares: list[float] = []
+    list(collection.iter_pairs(touching=touching, progress=shares.append))
+    assert shares
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] <= shares[-1] <= 1

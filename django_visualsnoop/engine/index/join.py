@@ -53,6 +53,12 @@ _NAMED = 8192
 _TOGETHER = 1 << 20
 
 
+#: Shares of the work that reading the lists, and then comparing the pairs they name, comes to.
+_READING, _COMPARING = 0.2, 0.9
+#: Pairs after which progress is told.
+_TOLD = 250
+
+
 class Mirror(NamedTuple):
     """How the features of a picture change when it is mirrored: these bits do."""
 
@@ -69,7 +75,10 @@ class CandidatePair(NamedTuple):
 
 
 def candidate_pairs(
-    parts: Sequence[Part], min_votes: int = MIN_VOTES, mirror: Mirror | None = None
+    parts: Sequence[Part],
+    min_votes: int = MIN_VOTES,
+    mirror: Mirror | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> Iterator[CandidatePair]:
     """Yield each pair once, in no promised order.
 
@@ -79,17 +88,33 @@ def candidate_pairs(
         parts: the collection.
         min_votes: of a pair.
         mirror: if given, features also agree with those of the mirrored picture.
+        progress: called with the share of the work that is done, 0 to 1, as far as can be told;
+            what the caller does between two pairs is part of the work.
     """
+    tell = progress or _nobody
     tally = Tally()
+    total = max(1, sum(len(part.segment.lists.slots) for part in parts))
+    read = 0
     for postings in merged_lists(parts):
         tally.add(_voting(postings, mirror))
+        read += len(postings.slots)
+        tell(_READING * read / total)
     keys, votes = tally.result(min_votes)
     del tally
-    yield from _named(parts, keys, votes)
+    for number, pair in enumerate(_named(parts, keys, votes)):
+        if number % _TOLD == 0:
+            tell(_READING + (_COMPARING - _READING) * number / len(keys))
+        yield pair
+    tell(_COMPARING)
     for found in _close_signs(parts):
         new = np.setdiff1d(found, keys)
         keys = np.union1d(keys, new)
         yield from _named(parts, new, np.zeros(len(new), dtype=np.int64))
+    tell(1.0)
+
+
+def _nobody(share: float) -> None:
+    """Be told how far it is by a caller that does not ask."""
 
 
 def _voting(postings: Postings, mirror: Mirror | None) -> Keys:

@@ -1,0 +1,117 @@
+"""``manage.py visualsnoop_duplicates``: the groups of copies, for a log or a program."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.core.serializers.json import DjangoJSONEncoder
+
+from django_visualsnoop.client.exceptions import VisualSnoopError
+from django_visualsnoop.management.interrupts import Interrupted, interruptible
+from django_visualsnoop.management.progress import progress
+from django_visualsnoop.management.selection import (
+    add_database_argument,
+    check_tables,
+    select_fields,
+)
+from django_visualsnoop.querysets import VisualSnoopQuerySet
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from django.db import models
+
+    from django_visualsnoop.duplicates import DuplicateGroup, DuplicateGroups
+
+#: How finely progress is counted.
+_STEPS = 1000
+
+
+class Command(BaseCommand):
+    help = "Print the groups of rows whose pictures are copies of each other, the surest first."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add = parser.add_argument
+        add("models", nargs="*", metavar="app.Model", help="Only these models, or apps.")
+        add("--field", metavar="NAME", help="Only the image field of this name.")
+        add(
+            "--min-similarity",
+            type=float,
+            metavar="0…1",
+            help="How similar two pictures must be; the collection's own threshold if not given.",
+        )
+        add("--json", action="store_true", help="Print one JSON object per group and line.")
+        add_database_argument(parser)
+
+    def handle(self, **options: Any) -> None:
+        check_tables(options["database"])
+        fields = select_fields(options["models"], collection=None, field=options["field"])
+        count = 0
+        try:
+            with interruptible():
+                for model in dict.fromkeys(field.owner for field in fields):
+                    groups = self.find(model, options)
+                    count += len(groups)
+                    for group in groups:
+                        self.stdout.write(
+                            _as_json(model, group) if options["json"] else _as_text(model, group)
+                        )
+        except Interrupted as signal:
+            raise CommandError(f"Stopped by {signal}.", returncode=signal.returncode) from signal
+        except (VisualSnoopError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        if not count and not options["json"]:
+            self.stdout.write("No duplicates.")
+
+    def find(self, model: type[models.Model], options: dict[str, Any]) -> DuplicateGroups[Any]:
+        rows: VisualSnoopQuerySet[Any] = VisualSnoopQuerySet(model, using=options["database"])
+        label = f"{model._meta.label}: looking for duplicates"
+        verbosity = 0 if options["json"] else options["verbosity"]
+        with progress(label, _STEPS, "‰", out=self.stdout, verbosity=verbosity) as shown:
+            done = 0
+
+            def show(share: float) -> None:
+                nonlocal done
+                shown.update(int(share * _STEPS) - done)
+                done = int(share * _STEPS)
+
+            return rows.duplicates(
+                field=options["field"], min_similarity=options["min_similarity"], progress=show
+            )
+
+
+def _as_text(model: type[models.Model], group: DuplicateGroup[Any]) -> str:
+    lines = [f"{len(group)} of {model._meta.label}, rank {group.rank}{_similar(group.similarity)}"]
+    lines += [
+        f"    {member.row.pk}  {getattr(member.row, member.field).name}  "
+        f"rank {member.rank}{_similar(member.similarity)}"
+        for member in group.members
+    ]
+    return "\n".join(lines)
+
+
+def _similar(similarity: float | None) -> str:
+    return "" if similarity is None else f", similarity {similarity:.3f}"
+
+
+def _as_json(model: type[models.Model], group: DuplicateGroup[Any]) -> str:
+    return json.dumps(
+        {
+            "model": model._meta.label,
+            "rank": group.rank,
+            "similarity": group.similarity,
+            "members": [
+                {
+                    "pk": member.row.pk,
+                    "field": member.field,
+                    "file": getattr(member.row, member.field).name,
+                    "rank": member.rank,
+                    "similarity": member.similarity,
+                }
+                for member in group.members
+            ],
+        },
+        cls=DjangoJSONEncoder,
+    )
