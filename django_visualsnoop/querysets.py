@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from django_visualsnoop.duplicates import DuplicateGroups
+    from django_visualsnoop.engine.placement import Placement
     from django_visualsnoop.options import IndexedField
     from django_visualsnoop.searching import Searchable
 
@@ -112,6 +113,29 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         return find_duplicates(
             self, of=of, field=field, min_similarity=min_similarity, progress=progress
         )
+
+    def placements(self, row: models.Model, *, field: str | None = None) -> dict[Any, Placement]:
+        """Return where the picture of ``row`` lies in those of these rows, by their keys.
+
+        It says why they match: mirrored, turned, larger or smaller, and which part of the one
+        is seen in the other. Rows are left out whose pictures are not in the collection, or
+        have too few details in common to tell::
+
+            found = Product.objects.similar_to(product)
+            where = found.placements(product)
+
+        Args:
+            row: an indexed row whose picture is in the collection.
+            field: the image field of both; the first that is indexed, if ``None``.
+
+        Raises:
+            NotFoundError: the picture of ``row`` is not in the collection.
+            UnsupportedSearch: the collection does not know; the embedded engine does.
+            ValueError: the model indexes no such field.
+        """
+        from django_visualsnoop.searching import placements
+
+        return placements(self, row, field=field)
 
     def bulk_create(self, objs: Iterable[_Model], *args: Any, **kwargs: Any) -> list[_Model]:
         with transaction.atomic(using=self._written, savepoint=False):

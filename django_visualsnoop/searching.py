@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.client.results import Match
     from django_visualsnoop.collections.base import BaseCollection
+    from django_visualsnoop.engine.placement import Placement
     from django_visualsnoop.options import IndexedField
     from django_visualsnoop.querysets import VisualSnoopQuerySet
 
@@ -83,6 +84,19 @@ def similar_to(
         passing = set(queryset.order_by().values_list("pk", flat=True))
         ranked = [found for found in ranked if found.key in passing][:MAX_RANKED]
     return _ranked(queryset, ranked, limit)
+
+
+def placements(
+    queryset: VisualSnoopQuerySet[Any], row: models.Model, *, field: str | None
+) -> dict[Any, Placement]:
+    """See ``VisualSnoopQuerySet.placements()``."""
+    searched = fields_searched(queryset.model, field)[0]
+    own = fields_searched(type(row), field)[0]
+    ids = {searched.image_id(searched.object_id(one), queryset.db): one.pk for one in queryset}
+    found = collections[searched.collection].placements(
+        own.image_id(own.object_id(row), row._state.db or queryset.db), list(ids)
+    )
+    return {ids[image_id]: where for image_id, where in found.items()}
 
 
 def fields_searched(model: type[models.Model], name: str | None) -> tuple[IndexedField, ...]:

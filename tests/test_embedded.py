@@ -9,6 +9,7 @@ import pytest
 from django.core.files.base import ContentFile
 from PIL import Image
 
+from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.sync import sweep
 from tests.collections.contract import image
 from tests.fixtures import product, record_of

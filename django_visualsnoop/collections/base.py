@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SearchResults,
     )
     from django_visualsnoop.client.sources import ImageSource
+    from django_visualsnoop.engine.placement import Placement
 
 #: How many images a page of the listing has when the caller does not say, and at most.
 DEFAULT_PAGE_SIZE = 100
@@ -256,6 +257,17 @@ class BaseCollection(ABC):
                 if (first, second) not in seen:
                     seen.add((first, second))
                     yield Pair(first, second, match["rank"], match.get("similarity"))
+
+    def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:  # noqa: ARG002 -- for subclasses
+        """Return where one stored picture lies in others, by their ids: why they match.
+
+        Left out are ids that are not there, and those of which the collection cannot tell.
+
+        Raises:
+            NotFoundError: the collection holds no image ``image_id``.
+            UnsupportedSearch: this backend does not know.
+        """
+        raise UnsupportedSearch("This collection does not tell where one picture lies in another.")
 
     def iter_outdated(self) -> Iterator[str]:
         """Yield the ids of images that no search finds until they are added again.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.engine.placement import Placement
     from django_visualsnoop.engine.store import NewImage, Stored
 
 #: How many matches a search returns at most when the caller does not say.
@@ -245,6 +246,12 @@ class LocalCollection(BaseCollection):
     ) -> Iterator[Pair]:
         for pair in self._gallery.pairs(min_similarity, touching, progress):
             yield Pair(*pair)
+
+    def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:
+        try:
+            return self._gallery.placements(check_image_id(image_id), other_ids)
+        except ImageMissing as error:
+            raise _not_found(error) from error
 
     def iter_outdated(self) -> Iterator[str]:
         return self._gallery.outdated()

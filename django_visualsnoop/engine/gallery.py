@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from django_visualsnoop.engine import calibration, describe, follow
+from django_visualsnoop.engine import calibration, describe, follow, placement
 from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.search import pairs, search
@@ -160,6 +161,30 @@ class Gallery:
         min_score = self._min_score(min_similarity)
         for first, second, score in pairs(view, min_score, touching, progress):
             yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
+
+    def placements(
+        self, image_id: str, other_ids: Collection[str]
+    ) -> dict[str, placement.Placement]:
+        """Return where one stored picture lies in others; see ``placement``.
+
+        Left out are those that are not there, and those of which that cannot be told.
+
+        Raises:
+            ImageMissing: there is no image ``image_id``, or it cannot be compared any more.
+        """
+        known = {}
+        for stored in self.store.descriptors({image_id, *other_ids}, describe.VERSION):
+            with suppress(ValueError):
+                described = describe.Descriptor.from_bytes(stored.vector)
+                known[stored.image_id] = described, placement.Size(stored.width, stored.height)
+        if image_id not in known:
+            raise ImageMissing(f"The collection holds no image {image_id!r} to compare.")
+        found = {
+            other_id: placement.placement(*known[image_id], *known[other_id])
+            for other_id in other_ids
+            if other_id in known
+        }
+        return {other_id: where for other_id, where in found.items() if where is not None}
 
     def outdated(self) -> Iterator[str]:
         """Yield the ids of images that an older version described.

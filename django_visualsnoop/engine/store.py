@@ -14,7 +14,7 @@ from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.publish import publish_on_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from django.db.models import QuerySet
 
@@ -38,6 +38,13 @@ class Stored(NamedTuple):
     image_time: int
     #: It was there before.
     existed: bool = True
+
+
+class StoredDescriptor(NamedTuple):
+    image_id: str
+    vector: bytes
+    width: int
+    height: int
 
 
 class Page(NamedTuple):
@@ -199,6 +206,18 @@ class Store:
             raise _missing(image_id)
         pk, collection_id, image_time = found
         return pk, Stored(collection_id, image_id, image_time)
+
+    def descriptors(self, image_ids: Iterable[str], version: int) -> Iterator[StoredDescriptor]:
+        """Yield what is known of those images that are there and of this version."""
+        keys = list(map(key_of, image_ids))
+        for start in range(0, len(keys), _PAGE):
+            rows = self._images.filter(
+                key__in=keys[start : start + _PAGE], version=version, deleted__isnull=True
+            )
+            for image_id, vector, *size in rows.values_list(
+                "image_id", "vector", "width", "height"
+            ):
+                yield StoredDescriptor(image_id, bytes(vector), *size)
 
     def of_version(self, version: int) -> Iterator[str]:
         """Yield the ids of the images whose vector is of this version; one query a page."""

@@ -353,6 +353,19 @@ class CollectionContract:
         assert [match["id"] for match in found["results"]] == ["c"]
         assert collection.search_images(image(1), allowed=())["results"] == []
 
+    def test_placements(self, collection: BaseCollection) -> None:
+        for image_id in "ab":
+            collection.add_image(image(1), image_id)
+        collection.add_image(image(2), "other")
+        try:
+            found = collection.placements("a", ["b", "other", "missing"])
+        except UnsupportedSearch:
+            return
+        assert set(found) == {"b"}
+        assert found["b"].part_of_second.area > 0.95
+        with pytest.raises(NotFoundError):
+            collection.placements("missing", ["a"])
+
     def test_pairs(self, collection: BaseCollection) -> None:
         for image_id in "cab":
             collection.add_image(image(1), image_id)
