@@ -92,3 +92,26 @@ def test_bytes_that_are_no_picture_leave_a_reason(
     assert record.reason_code in code
     assert words in record.reason
     assert record.due_at is None
+
+
+@pytest.mark.django_db
+def test_where_one_picture_lies_in_others(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    original, other = product(1), product(2)
+    with Image.open(io.BytesIO(image(1))) as scene:
+        width, height = scene.size
+        left = io.BytesIO()
+        scene.convert("RGB").crop((0, 0, width // 2, height)).save(left, "PNG")
+    part = Product.objects.create(photo=ContentFile(left.getvalue(), "left.png"))
+    sweep(using="default")
+    found = Product.objects.similar_to(original)
+    assert [row.pk for row in found] == [part.pk]
+    with django_assert_num_queries(1):
+        (where,) = found.placements(original).values()
+    assert tuple(where.part_of_first) == pytest.approx((0, 0, 0.5, 1), abs=0.05)
+    assert not where.mirrored
+    rows = Product.objects.filter(pk__in=[other.pk, part.pk])
+    assert rows.placements(original) == {part.pk: where}
+    with pytest.raises(NotFoundError):
+        Product.objects.placements(Product(pk=0), field="photo")
