@@ -47,8 +47,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         field: str | None = None,
         limit: int = 20,
         min_similarity: float | None = None,
+        kind: str = "copies",
     ) -> Self:
-        """Return the rows whose pictures look like ``what``, most similar first.
+        """Return the rows whose pictures are copies of ``what``, or similar, closest first.
 
         The search is made now; the rows are fetched when the QuerySet is evaluated. It is an
         ordinary QuerySet, and the limit counts rows that pass its filters, those added before
@@ -62,16 +63,22 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
                 saved and unchanged, the picture in the collection is used.
             field: the image field to search; any of the model's, if ``None``.
             limit: at most this many rows.
-            min_similarity: 0…1; the collection's own threshold if ``None``.
+            min_similarity: 0…1; if ``None``, the collection's own threshold for copies, and
+                none for what is similar.
+            kind: ``"copies"`` of the picture, edited; or ``"similar"``, which promises nothing:
+                the rows by how much they look like it, as far as the limit goes.
 
         Raises:
             ImageRefusedError: ``what`` is no picture.
+            UnsupportedSearch: the collection does not offer this kind of search.
             VisualSnoopError: the collection did not answer.
-            ValueError: no such field, or a limit or similarity out of range.
+            ValueError: no such field or kind, or a limit or similarity out of range.
         """
         from django_visualsnoop.searching import similar_to
 
-        return similar_to(self, what, field=field, limit=limit, min_similarity=min_similarity)
+        return similar_to(
+            self, what, field=field, limit=limit, min_similarity=min_similarity, kind=kind
+        )
 
     async def asimilar_to(
         self,
@@ -80,10 +87,11 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         field: str | None = None,
         limit: int = 20,
         min_similarity: float | None = None,
+        kind: str = "copies",
     ) -> Self:
         """Like ``similar_to()``, without blocking the event loop while it searches."""
         return await sync_to_async(self.similar_to)(
-            what, field=field, limit=limit, min_similarity=min_similarity
+            what, field=field, limit=limit, min_similarity=min_similarity, kind=kind
         )
 
     def duplicates(

@@ -15,12 +15,15 @@ from django_visualsnoop import touched
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.client.sources import ImageSource, read_image
 from django_visualsnoop.collections import collections
+from django_visualsnoop.collections.base import COPIES, check_kind
 from django_visualsnoop.expressions import ValueByKey
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.options import all_indexed_fields, indexed_field, indexed_fields
 from django_visualsnoop.querysets import PLACE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from PIL.Image import Image as PILImage
 
     from django_visualsnoop.client.results import Match
@@ -56,11 +59,13 @@ def similar_to(
     field: str | None,
     limit: int,
     min_similarity: float | None,
+    kind: str = COPIES,
 ) -> _QuerySet:
     """See ``VisualSnoopQuerySet.similar_to()``."""
     if limit < 1:
         raise ValueError(f"limit must be at least 1, not {limit}.")
     check_similarity(min_similarity)
+    check_kind(kind)
     fields = fields_searched(queryset.model, field)
     query = _Query(what, field)
     if query.is_empty:
@@ -70,12 +75,17 @@ def similar_to(
     own = query.own_keys(queryset.model)
     best: dict[Any, Found] = {}
     for alias in {field.collection for field in fields}:
-        matches = query.search(
-            collections[alias],
-            limit=MAX_RANKED if few else EVERY_MATCH,
-            min_similarity=min_similarity,
-        )
-        for found in _rows_found(matches, fields, queryset.db):
+        collection = collections[alias]
+        asked: dict[str, Any] = {
+            "limit": MAX_RANKED if few else EVERY_MATCH,
+            "min_similarity": min_similarity,
+        }
+        if kind != COPIES:
+            asked["kind"] = collection.check_kind(kind)
+            if not few and collection.supports_allowed:
+                # Any image is more or less similar: only ask for those that pass.
+                asked["allowed"] = _ids_passing(queryset, fields, alias)
+        for found in _rows_found(query.search(collection, asked), fields, queryset.db):
             known = best.get(found.key)
             if found.key not in own and (known is None or found.rank < known.rank):
                 best[found.key] = found
@@ -155,22 +165,22 @@ class _Query:
         same = issubclass(own, searched) or issubclass(searched, own)
         return frozenset((row.pk,)) if same else frozenset()
 
-    def search(
-        self, collection: BaseCollection, *, limit: int, min_similarity: float | None
-    ) -> list[Match]:
+    def search(self, collection: BaseCollection, asked: Mapping[str, Any]) -> list[Match]:
+        """Return what the collection finds.
+
+        Args:
+            collection: where to search.
+            asked: further arguments of its searches.
+        """
         image_id = self._id_in(collection)
         if image_id is not None:
             try:
-                return collection.search_images_by_id(
-                    image_id, limit=limit, min_similarity=min_similarity
-                )["results"]
+                return collection.search_images_by_id(image_id, **asked)["results"]
             except NotFoundError:
                 pass  # not indexed yet, or never to be
         if self._bytes is None:
             self._bytes = _bytes_of(self._file)
-        return collection.search_images(self._bytes, limit=limit, min_similarity=min_similarity)[
-            "results"
-        ]
+        return collection.search_images(self._bytes, **asked)["results"]
 
     def _id_in(self, collection: BaseCollection) -> str | None:
         row, field = self._instance, self._field
@@ -204,6 +214,19 @@ def _bytes_of(what: Any) -> bytes:
 def _alone_in_its_collection(fields: tuple[IndexedField, ...]) -> bool:
     aliases = {field.collection for field in fields}
     return sum(field.collection in aliases for field in all_indexed_fields()) == 1
+
+
+def _ids_passing(
+    queryset: VisualSnoopQuerySet[Any], fields: tuple[IndexedField, ...], alias: str
+) -> set[str]:
+    """Return the image ids in a collection of the rows that pass the filters so far."""
+    keys = list(queryset.order_by().values_list("pk", flat=True))
+    return {
+        field.image_id(field.key_text(key), queryset.db)
+        for field in fields
+        if field.collection == alias
+        for key in keys
+    }
 
 
 def _rows_found(

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.engine.placement import Placement
 
+#: What a search may ask for: copies of a picture, or what looks most like it.
+COPIES, SIMILAR = KINDS = ("copies", "similar")
+
 #: How many images a page of the listing has when the caller does not say, and at most.
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
@@ -46,6 +49,13 @@ def page_size(count: int | None) -> int:
     if count < 1:
         raise ValueError(f"count must be at least 1, not {count!r}.")
     return min(count, MAX_PAGE_SIZE)
+
+
+def check_kind(kind: str) -> str:
+    """Return a kind of search that there is; ``ValueError`` for any other."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be {' or '.join(map(repr, KINDS))}, not {kind!r}.")
+    return kind
 
 
 def refused_setting(alias: str, error: Exception) -> CheckMessage:
@@ -99,6 +109,9 @@ class BaseCollection(ABC):
     supports_similarity: ClassVar[bool] = False
     #: A search can be restricted to given ids (``allowed``) by the collection itself.
     supports_allowed: ClassVar[bool] = False
+    #: The kinds of search that it offers, of ``KINDS``. One that only finds copies is never
+    #: called with ``kind``.
+    kinds: ClassVar[tuple[str, ...]] = (COPIES,)
     #: How many images ``add_images`` takes well at a time.
     bulk_size: ClassVar[int] = 1
     #: The largest file that is sent to it, in bytes.
@@ -124,6 +137,20 @@ class BaseCollection(ABC):
             params: the setting's value for that alias, defaults filled in, without ``BACKEND``.
         """
         return []
+
+    def check_kind(self, kind: str) -> str:
+        """Return a kind of search that this collection offers.
+
+        Raises:
+            UnsupportedSearch: it does not offer this one.
+            ValueError: there is no such kind.
+        """
+        if check_kind(kind) not in self.kinds:
+            raise UnsupportedSearch(
+                f"The collection {self.alias!r} cannot search with kind={kind!r}; it offers "
+                f"{' and '.join(map(repr, self.kinds))}."
+            )
+        return kind
 
     @abstractmethod
     def add_image(
@@ -197,6 +224,7 @@ class BaseCollection(ABC):
         limit: int | None = None,
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
+        kind: str = COPIES,
     ) -> SearchResults:
         """Find images that look like ``image``, closest first.
 
@@ -206,10 +234,13 @@ class BaseCollection(ABC):
             min_similarity: 0…1; only matches at least this similar. ``None`` is the
                 backend's own threshold.
             allowed: search among these ids only (``supports_allowed``).
+            kind: ``"copies"`` of the picture, edited, or ``"similar"``: all images, ordered by
+                how much they look like it, without a threshold of the backend's own (``kinds``).
 
         Raises:
             ImageRefusedError: the bytes are no picture.
             UnsupportedSearch: an argument that this backend cannot honour.
+            ValueError: there is no such kind.
         """
 
     @abstractmethod
@@ -220,6 +251,7 @@ class BaseCollection(ABC):
         limit: int | None = None,
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
+        kind: str = COPIES,
     ) -> SearchResults:
         """Find images that look like the one stored under ``image_id``, without that one.
 
@@ -270,9 +302,10 @@ class BaseCollection(ABC):
         raise UnsupportedSearch("This collection does not tell where one picture lies in another.")
 
     def iter_outdated(self) -> Iterator[str]:
-        """Yield the ids of images that no search finds until they are added again.
+        """Yield the ids of images that some search does not find until they are added again.
 
-        Such are those that an older version of the backend described. The sweeper adds them
-        again; each of its runs asks, so this must cost little when there are none.
+        Such are those that an older version of the backend described, or another model than
+        the settings name now. The sweeper adds them again; each of its runs asks, so this must
+        cost little when there are none.
         """
         return iter(())

@@ -17,7 +17,13 @@ from django_visualsnoop.client.transport import (
     is_plain_http,
     longest_call,
 )
-from django_visualsnoop.collections.base import BaseCollection, narrow, page_size, refused_setting
+from django_visualsnoop.collections.base import (
+    COPIES,
+    BaseCollection,
+    narrow,
+    page_size,
+    refused_setting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -50,7 +56,8 @@ class HTTPCollection(BaseCollection):
 
     ``min_similarity`` can be given if the service puts ``"similarity"`` into its
     matches, which API v1 leaves open. ``limit`` and ``allowed`` choose among
-    the matches that the service sends, which may be capped.
+    the matches that the service sends, which may be capped. API v1 only knows
+    copies, so ``kind="similar"`` is refused.
 
     Raises:
         ImproperlyConfigured: a setting is missing or unknown.
@@ -127,7 +134,9 @@ class HTTPCollection(BaseCollection):
         limit: int | None = None,
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
+        kind: str = COPIES,
     ) -> SearchResults:
+        self.check_kind(kind)
         result = self._client.search_images(_content(image))
         self._success(result, "results", image_sent=True)
         result["results"] = narrow(result["results"], limit, min_similarity, allowed)
@@ -140,7 +149,9 @@ class HTTPCollection(BaseCollection):
         limit: int | None = None,
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
+        kind: str = COPIES,
     ) -> SearchResults:
+        self.check_kind(kind)
         result = self._success(self._client.search_images_by_id(image_id), "results")
         result["results"] = narrow(result["results"], limit, min_similarity, allowed)
         return cast("SearchResults", result)

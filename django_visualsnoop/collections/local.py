@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uuid import uuid4
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.utils.module_loading import import_string
 
 from django_visualsnoop.client.exceptions import (
     ConflictError,
@@ -20,7 +22,14 @@ from django_visualsnoop.client.exceptions import (
 )
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.sources import read_image
-from django_visualsnoop.collections.base import BaseCollection, Pair, page_size, refused_setting
+from django_visualsnoop.collections.base import (
+    COPIES,
+    KINDS,
+    BaseCollection,
+    Pair,
+    page_size,
+    refused_setting,
+)
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.exceptions import MissingExtra
 
@@ -30,11 +39,14 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.engine.looks import LooksDescriptor
     from django_visualsnoop.engine.placement import Placement
     from django_visualsnoop.engine.store import NewImage, Stored
 
 #: How many matches a search returns at most when the caller does not say.
 DEFAULT_LIMIT = 100
+#: Allowed for one picture, which a large model sees on one core.
+_LOOKING_SECONDS = 5.0
 #: The id of a collection to which nothing was ever added.
 NO_COLLECTION_ID = "0" * 8
 
@@ -57,16 +69,21 @@ class LocalCollection(BaseCollection):
             * ``max_pixels``: pictures with more are refused; a baseline JPEG may
               have four times as many;
             * ``cache``: the path of a folder for snapshots of the index, which
-              processes share; none if not given.
+              processes share; none if not given;
+            * ``looks``: what describes how images look, for ``kind="similar"``: an
+              ``OnnxDescriptor``, or the dotted path of one; the engine's own
+              vectors if not given.
 
     Raises:
-        MissingExtra: Pillow, numpy or OpenCV is not installed.
+        MissingExtra: Pillow, numpy or OpenCV is not installed, or onnxruntime is
+            not, and a model is given.
         ImproperlyConfigured: the engine is not in ``INSTALLED_APPS``, or an option
             is unknown or impossible.
     """
 
     supports_similarity: ClassVar[bool] = True
     supports_allowed: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = KINDS
     bulk_size: ClassVar[int] = 32
     #: 32 of the largest pictures allowed, at some seven seconds each, and the database's time.
     longest_call = 240.0
@@ -84,6 +101,11 @@ class LocalCollection(BaseCollection):
 
         options = dict(params.get("OPTIONS") or {})
         _check_options(alias, options)
+        if options.get("looks") is not None:
+            options["looks"] = _looks(alias, options["looks"])
+            if _lacks_runtime(options["looks"]):
+                raise MissingExtra("The model of looks", "onnx")
+            self.longest_call += self.bulk_size * _LOOKING_SECONDS
         name = str(params.get("NAME") or alias)
         self._gallery = Gallery(options.pop("database", "default"), name, **options)
 
@@ -113,6 +135,8 @@ class LocalCollection(BaseCollection):
             _check_options(alias, options)
         except ImproperlyConfigured as error:
             return [*found, refused_setting(alias, error)]
+        if options.get("looks") is not None and _has_extra():
+            found += _check_looks(alias, options["looks"])
         database = options.get("database", DEFAULT_DB_ALIAS)
         if database not in connections:
             known = ", ".join(repr(name) for name in connections)
@@ -204,9 +228,12 @@ class LocalCollection(BaseCollection):
         limit: int | None = None,
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
+        kind: str = COPIES,
     ) -> SearchResults:
+        copies = self.check_kind(kind) == COPIES
+        search = self._gallery.search if copies else self._gallery.similar
         try:
-            found = self._gallery.search(
+            found = search(
                 read_image(image),
                 limit=DEFAULT_LIMIT if limit is None else limit,
                 min_similarity=min_similarity,
@@ -223,9 +250,12 @@ class LocalCollection(BaseCollection):
         limit: int | None = None,
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
+        kind: str = COPIES,
     ) -> SearchResults:
+        copies = self.check_kind(kind) == COPIES
+        search = self._gallery.search_by_id if copies else self._gallery.similar_by_id
         try:
-            found = self._gallery.search_by_id(
+            found = search(
                 check_image_id(image_id),
                 limit=DEFAULT_LIMIT if limit is None else limit,
                 min_similarity=min_similarity,
@@ -271,15 +301,69 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
         elif name == "min_similarity":
             right = isinstance(value, (int, float)) and 0 <= value <= 1
             expected = "a number from 0 to 1"
+        elif name == "looks":
+            right = value is None or isinstance(value, str) or _describes(value)
+            expected = "an OnnxDescriptor, or the dotted path of one"
         elif name in ("max_bytes", "max_pixels"):
             right, expected = isinstance(value, int) and value > 0, "a positive whole number"
         else:
             raise ImproperlyConfigured(
                 f"{where} has the unknown option {name!r}; "
-                "there are cache, database, max_bytes, max_pixels and min_similarity."
+                "there are cache, database, looks, max_bytes, max_pixels and min_similarity."
             )
         if not right:
             raise ImproperlyConfigured(f'{where}["{name}"] is {value!r}; write {expected}.')
+
+
+def _describes(looks: object) -> bool:
+    return callable(getattr(looks, "describe", None)) and not isinstance(looks, type)
+
+
+def _looks(alias: str, value: LooksDescriptor | str) -> LooksDescriptor:
+    """Return what the option ``looks`` names."""
+    if not isinstance(value, str):
+        return value
+    where = f'VISUALSNOOP["{alias}"]["OPTIONS"]["looks"]'
+    try:
+        looks = import_string(value)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"{where} is {value!r}: {error}.") from error
+    if not _describes(looks):
+        raise ImproperlyConfigured(f"{where} is {value!r}, which is no OnnxDescriptor.")
+    return cast("LooksDescriptor", looks)
+
+
+def _lacks_runtime(looks: LooksDescriptor) -> bool:
+    from django_visualsnoop.engine.onnx import OnnxDescriptor  # needs the extra
+
+    return isinstance(looks, OnnxDescriptor) and not importlib.util.find_spec("onnxruntime")
+
+
+def _check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]:
+    from django_visualsnoop.engine.onnx import OnnxDescriptor  # needs the extra
+
+    try:
+        looks = _looks(alias, value)
+    except ImproperlyConfigured as error:
+        return [refused_setting(alias, error)]
+    if _lacks_runtime(looks):
+        return [
+            Error(
+                f"VISUALSNOOP[{alias!r}] describes looks by a model, which needs onnxruntime.",
+                hint='Type: python -m pip install "django-visualsnoop[onnx]"',
+                id="visualsnoop.E012",
+            )
+        ]
+    if isinstance(looks, OnnxDescriptor) and not os.access(looks.path, os.R_OK):
+        return [
+            Error(
+                f"VISUALSNOOP[{alias!r}] describes looks by the model {looks.path}, which cannot "
+                "be read.",
+                hint="Put the ONNX file there, let this user read it, or correct the path.",
+                id="visualsnoop.E017",
+            )
+        ]
+    return []
 
 
 def _refused(error: DecodeError) -> ImageRefusedError:

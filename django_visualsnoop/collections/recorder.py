@@ -14,7 +14,7 @@ from uuid import uuid4
 from django_visualsnoop.client.exceptions import ConflictError, ImageRefusedError, NotFoundError
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.sources import read_image
-from django_visualsnoop.collections.base import BaseCollection, narrow, page_size
+from django_visualsnoop.collections.base import COPIES, KINDS, BaseCollection, narrow, page_size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -80,13 +80,14 @@ class RecorderCollection(BaseCollection):
         assert collections["default"].calls[-1].method == "add_image"
 
     Identical bytes match with rank 0 and similarity 1.0, all else does not
-    match. Nothing is decoded: any bytes but none at all are an image. All
-    objects of one alias share one state, whichever thread made them;
-    ``clear()`` empties it.
+    match, whichever kind of search is asked for. Nothing is decoded: any bytes
+    but none at all are an image. All objects of one alias share one state,
+    whichever thread made them; ``clear()`` empties it.
     """
 
     supports_similarity: ClassVar[bool] = True
     supports_allowed: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = KINDS
     bulk_size: ClassVar[int] = 100
     longest_call = 1.0
 
@@ -187,9 +188,11 @@ class RecorderCollection(BaseCollection):
         limit: int | None = None,
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
+        kind: str = COPIES,
     ) -> SearchResults:
+        self.check_kind(kind)
         content = read_image(image)
-        arguments = {"limit": limit, "min_similarity": min_similarity, "allowed": allowed}
+        arguments = _asked(limit, min_similarity, allowed, kind)
         with _lock:
             self._called(Call("search_images", None, content, arguments))
             _refuse_empty(content)
@@ -208,8 +211,10 @@ class RecorderCollection(BaseCollection):
         limit: int | None = None,
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
+        kind: str = COPIES,
     ) -> SearchResults:
-        arguments = {"limit": limit, "min_similarity": min_similarity, "allowed": allowed}
+        self.check_kind(kind)
+        arguments = _asked(limit, min_similarity, allowed, kind)
         with _lock:
             state = self._called(Call("search_images_by_id", image_id, arguments=arguments))
             found = self._result(image_id, "OK", 200)
@@ -251,6 +256,12 @@ class RecorderCollection(BaseCollection):
             for image_id, image in self._state.images.items()
             if image.content == content
         ]
+
+
+def _asked(
+    limit: int | None, min_similarity: float | None, allowed: Collection[str] | None, kind: str
+) -> dict[str, Any]:
+    return {"limit": limit, "min_similarity": min_similarity, "allowed": allowed, "kind": kind}
 
 
 def _refuse_empty(content: bytes) -> None:

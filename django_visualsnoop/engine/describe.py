@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, VERSION, Descriptor, unit
+from django_visualsnoop.engine.descriptor import DIMENSIONS, VERSION, Descriptor, quantised, unit
 from django_visualsnoop.engine.inner import insides
 from django_visualsnoop.engine.learned import learned, turning
 from django_visualsnoop.engine.local_features import local_features, mirrored, mirrored_words
@@ -98,8 +98,7 @@ def vector_of(pixels: Pixels) -> Vector:
     values *= np.sqrt(np.float32(detail)) / max(float(np.linalg.norm(values)), 1e-6)
     code = np.sqrt(np.float32(1 - detail)) * _colour_code(mean)
     vector = np.concatenate([values, code])
-    quantised: Vector = np.rint(vector * (127.0 / np.abs(vector).max())).astype(np.int8)
-    return quantised
+    return quantised(vector)
 
 
 def turns(vectors: NDArray[np.int8]) -> NDArray[np.int8]:

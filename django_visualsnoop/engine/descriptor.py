@@ -96,3 +96,11 @@ def unit(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
     lengths = np.sqrt(np.square(floats).sum(axis=-1, keepdims=True))
     floats /= np.maximum(lengths, np.float32(1e-6))
     return floats
+
+
+def quantised(vector: NDArray[np.floating]) -> NDArray[np.int8]:
+    """Return a vector as signed bytes, to be compared by cosine; one of zeros as it is."""
+    largest = np.abs(vector).max()
+    scaled = np.rint(vector * (127.0 / largest)) if largest > 0 else np.zeros(vector.shape)
+    values: NDArray[np.int8] = scaled.astype(np.int8)
+    return values

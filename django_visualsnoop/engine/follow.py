@@ -13,23 +13,31 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from django_visualsnoop.engine import cache, describe
 from django_visualsnoop.engine.descriptor import Descriptor
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.closest import closest
 from django_visualsnoop.engine.index.ids import wanted_ids
+from django_visualsnoop.engine.index.layers import asked_of
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.publish import in_transaction, publish
+from django_visualsnoop.engine.sources import Index
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
+    from django_visualsnoop.engine.index.closest import Close
+    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
     from django_visualsnoop.engine.index.merge import Part
+    from django_visualsnoop.engine.sources import Source
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -52,28 +60,24 @@ class _Row(NamedTuple):
     image_id: str
     seq: int | None
     deleted: int | None
-    version: int
-    vector: bytes
-
-
-def _index() -> DescriptorIndex:
-    return DescriptorIndex(describe.steady_first())
+    #: What the index takes; ``None`` if that cannot be compared.
+    content: bytes | None
 
 
 @dataclass(slots=True)
-class _Images:
-    """An index of descriptors, and the ids that are there without one that can be compared."""
+class _Images(Generic[Index]):
+    """An index, and the ids that are there without a vector that can be compared."""
 
-    index: DescriptorIndex = field(default_factory=_index)
+    index: Index
     outdated: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
 
     def take(self, row: _Row) -> None:
         for without_vector in (self.outdated, self.broken):
             without_vector.discard(row.image_id)
-        if row.deleted is None and row.version == describe.VERSION:
+        if row.deleted is None and row.content is not None:
             try:
-                self.index.put(row.image_id, row.vector)
+                self.index.put(row.image_id, row.content)
             except ValueError:
                 self.broken.add(row.image_id)
             else:
@@ -83,23 +87,24 @@ class _Images:
         self.index.discard(row.image_id)
 
 
-class _Memory:
+class _Memory(Generic[Index]):
     """One collection in this process. ``seen`` is the number up to which it has read."""
 
-    def __init__(self, collection_id: str) -> None:
+    def __init__(self, collection_id: str, source: Source[Index]) -> None:
         self.collection_id = collection_id
+        self.source = source
         self.lock = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
-        self.images = _Images()
+        self.images = _Images(self.source.index())
         self.seen = 0
         #: Rows read since the snapshot.
         self.unsaved = 0
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class View(Generic[Index]):
     """What one search looks at.
 
     Args:
@@ -114,12 +119,37 @@ class View:
 
     database: str
     collection_id: str
-    memory: _Images
-    joined: _Images
+    memory: _Images[Index]
+    joined: _Images[Index]
     hidden: frozenset[str]
     image_time: int | None
 
-    def candidates(self, query: CandidateQuery) -> list[Candidate]:
+    def vector(self, image_id: str) -> NDArray[np.int8] | None:
+        """Return the vector of an image, if it has one that can be compared."""
+        images = self.joined if image_id in self.hidden else self.memory
+        return images.index.vector(image_id)
+
+    def closest(
+        self,
+        probe: NDArray[np.int8],
+        limit: int,
+        allowed: Several[str] | None = None,
+        without: Several[str] = (),
+    ) -> list[Close]:
+        """Return the images whose vectors are closest to one; see ``closest.closest``.
+
+        Args:
+            probe: as long as the vectors.
+            limit: at most so many.
+            allowed: search among these ids only, if given.
+            without: leave out these ids.
+        """
+        hidden = self.hidden.union(without)
+        parts = asked_of(self.memory.index.visible(), allowed, hidden)
+        parts += asked_of(self.joined.index.visible(), allowed, without)
+        return closest(parts, probe, limit)
+
+    def candidates(self: View[DescriptorIndex], query: CandidateQuery) -> list[Candidate]:
         """Return the best of each stage, closest by cosine first."""
         found = self.memory.index.candidates(
             replace(query, without=self.hidden.union(query.without)) if self.hidden else query
@@ -129,7 +159,7 @@ class View:
             found.sort(key=lambda one: (-one.cosine, one.image_id))
         return found
 
-    def parts(self) -> list[Part]:
+    def parts(self: View[DescriptorIndex]) -> list[Part]:
         """Return the index of all images."""
         parts = self.memory.index.parts()
         if not self.hidden:
@@ -161,7 +191,8 @@ class View:
         return found
 
 
-_memories: dict[tuple[str, str], _Memory] = {}
+#: By database, key of the collection and, but for descriptors, name of the source.
+_memories: dict[tuple[str, ...], _Memory[Any]] = {}
 _memories_lock = threading.Lock()
 
 
@@ -181,8 +212,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def look(
-    database: str, key: str, image_id: str | None = None, cache_folder: str | None = None
-) -> View | None:
+    database: str,
+    key: str,
+    source: Source[Index],
+    image_id: str | None = None,
+    cache_folder: str | None = None,
+) -> View[Index] | None:
     """Return the collection as it is now; ``None`` as long as nothing was written.
 
     Costs one query when nothing is new, two otherwise, whatever the number of rows.
@@ -190,19 +225,21 @@ def look(
     Args:
         database: alias in ``DATABASES``.
         key: ``key_of`` the collection's name.
+        source: the vectors to look at; others are neither read nor held.
         image_id: an image whose time is wanted, too.
-        cache_folder: for snapshots; see ``cache``.
+        cache_folder: for snapshots of descriptors; see ``cache``.
     """
+    place = (database, key, source.name) if source.name else (database, key)
     with _memories_lock:
-        known = _memories.get((database, key))
+        known = _memories.get(place)
     seen_before = known.seen if known else 0
     state = _read_state(database, key, image_id)
     if state is None:
         return None
-    memory = _memory(database, key, state.collection_id)
+    memory = _memory(place, state.collection_id, source)
     if memory is not known:
         seen_before = 0
-    joined = _Images()
+    joined = _Images(source.index())
     hidden: frozenset[str] = frozenset()
     with memory.lock:
         inside = in_transaction(database)
@@ -232,7 +269,7 @@ def look(
     return View(database, state.collection_id, images, joined, hidden, state.image_time)
 
 
-def _save_now_and_then(path: Path, database: str, state: _State, memory: _Memory) -> None:
+def _save_now_and_then(path: Path, database: str, state: _State, memory: _Memory[Any]) -> None:
     images = memory.images
     # Those that no search finds are counted by each process that has read their rows.
     if images.outdated or images.broken:
@@ -266,16 +303,21 @@ def _read_state(database: str, key: str, image_id: str | None) -> _State | None:
     return _State(*found, *([] if image_id else [None])) if found else None
 
 
-def _memory(database: str, key: str, collection_id: str) -> _Memory:
+def _memory(place: tuple[str, ...], collection_id: str, source: Source[Index]) -> _Memory[Index]:
     with _memories_lock:
-        memory = _memories.get((database, key))
+        memory = _memories.get(place)
         if memory is None or memory.collection_id != collection_id:
-            memory = _memories[database, key] = _Memory(collection_id)
+            memory = _memories[place] = _Memory(collection_id, source)
         return memory
 
 
 def _read_rows(
-    database: str, state: _State, memory: _Memory, joined: _Images, *, remember: bool
+    database: str,
+    state: _State,
+    memory: _Memory[Index],
+    joined: _Images[Index],
+    *,
+    remember: bool,
 ) -> frozenset[str]:
     """Read what is new into the memory, or, what is not for it, into ``joined``."""
     new = Q(seq__isnull=True) | Q(seq__gt=memory.seen)
@@ -285,9 +327,9 @@ def _read_rows(
     hidden: set[str] = set()
     seen = state.seq
     unusable = len(memory.images.outdated) + len(memory.images.broken)
-    values = rows.values_list("image_id", "seq", "deleted", "version", "vector")
-    for image_id, seq, deleted, version, vector in values.iterator(chunk_size=_FETCH):
-        row = _Row(image_id, seq, deleted, version, bytes(vector))
+    found = rows.values_list("image_id", "seq", "deleted", *memory.source.columns)
+    for image_id, seq, deleted, *values in found.iterator(chunk_size=_FETCH):
+        row = _Row(image_id, seq, deleted, memory.source.content(*values))
         if seq is None or not remember:
             joined.take(row)
             hidden.add(image_id)
@@ -297,18 +339,11 @@ def _read_rows(
             seen = max(seen, seq)
     if remember:
         memory.seen = max(seen, memory.seen)
-        _warn_of_unusable(state.collection_id, memory.images, unusable)
+        _warn_of_unusable(memory, unusable)
     return frozenset(hidden)
 
 
-def _warn_of_unusable(collection_id: str, images: _Images, before: int) -> None:
-    if len(images.outdated) + len(images.broken) <= before:
-        return
-    logger.warning(
-        "Collection %s holds %d images of another version of the descriptor and %d broken ones; "
-        "no search finds them until they are added again. The sweeper does so with those of an "
-        "older version; for all at once, type: python manage.py visualsnoop_reindex",
-        collection_id,
-        len(images.outdated),
-        len(images.broken),
-    )
+def _warn_of_unusable(memory: _Memory[Any], before: int) -> None:
+    outdated, broken = len(memory.images.outdated), len(memory.images.broken)
+    if outdated + broken > before:
+        logger.warning(memory.source.unusable, memory.collection_id, outdated, broken)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django_visualsnoop.engine import calibration, describe, follow, placement
+from django_visualsnoop.engine import calibration, describe, follow, looks, placement
 from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.search import pairs, search
+from django_visualsnoop.engine.sources import Descriptors, Looks
 from django_visualsnoop.engine.store import NewImage, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from django_visualsnoop.engine.decode import Picture
     from django_visualsnoop.engine.follow import View
+    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.looks import LooksDescriptor
 
 
 class Hit(NamedTuple):
@@ -55,6 +62,8 @@ class Gallery:
         min_similarity: 0 to 1, the threshold where a search names none.
         max_bytes, max_pixels: see ``decode``.
         cache: folder for snapshots of the index; see ``cache``. None if not given.
+        looks: describes each image a second time, for what is similar; the engine's own
+            vectors serve for that, too, if ``None``.
     """
 
     def __init__(
@@ -66,12 +75,14 @@ class Gallery:
         max_bytes: int = DEFAULT_MAX_BYTES,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         cache: str | None = None,
+        looks: LooksDescriptor | None = None,
     ) -> None:
         self.store = Store(database, name)
         self._min_similarity = min_similarity
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._cache = cache
+        self._looks = looks
 
     def described(self, content: bytes, image_id: str) -> NewImage:
         """Return what is to be stored of an image file; touches no database.
@@ -80,13 +91,22 @@ class Gallery:
             DecodeError: the bytes are no picture.
         """
         picture = self._decoded(content)
-        return NewImage(
+        digest = sha256(content).hexdigest()
+        new = NewImage(
             image_id,
             describe.describe(picture.pixels).to_bytes(),
             describe.VERSION,
-            sha256(content).hexdigest(),
+            digest,
             picture.width,
             picture.height,
+        )
+        if self._looks is None:
+            return new
+        return replace(
+            new,
+            looks=self._looks.describe(picture.pixels).tobytes(),
+            looks_of=self._looks.identity,
+            looks_digest=digest,
         )
 
     def _decoded(self, content: bytes) -> Picture:
@@ -142,6 +162,55 @@ class Gallery:
         hits = self._hits(view, probes, limit, min_similarity, allowed, without=image_id)
         return Hits(view.collection_id, hits, view.image_time)
 
+    def similar(
+        self,
+        content: bytes,
+        *,
+        limit: int,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> Hits:
+        """Return the images whose looks are closest to those of an image file, closest first.
+
+        Args:
+            content: the file.
+            limit: at most this many.
+            min_similarity: 0 to 1, a cosine; any will do if ``None``.
+            allowed: search among these ids only.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
+        probe = looks.vector_of(self._decoded(content).pixels, self._looks)
+        view = self._look_at_looks()
+        if view is None:
+            return Hits(None, [])
+        return Hits(view.collection_id, _similar(view, probe, limit, min_similarity, allowed))
+
+    def similar_by_id(
+        self,
+        image_id: str,
+        *,
+        limit: int,
+        min_similarity: float | None = None,
+        allowed: Collection[str] | None = None,
+    ) -> Hits:
+        """Return the images that look most like a stored one, without that one; see ``similar``.
+
+        Raises:
+            ImageMissing: there is none, or its looks are not known.
+        """
+        view = self._look_at_looks(image_id)
+        if view is None or view.image_time is None:
+            raise ImageMissing(f"The collection holds no image {image_id!r}.")
+        probe = view.vector(image_id)
+        if probe is None:
+            raise ImageMissing(
+                f"The image {image_id!r} was described by another model or version: add it again."
+            )
+        hits = _similar(view, probe, limit, min_similarity, allowed, without=image_id)
+        return Hits(view.collection_id, hits, view.image_time)
+
     def pairs(
         self,
         min_similarity: float | None = None,
@@ -187,20 +256,30 @@ class Gallery:
         return {other_id: where for other_id, where in found.items() if where is not None}
 
     def outdated(self) -> Iterator[str]:
-        """Yield the ids of images that an older version described.
+        """Yield the ids of images that an older version described, or not the model of looks.
 
-        Not those of a newer one: while an upgrade is under way, old processes must not undo
+        Not those of a newer version: while an upgrade is under way, old processes must not undo
         what new ones do.
         """
         for version in range(1, describe.VERSION):
             yield from self.store.of_version(version)
+        if self._looks is not None:
+            yield from self.store.of_other_looks(self._looks.identity, describe.VERSION)
 
-    def _look(self, image_id: str | None = None) -> View | None:
-        return follow.look(self.store.database, self.store.key, image_id, self._cache)
+    def _look(self, image_id: str | None = None) -> View[DescriptorIndex] | None:
+        return follow.look(
+            self.store.database, self.store.key, Descriptors(), image_id, self._cache
+        )
+
+    def _look_at_looks(self, image_id: str | None = None) -> View[Any] | None:
+        if self._looks is None:
+            return self._look(image_id)
+        source = Looks(self._looks.identity)
+        return follow.look(self.store.database, self.store.key, source, image_id)
 
     def _hits(
         self,
-        view: View,
+        view: View[DescriptorIndex],
         probes: describe.Probes,
         limit: int,
         min_similarity: float | None,
@@ -224,3 +303,18 @@ class Gallery:
         return calibration.score_at(
             self._min_similarity if min_similarity is None else min_similarity
         )
+
+
+def _similar(
+    view: View[Any],
+    probe: NDArray[np.int8],
+    limit: int,
+    min_similarity: float | None,
+    allowed: Collection[str] | None,
+    without: str | None = None,
+) -> list[Hit]:
+    found = view.closest(probe, limit, allowed, () if without is None else (without,))
+    hits = [
+        Hit(image_id, looks.rank(cosine), looks.similarity(cosine)) for image_id, cosine in found
+    ]
+    return [hit for hit in hits if min_similarity is None or hit.similarity >= min_similarity]

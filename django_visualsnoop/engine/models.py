@@ -57,6 +57,12 @@ class IndexedImage(models.Model):
     digest = models.CharField(max_length=64)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
+    #: How it looks to the model of the setting's option ``looks``, if there is one.
+    looks = models.BinaryField(null=True, default=None)
+    #: Identity of that model; empty without.
+    looks_of = models.CharField(max_length=16, default="", db_default="")
+    #: SHA-256 of the file that looks so. Processes that know no looks replace the file alone.
+    looks_digest = models.CharField(max_length=64, default="", db_default="")
     #: The number of this state of the row; none until the publish step has seen it committed.
     seq = models.BigIntegerField(null=True, default=None, editable=False)
 
@@ -72,6 +78,7 @@ class IndexedImage(models.Model):
                 fields=["collection", "-image_time", "-id"], name="visualsnoop_engine_list"
             ),
             models.Index(fields=["collection", "version", "id"], name="visualsnoop_engine_version"),
+            models.Index(fields=["collection", "looks_of", "id"], name="visualsnoop_engine_looks"),
         ]
 
     def __str__(self) -> str:

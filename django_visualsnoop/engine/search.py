@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.descriptor import Descriptor
     from django_visualsnoop.engine.follow import View
     from django_visualsnoop.engine.index.candidates import Candidate
+    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
 
 #: So many of the closest vectors are compared whatever their distance, and as many pictures
 #: with the most votes …
@@ -56,7 +57,7 @@ class FoundPair(NamedTuple):
 
 
 def search(
-    view: View,
+    view: View[DescriptorIndex],
     probes: Probes,
     *,
     min_score: float,
@@ -80,7 +81,7 @@ def search(
 
 
 def _candidates(
-    view: View,
+    view: View[DescriptorIndex],
     probes: Probes,
     limit: int,
     allowed: frozenset[str] | None,
@@ -114,7 +115,7 @@ def worth_comparing(found: Iterable[Candidate]) -> list[str]:
 
 
 def pairs(
-    view: View,
+    view: View[DescriptorIndex],
     min_score: float,
     touching: Collection[str] | None = None,
     progress: Callable[[float], object] | None = None,
@@ -163,14 +164,18 @@ def _batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
         yield some
 
 
-def _all(view: View, progress: Callable[[float], object] | None) -> Iterator[tuple[str, str]]:
+def _all(
+    view: View[DescriptorIndex], progress: Callable[[float], object] | None
+) -> Iterator[tuple[str, str]]:
     mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
     for one in candidate_pairs(view.parts(), mirror=mirror, progress=progress):
         yield _ordered(one.first_id, one.second_id)
 
 
 def _touching(
-    view: View, touching: Collection[str], progress: Callable[[float], object] | None
+    view: View[DescriptorIndex],
+    touching: Collection[str],
+    progress: Callable[[float], object] | None,
 ) -> Iterator[tuple[str, str]]:
     done: set[tuple[str, str]] = set()
     for number, some in enumerate(_batches(dict.fromkeys(touching))):

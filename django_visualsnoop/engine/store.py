@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import IntegrityError, connections, transaction
+from django.db.models import F
 
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
@@ -29,6 +30,9 @@ class NewImage:
     digest: str
     width: int
     height: int
+    looks: bytes | None = None
+    looks_of: str = ""
+    looks_digest: str = ""
 
 
 class Stored(NamedTuple):
@@ -56,7 +60,10 @@ class Page(NamedTuple):
 
 #: Rows read at a time.
 _PAGE = 1000
-_CONTENT = ["vector", "version", "digest", "width", "height"]
+_LOOKS = {"looks": None, "looks_of": "", "looks_digest": ""}
+_CONTENT = ["vector", "version", "digest", "width", "height", *_LOOKS]
+#: For so long processes may run that know no looks, beside those that do.
+_ROLLOUT_SECONDS = 24 * 3600
 _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
 
 
@@ -194,7 +201,7 @@ class Store:
         """
         pk, stored = self._live(image_id)
         row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
-        if not row.update(deleted=microseconds(), seq=None, vector=b"", digest=""):
+        if not row.update(deleted=microseconds(), seq=None, vector=b"", digest="", **_LOOKS):
             raise _missing(image_id)
         publish_on_commit(self.database, stored.collection_id)
         return stored
@@ -221,11 +228,23 @@ class Store:
 
     def of_version(self, version: int) -> Iterator[str]:
         """Yield the ids of the images whose vector is of this version; one query a page."""
-        after = 0
-        images = self._images.filter(version=version, deleted__isnull=True).order_by("pk")
-        while page := list(images.filter(pk__gt=after).values_list("pk", "image_id")[:_PAGE]):
-            yield from (image_id for _, image_id in page)
-            after = page[-1][0]
+        return _ids(self._images.filter(version=version, deleted__isnull=True))
+
+    def of_other_looks(self, looks_of: str, version: int) -> Iterator[str]:
+        """Yield the ids of the images of a version that this model has not described.
+
+        Costs one query for each model there is, one more, and one a page.
+        """
+        images = self._images.filter(version=version, deleted__isnull=True)
+        others = self._images.order_by("looks_of").values_list("looks_of", flat=True)
+        other = others.first()
+        while other is not None:
+            if other != looks_of:
+                yield from _ids(images.filter(looks_of=other))
+            other = others.filter(looks_of__gt=other).first()
+        written_lately = microseconds() - _ROLLOUT_SECONDS * 1_000_000
+        replaced = images.filter(image_time__gt=written_lately, looks_of=looks_of)
+        yield from _ids(replaced.exclude(looks_digest=F("digest")))
 
     def page(self, start: str | None, size: int) -> Page:
         """Return images, newest first.
@@ -258,6 +277,14 @@ class Store:
             [Stored(collection_id, *row) for row in found[:size]],
             found[size][0] if len(found) > size else None,
         )
+
+
+def _ids(images: QuerySet[IndexedImage]) -> Iterator[str]:
+    after = 0
+    ordered = images.order_by("pk")
+    while page := list(ordered.filter(pk__gt=after).values_list("pk", "image_id")[:_PAGE]):
+        yield from (image_id for _, image_id in page)
+        after = page[-1][0]
 
 
 def _row(image: NewImage, collection_id: str, image_time: int) -> IndexedImage:

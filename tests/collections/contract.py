@@ -366,6 +366,41 @@ class CollectionContract:
         with pytest.raises(NotFoundError):
             collection.placements("missing", ["a"])
 
+    def test_kinds_of_search(self, collection: BaseCollection) -> None:
+        for number in (1, 2, 3):
+            collection.add_image(image(number), str(number))
+        collection.add_image(image(1), "copy")
+        assert collection.kinds[0] == "copies"
+        found = collection.search_images(image(1), kind="copies")["results"]
+        assert {match["id"] for match in found if match["rank"] == 0} == {"1", "copy"}
+        with pytest.raises(ValueError, match="kind must be 'copies' or 'similar', not 'alike'"):
+            collection.search_images(image(1), kind="alike")
+        if "similar" not in collection.kinds:
+            refusal = "kind='similar'; it offers 'copies'"
+            with pytest.raises(UnsupportedSearch, match=refusal):
+                collection.search_images(image(1), kind="similar")
+            with pytest.raises(UnsupportedSearch, match=refusal):
+                collection.search_images_by_id("1", kind="similar")
+            return
+        found = collection.search_images(image(1), kind="similar")["results"]
+        assert {match["id"] for match in found[:2]} == {"1", "copy"}
+        assert [match["rank"] for match in found[:2]] == [0, 0]
+        assert found[0]["similarity"] == 1.0
+        ranks = [match["rank"] for match in found]
+        assert ranks == sorted(ranks)
+        assert all(type(rank) is int for rank in ranks)
+        by_id = collection.search_images_by_id("1", kind="similar")
+        assert by_id["image_id"] == "1"
+        assert by_id["results"][0]["id"] == "copy"
+        assert "1" not in [match["id"] for match in by_id["results"]]
+        limited = collection.search_images(image(1), kind="similar", limit=1, min_similarity=1.0)
+        assert len(limited["results"]) == 1
+        with pytest.raises(NotFoundError):
+            collection.search_images_by_id("missing", kind="similar")
+        if collection.supports_allowed:
+            some = collection.search_images(image(1), kind="similar", allowed={"copy", "other"})
+            assert [match["id"] for match in some["results"]] == ["copy"]
+
     def test_pairs(self, collection: BaseCollection) -> None:
         for image_id in "cab":
             collection.add_image(image(1), image_id)

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import transaction
@@ -42,7 +42,7 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     read: list[str] = []
     take = follow._Images.take
 
-    def spied(images: follow._Images, row: follow._Row) -> None:
+    def spied(images: follow._Images[Any], row: follow._Row) -> None:
         read.append(row.image_id)
         take(images, row)
 

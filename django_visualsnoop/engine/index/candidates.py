@@ -14,7 +14,7 @@ import numpy as np
 
 from django_visualsnoop.engine.index import inverted
 from django_visualsnoop.engine.index.codes import RESCORED, bits_of, cosines, nearest
-from django_visualsnoop.engine.index.ids import wanted_ids
+from django_visualsnoop.engine.index.layers import asked_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.index.inverted import Features
+    from django_visualsnoop.engine.index.layers import Visible
     from django_visualsnoop.engine.index.segment import Segment
 
 #: Among this share of a segment's images or fewer, all vectors are compared.
@@ -62,34 +63,8 @@ class Candidate(NamedTuple):
     view: int
 
 
-class Visible(NamedTuple):
-    """The images of a segment that one search may find."""
-
-    segment: Segment
-    #: n; ``None`` for all.
-    kept: NDArray[np.bool_] | None
-
-
-def asked_of(parts: Sequence[Visible], query: CandidateQuery) -> list[Visible]:
-    """Return the segments with what the query allows of them."""
-    if query.allowed is None and not query.without:
-        return list(parts)
-    allowed = None if query.allowed is None else wanted_ids(query.allowed)
-    without = wanted_ids(query.without)
-    asked = []
-    for segment, kept in parts:
-        if allowed is None:
-            mask = np.ones(segment.size, dtype=np.bool_)
-        else:
-            mask = np.zeros(segment.size, dtype=np.bool_)
-            mask[segment.ids.slots(allowed)] = True
-        mask[segment.ids.slots(without)] = False
-        asked.append(Visible(segment, mask if kept is None else mask & kept))
-    return asked
-
-
 def candidates(
-    parts: Sequence[Visible], query: CandidateQuery, order: NDArray[np.intp] | None = None
+    parts: Sequence[Visible[Segment]], query: CandidateQuery, order: NDArray[np.intp] | None = None
 ) -> list[Candidate]:
     """Return the best of each stage, closest by cosine first; equally close ones by id.
 
@@ -98,7 +73,7 @@ def candidates(
         query: see there.
         order: of the dimensions, with which the parts were built; see ``bits_of``.
     """
-    parts = asked_of(parts, query)
+    parts = asked_of(parts, query.allowed, query.without)
     close = [_closest(part, query, order) for part in parts]
     voted = _voted(parts, query)
     best_close = _best([np.max(scores, axis=1) for _, scores in close], query.limit)
@@ -145,7 +120,7 @@ def _scores(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.f
 
 
 def _closest(
-    part: Visible, query: CandidateQuery, order: NDArray[np.intp] | None
+    part: Visible[Segment], query: CandidateQuery, order: NDArray[np.intp] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the slots that are closest to some probe, and their cosines (slots x probes)."""
     segment, kept = part
@@ -161,7 +136,7 @@ def _closest(
 
 
 def _voted(
-    parts: Sequence[Visible], query: CandidateQuery
+    parts: Sequence[Visible[Segment]], query: CandidateQuery
 ) -> list[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
     """Return, for each segment, what ``inverted.votes`` does."""
     probes = inverted.probes_of(query.views)

@@ -117,7 +117,7 @@ def cosines(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.f
     for start in range(0, len(vectors), _CACHED):
         rows = unit(vectors[start : start + _CACHED])
         whole = len(rows) // _PRODUCT * _PRODUCT
-        stack = rows[:whole].reshape(-1, _PRODUCT, DIMENSIONS)
+        stack = rows[:whole].reshape(-1, _PRODUCT, vectors.shape[1])
         target = products[start : start + len(rows)]
         np.matmul(stack, columns, out=target[:whole].reshape(-1, _PRODUCT, len(probes)))
         np.matmul(rows[whole:], columns, out=target[whole:])

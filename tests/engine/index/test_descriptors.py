@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_visualsnoop.engine.descriptor import DIMENSIONS, VERSION
-from django_visualsnoop.engine.index import codes, descriptors, inverted, merge
+from django_visualsnoop.engine.index import codes, descriptors, inverted, layers, merge
 from django_visualsnoop.engine.index.candidates import CandidateQuery
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
 from tests.engine.index.brute_force import cosine, features_of, made, scores, votes
@@ -62,8 +62,8 @@ steps = st.lists(
 @settings(deadline=None, max_examples=60)
 def test_agrees_with_brute_force(steps: list[tuple[str, int, int]]) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(descriptors, "WAITING", 5)
-        patched.setattr(descriptors, "_SMALL", 4)
+        patched.setattr(layers, "WAITING", 5)
+        patched.setattr(layers, "_SMALL", 4)
         patched.setattr(merge, "_WORDS", 1000)
         index = DescriptorIndex()
         images: dict[str, Descriptor] = {}

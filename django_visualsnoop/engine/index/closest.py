@@ -1,0 +1,72 @@
+"""The images whose vectors are closest to one, all of them compared.
+
+Signs, by which copies are found faster (see ``codes``), say little of the vectors of a model
+of another's making: those may all lie on one side.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.index.codes import cosines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.index.layers import Indexed, Visible
+
+#: Of this share of a segment's images or fewer, the vectors are gathered first.
+_FEW = 0.25
+
+
+class Close(NamedTuple):
+    image_id: str
+    #: -1 to 1
+    cosine: float
+
+
+def closest(parts: Sequence[Visible[Indexed]], probe: NDArray[np.int8], limit: int) -> list[Close]:
+    """Return the closest images by cosine, equally close ones by id.
+
+    Args:
+        parts: the collection, and what of it may be found.
+        probe: d; segments of vectors of another length hold nothing to compare.
+        limit: at most so many.
+    """
+    parts = [part for part in parts if part.segment.vectors.shape[1:] == probe.shape]
+    slots = [_slots(part) for part in parts]
+    scores = [
+        _cosines(part.segment.vectors, places, probe)
+        for part, places in zip(parts, slots, strict=True)
+    ]
+    joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)])
+    chosen = np.arange(len(joined))
+    if len(joined) > limit > 0:
+        # All that are as close as the last one that is wanted: their ids decide.
+        least = np.partition(joined, len(joined) - limit)[len(joined) - limit]
+        chosen = np.flatnonzero(joined >= least)
+    bounds = np.cumsum([0, *map(len, scores)]).tolist()
+    found: list[Close] = []
+    for part, places, (start, end) in zip(parts, slots, pairwise(bounds), strict=True):
+        own = chosen[(chosen >= start) & (chosen < end)]
+        image_ids = part.segment.ids.many(places[own - start])
+        found += map(Close, image_ids, joined[own].tolist())
+    found.sort(key=lambda one: (-one.cosine, one.image_id))
+    return found[:limit]
+
+
+def _slots(part: Visible[Indexed]) -> NDArray[np.intp]:
+    return np.arange(part.segment.size) if part.kept is None else np.flatnonzero(part.kept)
+
+
+def _cosines(
+    vectors: NDArray[np.int8], places: NDArray[np.intp], probe: NDArray[np.int8]
+) -> NDArray[np.float32]:
+    if len(places) <= _FEW * len(vectors):
+        return cosines(vectors[places], probe[None]).ravel()
+    return cosines(vectors, probe[None]).ravel()[places]

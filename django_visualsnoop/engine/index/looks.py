@@ -1,0 +1,63 @@
+"""Vectors of looks by image id: those of a model of the project's choice, all of one length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.index.ids import Ids, ids_of, joined_ids
+from django_visualsnoop.engine.index.layers import Layers
+from django_visualsnoop.engine.index.segment import room
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+
+class LooksSegment(NamedTuple):
+    """n images, in slots 0 to n - 1, of d values each."""
+
+    ids: Ids
+    #: n x d
+    vectors: NDArray[np.int8]
+
+    @property
+    def size(self) -> int:
+        return len(self.vectors)
+
+
+class LooksIndex(Layers[LooksSegment]):
+    """Safe to use from several threads, and in a child process."""
+
+    #: d, as the first vector has it.
+    _width = 0
+
+    def _check(self, content: bytes) -> None:
+        width = self._width or len(content)
+        if not content or len(content) != width:
+            raise ValueError(f"These looks have {len(content)} values in place of {width}.")
+        self._width = width
+
+    def _built(self, images: Mapping[str, bytes]) -> LooksSegment:
+        vectors = _room(len(images), self._width)
+        vectors[:] = np.frombuffer(b"".join(images.values()), np.int8).reshape(vectors.shape)
+        return LooksSegment(ids_of(list(images)), vectors)
+
+    def _merged(self, parts: Sequence[tuple[LooksSegment, NDArray[np.bool_]]]) -> LooksSegment:
+        rows = [np.flatnonzero(kept) for _, kept in parts]
+        vectors = _room(sum(map(len, rows)), self._width)
+        start = 0
+        for (segment, _), places in zip(parts, rows, strict=True):
+            end = start + len(places)
+            np.take(segment.vectors, places, axis=0, out=vectors[start:end])
+            start = end
+        ids = joined_ids(
+            [(segment.ids, places) for (segment, _), places in zip(parts, rows, strict=True)]
+        )
+        return LooksSegment(ids, vectors)
+
+
+def _room(rows: int, width: int) -> NDArray[np.int8]:
+    return room(rows, width, np.int8).reshape(rows, width)

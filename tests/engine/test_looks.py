@@ -1,0 +1,261 @@
+"""What is similar, by the engine's own vectors and by a model: true answers, and their cost."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import transaction
+
+from django_visualsnoop.client.exceptions import NotFoundError
+from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.engine import describe, follow, looks, store
+from django_visualsnoop.engine.models import IndexedImage, key_of
+from tests.collections.contract import image
+from tests.looks import BLUE, GREEN, ORANGE, RED, colour_model, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import DjangoAssertNumQueries
+
+    from django_visualsnoop.engine.onnx import OnnxDescriptor
+
+committing = pytest.mark.django_db(transaction=True)
+
+COLOURS = {"red": RED, "orange": ORANGE, "green": GREEN, "blue": BLUE}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> OnnxDescriptor:
+    return colour_model(tmp_path)
+
+
+@pytest.fixture
+def collection(model: OnnxDescriptor) -> LocalCollection:
+    return LocalCollection("shop", {"OPTIONS": {"looks": model}})
+
+
+@pytest.fixture
+def blind() -> LocalCollection:
+    """The same images, without the model."""
+    return LocalCollection("shop", {})
+
+
+def add(collection: LocalCollection, *names: str) -> None:
+    for name in names or COLOURS:
+        collection.add_image(plain(COLOURS[name]), name, update_existing=True)
+
+
+def similar(collection: LocalCollection, colour: str = "red", **options: Any) -> list[str]:
+    found = collection.search_images(plain(COLOURS[colour]), kind="similar", **options)
+    return [match["id"] for match in found["results"]]
+
+
+def replace_as_an_older_release_does(image_id: str, other: LocalCollection, content: bytes) -> None:
+    """Write what processes wrote before there were looks."""
+    other.add_image(content, "picture of the other", update_existing=True)
+    row = IndexedImage.objects.get(image_id="picture of the other")
+    IndexedImage.objects.filter(image_id=image_id).update(
+        image_time=store.microseconds(),
+        seq=None,
+        vector=bytes(row.vector),
+        version=row.version,
+        digest=row.digest,
+    )
+
+
+@committing
+def test_the_model_ranks_by_its_cosines(collection: LocalCollection) -> None:
+    assert collection.search_images(plain(RED), kind="similar")["results"] == []
+    add(collection)
+    found = collection.search_images(plain(RED), kind="similar")["results"]
+    assert [(match["id"], match["rank"], match["similarity"]) for match in found] == [
+        ("red", 0, 1.0),
+        ("orange", 1835, pytest.approx(0.8165, abs=1e-4)),
+        ("blue", 13333, 0.0),
+        ("green", 13333, 0.0),
+    ]
+    found = collection.search_images_by_id("orange", kind="similar")["results"]
+    assert [match["id"] for match in found] == ["red", "green", "blue"]
+    assert similar(collection, limit=2) == ["red", "orange"]
+    assert similar(collection, min_similarity=0.5) == ["red", "orange"]
+    assert similar(collection, min_similarity=0.0) == ["red", "orange", "blue", "green"]
+    assert similar(collection, limit=1, allowed={"blue", "green"}) == ["blue"]
+
+
+@committing
+def test_without_a_model_the_engines_own_vectors_rank_and_none_is_too_far(
+    blind: LocalCollection,
+) -> None:
+    assert blind.search_images(image(1), kind="similar")["results"] == []
+    for number in range(5):
+        blind.add_image(image(number), str(number))
+    assert len(blind.search_images(image(1))["results"]) == 1
+    found = blind.search_images(image(1), kind="similar")["results"]
+    assert (found[0]["id"], found[0]["rank"], len(found)) == ("1", 0, 5)
+    by_id = blind.search_images_by_id("1", kind="similar")["results"]
+    assert [match["id"] for match in by_id] == [match["id"] for match in found[1:]]
+
+
+def test_ranks_never_rise_with_the_cosine() -> None:
+    cosines = [number / 1000 for number in range(-1000, 1001)]
+    ranks = [looks.rank(cosine) for cosine in cosines]
+    assert ranks == sorted(ranks, reverse=True)
+    assert (ranks[0], ranks[1000], ranks[-1]) == (20_000, 10_000, 0)
+    assert looks.rank(1.0000001) == 0
+    assert [looks.similarity(cosine) for cosine in (-1, 0.25, 0.9999999, 1.0000001)] == [
+        0.0,
+        0.25,
+        1.0,
+        1.0,
+    ]
+
+
+@committing
+def test_what_changes_is_seen_at_once(collection: LocalCollection) -> None:
+    add(collection)
+    assert similar(collection)[0] == "red"
+    collection.add_image(plain(RED), "blue", update_existing=True)
+    collection.delete_image("red")
+    assert similar(collection, limit=2) == ["blue", "orange"]
+    assert IndexedImage.objects.filter(deleted=None).count() == 3
+    tombstone = IndexedImage.objects.get(image_id="red")
+    assert (tombstone.looks, tombstone.looks_of, tombstone.looks_digest) == (None, "", "")
+    collection.add_image(plain(RED), "red")
+    assert similar(collection, limit=2) == ["blue", "red"]
+
+
+@committing
+def test_a_rollback_leaves_no_phantom(collection: LocalCollection) -> None:
+    add(collection, "red", "green")
+    similar(collection)
+    with transaction.atomic():
+        add(collection, "orange")
+        collection.delete_image("red")
+        assert similar(collection) == ["orange", "green"]
+        found = collection.search_images_by_id("orange", kind="similar")["results"]
+        assert [match["id"] for match in found] == ["green"]
+        transaction.set_rollback(True)
+    assert similar(collection) == ["red", "green"]
+    with pytest.raises(NotFoundError):
+        collection.search_images_by_id("orange", kind="similar")
+
+
+@committing
+def test_vectors_of_two_models_never_meet(
+    collection: LocalCollection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(collection, "red", "green")
+    other = LocalCollection(
+        "shop", {"OPTIONS": {"looks": colour_model(tmp_path, "other", weight=2.0)}}
+    )
+    with caplog.at_level(logging.WARNING):
+        assert similar(other) == []
+    assert "2 images that the model of its looks has not described" in caplog.text
+    with pytest.raises(NotFoundError, match="described by another model or version: add it again"):
+        other.search_images_by_id("red", kind="similar")
+    assert [match["id"] for match in other.search_images(plain(RED))["results"]] == ["red"]
+    add(other, "red")
+    assert similar(other) == ["red"]
+    assert similar(collection) == ["green"]
+    assert list(other.iter_outdated()) == ["green"]
+    assert list(collection.iter_outdated()) == ["red"]
+
+
+@committing
+def test_looks_of_a_picture_that_an_older_release_replaced_are_not_believed(
+    collection: LocalCollection, blind: LocalCollection
+) -> None:
+    add(collection, "red", "green")
+    other = LocalCollection("other", {})
+    replace_as_an_older_release_does("red", other, plain(BLUE))
+    assert similar(collection) == ["green"]
+    assert [match["id"] for match in blind.search_images(plain(BLUE))["results"]] == ["red"]
+    assert list(collection.iter_outdated()) == ["red"]
+    collection.add_image(plain(BLUE), "red", update_existing=True)
+    assert similar(collection, "blue") == ["red", "green"]
+    assert list(collection.iter_outdated()) == []
+    replace_as_an_older_release_does("red", other, plain(BLUE))
+    assert similar(collection, "blue") == ["red", "green"]  # the same file looks the same
+    assert list(collection.iter_outdated()) == []
+
+
+@committing
+def test_a_process_without_the_model_leaves_no_looks_behind(
+    collection: LocalCollection, blind: LocalCollection
+) -> None:
+    add(collection, "red", "green")
+    add(blind, "red")
+    assert similar(collection) == ["green"]
+    assert list(collection.iter_outdated()) == ["red"]
+    assert list(blind.iter_outdated()) == []
+
+
+@committing
+def test_looks_are_neither_read_nor_held_before_somebody_asks_for_them(
+    collection: LocalCollection,
+) -> None:
+    follow._memories.clear()
+    add(collection)
+    collection.search_images(plain(RED))
+    here = ("default", key_of("shop"))
+    assert [place for place in follow._memories if place[:2] == here] == [here]
+    similar(collection)
+    assert len([place for place in follow._memories if place[:2] == here]) == 2
+
+
+@committing
+def test_queries(
+    collection: LocalCollection, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(1):
+        similar(collection)
+    list(collection.add_images((str(number), plain(RED)) for number in range(30)))
+    with django_assert_num_queries(2) as captured:
+        assert len(similar(collection)) == 30
+    assert '"vector"' not in captured[1]["sql"].replace("`", '"')
+    with django_assert_num_queries(1):
+        similar(collection)
+    with django_assert_num_queries(1):
+        collection.search_images_by_id("1", kind="similar")
+    with django_assert_num_queries(describe.VERSION - 1 + 3):
+        assert list(collection.iter_outdated()) == []
+
+
+@pytest.mark.django_db
+def test_outdated_ones_are_found_whatever_their_model_was_called(
+    collection: LocalCollection, model: OnnxDescriptor
+) -> None:
+    add(collection)
+    for name, looks_of in zip(COLOURS, ("", "0", model.identity, "g"), strict=True):
+        IndexedImage.objects.filter(image_id=name).update(looks_of=looks_of)
+    assert sorted(collection.iter_outdated()) == ["blue", "orange", "red"]
+    IndexedImage.objects.update(version=99)  # of a newer release, whose processes see to them
+    assert list(collection.iter_outdated()) == []
+
+
+@committing
+def test_broken_looks_are_passed_over_and_logged(
+    collection: LocalCollection, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(collection, "red", "green")
+    similar(collection)
+    add(collection, "orange")
+    IndexedImage.objects.filter(image_id="orange").update(looks=b"short of it")
+    with caplog.at_level(logging.WARNING):
+        assert similar(collection) == ["red", "green"]
+    assert "1 broken" in caplog.text
+
+
+@committing
+def test_many_rows_in_many_segments(collection: LocalCollection) -> None:
+    names = [f"{number:02}" for number in range(20)]
+    for number, name in enumerate(names):
+        colour = (255, 12 * number, 0)
+        collection.add_image(plain(colour), name)
+        assert similar(collection) == names[: number + 1]
+    for name in names[::2]:
+        collection.delete_image(name)
+    assert similar(collection) == names[1::2]

@@ -1,0 +1,198 @@
+"""Looks by a model in an ONNX file."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from onnx import TensorProto, helper
+
+from django_visualsnoop.engine import onnx
+from django_visualsnoop.engine.onnx import ModelError, OnnxDescriptor
+from tests.looks import BLUE, HALF, RED, SIZE, colour_model, save_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django_visualsnoop.engine.decode import Pixels
+
+
+@pytest.fixture(autouse=True)
+def _a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx, "_loaded", onnx._Loaded())
+
+
+def filled(colour: tuple[int, int, int], height: int = 6, width: int = 9) -> Pixels:
+    pixels: Pixels = np.full((height, width, 3), colour, dtype=np.uint8)
+    return pixels
+
+
+def node(kind: str, *inputs: str, **attributes: Any) -> Any:
+    return helper.make_node(kind, list(inputs), ["y"], **attributes)
+
+
+def of(path: Path, **changes: Any) -> OnnxDescriptor:
+    return OnnxDescriptor(**{"path": path, "size": SIZE, "mean": HALF, "std": HALF, **changes})
+
+
+def test_the_model_sees_the_picture_as_documented(tmp_path: Path) -> None:
+    looks = colour_model(tmp_path)
+    assert looks.describe(filled(RED)).tolist() == [127, -127, -127]
+    assert looks.describe(filled((255, 128, 0))).tolist() == [127, 0, -127]
+    other = of(tmp_path / "colours.onnx", mean=(0, 0, 0), std=(1, 0.5, 1))
+    assert other.describe(filled((128, 128, 0))).tolist() == [64, 127, 0]
+    assert other.describe(filled((0, 0, 0))).tolist() == [0, 0, 0]
+
+
+def test_the_values_come_in_rows_of_red_then_green_then_blue(tmp_path: Path) -> None:
+    looks = of(save_model(tmp_path / "m.onnx", node("Identity", "x")))
+    pixels = filled((0, 0, 0), SIZE, SIZE)
+    pixels[0, 1] = (255, 0, 0)
+    seen = looks.describe(pixels).reshape(3, SIZE, SIZE)
+    assert np.argwhere(seen == 127).tolist() == [[0, 0, 1]]
+
+
+def test_the_whole_picture_counts_or_the_square_in_its_middle(tmp_path: Path) -> None:
+    pixels = np.concatenate([filled(RED, 8, 8), filled(BLUE, 8, 16), filled(RED, 8, 8)], axis=1)
+    whole, middle = colour_model(tmp_path), of(tmp_path / "colours.onnx", crop=True)
+    assert whole.describe(pixels).tolist() == [0, -127, 0]
+    assert middle.describe(pixels).tolist() == [-127, -127, 127]
+    assert middle.describe(pixels.transpose(1, 0, 2)).tolist() == [-127, -127, 127]
+
+
+def test_of_tokens_the_first_counts(tmp_path: Path) -> None:
+    shape = helper.make_tensor("shape", TensorProto.INT64, [3], [1, 3, SIZE * SIZE])
+    path = save_model(tmp_path / "m.onnx", node("Reshape", "x", "shape"), constants=[shape])
+    assert of(path).describe(filled(RED)).tolist() == [127] * SIZE * SIZE
+
+
+def test_the_identity_is_that_of_the_model_and_its_arguments(tmp_path: Path) -> None:
+    one = colour_model(tmp_path)
+    same = colour_model(tmp_path, "renamed")
+    others = [
+        colour_model(tmp_path, "other", weight=2.0),
+        of(tmp_path / "colours.onnx", size=SIZE + 1),
+        of(tmp_path / "colours.onnx", mean=(0.5, 0.5, 0.4)),
+        of(tmp_path / "colours.onnx", std=(0.5, 0.5, 0.4)),
+        of(tmp_path / "colours.onnx", crop=True),
+    ]
+    assert one.identity == same.identity == of(tmp_path / "colours.onnx").identity
+    assert len({one.identity, *(other.identity for other in others)}) == 6
+    assert len(one.identity) == 16
+
+
+def test_making_one_reads_nothing_and_gives_a_value(tmp_path: Path) -> None:
+    one = of(tmp_path / "nowhere.onnx", mean=[0.5, 0.5, 0.5])
+    assert one == of(tmp_path / "nowhere.onnx") == pickle.loads(pickle.dumps(one))
+    assert {one: 1}[of(tmp_path / "nowhere.onnx")] == 1
+    assert one.path == str(tmp_path / "nowhere.onnx")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 0}, "size is 0; write pixels from 1 to 4096"),
+        ({"size": 5000}, "size is 5000"),
+        ({"size": 22.4}, "size is 22.4"),
+        ({"mean": 0.5}, "mean is 0.5; write three numbers"),
+        ({"mean": (0.5, 0.5)}, "mean is"),
+        ({"mean": "abc"}, "mean is 'abc'"),
+        ({"std": (1, 1, float("nan"))}, "std is"),
+        ({"std": (1, 1, 0)}, "std is .*three numbers above 0"),
+    ],
+)
+def test_impossible_arguments(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        of(tmp_path / "m.onnx", **changes)
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    for use in (lambda: of(tmp_path / "m.onnx").identity, lambda: _describe(tmp_path / "m.onnx")):
+        with pytest.raises(ImproperlyConfigured, match=r"m.onnx cannot be read: No such file"):
+            use()
+
+
+def _describe(path: Path) -> Any:
+    return of(path).describe(filled(RED))
+
+
+def test_a_file_that_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelError, match="no ONNX file with its weights in it"):
+        _describe(tmp_path / "m.onnx")
+
+
+def test_models_that_take_something_else(tmp_path: Path) -> None:
+    two = save_model(tmp_path / "two.onnx", node("Add", "x", "z"), inputs=2)
+    with pytest.raises(ModelError, match="does not take 1 x 3 x 8 x 8 values"):
+        _describe(two)
+    with pytest.raises(ModelError, match="does not take 1 x 3 x 9 x 9 values"):
+        of(save_model(tmp_path / "m.onnx", node("Identity", "x")), size=9).describe(filled(RED))
+
+
+def test_models_that_give_no_vector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_model(tmp_path / "numbers.onnx", node("Log", "x"))
+    with pytest.raises(ModelError, match="values that are no numbers"):
+        _describe(path)
+    monkeypatch.setattr(onnx, "MAX_VALUES", 100)
+    with pytest.raises(ModelError, match="gives 192 values for a picture, not 1 to 100"):
+        _describe(path)
+
+
+def test_without_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = colour_model(tmp_path)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ModelError, match=r'pip install "django-visualsnoop\[onnx\]"'):
+        looks.describe(filled(RED))
+
+
+def test_a_model_that_changes_under_a_process_is_not_mixed_with_the_one_before(
+    tmp_path: Path,
+) -> None:
+    looks = colour_model(tmp_path)
+    before = looks.identity
+    colour_model(tmp_path, weight=3.0)
+    with pytest.raises(ModelError, match="restart the process"):
+        looks.describe(filled(RED))
+    assert looks.identity == before
+
+
+def test_threads_share_one_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    session = onnx._session
+
+    def spied(path: str, content: bytes) -> Any:
+        made.append(path)
+        return session(path, content)
+
+    monkeypatch.setattr(onnx, "_session", spied)
+    looks = colour_model(tmp_path)
+    found: list[list[int]] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(looks.describe(filled(RED)).tolist()))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[127, -127, -127]] * 8
+    assert len(made) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_loads_the_model_anew(tmp_path: Path) -> None:
+    looks = colour_model(tmp_path)
+    looks.describe(filled(RED))
+    loaded = onnx._loaded
+    with loaded._lock:  # another thread was loading when the process was forked
+        loaded.after_fork()
+        assert loaded._sessions == {}
+        assert looks.describe(filled(RED)).tolist() == [127, -127, -127]
+        assert len(loaded._of_parent) == 1

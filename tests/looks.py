@@ -1,0 +1,57 @@
+"""Small models of looks, and pictures whose looks are known."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import onnx
+from onnx import TensorProto, helper
+from PIL import Image
+
+from django_visualsnoop.engine.onnx import OnnxDescriptor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onnx import NodeProto
+
+RED, ORANGE, GREEN, BLUE = (255, 0, 0), (255, 128, 0), (0, 255, 0), (0, 0, 255)
+HALF = (0.5, 0.5, 0.5)
+SIZE = 8
+
+
+def plain(colour: tuple[int, int, int], size: tuple[int, int] = (40, 30)) -> bytes:
+    """Return a picture of one colour, as a file."""
+    return written(Image.new("RGB", size, colour))
+
+
+def written(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def save_model(path: Path, *nodes: NodeProto, inputs: int = 1, constants: Any = ()) -> Path:
+    """Write a model of these nodes, from ``x`` to ``y``."""
+    seen = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, SIZE, SIZE])
+        for name in ("x", "z")[:inputs]
+    ]
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(list(nodes), "looks", seen, [out], initializer=list(constants))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, str(path))
+    return path
+
+
+def colour_model(folder: Path, name: str = "colours", weight: float = 1.0) -> OnnxDescriptor:
+    """Return a model whose looks are the mean colour, -1 to 1; another weight, another model."""
+    scale = helper.make_tensor("weight", TensorProto.FLOAT, [1], [weight])
+    path = save_model(
+        folder / f"{name}.onnx",
+        helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        helper.make_node("Mul", ["mean", "weight"], ["y"]),
+        constants=[scale],
+    )
+    return OnnxDescriptor(path, size=SIZE, mean=HALF, std=HALF)
