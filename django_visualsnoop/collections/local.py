@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import BaseCollection, Pair, page_size, refused_setting
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.engine.times import written
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ DEFAULT_LIMIT = 100
 NO_COLLECTION_ID = "0" * 8
 
 _ENGINE = "django_visualsnoop.engine"
-_STATUS = {"empty": 400, "undecodable": 400, "unsupported": 415, "too_large": 413}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LocalCollection(BaseCollection):
@@ -188,7 +186,7 @@ class LocalCollection(BaseCollection):
         return {
             "collection_id": page.collection_id or NO_COLLECTION_ID,
             "images": [
-                {"id": stored.image_id, "image_time": _written(stored.image_time)}
+                {"id": stored.image_id, "image_time": written(stored.image_time)}
                 for stored in page.images
             ],
             "next_image_id": page.next_image_id,
@@ -234,7 +232,7 @@ class LocalCollection(BaseCollection):
             raise _not_found(error) from error
         results = _search_results(found)
         assert found.image_time is not None
-        return {**results, "image_id": image_id, "image_time": _written(found.image_time)}
+        return {**results, "image_id": image_id, "image_time": written(found.image_time)}
 
     def iter_pairs(
         self,
@@ -275,7 +273,7 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
 
 
 def _refused(error: DecodeError) -> ImageRefusedError:
-    return ImageRefusedError(str(error), reason=error.reason, status=_STATUS[error.reason])
+    return ImageRefusedError(str(error), reason=error.reason, status=error.status)
 
 
 def _not_found(error: ImageMissing) -> NotFoundError:
@@ -290,7 +288,7 @@ def _result(stored: Stored, message: str, status: int) -> ImageResult:
     return {
         "collection_id": stored.collection_id,
         "image_id": stored.image_id,
-        "image_time": _written(stored.image_time),
+        "image_time": written(stored.image_time),
         "message": message,
         "status": status,
     }
@@ -306,7 +304,3 @@ def _search_results(found: Hits) -> SearchResults:
         "message": "OK",
         "status": 200,
     }
-
-
-def _written(microseconds: int) -> str:
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")

@@ -208,6 +208,10 @@ class Store:
             yield from (image_id for _, image_id in page)
             after = page[-1][0]
 
+    def count(self) -> int:
+        """Return how many images there are; the database looks at each."""
+        return self._images.filter(deleted__isnull=True).count()
+
     def page(self, start: str | None, size: int) -> Page:
         """Return images, newest first.
 
