@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -48,7 +48,7 @@ class Asked:
 
     request: HttpRequest
     key: Key
-    signature: str
+    signature: str = field(repr=False)
     #: The rest of the path, percent-decoded; empty where the call has none.
     image_id: str
 
@@ -206,7 +206,7 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
     except Exception:  # clients want JSON, with DEBUG too
         logger.exception("%s %s was not answered", request.method, request.path)
         refused = Refused(500, "The server could not do this. Its log says why.")
-    drain(request, options().max_bytes)
+    drain(request)
     return answers.response(refused.body, refused.headers)
 
 

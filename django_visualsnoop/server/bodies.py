@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.http.request import UnreadablePostError
 
 from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.conf import DEFAULT_MAX_BYTES
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -52,22 +53,22 @@ def read_body(request: HttpRequest, max_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-def drain(request: HttpRequest, max_bytes: int) -> None:
-    """Read and forget what the client still sends.
+def drain(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    """Read and forget what the client still sends; it raises nothing.
 
     Some servers close the connection after an answer, and the system then resets it if anything
     is unread: the client would see no answer. Whoever sends more than ``max_bytes`` may see that.
 
     Args:
         request: of which some, all or nothing was read.
-        max_bytes: no more is read.
+        max_bytes: not much more is read.
     """
     stream: Any = request
     if _is_wsgi(request) and _declared_length_or_none(request) is None:
         if not request.META.get("wsgi.input_terminated"):
             return  # reading could wait for ever
         stream = request.META["wsgi.input"]
-    with suppress(OSError):
+    with suppress(Exception):  # servers have errors of their own for what is cut off or malformed
         while max_bytes > 0 and (piece := stream.read(_PIECE)):
             max_bytes -= len(piece)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.test import AsyncClient
@@ -18,7 +19,9 @@ import django_visualsnoop
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.store import Store
+from django_visualsnoop.exceptions import MissingExtra
 from django_visualsnoop.server import api_v1
+from django_visualsnoop.server import apps as server_apps
 from tests.collections.contract import image
 from tests.server.tenants import API, Tenant, call, signed
 
@@ -170,6 +173,19 @@ def test_the_migration_makes_the_models(capsys: pytest.CaptureFixture[str]) -> N
     assert "No changes detected" in capsys.readouterr().out
 
 
+def test_a_setting_that_cannot_be(ann: Tenant, settings: Settings) -> None:
+    settings.VISUALSNOOP_SERVER = {"MAX_BYTES": 0}
+    assert call(ann, "POST", "/image", image(1)).status == 500
+
+
+def test_without_its_extra_the_server_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_apps, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install \"django-visualsnoop\[server\]\""):
+        apps.get_app_config("visualsnoop_server").ready()
+
+
 def imports(path: Path) -> set[str]:
     tree = ast.parse(path.read_text())
     names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -182,6 +198,8 @@ def test_what_imports_what() -> None:
         for name in imports(path):
             room = name.split(".")[1] if "." in name else ""
             if inside:
-                assert room in ("server", "engine", "client"), f"{path} imports {name}"
+                # What is shared: rooms below, and the error that says what to install.
+                allowed = ("server", "engine", "client", "exceptions")
+                assert room in allowed, f"{path} imports {name}"
             else:
                 assert room != "server", f"{path} imports {name}"

@@ -147,6 +147,10 @@ def test_signatures(served: Served) -> None:
         assert reply.status == status
         assert ("clock" in reply.body["message"]) == (status == 401)
         assert ("collection_id" in reply.body) == (status == 200)
+    if served.log.exists():
+        log = served.log.read_text()
+        assert ann.secret not in log
+        assert ann.key.sealed_secret not in log
 
 
 def test_answers_that_are_no_success(served: Served) -> None:
