@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_visualsnoop",
     "django_visualsnoop.engine",
+    "django_visualsnoop.server",
     "tests.testapp",
 ]
 MIDDLEWARE = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uuid import uuid4
 
@@ -31,6 +30,7 @@ from django_visualsnoop.collections.base import (
     refused_setting,
 )
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.engine.times import written
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ _LOOKING_SECONDS = 5.0
 NO_COLLECTION_ID = "0" * 8
 
 _ENGINE = "django_visualsnoop.engine"
-_STATUS = {"empty": 400, "undecodable": 400, "unsupported": 415, "too_large": 413}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LocalCollection(BaseCollection):
@@ -213,7 +211,7 @@ class LocalCollection(BaseCollection):
         return {
             "collection_id": page.collection_id or NO_COLLECTION_ID,
             "images": [
-                {"id": stored.image_id, "image_time": _written(stored.image_time)}
+                {"id": stored.image_id, "image_time": written(stored.image_time)}
                 for stored in page.images
             ],
             "next_image_id": page.next_image_id,
@@ -265,7 +263,7 @@ class LocalCollection(BaseCollection):
             raise _not_found(error) from error
         results = _search_results(found)
         assert found.image_time is not None
-        return {**results, "image_id": image_id, "image_time": _written(found.image_time)}
+        return {**results, "image_id": image_id, "image_time": written(found.image_time)}
 
     def iter_pairs(
         self,
@@ -367,7 +365,7 @@ def _check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]
 
 
 def _refused(error: DecodeError) -> ImageRefusedError:
-    return ImageRefusedError(str(error), reason=error.reason, status=_STATUS[error.reason])
+    return ImageRefusedError(str(error), reason=error.reason, status=error.status)
 
 
 def _not_found(error: ImageMissing) -> NotFoundError:
@@ -382,7 +380,7 @@ def _result(stored: Stored, message: str, status: int) -> ImageResult:
     return {
         "collection_id": stored.collection_id,
         "image_id": stored.image_id,
-        "image_time": _written(stored.image_time),
+        "image_time": written(stored.image_time),
         "message": message,
         "status": status,
     }
@@ -398,7 +396,3 @@ def _search_results(found: Hits) -> SearchResults:
         "message": "OK",
         "status": 200,
     }
-
-
-def _written(microseconds: int) -> str:
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")

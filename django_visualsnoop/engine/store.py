@@ -246,6 +246,10 @@ class Store:
         replaced = images.filter(image_time__gt=written_lately, looks_of=looks_of)
         yield from _ids(replaced.exclude(looks_digest=F("digest")))
 
+    def count(self) -> int:
+        """Return how many images there are; the database looks at each."""
+        return self._images.filter(deleted__isnull=True).count()
+
     def page(self, start: str | None, size: int) -> Page:
         """Return images, newest first.
 

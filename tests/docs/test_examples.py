@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from django.core.management import load_command_class
+from django.core.management import get_commands, load_command_class
 from django.dispatch import Signal
 from django.test import override_settings
 from django.test.utils import isolate_apps
@@ -31,6 +31,7 @@ from django_visualsnoop.metrics import HELP, samples
 from django_visualsnoop.models import SyncRecord, VisualSnoopMixin
 from django_visualsnoop.options import indexed_fields
 from django_visualsnoop.querysets import VisualSnoopQuerySet
+from django_visualsnoop.server.conf import Options, options
 from tests.docs.blocks import Block, blocks_of
 
 if TYPE_CHECKING:
@@ -121,13 +122,19 @@ def test_command_lines_are_understood() -> None:
     found = 0
     for page in PAGES:
         for name, rest in re.findall(
-            r"python manage\.py\s+(visualsnoop_\w+)((?: +-[\w-]+(?: [\w./:]+(?=[\s`]))?)*)",
+            r"python manage\.py\s+(visualsnoop_\w+)((?: +-[\w-]+(?: [\w./:@]+(?=[\s`]))?)*)",
             page.read_text(),
         ):
-            command = load_command_class("django_visualsnoop", name)
+            command = load_command_class(get_commands()[name], name)
             command.create_parser("manage.py", name).parse_args(shlex.split(rest))
             found += 1
     assert found > 10
+
+
+def test_the_servers_settings_are_its_defaults() -> None:
+    given = settings_of("server.rst")["VISUALSNOOP_SERVER"]
+    with override_settings(VISUALSNOOP_SERVER=given):
+        assert options() == Options()
 
 
 def block(page: str, start: str) -> str:

@@ -1,0 +1,85 @@
+"""What API v1 answers: always a JSON object, with the HTTP status and a message in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import JsonResponse
+
+from django_visualsnoop.engine.times import written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.engine.store import Page, Stored
+
+
+class Refused(Exception):  # noqa: N818
+    """The request is not done as asked.
+
+    Args:
+        status: the HTTP status.
+        message: why, in words for a person.
+        headers: further header fields of the answer.
+    """
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"message": self.message, "status": self.status}
+
+
+def response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:
+    """Return the HTTP answer; its status is the body's.
+
+    Args:
+        body: with ``status`` and ``message``.
+        headers: further header fields.
+    """
+    # Answers are one user's, and true for a moment.
+    fields = {"Cache-Control": "no-store", **(headers or {})}
+    return JsonResponse(body, status=body["status"], headers=fields)
+
+
+def image(collection_id: str, stored: Stored, message: str, status: int) -> dict[str, Any]:
+    """Return the five keys that API v1 tells of one image."""
+    return {
+        "image_time": written(stored.image_time),
+        "collection_id": collection_id,
+        "image_id": stored.image_id,
+        "message": message,
+        "status": status,
+    }
+
+
+def results(collection_id: str, found: Hits) -> dict[str, Any]:
+    """Return what a search found, closest first; ``similarity`` is more than API v1 asks for."""
+    return {
+        "collection_id": collection_id,
+        "results": [
+            {"id": hit.image_id, "rank": hit.rank, "similarity": hit.similarity}
+            for hit in found.hits
+        ],
+        "message": "OK",
+        "status": 200,
+    }
+
+
+def listing(collection_id: str, page: Page) -> dict[str, Any]:
+    """Return a page of images, newest first."""
+    return {
+        "collection_id": collection_id,
+        "images": [
+            {"id": stored.image_id, "image_time": written(stored.image_time)}
+            for stored in page.images
+        ],
+        "next_image_id": page.next_image_id,
+        "message": "OK",
+        "status": 200,
+    }

@@ -1,0 +1,94 @@
+"""System checks of the server. They look at settings and URLs, and open no connection."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from django_visualsnoop.server.conf import options
+
+TAG = "visualsnoop"
+
+_ENGINE = "django_visualsnoop.engine"
+
+
+def register_all() -> None:
+    for check in (check_settings, check_engine, check_redirects):
+        register(check, TAG)
+
+
+def check_settings(**_: Any) -> list[CheckMessage]:
+    try:
+        options()
+    except ImproperlyConfigured as error:
+        return [
+            Error(
+                str(error),
+                hint="Correct VISUALSNOOP_SERVER in the settings.",
+                id="visualsnoop_server.E001",
+            )
+        ]
+    return []
+
+
+def check_engine(**_: Any) -> list[CheckMessage]:
+    if apps.is_installed(_ENGINE):
+        return []
+    return [
+        Error(
+            "The server keeps its images in the embedded engine, which is not in INSTALLED_APPS.",
+            hint=f'Add "{_ENGINE}" to INSTALLED_APPS and type python manage.py migrate.',
+            id="visualsnoop_server.E002",
+        )
+    ]
+
+
+def check_redirects(**_: Any) -> list[CheckMessage]:
+    """Clients do not follow redirects: a POST would become a GET, and the signature false."""
+    try:
+        prefix = reverse("visualsnoop_server:api_v1")
+    except (NoReverseMatch, ImproperlyConfigured):
+        return []
+    found: list[CheckMessage] = []
+    path = prefix.lstrip("/")
+    # As SecurityMiddleware looks. An id may hold a new line.
+    exempt = all(
+        any(re.search(pattern, probe) for pattern in settings.SECURE_REDIRECT_EXEMPT)
+        for probe in (path, f"{path}/collection", f"{path}/image/a\nb")
+    )
+    if settings.SECURE_SSL_REDIRECT and not exempt and _uses("security.SecurityMiddleware"):
+        found.append(
+            Error(
+                f"SECURE_SSL_REDIRECT redirects requests to {prefix}/, which breaks clients.",
+                hint="Add this to the settings: "
+                f'SECURE_REDIRECT_EXEMPT = [r"^{re.escape(path)}(/|$)"]; plain http is then '
+                "refused there, not redirected.",
+                id="visualsnoop_server.E003",
+            )
+        )
+    if settings.PREPEND_WWW and _uses("common.CommonMiddleware"):
+        found.append(
+            Error(
+                f"PREPEND_WWW redirects requests to {prefix}/, which breaks clients.",
+                hint="Write PREPEND_WWW = False in the settings, and redirect the site's pages in "
+                "the web server.",
+                id="visualsnoop_server.E004",
+            )
+        )
+    return found
+
+
+def _uses(middleware: str) -> bool:
+    wanted = import_string(f"django.middleware.{middleware}")
+    for name in settings.MIDDLEWARE:
+        made = import_string(name)
+        if isinstance(made, type) and issubclass(made, wanted):
+            return True
+    return False

@@ -1,0 +1,90 @@
+"""The setting ``VISUALSNOOP_SERVER``: read anew each time, so that tests can override it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+#: As much as the integration sends.
+DEFAULT_MAX_BYTES = 20 * 1024 * 1024
+#: What ``Fernet.generate_key()`` gives: 32 bytes in URL-safe base64.
+_FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``VISUALSNOOP_SERVER`` says, defaults filled in.
+
+    Args:
+        encryption_keys: Fernet keys, the newest first; none if they come from ``SECRET_KEY``.
+        path_prefix: what a proxy strips from the front of the path that clients sign.
+        allow_http: answer requests that crossed a network unencrypted.
+        max_bytes: the longest image file that is read.
+        cache: folder for snapshots of the index; none if not given.
+    """
+
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    path_prefix: str = ""
+    allow_http: bool = False
+    max_bytes: int = DEFAULT_MAX_BYTES
+    cache: str | None = None
+
+
+def options() -> Options:
+    """Return the setting.
+
+    Raises:
+        ImproperlyConfigured: it is no dict, or an option is unknown or impossible. The message
+            never shows an encryption key.
+    """
+    given = getattr(settings, "VISUALSNOOP_SERVER", {})
+    if not isinstance(given, dict):
+        raise ImproperlyConfigured(
+            f"VISUALSNOOP_SERVER must be a dict, not {type(given).__name__}. "
+            'Example: VISUALSNOOP_SERVER = {"MAX_BYTES": 20_000_000}'
+        )
+    for name, value in given.items():
+        if name not in _EXPECTED:
+            raise ImproperlyConfigured(
+                f"VISUALSNOOP_SERVER has the unknown option {name!r}; "
+                f"there are {', '.join(_EXPECTED)}."
+            )
+        if not _is_right(name, value):
+            shown = "not as it should be" if name == "ENCRYPTION_KEYS" else repr(value)
+            raise ImproperlyConfigured(
+                f'VISUALSNOOP_SERVER["{name}"] is {shown}; write {_EXPECTED[name]}.'
+            )
+    values = {name.lower(): value for name, value in given.items()}
+    if "encryption_keys" in values:
+        values["encryption_keys"] = tuple(values["encryption_keys"])
+    return Options(**values)
+
+
+_EXPECTED = {
+    "ENCRYPTION_KEYS": "a list of keys, the newest first, each as this prints it: python -c "
+    '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
+    "PATH_PREFIX": 'a path such as "/images", with a slash before it and none after it',
+    "ALLOW_HTTP": "True or False",
+    "MAX_BYTES": "a positive whole number",
+    "CACHE": "the path of a folder, or None",
+}
+
+
+def _is_right(name: str, value: Any) -> bool:
+    if name == "ENCRYPTION_KEYS":
+        return isinstance(value, (list, tuple)) and all(
+            isinstance(key, str) and _FERNET_KEY.fullmatch(key) for key in value
+        )
+    if name == "PATH_PREFIX":
+        return isinstance(value, str) and (
+            not value or (value.startswith("/") and not value.endswith("/"))
+        )
+    if name == "ALLOW_HTTP":
+        return isinstance(value, bool)
+    if name == "MAX_BYTES":
+        return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return value is None or (isinstance(value, str) and bool(value))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from django_visualsnoop.server.accounts import NoAccount, account
+from django_visualsnoop.server.keys import make_collection, make_key
+from django_visualsnoop.server.management.options import add_key_options, key_options, printed
+from django_visualsnoop.server.models import MAX_NAME_LENGTH, database
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a hosted collection and a key to it. Prints one JSON object with collection_id, "
+        "public_key and secret_key; the secret is shown this once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--owner",
+            required=True,
+            metavar="EMAIL",
+            help="the owner's e-mail address; an account is made if none has it",
+        )
+        parser.add_argument("--name", required=True, help="the collection's name, for people")
+        add_key_options(parser)
+
+    def handle(self, *_: Any, **options: Any) -> str:
+        name = options["name"].strip()
+        if not 1 <= len(name) <= MAX_NAME_LENGTH:
+            raise CommandError(f"--name has {len(name)} characters; write 1 to {MAX_NAME_LENGTH}.")
+        try:
+            with transaction.atomic(using=database()):
+                collection = make_collection(account(options["owner"]), name)
+                new = make_key(collection.pk, **key_options(options))
+        except (NoAccount, ValueError) as error:
+            raise CommandError(str(error)) from error
+        return printed(new)

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_visualsnoop.server.keys import NoSuchCollection, make_key
+from django_visualsnoop.server.management.options import add_key_options, key_options, printed
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a further key to a hosted collection. Prints one JSON object with collection_id, "
+        "public_key and secret_key; the secret is shown this once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("collection_id", help="the collection's id, 8 hexadecimal digits")
+        add_key_options(parser)
+
+    def handle(self, *_: Any, **options: Any) -> str:
+        try:
+            return printed(make_key(options["collection_id"], **key_options(options)))
+        except (NoSuchCollection, ValueError) as error:
+            raise CommandError(str(error)) from error

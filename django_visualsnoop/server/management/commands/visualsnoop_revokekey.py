@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_visualsnoop.server.keys import NoSuchKey, revoke_key
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+
+class Command(BaseCommand):
+    help = "Revoke a key to a hosted collection: from now on, no request with it is answered."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("public_key", help="the key's public part, 20 hexadecimal digits")
+
+    def handle(self, *_: Any, **options: Any) -> str:
+        try:
+            revoke_key(options["public_key"])
+        except NoSuchKey as error:
+            raise CommandError(str(error)) from error
+        return f"The key {options['public_key']} is revoked."

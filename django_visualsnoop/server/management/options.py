@@ -1,0 +1,65 @@
+"""What the commands that make keys have in common."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from django_visualsnoop.server.keys import SCOPES
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.core.management.base import CommandParser
+
+    from django_visualsnoop.server.keys import NewKey
+
+
+def add_key_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--scopes",
+        default=",".join(SCOPES),
+        help="what the key allows, separated by commas; default: %(default)s",
+    )
+    parser.add_argument("--not-before", help="a time such as 2030-01-31T12:00:00+00:00")
+    parser.add_argument("--expires", help="a time such as 2030-12-31T12:00:00+00:00")
+
+
+def key_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments for ``make_key``.
+
+    Raises:
+        CommandError: an option cannot be read.
+    """
+    return {
+        "scopes": [scope.strip() for scope in given["scopes"].split(",")],
+        "not_before": _time("--not-before", given["not_before"]),
+        "expires_at": _time("--expires", given["expires"]),
+    }
+
+
+def printed(new: NewKey) -> str:
+    """Return the JSON object that shows a key, this once with its secret."""
+    return json.dumps(
+        {
+            "collection_id": new.key.collection_id,
+            "public_key": new.key.public_key,
+            "secret_key": new.secret,
+        }
+    )
+
+
+def _time(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        parsed = parse_datetime(text)
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        raise CommandError(f"{option} is {text!r}; write it like 2030-01-31T12:00:00+00:00.")
+    return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)

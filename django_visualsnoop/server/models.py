@@ -1,0 +1,117 @@
+"""The server's tables: hosted collections, their keys, and what was answered lately.
+
+The images themselves are in the engine's tables.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models, router
+from django.db.models import Q
+
+MAX_NAME_LENGTH = 255
+
+
+def new_collection_id() -> str:
+    return secrets.token_hex(4)
+
+
+def new_public_key() -> str:
+    return secrets.token_hex(10)
+
+
+def database() -> str:
+    """Return the alias of the database that keeps all of this, images included.
+
+    Reads go there too: a revoked key is refused at once, however late a replica is.
+    """
+    return router.db_for_write(HostedCollection)
+
+
+class HostedCollection(models.Model):
+    """A collection of one owner, and its limits."""
+
+    #: What API v1 calls ``collection_id``.
+    id = models.CharField(max_length=8, primary_key=True, default=new_collection_id, editable=False)
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
+    # An account that still has pictures is not deleted along the way.
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created = models.DateTimeField(auto_now_add=True)
+    min_similarity = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+        help_text="0 to 1: searches find nothing less similar. The engine's own if empty.",
+    )
+    max_images = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many images it may hold. No limit if empty."
+    )
+    requests_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many requests each of its keys may send in a minute. No limit if empty.",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(min_similarity__isnull=True) | Q(min_similarity__range=(0, 1)),
+                name="visualsnoop_server_similarity",
+            ),
+            models.CheckConstraint(
+                condition=Q(requests_per_minute__isnull=True) | Q(requests_per_minute__gt=0),
+                name="visualsnoop_server_requests",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def gallery_name(self) -> str:
+        """What the engine calls the collection's images."""
+        return f"visualsnoop_server/{self.pk}"
+
+
+class Key(models.Model):
+    """What a program signs with. Made by ``keys.make_key``, which counts them."""
+
+    public_key = models.CharField(
+        max_length=20, unique=True, default=new_public_key, editable=False
+    )
+    #: See ``sealing``.
+    sealed_secret = models.TextField(editable=False)
+    collection = models.ForeignKey(HostedCollection, models.CASCADE, related_name="keys")
+    may_read = models.BooleanField(default=True)
+    may_search = models.BooleanField(default=True)
+    may_write = models.BooleanField(default=True)
+    #: Whether API v1's own signature, which covers neither query nor body, is enough.
+    allow_v1 = models.BooleanField(default=True)
+    created = models.DateTimeField(auto_now_add=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    #: Written at most once a minute.
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: The requests so far are paid for up to here, in microseconds since 1970; see ``limits``.
+    paid_until = models.BigIntegerField(default=0, editable=False)
+
+    def __str__(self) -> str:
+        return self.public_key
+
+
+class Outcome(models.Model):
+    """What a POST came to, for the same request sent again; see ``outcomes``."""
+
+    #: Of key, signature and body.
+    fingerprint = models.CharField(max_length=64, primary_key=True)
+    #: The JSON object that was answered.
+    body = models.TextField()
+    created = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.fingerprint

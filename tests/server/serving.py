@@ -1,0 +1,122 @@
+"""The service under real servers, over real sockets."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from django_visualsnoop.client.models import Collection
+from tests.server.tenants import API, Reply, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.server.tenants import Tenant
+
+SERVERS = ("gunicorn", "uvicorn", "waitress")
+#: Seconds that a server may take to start and answer, on a busy machine.
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Served:
+    name: str
+    port: int
+    log: Path
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}{API}"
+
+    def client(self, whose: Tenant) -> Collection:
+        """Return our own client."""
+        return Collection(whose.public_key, whose.secret, self.endpoint, timeout=PATIENCE)
+
+    def send(
+        self,
+        whose: Tenant | None,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        """Send a request; ``path`` is percent-encoded, after the prefix, perhaps with a query."""
+        target = f"{API}{path}"
+        own = signed(whose, method, target.partition("?")[0]) if whose else {}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, target, body, {**own, **(headers or {})})
+            return _reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def send_bytes(self, request: bytes) -> Reply | None:
+        """Send these bytes, then say that no more will come; ``None`` if nothing is answered."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            response = http.client.HTTPResponse(connection)
+            try:
+                response.begin()
+                return _reply(response)
+            except (http.client.BadStatusLine, ConnectionError):
+                return None
+
+
+def _reply(response: http.client.HTTPResponse) -> Reply:
+    body = response.read()
+    return Reply(response.status, json.loads(body), dict(response.getheaders()))
+
+
+class Servers:
+    """Server processes of the test project, over the database that the test runner made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, tuple[Served, subprocess.Popen[bytes]]] = {}
+
+    def __getitem__(self, name: str) -> Served:
+        if name not in self._running:
+            self._running[name] = self._start(name)
+        return self._running[name][0]
+
+    def _start(self, name: str) -> tuple[Served, subprocess.Popen[bytes]]:
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "TEST_IS_WORKER": "1",
+            "TEST_SQLITE_FOLDER": str(Path(str(settings.DATABASES["default"]["NAME"])).parent),
+        }
+        log = self._folder / f"{name}.log"
+        # It listens from now on: requests wait until the server takes them.
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as listening, log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.server.serve", name, str(listening.fileno())],
+                cwd=Path(__file__).parents[2],
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listening.fileno()],
+                start_new_session=True,
+            )
+            return Served(name, listening.getsockname()[1], log), process
+
+    def stop(self) -> None:
+        for _, process in self._running.values():
+            process.terminate()
+        for _, process in self._running.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(30)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.apps import apps
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from django_visualsnoop.server import checks
+from django_visualsnoop.server.conf import options
+
+if TYPE_CHECKING:
+    from django.core.checks import CheckMessage
+    from pytest_django.fixtures import Settings
+
+SECURITY = "django.middleware.security.SecurityMiddleware"
+
+
+def found() -> dict[str, CheckMessage]:
+    messages = [*run_checks(tags=[checks.TAG]), *checks.check_engine()]
+    assert all(message.hint for message in messages)
+    return {str(one.id): one for one in messages if str(one.id).startswith("visualsnoop_server")}
+
+
+def test_nothing_is_wrong() -> None:
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "must be a dict"),
+        ({"KEYS": 1}, "unknown option 'KEYS'"),
+        ({"PATH_PREFIX": "images/"}, "'images/'; write a path"),
+        ({"PATH_PREFIX": 1}, "write a path"),
+        ({"ALLOW_HTTP": "no"}, "'no'; write True or False"),
+        ({"MAX_BYTES": 0}, "0; write a positive"),
+        ({"MAX_BYTES": True}, "write a positive"),
+        ({"CACHE": ""}, "''; write the path of a folder"),
+        ({"ENCRYPTION_KEYS": ["s3cret"]}, "Fernet.generate_key"),
+        ({"ENCRYPTION_KEYS": "s3cret"}, "Fernet.generate_key"),
+    ],
+)
+def test_e001(settings: Settings, given: Any, words: str) -> None:
+    settings.VISUALSNOOP_SERVER = given
+    assert words in found()["visualsnoop_server.E001"].msg
+    with pytest.raises(ImproperlyConfigured) as caught:
+        options()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_encryption_keys_are_not_shown(settings: Settings) -> None:
+    key = "x" * 43 + "="
+    settings.VISUALSNOOP_SERVER = {"ENCRYPTION_KEYS": [key], "CACHE": "/tmp/x"}
+    assert key not in repr(options())
+    assert options().encryption_keys == (key,)
+
+
+def test_e002(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apps, "is_installed", lambda name: False)
+    assert "INSTALLED_APPS" in str(found()["visualsnoop_server.E002"].hint)
+
+
+def test_e003(settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert found() == {}  # nothing redirects
+    settings.MIDDLEWARE = ["tests.server.middleware.passing", SECURITY]
+    hint = str(found()["visualsnoop_server.E003"].hint)
+    for exempt, fine in (
+        ([r"^api/v1/"], False),  # not the prefix itself
+        ([r"^api/v1$", r"^api/v1/.*$"], False),  # an id may hold a new line
+        ([r"^healthz", r"^api/"], True),
+        ([hint.partition('r"')[2].partition('"')[0]], True),
+    ):
+        settings.SECURE_REDIRECT_EXEMPT = exempt
+        assert (found() == {}) == fine
+    settings.SECURE_REDIRECT_EXEMPT = []
+    settings.ROOT_URLCONF = "tests.server.no_urls"
+    assert found() == {}
+
+
+def test_e004(settings: Settings) -> None:
+    settings.PREPEND_WWW = True
+    assert found() == {}
+    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+    assert set(found()) == {"visualsnoop_server.E004"}
