@@ -259,3 +259,10 @@ def test_many_rows_in_many_segments(collection: LocalCollection) -> None:
     for name in names[::2]:
         collection.delete_image(name)
     assert similar(collection) == names[1::2]
+
+
+@committing
+def test_looks_of_another_making() -> None:
+    collection = LocalCollection("shop", {"OPTIONS": {"looks": "tests.looks.OF_ANOTHER_MAKING"}})
+    add(collection)
+    assert similar(collection)[:2] == ["red", "orange"]
