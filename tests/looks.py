@@ -64,7 +64,7 @@ def colour_model(folder: Path, name: str = "colours", weight: float = 1.0) -> On
 class MeanColour:
     """Looks without a model, as a project may describe them itself."""
 
-    identity = "mean colour"
+    identity = "the mean colour of the whole picture"
 
     def describe(self, pixels: Pixels) -> NDArray[np.int8]:
         return (pixels.mean(axis=(0, 1)) - 128).astype(np.int8)
