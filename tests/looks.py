@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 from PIL import Image
@@ -14,7 +15,10 @@ from django_visualsnoop.engine.onnx import OnnxDescriptor
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from onnx import NodeProto
+
+    from django_visualsnoop.engine.decode import Pixels
 
 RED, ORANGE, GREEN, BLUE = (255, 0, 0), (255, 128, 0), (0, 255, 0), (0, 0, 255)
 HALF = (0.5, 0.5, 0.5)
@@ -55,3 +59,15 @@ def colour_model(folder: Path, name: str = "colours", weight: float = 1.0) -> On
         constants=[scale],
     )
     return OnnxDescriptor(path, size=SIZE, mean=HALF, std=HALF)
+
+
+class MeanColour:
+    """Looks without a model, as a project may describe them itself."""
+
+    identity = "the mean colour of the whole picture"
+
+    def describe(self, pixels: Pixels) -> NDArray[np.int8]:
+        return (pixels.mean(axis=(0, 1)) - 128).astype(np.int8)
+
+
+OF_ANOTHER_MAKING = MeanColour()

@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from celery import Celery
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.test.utils import isolate_apps
 
 from django_visualsnoop import checks
 from django_visualsnoop.collections.base import BaseCollection
+from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.engine.onnx import OnnxDescriptor
+from django_visualsnoop.exceptions import MissingExtra
 from django_visualsnoop.failures import NOT_THE_PICTURES
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.options import IndexedField, indexed_field
 from tests.down import database_down, tables_gone
+from tests.looks import HALF, colour_model
 from tests.records import ago, failing, records
 from tests.testapp.models import Article, Document, Product
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from django.core.checks import CheckMessage
     from pytest_django.fixtures import Settings
@@ -260,6 +266,52 @@ def test_e016(settings: Settings, params: dict[str, object]) -> None:
     settings.VISUALSNOOP = {"default": params}
     message = only(checks.check_collections(), "visualsnoop.E016")
     assert "s3cr3t" not in str(message)
+
+
+def test_e012_names_the_extra_of_a_model(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def found(name: str) -> object:
+        return None if name == "onnxruntime" else object()
+
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": colour_model(tmp_path)}}}
+    assert checks.check_collections() == []
+    monkeypatch.setattr("importlib.util.find_spec", found)
+    message = only(checks.check_collections(), "visualsnoop.E012")
+    assert "django-visualsnoop[onnx]" in (message.hint or "")
+    with pytest.raises(MissingExtra, match=r"django-visualsnoop\[onnx\]"):
+        LocalCollection("default", settings.VISUALSNOOP["default"])
+
+
+def test_e017(settings: Settings, tmp_path: Path) -> None:
+    looks = OnnxDescriptor(tmp_path / "gone.onnx", 224, HALF, HALF)
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+    assert "gone.onnx" in only(checks.check_collections(), "visualsnoop.E017").msg
+
+
+@pytest.mark.parametrize(
+    ("looks", "message"),
+    [
+        (224, "is 224; write an OnnxDescriptor, or the dotted path of one."),
+        ("tests.looks.MISSING", "'tests.looks.MISSING': Module"),
+        ("tests.looks.RED", "is 'tests.looks.RED', which is no OnnxDescriptor."),
+        (OnnxDescriptor, "write an OnnxDescriptor"),
+    ],
+)
+def test_e016_of_looks(settings: Settings, looks: object, message: str) -> None:
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+    assert message in only(checks.check_collections(), "visualsnoop.E016").msg
+    with pytest.raises(ImproperlyConfigured) as caught:
+        LocalCollection("default", settings.VISUALSNOOP["default"])
+    assert message in str(caught.value)
+
+
+def test_looks_may_be_of_another_making(settings: Settings) -> None:
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": "tests.looks.OF_ANOTHER_MAKING"}}}
+    assert checks.check_collections() == []
+    assert LocalCollection("default", settings.VISUALSNOOP["default"]).longest_call > 240
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": None}}}
+    assert checks.check_collections() == []
 
 
 def test_only_collections_that_are_set_or_used_are_looked_at(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.utils.module_loading import import_string
 
 from django_visualsnoop.client.exceptions import (
     ConflictError,
@@ -29,6 +27,7 @@ from django_visualsnoop.collections.base import (
     page_size,
     refused_setting,
 )
+from django_visualsnoop.collections.looks import check_looks, describes, looks_of
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.times import written
 from django_visualsnoop.exceptions import MissingExtra
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.engine.gallery import Hits
-    from django_visualsnoop.engine.looks import LooksDescriptor
     from django_visualsnoop.engine.placement import Placement
     from django_visualsnoop.engine.store import NewImage, Stored
 
@@ -100,9 +98,7 @@ class LocalCollection(BaseCollection):
         options = dict(params.get("OPTIONS") or {})
         _check_options(alias, options)
         if options.get("looks") is not None:
-            options["looks"] = _looks(alias, options["looks"])
-            if _lacks_runtime(options["looks"]):
-                raise MissingExtra("The model of looks", "onnx")
+            options["looks"] = looks_of(alias, options["looks"])
             self.longest_call += self.bulk_size * _LOOKING_SECONDS
         name = str(params.get("NAME") or alias)
         self._gallery = Gallery(options.pop("database", "default"), name, **options)
@@ -134,7 +130,7 @@ class LocalCollection(BaseCollection):
         except ImproperlyConfigured as error:
             return [*found, refused_setting(alias, error)]
         if options.get("looks") is not None and _has_extra():
-            found += _check_looks(alias, options["looks"])
+            found += check_looks(alias, options["looks"])
         database = options.get("database", DEFAULT_DB_ALIAS)
         if database not in connections:
             known = ", ".join(repr(name) for name in connections)
@@ -300,7 +296,7 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
             right = isinstance(value, (int, float)) and 0 <= value <= 1
             expected = "a number from 0 to 1"
         elif name == "looks":
-            right = value is None or isinstance(value, str) or _describes(value)
+            right = value is None or isinstance(value, str) or describes(value)
             expected = "an OnnxDescriptor, or the dotted path of one"
         elif name in ("max_bytes", "max_pixels"):
             right, expected = isinstance(value, int) and value > 0, "a positive whole number"
@@ -311,57 +307,6 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
             )
         if not right:
             raise ImproperlyConfigured(f'{where}["{name}"] is {value!r}; write {expected}.')
-
-
-def _describes(looks: object) -> bool:
-    return callable(getattr(looks, "describe", None)) and not isinstance(looks, type)
-
-
-def _looks(alias: str, value: LooksDescriptor | str) -> LooksDescriptor:
-    """Return what the option ``looks`` names."""
-    if not isinstance(value, str):
-        return value
-    where = f'VISUALSNOOP["{alias}"]["OPTIONS"]["looks"]'
-    try:
-        looks = import_string(value)
-    except ImportError as error:
-        raise ImproperlyConfigured(f"{where} is {value!r}: {error}.") from error
-    if not _describes(looks):
-        raise ImproperlyConfigured(f"{where} is {value!r}, which is no OnnxDescriptor.")
-    return cast("LooksDescriptor", looks)
-
-
-def _lacks_runtime(looks: LooksDescriptor) -> bool:
-    from django_visualsnoop.engine.onnx import OnnxDescriptor  # needs the extra
-
-    return isinstance(looks, OnnxDescriptor) and not importlib.util.find_spec("onnxruntime")
-
-
-def _check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]:
-    from django_visualsnoop.engine.onnx import OnnxDescriptor  # needs the extra
-
-    try:
-        looks = _looks(alias, value)
-    except ImproperlyConfigured as error:
-        return [refused_setting(alias, error)]
-    if _lacks_runtime(looks):
-        return [
-            Error(
-                f"VISUALSNOOP[{alias!r}] describes looks by a model, which needs onnxruntime.",
-                hint='Type: python -m pip install "django-visualsnoop[onnx]"',
-                id="visualsnoop.E012",
-            )
-        ]
-    if isinstance(looks, OnnxDescriptor) and not os.access(looks.path, os.R_OK):
-        return [
-            Error(
-                f"VISUALSNOOP[{alias!r}] describes looks by the model {looks.path}, which cannot "
-                "be read.",
-                hint="Put the ONNX file there, let this user read it, or correct the path.",
-                id="visualsnoop.E017",
-            )
-        ]
-    return []
 
 
 def _refused(error: DecodeError) -> ImageRefusedError:

@@ -105,7 +105,7 @@ class Gallery:
         return replace(
             new,
             looks=self._looks.describe(picture.pixels).tobytes(),
-            looks_of=self._looks.identity,
+            looks_of=looks.name_of(self._looks),
             looks_digest=digest,
         )
 
@@ -264,7 +264,7 @@ class Gallery:
         for version in range(1, describe.VERSION):
             yield from self.store.of_version(version)
         if self._looks is not None:
-            yield from self.store.of_other_looks(self._looks.identity, describe.VERSION)
+            yield from self.store.of_other_looks(looks.name_of(self._looks), describe.VERSION)
 
     def _look(self, image_id: str | None = None) -> View[DescriptorIndex] | None:
         return follow.look(
@@ -274,7 +274,7 @@ class Gallery:
     def _look_at_looks(self, image_id: str | None = None) -> View[Any] | None:
         if self._looks is None:
             return self._look(image_id)
-        source = Looks(self._looks.identity)
+        source = Looks(looks.name_of(self._looks))
         return follow.look(self.store.database, self.store.key, source, image_id)
 
     def _hits(

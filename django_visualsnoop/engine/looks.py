@@ -5,6 +5,7 @@ Looks promise nothing: the closest pictures come first, however far they are.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from django_visualsnoop.engine import describe
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.decode import Pixels
 
-#: Longest identity of a descriptor of looks.
-IDENTITY_LENGTH = 16
 _RANK_STEPS = 10_000
 #: Decimals of a cosine that are more than noise.
 _DECIMALS = 6
@@ -27,7 +26,7 @@ class LooksDescriptor(Protocol):
 
     @property
     def identity(self) -> str:
-        """1 to ``IDENTITY_LENGTH`` characters, others for each model: two are not compared."""
+        """Text, another one for each model: what two models say is not compared."""
 
     def describe(self, pixels: Pixels) -> NDArray[np.int8]:
         """Return d values, compared by cosine; d is the same for every picture.
@@ -35,6 +34,14 @@ class LooksDescriptor(Protocol):
         Args:
             pixels: height x width x 3, RGB, uint8, at most ``decode.WORK_SIDE`` high and wide.
         """
+
+
+def name_of(looks: LooksDescriptor) -> str:
+    """Return the 16 characters that a row and the memory of a process know a model by.
+
+    Hexadecimal digits, which no database's collation takes for others.
+    """
+    return sha256(looks.identity.encode()).hexdigest()[:16]
 
 
 def vector_of(pixels: Pixels, looks: LooksDescriptor | None) -> NDArray[np.int8]:

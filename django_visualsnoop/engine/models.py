@@ -59,7 +59,7 @@ class IndexedImage(models.Model):
     height = models.PositiveIntegerField()
     #: How it looks to the model of the setting's option ``looks``, if there is one.
     looks = models.BinaryField(null=True, default=None)
-    #: Identity of that model; empty without.
+    #: ``looks.name_of`` that model; empty without.
     looks_of = models.CharField(max_length=16, default="", db_default="")
     #: SHA-256 of the file that looks so. Processes that know no looks replace the file alone.
     looks_digest = models.CharField(max_length=64, default="", db_default="")

@@ -18,7 +18,6 @@ from django.core.exceptions import ImproperlyConfigured
 from PIL import Image
 
 from django_visualsnoop.engine.descriptor import quantised
-from django_visualsnoop.engine.looks import IDENTITY_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,13 +75,13 @@ class OnnxDescriptor:
 
     @property
     def identity(self) -> str:
-        """Of the model's file and these arguments but for the path.
+        """16 characters that tell the model's file and these arguments but for the path.
 
         Raises:
             ModelError: the file cannot be read.
         """
         seen = f"{_loaded.digest(str(self.path))} {self.size} {self.mean} {self.std} {self.crop}"
-        return sha256(seen.encode()).hexdigest()[:IDENTITY_LENGTH]
+        return sha256(seen.encode()).hexdigest()[:16]
 
     def describe(self, pixels: Pixels) -> NDArray[np.int8]:
         """Return the model's output for a picture, as signed bytes; their length has no meaning.
@@ -94,8 +93,8 @@ class OnnxDescriptor:
             ModelError: the model cannot be read, takes something else, or gives no vector.
         """
         session = _loaded.session(str(self.path))
-        first, output = session.get_inputs()[0].name, session.get_outputs()[0].name
         try:
+            first, output = session.get_inputs()[0].name, session.get_outputs()[0].name
             (found,) = session.run([output], {first: self._seen(pixels)})
         except Exception as error:  # the runtime's errors have no class in common
             raise ModelError(

@@ -62,7 +62,7 @@ class Looks:
     """Those of one model.
 
     Args:
-        name: identity of the model.
+        name: of the model; see ``looks.name_of``.
     """
 
     name: str

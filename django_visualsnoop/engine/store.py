@@ -233,7 +233,7 @@ class Store:
     def of_other_looks(self, looks_of: str, version: int) -> Iterator[str]:
         """Yield the ids of the images of a version that this model has not described.
 
-        Costs one query for each model there is, one more, and one a page.
+        Costs one query for each model there is, two more, and one a page.
         """
         images = self._images.filter(version=version, deleted__isnull=True)
         others = self._images.order_by("looks_of").values_list("looks_of", flat=True)

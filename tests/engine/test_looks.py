@@ -229,7 +229,7 @@ def test_outdated_ones_are_found_whatever_their_model_was_called(
     collection: LocalCollection, model: OnnxDescriptor
 ) -> None:
     add(collection)
-    for name, looks_of in zip(COLOURS, ("", "0", model.identity, "g"), strict=True):
+    for name, looks_of in zip(COLOURS, ("", "0", looks.name_of(model), "g"), strict=True):
         IndexedImage.objects.filter(image_id=name).update(looks_of=looks_of)
     assert sorted(collection.iter_outdated()) == ["blue", "orange", "red"]
     IndexedImage.objects.update(version=99)  # of a newer release, whose processes see to them
@@ -259,3 +259,10 @@ def test_many_rows_in_many_segments(collection: LocalCollection) -> None:
     for name in names[::2]:
         collection.delete_image(name)
     assert similar(collection) == names[1::2]
+
+
+@committing
+def test_looks_of_another_making() -> None:
+    collection = LocalCollection("shop", {"OPTIONS": {"looks": "tests.looks.OF_ANOTHER_MAKING"}})
+    add(collection)
+    assert similar(collection)[:2] == ["red", "orange"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.layers import Indexed, Visible
+    from django_visualsnoop.engine.index.layers import Indexed, SegmentT, Visible
 
 #: Of this share of a segment's images or fewer, the vectors are gathered first.
 _FEW = 0.25
@@ -30,7 +30,7 @@ class Close(NamedTuple):
     cosine: float
 
 
-def closest(parts: Sequence[Visible[Indexed]], probe: NDArray[np.int8], limit: int) -> list[Close]:
+def closest(parts: Sequence[Visible[SegmentT]], probe: NDArray[np.int8], limit: int) -> list[Close]:
     """Return the closest images by cosine, equally close ones by id.
 
     Args:
@@ -39,7 +39,7 @@ def closest(parts: Sequence[Visible[Indexed]], probe: NDArray[np.int8], limit: i
         limit: at most so many.
     """
     parts = [part for part in parts if part.segment.vectors.shape[1:] == probe.shape]
-    slots = [_slots(part) for part in parts]
+    slots = [_slots(*part) for part in parts]
     scores = [
         _cosines(part.segment.vectors, places, probe)
         for part, places in zip(parts, slots, strict=True)
@@ -60,8 +60,8 @@ def closest(parts: Sequence[Visible[Indexed]], probe: NDArray[np.int8], limit: i
     return found[:limit]
 
 
-def _slots(part: Visible[Indexed]) -> NDArray[np.intp]:
-    return np.arange(part.segment.size) if part.kept is None else np.flatnonzero(part.kept)
+def _slots(segment: Indexed, kept: NDArray[np.bool_] | None) -> NDArray[np.intp]:
+    return np.arange(segment.size) if kept is None else np.flatnonzero(kept)
 
 
 def _cosines(

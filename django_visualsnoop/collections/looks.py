@@ -1,0 +1,86 @@
+"""The option ``looks`` of ``LocalCollection``: what it names, and what may be wrong with that."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import TYPE_CHECKING, cast
+
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from django_visualsnoop.collections.base import refused_setting
+from django_visualsnoop.exceptions import MissingExtra
+
+if TYPE_CHECKING:
+    from django_visualsnoop.engine.looks import LooksDescriptor
+
+
+def describes(value: object) -> bool:
+    """Return whether something can describe looks."""
+    return callable(getattr(value, "describe", None)) and not isinstance(value, type)
+
+
+def looks_of(alias: str, value: LooksDescriptor | str) -> LooksDescriptor:
+    """Return what describes looks; needs the extra ``engine``.
+
+    Args:
+        alias: of the collection.
+        value: of the option: an object that ``describes``, or its dotted path.
+
+    Raises:
+        ImproperlyConfigured: the path leads nowhere, or to something else.
+        MissingExtra: it is a model, and onnxruntime is not installed.
+    """
+    looks = _named(alias, value)
+    if _lacks_runtime(looks):
+        raise MissingExtra("The model of looks", "onnx")
+    return looks
+
+
+def check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]:
+    """Return what is wrong with the option, for ``manage.py check``; see ``looks_of``."""
+    from django_visualsnoop.engine.onnx import OnnxDescriptor  # needs the extra
+
+    try:
+        looks = _named(alias, value)
+    except ImproperlyConfigured as error:
+        return [refused_setting(alias, error)]
+    if _lacks_runtime(looks):
+        return [
+            Error(
+                f"VISUALSNOOP[{alias!r}] describes looks by a model, which needs onnxruntime.",
+                hint='Type: python -m pip install "django-visualsnoop[onnx]"',
+                id="visualsnoop.E012",
+            )
+        ]
+    if isinstance(looks, OnnxDescriptor) and not os.access(looks.path, os.R_OK):
+        return [
+            Error(
+                f"VISUALSNOOP[{alias!r}] describes looks by the model {looks.path}, which cannot "
+                "be read.",
+                hint="Put the ONNX file there, let this user read it, or correct the path.",
+                id="visualsnoop.E017",
+            )
+        ]
+    return []
+
+
+def _named(alias: str, value: LooksDescriptor | str) -> LooksDescriptor:
+    if not isinstance(value, str):
+        return value
+    where = f'VISUALSNOOP["{alias}"]["OPTIONS"]["looks"]'
+    try:
+        looks = import_string(value)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"{where} is {value!r}: {error}.") from error
+    if not describes(looks):
+        raise ImproperlyConfigured(f"{where} is {value!r}, which is no OnnxDescriptor.")
+    return cast("LooksDescriptor", looks)
+
+
+def _lacks_runtime(looks: LooksDescriptor) -> bool:
+    from django_visualsnoop.engine.onnx import OnnxDescriptor  # needs the extra
+
+    return isinstance(looks, OnnxDescriptor) and not importlib.util.find_spec("onnxruntime")

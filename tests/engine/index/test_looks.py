@@ -1,0 +1,70 @@
+"""The index of looks, and the closest of its images, against brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from django_visualsnoop.engine.descriptor import unit
+from django_visualsnoop.engine.index import layers
+from django_visualsnoop.engine.index.closest import closest
+from django_visualsnoop.engine.index.layers import asked_of
+from django_visualsnoop.engine.index.looks import LooksIndex
+
+
+def made(dice: np.random.Generator, width: int) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+    return dice.integers(-127, 128, width).astype(np.int8)
+
+
+@pytest.mark.parametrize("width", [1, 3, 64, 768])
+@pytest.mark.parametrize("seed", range(4))
+def test_agrees_with_brute_force(width: int, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "WAITING", 5)
+    monkeypatch.setattr(layers, "_SMALL", 4)
+    dice = np.random.default_rng(seed)
+    index, images = LooksIndex(), {}
+    for _ in range(300):
+        image_id = str(dice.integers(60))
+        if dice.random() < 0.7:
+            images[image_id] = made(dice, width)
+            index.put(image_id, images[image_id].tobytes())
+        else:
+            index.discard(image_id)
+            images.pop(image_id, None)
+    assert len(index) == len(images)
+    for allowed in (None, set(), {"3", "5", "nowhere"}, {str(number) for number in range(40)}):
+        for limit in (0, 1, 7, 1000):
+            probe, without = made(dice, width), {"5", "6"}
+            expected = sorted(
+                (-float(unit(vector) @ unit(probe)), image_id)
+                for image_id, vector in images.items()
+                if image_id not in without and (allowed is None or image_id in allowed)
+            )[:limit]
+            found = closest(asked_of(index.visible(), allowed, without), probe, limit)
+            if width > 1:  # of one value, all that point the same way are equally close
+                assert [one.image_id for one in found] == [image_id for _, image_id in expected]
+            assert [-one.cosine for one in found] == pytest.approx(
+                [score for score, _ in expected], abs=1e-5
+            )
+    for image_id in map(str, range(60)):
+        vector = index.vector(image_id)
+        assert (vector is None) == (image_id not in images)
+        assert vector is None or vector.tolist() == images[image_id].tolist()
+
+
+def test_equally_close_ones_come_by_id_however_few_are_wanted() -> None:
+    index = LooksIndex()
+    for image_id in "dacb":
+        index.put(image_id, bytes([1, 2]))
+    found = closest(index.visible(), np.array([1, 2], dtype=np.int8), 2)
+    assert [one.image_id for one in found] == ["a", "b"]
+
+
+def test_vectors_of_another_length_are_refused_and_not_compared() -> None:
+    index = LooksIndex()
+    index.put("a", bytes([1, 2]))
+    for content in (b"", bytes([1]), bytes([1, 2, 3])):
+        with pytest.raises(ValueError, match=f"{len(content)} values in place of 2"):
+            index.put("b", content)
+    assert closest(index.visible(), np.array([1, 2, 3], dtype=np.int8), 5) == []
+    assert len(index) == 1

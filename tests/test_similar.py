@@ -1,0 +1,196 @@
+"""``similar_to(kind="similar")`` over the embedded engine: by its own vectors, by a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+
+from django_visualsnoop import searching
+from django_visualsnoop.collections import collections
+from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.engine.looks import name_of
+from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.exceptions import UnsupportedSearch
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.sync import sweep
+from tests.fixtures import product, record_of
+from tests.looks import BLUE, GREEN, ORANGE, RED, colour_model, plain
+from tests.testapp.models import Article, Product
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import DjangoAssertNumQueries
+    from pytest_django.fixtures import Settings
+
+    from django_visualsnoop.engine.onnx import OnnxDescriptor
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
+
+COLOURS = {"red": RED, "orange": ORANGE, "green": GREEN, "blue": BLUE}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> OnnxDescriptor:
+    return colour_model(tmp_path)
+
+
+def use(settings: Settings, looks: object) -> None:
+    settings.VISUALSNOOP = {
+        alias: {"NAME": alias, "OPTIONS": {"looks": looks}} for alias in ("default", "archive")
+    }
+
+
+@pytest.fixture
+def seen(settings: Settings, model: OnnxDescriptor) -> OnnxDescriptor:
+    """The model, in use."""
+    use(settings, model)
+    return model
+
+
+def products(**kwargs: Any) -> dict[str, Product]:
+    return {
+        name: Product.objects.create(
+            name=name, photo=ContentFile(plain(colour), f"{name}.png"), **kwargs
+        )
+        for name, colour in COLOURS.items()
+    }
+
+
+def names(what: Any, queryset: Any = None, **options: Any) -> list[str]:
+    rows = Product.objects.all() if queryset is None else queryset
+    return [row.name for row in rows.similar_to(what, kind="similar", **options)]
+
+
+@pytest.mark.usefixtures("seen")
+def test_rows_come_in_order_of_their_looks() -> None:
+    rows = products()
+    sweep(using="default")
+    assert [row.name for row in Product.objects.similar_to(plain(RED))] == ["red"]
+    found: Any = Product.objects.similar_to(plain(RED), kind="similar")
+    assert [row.name for row in found] == ["red", "orange", "green", "blue"]
+    assert [row.visualsnoop_rank for row in found] == [0, 1835, 13333, 13333]
+    assert found[0].visualsnoop_similarity == 1.0
+    assert names(rows["red"]) == ["orange", "green", "blue"]
+    assert names(plain(RED), limit=2) == ["red", "orange"]
+    assert names(plain(RED), min_similarity=0.5) == ["red", "orange"]
+
+    async def awaited() -> list[str]:
+        found = await Product.objects.asimilar_to(plain(RED), kind="similar", limit=1)
+        return [row.name async for row in found]
+
+    assert async_to_sync(awaited)() == ["red"]
+
+
+@pytest.mark.usefixtures("seen")
+def test_only_rows_that_pass_the_filters_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(searching, "MAX_RANKED", 2)
+    rows = products()
+    Article.objects.create(cover=ContentFile(plain(RED), "a.png"))  # in the same collection
+    sweep(using="default")
+    others = Product.objects.exclude(name__in=["red", "orange"])
+    assert names(plain(RED), others) == ["green", "blue"]
+    with django_assert_num_queries(3):  # the keys, what is new, the rows
+        assert names(plain(RED), others) == ["green", "blue"]
+    assert names(plain(RED), Product.objects.filter(pk=rows["blue"].pk)) == ["blue"]
+    assert names(plain(RED)) == ["red", "orange"]
+    assert names(plain(RED), Product.objects.none()) == []
+
+
+def test_without_a_model_the_engines_own_vectors_rank() -> None:
+    one, two = product(1), product(2)
+    sweep(using="default")
+    assert list(Product.objects.similar_to(one)) == []
+    assert list(Product.objects.similar_to(one, kind="similar")) == [two]
+
+
+def test_an_unknown_kind_is_named_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="kind must be 'copies' or 'similar', not 'alike'"):
+        Product.objects.similar_to(plain(RED), kind="alike")
+
+
+def test_a_backend_that_knows_no_kinds_goes_on_finding_copies(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(self: object, image: bytes, *, limit: Any, min_similarity: Any) -> dict[str, Any]:
+        return {"results": [{"id": f"testapp.product.photo:{row.pk}", "rank": 4}]}
+
+    row = product(1)
+    monkeypatch.setattr(RecorderCollection, "search_images", search)
+    monkeypatch.setattr(RecorderCollection, "kinds", ("copies",))
+    assert list(Product.objects.similar_to(plain(RED))) == [row]
+    with pytest.raises(UnsupportedSearch, match="'default' cannot search with kind='similar'"):
+        Product.objects.similar_to(plain(RED), kind="similar")
+
+
+@pytest.mark.parametrize("restricts", [True, False])
+def test_a_backend_is_asked_for_what_passes_if_it_can_tell(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, restricts: bool
+) -> None:
+    monkeypatch.setattr(RecorderCollection, "supports_allowed", restricts)
+    one, other = product(1), product(1)
+    sweep(using="default")
+    with one.photo.open() as file:
+        content = file.read()
+    rows = Product.objects.filter(pk=one.pk)
+    assert list(rows.similar_to(content, kind="similar")) == [one]
+    arguments = recorder.calls[-1].arguments
+    assert arguments["kind"] == "similar"
+    assert arguments["allowed"] == ({record_of(one).image_id} if restricts else None)
+    assert set(Product.objects.similar_to(content, kind="similar")) == {one, other}
+
+
+def test_the_sweeper_describes_what_the_new_model_has_not(
+    settings: Settings, model: OnnxDescriptor, tmp_path: Path
+) -> None:
+    rows = products()
+    sweep(using="default")
+    for looks in (model, colour_model(tmp_path, "next", weight=2.0)):
+        use(settings, looks)
+        assert names(plain(RED)) == []
+        # What the collection does not know yet of the row's picture, its file tells.
+        assert names(rows["red"]) == []
+        assert sweep(using="default", limit=2).agreed == 2
+        assert len(names(plain(RED))) == 2  # those described by now, and none of another model
+        while sweep(using="default").agreed:
+            pass
+        assert names(plain(RED)) == ["red", "orange", "green", "blue"]
+        assert set(IndexedImage.objects.values_list("looks_of", flat=True)) == {name_of(looks)}
+        assert sweep(using="default").worked_on == 0
+    assert all(record_of(row).state == SyncRecord.State.AGREES for row in rows.values())
+
+
+def test_the_command_describes_all_at_once(settings: Settings, model: OnnxDescriptor) -> None:
+    products()
+    sweep(using="default")
+    use(settings, model)
+    call_command("visualsnoop_reindex", "testapp.Product", verbosity=0)
+    assert names(plain(RED)) == ["red", "orange", "green", "blue"]
+
+
+def test_a_model_that_cannot_be_used_is_a_reason_to_try_again(
+    settings: Settings, model: OnnxDescriptor, tmp_path: Path
+) -> None:
+    use(settings, colour_model(tmp_path, "gone"))
+    (tmp_path / "gone.onnx").unlink()
+    row = product(1)
+    sweep(using="default")
+    assert record_of(row).reason_code == "misconfigured"
+    assert "gone.onnx cannot be read" in record_of(row).reason
+    use(settings, model)
+    call_command("visualsnoop_sync", "--retry-failed", verbosity=0)
+    assert record_of(row).state == SyncRecord.State.AGREES
+
+
+@pytest.mark.usefixtures("seen")
+def test_duplicates_are_copies_whatever_the_model_says() -> None:
+    rows = [product(1), product(1), product(2)]
+    sweep(using="default")
+    assert [set(group) for group in Product.objects.duplicates()] == [set(rows[:2])]
+    assert collections["default"].kinds == ("copies", "similar")
