@@ -149,11 +149,10 @@ class View:
         wanted = list(image_ids)
         for start in range(0, len(wanted), _TOGETHER):
             keys = list(map(key_of, wanted[start : start + _TOGETHER]))
+            # By key alone: asked for the version, too, SQLite reads all rows of that version.
+            # Of another one, the bytes say so themselves; deleted rows have none.
             rows = IndexedImage.objects.using(self.database).filter(
-                collection_id=self.collection_id,
-                key__in=keys,
-                deleted__isnull=True,
-                version=describe.VERSION,
+                collection_id=self.collection_id, key__in=keys
             )
             for image_id, content in rows.values_list("image_id", "vector"):
                 with suppress(ValueError):
