@@ -100,7 +100,7 @@ def fill(options: argparse.Namespace) -> dict[str, Any]:
     names += ["width", "height", "seq"]
     quoted = ", ".join(map(connection.ops.quote_name, names))
     insert = (
-        f"INSERT INTO {IndexedImage._meta.db_table} ({quoted}) "  # noqa: S608
+        f"INSERT INTO {IndexedImage._meta.db_table} ({quoted}) "
         f"VALUES ({', '.join(['%s'] * len(names))})"
     )
     some = []
@@ -247,7 +247,7 @@ def main() -> None:
         return
     print(
         f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
-        f"numpy {np.__version__}, {options.postgresql and 'PostgreSQL' or 'SQLite'}; "
+        f"numpy {np.__version__}, {'PostgreSQL' if options.postgresql else 'SQLite'}; "
         f"seed {options.seed}, {options.queries} queries"
     )
     for images in options.images:

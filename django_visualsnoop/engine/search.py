@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.compare import compare, compare_all
 from django_visualsnoop.engine.describe import stored_probes
 from django_visualsnoop.engine.index.candidates import CandidateQuery
 from django_visualsnoop.engine.index.inverted import Features
@@ -65,16 +65,13 @@ def search(
     without: frozenset[str] = frozenset(),
 ) -> list[Found]:
     """Return the pictures most surely copies, surest first; equally sure ones by id."""
-    found = []
-    scores: dict[bytes, float] = {}
     stored = view.descriptors(_candidates(view, probes, limit, allowed, without))
-    for image_id, descriptor in stored.items():
-        # One file under many ids, such as a placeholder, is compared once.
-        key = descriptor.to_bytes()
-        if key not in scores:
-            scores[key] = compare(probes, descriptor).score
-        if scores[key] >= min_score:
-            found.append(Found(image_id, scores[key]))
+    # One file under many ids, such as a placeholder, is compared once.
+    different = {one.to_bytes(): one for one in stored.values()}
+    compared = compare_all(probes, list(different.values()))
+    scores = {key: one.score for key, one in zip(different, compared, strict=True)}
+    found = [Found(image_id, scores[one.to_bytes()]) for image_id, one in stored.items()]
+    found = [one for one in found if one.score >= min_score]
     found.sort(key=lambda one: (-one.score, one.image_id))
     return found[:limit]
 
