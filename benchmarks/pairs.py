@@ -26,7 +26,6 @@ import numpy as np
 import synthetic
 from search import COPIES, processor
 
-from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.join import candidate_pairs
 
@@ -45,10 +44,7 @@ def filled(images: int, seed: int) -> tuple[DescriptorIndex, dict[tuple[str, str
             copy = synthetic.copy_of(
                 chunk, place, dice, cosine=cosine, kept=kept, near=0, seed=seed
             )
-            codes, words = copy.features
-            places = np.zeros((len(codes), 4), dtype=np.uint8)
-            descriptor = Descriptor(copy.vector, codes, words[:, 0], places)
-            index.put(f"copy-{start + place}", descriptor.to_bytes())
+            index.put(f"copy-{start + place}", copy.descriptor().to_bytes())
             copies[f"copy-{start + place}", f"image-{start + place}"] = kind
     len(index)
     index.settle()

@@ -7,9 +7,11 @@ many words. Codes: one base per word, of which each feature has every fourth bit
 (a quarter of its bits flipped); so a stored feature of the same word is close by chance for
 about 1 in 200.
 
+Places: drawn evenly.
+
 A near-copy has a vector at a given cosine, and keeps some of its features: each with 6 of
 its 64 bits flipped, 80 % of them in their word, the others in one of the ``near`` words if
-there are such. Its other features are those of no stored picture.
+there are such; at half the size and moved. Its other features are those of no stored picture.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, MAX_FEATURES, VERSION
+from django_visualsnoop.engine.descriptor import DIMENSIONS, MAX_FEATURES, VERSION, Descriptor
 from django_visualsnoop.engine.index.inverted import Features
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Chunk(NamedTuple):
     vectors: NDArray[np.int8]
     codes: NDArray[np.uint64]
     words: NDArray[np.uint32]
+    #: See ``Descriptor``.
+    places: NDArray[np.uint8]
 
     def contents(self) -> Iterator[bytes]:
         count = len(self.vectors)
@@ -49,6 +53,7 @@ class Chunk(NamedTuple):
         rows[:, 2 + DIMENSIONS : end] = self.codes.astype("<u8").view(np.uint8)
         words = self.words.astype("<u4").view(np.uint8).reshape(count, MAX_FEATURES, 4)[:, :, :3]
         rows[:, end : end + 3 * MAX_FEATURES] = words.reshape(count, -1)
+        rows[:, end + 3 * MAX_FEATURES :] = self.places.reshape(count, -1)
         for row in rows:
             yield row.tobytes()
 
@@ -81,7 +86,13 @@ def chunk(number: int, count: int, seed: int) -> Chunk:
     vectors = dice.normal(0, 1, (count, DIMENSIONS)).astype(np.float32)
     vectors += 0.82 * centres[dice.integers(0, len(centres), count)]
     words = _words(dice, (count, MAX_FEATURES), seed)
-    return Chunk(_int8(vectors), _codes(dice, words), words)
+    codes = _codes(dice, words)
+    return Chunk(_int8(vectors), codes, words, _places(dice, count))
+
+
+def _places(dice: np.random.Generator, *shape: int) -> NDArray[np.uint8]:
+    lowest, highest = (0, 0, 16, 0), (240, 180, 80, 256)
+    return dice.integers(lowest, highest, (*shape, MAX_FEATURES, 4), dtype=np.uint8)
 
 
 def chunks(images: int, seed: int) -> Iterator[tuple[int, Chunk]]:
@@ -109,6 +120,10 @@ class Copy(NamedTuple):
 
     vector: NDArray[np.int8]
     features: Features
+    places: NDArray[np.uint8]
+
+    def descriptor(self) -> Descriptor:
+        return Descriptor(self.vector, self.features.codes, self.features.words[:, 0], self.places)
 
 
 def copy_of(
@@ -130,10 +145,14 @@ def copy_of(
     words = _words(dice, (MAX_FEATURES, 1 + near), seed)
     codes = _codes(dice, words[:, 0])
     which = dice.permutation(MAX_FEATURES)[:kept]
+    places = _places(dice)
+    places[which] = stored.places[place, which]
+    places[which, :2] = places[which, :2] // 2 + 30
+    places[which, 2] -= 16  # an octave
     for feature in which:
         bits = dice.permutation(64)[:6].astype(np.uint64)
         codes[feature] = stored.codes[place, feature] ^ np.bitwise_or.reduce(np.uint64(1) << bits)
         column = 0 if dice.random() < 0.8 else 1
         if column <= near:
             words[feature, column] = stored.words[place, feature]
-    return Copy(_int8(vector + noise), Features(codes, words))
+    return Copy(_int8(vector + noise), Features(codes, words), places)

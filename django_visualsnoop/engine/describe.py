@@ -18,6 +18,7 @@ from django_visualsnoop.engine.descriptor import DIMENSIONS, VERSION, Descriptor
 from django_visualsnoop.engine.inner import insides
 from django_visualsnoop.engine.learned import learned, turning
 from django_visualsnoop.engine.local_features import local_features, mirrored, mirrored_words
+from django_visualsnoop.engine.product import row_product
 from django_visualsnoop.engine.views import limited, views
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def vector_of(pixels: Pixels) -> Vector:
     """Return the global vector of a picture; see ``describe``."""
     model = learned()
     seen, detail, mean = views(pixels)
-    values = (seen - model.mean) @ model.projection
+    values = row_product(seen - model.mean, model.projection)
     values *= np.sqrt(np.float32(detail)) / max(float(np.linalg.norm(values)), 1e-6)
     code = np.sqrt(np.float32(1 - detail)) * _colour_code(mean)
     vector = np.concatenate([values, code])

@@ -60,16 +60,16 @@ class Descriptor(NamedTuple):
             ValueError: the bytes are cut off, of another version, or none of ours.
         """
         count = features_in(content)
+        codes = DIMENSIONS + _HEADER.size
+        words = codes + 8 * count
         raw = np.frombuffer(content, dtype=np.uint8)
-        starts = np.cumsum([DIMENSIONS, _HEADER.size, 8 * count, 3 * count])
-        vector, _, codes, packed, places = np.split(raw, starts)
-        words = np.zeros((count, 4), dtype=np.uint8)
-        words[:, :3] = packed.reshape(count, 3)
+        padded = np.zeros((count, 4), dtype=np.uint8)
+        padded[:, :3] = raw[words : words + 3 * count].reshape(count, 3)
         return cls(
-            vector.view(np.int8),
-            np.frombuffer(codes.tobytes(), dtype="<u8").astype(np.uint64, copy=False),
-            words.view("<u4").astype(np.uint32, copy=False).ravel(),
-            places.reshape(count, 4),
+            raw[:DIMENSIONS].view(np.int8),
+            raw[codes:words].view("<u8").astype(np.uint64),
+            padded.view("<u4").astype(np.uint32, copy=False).ravel(),
+            raw[words + 3 * count :].reshape(count, 4),
         )
 
 

@@ -179,15 +179,15 @@ class View(Generic[Index]):
         wanted = list(image_ids)
         for start in range(0, len(wanted), _TOGETHER):
             keys = list(map(key_of, wanted[start : start + _TOGETHER]))
+            # By key alone: asked for the version, too, SQLite reads all rows of that version.
+            # Deleted rows hold no bytes.
             rows = IndexedImage.objects.using(self.database).filter(
-                collection_id=self.collection_id,
-                key__in=keys,
-                deleted__isnull=True,
-                version=describe.VERSION,
+                collection_id=self.collection_id, key__in=keys
             )
-            for image_id, content in rows.values_list("image_id", "vector"):
-                with suppress(ValueError):
-                    found[image_id] = Descriptor.from_bytes(bytes(content))
+            for image_id, version, content in rows.values_list("image_id", "version", "vector"):
+                if version == describe.VERSION:
+                    with suppress(ValueError):
+                        found[image_id] = Descriptor.from_bytes(bytes(content))
         return found
 
 

@@ -242,7 +242,7 @@ class Gallery:
             ImageMissing: there is no image ``image_id``, or it cannot be compared any more.
         """
         known = {}
-        for stored in self.store.descriptors({image_id, *other_ids}, describe.VERSION):
+        for stored in self.store.descriptors({image_id, *other_ids}):
             with suppress(ValueError):
                 described = describe.Descriptor.from_bytes(stored.vector)
                 known[stored.image_id] = described, placement.Size(stored.width, stored.height)

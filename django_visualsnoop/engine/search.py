@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.compare import compare_all
 from django_visualsnoop.engine.describe import stored_probes
 from django_visualsnoop.engine.index.candidates import CandidateQuery
 from django_visualsnoop.engine.index.inverted import Features
@@ -19,7 +19,7 @@ from django_visualsnoop.engine.index.join import Mirror, candidate_pairs
 from django_visualsnoop.engine.local_features import MIRRORED_CODE, MIRRORED_WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from django_visualsnoop.engine.describe import Probes
     from django_visualsnoop.engine.descriptor import Descriptor
@@ -66,16 +66,13 @@ def search(
     without: frozenset[str] = frozenset(),
 ) -> list[Found]:
     """Return the pictures most surely copies, surest first; equally sure ones by id."""
-    found = []
-    scores: dict[bytes, float] = {}
     stored = view.descriptors(_candidates(view, probes, limit, allowed, without))
-    for image_id, descriptor in stored.items():
-        # One file under many ids, such as a placeholder, is compared once.
-        key = descriptor.to_bytes()
-        if key not in scores:
-            scores[key] = compare(probes, descriptor).score
-        if scores[key] >= min_score:
-            found.append(Found(image_id, scores[key]))
+    # One file under many ids, such as a placeholder, is compared once.
+    different = {one.to_bytes(): one for one in stored.values()}
+    compared = compare_all(probes, list(different.values()))
+    scores = {key: one.score for key, one in zip(different, compared, strict=True)}
+    found = [Found(image_id, scores[one.to_bytes()]) for image_id, one in stored.items()]
+    found = [one for one in found if one.score >= min_score]
     found.sort(key=lambda one: (-one.score, one.image_id))
     return found[:limit]
 
@@ -136,11 +133,11 @@ def pairs(
         if len(stored) > _KEPT:
             stored = {image_id: stored[image_id] for image_id in wanted & stored.keys()}
         stored |= view.descriptors(wanted - stored.keys())
-        for first, second in some:
-            if first in stored and second in stored:
-                score = scores.of(stored[first], stored[second])
-                if score >= min_score:
-                    yield FoundPair(first, second, score)
+        there = [pair for pair in some if pair[0] in stored and pair[1] in stored]
+        found = scores.of([(stored[first], stored[second]) for first, second in there])
+        for (first, second), score in zip(there, found, strict=True):
+            if score >= min_score:
+                yield FoundPair(first, second, score)
 
 
 class _Scores:
@@ -149,13 +146,20 @@ class _Scores:
     def __init__(self) -> None:
         self._known: dict[bytes, float] = {}
 
-    def of(self, one: Descriptor, other: Descriptor) -> float:
-        key = sha256(one.to_bytes() + other.to_bytes()).digest()
-        if key not in self._known:
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            self._known[key] = compare(stored_probes(one), other).score
-        return self._known[key]
+    def of(self, pairs: Sequence[tuple[Descriptor, Descriptor]]) -> list[float]:
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        keys = [sha256(one.to_bytes() + other.to_bytes()).digest() for one, other in pairs]
+        # Those of one picture are compared with it together.
+        unknown: dict[bytes, dict[bytes, tuple[Descriptor, Descriptor]]] = {}
+        for key, pair in zip(keys, pairs, strict=True):
+            if key not in self._known:
+                unknown.setdefault(pair[0].to_bytes(), {})[key] = pair
+        for group in unknown.values():
+            (one, _), *_ = group.values()
+            compared = compare_all(stored_probes(one), [other for _, other in group.values()])
+            self._known |= {key: its.score for key, its in zip(group, compared, strict=True)}
+        return [self._known[key] for key in keys]
 
 
 def _batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:

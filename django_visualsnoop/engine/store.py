@@ -214,13 +214,11 @@ class Store:
         pk, collection_id, image_time = found
         return pk, Stored(collection_id, image_id, image_time)
 
-    def descriptors(self, image_ids: Iterable[str], version: int) -> Iterator[StoredDescriptor]:
-        """Yield what is known of those images that are there and of this version."""
+    def descriptors(self, image_ids: Iterable[str]) -> Iterator[StoredDescriptor]:
+        """Yield what is known of those images that are there, of whatever version."""
         keys = list(map(key_of, image_ids))
         for start in range(0, len(keys), _PAGE):
-            rows = self._images.filter(
-                key__in=keys[start : start + _PAGE], version=version, deleted__isnull=True
-            )
+            rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
             for image_id, vector, *size in rows.values_list(
                 "image_id", "vector", "width", "height"
             ):

@@ -11,21 +11,24 @@ keypoints, IJCV 2004).
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from django_visualsnoop.engine.descriptor import MAX_FEATURES
+from django_visualsnoop.engine.matching import matched
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptor import Descriptor
+    from django_visualsnoop.engine.matching import Matches
 
     Floats = NDArray[np.floating]
 
-#: The largest Hamming distance of two codes of one feature, of 64 bits.
-_FARTHEST = 18
-#: The nearest code is at most so far as this share of the second nearest.
-_RATIO = 0.85
 #: A match supports a transform if its place is missed by at most this, in pixels at ``SIDE``
 #: of the larger of the two views …
 _TOLERANCE = 8.0
@@ -36,6 +39,8 @@ _TURN = 24
 _PLACE = 6
 #: An affine fit needs three matches; with fewer supporters than this it would fit to noise.
 _FITTED_FROM = 4
+#: Pictures are done together whose matches are up to so many.
+_SIZES = (8, 24, 64)
 
 
 class Match(NamedTuple):
@@ -60,7 +65,7 @@ class Match(NamedTuple):
 
     @property
     def mirrored(self) -> bool:
-        return bool(np.linalg.det(self.matrix) < 0)
+        return _determinant(self.matrix) < 0
 
     @property
     def turn(self) -> float:
@@ -70,7 +75,7 @@ class Match(NamedTuple):
     @property
     def scale(self) -> float:
         """How much larger things are in the stored picture."""
-        return float(math.sqrt(abs(np.linalg.det(self.matrix))))
+        return math.sqrt(abs(_determinant(self.matrix)))
 
 
 NO_MATCH = Match(0, 0, 64.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32))
@@ -78,18 +83,52 @@ NO_MATCH = Match(0, 0, 64.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype
 
 def verify(query: Descriptor, stored: Descriptor) -> Match:
     """Return how far two pictures agree on one placement of their features."""
-    left, right, distances = matched(query.codes, stored.codes)
-    if left.size < 2:
-        return NO_MATCH._replace(matches=int(left.size))
-    from_places = query.places[left].astype(np.float32)
-    to_places = stored.places[right].astype(np.float32)
-    matrices, supports = _supporters(from_places, to_places)
-    best = int(supports.sum(axis=1).argmax())
-    inside = supports[best]
-    matrix = matrices[best]
-    start, end = from_places[:, :2], to_places[:, :2]
+    return verify_all(query, [stored])[0]
+
+
+def verify_all(query: Descriptor, stored: Sequence[Descriptor]) -> list[Match]:
+    """Return how far a picture agrees with each of others on one placement of their features."""
+    found = [
+        _Placed(
+            query.places[one.left].astype(np.float32),
+            other.places[one.right].astype(np.float32),
+            one,
+        )
+        for one, other in zip(
+            matched(query.codes, [one.codes for one in stored]), stored, strict=True
+        )
+    ]
+    supported = _supported([(one.start, one.end) for one in found])
+    return [_match(one, proposed) for one, proposed in zip(found, supported, strict=True)]
+
+
+class _Placed(NamedTuple):
+    """Matches, and where they are: k x 4 both."""
+
+    start: Floats
+    end: Floats
+    matches: Matches
+
+
+class _Proposed(NamedTuple):
+    """The transform that most matches support."""
+
+    #: The match that proposes it.
+    number: int
+    matrix: Floats
+    #: k; which support it.
+    inside: NDArray[np.bool_]
+
+
+def _match(placed: _Placed, proposed: _Proposed | None) -> Match:
+    """Return the match, its transform fitted to those that support it."""
+    count = len(placed.start)
+    if proposed is None:
+        return NO_MATCH._replace(matches=count)
+    best, matrix, inside = proposed
+    start, end = placed.start[:, :2], placed.end[:, :2]
     shift = end[best] - matrix @ start[best]
-    scale = max(1.0, math.sqrt(abs(float(np.linalg.det(matrix)))))
+    scale = max(1.0, math.sqrt(abs(_determinant(matrix))))
     for _ in range(2):
         if inside.sum() < _FITTED_FROM:
             break
@@ -102,50 +141,71 @@ def verify(query: Descriptor, stored: Descriptor) -> Match:
             break
         matrix, shift = fitted
         inside = within
+    start, end = start[inside], end[inside]
     return Match(
-        min(_places(start[inside]), _places(end[inside])),
-        int(left.size),
-        float(distances[inside].mean()),
-        max(_spread(start[inside]), _spread(end[inside])),
+        min(_places(start), _places(end)),
+        count,
+        float(placed.matches.distances[inside].mean()),
+        max(_spread(start), _spread(end)),
         matrix,
         shift,
     )
 
 
-def matched(
-    query: NDArray[np.uint64], stored: NDArray[np.uint64]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]:
-    """Return the indices of features that are each other's nearest, and their distances."""
-    none = np.empty(0, dtype=np.intp)
-    if len(query) < 2 or len(stored) < 2:
-        return none, none, np.empty(0, dtype=np.uint8)
-    distances = np.bitwise_count(query[:, None] ^ stored[None, :])
-    rows = np.arange(len(query))
-    nearest = distances.argmin(axis=1)
-    closest = distances[rows, nearest]
-    mutual = distances.argmin(axis=0)[nearest] == rows
-    second = np.partition(distances, 1, axis=1)[:, 1]
-    good = mutual & (closest <= _FARTHEST) & (closest <= _RATIO * second)
-    left = np.flatnonzero(good)
-    return left, nearest[left], closest[left]
+def _supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_Proposed | None]:
+    """Return, for each two pictures' matches, the transform that most support.
+
+    Args:
+        pairs: the places of matches in the one and in the other, k x 4 both. Of fewer than
+            two, there is none.
+    """
+    found: list[_Proposed | None] = [None] * len(pairs)
+    sizes = np.array([len(start) for start, _ in pairs], dtype=np.intp)
+    # Pictures that are no copies have few matches: they are filled up to some more, with
+    # places that are none and support nothing, and done together.
+    for least, most in pairwise((1, *_SIZES, MAX_FEATURES)):
+        some = np.flatnonzero((sizes > least) & (sizes <= most)).tolist()
+        if not some:
+            continue
+        size = int(sizes[some].max())
+        start, end = np.full((2, len(some), size, 4), np.nan, dtype=np.float32)
+        for row, number in enumerate(some):
+            start[row, : sizes[number]], end[row, : sizes[number]] = pairs[number]
+        matrices, supports = _supporters(start, end)
+        best = supports.sum(axis=2).argmax(axis=1).tolist()
+        for row, number in enumerate(some):
+            place = best[row]
+            inside = supports[row, place, : sizes[number]]
+            found[number] = _Proposed(place, matrices[row, place], inside)
+    return found
 
 
 def _supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return each match's transform (k x 2 x 2), and which matches support it (k x k)."""
-    turns = end[:, 3] - start[:, 3]
+    """Return what each match proposes for its pictures, and which of their matches support it.
+
+    Args:
+        start, end: pictures x k x 4: the places of the matches.
+
+    Returns:
+        Pictures x k x 2 x 2, and pictures x k x k.
+    """
+    turns = end[..., 3] - start[..., 3]
     angles = turns * np.float32(2 * math.pi / 256)
-    octaves = (end[:, 2] - start[:, 2]) / 16
-    cosines, sines = np.cos(angles) * 2**octaves, np.sin(angles) * 2**octaves
-    matrices = np.stack([cosines, -sines, sines, cosines], axis=-1).reshape(-1, 2, 2)
+    octaves = (end[..., 2] - start[..., 2]) / 16
+    scales = 2**octaves
+    cosines, sines = np.cos(angles) * scales, np.sin(angles) * scales
     # By every transform i, the vector from i's place to j's should become that of the others.
-    across = start[None, :, :2] - start[:, None, :2]
-    wanted = end[None, :, :2] - end[:, None, :2]
-    moved = across @ matrices.transpose(0, 2, 1)
-    missed = np.hypot(moved[..., 0] - wanted[..., 0], moved[..., 1] - wanted[..., 1])
-    tolerance = _TOLERANCE * np.maximum(1, 2**octaves)[:, None]
-    scales = np.abs(octaves[:, None] - octaves[None, :]) <= math.log2(_SCALE_FACTOR)
-    apart = np.abs((turns[:, None] - turns[None, :] + 128) % 256 - 128)
-    return matrices, (missed <= tolerance) & scales & (apart <= _TURN)
+    x, y = (start[..., None, :, axis] - start[..., :, None, axis] for axis in (0, 1))
+    missed_x, missed_y = (end[..., None, :, axis] - end[..., :, None, axis] for axis in (0, 1))
+    missed_x -= cosines[..., None] * x - sines[..., None] * y
+    missed_y -= sines[..., None] * x + cosines[..., None] * y
+    tolerance = _TOLERANCE * np.maximum(1, scales)[..., None]
+    supports = missed_x**2 + missed_y**2 <= tolerance**2
+    supports &= np.abs(octaves[..., None] - octaves[..., None, :]) <= math.log2(_SCALE_FACTOR)
+    apart = np.abs((turns[..., None] - turns[..., None, :] + 128) % 256 - 128)
+    supports &= apart <= _TURN
+    matrices = np.stack([cosines, -sines, sines, cosines], axis=-1)
+    return matrices.reshape(*matrices.shape[:-1], 2, 2), supports
 
 
 def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
@@ -154,7 +214,7 @@ def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
     away, wanted = start - centre, end - target
     scatter = away.T @ away
     # Places on a line, or all at one, fix no map of the plane.
-    if np.linalg.det(scatter) <= 1e-3 * max(1.0, float(np.trace(scatter))) ** 2:
+    if _determinant(scatter) <= 1e-3 * max(1.0, float(np.trace(scatter))) ** 2:
         return None
     matrix = np.linalg.solve(scatter, away.T @ wanted).T
     return matrix, target - matrix @ centre
@@ -162,12 +222,18 @@ def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
 
 def _places(places: Floats) -> int:
     """Return how many places differ, on a grid of ``_PLACE`` pixels."""
-    cells = (places // _PLACE).astype(np.intp)
-    return len(set((cells[:, 0] * 64 + cells[:, 1]).tolist()))
+    return len({(x // _PLACE, y // _PLACE) for x, y in places.tolist()})
 
 
 def _spread(places: Floats) -> float:
     if len(places) < 2:
         return 0.0
     away = places - places.mean(axis=0)
-    return float(np.sqrt(max(0.0, np.linalg.eigvalsh(away.T @ away / len(places))[0])))
+    (a, b), (_, d) = (away.T @ away / len(places)).tolist()
+    smaller = (a + d) / 2 - math.hypot((a - d) / 2, b)  # of the two eigenvalues
+    return math.sqrt(max(0.0, smaller))
+
+
+def _determinant(matrix: Floats) -> float:
+    (a, b), (c, d) = matrix.tolist()
+    return float(a * d - b * c)

@@ -60,7 +60,7 @@ def views(pixels: Pixels) -> tuple[Floats, float, Floats]:
     """
     fine = _lab(pixels, _FINE_SIDE)
     coarse = _halved(fine)
-    mean: Floats = fine.mean(axis=(0, 1))
+    mean: Floats = fine.reshape(-1, 3).mean(axis=0)
     parts = {
         "fine": _gradients(fine, _FINE_CELLS),
         "coarse": _gradients(coarse, _COARSE_CELLS),
@@ -81,8 +81,8 @@ def _lab(pixels: Pixels, side: int) -> Floats:
 
 def _halved(lab: Floats) -> Floats:
     side = lab.shape[0] // 2
-    halved: Floats = lab.reshape(side, 2, side, 2, 3).mean(axis=(1, 3))
-    return halved
+    halved = cv2.resize(lab, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(halved, dtype=np.float32)
 
 
 def _gradients(lab: Floats, cells: int) -> Floats:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine import describe, follow
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.sources import Descriptors
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -182,6 +184,22 @@ def test_queries(
         collection.add_image(image(1), "new")
         with django_assert_num_queries(3):
             search(collection, 1)
+
+
+@committing
+def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the others choose by what they counted")
+    list(collection.add_images((str(number), image(1)) for number in range(3)))
+    with CaptureQueriesContext(connection) as captured:
+        collection.search_images(image(1), limit=300)
+        view = follow.look("default", key_of("shop"), Descriptors())
+        assert view is not None
+        view.descriptors([str(number) for number in range(40)])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured[-1]['sql']}")
+        (plan,) = cursor.fetchall()
+    assert "(collection_id=? AND key=?)" in plan[-1]
 
 
 @committing

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from django_visualsnoop.engine.descriptor import DIMENSIONS, unit
+from django_visualsnoop.engine.product import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,9 +33,6 @@ _SAMPLE = 16384
 _BLOCK = 16384
 #: Vectors made floats at a time, likewise.
 _CACHED = 256
-#: Vectors multiplied at a time. OpenBLAS does products this small in the calling thread; for
-#: larger ones it wakes others and waits for them.
-_PRODUCT = 16
 
 
 def bits_of(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None) -> Bits:
@@ -116,9 +114,5 @@ def cosines(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.f
     products = np.empty((len(vectors), len(probes)), dtype=np.float32)
     for start in range(0, len(vectors), _CACHED):
         rows = unit(vectors[start : start + _CACHED])
-        whole = len(rows) // _PRODUCT * _PRODUCT
-        stack = rows[:whole].reshape(-1, _PRODUCT, vectors.shape[1])
-        target = products[start : start + len(rows)]
-        np.matmul(stack, columns, out=target[:whole].reshape(-1, _PRODUCT, len(probes)))
-        np.matmul(rows[whole:], columns, out=target[whole:])
+        product(rows, columns, out=products[start : start + len(rows)])
     return products
