@@ -89,7 +89,8 @@ class Store:
         collections = Collection.objects.using(self.database).filter(key=self.key)
         return collections.values_list("collection_id", flat=True).first()
 
-    def _made_collection_id(self) -> str:
+    def made_collection_id(self) -> str:
+        """Return the collection's id, and make the collection if nothing was written yet."""
         collection_id = self.collection_id()
         while collection_id is None:
             try:
@@ -117,7 +118,7 @@ class Store:
         now = microseconds()
         row = self._images.filter(key=key).values("pk", "deleted", "collection_id").first()
         if row is None:
-            collection_id = self._made_collection_id()
+            collection_id = self.made_collection_id()
             try:
                 with transaction.atomic(using=self.database):
                     _row(image, collection_id, now).save(using=self.database, force_insert=True)
@@ -138,7 +139,7 @@ class Store:
 
     def put(self, images: Sequence[NewImage]) -> list[Stored]:
         """Insert or replace images whose ids differ, in a few statements."""
-        collection_id = self._made_collection_id()
+        collection_id = self.made_collection_id()
         # Two processes that take the rows in one order do not deadlock.
         rows = sorted(
             (_row(image, collection_id, microseconds()) for image in images),

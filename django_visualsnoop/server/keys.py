@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from django_visualsnoop.engine.store import Store
 from django_visualsnoop.server.models import HostedCollection, Key, database
 from django_visualsnoop.server.sealing import seal
 
@@ -59,7 +60,12 @@ def make_collection(owner: Any, name: str) -> HostedCollection:
         owner: a user, who must be saved.
         name: for people; not unique.
     """
-    return HostedCollection.objects.using(database()).create(owner=owner, name=name)
+    with transaction.atomic(using=database()):
+        made = HostedCollection.objects.using(database()).create(owner=owner, name=name)
+        # Its first uploads, were they to make this at once, each in a transaction that holds
+        # other rows, could deadlock on MariaDB.
+        Store(database(), made.gallery_name).made_collection_id()
+    return made
 
 
 @sensitive_variables("secret")
