@@ -36,6 +36,12 @@ _TURN = 24
 _PLACE = 6
 #: An affine fit needs three matches; with fewer supporters than this it would fit to noise.
 _FITTED_FROM = 4
+#: Any two features agree on some transform, so fewer than this tell nothing.
+_TELLING_FROM = 3
+#: A feature is near one that agrees within this share of the sides of what overlaps …
+_NEAR = 1 / 8
+#: … or within so many pixels at ``SIDE``.
+_NEAREST = 6.0
 
 
 class Match(NamedTuple):
@@ -57,6 +63,9 @@ class Match(NamedTuple):
     spread: float
     matrix: NDArray[np.floating]
     shift: NDArray[np.floating]
+    #: The numbers of the features that agree, all of them: in the query, and in the stored picture.
+    left: NDArray[np.intp]
+    right: NDArray[np.intp]
 
     @property
     def mirrored(self) -> bool:
@@ -73,7 +82,28 @@ class Match(NamedTuple):
         return float(math.sqrt(abs(np.linalg.det(self.matrix))))
 
 
-NO_MATCH = Match(0, 0, 64.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32))
+_NONE = np.empty(0, dtype=np.intp)
+NO_MATCH = Match(
+    0, 0, 64.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32), _NONE, _NONE
+)
+
+
+class Overlap(NamedTuple):
+    """How far two pictures agree where, by their transform, they show the same.
+
+    What is pasted, cut or framed lies outside of that. Where two pictures share only a page, a
+    frame or a watermark, there is more within it that is in but one of them.
+    """
+
+    #: 0 to 1: of the features there, of the picture that has fewer, those that agree.
+    share: float
+    #: 0 to 1: of the stored picture's features there, those near to one that agrees.
+    stored: float
+    #: 0 to 1: likewise of the query's.
+    query: float
+
+
+NO_OVERLAP = Overlap(0.0, 0.0, 0.0)
 
 
 def verify(query: Descriptor, stored: Descriptor) -> Match:
@@ -84,7 +114,10 @@ def verify(query: Descriptor, stored: Descriptor) -> Match:
     from_places = query.places[left].astype(np.float32)
     to_places = stored.places[right].astype(np.float32)
     matrices, supports = _supporters(from_places, to_places)
-    best = int(supports.sum(axis=1).argmax())
+    agreeing = supports.sum(axis=1)
+    best = int(agreeing.argmax())
+    if agreeing[best] < _TELLING_FROM:
+        return NO_MATCH._replace(matches=int(left.size))
     inside = supports[best]
     matrix = matrices[best]
     start, end = from_places[:, :2], to_places[:, :2]
@@ -109,25 +142,61 @@ def verify(query: Descriptor, stored: Descriptor) -> Match:
         max(_spread(start[inside]), _spread(end[inside])),
         matrix,
         shift,
+        left[inside],
+        right[inside],
     )
+
+
+def overlap(query: Descriptor, stored: Descriptor, match: Match) -> Overlap:
+    """Return how far two pictures agree where they overlap; see ``verify``."""
+    if match.inliers < _TELLING_FROM or abs(np.linalg.det(match.matrix)) < 1e-3:
+        return NO_OVERLAP
+    start, end = (one.places[:, :2].astype(np.float32) for one in (query, stored))
+    moved = start @ match.matrix.T + match.shift
+    back = (end - match.shift) @ np.linalg.inv(match.matrix).T
+    from_query, from_stored = start[_within(moved, end)], end[_within(back, start)]
+    fewer = max(1, min(len(from_query), len(from_stored)))
+    return Overlap(
+        min(1.0, len(match.left) / fewer),
+        _covered(from_stored, end[match.right]),
+        _covered(from_query, start[match.left]),
+    )
+
+
+def _within(places: Floats, others: Floats) -> NDArray[np.bool_]:
+    """Return which places lie in the rectangle that holds the others."""
+    inside: NDArray[np.bool_] = (
+        (places >= others.min(axis=0) - 1) & (places <= others.max(axis=0) + 1)
+    ).all(axis=1)
+    return inside
+
+
+def _covered(places: Floats, agreeing: Floats) -> float:
+    """Return the share of the places near to one that agrees: an eighth of the region's sides."""
+    if not len(places):
+        return 0.0
+    reach = np.maximum(_NEAREST, np.ptp(places, axis=0) * _NEAR)
+    apart = np.abs((places[:, None] - agreeing[None, :]) / reach).max(axis=2)
+    return float((apart.min(axis=1) <= 1).mean())
 
 
 def matched(
     query: NDArray[np.uint64], stored: NDArray[np.uint64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]:
     """Return the indices of features that are each other's nearest, and their distances."""
-    none = np.empty(0, dtype=np.intp)
     if len(query) < 2 or len(stored) < 2:
-        return none, none, np.empty(0, dtype=np.uint8)
+        return _NONE, _NONE, np.empty(0, dtype=np.uint8)
     distances = np.bitwise_count(query[:, None] ^ stored[None, :])
-    rows = np.arange(len(query))
     nearest = distances.argmin(axis=1)
-    closest = distances[rows, nearest]
+    rows = np.arange(len(query))
     mutual = distances.argmin(axis=0)[nearest] == rows
-    second = np.partition(distances, 1, axis=1)[:, 1]
-    good = mutual & (closest <= _FARTHEST) & (closest <= _RATIO * second)
-    left = np.flatnonzero(good)
-    return left, nearest[left], closest[left]
+    left = np.flatnonzero(mutual & (distances[rows, nearest] <= _FARTHEST))
+    right = nearest[left]
+    closest = distances[left, right]
+    others = distances[left]
+    others[np.arange(len(left)), right] = 255
+    good = closest <= _RATIO * others.min(axis=1)
+    return left[good], right[good], closest[good]
 
 
 def _supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -138,11 +207,14 @@ def _supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     cosines, sines = np.cos(angles) * 2**octaves, np.sin(angles) * 2**octaves
     matrices = np.stack([cosines, -sines, sines, cosines], axis=-1).reshape(-1, 2, 2)
     # By every transform i, the vector from i's place to j's should become that of the others.
-    across = start[None, :, :2] - start[:, None, :2]
-    wanted = end[None, :, :2] - end[:, None, :2]
-    moved = across @ matrices.transpose(0, 2, 1)
-    missed = np.hypot(moved[..., 0] - wanted[..., 0], moved[..., 1] - wanted[..., 1])
-    tolerance = _TOLERANCE * np.maximum(1, 2**octaves)[:, None]
+    # Written out, since so many small matrices are multiplied slowly.
+    across, down, wanted_across, wanted_down = (
+        column[None, :] - column[:, None] for column in (*start[:, :2].T, *end[:, :2].T)
+    )
+    cosines, sines = cosines[:, None], sines[:, None]
+    missed = np.square(cosines * across - sines * down - wanted_across)
+    missed += np.square(sines * across + cosines * down - wanted_down)
+    tolerance = np.square(_TOLERANCE * np.maximum(1, 2**octaves))[:, None]
     scales = np.abs(octaves[:, None] - octaves[None, :]) <= math.log2(_SCALE_FACTOR)
     apart = np.abs((turns[:, None] - turns[None, :] + 128) % 256 - 128)
     return matrices, (missed <= tolerance) & scales & (apart <= _TURN)
