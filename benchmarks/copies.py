@@ -1,6 +1,7 @@
 """How well edited copies are told from other pictures, beside perceptual hashes.
 
-    python benchmarks/copies.py FOLDER [--half 0|1] [--photos N] [--show FOLDER] [--no-peers]
+    python benchmarks/copies.py FOLDER [--half 0|1] [--photos N] [--unseen] [--filler N]
+        [--show FOLDER] [--plot FILE.svg] [--no-peers]
 
 FOLDER holds photographs, each a different scene. They are halved by a hash of
 their names, so that parameters can be chosen on one half and figures reported
@@ -29,28 +30,36 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import cv2
+import edits
 import numpy as np
 import peers
 import PIL
-from edits import edited
-from measures import calibration_error, interval, quality, reliability
+import synthetic
+import unseen
+from measures import calibration_error, interval, plotted, quality, reliability
 from PIL import Image
 
 from django_visualsnoop.engine import calibration, describe
 from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
 from django_visualsnoop.engine.search import candidate_query, worth_comparing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
+    Edited = Callable[[Image.Image, str, Sequence[Image.Image]], Iterator[tuple[str, bytes]]]
 
 SEED = 20261124
 BACKGROUNDS = 10
 #: Pictures that are verified by their vectors, in the stage before the last.
 VERIFIED = 20
+#: How the ids of made-up pictures start.
+MADE_UP = "made up "
 
 
 @dataclass
@@ -76,7 +85,7 @@ class Task:
     photos: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, photos: list[Path], filler: list[Path]) -> Task:
+    def of(cls, photos: list[Path], filler: list[Path], edited: Edited) -> Task:
         present = len(photos) * 2 // 3
         behind = [Image.open(path).convert("RGB") for path in filler[:BACKGROUNDS]]
         task = cls([*photos[:present], *filler[BACKGROUNDS:]])
@@ -104,8 +113,13 @@ def peer_scores(task: Task, peer: peers.Peer) -> Scores:
     return Scores(peer.name, np.stack(pairs), took * 1000, peer.bytes_per_photo)
 
 
-def engine_scores(task: Task) -> list[Scores]:
-    """Return the scores of the engine's stages; the last is what searches answer."""
+def engine_scores(task: Task, filler: int) -> list[Scores]:
+    """Return the scores of the engine's stages; the last is what searches answer.
+
+    Args:
+        task: see there.
+        filler: so many made-up descriptors are candidates, too; only the last stage meets them.
+    """
     started = time.process_time()
     stored = [describe.describe(pixels) for pixels in task.gallery]
     took = (time.process_time() - started) / len(stored) * 1000
@@ -113,24 +127,34 @@ def engine_scores(task: Task) -> list[Scores]:
     index = DescriptorIndex(describe.steady_first())
     for place, descriptor in enumerate(stored):
         index.put(str(place), descriptor.to_bytes())
+    made_up: list[bytes] = []
+    for _, chunk in synthetic.chunks(filler, SEED):
+        made_up += chunk.contents()
+    for number, content in enumerate(made_up):
+        index.put(f"{MADE_UP}{number}", content)
     vectors = describe.unit(np.stack([one.vector for one in stored])).T
     shape = len(task.queries), len(stored)
     one_probe, all_probes, verified, voted = (np.empty(shape, np.float32) for _ in range(4))
     spent = dict.fromkeys(("probes", "candidates", "comparing"), 0.0)
-    compared = 0
+    compared = wrong = 0
+    least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
     for row, content in enumerate(task.queries):
         pixels = decode(content).pixels
         marks = [time.process_time()]
         probed = describe.probes(pixels)
         cosines = (describe.unit(probed.vectors) @ vectors).max(axis=0)
         marks.append(time.process_time())
-        candidates = worth_comparing(index.candidates(candidate_query(probed, VERIFIED)))
+        named = worth_comparing(index.candidates(candidate_query(probed, VERIFIED)))
+        candidates = [one for one in named if not one.startswith(MADE_UP)]
         marks.append(time.process_time())
         one_probe[row] = describe.unit(probed.vectors[0]) @ vectors
         all_probes[row] = cosines
         by_vector = np.argsort(-cosines, kind="stable")[:VERIFIED]
         both = np.union1d(by_vector, np.array(candidates, dtype=np.intp))
         found = {place: compare(probed, stored[place]).score for place in both.tolist()}
+        for one in set(named) - set(candidates):
+            other = Descriptor.from_bytes(made_up[int(one.removeprefix(MADE_UP))])
+            wrong += compare(probed, other).score >= least
         marks.append(time.process_time())
         # What is not compared comes after all that is, by its vector.
         verified[row] = voted[row] = cosines - 1000
@@ -143,6 +167,8 @@ def engine_scores(task: Task) -> list[Scores]:
     print(f"engine, ms CPU: describing {took:.1f}; a query:", end=" ")
     print(", ".join(f"{name} {1000 * value / shape[0]:.1f}" for name, value in spent.items()))
     print(f"    comparing a pair: {1000 * spent['comparing'] / compared:.2f}")
+    if filler:
+        print(f"    {filler} made-up pictures beside them, found {wrong} times")
     return [
         Scores("vector, 1 probe", one_probe, took, describe.DIMENSIONS),
         Scores("vector, probes", all_probes, took, describe.DIMENSIONS),
@@ -181,8 +207,8 @@ def _recall(found: NDArray[np.bool_], photos: NDArray[np.intp]) -> str:
     return f"{found.mean():.3f} ({low:.2f}-{high:.2f})"
 
 
-def calibrated(task: Task, scores: Scores) -> None:
-    """Print whether the engine's similarity is the probability that it says."""
+def calibrated(task: Task, scores: Scores, plot: Path | None) -> None:
+    """Print, and draw, whether the engine's similarity is the probability that it says."""
     truth = task.truth()
     compared = scores.pairs > -500
     chances = np.array([calibration.similarity(float(one)) for one in scores.pairs[compared]])
@@ -194,6 +220,8 @@ def calibrated(task: Task, scores: Scores) -> None:
     print("    pairs     said    so")
     for count, said, right in reliability(chances, so):
         print(f"    {count:7}   {said:.3f}   {right:.3f}")
+    if plot:
+        plot.write_text(plotted(reliability(chances, so)))
     near = (chances >= 0.85) & (chances < 0.95)
     if near.any():
         print(f"    said .85 to .95: {int(near.sum())}, of which {so[near].mean():.3f} are copies")
@@ -242,11 +270,15 @@ def main() -> None:
     parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="reported of")
     parser.add_argument("--show", type=Path, help="where to write the worst mistakes as pictures")
     parser.add_argument("--photos", type=int, help="edit only so many photographs")
+    parser.add_argument("--unseen", action="store_true", help="edit in ways of no other use")
+    parser.add_argument("--filler", type=int, default=0, help="made-up pictures in the gallery")
+    parser.add_argument("--plot", type=Path, help="where to draw the calibration, as SVG")
     parser.add_argument("--no-peers", action="store_true", help="measure the engine only")
     arguments = parser.parse_args()
     halves = halved([path for path in arguments.folder.iterdir() if path.is_file()])
     photos, filler = halves[arguments.half], halves[1 - arguments.half]
-    task = Task.of(photos[: arguments.photos], filler)
+    edited = unseen.edited if arguments.unseen else edits.edited
+    task = Task.of(photos[: arguments.photos], filler, edited)
     copies = sum(source >= 0 for source in task.sources)
     print(f"gallery of {len(task.gallery)} photographs, {copies} edited copies,", end=" ")
     print(f"{len(task.queries) - copies} edits of others; half {arguments.half}, seed {SEED}")
@@ -254,10 +286,10 @@ def main() -> None:
         f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}, "
         f"Pillow {PIL.__version__}, {platform.machine()}, {os.cpu_count()} cores"
     )
-    ours = engine_scores(task)
+    ours = engine_scores(task, arguments.filler)
     others: list[Any] = [] if arguments.no_peers else list(peers.installed())
     report(task, [*ours, *(peer_scores(task, peer) for peer in others)])
-    calibrated(task, ours[-1])
+    calibrated(task, ours[-1], arguments.plot)
     if arguments.show:
         show(task, ours[-1], arguments.show)
 

@@ -70,3 +70,40 @@ def calibration_error(chances: Floats, truth: Truth) -> float:
     parts = reliability(chances, truth)
     total = sum(count for count, _, _ in parts)
     return sum(count * abs(said - so) for count, said, so in parts) / max(1, total)
+
+
+def plotted(parts: list[tuple[int, float, float]]) -> str:
+    """Return a drawing (SVG) of what was so over what was said; see ``reliability``.
+
+    The area of a dot goes with the logarithm of its pairs.
+    """
+    side, margin = 300, 40
+    lines = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side + 60} {side + 60}" '
+            'font-family="sans-serif" font-size="12">'
+        ),
+        f'<rect width="{side + 60}" height="{side + 60}" fill="white"/>',
+        (
+            f'<path d="M{margin} {margin / 2}V{margin / 2 + side}H{margin + side}" fill="none" '
+            'stroke="black"/>'
+        ),
+        (
+            f'<path d="M{margin} {margin / 2 + side}L{margin + side} {margin / 2}" stroke="#999" '
+            'stroke-dasharray="4"/>'
+        ),
+    ]
+    for count, said, so in parts:
+        x, y = margin + said * side, margin / 2 + (1 - so) * side
+        radius = 3 + 2 * float(np.sqrt(np.log10(max(1, count))))
+        lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="#1f77b4"/>')
+        lines.append(f'<text x="{x - 8:.1f}" y="{y - 10:.1f}" fill="#555">{count}</text>')
+    for tenth in range(0, 11, 2):
+        along = tenth / 10 * side
+        lines.append(f'<text x="{margin + along - 8}" y="{side + 38}">{tenth / 10}</text>')
+        lines.append(f'<text x="14" y="{margin / 2 + side - along + 4}">{tenth / 10}</text>')
+    lines.append(f'<text x="{side / 2}" y="{side + 55}">similarity said</text>')
+    lines.append(
+        f'<text transform="translate(11 {side / 2 + 80}) rotate(-90)">share that are copies</text>'
+    )
+    return "\n".join([*lines, "</svg>", ""])

@@ -21,7 +21,7 @@ def written_on(image: Image.Image, dice: random.Random, *, words: int = 5) -> Im
     image = image.copy()
     text = " ".join(dice.choice(WORDS[:5]) for _ in range(words))
     place = image.width * 0.04, image.height * dice.choice([0.06, 0.82])
-    _write(image, place, text, max(12, image.height // 10), outlined=True)
+    write(image, place, text, max(12, image.height // 10), outlined=True)
     return image
 
 
@@ -31,7 +31,7 @@ def meme(image: Image.Image, dice: random.Random) -> Image.Image:
     for place in (0.03, 0.83):
         text = dice.choice(WORDS).upper()
         size = max(12, min(image.height // 7, round(1.6 * image.width / len(text))))
-        _write(image, (image.width * 0.05, image.height * place), text, size, outlined=True)
+        write(image, (image.width * 0.05, image.height * place), text, size, outlined=True)
     return image
 
 
@@ -40,7 +40,7 @@ def captioned(image: Image.Image, share: float, dice: random.Random) -> Image.Im
     band = round(image.height * share)
     taller = Image.new("RGB", (image.width, image.height + band), "white")
     taller.paste(image, (0, band))
-    _write(taller, (8, band // 5), dice.choice(WORDS), max(12, band // 2))
+    write(taller, (8, band // 5), dice.choice(WORDS), max(12, band // 2))
     return taller
 
 
@@ -85,7 +85,7 @@ def watermarked(image: Image.Image, dice: random.Random) -> Image.Image:
     text = dice.choice(WORDS)
     for top in range(0, image.height, step):
         for left in range(-(top // 2) % 90 - 90, image.width, max(60, image.width // 3)):
-            _write(marks, (left, top), text, max(12, image.height // 12))
+            write(marks, (left, top), text, max(12, image.height // 12))
     return Image.blend(image, marks, 0.45)
 
 
@@ -110,10 +110,10 @@ def phone_screenshot(image: Image.Image, dice: random.Random) -> Image.Image:
     screen = Image.new("RGB", (540, 1100), paper)
     draw = ImageDraw.Draw(screen)
     draw.rectangle((0, 0, 540, 40), fill="#000000" if dark else "#eeeeee")
-    _write(screen, (16, 8), "12:45", 20, ink)
+    write(screen, (16, 8), "12:45", 20, ink)
     draw.rectangle((470, 12, 510, 28), outline=ink, width=2)
     draw.ellipse((16, 60, 64, 108), fill=any_colour(dice))
-    _write(screen, (80, 66), dice.choice(["anna.lee", "gardens_daily", "tom"]), 24, ink)
+    write(screen, (80, 66), dice.choice(["anna.lee", "gardens_daily", "tom"]), 24, ink)
     shown = ImageOps.contain(image, (540, 700), BICUBIC)
     top = 130 + (700 - shown.height) // 3
     screen.paste(shown, ((540 - shown.width) // 2, top))
@@ -122,7 +122,7 @@ def phone_screenshot(image: Image.Image, dice: random.Random) -> Image.Image:
         draw.ellipse((place, below, place + 36, below + 36), outline=ink, width=3)
     for line in range(3):
         text = " ".join(dice.choice(WORDS) for _ in range(3))
-        _write(screen, (20, below + 55 + 34 * line), text, 22, ink)
+        write(screen, (20, below + 55 + 34 * line), text, 22, ink)
     return screen
 
 
@@ -133,17 +133,17 @@ def browser_screenshot(image: Image.Image, dice: random.Random) -> Image.Image:
     draw.rectangle((8, 6, 230, 38), fill="#ffffff")
     draw.rectangle((0, 38, 1280, 76), fill="#f8f8f8")
     draw.rounded_rectangle((90, 44, 1100, 70), 12, fill="#e8eaed")
-    _write(screen, (110, 46), "https://www.example.org/pictures/4711", 18, "#444444")
+    write(screen, (110, 46), "https://www.example.org/pictures/4711", 18, "#444444")
     shown = ImageOps.contain(image, (760, 560), BICUBIC)
     screen.paste(shown, (60, 150))
-    _write(screen, (60, 96), dice.choice(WORDS).title(), 36, "#222222")
+    write(screen, (60, 96), dice.choice(WORDS).title(), 36, "#222222")
     for line in range(14):
         text = " ".join(dice.choice(WORDS) for _ in range(4))
-        _write(screen, (860, 150 + 40 * line), text, 20, "#333333")
+        write(screen, (860, 150 + 40 * line), text, 20, "#333333")
     return screen
 
 
-def _write(
+def write(
     image: Image.Image,
     place: tuple[float, float],
     text: str,

@@ -17,7 +17,12 @@ import numpy as np
 from django_visualsnoop.engine.descriptor import DIMENSIONS, VERSION, Descriptor, quantised, unit
 from django_visualsnoop.engine.inner import insides
 from django_visualsnoop.engine.learned import learned, turning
-from django_visualsnoop.engine.local_features import local_features, mirrored, mirrored_words
+from django_visualsnoop.engine.local_features import (
+    local_features,
+    mirrored,
+    mirrored_words,
+    query_features,
+)
 from django_visualsnoop.engine.product import row_product
 from django_visualsnoop.engine.views import limited, views
 
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.decode import Pixels
+    from django_visualsnoop.engine.local_features import LocalFeatures
 
     #: One picture: ``DIMENSIONS`` signed bytes; the length of the vector has no meaning.
     Vector: TypeAlias = NDArray[np.int8]
@@ -66,7 +72,12 @@ def describe(pixels: Pixels) -> Descriptor:
 
 def probes(pixels: Pixels) -> Probes:
     """Return what to look for to find the copies of a picture; see ``describe``."""
-    found = [_probes(one) for one in (pixels, *insides(pixels))]
+    features, negative = query_features(pixels)
+    whole = _probes(vector_of(pixels), features)
+    inner = [_probes(vector_of(one), query_features(one)[0]) for one in insides(pixels)]
+    # Of the negative its features are enough: its vector would cost each search as much again.
+    last = _probes(whole.pictures[0].vector, negative)._replace(vectors=whole.vectors[:0])
+    found = [whole, *inner, last]
     return Probes(
         np.concatenate([one.vectors for one in found]),
         [picture for one in found for picture in one.pictures],
@@ -74,9 +85,8 @@ def probes(pixels: Pixels) -> Probes:
     )
 
 
-def _probes(pixels: Pixels) -> Probes:
-    found = local_features(pixels)
-    upright = Descriptor(vector_of(pixels), found.codes, found.words, found.places)
+def _probes(vector: Vector, found: LocalFeatures) -> Probes:
+    upright = Descriptor(vector, found.codes, found.words, found.places)
     return _with_mirror_image(upright, found.near_words)
 
 

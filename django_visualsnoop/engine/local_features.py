@@ -39,6 +39,8 @@ WORDS = HALF_WORDS**2
 #: usual value, for pictures of little contrast.
 _CONTRAST = 0.02
 _GRID = 4
+#: Features of a query at most; twice as many find one picture of nine. The index takes no more.
+QUERY_FEATURES = 2 * MAX_FEATURES
 #: Of a half of the words: how many near ones a query looks into.
 _NEAR = 2
 #: Bytes; glibc then keeps up to twice as many.
@@ -47,7 +49,8 @@ _FREED = 8 << 20
 #: Where the bins of SIFT's descriptor (4 rows x 4 columns x 8 directions) of the mirrored
 #: picture come from: its patch is upside down, since the feature's own direction points right.
 MIRRORED_BINS = np.arange(128).reshape(4, 4, 8)[::-1][..., -np.arange(8) % 8].ravel()
-
+#: Likewise of the negative: every direction is the opposite, the feature's own, too.
+NEGATIVE_BINS = np.arange(128).reshape(4, 4, 8)[::-1, ::-1].ravel()
 
 #: The bits of a word and of a code that change when the picture is mirrored.
 MIRRORED_WORD = HALF_WORDS // 2
@@ -68,20 +71,39 @@ def local_features(pixels: Pixels) -> LocalFeatures:
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
-    places, descriptors = sift(pixels)
+    return _found(*sift(pixels))
+
+
+def query_features(pixels: Pixels) -> tuple[LocalFeatures, LocalFeatures]:
+    """Return the features by which to look for a picture, and those of its negative.
+
+    The first are more than are stored, since what it shares with a stored picture may be a small
+    part of it. The negative has its features at the same places; their directions, and so their
+    patches, are turned by half.
+
+    Args:
+        pixels: height x width x 3, RGB, uint8.
+    """
+    places, descriptors = sift(pixels, QUERY_FEATURES)
+    turned = places[:MAX_FEATURES].copy()
+    turned[:, 3] += 128  # modulo 256
+    return _found(places, descriptors), _found(turned, descriptors[:MAX_FEATURES, NEGATIVE_BINS])
+
+
+def _found(places: NDArray[np.uint8], descriptors: Floats) -> LocalFeatures:
     values = projected(descriptors)
     near = near_words(values)
     return LocalFeatures(coded(values), near[:, 0], places, near)
 
 
-def sift(pixels: Pixels) -> tuple[NDArray[np.uint8], Floats]:
-    """Return the places (n x 4) and SIFT descriptors (n x 128) of the features to keep."""
+def sift(pixels: Pixels, most: int = MAX_FEATURES) -> tuple[NDArray[np.uint8], Floats]:
+    """Return the places (n x 4) and SIFT descriptors (n x 128) of at most so many features."""
     _keep_memory()
     grey = cv2.cvtColor(_scaled(pixels), cv2.COLOR_RGB2GRAY)
     detector = cv2.SIFT.create(contrastThreshold=_CONTRAST)
     found = detector.detect(grey, None)
     strengths = np.fromiter(map(attrgetter("response"), found), np.float64, len(found))
-    kept = _spread(np.asarray(cv2.KeyPoint.convert(found)), strengths, grey.shape)
+    kept = _spread(np.asarray(cv2.KeyPoint.convert(found)), strengths, grey.shape, most)
     if not kept.size:
         return np.empty((0, 4), dtype=np.uint8), np.empty((0, 128), dtype=np.float32)
     # Only of those that are kept, although the scale space is computed twice then.
@@ -158,14 +180,15 @@ def _keep_memory() -> None:
 
 
 def _spread(
-    places: NDArray[np.floating], strengths: NDArray[np.floating], shape: tuple[int, ...]
+    places: NDArray[np.floating], strengths: NDArray[np.floating], shape: tuple[int, ...], most: int
 ) -> NDArray[np.intp]:
-    """Return the strongest features of each cell of a grid in turn, at most ``MAX_FEATURES``.
+    """Return the strongest features of each cell of a grid in turn.
 
     Args:
         places: x and y of each.
         strengths: of each.
         shape: height and width of the picture.
+        most: so many at most.
     """
     x, y = np.asarray(places, dtype=np.float64).reshape(-1, 2).T
     height, width = shape[:2]
@@ -175,7 +198,7 @@ def _spread(
     order = np.lexsort((-strengths, cells))
     starts = np.searchsorted(cells[order], np.arange(_GRID**2))
     ranks = np.arange(len(order)) - starts[cells[order]]
-    best = np.lexsort((-strengths[order], ranks))[:MAX_FEATURES]
+    best = np.lexsort((-strengths[order], ranks))[:most]
     return order[best]
 
 

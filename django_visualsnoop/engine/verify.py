@@ -41,6 +41,8 @@ _PLACE = 6
 _FITTED_FROM = 4
 #: Pictures are done together whose matches are up to so many.
 _SIZES = (8, 24, 64)
+#: Any two features agree on some transform, so fewer than this tell nothing.
+TELLING_FROM = 3
 
 
 class Match(NamedTuple):
@@ -62,6 +64,9 @@ class Match(NamedTuple):
     spread: float
     matrix: NDArray[np.floating]
     shift: NDArray[np.floating]
+    #: The numbers of the features that agree, all of them: in the query, and in the stored picture.
+    left: NDArray[np.intp]
+    right: NDArray[np.intp]
 
     @property
     def mirrored(self) -> bool:
@@ -78,7 +83,10 @@ class Match(NamedTuple):
         return math.sqrt(abs(_determinant(self.matrix)))
 
 
-NO_MATCH = Match(0, 0, 64.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32))
+_NONE = np.empty(0, dtype=np.intp)
+NO_MATCH = Match(
+    0, 0, 64.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32), _NONE, _NONE
+)
 
 
 def verify(query: Descriptor, stored: Descriptor) -> Match:
@@ -149,6 +157,8 @@ def _match(placed: _Placed, proposed: _Proposed | None) -> Match:
         max(_spread(start), _spread(end)),
         matrix,
         shift,
+        placed.matches.left[inside],
+        placed.matches.right[inside],
     )
 
 
@@ -156,8 +166,8 @@ def _supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_Proposed | None]
     """Return, for each two pictures' matches, the transform that most support.
 
     Args:
-        pairs: the places of matches in the one and in the other, k x 4 both. Of fewer than
-            two, there is none.
+        pairs: the places of matches in the one and in the other, k x 4 both. Of too few,
+            there is none.
     """
     found: list[_Proposed | None] = [None] * len(pairs)
     sizes = np.array([len(start) for start, _ in pairs], dtype=np.intp)
@@ -172,9 +182,12 @@ def _supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_Proposed | None]
         for row, number in enumerate(some):
             start[row, : sizes[number]], end[row, : sizes[number]] = pairs[number]
         matrices, supports = _supporters(start, end)
-        best = supports.sum(axis=2).argmax(axis=1).tolist()
+        agreeing = supports.sum(axis=2)
+        best = agreeing.argmax(axis=1).tolist()
         for row, number in enumerate(some):
             place = best[row]
+            if agreeing[row, place] < TELLING_FROM:
+                continue
             inside = supports[row, place, : sizes[number]]
             found[number] = _Proposed(place, matrices[row, place], inside)
     return found

@@ -44,6 +44,18 @@ def test_edits_that_move_the_picture(number: int) -> None:
     assert not is_copy(compared(original, picture(number + 20)))
 
 
+@pytest.mark.parametrize("number", range(1, 4))
+def test_a_negative_and_one_picture_of_four_are_copies(number: int) -> None:
+    original = picture(number)
+    assert is_copy(compared(ImageOps.invert(original), original))
+    assert is_copy(compared(ImageOps.invert(ImageOps.mirror(original)), original))
+    four = Image.new("RGB", (512, 512))
+    for place in range(4):
+        tile = original if place == 2 else picture(30 + place)
+        four.paste(tile.resize((250, 250)), (place % 2 * 256, place // 2 * 256))
+    assert is_copy(compared(four, original))
+
+
 def test_says_how_the_pictures_lie() -> None:
     original = picture(1)
     width, height = original.size

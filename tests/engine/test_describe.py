@@ -12,7 +12,7 @@ from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.engine.describe import DIMENSIONS, describe, probes, turns, unit
 from django_visualsnoop.engine.descriptor import MAX_FEATURES, SIDE
-from django_visualsnoop.engine.local_features import WORDS
+from django_visualsnoop.engine.local_features import WORDS, local_features, query_features
 from tests.collections.contract import image
 
 
@@ -116,3 +116,14 @@ def test_score_at_is_the_inverse_of_similarity(wanted: float) -> None:
     assert calibration.similarity(calibration.score_at(wanted)) == pytest.approx(wanted)
     assert calibration.score_at(0) == -math.inf
     assert calibration.score_at(1) == math.inf
+
+
+def test_a_query_has_more_features_and_those_of_its_negative() -> None:
+    picture = pixels(1)
+    stored, negative = local_features(picture), local_features(255 - picture)
+    asked, turned = query_features(picture)
+    assert len(asked.codes) > len(stored.codes) == len(turned.codes)
+    assert (asked.codes[: len(stored.codes)] == stored.codes).all()
+    assert (asked.near_words[: len(stored.codes)] == stored.near_words).all()
+    same = set(turned.codes.tolist()) & set(negative.codes.tolist())
+    assert len(same) > 0.4 * len(negative.codes)

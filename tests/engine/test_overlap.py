@@ -1,0 +1,37 @@
+"""How far pictures agree where they overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from django_visualsnoop.engine.overlap import NO_OVERLAP, overlap
+from django_visualsnoop.engine.verify import NO_MATCH, verify
+from tests.engine.test_descriptor import random_descriptor
+from tests.engine.test_verify import transformed
+
+
+def test_an_overlap_of_copies_agrees_all_over() -> None:
+    original = random_descriptor(128)
+    other = transformed(original, 1.6, 10.0, seed=3)
+    found = overlap(original, other, verify(original, other))
+    assert min(found) > 0.8
+
+
+def test_what_shares_one_half_does_not_agree_in_the_other() -> None:
+    page, other = random_descriptor(128, 1), random_descriptor(128, 2)
+    shared = (page.places[:, 1] < 120)[:, None]
+    mixed = page._replace(
+        codes=np.where(shared[:, 0], page.codes, other.codes),
+        places=np.where(shared, page.places, other.places),
+    )
+    found = overlap(page, mixed, verify(page, mixed))
+    assert found.share < 0.7
+    assert found.stored < 0.9  # some of the others lie in the shared half
+    assert found.query < 0.8
+
+
+def test_without_agreement_there_is_no_overlap() -> None:
+    one = random_descriptor(20)
+    assert overlap(one, one, NO_MATCH) == NO_OVERLAP
+    flat = verify(one, one)._replace(matrix=np.zeros((2, 2)))
+    assert overlap(one, one, flat) == NO_OVERLAP
