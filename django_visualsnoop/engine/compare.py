@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django_visualsnoop.engine import calibration
 from django_visualsnoop.engine.describe import unit
-from django_visualsnoop.engine.verify import NO_MATCH, Match, verify
+from django_visualsnoop.engine.verify import NO_MATCH, Match, overlap, verify
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from django_visualsnoop.engine.describe import Probes
     from django_visualsnoop.engine.descriptor import Descriptor
+
+    Floats = NDArray[np.floating]
 
 #: With so many inliers, no other probe is looked at.
 ENOUGH = 24
@@ -25,6 +30,8 @@ class Comparison(NamedTuple):
     match: Match
     #: Which one that is.
     picture: int
+    #: What speaks for a copy; see ``calibration.evidence``.
+    evidence: Floats
 
 
 def compare(probes: Probes, stored: Descriptor) -> Comparison:
@@ -37,5 +44,8 @@ def compare(probes: Probes, stored: Descriptor) -> Comparison:
             best, place = match, number
         if best.inliers >= ENOUGH:
             break
-    features = min(len(probes.pictures[place].codes), len(stored.codes))
-    return Comparison(calibration.score(cosine, best, features), cosine, best, place)
+    picture = probes.pictures[place]
+    features = min(len(picture.codes), len(stored.codes))
+    evidence = calibration.evidence(cosine, best, overlap(picture, stored, best), features)
+    score = calibration.score(evidence, cosine, features)
+    return Comparison(score, cosine, best, place, evidence)
