@@ -270,7 +270,7 @@ def main() -> None:
     parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="reported of")
     parser.add_argument("--show", type=Path, help="where to write the worst mistakes as pictures")
     parser.add_argument("--photos", type=int, help="edit only so many photographs")
-    parser.add_argument("--unseen", action="store_true", help="edit in ways of no other use")
+    parser.add_argument("--unseen", action="store_true", help="edit in ways not trained on")
     parser.add_argument("--filler", type=int, default=0, help="made-up pictures in the gallery")
     parser.add_argument("--plot", type=Path, help="where to draw the calibration, as SVG")
     parser.add_argument("--no-peers", action="store_true", help="measure the engine only")

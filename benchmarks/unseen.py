@@ -1,7 +1,11 @@
-"""Edits of kinds that nothing here was learned, fitted or chosen from: only to report of them.
+"""Edits of kinds that nothing here was trained or fitted on: only to report of them.
 
 ``engine.augment`` and ``edits`` have none of these. Whoever adds one of them there takes it away
-here. Each family is one kind of edit; most are drawn twice.
+here. Each family is one kind of edit.
+
+That is not to say that nothing was chosen by them. Which pictures a query looks for (the negative,
+and 256 features) and which evidence counts was chosen after looking at these families on one half
+of the photographs. Figures of the other half tell of other photographs, not of other edits.
 """
 
 from __future__ import annotations

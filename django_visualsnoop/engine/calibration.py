@@ -12,6 +12,7 @@ from django_visualsnoop.engine.learned import learned
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from django_visualsnoop.engine.overlap import Overlap
     from django_visualsnoop.engine.verify import Match
 
     Floats = NDArray[np.floating]
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 #: Pairs at least this similar are shown as copies unless the caller says otherwise.
 DEFAULT_MIN_SIMILARITY = 0.5
 #: The logarithm of the odds from which on pictures are as alike as a picture and its JPEG.
-IDENTICAL = 12.0
+IDENTICAL = 5.0
 
 _RANK_STEPS = 16
 
@@ -28,10 +29,10 @@ FEW = 8
 #: … at cosines of about this; set by hand, from pictures of one colour.
 _SLOPE, _CENTRE = 400.0, 0.965
 #: How many numbers ``evidence`` returns.
-INPUTS = 11
+INPUTS = 13
 
 
-def evidence(cosine: float, match: Match, features: int) -> Floats:
+def evidence(cosine: float, match: Match, overlap: Overlap, features: int) -> Floats:
     """Return what speaks for a copy, as the inputs of a logistic regression.
 
     But for the first, none of them ever speaks against one.
@@ -39,31 +40,42 @@ def evidence(cosine: float, match: Match, features: int) -> Floats:
     Args:
         cosine: of the global vectors.
         match: of the local features.
+        overlap: of the same.
         features: of the picture that has fewer.
     """
     proofs = math.log1p(max(0, match.inliers - 2))  # any two features agree on some transform
+    # A few matches prove that something is the same; whether all is, say not more of them, but
+    # where they lie.
+    proven = min(1.0, proofs / 2)
+    less, more = sorted((overlap.stored, overlap.query))
     return np.array(
         [
             1.0,
             max(0.0, cosine),
-            max(0.0, cosine - 0.5),
-            max(0.0, cosine - 0.9),
             max(0.0, cosine - 0.9) * math.exp(-features / 24),
-            proofs,
-            max(0.0, proofs - 1.2),
-            proofs * max(0.0, 1.0 - match.distance / 16),
-            proofs * min(1.0, match.spread / 16),
-            proofs * match.inliers / max(16, features),
-            proofs * match.inliers / max(8, match.matches),
+            proven,
+            proven * max(0.0, 1.0 - match.distance / 16),
+            proven * min(1.0, match.spread / 16),
+            proven * match.inliers / max(8, match.matches),
+            proven * overlap.share,
+            proven * overlap.stored,
+            proven * overlap.query,
+            proven * max(0.0, more - 0.5),
+            proven * max(0.0, less - 0.7),
+            proofs * max(0.0, less - 0.9),
         ]
     )
 
 
-def score(cosine: float, match: Match, features: int) -> float:
-    """Return the logarithm of the odds that a pair is a copy; see ``evidence``."""
+def score(evidence: Floats, cosine: float, features: int) -> float:
+    """Return the logarithm of the odds that a pair is a copy.
+
+    Args:
+        evidence, cosine, features: see ``evidence``.
+    """
     if features < FEW:
         return _SLOPE * (cosine - _CENTRE)
-    return float(evidence(cosine, match, features) @ learned().weights)
+    return float(evidence @ learned().weights)
 
 
 def similarity(score: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from django_visualsnoop.engine import calibration
 from django_visualsnoop.engine.descriptor import unit
+from django_visualsnoop.engine.overlap import overlap
 from django_visualsnoop.engine.product import product
 from django_visualsnoop.engine.verify import NO_MATCH, Match, verify_all
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.describe import Probes
     from django_visualsnoop.engine.descriptor import Descriptor
+
+    Floats = NDArray[np.floating]
 
 #: With so many inliers, no other probe is looked at.
 ENOUGH = 24
@@ -32,6 +35,8 @@ class Comparison(NamedTuple):
     match: Match
     #: Which one that is.
     picture: int
+    #: What speaks for a copy; see ``calibration.evidence``.
+    evidence: Floats
 
 
 def compare(probes: Probes, stored: Descriptor) -> Comparison:
@@ -57,8 +62,11 @@ def compare_all(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison
 def _comparison(
     probes: Probes, stored: Descriptor, cosine: float, match: Match, picture: int
 ) -> Comparison:
-    features = min(len(probes.pictures[picture].codes), len(stored.codes))
-    return Comparison(calibration.score(cosine, match, features), cosine, match, picture)
+    probed = probes.pictures[picture]
+    features = min(len(probed.codes), len(stored.codes))
+    evidence = calibration.evidence(cosine, match, overlap(probed, stored, match), features)
+    score = calibration.score(evidence, cosine, features)
+    return Comparison(score, cosine, match, picture, evidence)
 
 
 def _cosines(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[float]:

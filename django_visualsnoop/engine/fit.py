@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from django_visualsnoop.engine import calibration
+from django_visualsnoop.engine import decoys as decoy
 from django_visualsnoop.engine.augment import (
     cropped_hard,
     edited,
@@ -32,10 +33,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating]
 
 #: Pictures compared with each query, by their vectors and by their features' votes, each.
-CANDIDATES = 15
+CANDIDATES = 10
+#: Surroundings that are the same for a few photographs, and layouts for a few pages.
+DECOYS = 30
+#: Pictures of each that are stored, and that are looked up.
+MEMBERS = 4, 3
 #: Penalty of the weights' squares, by pair; of 1e-5, 1e-4 and 1e-3 the one with the least log
 #: loss on held-out training pairs.
 _RIDGE = 1e-3
+#: How often a step of the fit is halved at most.
+_HALVINGS = 40
 
 
 def candidates(query: Probes, stored: Sequence[Descriptor], count: int) -> NDArray[np.intp]:
@@ -59,34 +66,68 @@ def queries(pixels: Pixels, others: Sequence[Pixels], dice: Generator) -> Iterat
     yield edited(seen_askew(pixels, dice), dice, most=2)
 
 
+def decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, bool, Pixels]]:
+    """Yield pictures that look alike but show different things, to be stored and to be looked up.
+
+    Yields:
+        The number of the photograph in it, or a negative one that no other picture has; whether
+        it is to be stored; the picture.
+    """
+    other = -1
+    for number in range(DECOYS):
+        seed = int(dice.integers(2**32))
+        template = decoy.TEMPLATES[number % len(decoy.TEMPLATES)]
+        drawn = dice.integers(0, len(photos), sum(MEMBERS)).tolist()
+        # One of those looked up is a copy: the same photograph in the same surroundings.
+        for place, photo in enumerate([*drawn, drawn[0]]):
+            made = template(photos[photo], np.random.default_rng(seed))
+            yield photo, place < MEMBERS[0], encoded(made, int(dice.integers(40, 90)))
+        for place in range(sum(MEMBERS)):
+            own = np.random.default_rng([seed, place])
+            same = np.random.default_rng(seed)
+            made = decoy.page_of_words(same, own) if number % 2 else decoy.drawing(own)
+            yield other, place < MEMBERS[0], encoded(made, int(dice.integers(40, 90)))
+            other -= 1
+
+
 def pairs(photos: Sequence[Pixels], dice: Generator) -> tuple[Floats, NDArray[np.bool_]]:
     """Return rows of evidence, and which are of copies.
 
-    Half of the photographs are stored; edits of all are looked for among them, and those that a
-    search would compare become the rows.
+    Two thirds of the photographs are stored, and decoys; edits of all and other decoys are looked
+    for among them, and those pairs that a search would compare become the rows.
     """
-    order = dice.permutation(len(photos))
-    stored = [describe(photos[number]) for number in order[: len(order) * 2 // 3]]
-    backgrounds = [photos[number] for number in order[len(order) * 2 // 3 :]]
+    order = dice.permutation(len(photos)).tolist()
+    present, absent = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]
+    stored = [(number, describe(photos[number])) for number in present]
+    backgrounds = [photos[number] for number in absent]
+    wanted = [(one, query) for one in order for query in queries(photos[one], backgrounds, dice)]
+    # None of the decoys shows a background, or that would be a copy of it.
+    for number, kept, picture in decoys([photos[one] for one in present], dice):
+        shown = present[number] if number >= 0 else number
+        if kept:
+            stored.append((shown, describe(picture)))
+        else:
+            wanted.append((shown, picture))
+    descriptors = [descriptor for _, descriptor in stored]
     rows: list[Floats] = []
     truth: list[bool] = []
-    for place, number in enumerate(order):
-        for query in queries(photos[number], backgrounds, dice):
-            probed = probes(query)
-            for other in candidates(probed, stored, CANDIDATES):
-                found = compare(probed, stored[other])
-                features = min(len(probed.pictures[found.picture].codes), len(stored[other].codes))
-                if features < calibration.FEW:
-                    continue
-                rows.append(calibration.evidence(found.cosine, found.match, features))
-                truth.append(bool(other == place))
+    for number, query in wanted:
+        probed = probes(query)
+        for place in candidates(probed, descriptors, CANDIDATES):
+            found = compare(probed, descriptors[place])
+            codes = probed.pictures[found.picture].codes
+            if min(len(codes), len(descriptors[place].codes)) >= calibration.FEW:
+                rows.append(found.evidence)
+                truth.append(stored[place][0] == number)
     return np.stack(rows), np.array(truth)
 
 
 def logistic(rows: Floats, truth: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the weights of a logistic regression, none negative but the first (the constant's).
 
-    By Newton's method on the weights that are not held at zero.
+    By projected Newton steps (D. Bertsekas, SIAM J. Control and Optimization 1982) on the weights
+    that are not held at zero, each shortened until it lowers the loss: whole steps of inputs that
+    go together may go to and fro for ever.
     """
     scales = np.maximum(rows.std(axis=0), 1e-6)
     scales[0] = 1.0
@@ -94,19 +135,30 @@ def logistic(rows: Floats, truth: NDArray[np.bool_]) -> NDArray[np.float32]:
     weights = np.zeros(rows.shape[1])
     penalty = np.full(rows.shape[1], _RIDGE * len(rows))
     penalty[0] = 0.0
+    signs = np.where(truth, 1.0, -1.0)
+
+    def loss(weights: Floats) -> float:
+        misses = np.logaddexp(0.0, -signs * (inputs @ weights)).sum()
+        return float(misses + 0.5 * (penalty * weights**2).sum())
+
+    reached = loss(weights)
     for _ in range(300):
         chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
         slope = inputs.T @ (truth - chance) - penalty * weights
         free = np.flatnonzero((weights > 0) | (slope > 0) | (np.arange(len(weights)) == 0))
         some = inputs[:, free]
         bend = (some * (chance * (1 - chance))[:, None]).T @ some + np.diag(penalty[free])
-        step = np.linalg.solve(bend + 1e-9 * np.eye(len(free)), slope[free])
-        changed = weights.copy()
-        changed[free] += step * min(1.0, 2.0 / max(1e-9, float(np.abs(step).max())))
-        changed[1:] = np.maximum(changed[1:], 0.0)
-        moved = float(np.abs(changed - weights).max())
-        weights = changed
-        if moved < 1e-7:
+        step = np.zeros_like(weights)
+        step[free] = np.linalg.solve(bend + 1e-9 * np.eye(len(free)), slope[free])
+        before = reached
+        for halvings in range(_HALVINGS):
+            changed = weights + step / 2**halvings
+            changed[1:] = np.maximum(changed[1:], 0.0)
+            reached = loss(changed)
+            if reached < before:
+                weights = changed
+                break
+        if not reached < before - 1e-9 * abs(before):
             break
     return (weights / scales).astype(np.float32)
 

@@ -1,6 +1,6 @@
 """Learn the descriptor's matrices and its calibration from a folder of photographs.
 
-    python -m django_visualsnoop.engine.train FOLDER
+    python -m django_visualsnoop.engine.train FOLDER [--weights-only]
 
 Each file of the folder is another scene. Nothing else is read; all dice are
 seeded. The calibration is fitted to pairs of photographs that the projection
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.decode import Pixels
 
     Floats = NDArray[np.floating]
+    #: Rows of evidence, and which are of copies.
+    Pairs = tuple[Floats, NDArray[np.bool_]]
 
 SEED = 20261124
 EDITS = 24
@@ -205,7 +207,7 @@ def save(made: Learned, path: Path) -> None:
     np.savez_compressed(path, **stored)
 
 
-def half_pairs(paths: list[Path], half: int) -> tuple[Floats, NDArray[np.bool_]]:
+def half_pairs(paths: list[Path], half: int) -> Pairs:
     """Return pairs of one half of the photographs, described by what the other half taught."""
     photos = [scenes(path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
@@ -220,14 +222,25 @@ def learned_from(paths: list[Path]) -> Learned:
     return learn([scenes(path) for path in paths])
 
 
-def trained(paths: list[Path]) -> tuple[Learned, dict[str, float]]:
-    """Return all that is learned, and figures for the model card."""
+def trained(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str, float]]:
+    """Return all that is learned, and figures for the model card.
+
+    Args:
+        paths: of the photographs.
+        weights_only: keep what is shipped but for the calibration.
+    """
     # Side by side, each in a process of its own, since they read different files.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         halves = [pool.submit(half_pairs, paths, half) for half in (0, 1)]
-        everything = pool.submit(learned_from, paths)
-        (rows, truth), (other_rows, other_truth) = (one.result() for one in halves)
-        made = everything.result()
+        everything = None if weights_only else pool.submit(learned_from, paths)
+        weights, figures = calibrated(*(one.result() for one in halves))
+        made = learned.learned() if everything is None else everything.result()
+    return made._replace(weights=weights), figures
+
+
+def calibrated(one: Pairs, other: Pairs) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """Return the weights fitted to both halves' pairs, and figures for the model card."""
+    (rows, truth), (other_rows, other_truth) = one, other
     # Each half's pairs are also judged by weights fitted to the other half's.
     said = np.concatenate(
         [rows @ fit.logistic(other_rows, other_truth), other_rows @ fit.logistic(rows, truth)]
@@ -241,16 +254,19 @@ def trained(paths: list[Path]) -> tuple[Learned, dict[str, float]]:
         "log loss of held-out pairs": fit.log_loss(chances, copies),
         "calibration error of held-out pairs": fit.calibration_error(chances, copies),
     }
-    return made._replace(weights=fit.logistic(both, copies)), figures
+    return fit.logistic(both, copies), figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--to", type=Path, default=learned.PATH, help="the file to write")
+    parser.add_argument(
+        "--weights-only", action="store_true", help="fit the calibration anew, keep the rest"
+    )
     arguments = parser.parse_args()
     paths = sorted(path for path in arguments.folder.iterdir() if path.is_file())
-    made, figures = trained(paths)
+    made, figures = trained(paths, weights_only=arguments.weights_only)
     save(made, arguments.to)
     sys.stdout.write(f"{len(paths)} photographs, seed {SEED}\n")
     for name, value in figures.items():

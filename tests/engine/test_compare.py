@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from django_visualsnoop.engine import calibration
 from django_visualsnoop.engine.compare import Comparison, compare
@@ -54,6 +54,21 @@ def test_a_negative_and_one_picture_of_four_are_copies(number: int) -> None:
         tile = original if place == 2 else picture(30 + place)
         four.paste(tile.resize((250, 250)), (place % 2 * 256, place // 2 * 256))
     assert is_copy(compared(four, original))
+
+
+@pytest.mark.parametrize("number", range(1, 4))
+def test_pictures_on_the_same_page_are_no_copies(number: int) -> None:
+    def page(shown: Image.Image) -> Image.Image:
+        whole = Image.new("RGB", (300, 420), "white")
+        draw = ImageDraw.Draw(whole)
+        for line in range(5):
+            draw.text((10 + 7 * line, 10 + 18 * line), f"line {line * 37} of an app", "black")
+        whole.paste(shown.resize((280, 300)), (10, 105))
+        return whole
+
+    stored = page(picture(number))
+    assert not is_copy(compared(page(picture(number + 20)), stored))
+    assert is_copy(compared(page(picture(number)), stored))
 
 
 def test_says_how_the_pictures_lie() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine import fit, learned, train
+from django_visualsnoop.engine import decoys, fit, learned, train
 from django_visualsnoop.engine.augment import MILD, edited
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.engine.describe import describe, turns, unit
@@ -65,3 +65,18 @@ def test_edits_return_pictures_and_can_be_repeated() -> None:
         assert one.shape[2] == 3
         assert (one == other).all()
     assert edited(picture, np.random.default_rng(1)).shape[2] == 3
+
+
+def test_decoys_can_be_repeated_and_name_their_photograph(photos: list[list[np.ndarray]]) -> None:
+    pictures = [photo[0] for photo in photos]
+    for template in decoys.TEMPLATES:
+        one, other = (template(pictures[0], np.random.default_rng(5)) for _ in range(2))
+        assert one.dtype == np.uint8
+        assert (one == other).all()
+    made = list(fit.decoys(pictures, np.random.default_rng(3)))
+    again = list(fit.decoys(pictures, np.random.default_rng(3)))
+    assert all((one[2] == other[2]).all() for one, other in zip(made, again, strict=True))
+    alone = [number for number, _, _ in made if number < 0]
+    assert len(set(alone)) == len(alone)
+    stored = {number for number, kept, _ in made if kept and number >= 0}
+    assert stored & {number for number, kept, _ in made if not kept}
