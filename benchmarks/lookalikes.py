@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import edits
 import overlays
-import unseen
 from copies import SEED, halved
 from overlays import BICUBIC, any_colour, write
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from unseen import covers, layouts, rephotographed
 
 from django_visualsnoop.engine import calibration, describe
 from django_visualsnoop.engine.compare import compare
@@ -150,7 +150,7 @@ def square_code(_: Image.Image, _same: random.Random, own: random.Random) -> Ima
 
 
 def product(photo: Image.Image, _same: random.Random, own: random.Random) -> Image.Image:
-    return unseen.cut_out(photo, [], own)
+    return covers.cut_out(photo, [], own)
 
 
 def plain(_: Image.Image, _same: random.Random, own: random.Random) -> Image.Image:
@@ -180,15 +180,15 @@ KINDS: dict[str, Make] = {
     "caption": _over(lambda image, dice: overlays.captioned(image, 0.35, dice)),
     "words over it": _over(overlays.written_on),
     "watermark": _over(overlays.watermarked),
-    "stock watermark": _page(unseen.stock_watermark),
-    "covered with words": _page(unseen.covered_with_words),
-    "stickers": _page(unseen.stickers),
+    "stock watermark": _page(covers.stock_watermark),
+    "covered with words": _page(covers.covered_with_words),
+    "stickers": _page(covers.stickers),
     "faces": _over(lambda image, dice: overlays.with_emoji(image, 3, dice)),
-    "patterned frame": _page(unseen.on_patterned_paper),
-    "slide": _page(unseen.slide),
-    "news page": _page(unseen.news_page),
-    "video player": _page(unseen.video_player),
-    "printed in dots": _page(unseen.printed),
+    "patterned frame": _page(layouts.on_patterned_paper),
+    "slide": _page(layouts.slide),
+    "news page": _page(layouts.news_page),
+    "video player": _page(layouts.video_player),
+    "printed in dots": _page(rephotographed.printed),
     "text page": text_page,
     "scanned page": scanned_page,
     "filled form": form,

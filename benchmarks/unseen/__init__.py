@@ -1,0 +1,81 @@
+"""Edits of kinds that nothing here was trained or fitted on: only to report of them.
+
+``engine.augment`` and ``edits`` have none of these. Whoever adds one of them there takes it away
+here. Each family is one kind of edit.
+
+That is not to say that nothing was chosen by them. Which pictures a query looks for (the negative,
+and 256 features) and which evidence counts was chosen after looking at these families on one half
+of the photographs. Figures of the other half tell of other photographs, not of other edits.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from edits import encoded
+from unseen import covers, filters, layouts, rephotographed, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from PIL import Image
+
+    #: Takes the picture, other pictures to lay beside it, and dice.
+    Edit = Callable[[Image.Image, Sequence[Image.Image], random.Random], Image.Image]
+
+
+FAMILIES: dict[str, Edit] = {
+    "screen photographed": rephotographed.screen_photographed,
+    "printed in dots": rephotographed.printed,
+    "photocopied": rephotographed.photocopied,
+    "colours inverted": filters.inverted,
+    "duotone": filters.duotone,
+    "posterised": filters.posterised,
+    "pixelated": filters.pixelated,
+    "dithered": filters.dithered,
+    "cartoon": filters.cartoon,
+    "pencil sketch": filters.sketched,
+    "oil painting": filters.oil_painted,
+    "local contrast": filters.local_contrast,
+    "low light": filters.low_light,
+    "film grain": filters.film_grain,
+    "motion blur": filters.motion_blurred,
+    "light leak": filters.light_leak,
+    "tiny, enlarged": filters.tiny,
+    "swirled": shapes.swirled,
+    "fish-eye": shapes.fish_eye,
+    "squeezed": shapes.squeezed,
+    "turned 20-45, cropped": shapes.turned_and_cropped,
+    "upside down, caption": shapes.upside_down,
+    "mirror, crop, duotone": shapes.mirrored_and_filtered,
+    "covered with words": covers.covered_with_words,
+    "25 stickers": covers.stickers,
+    "censored": covers.censored,
+    "stock watermark": covers.stock_watermark,
+    "cut out on white": covers.cut_out,
+    "one of four": layouts.collage,
+    "one of nine": layouts.nine_pictures,
+    "side by side": layouts.side_by_side,
+    "polaroid": layouts.polaroid,
+    "slide": layouts.slide,
+    "news page": layouts.news_page,
+    "video player": layouts.video_player,
+    "night mode page": layouts.night_mode,
+    "patterned frame": layouts.on_patterned_paper,
+}
+
+
+def edited(
+    image: Image.Image, seed: str, others: Sequence[Image.Image]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the family and the file of every edit of one picture; see ``edits.edited``.
+
+    Args:
+        image: RGB.
+        seed: of all dice.
+        others: eight pictures or more, to lay beside it.
+    """
+    for family, edit in FAMILIES.items():
+        dice = random.Random(f"{seed} unseen {family}")
+        yield family, encoded(edit(image, others, dice), quality=80)
