@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.duplicates import DuplicateGroups
     from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.models import VisualSnoopMixin
     from django_visualsnoop.options import IndexedField
     from django_visualsnoop.searching import Searchable
 
@@ -122,7 +123,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             self, of=of, field=field, min_similarity=min_similarity, progress=progress
         )
 
-    def placements(self, row: models.Model, *, field: str | None = None) -> dict[Any, Placement]:
+    def placements(
+        self, row: VisualSnoopMixin, *, field: str | None = None
+    ) -> dict[Any, Placement]:
         """Return where the picture of ``row`` lies in those of these rows, by their keys.
 
         It says why they match: mirrored, turned, larger or smaller, and which part of the one
@@ -134,7 +137,8 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
         Args:
             row: an indexed row whose picture is in the collection.
-            field: the image field of both; the first that is indexed, if ``None``.
+            field: the image field of both; if ``None``, the first of ``row`` with a picture, and
+                of these rows the same, or the first if their model has not that one.
 
         Raises:
             NotFoundError: the picture of ``row`` is not in the collection.

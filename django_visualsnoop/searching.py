@@ -97,11 +97,12 @@ def similar_to(
 
 
 def placements(
-    queryset: VisualSnoopQuerySet[Any], row: models.Model, *, field: str | None
+    queryset: VisualSnoopQuerySet[Any], row: VisualSnoopMixin, *, field: str | None
 ) -> dict[Any, Placement]:
     """See ``VisualSnoopQuerySet.placements()``."""
-    searched = fields_searched(queryset.model, field)[0]
-    own = fields_searched(type(row), field)[0]
+    fields = fields_searched(queryset.model, field)
+    own = _field_of(row, field)
+    searched = own if own in fields else fields[0]
     ids = {searched.image_id(searched.object_id(one), queryset.db): one.pk for one in queryset}
     found = collections[searched.collection].placements(
         own.image_id(own.object_id(row), row._state.db or queryset.db), list(ids)

@@ -12,8 +12,8 @@ from PIL import Image
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.sync import sweep
 from tests.collections.contract import image
-from tests.fixtures import product, record_of
-from tests.testapp.models import Product
+from tests.fixtures import picture, product, record_of
+from tests.testapp.models import Article, Product
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
@@ -115,3 +115,12 @@ def test_where_one_picture_lies_in_others(
     assert rows.placements(original) == {part.pk: where}
     with pytest.raises(NotFoundError):
         Product.objects.placements(Product(pk=0), field="photo")
+
+
+@pytest.mark.django_db
+def test_where_it_lies_in_the_field_that_has_a_picture() -> None:
+    one, other = (Article.objects.create(thumbnail=picture(1)) for _ in range(2))
+    sweep(using="default")
+    (where,) = Article.objects.exclude(pk=one.pk).placements(one).items()
+    assert where[0] == other.pk
+    assert where[1].part_of_second.area > 0.95

@@ -1,8 +1,11 @@
-"""The shapes of what a collection answers (API v1's success bodies)."""
+"""What a collection answers: the shapes of API v1's success bodies, and how they are made."""
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ImageResult(TypedDict):
@@ -47,3 +50,42 @@ class SearchResults(TypedDict):
     #: Only in the answer to a search by id.
     image_id: NotRequired[str]
     image_time: NotRequired[str]
+
+
+def image_result(
+    collection_id: str, image_id: str, image_time: str, message: str, status: int
+) -> ImageResult:
+    """Return the answer about one image; see ``ImageResult``."""
+    return {
+        "collection_id": collection_id,
+        "image_id": image_id,
+        "image_time": image_time,
+        "message": message,
+        "status": status,
+    }
+
+
+def image_list(
+    collection_id: str, images: Iterable[tuple[str, str]], next_image_id: str | None
+) -> ImageList:
+    """Return a page of images, given by id and time; see ``ImageList``."""
+    return {
+        "collection_id": collection_id,
+        "images": [{"id": image_id, "image_time": time} for image_id, time in images],
+        "next_image_id": next_image_id,
+        "message": "OK",
+        "status": 200,
+    }
+
+
+def search_results(collection_id: str, matches: Iterable[tuple[str, int, float]]) -> SearchResults:
+    """Return what a search found, given by id, rank and similarity; see ``SearchResults``."""
+    return {
+        "collection_id": collection_id,
+        "results": [
+            {"id": image_id, "rank": rank, "similarity": similarity}
+            for image_id, rank, similarity in matches
+        ],
+        "message": "OK",
+        "status": 200,
+    }

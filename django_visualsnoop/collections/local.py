@@ -18,6 +18,7 @@ from django_visualsnoop.client.exceptions import (
     VisualSnoopError,
 )
 from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.client.results import image_list, image_result, search_results
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
     COPIES,
@@ -204,16 +205,11 @@ class LocalCollection(BaseCollection):
             page = self._gallery.store.page(start, page_size(count))
         except ImageMissing as error:
             raise _not_found(error) from error
-        return {
-            "collection_id": page.collection_id or NO_COLLECTION_ID,
-            "images": [
-                {"id": stored.image_id, "image_time": written(stored.image_time)}
-                for stored in page.images
-            ],
-            "next_image_id": page.next_image_id,
-            "message": "OK",
-            "status": 200,
-        }
+        return image_list(
+            page.collection_id or NO_COLLECTION_ID,
+            ((stored.image_id, written(stored.image_time)) for stored in page.images),
+            page.next_image_id,
+        )
 
     def search_images(
         self,
@@ -322,22 +318,9 @@ def _added(stored: Stored) -> ImageResult:
 
 
 def _result(stored: Stored, message: str, status: int) -> ImageResult:
-    return {
-        "collection_id": stored.collection_id,
-        "image_id": stored.image_id,
-        "image_time": written(stored.image_time),
-        "message": message,
-        "status": status,
-    }
+    time = written(stored.image_time)
+    return image_result(stored.collection_id, stored.image_id, time, message, status)
 
 
 def _search_results(found: Hits) -> SearchResults:
-    return {
-        "collection_id": found.collection_id or NO_COLLECTION_ID,
-        "results": [
-            {"id": hit.image_id, "rank": hit.rank, "similarity": hit.similarity}
-            for hit in found.hits
-        ],
-        "message": "OK",
-        "status": 200,
-    }
+    return search_results(found.collection_id or NO_COLLECTION_ID, found.hits)

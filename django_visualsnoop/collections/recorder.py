@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from django_visualsnoop.client.exceptions import ConflictError, ImageRefusedError, NotFoundError
 from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.client.results import image_list, image_result
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import COPIES, KINDS, BaseCollection, narrow, page_size
 
@@ -171,15 +172,11 @@ class RecorderCollection(BaseCollection):
                     raise _not_found(start)
                 newest_first = [item for item in newest_first if item[1].time <= state.times[start]]
             page, rest = newest_first[:size], newest_first[size:]
-            return {
-                "collection_id": self._collection_id,
-                "images": [
-                    {"id": image_id, "image_time": _written(image.time)} for image_id, image in page
-                ],
-                "next_image_id": rest[0][0] if rest else None,
-                "message": "OK",
-                "status": 200,
-            }
+            return image_list(
+                self._collection_id,
+                ((image_id, _written(image.time)) for image_id, image in page),
+                rest[0][0] if rest else None,
+            )
 
     def search_images(
         self,
@@ -242,13 +239,7 @@ class RecorderCollection(BaseCollection):
         image = self._state.images.get(check_image_id(image_id))
         if image is None:
             raise _not_found(image_id)
-        return {
-            "collection_id": self._collection_id,
-            "image_id": image_id,
-            "image_time": _written(image.time),
-            "message": message,
-            "status": status,
-        }
+        return image_result(self._collection_id, image_id, _written(image.time), message, status)
 
     def _identical(self, content: bytes) -> list[Match]:
         return [

@@ -245,15 +245,17 @@ class Gallery:
         for stored in self.store.descriptors({image_id, *other_ids}):
             with suppress(ValueError):
                 described = describe.Descriptor.from_bytes(stored.vector)
-                known[stored.image_id] = described, placement.Size(stored.width, stored.height)
+                size = placement.Size(stored.width, stored.height)
+                known[stored.image_id] = placement.Sized(described, size)
         if image_id not in known:
             raise ImageMissing(f"The collection holds no image {image_id!r} to compare.")
-        found = {
-            other_id: placement.placement(*known[image_id], *known[other_id])
-            for other_id in other_ids
-            if other_id in known
+        others = [other_id for other_id in other_ids if other_id in known]
+        found = placement.placements(known[image_id], [known[other_id] for other_id in others])
+        return {
+            other_id: where
+            for other_id, where in zip(others, found, strict=True)
+            if where is not None
         }
-        return {other_id: where for other_id, where in found.items() if where is not None}
 
     def outdated(self) -> Iterator[str]:
         """Yield the ids of images that an older version described, or not the model of looks.

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.compare import compare_all
 from django_visualsnoop.engine.describe import stored_probes
 from django_visualsnoop.engine.descriptor import SIDE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptor import Descriptor
@@ -58,18 +60,26 @@ class Placement(NamedTuple):
     part_of_second: Box
 
 
-def placement(
-    first: Descriptor, first_size: Size, second: Descriptor, second_size: Size
-) -> Placement | None:
-    """Return where the first picture lies in the second.
+class Sized(NamedTuple):
+    """A picture: what is kept of it, and how large it is."""
 
-    ``None`` if too few of their details agree to tell: pictures without details, and those that
-    are only alike as a whole.
+    descriptor: Descriptor
+    size: Size
+
+
+def placements(first: Sized, others: Sequence[Sized]) -> list[Placement | None]:
+    """Return where a picture lies in each of the others.
+
+    ``None`` where too few of their details agree to tell: pictures without details, and those
+    that are only alike as a whole.
     """
-    found = compare(stored_probes(first), second)
-    if found.match.inliers < _FEWEST:
-        return None
-    return _placed(found.match, found.picture == 1, first_size, second_size)
+    compared = compare_all(stored_probes(first.descriptor), [one.descriptor for one in others])
+    return [
+        _placed(found.match, found.picture == 1, first.size, other.size)
+        if found.match.inliers >= _FEWEST
+        else None
+        for found, other in zip(compared, others, strict=True)
+    ]
 
 
 def _placed(match: Match, mirrored: bool, first_size: Size, second_size: Size) -> Placement | None:

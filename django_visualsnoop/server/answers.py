@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import JsonResponse
 
+from django_visualsnoop.client.results import image_list, image_result, search_results
 from django_visualsnoop.engine.times import written
 
 if TYPE_CHECKING:
@@ -49,37 +50,16 @@ def response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> 
 
 def image(collection_id: str, stored: Stored, message: str, status: int) -> dict[str, Any]:
     """Return the five keys that API v1 tells of one image."""
-    return {
-        "image_time": written(stored.image_time),
-        "collection_id": collection_id,
-        "image_id": stored.image_id,
-        "message": message,
-        "status": status,
-    }
+    time = written(stored.image_time)
+    return {**image_result(collection_id, stored.image_id, time, message, status)}
 
 
 def results(collection_id: str, found: Hits) -> dict[str, Any]:
     """Return what a search found, closest first; ``similarity`` is more than API v1 asks for."""
-    return {
-        "collection_id": collection_id,
-        "results": [
-            {"id": hit.image_id, "rank": hit.rank, "similarity": hit.similarity}
-            for hit in found.hits
-        ],
-        "message": "OK",
-        "status": 200,
-    }
+    return {**search_results(collection_id, found.hits)}
 
 
 def listing(collection_id: str, page: Page) -> dict[str, Any]:
     """Return a page of images, newest first."""
-    return {
-        "collection_id": collection_id,
-        "images": [
-            {"id": stored.image_id, "image_time": written(stored.image_time)}
-            for stored in page.images
-        ],
-        "next_image_id": page.next_image_id,
-        "message": "OK",
-        "status": 200,
-    }
+    images = ((stored.image_id, written(stored.image_time)) for stored in page.images)
+    return {**image_list(collection_id, images, page.next_image_id)}

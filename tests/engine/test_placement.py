@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from django_visualsnoop.engine.describe import describe
-from django_visualsnoop.engine.placement import Box, Placement, Size, placement
+from django_visualsnoop.engine.placement import Box, Placement, Size, Sized, placements
 from tests.collections.contract import image
 
 
@@ -18,8 +18,9 @@ def picture(number: int) -> Image.Image:
 
 
 def placed(first: Image.Image, second: Image.Image) -> Placement | None:
-    one, other = (describe(np.asarray(picture)) for picture in (first, second))
-    return placement(one, Size(*first.size), other, Size(*second.size))
+    one, other = (Sized(describe(np.asarray(each)), Size(*each.size)) for each in (first, second))
+    (where,) = placements(one, [other])
+    return where
 
 
 def nearly(box: tuple[float, float, float, float]) -> object:
