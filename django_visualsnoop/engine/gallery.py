@@ -11,7 +11,7 @@ from django_visualsnoop.engine import calibration, describe, follow, looks, plac
 from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.search import pairs, search
-from django_visualsnoop.engine.sources import Descriptors, Looks
+from django_visualsnoop.engine.sources import Descriptors, Index, Looks
 from django_visualsnoop.engine.store import NewImage, Store
 
 if TYPE_CHECKING:
@@ -150,9 +150,7 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its vector cannot be compared any more.
         """
-        view = self._look(image_id)
-        if view is None or view.image_time is None:
-            raise ImageMissing(f"The collection holds no image {image_id!r}.")
+        view = _with(image_id, self._look(image_id))
         stored = view.descriptors([image_id]).get(image_id)
         if stored is None:
             raise ImageMissing(
@@ -200,9 +198,7 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its looks are not known.
         """
-        view = self._look_at_looks(image_id)
-        if view is None or view.image_time is None:
-            raise ImageMissing(f"The collection holds no image {image_id!r}.")
+        view = _with(image_id, self._look_at_looks(image_id))
         probe = view.vector(image_id)
         if probe is None:
             raise ImageMissing(
@@ -305,6 +301,17 @@ class Gallery:
         return calibration.score_at(
             self._min_similarity if min_similarity is None else min_similarity
         )
+
+
+def _with(image_id: str, view: View[Index] | None) -> View[Index]:
+    """Return the view of a collection that holds the image.
+
+    Raises:
+        ImageMissing: it does not.
+    """
+    if view is None or view.image_time is None:
+        raise ImageMissing(f"The collection holds no image {image_id!r}.")
+    return view
 
 
 def _similar(
