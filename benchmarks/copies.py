@@ -40,7 +40,7 @@ from measures import calibration_error, interval, plotted, quality, reliability
 from PIL import Image
 
 from django_visualsnoop.engine import calibration, describe
-from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.compare import compare_all
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
@@ -151,10 +151,14 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
         all_probes[row] = cosines
         by_vector = np.argsort(-cosines, kind="stable")[:VERIFIED]
         both = np.union1d(by_vector, np.array(candidates, dtype=np.intp))
-        found = {place: compare(probed, stored[place]).score for place in both.tolist()}
-        for one in set(named) - set(candidates):
-            other = Descriptor.from_bytes(made_up[int(one.removeprefix(MADE_UP))])
-            wrong += compare(probed, other).score >= least
+        scores = compare_all(probed, [stored[place] for place in both.tolist()])
+        found = {place: one.score for place, one in zip(both.tolist(), scores, strict=True)}
+        others = [
+            Descriptor.from_bytes(made_up[int(one.removeprefix(MADE_UP))])
+            for one in named
+            if one.startswith(MADE_UP)
+        ]
+        wrong += sum(one.score >= least for one in compare_all(probed, others))
         marks.append(time.process_time())
         # What is not compared comes after all that is, by its vector.
         verified[row] = voted[row] = cosines - 1000

@@ -31,7 +31,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from unseen import covers, layouts, rephotographed
 
 from django_visualsnoop.engine import calibration, describe
-from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.compare import compare_all
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
 from django_visualsnoop.engine.search import CLOSEST, candidate_query, worth_comparing
@@ -244,7 +244,8 @@ def look(kind: str, photos: list[Image.Image]) -> tuple[int, int, float]:
     for content in wanted:
         probed = describe.probes(decode(content).pixels)
         found = worth_comparing(index.candidates(candidate_query(probed, CLOSEST)))
-        scores = [compare(probed, stored[int(place)]).score for place in found]
+        compared = compare_all(probed, [stored[int(place)] for place in found])
+        scores = [one.score for one in compared]
         highest.append(max(scores, default=-math.inf))
     least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
     return len(wanted), sum(score >= least for score in highest), max(highest)

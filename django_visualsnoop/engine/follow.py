@@ -191,8 +191,8 @@ class View(Generic[Index]):
         return found
 
 
-#: By database, key of the collection and, but for descriptors, name of the source.
-_memories: dict[tuple[str, ...], _Memory[Any]] = {}
+#: By database, key of the collection, and name of the source.
+_memories: dict[tuple[str, str, str], _Memory[Any]] = {}
 _memories_lock = threading.Lock()
 
 
@@ -229,7 +229,7 @@ def look(
         image_id: an image whose time is wanted, too.
         cache_folder: for snapshots of descriptors; see ``cache``.
     """
-    place = (database, key, source.name) if source.name else (database, key)
+    place = (database, key, source.name)
     with _memories_lock:
         known = _memories.get(place)
     seen_before = known.seen if known else 0
@@ -303,7 +303,9 @@ def _read_state(database: str, key: str, image_id: str | None) -> _State | None:
     return _State(*found, *([] if image_id else [None])) if found else None
 
 
-def _memory(place: tuple[str, ...], collection_id: str, source: Source[Index]) -> _Memory[Index]:
+def _memory(
+    place: tuple[str, str, str], collection_id: str, source: Source[Index]
+) -> _Memory[Index]:
     with _memories_lock:
         memory = _memories.get(place)
         if memory is None or memory.collection_id != collection_id:

@@ -206,4 +206,4 @@ def test_a_full_disk(
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a"]
     assert "No space left" in caplog.text
-    assert ("default", key_of("shop")) in follow._memories
+    assert ("default", key_of("shop"), "") in follow._memories

@@ -51,7 +51,7 @@ def in_thread(function: Callable[[], object]) -> object:
 
 
 def remembered() -> list[str]:
-    memory = follow._memories["default", key_of("shop")]
+    memory = follow._memories["default", key_of("shop"), ""]
     parts = memory.images.index.parts()
     return sorted(
         image_id for segment, kept in parts for image_id in segment.ids.many(np.flatnonzero(kept))
@@ -326,12 +326,12 @@ def test_many_threads_search_and_write(collection: LocalCollection) -> None:
 def test_a_fork_keeps_what_is_whole(collection: LocalCollection) -> None:
     collection.add_image(image(1), "a")
     search(collection, 1)
-    memory = follow._memories["default", key_of("shop")]
+    memory = follow._memories["default", key_of("shop"), ""]
     before = dict(follow._memories)
     follow._after_fork()
-    assert follow._memories["default", key_of("shop")] is memory
+    assert follow._memories["default", key_of("shop"), ""] is memory
     with memory.lock:  # another thread was reading when the process was forked
         follow._after_fork()
-        assert ("default", key_of("shop")) not in follow._memories
+        assert ("default", key_of("shop"), "") not in follow._memories
     follow._memories.update(before)
     assert search(collection, 1) == ["a"]

@@ -201,7 +201,7 @@ def test_looks_are_neither_read_nor_held_before_somebody_asks_for_them(
     add(collection)
     collection.search_images(plain(RED))
     here = ("default", key_of("shop"))
-    assert [place for place in follow._memories if place[:2] == here] == [here]
+    assert [place for place in follow._memories if place[:2] == here] == [(*here, "")]
     similar(collection)
     assert len([place for place in follow._memories if place[:2] == here]) == 2
 
