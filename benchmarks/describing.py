@@ -26,6 +26,7 @@ from search import processor
 from django_visualsnoop.engine import local_features, views
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.engine.describe import describe, vector_of
+from django_visualsnoop.engine.descriptor import MAX_FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,10 +40,10 @@ def steps(pixels: Pixels) -> dict[str, Callable[[], object]]:
     grey = cv2.cvtColor(local_features._scaled(pixels), cv2.COLOR_RGB2GRAY)
     found = detector.detect(grey, None)
     strengths = np.array([one.response for one in found])
-    kept = [
-        found[place]
-        for place in local_features._spread(cv2.KeyPoint.convert(found), strengths, grey.shape)
-    ]
+    places = local_features._spread(
+        cv2.KeyPoint.convert(found), strengths, grey.shape, MAX_FEATURES
+    )
+    kept = [found[place] for place in places]
     values = local_features.projected(detector.compute(grey, kept)[1]) if kept else None
     parts: dict[str, Callable[[], object]] = {
         "all": lambda: describe(pixels),

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Subquery
 
 from django_visualsnoop.engine import cache, describe
 from django_visualsnoop.engine.descriptor import Descriptor
@@ -322,14 +322,18 @@ def _read_rows(
     remember: bool,
 ) -> frozenset[str]:
     """Read what is new into the memory, or, what is not for it, into ``joined``."""
-    new = Q(seq__isnull=True) | Q(seq__gt=memory.seen)
-    rows = IndexedImage.objects.using(database).filter(new, collection_id=state.collection_id)
-    if not memory.seen:
-        rows = rows.exclude(deleted__isnull=False, seq__isnull=False)
+    rows = IndexedImage.objects.using(database).filter(collection_id=state.collection_id)
+    columns = ("image_id", "seq", "deleted", *memory.source.columns)
+    if memory.seen:
+        # One statement, so that no row is numbered between two. Asked for the one or the other
+        # by OR, SQLite reads all rows of the collection.
+        found = rows.filter(seq__isnull=True).values_list(*columns)
+        found = found.union(rows.filter(seq__gt=memory.seen).values_list(*columns), all=True)
+    else:
+        found = rows.exclude(deleted__isnull=False, seq__isnull=False).values_list(*columns)
     hidden: set[str] = set()
     seen = state.seq
     unusable = len(memory.images.outdated) + len(memory.images.broken)
-    found = rows.values_list("image_id", "seq", "deleted", *memory.source.columns)
     for image_id, seq, deleted, *values in found.iterator(chunk_size=_FETCH):
         row = _Row(image_id, seq, deleted, memory.source.content(*values))
         if seq is None or not remember:

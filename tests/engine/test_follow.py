@@ -203,6 +203,24 @@ def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
 
 
 @committing
+def test_what_is_new_is_read_by_its_number(collection: LocalCollection) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the others choose by what they counted")
+    list(collection.add_images((str(number), image(1)) for number in range(3)))
+    search(collection, 1)
+    collection.add_image(image(2), "new")
+    with CaptureQueriesContext(connection) as captured:
+        search(collection, 1)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured[1]['sql']}")
+        plan = [row[-1] for row in cursor.fetchall()]
+    assert [step[step.find("(") :] for step in plan if "SEARCH" in step] == [
+        "(collection_id=? AND seq=?)",
+        "(collection_id=? AND seq>?)",
+    ]
+
+
+@committing
 def test_rows_whose_writer_died_are_found_and_in_the_end_numbered(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
