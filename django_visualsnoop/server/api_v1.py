@@ -13,17 +13,15 @@ from django.views.decorators.csrf import csrf_exempt
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.engine.calibration import DEFAULT_MIN_SIMILARITY
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.times import written
 from django_visualsnoop.server import answers, outcomes
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.authentication import authenticate
 from django_visualsnoop.server.bodies import drain, read_body
 from django_visualsnoop.server.conf import options
-from django_visualsnoop.server.limits import require_room, spend_request
-from django_visualsnoop.server.models import database
+from django_visualsnoop.server.images import HostedImages
+from django_visualsnoop.server.limits import spend_request
 from django_visualsnoop.server.plain_http import require_https
 from django_visualsnoop.server.queries import count_of, parameters, refuse_parameters
 from django_visualsnoop.server.raw_path import check_utf8
@@ -57,16 +55,8 @@ class Asked:
         return self.key.collection
 
     @property
-    def gallery(self) -> Gallery:
-        threshold = self.collection.min_similarity
-        settings = options()
-        return Gallery(
-            database(),
-            self.collection.gallery_name,
-            min_similarity=DEFAULT_MIN_SIMILARITY if threshold is None else threshold,
-            max_bytes=settings.max_bytes,
-            cache=settings.cache,
-        )
+    def images(self) -> HostedImages:
+        return HostedImages(self.collection)
 
     def body(self) -> bytes:
         return read_body(self.request, options().max_bytes)
@@ -94,7 +84,7 @@ def get_images(asked: Asked) -> dict[str, Any]:
     """``GET /images?start=&count=``."""
     query = parameters(asked.request)
     start = query.get("start")
-    page = asked.gallery.store.page(
+    page = asked.images.store.page(
         None if start is None else check_image_id(start), count_of(query)
     )
     return answers.listing(asked.collection.pk, page)
@@ -102,7 +92,7 @@ def get_images(asked: Asked) -> dict[str, Any]:
 
 def get_image(asked: Asked) -> dict[str, Any]:
     """``GET /image/{id}``."""
-    stored = asked.gallery.store.get(asked.image_id)
+    stored = asked.images.store.get(asked.image_id)
     return answers.image(asked.collection.pk, stored, "OK", 200)
 
 
@@ -112,16 +102,14 @@ def post_image(asked: Asked) -> dict[str, Any]:
     fingerprint = outcomes.fingerprint_of(asked.key.public_key, asked.signature, body)
     answer = outcomes.known(fingerprint)  # before decoding, which costs the most
     if answer is None:
-        new = asked.gallery.described(body, asked.image_id or uuid4().hex)
+        new = asked.images.gallery.described(body, asked.image_id or uuid4().hex)
         answer = outcomes.once(fingerprint, lambda: _added(asked, new))
     return answer
 
 
 def _added(asked: Asked, new: NewImage) -> dict[str, Any]:
-    store = asked.gallery.store
-    require_room(asked.collection, store, new.image_id)
     try:
-        return answers.image(asked.collection.pk, store.add(new), "Added", 201)
+        return answers.image(asked.collection.pk, asked.images.add(new), "Added", 201)
     except ImageExists as error:
         # Returned, not raised: the same request gets it again, even if the image is gone by then.
         return Refused(409, str(error)).body
@@ -129,33 +117,27 @@ def _added(asked: Asked, new: NewImage) -> dict[str, Any]:
 
 def put_image(asked: Asked) -> dict[str, Any]:
     """``PUT /image/{id}``."""
-    new = asked.gallery.described(asked.body(), asked.image_id)
-    store = asked.gallery.store
-    if asked.collection.max_images is None:
-        (stored,) = store.put([new])
-    else:
-        with transaction.atomic(using=database()):
-            require_room(asked.collection, store, new.image_id)
-            (stored,) = store.put([new])
+    images = asked.images
+    stored = images.put(images.gallery.described(asked.body(), asked.image_id))
     outcome = ("Updated", 200) if stored.existed else ("Added", 201)
     return answers.image(asked.collection.pk, stored, *outcome)
 
 
 def delete_image(asked: Asked) -> dict[str, Any]:
     """``DELETE /image/{id}``."""
-    stored = asked.gallery.store.delete(asked.image_id)
+    stored = asked.images.delete(asked.image_id)
     return answers.image(asked.collection.pk, stored, "Deleted", 200)
 
 
 def search_by_image(asked: Asked) -> dict[str, Any]:
     """``POST /search``."""
-    found = asked.gallery.search(asked.body(), limit=MAX_RESULTS)
+    found = asked.images.gallery.search(asked.body(), limit=MAX_RESULTS)
     return answers.results(asked.collection.pk, found)
 
 
 def search_by_id(asked: Asked) -> dict[str, Any]:
     """``GET /search/{id}``."""
-    found = asked.gallery.search_by_id(asked.image_id, limit=MAX_RESULTS)
+    found = asked.images.gallery.search_by_id(asked.image_id, limit=MAX_RESULTS)
     results = answers.results(asked.collection.pk, found)
     assert found.image_time is not None
     return {
