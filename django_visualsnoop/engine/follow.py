@@ -11,19 +11,16 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
-from django.db.models import Exists, OuterRef, Subquery
-
-from django_visualsnoop.engine import cache, describe
-from django_visualsnoop.engine.descriptor import Descriptor
+from django_visualsnoop.engine import cache
 from django_visualsnoop.engine.index.closest import closest
 from django_visualsnoop.engine.index.ids import wanted_ids
 from django_visualsnoop.engine.index.layers import asked_of
-from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.engine.publish import in_transaction, publish
+from django_visualsnoop.engine.reading import read_contents, read_state
 from django_visualsnoop.engine.sources import Index
 
 if TYPE_CHECKING:
@@ -33,10 +30,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from django_visualsnoop.engine.descriptor import Descriptor
     from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
     from django_visualsnoop.engine.index.closest import Close
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
     from django_visualsnoop.engine.index.merge import Part
+    from django_visualsnoop.engine.reading import Content, State
     from django_visualsnoop.engine.sources import Source
 
 logger = logging.getLogger("django_visualsnoop.engine")
@@ -44,16 +43,6 @@ logger = logging.getLogger("django_visualsnoop.engine")
 #: A search that finds more rows unnumbered than this (their writer died) numbers them.
 TOO_MANY_UNNUMBERED = 256
 _FETCH = 2000
-#: Descriptors read for comparing at a time.
-_TOGETHER = 500
-
-
-class _State(NamedTuple):
-    collection_id: str
-    seq: int
-    horizon: int
-    unnumbered: bool
-    image_time: int | None
 
 
 class _Row(NamedTuple):
@@ -113,8 +102,7 @@ class View(Generic[Index]):
         memory: what the process holds.
         joined: rows of this search only; they hide those of the same id in ``memory``.
         hidden: the ids of ``joined``, deleted ones included.
-        image_time: of the image that was asked for, in microseconds since 1970; ``None``
-            if there is no such image.
+        asked: the row of the image that was asked for; ``None`` if there is no such image.
     """
 
     database: str
@@ -122,7 +110,7 @@ class View(Generic[Index]):
     memory: _Images[Index]
     joined: _Images[Index]
     hidden: frozenset[str]
-    image_time: int | None
+    asked: Content | None
 
     def vector(self, image_id: str) -> NDArray[np.int8] | None:
         """Return the vector of an image, if it has one that can be compared."""
@@ -176,18 +164,9 @@ class View(Generic[Index]):
         are images that are gone since, and those of another version.
         """
         found = {}
-        wanted = list(image_ids)
-        for start in range(0, len(wanted), _TOGETHER):
-            keys = list(map(key_of, wanted[start : start + _TOGETHER]))
-            # By key alone: asked for the version, too, SQLite reads all rows of that version.
-            # Deleted rows hold no bytes.
-            rows = IndexedImage.objects.using(self.database).filter(
-                collection_id=self.collection_id, key__in=keys
-            )
-            for image_id, version, content in rows.values_list("image_id", "version", "vector"):
-                if version == describe.VERSION:
-                    with suppress(ValueError):
-                        found[image_id] = Descriptor.from_bytes(bytes(content))
+        for row in read_contents(self.database, self.collection_id, list(image_ids)):
+            if (descriptor := row.descriptor()) is not None:
+                found[row.image_id] = descriptor
         return found
 
 
@@ -226,14 +205,14 @@ def look(
         database: alias in ``DATABASES``.
         key: ``key_of`` the collection's name.
         source: the vectors to look at; others are neither read nor held.
-        image_id: an image whose time is wanted, too.
+        image_id: of an image that is wanted, too.
         cache_folder: for snapshots of descriptors; see ``cache``.
     """
     place = (database, key, source.name)
     with _memories_lock:
         known = _memories.get(place)
     seen_before = known.seen if known else 0
-    state = _read_state(database, key, image_id)
+    state = read_state(database, key, image_id)
     if state is None:
         return None
     memory = _memory(place, state.collection_id, source)
@@ -266,10 +245,10 @@ def look(
         images = memory.images
     if len(hidden) > TOO_MANY_UNNUMBERED and not inside:
         publish(database, state.collection_id)
-    return View(database, state.collection_id, images, joined, hidden, state.image_time)
+    return View(database, state.collection_id, images, joined, hidden, state.asked)
 
 
-def _save_now_and_then(path: Path, database: str, state: _State, memory: _Memory[Any]) -> None:
+def _save_now_and_then(path: Path, database: str, state: State, memory: _Memory[Any]) -> None:
     images = memory.images
     # Those that no search finds are counted by each process that has read their rows.
     if images.outdated or images.broken:
@@ -279,28 +258,6 @@ def _save_now_and_then(path: Path, database: str, state: _State, memory: _Memory
         memory.unsaved = 0
         parts = images.index.parts()
         cache.save(path, database, state.collection_id, memory.seen, state.horizon, parts)
-
-
-def _read_state(database: str, key: str, image_id: str | None) -> _State | None:
-    rows = IndexedImage.objects.using(database).filter(collection=OuterRef("pk"))
-    asked = rows.filter(key=key_of(image_id or ""), deleted__isnull=True)
-    found = (
-        Collection.objects.using(database)
-        .filter(key=key)
-        .annotate(
-            unnumbered=Exists(rows.filter(seq__isnull=True)),
-            **({"image_time": Subquery(asked.values("image_time"))} if image_id else {}),
-        )
-        .values_list(
-            "collection_id",
-            "seq",
-            "horizon",
-            "unnumbered",
-            *(["image_time"] if image_id else []),
-        )
-        .first()
-    )
-    return _State(*found, *([] if image_id else [None])) if found else None
 
 
 def _memory(
@@ -315,7 +272,7 @@ def _memory(
 
 def _read_rows(
     database: str,
-    state: _State,
+    state: State,
     memory: _Memory[Index],
     joined: _Images[Index],
     *,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.follow import View
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
     from django_visualsnoop.engine.looks import LooksDescriptor
+    from django_visualsnoop.engine.reading import Content
 
 
 class Hit(NamedTuple):
@@ -150,15 +151,15 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its vector cannot be compared any more.
         """
-        view = _with(image_id, self._look(image_id))
-        stored = view.descriptors([image_id]).get(image_id)
+        view, asked = _with(image_id, self._look(image_id))
+        stored = asked.descriptor()
         if stored is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version: add it again."
             )
         probes = describe.stored_probes(stored)
         hits = self._hits(view, probes, limit, min_similarity, allowed, without=image_id)
-        return Hits(view.collection_id, hits, view.image_time)
+        return Hits(view.collection_id, hits, asked.image_time)
 
     def similar(
         self,
@@ -198,14 +199,14 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its looks are not known.
         """
-        view = _with(image_id, self._look_at_looks(image_id))
+        view, asked = _with(image_id, self._look_at_looks(image_id))
         probe = view.vector(image_id)
         if probe is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version: add it again."
             )
         hits = _similar(view, probe, limit, min_similarity, allowed, without=image_id)
-        return Hits(view.collection_id, hits, view.image_time)
+        return Hits(view.collection_id, hits, asked.image_time)
 
     def pairs(
         self,
@@ -303,15 +304,15 @@ class Gallery:
         )
 
 
-def _with(image_id: str, view: View[Index] | None) -> View[Index]:
-    """Return the view of a collection that holds the image.
+def _with(image_id: str, view: View[Index] | None) -> tuple[View[Index], Content]:
+    """Return the view of a collection that holds the image, and its row.
 
     Raises:
         ImageMissing: it does not.
     """
-    if view is None or view.image_time is None:
+    if view is None or view.asked is None:
         raise ImageMissing(f"The collection holds no image {image_id!r}.")
-    return view
+    return view, view.asked
 
 
 def _similar(
