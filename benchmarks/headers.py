@@ -135,7 +135,7 @@ def main() -> None:
             f"Python {platform.python_version()}, Django {django.__version__}, seed "
             f"{options.seed}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
         )
-        made = setup_databases(verbosity=0, interactive=False, aliases=["default"])
+        made = setup_databases(verbosity=0, interactive=False)
         whose = [tenant("One"), tenant("Two", "bob@example.com")]
         keys = [Signer(one.public_key, one.secret) for one in whose]
         bad = 0
