@@ -1,7 +1,7 @@
 """Collections of many images, made of a few real photographs.
 
 The first images are the photographs. Each other is put together of their details: 128 features
-drawn from all of the photographs, every tenth bit of their codes flipped, and the vector of one
+drawn from all of the photographs, a quarter of the bits of their codes flipped, and the vector of one
 of them turned by about 66 degrees. So words are as frequent as in photographs, and nothing is a
 copy of anything but by chance.
 """
@@ -56,7 +56,7 @@ def made_up(known: list[NewImage], count: int, seed: int) -> Iterator[NewImage]:
         vector = vector + noise
         vector = np.clip(np.rint(vector / np.linalg.norm(vector) * 500), -127, 127).astype(np.int8)
         which = dice.choice(len(codes), 128, replace=False)
-        flips = np.packbits(dice.random((128, 64)) < 0.1, axis=1).view(np.uint64).ravel()
+        flips = np.packbits(dice.random((128, 64)) < 1 / 4, axis=1).view(np.uint64).ravel()
         made = Descriptor(vector, codes[which] ^ flips, words[which], places[which])
         yield NewImage(f"image-{number}", made.to_bytes(), VERSION, "", 500, 375)
 

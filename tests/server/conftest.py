@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.serving import MORE_SERVERS, SERVERS, Served, Servers
+from tests.server.serving import SERVERS, Served, Servers
 from tests.server.tenants import Tenant, tenant
 
 if TYPE_CHECKING:
@@ -28,16 +28,11 @@ def servers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> 
     running.stop()
 
 
-def _served(
+@pytest.fixture(params=SERVERS)
+def served(
     request: pytest.FixtureRequest, servers: Servers, tmp_path: Path, live_server: LiveServer
 ) -> Served:
     """The service over a real socket; its database is empty but for what the test makes."""
     if request.param == "runserver":
         return Served("runserver", live_server.thread.port, tmp_path / "none.log")
     return servers[request.param]
-
-
-served = pytest.fixture(_served, name="served", params=[*SERVERS, "runserver"])
-served_anyhow = pytest.fixture(
-    _served, name="served_anyhow", params=[*SERVERS, "runserver", *MORE_SERVERS]
-)

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from tests.server.tenants import Tenant
 
-SERVERS = ("gunicorn", "uvicorn", "waitress")
-#: Under these, only what depends on how a server passes requests on is tested.
-MORE_SERVERS = ("daphne", "granian-wsgi", "granian-asgi")
+#: The last is the test runner's own.
+MAIN_SERVERS = ("gunicorn", "uvicorn", "waitress", "runserver")
+#: Under the others, only what depends on how a server passes requests on is tested.
+SERVERS = (*MAIN_SERVERS, "daphne", "granian-wsgi", "granian-asgi")
 #: Seconds that a server may take to start and answer, on a busy machine.
 PATIENCE = 60.0
 

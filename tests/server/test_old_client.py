@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.collections.contract import ODD_IDS, image
+from tests.server.serving import MAIN_SERVERS
 from tests.server.tenants import tenant
 from tests.server.test_at_once import IMAGES, fill
 from tests.server.test_servers import small
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tests.server.tenants import Tenant
 
 OLD_PYTHON = os.environ.get("OLD_PYTHON")
+
+main_servers = pytest.mark.parametrize("served", MAIN_SERVERS, indirect=True)
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -62,6 +65,7 @@ def _written(argument: Any) -> Any:
     return argument
 
 
+@main_servers
 def test_every_call(served: Served) -> None:
     ann = tenant("Holidays")
     said = run(
@@ -97,6 +101,7 @@ def test_every_call(served: Served) -> None:
     assert [item["id"] for item in answers[9]["images"]] == ["a"]
 
 
+@main_servers
 def test_odd_ids(served: Served) -> None:
     """It does not quote ids: ``?``, ``#``, ``..`` and what looks quoted are not to be had."""
     ids = [one for one in ODD_IDS if not set("?#%[\t\n") & set(one) and one.strip(" /.") == one]
@@ -117,6 +122,7 @@ _THREE: list[tuple[str, list[Any], list[Any]]] = [
 ]
 
 
+@main_servers
 def test_a_new_line_in_an_id(served: Served) -> None:
     added, got = run(
         served, tenant(), ("add_image", small(), "line\nbreak"), ("get_image", "line\nbreak")
@@ -124,6 +130,7 @@ def test_a_new_line_in_an_id(served: Served) -> None:
     assert (added["status"], added["image_id"], got["status"]) == (201, "line\nbreak", 200)
 
 
+@main_servers
 def test_wrong_keys(served: Served) -> None:
     ann = tenant()
     wrong = {type(ann)(ann.collection_id, ann.public_key, "wrong")}
@@ -132,6 +139,7 @@ def test_wrong_keys(served: Served) -> None:
         assert "unknown or the signature is wrong" in run(served, one)["error"]
 
 
+@main_servers
 def test_a_clock_that_is_wrong(served: Served) -> None:
     ann = tenant()
     for minutes in (-74, 14):

@@ -16,6 +16,7 @@ from PIL import Image
 from django_visualsnoop.client.exceptions import AuthenticationError
 from django_visualsnoop.client.models import Collection
 from tests.collections.contract import IMAGE_TIME, ODD_IDS, image
+from tests.server.serving import MAIN_SERVERS
 from tests.server.tenants import API, signed, tenant
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def _quiet_live_server(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("django.server").setLevel(logging.CRITICAL)
 
 
-def test_every_call(served_anyhow: Served) -> None:
+def test_every_call(served: Served) -> None:
     ann = tenant("Holidays")
-    client = served_anyhow.client(ann)
+    client = served.client(ann)
     assert (client.id, client.name, client.user) == (
         ann.collection_id,
         "Holidays",
@@ -83,6 +84,7 @@ def test_every_call(served_anyhow: Served) -> None:
     assert [item["id"] for item in resumed["images"]] == [chosen["image_id"]]
 
 
+@pytest.mark.parametrize("served", MAIN_SERVERS, indirect=True)
 def test_odd_ids(served: Served) -> None:
     client = served.client(tenant())
     client.add_image(small(), "plain")
@@ -99,7 +101,7 @@ def test_odd_ids(served: Served) -> None:
     assert [item["id"] for item in client.iter_images()] == ["plain"]
 
 
-def test_ids_that_cannot_be(served_anyhow: Served) -> None:
+def test_ids_that_cannot_be(served: Served) -> None:
     ann = tenant()
     for raw in (
         "",
@@ -113,18 +115,19 @@ def test_ids_that_cannot_be(served_anyhow: Served) -> None:
     ):
         # Django under a server that tells the decoded path only hides what is no UTF-8 and what
         # was quoted without need, and then the signature does not fit.
-        hidden = not served_anyhow.tells_raw_path and raw.endswith(("%FF", "%C3", "%80", "%2Fb"))
+        hidden = not served.tells_raw_path and raw.endswith(("%FF", "%C3", "%80", "%2Fb"))
         refused = (401,) if hidden else (400,)
         for method, body in (("PUT", image(1)), ("GET", None), ("DELETE", None)):
-            assert served_anyhow.send(ann, method, f"/image/{raw}", body).status in refused, raw
-        assert served_anyhow.send(ann, "GET", f"/search/{raw}").status in refused, raw
+            assert served.send(ann, method, f"/image/{raw}", body).status in refused, raw
+        assert served.send(ann, "GET", f"/search/{raw}").status in refused, raw
     # As an old client sends "a?b", which must not touch "a".
-    served_anyhow.send(ann, "PUT", "/image/a", image(1))
+    served.send(ann, "PUT", "/image/a", image(1))
     for method, path in (("DELETE", "/image/a?b"), ("GET", "/search/a?b"), ("PUT", "/image/a?b=c")):
-        assert served_anyhow.send(ann, method, path).status == 400
-    assert served_anyhow.send(ann, "GET", "/image/a").status == 200
+        assert served.send(ann, method, path).status == 400
+    assert served.send(ann, "GET", "/image/a").status == 200
 
 
+@pytest.mark.parametrize("served", MAIN_SERVERS, indirect=True)
 def test_signatures(served: Served) -> None:
     ann, bob = tenant(), tenant("Other", "bob@example.com")
     wrong = Collection(ann.public_key, bob.secret, served.endpoint, connect=False)
@@ -153,13 +156,13 @@ def test_signatures(served: Served) -> None:
         assert ann.key.sealed_secret not in log
 
 
-def test_answers_that_are_no_success(served_anyhow: Served) -> None:
+def test_answers_that_are_no_success(served: Served) -> None:
     ann = tenant()
-    assert served_anyhow.send(None, "GET", "").status == 404
-    assert served_anyhow.send(None, "GET", "/").status == 404
-    assert served_anyhow.send(None, "GET", "/collections").status == 404
-    assert served_anyhow.send(None, "GET", "//image/a").status == 404
-    assert served_anyhow.send(None, "GET", "/collection").status == 401
+    assert served.send(None, "GET", "").status == 404
+    assert served.send(None, "GET", "/").status == 404
+    assert served.send(None, "GET", "/collections").status == 404
+    assert served.send(None, "GET", "//image/a").status == 404
+    assert served.send(None, "GET", "/collection").status == 401
     for method, path, allowed in (
         ("POST", "/collection", "GET"),
         ("GET", "/image", "POST"),
@@ -167,33 +170,34 @@ def test_answers_that_are_no_success(served_anyhow: Served) -> None:
         ("DELETE", "/search/a", "GET"),
         ("OPTIONS", "/search", "POST"),
     ):
-        reply = served_anyhow.send(ann, method, path)
+        reply = served.send(ann, method, path)
         assert (reply.status, reply.headers["Allow"]) == (405, allowed)
     for body, status in ((b"", 400), (image(1)[:500], 400), (b"no picture", 415)):
         for method, path in (("POST", "/image"), ("PUT", "/image/a"), ("POST", "/search")):
-            assert served_anyhow.send(ann, method, path, body).status == status
-    assert served_anyhow.send(ann, "POST", "/image", bytes(21 * 1024 * 1024)).status == 413
-    assert served_anyhow.client(ann).get_images()["images"] == []
+            assert served.send(ann, method, path, body).status == status
+    assert served.send(ann, "POST", "/image", bytes(21 * 1024 * 1024)).status == 413
+    assert served.client(ann).get_images()["images"] == []
 
 
-def test_a_body_that_was_cut_off_changes_nothing(served_anyhow: Served) -> None:
+def test_a_body_that_was_cut_off_changes_nothing(served: Served) -> None:
     ann = tenant()
     fields = {**signed(ann, "PUT", f"{API}/image/a"), "Host": "127.0.0.1"}
     fields["Content-Length"] = str(len(image(1)) + 1)
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     request = f"PUT {API}/image/a HTTP/1.1\r\n{head}\r\n".encode() + image(1)
-    reply = served_anyhow.send_bytes(request)
+    reply = served.send_bytes(request)
     assert reply is None or reply.status == 400
-    assert served_anyhow.send(ann, "GET", "/image/a").status == 404
+    assert served.send(ann, "GET", "/image/a").status == 404
 
 
-def test_chunked_bodies_are_read_or_asked_for_with_a_length(served_anyhow: Served) -> None:
+def test_chunked_bodies_are_read_or_asked_for_with_a_length(served: Served) -> None:
     ann = tenant()
     for pieces, status in (([image(1)], 201), ([image(2)[:100], image(2)[100:]], 201), ([], 400)):
-        reply = served_anyhow.send(ann, "POST", f"/image/{len(pieces)}", iter(pieces))
-        assert reply.status == (status if served_anyhow.reads_chunks else 411)
+        reply = served.send(ann, "POST", f"/image/{len(pieces)}", iter(pieces))
+        assert reply.status == (status if served.reads_chunks else 411)
 
 
+@pytest.mark.parametrize("served", MAIN_SERVERS, indirect=True)
 def test_the_same_post_again_gets_the_same_answer(served: Served) -> None:
     ann = tenant()
     headers = signed(ann, "POST", f"{API}/image")
@@ -209,6 +213,7 @@ def test_the_same_post_again_gets_the_same_answer(served: Served) -> None:
     assert {item["id"] for item in served.client(ann).iter_images()} == set(ids)
 
 
+@pytest.mark.parametrize("served", MAIN_SERVERS, indirect=True)
 def test_uploads_at_once_are_searchable_at_once(served: Served) -> None:
     ann = tenant()
 
@@ -226,15 +231,15 @@ def test_uploads_at_once_are_searchable_at_once(served: Served) -> None:
     assert times == sorted(times, reverse=True)
 
 
-def test_the_path_is_signed_as_it_came(served_anyhow: Served) -> None:
+def test_the_path_is_signed_as_it_came(served: Served) -> None:
     ann = tenant()
-    served_anyhow.send(ann, "PUT", "/image/a", image(1))
+    served.send(ann, "PUT", "/image/a", image(1))
     for raw in ("a", "~a", "a;b", "a%20b", "a+b", "a&b", "%25", "a%2541", "a:@!$'()*,=b", "%C3%A9"):
-        reply = served_anyhow.send(ann, "GET", f"/image/{raw}")
+        reply = served.send(ann, "GET", f"/image/{raw}")
         assert reply.status == (200 if raw == "a" else 404), raw
     for raw in ("%61", "%7ea", "A%2fb", "a%3Bb", "%c3%a9"):  # as no client writes it
-        reply = served_anyhow.send(ann, "GET", f"/image/{raw}")
-        if served_anyhow.tells_raw_path:
+        reply = served.send(ann, "GET", f"/image/{raw}")
+        if served.tells_raw_path:
             assert reply.status == (200 if raw == "%61" else 404), raw
         else:
             assert reply.status == 401, raw
