@@ -1,8 +1,8 @@
 """Collections of many images, made of a few real photographs.
 
 The first images are the photographs. Each other is put together of their details: 128 features
-drawn from all of the photographs, a quarter of the bits of their codes flipped, and the vector of one
-of them turned by about 66 degrees. So words are as frequent as in photographs, and nothing is a
+drawn from all of the photographs, a quarter of the bits of their codes flipped, and the vector of
+one of them turned by about 66 degrees. So words are as frequent as in photographs, and nothing is a
 copy of anything but by chance.
 """
 
