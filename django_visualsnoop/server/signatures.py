@@ -32,7 +32,7 @@ def parse(authorization: str) -> Credentials | None:
         authorization: the field's value. The scheme's case does not matter (RFC 9110, 11.1).
     """
     scheme, _, credentials = authorization.partition(" ")
-    if scheme.upper() != SCHEME:
+    if scheme.lower() != SCHEME.lower():  # in upper case, U+017F is an S
         return None
     public_key, _, signature = credentials.rpartition(":")
     return Credentials(public_key, signature)

@@ -28,7 +28,7 @@ def servers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> 
     running.stop()
 
 
-@pytest.fixture(params=[*SERVERS, "runserver"])
+@pytest.fixture(params=SERVERS)
 def served(
     request: pytest.FixtureRequest, servers: Servers, tmp_path: Path, live_server: LiveServer
 ) -> Served:

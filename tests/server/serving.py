@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     from tests.server.tenants import Tenant
 
-SERVERS = ("gunicorn", "uvicorn", "waitress")
+#: The last is the test runner's own.
+MAIN_SERVERS = ("gunicorn", "uvicorn", "waitress", "runserver")
+#: Under the others, only what depends on how a server passes requests on is tested.
+SERVERS = (*MAIN_SERVERS, "daphne", "granian-wsgi", "granian-asgi")
 #: Seconds that a server may take to start and answer, on a busy machine.
 PATIENCE = 60.0
 
@@ -33,6 +37,16 @@ class Served:
     name: str
     port: int
     log: Path
+
+    @property
+    def tells_raw_path(self) -> bool:
+        """Whether the service gets to know how the client quoted the path."""
+        return self.name not in {"runserver", "granian-wsgi"}
+
+    @property
+    def reads_chunks(self) -> bool:
+        """Whether a body without a declared length reaches the service."""
+        return self.name not in {"gunicorn", "runserver", "granian-wsgi"}
 
     @property
     def endpoint(self) -> str:
@@ -61,21 +75,39 @@ class Served:
             connection.close()
 
     def send_bytes(self, request: bytes) -> Reply | None:
-        """Send these bytes, then say that no more will come; ``None`` if nothing is answered."""
+        """Send these bytes, then say that no more will come; ``None`` if the service says nothing.
+
+        Granian itself then answers a 500 without a type; others close the connection.
+        """
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
             response = http.client.HTTPResponse(connection)
             try:
                 response.begin()
-                return _reply(response)
+                return _reply(response) if response.getheader("Content-Type") else None
             except (http.client.BadStatusLine, ConnectionError):
                 return None
 
 
 def _reply(response: http.client.HTTPResponse) -> Reply:
     body = response.read()
-    return Reply(response.status, json.loads(body), dict(response.getheaders()))
+    # Granian writes the names in lower case.
+    headers = {name.title(): value for name, value in response.getheaders()}
+    return Reply(response.status, json.loads(body), headers)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+        except OSError:
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < give_up, "the server does not listen"
+            time.sleep(0.05)
+        else:
+            return
 
 
 class Servers:
@@ -98,8 +130,12 @@ class Servers:
             "TEST_SQLITE_FOLDER": str(Path(str(settings.DATABASES["default"]["NAME"])).parent),
         }
         log = self._folder / f"{name}.log"
-        # It listens from now on: requests wait until the server takes them.
-        with socket.create_server(("127.0.0.1", 0), backlog=64) as listening, log.open("wb") as out:
+        with socket.socket() as listening, log.open("wb") as out:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listening.bind(("127.0.0.1", 0))
+            own_socket = name.startswith("granian")
+            if not own_socket:
+                listening.listen(64)  # requests wait from now on until the server takes them
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.server.serve", name, str(listening.fileno())],
                 cwd=Path(__file__).parents[2],
@@ -109,7 +145,10 @@ class Servers:
                 pass_fds=[listening.fileno()],
                 start_new_session=True,
             )
-            return Served(name, listening.getsockname()[1], log), process
+            port = listening.getsockname()[1]
+            if own_socket:
+                _wait_for(port, process)
+            return Served(name, port, log), process
 
     def stop(self) -> None:
         for _, process in self._running.values():

@@ -38,7 +38,7 @@ def test_parsing() -> None:
     assert signatures.parse("vshmac a:b:c") == ("a:b", "c")
     assert signatures.parse("VSHMAC  a:b") == (" a", "b")
     assert signatures.parse("VSHMAC") == ("", "")
-    for other in ("", "Basic YTpi", "VSHMACa:b"):
+    for other in ("", "Basic YTpi", "VSHMACa:b", "V\u017fHMAC a:b"):
         assert signatures.parse(other) is None
 
 
