@@ -1,4 +1,4 @@
-"""The server's tables: hosted collections, their keys, who shares them, and what was answered lately.
+"""The server's tables: hosted collections, their keys, and what was answered lately.
 
 The images themselves are in the engine's tables; those pictures that are kept, in a storage.
 """

@@ -180,7 +180,7 @@ def _delete_files(names: Iterable[str]) -> None:
     for name in names:
         try:
             storage().delete(name)
-        except Exception:  # the sweep will find it  # noqa: BLE001
+        except Exception:  # the sweep will find it
             logger.warning("The file %s could not be deleted now", name, exc_info=True)
 
 
