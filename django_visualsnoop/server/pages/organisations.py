@@ -31,9 +31,7 @@ def organisations(request: HttpRequest) -> HttpResponse:
         assert request.user.is_authenticated
         with transaction.atomic(using=database()):
             made = Organisation.objects.using(database()).create(name=form.cleaned_data["name"])
-            _members(made).create(
-                organisation=made, user=request.user, role=Membership.Role.OWNER
-            )
+            _members(made).create(organisation=made, user=request.user, role=Membership.Role.OWNER)
         return redirect("visualsnoop_server:organisation", made.pk)
     found = organisations_of(request.user).order_by("name", "pk")
     context = {"organisations": found, "form": form}

@@ -64,7 +64,7 @@ def person(name: str) -> Person:
 
 
 @pytest.fixture
-def ann(db: None) -> Person:  # type: ignore[override]
+def ann(db: None) -> Person:
     return person("ann")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from django_visualsnoop.engine.models import Collection, IndexedImage
 from django_visualsnoop.server.keys import make_key
-from django_visualsnoop.server.models import HostedCollection, Key, Keeps, StoredPicture
+from django_visualsnoop.server.models import HostedCollection, Keeps, Key, StoredPicture
 from django_visualsnoop.server.pictures import storage
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add
