@@ -22,6 +22,7 @@ class SignInForm(AuthenticationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         self.fields["username"].label = _("E-mail address or user name")
 
 
@@ -37,6 +38,9 @@ class SignIn(views.LoginView):
 class ChangePassword(views.PasswordChangeView):
     template_name = "visualsnoop_server/password.html"
     success_url = reverse_lazy("visualsnoop_server:password_changed")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "label_suffix": ""}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(account=self.request.user, **kwargs)

@@ -129,6 +129,8 @@ def shown(
         context: what it needs beside.
         status: the HTTP status.
     """
+    if "form" in context:
+        context["form"].label_suffix = ""
     everywhere = {"account": request.user, "messages": get_messages(request)}
     return render(
         request, f"visualsnoop_server/{template}", {**everywhere, **context}, status=status

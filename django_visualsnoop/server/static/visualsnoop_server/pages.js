@@ -1,4 +1,5 @@
-// The pages work without this. It lets one drop or paste a picture, and copy a key.
+// The pages work without this. It lets one drop or paste a picture, copy a key, and read times
+// in the time zone of one's own.
 "use strict";
 
 document.documentElement.classList.add("js");
@@ -70,6 +71,11 @@ if (form) {
     form.classList.remove("over");
     take(event.dataTransfer.files);
   });
+}
+
+for (const time of document.querySelectorAll("time")) {
+  const style = { dateStyle: "medium", timeStyle: "short" };
+  time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, style);
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
