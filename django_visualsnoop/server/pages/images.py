@@ -158,7 +158,7 @@ def picture(request: HttpRequest, collection_id: str, image_id: str, kind: str) 
     return FileResponse(
         file,
         as_attachment=kind == StoredPicture.Kind.ORIGINAL,
-        filename=image_id.rpartition("/")[2] or "picture",
+        filename="".join(filter(str.isprintable, image_id.rpartition("/")[2])) or "picture",
         content_type=kept.content_type,
         headers=headers,
     )
