@@ -85,7 +85,8 @@ def _serve(listen: str, threads: int) -> int:
         "ident": None,
         "max_request_body_size": 2**30,
     }
-    if getattr(settings, "BEHIND_HTTPS", False):
+    behind_https = getattr(settings, "BEHIND_HTTPS", False)
+    if behind_https:
         options |= {
             "trusted_proxy": os.environ.get("VISUALSNOOP_PROXY") or "127.0.0.1",
             "trusted_proxy_headers": {"x-forwarded-proto"},
@@ -101,6 +102,11 @@ def _serve(listen: str, threads: int) -> int:
         )
         return 1
     print(f"VisualSnoop is at http://{listen}/ and keeps everything in {data_folder()}")
+    if not behind_https and not listen.startswith(("127.", "localhost:", "[::1]")):
+        print(
+            "Without TLS, passwords and pictures cross the network for all to read: put a web "
+            "server in front that ends it, and set VISUALSNOOP_HTTPS=1."
+        )
     if not get_user_model()._default_manager.exists():
         print("There is no account yet. In another terminal: visualsnoop-server createuser EMAIL")
     print("Ctrl-C stops it.", flush=True)
