@@ -146,7 +146,7 @@ def test_databases(tmp_path: Path) -> None:
         return environment.database(tmp_path, {"VISUALSNOOP_DATABASE": url})
 
     assert given("")["NAME"] == tmp_path / "visualsnoop.sqlite3"
-    assert given("sqlite:////var/lib/v.sqlite3")["NAME"] == Path("//var/lib/v.sqlite3")
+    assert given("sqlite:////var/lib/v.sqlite3")["NAME"] == Path("/var/lib/v.sqlite3")
     found = given("postgresql://ann:p%40ss%2F@db.example.com:5433/images")
     names = ("ENGINE", "USER", "PASSWORD", "HOST", "PORT", "NAME")
     assert [found[name] for name in names] == [

@@ -85,7 +85,7 @@ def database(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[
     except ValueError:
         raise BadEnvironment("DATABASE", f"cannot be read; write {_EXAMPLE}") from None
     if parts.scheme == "sqlite":
-        return _sqlite(Path(unquote(parts.path)))
+        return _sqlite(Path("/", unquote(parts.path).lstrip("/")))
     engine = _ENGINES.get(parts.scheme)
     name = unquote(parts.path.lstrip("/"))
     if engine is None or not name:

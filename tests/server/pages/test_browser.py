@@ -160,6 +160,7 @@ def every_page(ann: Person) -> Iterator[str]:
     yield url("search", "00000000")
 
 
+@pytest.mark.service("axe")
 def test_axe_finds_nothing(browser: Browser, live_server: LiveServer) -> None:
     ann = person("ann")
     page = opened(browser, live_server, None)
