@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.server.models import HostedCollection
 
 #: Seconds; counting looks at each row, and what was counted holds until the next change.
-_REMEMBERED = 3600
+_REMEMBERED = 600
 
 
 @dataclass(frozen=True, slots=True)

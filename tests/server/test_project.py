@@ -127,6 +127,14 @@ def test_a_stranger_is_served(tmp_path: Path) -> None:
             Content_Type="application/x-www-form-urlencoded",
         )
         assert (status, headers["Location"]) == (302, "/")
+        for path, method, status, said in (
+            ("/nowhere", "GET", 404, "There is no such page"),
+            ("/sign-in/", "POST", 403, "This form was too old"),
+        ):
+            answer = ask(port, method, path, **proxied)
+            assert answer[0] == status
+            assert f"<h1>{said}</h1>" in answer[2]
+            assert "Content-Security-Policy" in answer[1]
         refused = ask(port, "GET", "/api/v1/collection", **{**proxied, "X_Forwarded_Proto": "http"})
         assert refused[0] == 403
     checked = installed.run("check", "--deploy", "--fail-level", "WARNING")

@@ -85,13 +85,8 @@ def page(view: View) -> View:
             return too_long
         try:
             return protected(request, *args, **kwargs)
-        except Http404:
-            return problem(
-                request,
-                404,
-                _("There is no such page"),
-                _("It may have been deleted, or you may not be allowed to see it."),
-            )
+        except Http404 as error:
+            return not_found(request, error)
         except PermissionDenied as error:
             return problem(request, 403, _("You may not do this"), str(error))
 
@@ -131,7 +126,8 @@ def shown(
     """
     if "form" in context:
         context["form"].label_suffix = ""
-    everywhere = {"account": request.user, "messages": get_messages(request)}
+    signed_in = request.user if request.user.is_authenticated else None
+    everywhere = {"account": signed_in, "messages": get_messages(request)}
     return render(
         request, f"visualsnoop_server/{template}", {**everywhere, **context}, status=status
     )
@@ -140,6 +136,20 @@ def shown(
 def problem(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
     """Return a page that says why there is nothing else."""
     return shown(request, "problem.html", {"title": title, "text": text}, status)
+
+
+@secured
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """Return the page for all that there is not; fit to be a project's ``handler404``."""
+    text = _("It may have been deleted, or you may not be allowed to see it.")
+    return problem(request, 404, _("There is no such page"), text)
+
+
+@secured
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    """Return the page for a form that is not from ours; fit to be ``CSRF_FAILURE_VIEW``."""
+    text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
+    return problem(request, 403, _("This form was too old"), text)
 
 
 def hosted_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:

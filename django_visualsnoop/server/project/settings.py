@@ -29,7 +29,6 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -81,7 +80,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
-LANGUAGE_CODE = os.environ.get("VISUALSNOOP_LANGUAGE") or "en-gb"
+LANGUAGE_CODE = "en-gb"
 TIME_ZONE = os.environ.get("VISUALSNOOP_TIME_ZONE") or "UTC"
 USE_TZ = True
 
@@ -91,6 +90,7 @@ if BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
 SECURE_HSTS_SECONDS = 3600 * 24 * 365 if BEHIND_HTTPS else 0
+CSRF_FAILURE_VIEW = "django_visualsnoop.server.pages.answering.csrf_failure"
 SESSION_COOKIE_NAME = "visualsnoop-session"
 CSRF_COOKIE_NAME = "visualsnoop-csrf"
 SILENCED_SYSTEM_CHECKS = [
