@@ -37,11 +37,11 @@ class HostedCollectionAdmin(_CollectionAdmin):
     """Their limits, above all: owners have pages for the rest."""
 
     list_display = ["name", "pk", "owner", "organisation", "keeps", "created"]
-    list_filter = ["keeps", "organisation"]
+    list_filter = ["keeps"]
     list_select_related = ["owner", "organisation"]
     search_fields = ["name", "id"]
     readonly_fields = ["pk", "created"]
-    raw_id_fields = ["owner"]
+    raw_id_fields = ["owner", "organisation"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's
         """Not here, but on the pages or by ``visualsnoop_createcollection``."""

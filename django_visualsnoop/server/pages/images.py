@@ -24,6 +24,7 @@ from django_visualsnoop.server.pages.addresses import ImageId
 from django_visualsnoop.server.pages.answering import hosted_or_404, of_collection, page
 from django_visualsnoop.server.pages.cards import cards
 from django_visualsnoop.server.pages.search import MAX_SHOWN, found
+from django_visualsnoop.server.pages.uploads import content_of
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
@@ -80,7 +81,7 @@ def _add_all(hosted: HostedCollection, uploads: list[UploadedFile[bytes]]) -> li
         name = str(upload.name)
         try:
             image_id = check_image_id(name[:MAX_IMAGE_ID_LENGTH])
-            new = here.gallery.described(upload.read(), image_id)
+            new = here.gallery.described(content_of(upload), image_id)
             with transaction.atomic(using=database()):
                 here.add(new)
         except ImageExists:

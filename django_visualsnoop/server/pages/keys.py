@@ -58,6 +58,7 @@ def rotate(request: HttpRequest, collection_id: str, public_key: str) -> HttpRes
         _scopes(key),
         None if lifetime is None else timezone.now() + lifetime,
         replaced=key,
+        allow_v1=key.allow_v1,
     )
 
 
@@ -84,14 +85,16 @@ def _made(
     hosted: HostedCollection,
     scopes: list[str],
     expires_at: datetime | None,
+    *,
     replaced: Key | None = None,
+    allow_v1: bool = True,
 ) -> HttpResponse:
     # The browser's "reload" sends the form again; that makes no second key.
     if request.POST.get("seen") != _seen(hosted):
         text = _("The keys have changed since this page was shown. Nothing was done; look again.")
         return _listed(request, hosted, KeyForm(), 409, text)
     try:
-        new = make_key(hosted.pk, scopes=scopes, expires_at=expires_at)
+        new = make_key(hosted.pk, scopes=scopes, expires_at=expires_at, allow_v1=allow_v1)
     except TooManyKeys:
         text = _("There are two live keys already. Revoke the one that is no longer used.")
         return _listed(request, hosted, KeyForm(), 409, text)

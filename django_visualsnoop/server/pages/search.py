@@ -11,6 +11,7 @@ from django_visualsnoop.server.images import HostedImages
 from django_visualsnoop.server.pages.answering import hosted_or_404, of_collection, page
 from django_visualsnoop.server.pages.cards import Card, cards
 from django_visualsnoop.server.pages.forms import PictureForm
+from django_visualsnoop.server.pages.uploads import content_of
 from django_visualsnoop.server.usage import usage
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def search(request: HttpRequest, collection_id: str) -> HttpResponse:
         if form.is_valid():
             upload = form.cleaned_data["picture"]
             try:
-                hits = HostedImages(hosted).gallery.search(upload.read(), limit=MAX_SHOWN)
+                hits = HostedImages(hosted).gallery.search(content_of(upload), limit=MAX_SHOWN)
             except DecodeError as error:
                 form.add_error("picture", str(error))
             else:

@@ -83,10 +83,10 @@ def test_reloading_the_answer_makes_no_second_key(ann: Person, hosted: HostedCol
 
 
 def test_rotating_and_revoking(ann: Person, hosted: HostedCollection) -> None:
-    old = make_key(hosted.pk, scopes=["search"]).key
+    old = make_key(hosted.pk, scopes=["search"], allow_v1=False).key
     answer = ann.post("rotate", hosted.pk, old.public_key, seen=seen(hosted))
     new = Key.objects.exclude(pk=old.pk).get()
-    assert (new.may_read, new.may_search) == (False, True)
+    assert (new.may_read, new.may_search, new.allow_v1) == (False, True, False)
     assert url("revoke", hosted.pk, old.public_key) in answer.text
     assert "no longer used" in ann.get("keys", hosted.pk).text
     assert make(ann, hosted).status_code == 409  # two are live
