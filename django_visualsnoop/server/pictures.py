@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from PIL import Image
 
 from django_visualsnoop.engine.decode import format_of
 from django_visualsnoop.engine.gallery import Gallery
-from django_visualsnoop.engine.models import key_of
+from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.store import NewImage
 from django_visualsnoop.server.conf import options
 from django_visualsnoop.server.models import HostedCollection, Keeps, StoredPicture, database
@@ -172,6 +173,20 @@ def drop_unwanted(collection: HostedCollection) -> int:
     return drop(_rows().filter(collection=collection, kind__in=unwanted))
 
 
+def drop_left_over() -> int:
+    """Delete what a request wrote while its image was deleted or its owner chose to keep less."""
+    dropped = 0
+    for collection in HostedCollection.objects.using(database()).iterator():
+        live = IndexedImage.objects.using(database()).filter(
+            collection__key=key_of(collection.gallery_name),
+            key=OuterRef("key"),
+            deleted__isnull=True,
+        )
+        dropped += drop_unwanted(collection)
+        dropped += drop(_rows().filter(~Exists(live), collection=collection))
+    return dropped
+
+
 def _rows() -> QuerySet[StoredPicture]:
     return StoredPicture.objects.using(database())
 
@@ -209,7 +224,8 @@ def _modified(name: str) -> Any:
 
 
 def sweep() -> int:
-    """Delete the files that no row names; return how many."""
+    """Delete what belongs to no image, or is kept no longer; return how many files."""
+    dropped = drop_left_over()
     names = list(orphans())
     _delete_files(names)
-    return len(names)
+    return dropped + len(names)

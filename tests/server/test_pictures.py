@@ -155,6 +155,18 @@ def test_the_sweep_finds_what_a_crash_left(
     assert files(folder) == {name, str(young.relative_to(folder))}
 
 
+def test_the_sweep_finds_what_came_too_late(ann: Tenant, folder: Path) -> None:
+    ann.limit(keeps=Keeps.ORIGINALS)
+    for image_id, number in (("a", 1), ("b", 2)):
+        call(ann, "POST", f"/image/{image_id}", image(number))
+    assert pictures.sweep() == 0
+    ann.limit(keeps=Keeps.THUMBNAILS)
+    IndexedImage.objects.filter(image_id="b").update(deleted=1)
+    assert pictures.sweep() == 3
+    assert set(StoredPicture.objects.values_list("key", "kind")) == {(key_of("a"), "thumbnail")}
+    assert files(folder) == rows()
+
+
 def test_a_storage_that_does_not_delete_is_only_logged(
     ann: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
