@@ -29,15 +29,19 @@ def copies(request: HttpRequest, collection_id: str) -> HttpResponse:
     count = usage(hosted).images
     paginator = Paginator(groups(HostedImages(hosted), count), GROUPS_PER_PAGE)
     current = paginator.get_page(request.GET.get("page"))
+    # No image is in two groups, so all of them are looked up at once.
+    facts = {
+        one.image_id: {"similarity": one.similarity}
+        for members in current.object_list
+        for one in members[:MAX_SHOWN]
+    }
+    card_of = {card.image_id: card for card in cards(hosted, facts)}
     shown = [
         {
             "number": number,
             "size": len(members),
             "hidden": max(0, len(members) - MAX_SHOWN),
-            "cards": cards(
-                hosted,
-                {one.image_id: {"similarity": one.similarity} for one in members[:MAX_SHOWN]},
-            ),
+            "cards": [card_of[one.image_id] for one in members[:MAX_SHOWN]],
         }
         for number, members in enumerate(current.object_list, current.start_index())
     ]

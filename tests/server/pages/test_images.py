@@ -3,6 +3,8 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.server.images import HostedImages
@@ -113,3 +115,19 @@ def test_searching_says_what_is_wrong(ann: Person) -> None:
     none = ann.post("search", hosted.pk, picture=upload(2))
     assert none.status_code == 200
     assert "Nothing in this collection is a copy of this picture" in none.text
+
+
+@pytest.mark.parametrize("name", ["search", "images", "copies", "image"])
+def test_more_images_cost_no_more_queries(ann: Person, name: str) -> None:
+    hosted = ann.collection(keeps=Keeps.THUMBNAILS)
+
+    def queries() -> int:
+        for number in (1, 1, 2, 2):
+            add(hosted, f"{len(ids(hosted))}", image(number))
+        arguments = [hosted.pk, "0"] if name == "image" else [hosted.pk]
+        ann.get(name, *arguments)  # what is remembered until the next change is known now
+        with CaptureQueriesContext(connection) as captured:
+            assert ann.get(name, *arguments).status_code == 200
+        return len(captured)
+
+    assert queries() == queries()
