@@ -99,8 +99,6 @@ def _refuse_long(request: HttpRequest) -> HttpResponse | None:
     if length.isdigit() and int(length) <= FILES_AT_ONCE * largest + _FORM_BYTES:
         return None
     drain(request)
-    # A form would read the body for its token.
-    request.method = "GET"
     sizes = {
         "all": filesizeformat(FILES_AT_ONCE * largest),
         "each": filesizeformat(largest),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from django_visualsnoop.server.keys import NewKey
 
 
-class Snippet(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Snippet:
     title: str
-    code: str
+    #: With the secret in it.
+    code: str = field(repr=False)
 
 
 def endpoint_of(request: HttpRequest) -> str:

@@ -16,6 +16,7 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.http import HTTPCollection
 from django_visualsnoop.server.keys import live_keys, make_key
 from django_visualsnoop.server.models import HostedCollection, Key
+from django_visualsnoop.server.pages import answering
 from tests.server.pages.conftest import Person, url
 from tests.server.tenants import Tenant, call
 
@@ -59,6 +60,21 @@ def test_the_secret_is_shown_this_once_and_works(ann: Person, hosted: HostedColl
     assert key.public_key in again
     assert secret not in again
     assert key.sealed_secret not in again + answer.text
+
+
+def test_an_error_shows_no_secret(
+    ann: Person, hosted: HostedCollection, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG = True
+    ann.client.raise_request_exception = False
+    fails = mock.Mock(side_effect=RuntimeError("while it was shown"))
+    monkeypatch.setattr(answering, "render", fails)
+    answer = make(ann, hosted)
+    assert answer.status_code == 500
+    assert "while it was shown" in answer.text
+    secret = fails.call_args.args[2]["new"].secret
+    assert len(secret) == 40
+    assert secret not in answer.text
 
 
 def test_what_it_allows_and_for_how_long(ann: Person, hosted: HostedCollection) -> None:
