@@ -22,7 +22,7 @@ PROGRAMS = {
 }
 
 #: Packages of the extra ``services`` without which there is no using them.
-PACKAGES = {"chromium": "playwright", "redis-server": "redis"}
+PACKAGES = {"axe": "axe_playwright_python", "chromium": "playwright", "redis-server": "redis"}
 
 
 def require(name: str) -> str:
@@ -37,6 +37,9 @@ def require(name: str) -> str:
         path = shutil.which(PROGRAMS[name])
         variable = f"TEST_{name.upper().replace('-', '_')}"
         return path or _miss(f"needs {PROGRAMS[name]}; set {variable} to its path")
+    if name not in SERVICES:
+        assert package is not None
+        return package
     url = SERVICES[name]
     parts = urlsplit(url)
     assert parts.hostname is not None

@@ -174,6 +174,21 @@ def test_a_new_project_made_by_the_quickstart_finds_a_copy(wheel: Path, tmp_path
     assert copies in ("['first', 'copy']", "['copy', 'first']")
 
 
+def test_the_server_is_a_command_with_its_pages(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = Installed(tmp_path, f"{wheel}[server]")
+    monkeypatch.setenv("VISUALSNOOP_DATA", str(tmp_path / "data"))
+    server = installed.python.with_name("visualsnoop-server")
+    run(server, "migrate", cwd=tmp_path)
+    code = (
+        "print(__import__('django.test').test.Client().get('/sign-in/', SERVER_NAME='localhost'))"
+    )
+    assert "status_code=200" in run(server, "shell", "--command", code, cwd=tmp_path)
+    style = run(server, "findstatic", "visualsnoop_server/pages.css", cwd=tmp_path)
+    assert "pages.css" in style
+
+
 #: Two copies and one other picture, saved as a project would.
 SAVE = """
 import io

@@ -113,6 +113,15 @@ def _format_of(data: bytes) -> _Format:
     raise UnsupportedImage(f"This is none of the formats that are read: {READABLE}.")
 
 
+def format_of(data: bytes) -> str:
+    """Return the format's name, such as ``"JPEG"``, as the first bytes tell it.
+
+    Raises:
+        UnsupportedImage: it is none that is read.
+    """
+    return _format_of(data).name
+
+
 def decode(
     data: bytes,
     *,

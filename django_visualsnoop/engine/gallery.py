@@ -91,7 +91,9 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        picture = self._decoded(content)
+        return self._described(self._decoded(content), content, image_id)
+
+    def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
         digest = sha256(content).hexdigest()
         new = NewImage(
             image_id,

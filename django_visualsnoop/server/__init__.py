@@ -1,5 +1,5 @@
-"""VisualSnoop itself, to host: collections, keys and the API v1, over the embedded engine.
+"""VisualSnoop itself, to host: collections, keys, the API v1 and pages, over the embedded engine.
 
 Nothing else of the package imports it; it imports the engine, and of the client its rule for
-image ids and the shapes of answers.
+image ids and the shapes of answers; and how copies are grouped.
 """

@@ -25,6 +25,7 @@ class Options:
         allow_http: answer requests that crossed a network unencrypted.
         max_bytes: the longest image file that is read.
         cache: folder for snapshots of the index; none if not given.
+        storage: alias in ``STORAGES``, for the pictures that collections keep.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -32,6 +33,7 @@ class Options:
     allow_http: bool = False
     max_bytes: int = DEFAULT_MAX_BYTES
     cache: str | None = None
+    storage: str = "default"
 
 
 def options() -> Options:
@@ -71,6 +73,7 @@ _EXPECTED = {
     "ALLOW_HTTP": "True or False",
     "MAX_BYTES": "a positive whole number",
     "CACHE": "the path of a folder, or None",
+    "STORAGE": "an alias of STORAGES",
 }
 
 
@@ -87,4 +90,6 @@ def _is_right(name: str, value: Any) -> bool:
         return isinstance(value, bool)
     if name == "MAX_BYTES":
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if name == "STORAGE":
+        return isinstance(value, str) and value in settings.STORAGES
     return value is None or (isinstance(value, str) and bool(value))

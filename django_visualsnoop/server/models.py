@@ -1,6 +1,6 @@
 """The server's tables: hosted collections, their keys, and what was answered lately.
 
-The images themselves are in the engine's tables.
+The images themselves are in the engine's tables; those pictures that are kept, in a storage.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, router
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 MAX_NAME_LENGTH = 255
 
@@ -31,14 +32,71 @@ def database() -> str:
     return router.db_for_write(HostedCollection)
 
 
+class Organisation(models.Model):
+    """Users who share collections."""
+
+    name = models.CharField(_("name"), max_length=MAX_NAME_LENGTH)
+    created = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One user in one organisation."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", _("Owner")
+        MEMBER = "member", _("Member")
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    role = models.CharField(
+        _("role"), max_length=6, choices=Role.choices, default=Role.MEMBER, db_default=Role.MEMBER
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "user"], name="visualsnoop_server_one_membership"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.organisation}"
+
+
+class Keeps(models.TextChoices):
+    """What a collection keeps of pictures, beside what is searched."""
+
+    NOTHING = "nothing", _("No pictures, only their ids")
+    THUMBNAILS = "thumbnails", _("Small pictures")
+    ORIGINALS = "originals", _("Small pictures and the original files")
+
+
 class HostedCollection(models.Model):
-    """A collection of one owner, and its limits."""
+    """A collection of one owner, perhaps shared with an organisation, and its limits."""
 
     #: What API v1 calls ``collection_id``.
     id = models.CharField(max_length=8, primary_key=True, default=new_collection_id, editable=False)
     name = models.CharField(max_length=MAX_NAME_LENGTH)
     # An account that still has pictures is not deleted along the way.
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    organisation = models.ForeignKey(
+        Organisation,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="collections",
+        verbose_name=_("shared with"),
+    )
+    keeps = models.CharField(
+        _("kept of each picture"),
+        max_length=10,
+        choices=Keeps.choices,
+        default=Keeps.NOTHING,
+        db_default=Keeps.NOTHING,
+    )
     created = models.DateTimeField(auto_now_add=True)
     min_similarity = models.FloatField(
         null=True,
@@ -115,3 +173,31 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         return self.fingerprint
+
+
+class StoredPicture(models.Model):
+    """A file in the storage. Written and deleted by ``pictures``.
+
+    Of two rows for one image and kind, the newer counts: a constraint would make writers of
+    different images wait for each other on MariaDB, and the older row goes with the image.
+    """
+
+    class Kind(models.TextChoices):
+        THUMBNAIL = "thumbnail"
+        ORIGINAL = "original"
+
+    collection = models.ForeignKey(HostedCollection, models.CASCADE, related_name="pictures")
+    #: The engine's key of the image id.
+    key = models.CharField(max_length=64)
+    kind = models.CharField(max_length=9, choices=Kind.choices)
+    #: In the storage.
+    name = models.CharField(max_length=255, unique=True)
+    content_type = models.CharField(max_length=20)
+    bytes = models.PositiveBigIntegerField()
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["collection", "key"], name="visualsnoop_server_picture")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,9 +1,10 @@
-"""``path("", include("django_visualsnoop.server.urls"))`` serves ``/api/v1/…``."""
+"""``path("", include("django_visualsnoop.server.urls"))`` serves ``/api/v1/…`` and the pages."""
 
 from __future__ import annotations
 
-from django.urls import re_path
+from django.urls import include, path, re_path
 
+from django_visualsnoop.server import health
 from django_visualsnoop.server.api_v1 import api_v1
 
 app_name = "visualsnoop_server"
@@ -11,4 +12,7 @@ app_name = "visualsnoop_server"
 urlpatterns = [
     # Everything under the prefix, new lines included, so that no redirect of Django's own acts.
     re_path(r"^api/v1(?:/(?P<rest>(?s:.*)))?\Z", api_v1, name="api_v1"),
+    path("healthz", health.live, name="live"),
+    path("readyz", health.ready, name="ready"),
+    path("", include("django_visualsnoop.server.pages.urls")),
 ]

@@ -37,6 +37,7 @@ def test_nothing_is_wrong() -> None:
         ({"ALLOW_HTTP": "no"}, "'no'; write True or False"),
         ({"MAX_BYTES": 0}, "0; write a positive"),
         ({"MAX_BYTES": True}, "write a positive"),
+        ({"STORAGE": "nowhere"}, "'nowhere'; write an alias of STORAGES"),
         ({"CACHE": ""}, "''; write the path of a folder"),
         ({"ENCRYPTION_KEYS": ["s3cret"]}, "Fernet.generate_key"),
         ({"ENCRYPTION_KEYS": "s3cret"}, "Fernet.generate_key"),

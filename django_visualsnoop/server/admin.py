@@ -1,0 +1,154 @@
+"""The admin of whoever runs the server: collections, their keys, and organisations.
+
+Superusers see all of them; others of the staff what they also see on the pages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_visualsnoop.server.keys import NoSuchKey, revoke_key, why_not
+from django_visualsnoop.server.models import HostedCollection, Key, Membership, Organisation
+from django_visualsnoop.server.pictures import drop_unwanted
+from django_visualsnoop.server.removing import delete_collection
+from django_visualsnoop.server.tenancy import organisations, visible
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.forms import ModelForm
+    from django.http import HttpRequest
+
+    _CollectionAdmin = admin.ModelAdmin[HostedCollection]
+    _KeyAdmin = admin.ModelAdmin[Key]
+    _OrganisationAdmin = admin.ModelAdmin[Organisation]
+    _MembershipInline = admin.TabularInline[Membership, Organisation]
+else:
+    _CollectionAdmin = _KeyAdmin = _OrganisationAdmin = admin.ModelAdmin
+    _MembershipInline = admin.TabularInline
+
+
+@admin.register(HostedCollection)
+class HostedCollectionAdmin(_CollectionAdmin):
+    """Their limits, above all: owners have pages for the rest."""
+
+    list_display = ["name", "pk", "owner", "organisation", "keeps", "created"]
+    list_filter = ["keeps"]
+    list_select_related = ["owner", "organisation"]
+    search_fields = ["name", "id"]
+    readonly_fields = ["pk", "created"]
+    raw_id_fields = ["owner", "organisation"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's
+        """Not here, but on the pages or by ``visualsnoop_createcollection``."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HostedCollection]:
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        return rows.filter(pk__in=visible(request.user).values("pk"))
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: HostedCollection,
+        form: ModelForm[HostedCollection],
+        change: bool,
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        drop_unwanted(obj)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """Name the collections alone: of keys and pictures there may be very many."""
+        names = [f"{hosted} ({hosted.pk})" for hosted in objs]
+        refused = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
+        return names, {str(self.opts.verbose_name_plural): len(names)}, refused, []
+
+    def delete_model(self, request: HttpRequest, obj: HostedCollection) -> None:  # noqa: ARG002
+        delete_collection(obj)
+
+    def delete_queryset(
+        self,
+        request: HttpRequest,  # noqa: ARG002 -- Django's
+        queryset: QuerySet[HostedCollection],
+    ) -> None:
+        for hosted in queryset:
+            delete_collection(hosted)
+
+
+@admin.register(Key)
+class KeyAdmin(_KeyAdmin):
+    """To look at and to revoke; what a secret is, nobody sees."""
+
+    list_display = ["public_key", "collection", "state", "created", "last_used_at"]
+    list_select_related = ["collection"]
+    search_fields = ["public_key", "collection__name", "collection__id"]
+    fields = [
+        "public_key",
+        "collection",
+        ("may_read", "may_search", "may_write"),
+        "allow_v1",
+        "created",
+        ("not_before", "expires_at"),
+        "revoked_at",
+        "last_used_at",
+    ]
+    actions = ["revoke"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's
+        """Not here: a key is made on its collection's page, which shows its secret once."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("visualsnoop_server.change_key"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Key]:
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        return rows.filter(collection__in=visible(request.user).values("pk"))
+
+    @admin.display(description=_("state"))
+    def state(self, key: Key) -> str:
+        return why_not(key, timezone.now()) or str(_("accepted"))
+
+    @admin.action(description=_("Revoke the selected keys"), permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Key]) -> None:
+        done = 0
+        for public_key in queryset.values_list("public_key", flat=True):
+            try:
+                revoke_key(public_key)
+            except NoSuchKey:
+                continue
+            done += 1
+        text = ngettext("%(count)d key is revoked.", "%(count)d keys are revoked.", done)
+        messages.success(request, text % {"count": done})
+
+
+class MembershipInline(_MembershipInline):
+    model = Membership
+    raw_id_fields = ["user"]
+    extra = 1
+
+
+@admin.register(Organisation)
+class OrganisationAdmin(_OrganisationAdmin):
+    list_display = ["name", "created"]
+    search_fields = ["name"]
+    inlines = [MembershipInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organisation]:
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        return rows.filter(pk__in=organisations(request.user).values("pk"))

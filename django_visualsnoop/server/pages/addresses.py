@@ -1,0 +1,37 @@
+"""Ids in the addresses of pages."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+from django_visualsnoop.client.ids import check_image_id
+
+
+class CollectionId:
+    """8 hexadecimal digits."""
+
+    regex = "[0-9a-f]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class ImageId:
+    """Any image id, as URL-safe base64: ids may hold slashes, which servers and proxies change."""
+
+    regex = "[A-Za-z0-9_-]{1,540}"
+
+    def to_python(self, value: str) -> str:
+        """Return the image id.
+
+        Raises:
+            ValueError: it is none.
+        """
+        padded = value + "=" * (-len(value) % 4)
+        return check_image_id(urlsafe_b64decode(padded).decode())
+
+    def to_url(self, value: str) -> str:
+        return urlsafe_b64encode(value.encode()).decode("ascii").rstrip("=")

@@ -1,0 +1,196 @@
+"""What all pages have in common: who may ask, how much may be sent, and how it is answered."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.contrib.messages import get_messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.shortcuts import get_object_or_404, render
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from django_visualsnoop.server.bodies import drain
+from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.tenancy import may_manage, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+    from django_visualsnoop.server.models import HostedCollection
+
+    View = Callable[..., HttpResponseBase]
+
+#: So many of the largest files may be sent at once.
+FILES_AT_ONCE = 10
+#: What a form has beside its files, in bytes.
+_FORM_BYTES = 1024 * 1024
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def secured(view: View) -> View:
+    """Let a view's answers be kept by no cache, framed by nobody, and run our own scripts only."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if "Cache-Control" not in response.headers:
+            add_never_cache_headers(response)
+        patch_vary_headers(response, ["Cookie"])
+        return response
+
+    return answered
+
+
+def page(view: View) -> View:
+    """Let only those who are signed in see a page.
+
+    What does not exist, or is not theirs, is one and the same page that says so. Whether a form
+    is from our pages is asked after that: to find out, its whole body has to be read.
+    """
+    protected = csrf_protect(view)
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            drain(request)
+            sign_in = reverse("visualsnoop_server:sign_in")
+            # What was posted is gone, so the way leads back to where there is something to see.
+            wanted = request.get_full_path() if request.method == "GET" else ""
+            return redirect_to_login(wanted or reverse("visualsnoop_server:collections"), sign_in)
+        too_long = _refuse_long(request)
+        if too_long is not None:
+            return too_long
+        try:
+            return protected(request, *args, **kwargs)
+        except Http404 as error:
+            return not_found(request, error)
+        except PermissionDenied as error:
+            return problem(request, 403, _("You may not do this"), str(error))
+
+    return secured(csrf_exempt(login_not_required(answered)))
+
+
+def _refuse_long(request: HttpRequest) -> HttpResponse | None:
+    largest = options().max_bytes
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) <= FILES_AT_ONCE * largest + _FORM_BYTES:
+        return None
+    drain(request)
+    sizes = {
+        "all": filesizeformat(FILES_AT_ONCE * largest),
+        "each": filesizeformat(largest),
+    }
+    return problem(
+        request,
+        413,
+        _("That was too much at once"),
+        _("Send at most %(all)s together, and %(each)s in one file. Nothing was changed.") % sizes,
+    )
+
+
+def shown(
+    request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """Return a page.
+
+    Args:
+        request: whose account the page names.
+        template: name of a template of the pages.
+        context: what it needs beside.
+        status: the HTTP status.
+    """
+    if "form" in context:
+        context["form"].label_suffix = ""
+    signed_in = request.user if request.user.is_authenticated else None
+    everywhere = {"account": signed_in, "messages": get_messages(request)}
+    return render(
+        request, f"visualsnoop_server/{template}", {**everywhere, **context}, status=status
+    )
+
+
+def problem(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+    """Return a page that says why there is nothing else."""
+    return shown(request, "problem.html", {"title": title, "text": text}, status)
+
+
+@secured
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """Return the page for all that there is not; fit to be a project's ``handler404``."""
+    text = _("It may have been deleted, or you may not be allowed to see it.")
+    return problem(request, 404, _("There is no such page"), text)
+
+
+@secured
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    """Return the page for a form that is not from ours; fit to be ``CSRF_FAILURE_VIEW``."""
+    text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
+    return problem(request, 403, _("This form was too old"), text)
+
+
+def hosted_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
+    """Return a collection that the user may see.
+
+    Raises:
+        Http404: there is none, or it is somebody else's.
+    """
+    rows = visible(request.user).select_related("owner", "organisation")
+    found: HostedCollection = get_object_or_404(rows, pk=collection_id)
+    return found
+
+
+def managed_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
+    """Return a collection whose keys and settings the user may change.
+
+    Raises:
+        Http404: there is none, or it is somebody else's.
+        PermissionDenied: the user may only use it.
+    """
+    hosted = hosted_or_404(request, collection_id)
+    if not may_manage(request.user, hosted):
+        raise PermissionDenied(
+            _("Only the owner of the collection and the owners of its organisation may do this.")
+        )
+    return hosted
+
+
+def of_collection(
+    request: HttpRequest,
+    hosted: HostedCollection,
+    tab: str,
+    context: dict[str, Any],
+    status: int = 200,
+) -> HttpResponse:
+    """Return one of a collection's pages.
+
+    Args:
+        request: who asks.
+        hosted: the collection.
+        tab: name of the page's template, without ``.html``.
+        context: what it needs beside.
+        status: the HTTP status.
+    """
+    about = {"hosted": hosted, "tab": tab, "may_manage": may_manage(request.user, hosted)}
+    return shown(request, f"{tab}.html", {**about, **context}, status)

@@ -1,0 +1,105 @@
+"""Collections: those that one may see, and what each of them is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.db import transaction
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from django_visualsnoop.server.keys import make_collection
+from django_visualsnoop.server.models import database
+from django_visualsnoop.server.pages.answering import (
+    managed_or_404,
+    of_collection,
+    page,
+    shown,
+)
+from django_visualsnoop.server.pages.forms import CollectionForm, NewCollectionForm
+from django_visualsnoop.server.pictures import drop_unwanted
+from django_visualsnoop.server.removing import delete_collection
+from django_visualsnoop.server.tenancy import visible
+from django_visualsnoop.server.usage import usages
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+_NAMESPACE = "visualsnoop_server"
+
+
+@page
+@require_http_methods(["GET", "HEAD"])
+def collections(request: HttpRequest) -> HttpResponse:
+    """Show the collections that the user may see."""
+    found = list(visible(request.user).select_related("owner", "organisation").order_by("name"))
+    used = usages(found)
+    rows = [(hosted, used[hosted.pk]) for hosted in found]
+    return shown(request, "collections.html", {"rows": rows})
+
+
+@page
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Make a collection."""
+    form = NewCollectionForm(request.user, request.POST or None)
+    if not form.is_valid():
+        status = 400 if request.method == "POST" else 200
+        return shown(request, "new_collection.html", {"form": form}, status)
+    with transaction.atomic(using=database()):
+        hosted = make_collection(request.user, form.cleaned_data["name"])
+        hosted.keeps = form.cleaned_data["keeps"]
+        hosted.organisation = form.cleaned_data.get("organisation")
+        hosted.save(using=database())
+    messages.success(
+        request,
+        _("The collection is there. Add pictures here, or make a key for a program to do so."),
+        fail_silently=True,
+    )
+    return redirect(f"{_NAMESPACE}:images", hosted.pk)
+
+
+@page
+@require_http_methods(["GET", "HEAD", "POST"])
+def settings(request: HttpRequest, collection_id: str) -> HttpResponse:
+    """Change what a collection is called and keeps, and with whom it is shared."""
+    hosted = managed_or_404(request, collection_id)
+    form = CollectionForm(request.user, request.POST or None, instance=hosted)
+    if not form.is_valid():
+        hosted.refresh_from_db()  # the page's heading says what is, not what was typed
+        status = 400 if request.method == "POST" else 200
+        return of_collection(request, hosted, "settings", {"form": form}, status)
+    with transaction.atomic(using=database()):
+        form.save()
+        dropped = drop_unwanted(hosted)
+    text = _("Saved.")
+    if dropped:
+        text = _("Saved. The pictures that are no longer kept are deleted.")
+    messages.success(request, text, fail_silently=True)
+    return redirect(f"{_NAMESPACE}:settings", hosted.pk)
+
+
+@page
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, collection_id: str) -> HttpResponse:
+    """Delete a collection, once its name was typed."""
+    hosted = managed_or_404(request, collection_id)
+    error = ""
+    if request.method == "POST":
+        typed = request.POST.get("name", "").strip()
+        if typed == hosted.name.strip():
+            name = hosted.name
+            delete_collection(hosted)
+            messages.success(
+                request, _("%(name)s is deleted.") % {"name": name}, fail_silently=True
+            )
+            return redirect(f"{_NAMESPACE}:collections")
+        error = _("You typed “%(typed)s”; the name is “%(name)s”. Nothing was deleted.") % {
+            "typed": typed,
+            "name": hosted.name,
+        }
+    return of_collection(
+        request, hosted, "delete_collection", {"error": error}, 400 if error else 200
+    )

@@ -1,0 +1,141 @@
+"""The forms of the pages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_visualsnoop.server.keys import SCOPES
+from django_visualsnoop.server.models import (
+    HostedCollection,
+    Membership,
+    Organisation,
+    database,
+)
+from django_visualsnoop.server.tenancy import organisations
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    _CollectionModelForm = forms.ModelForm[HostedCollection]
+    _OrganisationModelForm = forms.ModelForm[Organisation]
+else:
+    _CollectionModelForm = _OrganisationModelForm = forms.ModelForm
+
+
+class CollectionForm(_CollectionModelForm):
+    """What the owner of a collection decides."""
+
+    class Meta:
+        model = HostedCollection
+        fields = ["name", "keeps", "organisation", "min_similarity"]
+        widgets = {"keeps": forms.RadioSelect}
+        labels = {"min_similarity": _("Least similarity")}
+        help_texts = {
+            "keeps": _(
+                "Counts for pictures that are added from now on. What is no longer kept is "
+                "deleted at once."
+            ),
+            "organisation": _("Its members search, add and delete pictures."),
+            "min_similarity": _(
+                "0 to 1: searches find nothing less similar. Left empty, the server decides."
+            ),
+        }
+
+    def __init__(self, user: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choice = self.fields["organisation"]
+        assert isinstance(choice, forms.ModelChoiceField)
+        choice.queryset = organisations(user)
+        # Who manages a collection through its organisation does not choose another one for it.
+        is_others = self.instance.owner_id not in (None, user.pk)
+        if is_others or not choice.queryset.exists():
+            del self.fields["organisation"]
+        else:
+            choice.empty_label = str(_("Nobody"))
+
+
+class NewCollectionForm(CollectionForm):
+    class Meta(CollectionForm.Meta):
+        fields = ["name", "keeps", "organisation"]
+
+
+class KeyForm(forms.Form):
+    """What a new key allows, and for how long."""
+
+    scopes = forms.MultipleChoiceField(
+        label=_("What it allows"),
+        choices=[
+            ("read", _("Read: list images, and ask for one")),
+            ("search", _("Search")),
+            ("write", _("Write: add, replace and delete images")),
+        ],
+        initial=SCOPES,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one: a key that allows nothing is no use.")},
+    )
+    days = forms.TypedChoiceField(
+        label=_("It expires"),
+        coerce=int,
+        choices=[
+            (0, _("never")),
+            (30, _("in 30 days")),
+            (90, _("in 90 days")),
+            (365, _("in a year")),
+        ],
+        initial=0,
+    )
+
+    @property
+    def expires_at(self) -> datetime | None:
+        days: int = self.cleaned_data["days"]
+        return timezone.now() + timedelta(days=days) if days else None
+
+
+class PictureForm(forms.Form):
+    picture = forms.FileField(
+        label=_("Picture"),
+        error_messages={
+            "required": _("Choose a picture first."),
+            "empty": _("The file is empty (0 bytes). Choose another one."),
+        },
+        widget=forms.FileInput(attrs={"accept": "image/*"}),
+    )
+
+
+class OrganisationForm(_OrganisationModelForm):
+    class Meta:
+        model = Organisation
+        fields = ["name"]
+
+
+class MemberForm(forms.Form):
+    """Who is to become a member."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
+    role = forms.ChoiceField(
+        label=_("Role"), choices=Membership.Role.choices, initial=Membership.Role.MEMBER
+    )
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        model = get_user_model()
+        field = model.get_email_field_name()
+        users = model._default_manager.using(database()).filter(
+            **{f"{field}__iexact": email, "is_active": True}
+        )
+        found = list(users[:2])
+        if len(found) != 1:
+            raise forms.ValidationError(
+                _("No account has the address %(email)s. Ask whoever runs this server for one."),
+                params={"email": email},
+            )
+        self.user = found[0]
+        return email

@@ -1,0 +1,169 @@
+"""The images of a collection: listing, adding, looking at and deleting them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import FileResponse, Http404, HttpResponseNotModified
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from django_visualsnoop.client.exceptions import InvalidImageIdError
+from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
+from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.server import pictures
+from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.images import HostedImages
+from django_visualsnoop.server.models import StoredPicture, database
+from django_visualsnoop.server.pages.addresses import ImageId
+from django_visualsnoop.server.pages.answering import hosted_or_404, of_collection, page
+from django_visualsnoop.server.pages.cards import cards
+from django_visualsnoop.server.pages.search import MAX_SHOWN, found
+from django_visualsnoop.server.pages.uploads import content_of
+
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+    from django_visualsnoop.server.models import HostedCollection
+
+#: Images on one page.
+PAGE_SIZE = 48
+
+
+@page
+@require_http_methods(["GET", "HEAD", "POST"])
+def images(request: HttpRequest, collection_id: str) -> HttpResponse:
+    """Show a collection's images, newest first, and add some."""
+    hosted = hosted_or_404(request, collection_id)
+    failed: list[tuple[str, str]] = []
+    if request.method == "POST":
+        uploads = request.FILES.getlist("pictures")
+        failed = _add_all(hosted, uploads) or ([] if uploads else [("", _("Choose some first."))])
+        if added := len(uploads) - len([name for name, _reason in failed if name]):
+            text = ngettext("%(count)d picture added.", "%(count)d pictures added.", added)
+            messages.success(request, text % {"count": added}, fail_silently=True)
+        if not failed:
+            return redirect("visualsnoop_server:images", hosted.pk)
+    start = _start(request)
+    try:
+        listed = HostedImages(hosted).store.page(start, PAGE_SIZE)
+    except ImageMissing:
+        raise Http404 from None
+    context = {
+        "cards": cards(hosted, {one.image_id: {"time": _time(one)} for one in listed.images}),
+        "next": listed.next_image_id and ImageId().to_url(listed.next_image_id),
+        "start": start,
+        "failed": failed,
+    }
+    return of_collection(request, hosted, "images", context, 400 if failed else 200)
+
+
+def _start(request: HttpRequest) -> str | None:
+    text = request.GET.get("from")
+    try:
+        return None if text is None else ImageId().to_python(text)
+    except ValueError:
+        raise Http404 from None
+
+
+def _add_all(hosted: HostedCollection, uploads: list[UploadedFile[bytes]]) -> list[tuple[str, str]]:
+    """Add each picture under its file's name; return which were refused, and why."""
+    here = HostedImages(hosted)
+    failed = []
+    for upload in uploads:
+        name = str(upload.name)
+        try:
+            image_id = check_image_id(name[:MAX_IMAGE_ID_LENGTH])
+            new = here.gallery.described(content_of(upload), image_id)
+            with transaction.atomic(using=database()):
+                here.add(new)
+        except ImageExists:
+            failed.append(
+                (name, _("An image with this name is there already. Give the file another name."))
+            )
+        except (DecodeError, InvalidImageIdError, Refused) as error:
+            failed.append((name, str(error)))
+    return failed
+
+
+@page
+@require_http_methods(["GET", "HEAD"])
+def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpResponse:
+    """Show one image, and what in its collection looks like it."""
+    hosted = hosted_or_404(request, collection_id)
+    here = HostedImages(hosted)
+    context: dict[str, Any] = {"image_id": image_id}
+    try:
+        context["time"] = _time(here.store.get(image_id))
+    except ImageMissing:
+        raise Http404 from None
+    try:
+        hits = here.gallery.search_by_id(image_id, limit=MAX_SHOWN)
+        context["results"] = found(hosted, hits)
+    except ImageMissing as error:  # another version described it
+        context["error"] = str(error)
+    context["pictures"] = {
+        kept.kind: kept for kept in pictures.of_image(hosted, image_id).order_by("pk")
+    }
+    for stored in here.store.descriptors([image_id]):
+        context |= {"width": stored.width, "height": stored.height}
+    return of_collection(request, hosted, "image", context)
+
+
+@page
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpResponse:
+    """Delete an image, after asking."""
+    hosted = hosted_or_404(request, collection_id)
+    here = HostedImages(hosted)
+    try:
+        if request.method != "POST":
+            here.store.get(image_id)
+            shown = cards(hosted, [image_id])
+            return of_collection(request, hosted, "delete_image", {"cards": shown})
+        here.delete(image_id)
+    except ImageMissing:
+        raise Http404 from None
+    text = _("The image %(id)s is deleted.") % {"id": image_id}
+    messages.success(request, text, fail_silently=True)
+    return redirect("visualsnoop_server:images", hosted.pk)
+
+
+@page
+@require_http_methods(["GET", "HEAD"])
+def picture(request: HttpRequest, collection_id: str, image_id: str, kind: str) -> HttpResponseBase:
+    """Send a picture that is kept of an image: a small one to be shown, an original to be saved."""
+    hosted = hosted_or_404(request, collection_id)
+    kept = pictures.newest(hosted, image_id, kind)
+    if kept is None:
+        raise Http404
+    headers = {
+        "Cache-Control": "private, no-cache",
+        "ETag": f'"{kept.name.rpartition("/")[2]}"',
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return HttpResponseNotModified(headers=headers)
+    try:
+        HostedImages(hosted).store.get(image_id)
+        file = pictures.storage().open(kept.name)
+    except (ImageMissing, FileNotFoundError):
+        raise Http404 from None
+    return FileResponse(
+        file,
+        as_attachment=kind == StoredPicture.Kind.ORIGINAL,
+        filename="".join(filter(str.isprintable, image_id.rpartition("/")[2])) or "picture",
+        content_type=kept.content_type,
+        headers=headers,
+    )
+
+
+def _time(stored: Any) -> datetime:
+    return datetime.fromtimestamp(stored.image_time / 1_000_000, UTC)

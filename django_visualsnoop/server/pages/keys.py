@@ -1,0 +1,141 @@
+"""Keys: those that there are, making one, which is shown once, and revoking one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from django_visualsnoop.server.keys import (
+    MAX_LIVE_KEYS,
+    SCOPES,
+    NoSuchKey,
+    TooManyKeys,
+    live_keys,
+    make_key,
+    revoke_key,
+)
+from django_visualsnoop.server.models import Key, database
+from django_visualsnoop.server.pages.answering import managed_or_404, of_collection, page
+from django_visualsnoop.server.pages.forms import KeyForm
+from django_visualsnoop.server.pages.snippets import endpoint_of, snippets
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest, HttpResponse
+
+    from django_visualsnoop.server.models import HostedCollection
+
+
+@page
+@require_http_methods(["GET", "HEAD", "POST"])
+def keys(request: HttpRequest, collection_id: str) -> HttpResponse:
+    """Show the keys to a collection, and make another one."""
+    hosted = managed_or_404(request, collection_id)
+    form = KeyForm(request.POST or None)
+    if not form.is_valid():
+        return _listed(request, hosted, form, 400 if request.method == "POST" else 200)
+    return _made(request, hosted, form.cleaned_data["scopes"], form.expires_at)
+
+
+@page
+@require_POST
+def rotate(request: HttpRequest, collection_id: str, public_key: str) -> HttpResponse:
+    """Make a key that allows what another one does, which stays until it is revoked."""
+    hosted = managed_or_404(request, collection_id)
+    key = _key_or_404(hosted, public_key)
+    lifetime = None if key.expires_at is None else key.expires_at - key.created
+    return _made(
+        request,
+        hosted,
+        _scopes(key),
+        None if lifetime is None else timezone.now() + lifetime,
+        replaced=key,
+        allow_v1=key.allow_v1,
+    )
+
+
+@page
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke(request: HttpRequest, collection_id: str, public_key: str) -> HttpResponse:
+    """Revoke a key, after asking."""
+    hosted = managed_or_404(request, collection_id)
+    key = _key_or_404(hosted, public_key)
+    if request.method != "POST":
+        return of_collection(request, hosted, "revoke", {"key": key})
+    try:
+        revoke_key(key.public_key)
+    except NoSuchKey:  # another page was faster
+        raise Http404 from None
+    text = _("The key %(key)s is revoked: no request with it is answered from now on.")
+    messages.success(request, text % {"key": key.public_key}, fail_silently=True)
+    return redirect("visualsnoop_server:keys", hosted.pk)
+
+
+@sensitive_variables()
+def _made(
+    request: HttpRequest,
+    hosted: HostedCollection,
+    scopes: list[str],
+    expires_at: datetime | None,
+    *,
+    replaced: Key | None = None,
+    allow_v1: bool = True,
+) -> HttpResponse:
+    # The browser's "reload" sends the form again; that makes no second key.
+    if request.POST.get("seen") != _seen(hosted):
+        text = _("The keys have changed since this page was shown. Nothing was done; look again.")
+        return _listed(request, hosted, KeyForm(), 409, text)
+    try:
+        new = make_key(hosted.pk, scopes=scopes, expires_at=expires_at, allow_v1=allow_v1)
+    except TooManyKeys:
+        text = _("There are two live keys already. Revoke the one that is no longer used.")
+        return _listed(request, hosted, KeyForm(), 409, text)
+    endpoint = endpoint_of(request)
+    # In this one answer: the secret is in no session, message, cache or log.
+    context = {
+        "new": new,
+        "scopes": _scopes(new.key),
+        "replaced": replaced,
+        "endpoint": endpoint,
+        "snippets": snippets(endpoint, new),
+    }
+    return of_collection(request, hosted, "new_key", context)
+
+
+def _listed(
+    request: HttpRequest, hosted: HostedCollection, form: KeyForm, status: int, error: str = ""
+) -> HttpResponse:
+    live = list(live_keys(hosted.pk))
+    over = Key.objects.using(database()).filter(collection=hosted)
+    over = over.exclude(pk__in=[key.pk for key in live]).order_by("-created", "-pk")
+    context: dict[str, Any] = {
+        "form": form,
+        "error": error,
+        "seen": _seen(hosted),
+        "live": [(key, _scopes(key)) for key in live],
+        "over": over[:50],
+        "full": len(live) >= MAX_LIVE_KEYS,
+        "endpoint": endpoint_of(request),
+    }
+    return of_collection(request, hosted, "keys", context, status)
+
+
+def _seen(hosted: HostedCollection) -> str:
+    return ",".join(live_keys(hosted.pk).values_list("public_key", flat=True))
+
+
+def _scopes(key: Key) -> list[str]:
+    return [scope for scope in SCOPES if getattr(key, f"may_{scope}")]
+
+
+def _key_or_404(hosted: HostedCollection, public_key: str) -> Key:
+    found: Key = get_object_or_404(live_keys(hosted.pk), public_key=public_key)
+    return found

@@ -1,0 +1,56 @@
+"""Where the pages are. The names are the server's own: ``visualsnoop_server:collections``."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path, register_converter
+
+from django_visualsnoop.server.pages import (
+    accounts,
+    collections,
+    copies,
+    images,
+    keys,
+    organisations,
+    search,
+)
+from django_visualsnoop.server.pages.addresses import CollectionId, ImageId
+
+register_converter(CollectionId, "visualsnoop_collection")
+register_converter(ImageId, "visualsnoop_image")
+
+_image: list[URLPattern] = [
+    path("", images.image, name="image"),
+    path("delete/", images.delete, name="delete_image"),
+    path("thumbnail", images.picture, {"kind": "thumbnail"}, name="thumbnail"),
+    path("original", images.picture, {"kind": "original"}, name="original"),
+]
+
+_collection: list[URLPattern | URLResolver] = [
+    path("", search.search, name="search"),
+    path("images/", images.images, name="images"),
+    path("images/<visualsnoop_image:image_id>/", include(_image)),
+    path("copies/", copies.copies, name="copies"),
+    path("keys/", keys.keys, name="keys"),
+    path("keys/<slug:public_key>/rotate/", keys.rotate, name="rotate"),
+    path("keys/<slug:public_key>/revoke/", keys.revoke, name="revoke"),
+    path("settings/", collections.settings, name="settings"),
+    path("delete/", collections.delete, name="delete_collection"),
+]
+
+urlpatterns = [
+    path("", collections.collections, name="collections"),
+    path("sign-in/", accounts.sign_in, name="sign_in"),
+    path("sign-out/", accounts.sign_out, name="sign_out"),
+    path("password/", accounts.password, name="password"),
+    path("password/changed/", accounts.password_changed, name="password_changed"),
+    path("collections/new/", collections.new, name="new_collection"),
+    path("collections/<visualsnoop_collection:collection_id>/", include(_collection)),
+    path("organisations/", organisations.organisations, name="organisations"),
+    path("organisations/<int:pk>/", organisations.organisation, name="organisation"),
+    path("organisations/<int:pk>/delete/", organisations.delete, name="delete_organisation"),
+    path(
+        "organisations/<int:pk>/members/<int:membership>/remove/",
+        organisations.remove_member,
+        name="remove_member",
+    ),
+]

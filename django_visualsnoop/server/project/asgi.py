@@ -1,0 +1,11 @@
+"""``uvicorn --lifespan off django_visualsnoop.server.project.asgi:application``."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "django_visualsnoop.server.project.settings")
+
+application = get_asgi_application()

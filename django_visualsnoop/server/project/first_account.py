@@ -1,0 +1,61 @@
+"""Making an account with a password; the first one may use the admin."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
+
+from django_visualsnoop.server.accounts import NoAccount, account
+
+
+@sensitive_variables()
+def create_user(email: str, password_stdin: bool) -> int:
+    """Make an account, and say so.
+
+    Args:
+        email: what it signs in with.
+        password_stdin: read the password as a line of standard input; ask for it if not.
+
+    Returns:
+        The exit status.
+    """
+    users: Any = get_user_model()._default_manager
+    if users.filter(email__iexact=email).exists():
+        return _failed(
+            f"There is an account {email} already. To give it another password, type: "
+            f"visualsnoop-server changepassword {email}"
+        )
+    try:
+        password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked(email)
+        with transaction.atomic():
+            is_first = not users.exists()
+            user = account(email)
+            validate_password(password, user)
+            user.set_password(password)
+            user.is_staff = user.is_superuser = is_first
+            user.save()
+    except ValidationError as error:
+        return _failed(" ".join(error.messages))
+    except NoAccount as error:
+        return _failed(str(error))
+    print(f"{email} can sign in now{', also at /admin/' if is_first else ''}.")
+    return 0
+
+
+def _asked(email: str) -> str:
+    password = getpass.getpass(f"A password for {email}: ")
+    if getpass.getpass("Once more: ") != password:
+        raise NoAccount("That was not the same twice. Nothing was made; try again.")
+    return password
+
+
+def _failed(why: str) -> int:
+    print(why, file=sys.stderr)
+    return 1

@@ -1,0 +1,115 @@
+"""The settings of ``visualsnoop-server``, for gunicorn and uvicorn, too.
+
+The environment changes what differs from place to place; see ``environment``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from django_visualsnoop.server.project import environment
+
+DATA = environment.made_folder(environment.data_folder())
+
+SECRET_KEY = environment.secret_key(DATA)
+DEBUG = False
+ALLOWED_HOSTS = environment.hosts()
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_visualsnoop.engine",
+    "django_visualsnoop.server",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "django_visualsnoop.server.project.urls"
+WSGI_APPLICATION = "django_visualsnoop.server.project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": environment.database(DATA)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "static/"
+# Straight out of the packages: nothing has to be collected before it runs.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        # Without an address: pictures are sent by the pages only, to those who may see them.
+        "OPTIONS": {
+            "location": DATA / "pictures",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+LOGIN_URL = "visualsnoop_server:sign_in"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = os.environ.get("VISUALSNOOP_TIME_ZONE") or "UTC"
+USE_TZ = True
+
+#: A proxy ends TLS in front of this, and says so in ``X-Forwarded-Proto``.
+BEHIND_HTTPS = environment.is_on("HTTPS")
+if BEHIND_HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
+SECURE_HSTS_SECONDS = 3600 * 24 * 365 if BEHIND_HTTPS else 0
+CSRF_FAILURE_VIEW = "django_visualsnoop.server.pages.answering.csrf_failure"
+SESSION_COOKIE_NAME = "visualsnoop-session"
+CSRF_COOKIE_NAME = "visualsnoop-csrf"
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS counts for this host; the others are not ours to decide about
+    "security.W008",  # the API answers plain http with 403; the proxy redirects the pages
+    "security.W021",
+]
+
+VISUALSNOOP_SERVER = {
+    "CACHE": str(DATA / "index"),
+    "PATH_PREFIX": os.environ.get("VISUALSNOOP_PATH_PREFIX", ""),
+    "ALLOW_HTTP": environment.is_on("ALLOW_HTTP"),
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": ["console"], "level": "WARNING", "propagate": False}},
+}

@@ -1,0 +1,13 @@
+"""The pages and the API at the root, and Django's admin for whoever runs the server."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+handler404 = "django_visualsnoop.server.pages.answering.not_found"
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("django_visualsnoop.server.urls")),
+]

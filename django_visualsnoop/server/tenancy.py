@@ -1,0 +1,47 @@
+"""Who may see a collection, and who may change what it is.
+
+A collection belongs to a user. Shared with an organisation, its members use it: they search, add
+and delete pictures. Its owner and the organisation's owners also make keys and change settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q
+
+from django_visualsnoop.server.models import HostedCollection, Membership, Organisation, database
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+
+def visible(user: Any) -> QuerySet[HostedCollection]:
+    """Return the collections that a user may see; nobody else's, for superusers too."""
+    return HostedCollection.objects.using(database()).filter(
+        Q(owner=user) | Q(organisation__in=organisations(user).values("pk"))
+    )
+
+
+def may_manage(user: Any, collection: HostedCollection) -> bool:
+    """Return whether a user may make keys, change settings and delete a collection."""
+    if collection.owner_id == user.pk:
+        return True
+    return collection.organisation_id is not None and owns(user, collection.organisation_id)
+
+
+def organisations(user: Any) -> QuerySet[Organisation]:
+    """Return the organisations that a user is in."""
+    return Organisation.objects.using(database()).filter(
+        pk__in=_memberships().filter(user=user).values("organisation")
+    )
+
+
+def owns(user: Any, organisation_id: int) -> bool:
+    """Return whether a user is one of an organisation's owners."""
+    rows = _memberships().filter(user=user, organisation=organisation_id)
+    return rows.filter(role=Membership.Role.OWNER).exists()
+
+
+def _memberships() -> QuerySet[Membership]:
+    return Membership.objects.using(database())

@@ -1,0 +1,77 @@
+"""How large a collection is, and when it last changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.core.cache import cache
+from django.db.models import Count, Max, Q, Sum
+from django.db.models.functions import Length
+
+from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.server.models import StoredPicture, database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django_visualsnoop.server.models import HostedCollection
+
+#: Seconds; counting looks at each row, and what was counted holds until the next change.
+_REMEMBERED = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    images: int = 0
+    #: When an image was last added, replaced or deleted.
+    changed: datetime | None = None
+    #: Of descriptors, in the database, and of pictures, in the storage.
+    bytes: int = 0
+
+
+def usages(collections: Iterable[HostedCollection]) -> dict[str, Usage]:
+    """Return the usage of each collection, by its id; a few queries in all."""
+    by_key = {key_of(hosted.gallery_name): hosted.pk for hosted in collections}
+    found = Collection.objects.using(database()).filter(key__in=list(by_key))
+    counted: dict[str, dict[str, Any]] = {}
+    for key, engine_id, seq in found.values_list("key", "pk", "seq"):
+        remembered = f"visualsnoop_server:{engine_id}:{seq}"
+        counts = cache.get(remembered)
+        if counts is None:
+            counts = _counted(engine_id)
+            cache.set(remembered, counts, _REMEMBERED)
+        counted[by_key[key]] = counts
+    pictures = dict(
+        StoredPicture.objects.using(database())
+        .filter(collection__in=list(by_key.values()))
+        .order_by()
+        .values_list("collection")
+        .annotate(Sum("bytes"))
+    )
+    return {pk: _usage(counted.get(pk), pictures.get(pk) or 0) for pk in by_key.values()}
+
+
+def usage(collection: HostedCollection) -> Usage:
+    """Return the usage of one collection."""
+    return usages([collection])[collection.pk]
+
+
+def _counted(engine_id: str) -> dict[str, Any]:
+    rows = IndexedImage.objects.using(database()).filter(collection=engine_id)
+    live = Q(deleted__isnull=True)
+    return rows.aggregate(
+        images=Count("pk", filter=live),
+        bytes=Sum(Length("vector"), filter=live),
+        added=Max("image_time"),
+        deleted=Max("deleted"),
+    )
+
+
+def _usage(counts: dict[str, Any] | None, of_pictures: int) -> Usage:
+    if counts is None:
+        return Usage(bytes=of_pictures)
+    latest = max(counts["added"] or 0, counts["deleted"] or 0)
+    changed = datetime.fromtimestamp(latest / 1_000_000, UTC) if latest else None
+    return Usage(counts["images"], changed, (counts["bytes"] or 0) + of_pictures)

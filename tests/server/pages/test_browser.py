@@ -1,0 +1,193 @@
+"""The pages in a real browser: the whole way through them, and what axe says of each."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connections
+
+from django_visualsnoop.server.keys import make_key, revoke_key
+from django_visualsnoop.server.models import HostedCollection, Keeps, Key, Organisation
+from tests import services
+from tests.collections.contract import image
+from tests.server.pages.browsing import check, chosen, give
+from tests.server.pages.conftest import PASSWORD, Person, add, person, url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+    from pytest_django.live_server_helper import LiveServer
+
+pytestmark = [pytest.mark.service("chromium"), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def browser(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's own event loop runs in this thread, beside the test's queries.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=services.require("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+        connections.close_all()
+
+
+def opened(browser: Browser, live_server: LiveServer, ann: Person | None, **options: Any) -> Page:
+    """Return a page whose console must stay silent about our scripts and styles."""
+    context = browser.new_context(base_url=live_server.url, **options)
+    if ann is not None:
+        cookie = ann.client.cookies["sessionid"].value
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.on("console", lambda said: _refuse(said.text))
+    return page
+
+
+def _refuse(text: str) -> None:
+    assert "Content Security Policy" not in text, text
+
+
+def test_from_signing_in_to_a_revoked_key(browser: Browser, live_server: LiveServer) -> None:
+    ann = person("ann")
+    page = opened(browser, live_server, None)
+    page.goto("/")
+    page.get_by_label("E-mail address").fill(str(ann.user.email))
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+
+    page.get_by_role("link", name="Make a collection").click()
+    page.get_by_label("Name").fill("Holidays")
+    page.get_by_label("Small pictures", exact=True).check()
+    page.get_by_role("button", name="Make the collection").click()
+    hosted = HostedCollection.objects.get()
+    page.set_input_files(
+        "#id_pictures",
+        [chosen(image(number), f"{number}.png") for number in (1, 2)],
+    )
+    page.get_by_role("button", name="Add", exact=True).click()
+    assert "2 pictures added." in page.get_by_role("status").inner_text()
+    add(hosted, "one again", image(1))
+
+    page.get_by_role("link", name="Keys").click()
+    page.get_by_role("button", name="Make the key").click()
+    public_key = Key.objects.get().public_key
+    secret = page.locator("#secret").inner_text()
+    assert len(secret) == 40
+    assert public_key in page.locator("#snippet-3").inner_text()
+    page.get_by_role("link", name="back to the keys").click()
+    assert secret not in page.content()
+
+    page.get_by_role("link", name="Search").click()
+    for event, number in (("drop", 2), ("paste", 1)):
+        give(page, event, image(number), f"{event}.png")
+        page.get_by_text(f"{event}.png", exact=True).wait_for()
+        results = page.locator("#results .card")
+        assert results.count() == {1: 2, 2: 1}[number]
+        assert f"{number}.png" in results.all_inner_texts()[0] + results.all_inner_texts()[-1]
+        assert re.search(r"Similarity\s+(100|9\d) %", results.first.inner_text())
+        assert results.first.locator("img").evaluate("one => one.decode().then(() => 1)") == 1
+        assert page.locator(".preview").is_visible()
+    give(page, "drop", b"no picture", "broken.png")
+    page.get_by_text("This is none of the formats").wait_for()
+
+    page.get_by_role("link", name="Copies").click()
+    group = page.get_by_role("region", name="Group 1: 2 images")
+    assert sorted(group.locator(".id").all_inner_texts()) == ["1.png", "one again"]
+    assert page.get_by_role("region", name="Group 2").count() == 0
+
+    page.get_by_role("link", name="Keys").click()
+    page.get_by_role("link", name="Revoke").click()
+    page.get_by_role("button", name="Revoke the key").click()
+    assert f"The key {public_key} is revoked" in page.get_by_role("status").inner_text()
+    assert Key.objects.get().revoked_at is not None
+    page.get_by_role("button", name="Sign out").click()
+    assert page.url.endswith(url("sign_in"))
+
+
+def test_without_scripts_and_by_keyboard(browser: Browser, live_server: LiveServer) -> None:
+    ann = person("ann")
+    hosted = ann.collection()
+    add(hosted, "one", image(1))
+    page = opened(browser, live_server, ann, java_script_enabled=False)
+    page.goto(url("search", hosted.pk))
+    assert "Drop a picture" not in page.inner_text("main")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # past the navigation
+    page.set_input_files("#id_picture", chosen(image(1), "again.png"))
+    page.focus("#id_picture")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 image looks like it").wait_for()
+    assert "one\n" in page.locator("#results .card").inner_text()
+
+
+def every_page(ann: Person) -> Iterator[str]:
+    """Make something to see on every page, and yield where they are."""
+    organisation = Organisation.objects.create(name="Desk")
+    for one, role in ((ann, "owner"), (person("bob"), "member")):
+        organisation.memberships.create(user=one.user, role=role)
+    pictured = ann.collection(keeps=Keeps.ORIGINALS, organisation=organisation)
+    bare, empty = ann.collection("Only ids"), ann.collection("Empty")
+    for hosted in (pictured, bare):
+        for image_id, number in (("one", 1), ("a/" + "long-" * 15 + "id", 1), ("two", 2)):
+            add(hosted, image_id, image(number))
+    over = make_key(pictured.pk).key
+    revoke_key(over.public_key)
+    key = make_key(pictured.pk).key
+    for name in ("collections", "new_collection", "organisations", "password", "password_changed"):
+        yield url(name)
+    for name in ("organisation", "delete_organisation"):
+        yield url(name, organisation.pk)
+    for hosted in (pictured, bare, empty):
+        for name in ("search", "images", "copies", "keys"):
+            yield url(name, hosted.pk)
+    for name in ("image", "delete_image"):
+        yield url(name, pictured.pk, "one")
+    yield url("image", bare.pk, "one")
+    for name in ("settings", "delete_collection"):
+        yield url(name, pictured.pk)
+    yield url("revoke", pictured.pk, key.public_key)
+    yield url("search", "00000000")
+
+
+@pytest.mark.service("axe")
+def test_axe_finds_nothing(browser: Browser, live_server: LiveServer) -> None:
+    ann = person("ann")
+    page = opened(browser, live_server, None)
+    page.goto(url("sign_in"))
+    page.get_by_label("E-mail").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").wait_for()
+    check(page)
+
+    page = opened(browser, live_server, ann)
+    for path in every_page(ann):
+        page.goto(path)
+        check(page)
+
+    hosted = HostedCollection.objects.get(name="Holidays")
+    page.goto(url("keys", hosted.pk))
+    page.get_by_role("button", name="Rotate").click()
+    page.get_by_text("The secret key is shown this once").wait_for()
+    check(page)
+    page.goto(url("search", hosted.pk))
+    for content, shown in ((image(1), "2 images look like it"), (b"none", "none of the formats")):
+        page.set_input_files("#id_picture", chosen(content, "a.png"))
+        page.get_by_text(shown).wait_for()
+        check(page)
+    page.goto(url("new_collection"))
+    page.locator("#id_name").evaluate("one => one.required = false")
+    page.get_by_role("button", name="Make the collection").click()
+    page.get_by_text("This field is required.").wait_for()
+    check(page)

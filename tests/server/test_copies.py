@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from django_visualsnoop.server import copies
+from django_visualsnoop.server.images import HostedImages
+from tests.collections.contract import image
+from tests.server.tenants import Tenant, call
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def found(whose: Tenant, count: int = 0) -> list[list[str]]:
+    groups = copies.groups(HostedImages(whose.collection), count)
+    assert all(0.5 < member.similarity <= 1 for group in groups for member in group)
+    return [[member.image_id for member in group] for group in groups]
+
+
+def test_groups_follow_every_change(ann: Tenant) -> None:
+    assert found(ann) == []
+    for image_id, number in (("a", 1), ("b", 2), ("c", 1), ("d", 3)):
+        call(ann, "PUT", f"/image/{image_id}", image(number))
+    assert found(ann) == [["a", "c"]]
+    call(ann, "PUT", "/image/d", image(2))
+    assert sorted(found(ann)) == [["a", "c"], ["b", "d"]]
+    call(ann, "DELETE", "/image/a")
+    assert found(ann) == [["b", "d"]]
+
+
+def test_of_a_large_collection_the_newest_are_compared(
+    ann: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "NEWEST", 1)
+    for image_id, number in (("a", 1), ("b", 1), ("c", 2), ("d", 2)):
+        call(ann, "PUT", f"/image/{image_id}", image(number))
+    assert found(ann, copies.MAX_COMPARED + 1) == [["c", "d"]]
