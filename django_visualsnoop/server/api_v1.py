@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from django_visualsnoop.server.authentication import authenticate
 from django_visualsnoop.server.bodies import drain, read_body
 from django_visualsnoop.server.conf import options
 from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.limits import spend_request
+from django_visualsnoop.server.limits import spend_bytes, spend_request
 from django_visualsnoop.server.plain_http import require_https
 from django_visualsnoop.server.queries import count_of, parameters, refuse_parameters
 from django_visualsnoop.server.raw_path import check_utf8
@@ -59,7 +60,8 @@ class Asked:
         return HostedImages(self.collection)
 
     def body(self) -> bytes:
-        content = read_body(self.request, options().max_bytes)
+        key = self.caller.key
+        content = read_body(self.request, options().max_bytes, partial(spend_bytes, key))
         self.caller.check_body(content)
         return content
 

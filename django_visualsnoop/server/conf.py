@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 #: As much as the integration sends.
 DEFAULT_MAX_BYTES = 20 * 1024 * 1024
+DEFAULT_MAX_IMPORT_BYTES = 256 * 1024 * 1024
 #: What ``Fernet.generate_key()`` gives: 32 bytes in URL-safe base64.
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
@@ -25,6 +26,7 @@ class Options:
         allow_http: answer requests that crossed a network unencrypted.
         max_bytes: the longest image file that is read.
         cache: folder for snapshots of the index; none if not given.
+        max_import_bytes: the longest file of a collection that is imported.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -32,6 +34,7 @@ class Options:
     allow_http: bool = False
     max_bytes: int = DEFAULT_MAX_BYTES
     cache: str | None = None
+    max_import_bytes: int = DEFAULT_MAX_IMPORT_BYTES
 
 
 def options() -> Options:
@@ -71,6 +74,7 @@ _EXPECTED = {
     "ALLOW_HTTP": "True or False",
     "MAX_BYTES": "a positive whole number",
     "CACHE": "the path of a folder, or None",
+    "MAX_IMPORT_BYTES": "a positive whole number",
 }
 
 
@@ -85,6 +89,6 @@ def _is_right(name: str, value: Any) -> bool:
         )
     if name == "ALLOW_HTTP":
         return isinstance(value, bool)
-    if name == "MAX_BYTES":
+    if name in ("MAX_BYTES", "MAX_IMPORT_BYTES"):
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
     return value is None or (isinstance(value, str) and bool(value))

@@ -1,14 +1,16 @@
-"""``path("", include("django_visualsnoop.server.urls"))`` serves ``/api/v1/…``."""
+"""``include("django_visualsnoop.server.urls")`` serves ``/api/v1/…`` and ``/api/v2/…``."""
 
 from __future__ import annotations
 
 from django.urls import re_path
 
 from django_visualsnoop.server.api_v1 import api_v1
+from django_visualsnoop.server.api_v2.view import api_v2
 
 app_name = "visualsnoop_server"
 
 urlpatterns = [
     # Everything under the prefix, new lines included, so that no redirect of Django's own acts.
     re_path(r"^api/v1(?:/(?P<rest>(?s:.*)))?\Z", api_v1, name="api_v1"),
+    re_path(r"^api/v2(?:/(?P<rest>(?s:.*)))?\Z", api_v2, name="api_v2"),
 ]
