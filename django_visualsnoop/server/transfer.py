@@ -83,10 +83,11 @@ def exported(images: HostedImages) -> Iterator[bytes]:
     for ids in _batches(store.ids()):
         details = store.details(ids)
         metadata = kept.read(hosted.pk, ids)
-        for stored in store.descriptors(ids):
-            one = details.get(stored.image_id)
-            if one is None:
-                continue
+        described = {stored.image_id: stored for stored in store.descriptors(ids)}
+        for image_id in ids:
+            one, stored = details.get(image_id), described.get(image_id)
+            if one is None or stored is None:
+                continue  # it is gone by now
             if not _is_descriptor(stored.vector):
                 yield _line({"left_out": stored.image_id})
                 continue

@@ -60,7 +60,7 @@ def test_no_duplicates_are_remembered_as_long_as_the_files_are_the_same(ann: Ten
     assert ask(ann, "GET", "/not-duplicates").body == {"pairs": []}
     put(ann, "a", 1)
     assert grouped(ann) == [group]
-    query = {"first_id": "b", "second_id": "a"}
+    query: dict[str, Any] = {"first_id": "b", "second_id": "a"}
     assert ask(ann, "DELETE", "/not-duplicates", **query).status == 204
     assert ask(ann, "DELETE", "/not-duplicates", **query).status == 404
     assert grouped(ann) == [["a", "b", "c"]]
@@ -92,7 +92,7 @@ def test_too_many_for_one_request(ann: Tenant, monkeypatch: pytest.MonkeyPatch) 
 def parted(links: dict[str, int], *forbidden: str) -> list[str]:
     ids = {one for pair in links for one in pair}
     sides: dict[str, set[str]] = {}
-    for one, other in forbidden:
+    for one, other in map(tuple, forbidden):
         sides.setdefault(one, set()).add(other)
         sides.setdefault(other, set()).add(one)
     found: Iterable[frozenset[str]] = _parted(

@@ -76,7 +76,8 @@ def ask(
 
 def put(whose: Tenant, image_id: str, seed: int, **metadata: object) -> dict[str, Any]:
     """Add or replace a picture of the tests; return what is told of it."""
-    answer = ask(whose, "PUT", f"/images/{image_id}", image(seed), metadata=json.dumps(metadata))
+    query = {"metadata": json.dumps(metadata)} if metadata else {}
+    answer = ask(whose, "PUT", f"/images/{image_id}?{urlencode(query)}", image(seed))
     assert answer.status in (200, 201), answer.content
     body: dict[str, Any] = answer.body
     return body
