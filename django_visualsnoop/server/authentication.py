@@ -124,7 +124,7 @@ def _by_message_signature(request: HttpRequest, now: datetime) -> Caller:
     return Caller(key, signed.fingerprint, signed)
 
 
-@sensitive_variables("credentials", "secret", "expected")
+@sensitive_variables()
 def _by_bearer(request: HttpRequest) -> Caller:
     scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != BEARER.lower():

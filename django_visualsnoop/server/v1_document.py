@@ -61,7 +61,7 @@ _ANSWERS: dict[str, tuple[list[int], dict[str, Any]]] = {
     "search_by_id": ([200], {**_RESULTS, "image_id": _ID, "image_time": _TEXT}),
 }
 _PARAMETERS: dict[str, list[dict[str, Any]]] = {
-    "get_collection": [{"name": "session", "in": "query", "schema": {"const": "init"}}],
+    "get_collection": [{"name": "session", "in": "query", "schema": {}}],
     "get_images": [
         {"name": "start", "in": "query", "schema": _ID},
         {

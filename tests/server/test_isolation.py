@@ -67,7 +67,8 @@ class Operation(NamedTuple):
 
     def send(self, whose: Tenant, name: str, cursor: str) -> tuple[int, str, int]:
         """Ask about an image; return the status, the answer, and how many statements it took."""
-        path, query = self.path, {}
+        path = self.path
+        query: dict[str, Any] = {}
         for parameter in self.said["parameters"]:
             key = parameter["name"]
             if key in HARMLESS:

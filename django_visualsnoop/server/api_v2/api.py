@@ -1,8 +1,7 @@
 """What all operations of API v2 have in common: who may ask, what is read, what is documented."""
 
 from dataclasses import dataclass
-from enum import Enum
-from functools import cached_property, partial
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 from django.http import HttpRequest
@@ -75,8 +74,6 @@ class Asked:
     """One authenticated request."""
 
     caller: Caller
-    #: The body, where it is read so.
-    file: IO[bytes] | None = None
 
     @property
     def collection(self) -> HostedCollection:
@@ -85,6 +82,22 @@ class Asked:
     @cached_property
     def images(self) -> HostedImages:
         return HostedImages(self.collection)
+
+    def spend(self, length: int) -> None:
+        """Count bytes that are uploaded against the key's limit."""
+        spend_bytes(self.caller.key, length)
+
+    def file_in(self, request: HttpRequest) -> IO[bytes]:
+        """Return the body, which was not read yet, as a file; the caller closes it."""
+        file = spooled_body(request, options().max_import_bytes, self.spend)
+        try:
+            if self.caller.signed is not None:
+                self.caller.check_body(file.read())
+                file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
 
 class Api(NinjaAPI):
@@ -157,23 +170,15 @@ api = Api(
 )
 
 
-class Reads(Enum):
-    """How the body of a request is read."""
-
-    NOTHING = "not at all"
-    BYTES = "under MAX_BYTES, into request.body"
-    FILE = "under MAX_IMPORT_BYTES, into a file"
-
-
 class Needs:
     """What a request must bring before an operation looks at it.
 
     Args:
         scope: of the key; none in particular if empty.
-        reads: how the body is read, if it is.
+        reads: whether the body is read into memory, under the limit for images.
     """
 
-    def __init__(self, scope: str, reads: "Reads") -> None:
+    def __init__(self, scope: str, *, reads: bool) -> None:
         self.scope = scope
         self.reads = reads
         #: The names of the query's parameters.
@@ -192,18 +197,12 @@ class Needs:
                 f"This call has no query parameter {unknown[0]!r:.60}; {there}. In an id, write ? "
                 "as %3F.",
             )
-        spend = partial(spend_bytes, caller.key)
-        if self.reads is Reads.FILE:
-            file = spooled_body(request, options().max_import_bytes, spend)
-            if caller.signed is not None:
-                caller.check_body(file.read())
-                file.seek(0)
-            return Asked(caller, file)
-        if self.reads is Reads.BYTES:
-            body = read_body(request, options().max_bytes, spend)
+        asked = Asked(caller)
+        if self.reads:
+            body = read_body(request, options().max_bytes, asked.spend)
             caller.check_body(body)
             request._body = body  # where Django keeps what was read
-        return Asked(caller)
+        return asked
 
 
 def operation(
@@ -212,7 +211,7 @@ def operation(
     scope: str,
     response: Any,
     *,
-    reads: Reads = Reads.NOTHING,
+    reads: bool = False,
     **documented: Any,
 ) -> "Callable[[Callable[..., Any]], Callable[..., Any]]":
     """Make a function an operation of API v2.
@@ -222,12 +221,12 @@ def operation(
         path: after the prefix, as Django writes it, without the slash before it.
         scope: that a key needs.
         response: the shape of the answer, or of each by its status.
-        reads: how its body is read.
+        reads: whether its body is read, into ``request.body``.
         documented: further arguments of ``ninja.NinjaAPI.api_operation``.
     """
 
     def register(view: "Callable[..., Any]") -> "Callable[..., Any]":
-        needs = Needs(scope, reads)
+        needs = Needs(scope, reads=reads)
         documented.setdefault("operation_id", view.__name__)
         documented.setdefault("summary", str(view.__doc__).partition("\n")[0].rstrip("."))
         made: Any = api.api_operation([method], path, auth=needs, response=response, **documented)(

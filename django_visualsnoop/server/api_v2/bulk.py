@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import problems, shapes
-from django_visualsnoop.server.api_v2.api import Asked, Reads, operation
+from django_visualsnoop.server.api_v2.api import Asked, operation
 from django_visualsnoop.server.api_v2.contents import content_of
 from django_visualsnoop.server.api_v2.images import asked_by
 from django_visualsnoop.server.models import database
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-@operation("POST", "bulk/add", "write", shapes.Outcomes, reads=Reads.BYTES, tags=["bulk"])
+@operation("POST", "bulk/add", "write", shapes.Outcomes, reads=True, tags=["bulk"])
 def add_many(request: HttpRequest, images: shapes.ManyImages) -> dict[str, Any]:
     """Add up to 100 images; each of them is added or refused on its own."""
     asked = asked_by(request)
@@ -27,7 +27,7 @@ def add_many(request: HttpRequest, images: shapes.ManyImages) -> dict[str, Any]:
     return _outcomes(request, acts)
 
 
-@operation("POST", "bulk/delete", "write", shapes.Outcomes, reads=Reads.BYTES, tags=["bulk"])
+@operation("POST", "bulk/delete", "write", shapes.Outcomes, reads=True, tags=["bulk"])
 def delete_many(request: HttpRequest, images: shapes.ManyIds) -> dict[str, Any]:
     """Delete up to 1,000 images; of one that is not there the status is 404."""
     asked = asked_by(request)

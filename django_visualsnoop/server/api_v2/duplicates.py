@@ -9,7 +9,7 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.server import groups, not_duplicates
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.api_v2 import shapes
-from django_visualsnoop.server.api_v2.api import Reads, operation
+from django_visualsnoop.server.api_v2.api import operation
 from django_visualsnoop.server.api_v2.images import asked_by
 from django_visualsnoop.server.api_v2.searches import MinSimilarity
 
@@ -63,7 +63,7 @@ def list_not_duplicates(request: HttpRequest) -> dict[str, Any]:
     "not-duplicates",
     "write",
     {200: shapes.IdPair, 201: shapes.IdPair},
-    reads=Reads.BYTES,
+    reads=True,
     tags=["duplicates"],
 )
 def put_not_duplicate(request: HttpRequest, pair: shapes.IdPair) -> Status[Any]:

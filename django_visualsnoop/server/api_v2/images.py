@@ -13,7 +13,7 @@ from django_visualsnoop.engine.times import written
 from django_visualsnoop.server import changes
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import shapes
-from django_visualsnoop.server.api_v2.api import Asked, Reads, operation
+from django_visualsnoop.server.api_v2.api import Asked, operation
 from django_visualsnoop.server.models import database
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def list_images(
     "images",
     "write",
     {201: shapes.Image},
-    reads=Reads.BYTES,
+    reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["images"],
 )
@@ -172,7 +172,7 @@ def get_image(request: HttpRequest, image_id: IdInPath) -> dict[str, Any]:
     f"images/{IMAGE_PATH}",
     "write",
     {200: shapes.Image, 201: shapes.Image},
-    reads=Reads.BYTES,
+    reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["images"],
 )
@@ -197,9 +197,7 @@ def delete_image(request: HttpRequest, image_id: IdInPath) -> Status[None]:
     return Status(204, None)
 
 
-@operation(
-    "PUT", f"metadata/{IMAGE_PATH}", "write", shapes.Image, reads=Reads.BYTES, tags=["images"]
-)
+@operation("PUT", f"metadata/{IMAGE_PATH}", "write", shapes.Image, reads=True, tags=["images"])
 def put_metadata(
     request: HttpRequest, image_id: IdInPath, metadata: Annotated[shapes.Metadata, Body()]
 ) -> dict[str, Any]:

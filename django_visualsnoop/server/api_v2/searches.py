@@ -9,7 +9,7 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.gallery import compared
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import shapes
-from django_visualsnoop.server.api_v2.api import Asked, Reads, operation
+from django_visualsnoop.server.api_v2.api import Asked, operation
 from django_visualsnoop.server.api_v2.contents import content_of
 from django_visualsnoop.server.api_v2.images import (
     IMAGE_BODY,
@@ -68,7 +68,7 @@ def _matches(
     "search",
     "search",
     shapes.Matches,
-    reads=Reads.BYTES,
+    reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["search"],
 )
@@ -113,7 +113,7 @@ def search_by_id(
     return _matches(asked, found.hits, gallery.described_as(image_id) if why else None)
 
 
-@operation("POST", "compare", "search", shapes.Comparison, reads=Reads.BYTES, tags=["search"])
+@operation("POST", "compare", "search", shapes.Comparison, reads=True, tags=["search"])
 def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, Any]:
     """How surely two pictures are copies of each other, and how the first lies in the second."""
     asked = asked_by(request)

@@ -9,7 +9,7 @@ from ninja import Query
 
 from django_visualsnoop.server import transfer
 from django_visualsnoop.server.api_v2 import shapes
-from django_visualsnoop.server.api_v2.api import Reads, operation
+from django_visualsnoop.server.api_v2.api import operation
 from django_visualsnoop.server.api_v2.images import asked_by
 
 _FILE = {transfer.MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}}}
@@ -41,7 +41,6 @@ def export_collection(request: HttpRequest) -> StreamingHttpResponse:
     "import",
     "write",
     shapes.Imported,
-    reads=Reads.FILE,
     openapi_extra={"requestBody": {"required": True, "content": _FILE}},
     tags=["collection"],
 )
@@ -56,9 +55,8 @@ def import_collection(
     Images that are there already, with the same time, file and metadata, stay as they are.
     """
     asked = asked_by(request)
-    assert asked.file is not None
-    with asked.file:
-        return transfer.imported(asked.images, asked.file, replace=replace)._asdict()
+    with asked.file_in(request) as file:
+        return transfer.imported(asked.images, file, replace=replace)._asdict()
 
 
 async def _asynchronously(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
