@@ -93,7 +93,7 @@ def test_no_secret_is_shown(
     if not debug:  # what Django mails to the site's administrators
         for record in failed:
             assert record.exc_info is not None
-            reporter = ExceptionReporter(getattr(record, "request", None), *record.exc_info)  # type: ignore[arg-type]
+            reporter = ExceptionReporter(getattr(record, "request", None), *record.exc_info)
             shown += [reporter.get_traceback_html(), reporter.get_traceback_text()]
     shown += [caplog.text, *(str(record.__dict__) for record in caplog.records), dump()]
     text = "\n".join(shown)
