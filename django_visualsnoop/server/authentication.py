@@ -47,6 +47,8 @@ class Caller:
     #: Differs between requests; empty if nothing is signed.
     signature: str = field(default="", repr=False)
     signed: Signed | None = field(default=None, repr=False)
+    #: What ``WWW-Authenticate`` says to who is refused.
+    challenge: str = signatures.SCHEME
 
     def check_body(self, body: bytes) -> None:
         """Make sure that the body is the one that was signed, where the signature covers it.
@@ -56,7 +58,9 @@ class Caller:
         """
         if self.signed is not None and not self.signed.covers(body):
             raise Refused(
-                401, "The body is not the one that was signed: Content-Digest must be of its bytes."
+                401,
+                "The body is not the one that was signed: Content-Digest must be of its bytes.",
+                {"WWW-Authenticate": self.challenge},
             )
 
 
@@ -77,11 +81,11 @@ def authenticate(request: HttpRequest, scope: str, *, bearer: bool = False) -> C
         Refused: 401 if it is not from a key that is accepted now; 403 if that key does not
             allow this.
     """
-    challenge = {"WWW-Authenticate": BEARER if bearer else signatures.SCHEME}
+    challenge = BEARER if bearer else signatures.SCHEME
     now = timezone.now()
     try:
         if "HTTP_SIGNATURE_INPUT" in request.META:
-            caller = _by_message_signature(request, now)
+            caller = _by_message_signature(request, now, challenge)
         elif bearer:
             caller = _by_bearer(request)
         else:
@@ -91,7 +95,7 @@ def authenticate(request: HttpRequest, scope: str, *, bearer: bool = False) -> C
             raise Refused(401, problem)
     except Refused as refused:
         if refused.status == 401:
-            refused.headers |= challenge
+            refused.headers["WWW-Authenticate"] = challenge
         raise
     if scope and not getattr(caller.key, f"may_{scope}"):
         raise Refused(403, f"This key has no scope {scope!r}. Use one that has.")
@@ -99,7 +103,7 @@ def authenticate(request: HttpRequest, scope: str, *, bearer: bool = False) -> C
     return caller
 
 
-def _by_message_signature(request: HttpRequest, now: datetime) -> Caller:
+def _by_message_signature(request: HttpRequest, now: datetime, challenge: str) -> Caller:
     key: Key | None = None
     unreadable: Refused | None = None
 
@@ -121,7 +125,7 @@ def _by_message_signature(request: HttpRequest, now: datetime) -> Caller:
     problem = signed.problem(str(request.method), now)
     if problem is not None:
         raise Refused(401, problem)
-    return Caller(key, signed.fingerprint, signed)
+    return Caller(key, signed.fingerprint, signed, challenge)
 
 
 @sensitive_variables()

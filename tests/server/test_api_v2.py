@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from django.db import connections
 from django.urls import reverse
 from PIL import Image, ImageOps
 
@@ -52,6 +54,24 @@ def test_an_image_comes_and_goes(ann: Tenant) -> None:
     assert ask(ann, "PUT", "/metadata/a/b", data={}).status == 404
     assert not Metadata.objects.exists()
     assert not MetadataValue.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_writers_of_one_image_at_once(ann: Tenant) -> None:
+    def write(number: int) -> int:
+        try:
+            if number % 4 == 3:
+                return ask(ann, "DELETE", "/images/a").status
+            return ask(ann, "PUT", "/images/a", image(1), metadata=f'{{"n": {number}}}').status
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as threads:
+        statuses = set(threads.map(write, range(12)))
+    assert statuses <= {200, 201, 204, 404}
+    put(ann, "a", 1, n=99)
+    assert ask(ann, "GET", "/count", filter='{"n": 99}').body == {"count": 1}
+    assert Metadata.objects.count() == MetadataValue.objects.count() == 1
 
 
 def test_a_chosen_id(ann: Tenant) -> None:

@@ -10,6 +10,7 @@ from django.db import connections, transaction
 
 from django_visualsnoop.engine import publish
 from django_visualsnoop.engine.models import Collection, IndexedImage
+from django_visualsnoop.server.images import HostedImages
 from tests.collections.contract import image
 from tests.server.tenants import Tenant, call, tenant
 from tests.server.v2 import ask, put
@@ -61,8 +62,9 @@ def test_what_commits_late_is_not_missed(ann: Tenant) -> None:
     wrote, may_commit = threading.Event(), threading.Event()
 
     def late() -> None:
+        images = HostedImages(ann.collection)
         with transaction.atomic():
-            put(ann, "late", 1)
+            images.put(images.gallery.described(image(1), "late"))
             wrote.set()
             may_commit.wait(60)
         connections.close_all()

@@ -86,7 +86,9 @@ def test_our_client_over_a_socket(served: Served, ann: Tenant) -> None:
 @pytest.mark.django_db
 def test_query_and_body_are_covered(ann: Tenant) -> None:
     sent = headers(ann, "PUT", "/image/a", image(1))
-    assert call(None, "PUT", "/image/a", image(2), sent).status == 401
+    refused = call(None, "PUT", "/image/a", image(2), sent)
+    assert refused.status == 401
+    assert refused.headers["WWW-Authenticate"] == "VSHMAC"
     assert call(ann, "GET", "/image/a").status == 404
     assert call(None, "PUT", "/image/a", image(1), sent).status == 201
     listed = headers(ann, "GET", "/images?count=1")

@@ -11,8 +11,9 @@ from django_visualsnoop.server import transfer
 from django_visualsnoop.server.api_v2 import shapes
 from django_visualsnoop.server.api_v2.api import operation
 from django_visualsnoop.server.api_v2.images import asked_by
+from django_visualsnoop.server.transfer_file import MEDIA_TYPE
 
-_FILE = {transfer.MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}}}
+_FILE = {MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}}}
 
 
 @operation(
@@ -32,7 +33,7 @@ def export_collection(request: HttpRequest) -> StreamingHttpResponse:
     lines = transfer.exported(asked_by(request).images)
     under_asgi = hasattr(request, "scope")
     return StreamingHttpResponse(
-        _asynchronously(lines) if under_asgi else lines, content_type=transfer.MEDIA_TYPE
+        _asynchronously(lines) if under_asgi else lines, content_type=MEDIA_TYPE
     )
 
 
