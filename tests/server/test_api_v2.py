@@ -361,3 +361,12 @@ def test_the_documents(settings: Settings) -> None:
         assert document["openapi"] == "3.1.0"
         assert document["servers"][0]["url"].startswith("/images/api/v")
     assert reverse("visualsnoop_server:api_v2") == API2
+
+
+def test_a_page_for_people() -> None:
+    page = ask(None, "GET", "/docs")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    text = page.content.decode()
+    for words in (f"<code>PUT {API2}/images/{{image_id}}</code>", "scope: search", "metadata"):
+        assert words in text
+    assert "<script" not in text

@@ -166,5 +166,6 @@ def test_every_call_needs_the_scope_it_names(anns: Tenant) -> None:
             assert allowed == {"read", "search", "write"}
         else:
             assert len(allowed) == 1, operation.name
+            assert allowed == {operation.said.get("x-scope", *allowed)}
         if operation.method in ("PUT", "DELETE"):
             assert allowed == {"write"}, operation.name

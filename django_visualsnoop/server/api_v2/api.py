@@ -228,6 +228,7 @@ def operation(
     def register(view: "Callable[..., Any]") -> "Callable[..., Any]":
         needs = Needs(scope, reads=reads)
         documented.setdefault("operation_id", view.__name__)
+        documented["openapi_extra"] = {**documented.get("openapi_extra", {}), "x-scope": scope}
         documented.setdefault("summary", str(view.__doc__).partition("\n")[0].rstrip("."))
         made: Any = api.api_operation([method], path, auth=needs, response=response, **documented)(
             view

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections, transaction
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.urls.resolvers import RegexPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 
@@ -22,16 +22,23 @@ from django_visualsnoop.server.api_v2 import (  # noqa: F401 -- they register th
     transfers,
 )
 from django_visualsnoop.server.api_v2.api import api
+from django_visualsnoop.server.api_v2.page import page
 from django_visualsnoop.server.bodies import drain
 from django_visualsnoop.server.plain_http import require_https
 from django_visualsnoop.server.v1_document import v1_document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-#: Both are for anyone: they say nothing of any collection.
-DOCUMENTS = {"openapi.json": api.document, "v1-openapi.json": v1_document}
+#: They are for anyone: they say nothing of any collection.
+DOCUMENTS: dict[str, Callable[[], HttpResponse]] = {
+    "openapi.json": lambda: JsonResponse(api.document()),
+    "v1-openapi.json": lambda: JsonResponse(v1_document()),
+    "docs": lambda: HttpResponse(page(api.document())),
+}
 
 
 @csrf_exempt
@@ -63,7 +70,7 @@ def _answer(request: HttpRequest, rest: str) -> HttpResponseBase:
     if rest in DOCUMENTS:
         if request.method != "GET":
             raise _other_method("GET")
-        return JsonResponse(DOCUMENTS[rest]())
+        return DOCUMENTS[rest]()
     view, args, named = _resolver().resolve(rest)
     response: HttpResponseBase = view(request, *args, **named)
     if response.status_code == 405:
