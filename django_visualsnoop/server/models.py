@@ -148,7 +148,7 @@ class Metadata(models.Model):
 
 
 class MetadataValue(models.Model):
-    """One value in an image's metadata, for finding the images that have it."""
+    """One value in an image's metadata: a hint for finding the images that have it."""
 
     collection = models.ForeignKey(
         HostedCollection, models.CASCADE, db_constraint=False, related_name="+"

@@ -113,7 +113,14 @@ def imported(images: HostedImages, file: IO[bytes], *, replace: bool) -> Importe
                 for its in stored:
                     if its.existed and its.image_id not in details:  # added just now
                         raise _other(its.image_id)
-                kept.write_all(hosted.pk, {one.new.image_id: one.metadata for one in changed})
+                kept.write_all(
+                    hosted.pk,
+                    {
+                        one.new.image_id: one.metadata
+                        for one in changed
+                        if one.metadata or one.new.image_id in details
+                    },
+                )
         file.seek(0)
         for _, pair in parsed(file):
             if isinstance(pair, not_duplicates.Pair):
