@@ -158,7 +158,8 @@ def test_over_a_socket(served: Served) -> None:
     assert file.content.splitlines()[1:] == ask(ann, "GET", "/export").content.splitlines()[1:]
     imported = send(bob, "POST", "/import?replace=true", data=file.content)
     assert imported.json() == {"added": 4, "replaced": 0, "unchanged": 0}
-    found = send(bob, "POST", "/search", data=image(3), params={"why": "true", "limit": 1})
+    form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl says of any bytes
+    found = send(bob, "POST", "/search", data=image(3), headers=form, params={"limit": 1})
     assert found.json()["matches"][0]["id"] == "d/é"
     assert send(bob, "GET", "/images/d/%C3%A9").json()["metadata"] == {"sku": 3}
     assert requests.get(f"{endpoint}/images/d", timeout=PATIENCE).json()["status"] == 401
