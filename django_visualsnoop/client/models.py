@@ -11,9 +11,9 @@ import requests
 
 from django_visualsnoop.client import DEFAULT_ENDPOINT
 from django_visualsnoop.client.answers import read_answer
-from django_visualsnoop.client.auth import VisualSnoopHMACAuth
 from django_visualsnoop.client.exceptions import VisualSnoopError, raise_for_result
 from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.client.signing import auth_for
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.client.transport import (
     DEFAULT_MAX_RETRIES,
@@ -51,6 +51,8 @@ class Collection:
             between two bytes).
         connect: ask for ``id``, ``name`` and ``user`` now, which shows wrong
             keys at once; otherwise when one of these is first used.
+        signing: ``"v1"`` signs as API v1 says, ``"v2"`` the query and the body as well,
+            which the service must know; see ``signing``.
 
     Calls return the service's JSON object, also when it says that an image is
     not there (404), is there already (409) or is refused (400, 411, 413, 415).
@@ -71,11 +73,12 @@ class Collection:
         *,
         timeout: Timeout = DEFAULT_TIMEOUT,
         connect: bool = True,
+        signing: str = "v1",
     ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.session = requests.Session()
         self.session.proxies = dict(proxies or {})
-        self.session.auth = VisualSnoopHMACAuth(public_key, secret_key)
+        self.session.auth = auth_for(signing, public_key, secret_key)
         self._transport = Transport(self.session, max_retries, timeout)
         if connect:
             if is_plain_http(self.endpoint):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_visualsnoop.client import models as client
 from django_visualsnoop.client.exceptions import ImageRefusedError, ServerError, raise_for_result
+from django_visualsnoop.client.signing import SIGNINGS
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.client.transport import (
     DEFAULT_MAX_RETRIES,
@@ -24,6 +26,7 @@ from django_visualsnoop.collections.base import (
     page_size,
     refused_setting,
 )
+from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -41,7 +44,7 @@ REQUIRED = {
     "SECRET_KEY": 'os.environ["VISUALSNOOP_SECRET_KEY"]',
 }
 KNOWN = {*REQUIRED, "BACKEND", "NAME", "TIMEOUT", "OPTIONS"}
-KNOWN_OPTIONS = {"max_retries", "proxies"}
+KNOWN_OPTIONS = {"max_retries", "proxies", "signing"}
 
 
 class HTTPCollection(BaseCollection):
@@ -51,8 +54,8 @@ class HTTPCollection(BaseCollection):
         alias: the key in ``VISUALSNOOP``.
         params: ``ENDPOINT`` (the base URL of the API), ``PUBLIC_KEY`` and ``SECRET_KEY``;
             optionally ``TIMEOUT`` (seconds, or a pair: to connect, between two
-            bytes) and ``OPTIONS``, a dict of ``max_retries`` and ``proxies`` (as in
-            ``requests``).
+            bytes) and ``OPTIONS``, a dict of ``max_retries``, ``proxies`` (as in
+            ``requests``) and ``signing`` (``"v1"`` or ``"v2"``).
 
     ``min_similarity`` can be given if the service puts ``"similarity"`` into its
     matches, which API v1 leaves open. ``limit`` and ``allowed`` choose among
@@ -78,6 +81,7 @@ class HTTPCollection(BaseCollection):
             max_retries=max_retries,
             timeout=timeout,
             connect=False,
+            signing=options.get("signing", SIGNINGS[0]),
         )
 
     @classmethod
@@ -193,9 +197,15 @@ def _check(alias: str, params: Mapping[str, Any]) -> None:
             'Write it like "https://images.example.com/api/v1".'
         )
     _refuse_unknown(f'VISUALSNOOP["{alias}"]', params, KNOWN)
-    _refuse_unknown(
-        f'VISUALSNOOP["{alias}"]["OPTIONS"]', params.get("OPTIONS") or {}, KNOWN_OPTIONS
-    )
+    options = params.get("OPTIONS") or {}
+    _refuse_unknown(f'VISUALSNOOP["{alias}"]["OPTIONS"]', options, KNOWN_OPTIONS)
+    signing = options.get("signing", SIGNINGS[0])
+    if signing not in SIGNINGS:
+        raise ImproperlyConfigured(
+            f'VISUALSNOOP["{alias}"]["OPTIONS"]["signing"] is {signing!r}; write "v1" or "v2".'
+        )
+    if signing == "v2" and find_spec("http_message_signatures") is None:
+        raise MissingExtra(f'VISUALSNOOP["{alias}"]["OPTIONS"]["signing"]', "signing")
 
 
 def _refuse_unknown(setting: str, given: Mapping[str, Any], known: set[str]) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from django_visualsnoop.engine import calibration, describe, follow, looks, placement
+from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.search import pairs, search
 from django_visualsnoop.engine.sources import Descriptors, Index, Looks
-from django_visualsnoop.engine.store import NewImage, Store
+from django_visualsnoop.engine.store import NewImage, Store, StoredDescriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
     from django_visualsnoop.engine.looks import LooksDescriptor
     from django_visualsnoop.engine.reading import Content
+
+
+#: What is kept of a picture, stored or not.
+Described: TypeAlias = NewImage | StoredDescriptor
 
 
 class Hit(NamedTuple):
@@ -50,6 +55,14 @@ class PairHit(NamedTuple):
     second_id: str
     rank: int
     similarity: float
+
+
+class Compared(NamedTuple):
+    rank: int
+    #: 0 to 1.
+    similarity: float
+    #: Where the first lies in the second; ``None`` if that cannot be told.
+    placement: placement.Placement | None
 
 
 class Gallery:
@@ -240,21 +253,35 @@ class Gallery:
         Raises:
             ImageMissing: there is no image ``image_id``, or it cannot be compared any more.
         """
+        return self.placements_of(self.described_as(image_id), other_ids)
+
+    def placements_of(
+        self, image: Described, other_ids: Collection[str]
+    ) -> dict[str, placement.Placement]:
+        """Return where a picture, stored or not, lies in stored ones; see ``placements``."""
         known = {}
-        for stored in self.store.descriptors({image_id, *other_ids}):
+        for stored in self.store.descriptors(set(other_ids)):
             with suppress(ValueError):
-                described = describe.Descriptor.from_bytes(stored.vector)
-                size = placement.Size(stored.width, stored.height)
-                known[stored.image_id] = placement.Sized(described, size)
-        if image_id not in known:
-            raise ImageMissing(f"The collection holds no image {image_id!r} to compare.")
+                known[stored.image_id] = _sized(stored)
         others = [other_id for other_id in other_ids if other_id in known]
-        found = placement.placements(known[image_id], [known[other_id] for other_id in others])
+        found = placement.placements(_sized(image), [known[other_id] for other_id in others])
         return {
             other_id: where
             for other_id, where in zip(others, found, strict=True)
             if where is not None
         }
+
+    def described_as(self, image_id: str) -> Described:
+        """Return what is kept of a stored picture, to compare it.
+
+        Raises:
+            ImageMissing: there is none, or it cannot be compared any more.
+        """
+        for stored in self.store.descriptors([image_id]):
+            with suppress(ValueError):
+                _sized(stored)
+                return stored
+        raise ImageMissing(f"The collection holds no image {image_id!r} to compare.")
 
     def outdated(self) -> Iterator[str]:
         """Yield the ids of images that an older version described, or not the model of looks.
@@ -304,6 +331,19 @@ class Gallery:
         return calibration.score_at(
             self._min_similarity if min_similarity is None else min_similarity
         )
+
+
+def compared(first: Described, second: Described) -> Compared:
+    """Return how surely two pictures are copies of each other; see ``Gallery.described``."""
+    one, other = _sized(first), _sized(second)
+    score = compare(describe.stored_probes(one.descriptor), other.descriptor).score
+    (where,) = placement.placements(one, [other])
+    return Compared(calibration.rank(score), calibration.similarity(score), where)
+
+
+def _sized(image: Described) -> placement.Sized:
+    size = placement.Size(image.width, image.height)
+    return placement.Sized(describe.Descriptor.from_bytes(image.vector), size)
 
 
 def _with(image_id: str, view: View[Index] | None) -> tuple[View[Index], Content]:

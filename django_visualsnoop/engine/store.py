@@ -51,6 +51,16 @@ class StoredDescriptor(NamedTuple):
     height: int
 
 
+class Details(NamedTuple):
+    image_id: str
+    #: Microseconds since 1970, UTC.
+    image_time: int
+    #: SHA-256 of the file.
+    digest: str
+    width: int
+    height: int
+
+
 class Page(NamedTuple):
     #: ``None`` as long as nothing was written.
     collection_id: str | None
@@ -137,12 +147,22 @@ class Store:
         publish_on_commit(self.database, collection_id)
         return Stored(collection_id, image.image_id, now, existed=False)
 
-    def put(self, images: Sequence[NewImage]) -> list[Stored]:
-        """Insert or replace images whose ids differ, in a few statements."""
+    def put(self, images: Sequence[NewImage], times: Sequence[int] | None = None) -> list[Stored]:
+        """Insert or replace images whose ids differ, in a few statements.
+
+        Args:
+            images: what to store.
+            times: of each, in microseconds since 1970, UTC; now if not given.
+        """
+        if times is None:
+            times = [microseconds() for _ in images]
         collection_id = self.made_collection_id()
         # Two processes that take the rows in one order do not deadlock.
         rows = sorted(
-            (_row(image, collection_id, microseconds()) for image in images),
+            (
+                _row(image, collection_id, image_time)
+                for image, image_time in zip(images, times, strict=True)
+            ),
             key=lambda row: row.key,
         )
         known = self._images.filter(key__in=[row.key for row in rows])
@@ -224,6 +244,33 @@ class Store:
                 "image_id", "vector", "width", "height"
             ):
                 yield StoredDescriptor(image_id, bytes(vector), *size)
+
+    def details(self, image_ids: Iterable[str]) -> dict[str, Details]:
+        """Return what is known of those images that are there, by their ids."""
+        keys = list(map(key_of, image_ids))
+        found = {}
+        for start in range(0, len(keys), _PAGE):
+            rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
+            for row in rows.values_list(*Details._fields):
+                found[row[0]] = Details(*row)
+        return found
+
+    def touch(self, image_id: str) -> Stored:
+        """Let one image count as changed, for who follows the numbers; its time stays.
+
+        Raises:
+            ImageMissing: there is none.
+        """
+        pk, stored = self._live(image_id)
+        row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
+        if not row.update(seq=None):
+            raise _missing(image_id)
+        publish_on_commit(self.database, stored.collection_id)
+        return stored
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ids of all images; one query a page."""
+        return _ids(self._images.filter(deleted__isnull=True))
 
     def of_version(self, version: int) -> Iterator[str]:
         """Yield the ids of the images whose vector is of this version; one query a page."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from django_visualsnoop.server.authentication import authenticate
 from django_visualsnoop.server.bodies import drain, read_body
 from django_visualsnoop.server.conf import options
 from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.limits import spend_request
+from django_visualsnoop.server.limits import spend_bytes, spend_request
 from django_visualsnoop.server.plain_http import require_https
 from django_visualsnoop.server.queries import count_of, parameters, refuse_parameters
 from django_visualsnoop.server.raw_path import check_utf8
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from django_visualsnoop.engine.store import NewImage
-    from django_visualsnoop.server.models import HostedCollection, Key
+    from django_visualsnoop.server.authentication import Caller
+    from django_visualsnoop.server.models import HostedCollection
 
 logger = logging.getLogger("django_visualsnoop.server")
 
@@ -45,21 +47,23 @@ class Asked:
     """One authenticated request."""
 
     request: HttpRequest
-    key: Key
-    signature: str = field(repr=False)
+    caller: Caller
     #: The rest of the path, percent-decoded; empty where the call has none.
     image_id: str
 
     @property
     def collection(self) -> HostedCollection:
-        return self.key.collection
+        return self.caller.key.collection
 
     @property
     def images(self) -> HostedImages:
         return HostedImages(self.collection)
 
     def body(self) -> bytes:
-        return read_body(self.request, options().max_bytes)
+        key = self.caller.key
+        content = read_body(self.request, options().max_bytes, partial(spend_bytes, key))
+        self.caller.check_body(content)
+        return content
 
 
 class Call(NamedTuple):
@@ -99,7 +103,7 @@ def get_image(asked: Asked) -> dict[str, Any]:
 def post_image(asked: Asked) -> dict[str, Any]:
     """``POST /image`` and ``POST /image/{id}``."""
     body = asked.body()
-    fingerprint = outcomes.fingerprint_of(asked.key.public_key, asked.signature, body)
+    fingerprint = outcomes.fingerprint_of(asked.caller, body)
     answer = outcomes.known(fingerprint)  # before decoding, which costs the most
     if answer is None:
         new = asked.images.gallery.described(body, asked.image_id or uuid4().hex)
@@ -207,11 +211,11 @@ def _answer(request: HttpRequest, rest: str) -> dict[str, Any]:
     if call is None:
         allowed = ", ".join(calls)
         raise Refused(405, f"Here the method is one of: {allowed}.", {"Allow": allowed})
-    key, signature = authenticate(request, call.scope)
-    spend_request(key)
+    caller = authenticate(request, call.scope)
+    spend_request(caller.key)
     check_utf8(request)
     if kind in _WITH_IDS:
         refuse_parameters(request)
     if slash:
         check_image_id(image_id)
-    return call.answer(Asked(request, key, signature, image_id))
+    return call.answer(Asked(request, caller, image_id))

@@ -16,6 +16,7 @@ class ServerConfig(AppConfig):
     def ready(self) -> None:
         from django_visualsnoop.server import checks
 
-        if not all(map(find_spec, ("PIL", "numpy", "cv2", "cryptography"))):
+        needed = ("PIL", "numpy", "cv2", "cryptography", "http_message_signatures", "ninja")
+        if not all(map(find_spec, needed)):
             raise MissingExtra("The server", "server")
         checks.register_all()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from django.http.request import UnreadablePostError
 
@@ -11,14 +12,40 @@ from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.conf import DEFAULT_MAX_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from django.http import HttpRequest
 
 #: Bytes read at a time.
 _PIECE = 64 * 1024
+#: Longer files are spooled to disk.
+_IN_MEMORY = 1024 * 1024
 
 
-def read_body(request: HttpRequest, max_bytes: int) -> bytes:
-    """Return the whole body of a request.
+def read_body(request: HttpRequest, max_bytes: int, spend: Callable[[int], object] = bool) -> bytes:
+    """Return the whole body of a request; see ``pieces_of``."""
+    return b"".join(pieces_of(request, max_bytes, spend))
+
+
+def spooled_body(
+    request: HttpRequest, max_bytes: int, spend: Callable[[int], object] = bool
+) -> IO[bytes]:
+    """Return the whole body of a request as a file, on disk if it is long; see ``pieces_of``."""
+    file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 -- the caller closes it
+    try:
+        for piece in pieces_of(request, max_bytes, spend):
+            file.write(piece)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
+
+
+def pieces_of(
+    request: HttpRequest, max_bytes: int, spend: Callable[[int], object]
+) -> Iterator[bytes]:
+    """Yield the body of a request; what came is good only once the last piece has come.
 
     ``request.body`` would refuse more than ``DATA_UPLOAD_MAX_MEMORY_SIZE``, and take a body that
     was cut off for a whole one.
@@ -26,6 +53,7 @@ def read_body(request: HttpRequest, max_bytes: int) -> bytes:
     Args:
         request: of which nothing was read yet.
         max_bytes: longer ones are refused, before they are read if their length is declared.
+        spend: is called with the length, before the body is read if that is declared.
 
     Raises:
         Refused: 400 if less came than was declared; 411 if the server passes on no chunked body;
@@ -35,22 +63,24 @@ def read_body(request: HttpRequest, max_bytes: int) -> bytes:
     if declared is None and _is_wsgi(request):
         if "HTTP_TRANSFER_ENCODING" in request.META:
             raise Refused(411, "A chunked body cannot be read here: send it with Content-Length.")
-        return b""
-    if declared is not None and declared > max_bytes:
-        raise _too_long(f"has {declared:,} bytes", max_bytes)
-    pieces: list[bytes] = []
+        return
+    if declared is not None:
+        if declared > max_bytes:
+            raise _too_long(f"has {declared:,} bytes", max_bytes)
+        spend(declared)
     length = 0
     try:
         while piece := request.read(_PIECE):
             length += len(piece)
             if length > max_bytes:
                 raise _too_long("is longer", max_bytes)
-            pieces.append(piece)
+            yield piece
     except UnreadablePostError:
         raise _cut_off(length, declared) from None
     if declared is not None and length != declared:
         raise _cut_off(length, declared)
-    return b"".join(pieces)
+    if declared is None:
+        spend(length)
 
 
 def drain(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:

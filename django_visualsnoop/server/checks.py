@@ -53,22 +53,25 @@ def check_engine(**_: Any) -> list[CheckMessage]:
 def check_redirects(**_: Any) -> list[CheckMessage]:
     """Clients do not follow redirects: a POST would become a GET, and the signature false."""
     try:
-        prefix = reverse("visualsnoop_server:api_v1")
+        prefixes = [reverse(f"visualsnoop_server:{name}") for name in ("api_v1", "api_v2")]
     except (NoReverseMatch, ImproperlyConfigured):
         return []
     found: list[CheckMessage] = []
-    path = prefix.lstrip("/")
+    paths = [prefix.lstrip("/") for prefix in prefixes]
+    escaped = "|".join(map(re.escape, paths))
+    shown = " and ".join(f"{prefix}/" for prefix in prefixes)
     # As SecurityMiddleware looks. An id may hold a new line.
     exempt = all(
         any(re.search(pattern, probe) for pattern in settings.SECURE_REDIRECT_EXEMPT)
+        for path in paths
         for probe in (path, f"{path}/collection", f"{path}/image/a\nb")
     )
     if settings.SECURE_SSL_REDIRECT and not exempt and _uses("security.SecurityMiddleware"):
         found.append(
             Error(
-                f"SECURE_SSL_REDIRECT redirects requests to {prefix}/, which breaks clients.",
+                f"SECURE_SSL_REDIRECT redirects requests to {shown}, which breaks clients.",
                 hint="Add this to the settings: "
-                f'SECURE_REDIRECT_EXEMPT = [r"^{re.escape(path)}(/|$)"]; plain http is then '
+                f'SECURE_REDIRECT_EXEMPT = [r"^({escaped})(/|$)"]; plain http is then '
                 "refused there, not redirected.",
                 id="visualsnoop_server.E003",
             )
@@ -76,7 +79,7 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
     if settings.PREPEND_WWW and _uses("common.CommonMiddleware"):
         found.append(
             Error(
-                f"PREPEND_WWW redirects requests to {prefix}/, which breaks clients.",
+                f"PREPEND_WWW redirects requests to {shown}, which breaks clients.",
                 hint="Write PREPEND_WWW = False in the settings, and redirect the site's pages in "
                 "the web server.",
                 id="visualsnoop_server.E004",

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 #: As much as the integration sends.
 DEFAULT_MAX_BYTES = 20 * 1024 * 1024
+DEFAULT_MAX_IMPORT_BYTES = 256 * 1024 * 1024
 #: What ``Fernet.generate_key()`` gives: 32 bytes in URL-safe base64.
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
@@ -26,6 +27,7 @@ class Options:
         max_bytes: the longest image file that is read.
         cache: folder for snapshots of the index; none if not given.
         storage: alias in ``STORAGES``, for the pictures that collections keep.
+        max_import_bytes: the longest file of a collection that is imported.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -34,6 +36,7 @@ class Options:
     max_bytes: int = DEFAULT_MAX_BYTES
     cache: str | None = None
     storage: str = "default"
+    max_import_bytes: int = DEFAULT_MAX_IMPORT_BYTES
 
 
 def options() -> Options:
@@ -74,6 +77,7 @@ _EXPECTED = {
     "MAX_BYTES": "a positive whole number",
     "CACHE": "the path of a folder, or None",
     "STORAGE": "an alias of STORAGES",
+    "MAX_IMPORT_BYTES": "a positive whole number",
 }
 
 
@@ -88,7 +92,7 @@ def _is_right(name: str, value: Any) -> bool:
         )
     if name == "ALLOW_HTTP":
         return isinstance(value, bool)
-    if name == "MAX_BYTES":
+    if name in ("MAX_BYTES", "MAX_IMPORT_BYTES"):
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
     if name == "STORAGE":
         return isinstance(value, str) and value in settings.STORAGES

@@ -20,33 +20,65 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.store import Store
 
 _MINUTE = 60_000_000  # microseconds
+_DAY = 24 * 60 * _MINUTE
 
 
 def spend_request(key: Key) -> None:
     """Count a request against its key's limit; costs a statement only where there is one.
 
-    Each request pays for its share of a minute, and at most a minute is owed: a key that has
-    rested may send its whole number at once, then one each share. (The generic cell rate
-    algorithm of ITU-T I.371.) One statement decides, so requests at once do not slip through.
-
     Raises:
         Refused: 429, with the seconds to wait in ``Retry-After``.
     """
     limit = key.collection.requests_per_minute
-    if limit is None:
+    if limit is not None:
+        what = f"send {limit} requests per minute"
+        _spend(key, "paid_until", _MINUTE // limit, _MINUTE, what)
+
+
+def spend_bytes(key: Key, length: int) -> None:
+    """Count an upload against its key's limit; costs a statement only where there is one.
+
+    Args:
+        key: its collection's limit counts.
+        length: bytes, before anything is decoded.
+
+    Raises:
+        Refused: 429, with the seconds to wait in ``Retry-After``; without it if the upload is
+            longer than a day's bytes, since waiting does not help.
+    """
+    limit = key.collection.bytes_per_day
+    if limit is None or not length:
         return
-    share = _MINUTE // limit
+    what = f"upload {limit:,} bytes per day"
+    if length > limit:
+        raise Refused(429, f"This key may {what}; these are {length:,} at once.")
+    _spend(key, "bytes_paid_until", length * _DAY // limit, _DAY, what)
+
+
+def _spend(key: Key, column: str, share: int, period: int, what: str) -> None:
+    """Let a key pay for something with its time, or refuse it.
+
+    Each request pays for its share of the period, and at most a period is owed: a key that has
+    rested may have the whole at once, then as much as each moment brings. (The generic cell rate
+    algorithm of ITU-T I.371.) One statement decides, so requests at once do not slip through.
+
+    Args:
+        key: that pays.
+        column: up to when it has paid, in microseconds since 1970.
+        share, period: microseconds.
+        what: it may do, for the message.
+    """
     now = time.time_ns() // 1000
-    latest = now + _MINUTE - share
+    latest = now + period - share
     rows = Key.objects.using(database()).filter(pk=key.pk)
-    paid_until = Greatest(F("paid_until"), Value(now)) + Value(share)
-    if rows.filter(paid_until__lte=latest).update(paid_until=paid_until):
+    paid_until = Greatest(F(column), Value(now)) + Value(share)
+    if rows.filter(**{f"{column}__lte": latest}).update(**{column: paid_until}):
         return
-    owed = rows.values_list("paid_until", flat=True).first() or latest
+    owed = rows.values_list(column, flat=True).first() or latest
     seconds = max(1, -(-(owed - latest) // 1_000_000))
     raise Refused(
         429,
-        f"This key may send {limit} requests per minute. Try again in {seconds} s.",
+        f"This key may {what}. Try again in {seconds} s.",
         {"Retry-After": str(seconds)},
     )
 
@@ -73,8 +105,22 @@ def require_room(collection: HostedCollection, store: Store, image_id: str) -> N
         store.get(image_id)
     except ImageMissing:
         if store.count() >= limit:
-            raise Refused(
-                429,
-                f"The collection is full: it may hold {limit:,} images. Delete some, or ask the "
-                "service's operator for more.",
-            ) from None
+            raise _full(limit) from None
+
+
+def require_room_for(collection: HostedCollection, store: Store, more: int) -> None:
+    """Make sure that so many more images fit into a collection; see ``require_room``."""
+    limit = collection.max_images
+    if limit is None:
+        return
+    HostedCollection.objects.using(database()).filter(pk=collection.pk).update(name=F("name"))
+    if more and store.count() + more > limit:
+        raise _full(limit)
+
+
+def _full(limit: int) -> Refused:
+    return Refused(
+        429,
+        f"The collection is full: it may hold {limit:,} images. Delete some, or ask the "
+        "service's operator for more.",
+    )

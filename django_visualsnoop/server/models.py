@@ -113,6 +113,12 @@ class HostedCollection(models.Model):
         validators=[MinValueValidator(1)],
         help_text="How many requests each of its keys may send in a minute. No limit if empty.",
     )
+    bytes_per_day = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many bytes each of its keys may upload in a day. No limit if empty.",
+    )
 
     class Meta:
         constraints = [
@@ -123,6 +129,10 @@ class HostedCollection(models.Model):
             models.CheckConstraint(
                 condition=Q(requests_per_minute__isnull=True) | Q(requests_per_minute__gt=0),
                 name="visualsnoop_server_requests",
+            ),
+            models.CheckConstraint(
+                condition=Q(bytes_per_day__isnull=True) | Q(bytes_per_day__gt=0),
+                name="visualsnoop_server_bytes",
             ),
         ]
 
@@ -157,6 +167,8 @@ class Key(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: The requests so far are paid for up to here, in microseconds since 1970; see ``limits``.
     paid_until = models.BigIntegerField(default=0, editable=False)
+    #: Likewise the bytes.
+    bytes_paid_until = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     def __str__(self) -> str:
         return self.public_key
@@ -201,3 +213,73 @@ class StoredPicture(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Metadata(models.Model):
+    """What a program keeps with an image; see ``metadata``."""
+
+    #: ``metadata.key_of`` collection and image: known without asking, so that of two writers
+    #: at once none is refused.
+    id = models.CharField(max_length=64, primary_key=True, editable=False)
+    # Without a constraint in the database, which would make writers wait for each other.
+    collection = models.ForeignKey(
+        HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
+    )
+    image_id = models.CharField(max_length=100)
+    #: A JSON object.
+    body = models.TextField()
+
+    def __str__(self) -> str:
+        return self.image_id
+
+
+class MetadataValue(models.Model):
+    """One value in an image's metadata: a hint for finding the images that have it."""
+
+    collection = models.ForeignKey(
+        HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
+    )
+    # Whoever deletes one side deletes the other, in one statement each.
+    metadata = models.ForeignKey(
+        Metadata, models.DO_NOTHING, db_constraint=False, related_name="values"
+    )
+    #: SHA-256 of collection, name and value.
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        indexes = [models.Index(fields=["digest", "metadata"], name="visualsnoop_server_values")]
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class NotDuplicate(models.Model):
+    """Two images that someone has called no copies of each other; see ``not_duplicates``."""
+
+    collection = models.ForeignKey(
+        HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
+    )
+    #: SHA-256 of the ids.
+    first_key = models.CharField(max_length=64)
+    second_key = models.CharField(max_length=64)
+    #: ``first_id < second_id``.
+    first_id = models.CharField(max_length=100)
+    second_id = models.CharField(max_length=100)
+    #: SHA-256 of the files: of other pictures under these ids nothing was said.
+    first_digest = models.CharField(max_length=64)
+    second_digest = models.CharField(max_length=64)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "first_key", "second_key"],
+                name="visualsnoop_server_not_duplicate",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["collection", "second_key"], name="visualsnoop_server_second")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_id}, {self.second_id}"

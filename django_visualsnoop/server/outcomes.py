@@ -22,6 +22,8 @@ from django_visualsnoop.server.signatures import NEWEST, OLDEST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django_visualsnoop.server.authentication import Caller
+
 #: From then on the date itself is refused. Half an hour more, for clocks that are set.
 KEPT = OLDEST + NEWEST + timedelta(minutes=30)
 PURGE_EVERY_SECONDS = 600.0
@@ -29,9 +31,9 @@ PURGE_EVERY_SECONDS = 600.0
 _purged_at = time.monotonic()
 
 
-def fingerprint_of(public_key: str, signature: str, body: bytes) -> str:
+def fingerprint_of(caller: Caller, body: bytes) -> str:
     """Return what tells a request from others: its key, its signature, its body."""
-    whose = f"{public_key}\n{signature}\n".encode()
+    whose = f"{caller.key.public_key}\n{caller.signature}\n".encode()
     return sha256(whose + sha256(body).digest()).hexdigest()
 
 

@@ -137,7 +137,12 @@ def kept(collection: HostedCollection, new: NewImage) -> Iterator[None]:
 
 def of_image(collection: HostedCollection, image_id: str) -> QuerySet[StoredPicture]:
     """Return what is kept of an image."""
-    return _rows().filter(collection=collection, key=key_of(image_id))
+    return of_images(collection, [image_id])
+
+
+def of_images(collection: HostedCollection, image_ids: Iterable[str]) -> QuerySet[StoredPicture]:
+    """Return what is kept of some images."""
+    return _rows().filter(collection=collection, key__in=[key_of(one) for one in image_ids])
 
 
 def newest(collection: HostedCollection, image_id: str, kind: str) -> StoredPicture | None:

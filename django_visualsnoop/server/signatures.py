@@ -1,4 +1,4 @@
-"""The signature VSHMAC of API v1: how it is read, made and dated. Imports no Django.
+"""The signature VSHMAC of API v1: how it is read, made and dated.
 
 ``Authorization: VSHMAC {public_key}:{base64(HMAC-SHA1(secret, METHOD "\\n" PATH "\\n" DATE))}``
 """
@@ -11,6 +11,8 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import NamedTuple
+
+from django.views.decorators.debug import sensitive_variables
 
 SCHEME = "VSHMAC"
 #: The old client is an hour behind in the repeated hour at the end of daylight saving time.
@@ -43,6 +45,7 @@ def is_public_key(text: str) -> bool:
     return _PUBLIC_KEY.fullmatch(text) is not None
 
 
+@sensitive_variables("secret")
 def sign(secret: str, method: str, path: str, date: str) -> str:
     """Return the signature of a request.
 

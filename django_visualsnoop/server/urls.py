@@ -1,4 +1,4 @@
-"""``path("", include("django_visualsnoop.server.urls"))`` serves ``/api/v1/…`` and the pages."""
+"""``include("django_visualsnoop.server.urls")``: ``/api/v1/…``, ``/api/v2/…`` and the pages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from django.urls import include, path, re_path
 
 from django_visualsnoop.server import health
 from django_visualsnoop.server.api_v1 import api_v1
+from django_visualsnoop.server.api_v2.view import api_v2
 
 app_name = "visualsnoop_server"
 
 urlpatterns = [
     # Everything under the prefix, new lines included, so that no redirect of Django's own acts.
     re_path(r"^api/v1(?:/(?P<rest>(?s:.*)))?\Z", api_v1, name="api_v1"),
+    re_path(r"^api/v2(?:/(?P<rest>(?s:.*)))?\Z", api_v2, name="api_v2"),
     path("healthz", health.live, name="live"),
     path("readyz", health.ready, name="ready"),
     path("", include("django_visualsnoop.server.pages.urls")),

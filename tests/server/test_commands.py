@@ -79,11 +79,13 @@ def test_further_keys(ann: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
         ann.collection_id,
         *("--scopes", "read, search"),
         *("--not-before", "2020-01-01T12:00:00", "--expires", "2099-01-01T12:00:00+00:00"),
+        "--no-v1",
     ).key
     assert (key.may_read, key.may_search, key.may_write) == (True, True, False)
     assert key.not_before is not None
     assert key.expires_at is not None
     assert key.not_before < timezone.now() < key.expires_at
+    assert not key.allow_v1
     assert "visualsnoop_revokekey" in refused("createkey", ann.collection_id)
     call_command("visualsnoop_revokekey", ann.public_key)
     assert capsys.readouterr().out == f"The key {ann.public_key} is revoked.\n"

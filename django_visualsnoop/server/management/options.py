@@ -27,6 +27,11 @@ def add_key_options(parser: CommandParser) -> None:
     )
     parser.add_argument("--not-before", help="a time such as 2030-01-31T12:00:00+00:00")
     parser.add_argument("--expires", help="a time such as 2030-12-31T12:00:00+00:00")
+    parser.add_argument(
+        "--no-v1",
+        action="store_true",
+        help="refuse the signature VSHMAC, which covers neither query nor body",
+    )
 
 
 def key_options(given: dict[str, Any]) -> dict[str, Any]:
@@ -39,6 +44,7 @@ def key_options(given: dict[str, Any]) -> dict[str, Any]:
         "scopes": [scope.strip() for scope in given["scopes"].split(",")],
         "not_before": _time("--not-before", given["not_before"]),
         "expires_at": _time("--expires", given["expires"]),
+        "allow_v1": not given["no_v1"],
     }
 
 

@@ -1,0 +1,244 @@
+"""What all operations of API v2 have in common: who may ask, what is read, what is documented."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
+
+from django.http import HttpRequest
+from django.urls import register_converter, reverse
+from ninja import NinjaAPI
+from ninja.errors import ValidationError
+from ninja.parser import Parser
+
+from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.api_v2 import problems
+from django_visualsnoop.server.authentication import Caller, authenticate
+from django_visualsnoop.server.bodies import read_body, spooled_body
+from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.images import HostedImages
+from django_visualsnoop.server.limits import spend_bytes, spend_request
+from django_visualsnoop.server.metadata import loads
+from django_visualsnoop.server.models import HostedCollection
+from django_visualsnoop.server.queries import parameters
+from django_visualsnoop.server.raw_path import check_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ninja.errors import ValidationErrorContext
+    from ninja.openapi.schema import OpenAPISchema
+
+DESCRIPTION = """\
+Private image search by visual similarity. Every request is for the one collection that its key
+opens. What is not done is answered as application/problem+json (RFC 9457), and `status` there is
+the HTTP status. An image id is any text of 1 to 100 characters, percent-encoded in a path.
+"""
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "Why, in words for a person."},
+    },
+}
+_SECURITY = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "PUBLIC_KEY.SECRET_KEY. Or sign the request instead (RFC 9421), with "
+        "hmac-sha256, keyid the public key, and @method, @path, @query and content-digest covered.",
+    },
+}
+
+
+class ImageIdConverter:
+    """An image id in a path: all the rest of it, slashes and new lines included."""
+
+    regex = r"(?s:.+)"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(ImageIdConverter, "visualsnoop_image_id")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One authenticated request."""
+
+    caller: Caller
+
+    @property
+    def collection(self) -> HostedCollection:
+        return self.caller.key.collection
+
+    @cached_property
+    def images(self) -> HostedImages:
+        return HostedImages(self.collection)
+
+    def spend(self, length: int) -> None:
+        """Count bytes that are uploaded against the key's limit."""
+        spend_bytes(self.caller.key, length)
+
+    def file_in(self, request: HttpRequest) -> IO[bytes]:
+        """Return the body, which was not read yet, as a file; the caller closes it."""
+        file = spooled_body(request, options().max_import_bytes, self.spend)
+        try:
+            if self.caller.signed is not None:
+                self.caller.check_body(file.read())
+                file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+class Api(NinjaAPI):
+    def set_default_exception_handlers(self) -> None:
+        """Leave every error to the one view, which answers all of them alike."""
+
+        def raised(_: HttpRequest, error: Any) -> Any:
+            raise error
+
+        self.add_exception_handler(Exception, raised)
+
+    def validation_error_from_error_contexts(
+        self, error_contexts: "list[ValidationErrorContext[Any]]"
+    ) -> ValidationError:
+        """Keep what was given, to name it."""
+        given = [
+            error.get("input")
+            for context in error_contexts
+            for error in context.pydantic_validation_error.errors(include_url=False)
+        ]
+        found = super().validation_error_from_error_contexts(error_contexts)
+        for error, value in zip(found.errors, given, strict=True):
+            error["given"] = value
+        return found
+
+    def document(self) -> "OpenAPISchema":
+        """Return the OpenAPI document, its paths relative to where the API is served."""
+        made = self.get_openapi_schema(path_prefix="")
+        prefix = options().path_prefix + reverse("visualsnoop_server:api_v2")
+        made["servers"] = [{"url": prefix}]
+        made["security"] = [{name: []} for name in _SECURITY]
+        made["components"]["securitySchemes"] = _SECURITY
+        made["components"]["schemas"]["Problem"] = _PROBLEM
+        content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for operations in made["paths"].values():
+            for operation in operations.values():
+                for parameter in operation["parameters"]:
+                    _without_null(parameter["schema"])
+                operation["responses"]["default"] = {
+                    "description": "It was not done; `detail` says why.",
+                    "content": content,
+                }
+        return made
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    """Say of a parameter that may be left out what it is if it is there."""
+    if "anyOf" in schema:
+        schema |= next(kind for kind in schema.pop("anyOf") if kind["type"] != "null")
+
+
+class JSONParser(Parser):
+    """JSON as RFC 8259 has it, in UTF-8."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        try:
+            return loads(request.body.decode(), "The body")
+        except UnicodeDecodeError:
+            raise Refused(400, "The body is no JSON: it is not UTF-8.") from None
+
+
+api = Api(
+    title="VisualSnoop API v2",
+    version="2.0.0",
+    description=DESCRIPTION,
+    openapi_url=None,
+    docs_url=None,
+    urls_namespace="visualsnoop_api_v2",
+    parser=JSONParser(),
+)
+
+
+class Needs:
+    """What a request must bring before an operation looks at it.
+
+    Args:
+        scope: of the key; none in particular if empty.
+        reads: whether the body is read into memory, under the limit for images.
+    """
+
+    def __init__(self, scope: str, *, reads: bool) -> None:
+        self.scope = scope
+        self.reads = reads
+        #: The names of the query's parameters.
+        self.parameters: frozenset[str] = frozenset()
+
+    def __call__(self, request: HttpRequest) -> Asked:
+        caller = authenticate(request, self.scope, bearer=True)
+        spend_request(caller.key)
+        check_utf8(request)
+        # The id a?b, not percent-encoded, arrives as a and a query.
+        unknown = sorted(set(parameters(request)) - self.parameters)
+        if unknown:
+            there = f"it has {', '.join(sorted(self.parameters))}" if self.parameters else "none"
+            raise Refused(
+                400,
+                f"This call has no query parameter {unknown[0]!r:.60}; {there}. In an id, write ? "
+                "as %3F.",
+            )
+        asked = Asked(caller)
+        if self.reads:
+            body = read_body(request, options().max_bytes, asked.spend)
+            caller.check_body(body)
+            request._body = body  # where Django keeps what was read
+        return asked
+
+
+def operation(
+    method: str,
+    path: str,
+    scope: str,
+    response: Any,
+    *,
+    reads: bool = False,
+    **documented: Any,
+) -> "Callable[[Callable[..., Any]], Callable[..., Any]]":
+    """Make a function an operation of API v2.
+
+    Args:
+        method: such as ``"GET"``.
+        path: after the prefix, as Django writes it, without the slash before it.
+        scope: that a key needs.
+        response: the shape of the answer, or of each by its status.
+        reads: whether its body is read, into ``request.body``.
+        documented: further arguments of ``ninja.NinjaAPI.api_operation``.
+    """
+
+    def register(view: "Callable[..., Any]") -> "Callable[..., Any]":
+        needs = Needs(scope, reads=reads)
+        documented.setdefault("operation_id", view.__name__)
+        documented["openapi_extra"] = {**documented.get("openapi_extra", {}), "x-scope": scope}
+        documented.setdefault("summary", str(view.__doc__).partition("\n")[0].rstrip("."))
+        made: Any = api.api_operation([method], path, auth=needs, response=response, **documented)(
+            view
+        )
+        needs.parameters = frozenset(
+            field.alias or name
+            for model in made._ninja_operation.models
+            if model.__ninja_param_source__ == "query"
+            for name, field in model.model_fields.items()
+        )
+        return view
+
+    return register

@@ -1,0 +1,65 @@
+"""Adding and deleting many images in one request; each succeeds or fails on its own."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.server import metadata as kept
+from django_visualsnoop.server.api_v2 import problems, shapes
+from django_visualsnoop.server.api_v2.api import Asked, operation
+from django_visualsnoop.server.api_v2.contents import content_of
+from django_visualsnoop.server.api_v2.images import asked_by
+from django_visualsnoop.server.models import database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@operation("POST", "bulk/add", "write", shapes.Outcomes, reads=True, tags=["bulk"])
+def add_many(request: HttpRequest, images: shapes.ManyImages) -> dict[str, Any]:
+    """Add up to 100 images; each of them is added or refused on its own."""
+    asked = asked_by(request)
+    acts = ((one.id, partial(_added, asked, one, images.replace)) for one in images.images)
+    return _outcomes(request, acts)
+
+
+@operation("POST", "bulk/delete", "write", shapes.Outcomes, reads=True, tags=["bulk"])
+def delete_many(request: HttpRequest, images: shapes.ManyIds) -> dict[str, Any]:
+    """Delete up to 1,000 images; of one that is not there the status is 404."""
+    asked = asked_by(request)
+    return _outcomes(request, ((one, partial(_deleted, asked, one)) for one in images.ids))
+
+
+def _added(asked: Asked, one: shapes.NewImage, replace: bool) -> tuple[str, int]:
+    image_id = uuid4().hex if one.id is None else check_image_id(one.id)
+    metadata = None if one.metadata is None else kept.checked(one.metadata)
+    images = asked.images
+    new = images.gallery.described(content_of(one.content), image_id)
+    if replace:
+        return image_id, 200 if images.put(new, metadata).existed else 201
+    with transaction.atomic(using=database()):
+        images.add(new, metadata)
+    return image_id, 201
+
+
+def _deleted(asked: Asked, image_id: str) -> tuple[str, int]:
+    asked.images.delete(check_image_id(image_id))
+    return image_id, 204
+
+
+def _outcomes(
+    request: HttpRequest, acts: "Iterable[tuple[str | None, Callable[[], tuple[str, int]]]]"
+) -> dict[str, Any]:
+    outcomes = []
+    for given_id, act in acts:
+        try:
+            image_id, status = act()
+            outcomes.append({"id": image_id, "status": status})
+        except Exception as error:  # noqa: BLE001 -- the others are not its fault
+            refused = problems.refused_of(error, request)
+            outcomes.append({"id": given_id, "status": refused.status, "detail": refused.message})
+    return {"outcomes": outcomes}

@@ -1,0 +1,207 @@
+"""Adding, replacing, looking at and deleting images."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+from django.db import transaction
+from django.http import HttpRequest
+from ninja import Body, Path, Query, Status
+
+from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.engine.times import written
+from django_visualsnoop.server import changes
+from django_visualsnoop.server import metadata as kept
+from django_visualsnoop.server.api_v2 import shapes
+from django_visualsnoop.server.api_v2.api import Asked, operation
+from django_visualsnoop.server.models import database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django_visualsnoop.server.metadata import Value
+
+MAX_PAGE = 1000
+IMAGE_PATH = "{visualsnoop_image_id:image_id}"
+
+#: A body that is an image file.
+IMAGE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary", "description": "An image file."}
+            }
+        },
+    }
+}
+IdInPath = Annotated[str, Path(max_length=100, description="The image id.")]
+MetadataInQuery = Annotated[
+    str | None,
+    Query(
+        description="A JSON object to keep with the image. It shows in logs of the way there; "
+        "PUT metadata/ID and bulk/add send it in the body."
+    ),
+]
+Filter = Annotated[
+    str | None,
+    Query(
+        alias="filter",
+        description="A JSON object. Only images whose metadata has each of its values, or one of "
+        "its values where it gives a list.",
+        examples=['{"sku": 5, "colour": ["red", "blue"]}'],
+    ),
+]
+
+
+def asked_by(request: HttpRequest) -> Asked:
+    return request.auth  # type: ignore[attr-defined, no-any-return]
+
+
+def metadata_of(text: str | None) -> "dict[str, Value] | None":
+    return None if text is None else kept.checked(kept.loads(text, "metadata"))
+
+
+def allowed_by(asked: Asked, text: str | None) -> set[str] | None:
+    """Return the ids that a filter leaves; ``None`` without one."""
+    if text is None:
+        return None
+    return kept.matching(asked.collection.pk, kept.checked_filter(kept.loads(text, "filter")))
+
+
+def shown(asked: Asked, image_ids: "Iterable[str]") -> list[dict[str, Any]]:
+    """Return what is told of images, in this order; those that are gone are left out."""
+    ids = list(image_ids)
+    details = asked.images.store.details(ids)
+    metadata = kept.read(asked.collection.pk, ids)
+    return [
+        {
+            "id": one.image_id,
+            "time": written(one.image_time),
+            "width": one.width,
+            "height": one.height,
+            "sha256": one.digest,
+            "metadata": metadata.get(one.image_id, {}),
+        }
+        for one in map(details.get, ids)
+        if one is not None
+    ]
+
+
+def shown_one(asked: Asked, image_id: str) -> dict[str, Any]:
+    """Return what is told of an image.
+
+    Raises:
+        ImageMissing: there is none.
+    """
+    for image in shown(asked, [image_id]):
+        return image
+    raise ImageMissing(f"The collection holds no image {image_id!r}.")
+
+
+@operation("GET", "collection", "", shapes.CollectionInfo, tags=["collection"])
+def get_collection(request: HttpRequest) -> dict[str, Any]:
+    """The collection that the key opens, its limits, and how many images it holds."""
+    asked = asked_by(request)
+    hosted, store = asked.collection, asked.images.store
+    cursor = changes.latest(store)  # first: what comes later is a change
+    return {
+        "id": hosted.pk,
+        "name": hosted.name,
+        "count": store.count(),
+        "min_similarity": asked.images.min_similarity,
+        "limits": {
+            "images": hosted.max_images,
+            "requests_per_minute": hosted.requests_per_minute,
+            "bytes_per_day": hosted.bytes_per_day,
+        },
+        "cursor": cursor,
+    }
+
+
+@operation("GET", "count", "read", shapes.Count, tags=["collection"])
+def count_images(request: HttpRequest, filter_: Filter = None) -> dict[str, Any]:
+    """How many images there are, or how many have such metadata."""
+    asked = asked_by(request)
+    allowed = allowed_by(asked, filter_)
+    return {"count": asked.images.store.count() if allowed is None else len(allowed)}
+
+
+@operation("GET", "images", "read", shapes.ImagePage, tags=["images"])
+def list_images(
+    request: HttpRequest,
+    start: Annotated[
+        str | None, Query(min_length=1, max_length=100, description="`next` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+) -> dict[str, Any]:
+    """A page of images, newest first."""
+    asked = asked_by(request)
+    page = asked.images.store.page(None if start is None else check_image_id(start), limit)
+    images = shown(asked, (stored.image_id for stored in page.images))
+    return {"images": images, "next": page.next_image_id}
+
+
+@operation(
+    "POST",
+    "images",
+    "write",
+    {201: shapes.Image},
+    reads=True,
+    openapi_extra=IMAGE_BODY,
+    tags=["images"],
+)
+def add_image(request: HttpRequest, metadata: MetadataInQuery = None) -> Status[Any]:
+    """Add an image; the server chooses its id. Sent again, it is added again."""
+    asked = asked_by(request)
+    given = metadata_of(metadata)
+    new = asked.images.gallery.described(request.body, uuid4().hex)
+    with transaction.atomic(using=database()):
+        asked.images.add(new, given)
+    return Status(201, shown_one(asked, new.image_id))
+
+
+@operation("GET", f"images/{IMAGE_PATH}", "read", shapes.Image, tags=["images"])
+def get_image(request: HttpRequest, image_id: IdInPath) -> dict[str, Any]:
+    """What is known of an image."""
+    return shown_one(asked_by(request), check_image_id(image_id))
+
+
+@operation(
+    "PUT",
+    f"images/{IMAGE_PATH}",
+    "write",
+    {200: shapes.Image, 201: shapes.Image},
+    reads=True,
+    openapi_extra=IMAGE_BODY,
+    tags=["images"],
+)
+def put_image(
+    request: HttpRequest, image_id: IdInPath, metadata: MetadataInQuery = None
+) -> Status[Any]:
+    """Add an image, or replace the one that has this id.
+
+    Its metadata stays if none is given.
+    """
+    asked = asked_by(request)
+    given = metadata_of(metadata)
+    new = asked.images.gallery.described(request.body, check_image_id(image_id))
+    stored = asked.images.put(new, given)
+    return Status(200 if stored.existed else 201, shown_one(asked, image_id))
+
+
+@operation("DELETE", f"images/{IMAGE_PATH}", "write", {204: None}, tags=["images"])
+def delete_image(request: HttpRequest, image_id: IdInPath) -> Status[None]:
+    """Delete an image, and all that was said of it."""
+    asked_by(request).images.delete(check_image_id(image_id))
+    return Status(204, None)
+
+
+@operation("PUT", f"metadata/{IMAGE_PATH}", "write", shapes.Image, reads=True, tags=["images"])
+def put_metadata(
+    request: HttpRequest, image_id: IdInPath, metadata: Annotated[shapes.Metadata, Body()]
+) -> dict[str, Any]:
+    """Replace the metadata of an image."""
+    asked = asked_by(request)
+    asked.images.set_metadata(check_image_id(image_id), kept.checked(metadata))
+    return shown_one(asked, image_id)

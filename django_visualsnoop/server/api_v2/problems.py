@@ -1,0 +1,83 @@
+"""How API v2 says that something was not done: ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404, JsonResponse
+from ninja.errors import HttpError, ValidationError
+
+from django_visualsnoop.client.exceptions import InvalidImageIdError
+from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.changes import CursorGone
+from django_visualsnoop.server.metadata import InvalidMetadata
+from django_visualsnoop.server.not_duplicates import SameImage
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+logger = logging.getLogger("django_visualsnoop.server")
+
+MEDIA_TYPE = "application/problem+json"
+_STATUS: dict[type[Exception], int] = {
+    InvalidImageIdError: 400,
+    InvalidMetadata: 400,
+    SameImage: 400,
+    ImageMissing: 404,
+    ImageExists: 409,
+    CursorGone: 410,
+}
+
+
+def refused_of(error: Exception, request: HttpRequest) -> Refused:
+    """Return what to answer after an error; one of the server's own is logged."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, DecodeError):
+        return Refused(error.status, str(error))
+    for kind, status in _STATUS.items():
+        if isinstance(error, kind):
+            return Refused(status, str(error))
+    if isinstance(error, Http404):
+        return Refused(404, "API v2 has no such path; see openapi.json under its prefix.")
+    if isinstance(error, ValidationError):
+        return Refused(400, _invalid(error.errors))
+    if isinstance(error, HttpError):
+        return Refused(error.status_code, f"{error}.")
+    if isinstance(error, SuspiciousOperation):
+        return Refused(400, "The request cannot be read.")
+    logger.error("%s %s was not answered", request.method, request.path, exc_info=error)
+    return Refused(500, "The server could not do this. Its log says why.")
+
+
+def body_of(refused: Refused) -> dict[str, Any]:
+    """Return the members of a problem: ``status`` is the HTTP status, ``detail`` says why."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(refused.status).phrase,
+        "status": refused.status,
+        "detail": refused.message,
+    }
+
+
+def response(refused: Refused) -> JsonResponse:
+    """Return the HTTP answer."""
+    return JsonResponse(
+        body_of(refused),
+        status=refused.status,
+        content_type=MEDIA_TYPE,
+        headers=refused.headers,
+    )
+
+
+def _invalid(errors: list[dict[str, Any]]) -> str:
+    said = []
+    for error in errors[:5]:
+        where = ".".join(str(part) for part in error["loc"])
+        given = "" if error["type"] == "missing" else f" is {error['given']!r:.60}"
+        said.append(f"{where}{given}: {error['msg']}.")
+    return " ".join(said)

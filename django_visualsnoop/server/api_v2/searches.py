@@ -1,0 +1,132 @@
+"""Searching by picture or id, and comparing two pictures: how close, and why."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Query
+
+from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.engine.gallery import compared
+from django_visualsnoop.server import metadata as kept
+from django_visualsnoop.server.api_v2 import shapes
+from django_visualsnoop.server.api_v2.api import Asked, operation
+from django_visualsnoop.server.api_v2.contents import content_of
+from django_visualsnoop.server.api_v2.images import (
+    IMAGE_BODY,
+    IMAGE_PATH,
+    Filter,
+    IdInPath,
+    allowed_by,
+    asked_by,
+)
+
+if TYPE_CHECKING:
+    from django_visualsnoop.engine.gallery import Described, Hit
+    from django_visualsnoop.engine.placement import Placement
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many matches.")]
+MinSimilarity = Annotated[
+    float | None,
+    Query(ge=0, le=1, description="The collection's own if left out.", allow_inf_nan=False),
+]
+WhyAsked = Annotated[bool, Query(description="Tell where the pictures agree.")]
+
+
+def told(placement: "Placement | None") -> dict[str, Any] | None:
+    """Return what is told of a placement."""
+    if placement is None:
+        return None
+    return {
+        **placement._asdict(),
+        "part_of_first": placement.part_of_first._asdict(),
+        "part_of_second": placement.part_of_second._asdict(),
+    }
+
+
+def _matches(
+    asked: Asked, hits: "list[Hit]", searched: "Described | None"
+) -> dict[str, list[dict[str, Any]]]:
+    ids = [hit.image_id for hit in hits]
+    metadata = kept.read(asked.collection.pk, ids)
+    where = asked.images.gallery.placements_of(searched, ids) if searched is not None else {}
+    return {
+        "matches": [
+            {
+                "id": hit.image_id,
+                "rank": hit.rank,
+                "similarity": hit.similarity,
+                "metadata": metadata.get(hit.image_id, {}),
+                "why": told(where.get(hit.image_id)),
+            }
+            for hit in hits
+        ]
+    }
+
+
+@operation(
+    "POST",
+    "search",
+    "search",
+    shapes.Matches,
+    reads=True,
+    openapi_extra=IMAGE_BODY,
+    tags=["search"],
+)
+def search_by_image(
+    request: HttpRequest,
+    limit: Limit = 100,
+    min_similarity: MinSimilarity = None,
+    filter_: Filter = None,
+    why: WhyAsked = False,
+) -> dict[str, Any]:
+    """Images that are copies of the one sent, closest first."""
+    asked = asked_by(request)
+    gallery = asked.images.gallery
+    found = gallery.search(
+        request.body,
+        limit=limit,
+        min_similarity=min_similarity,
+        allowed=allowed_by(asked, filter_),
+    )
+    searched = gallery.described(request.body, "") if why and found.hits else None
+    return _matches(asked, found.hits, searched)
+
+
+@operation("GET", f"search/{IMAGE_PATH}", "search", shapes.Matches, tags=["search"])
+def search_by_id(
+    request: HttpRequest,
+    image_id: IdInPath,
+    limit: Limit = 100,
+    min_similarity: MinSimilarity = None,
+    filter_: Filter = None,
+    why: WhyAsked = False,
+) -> dict[str, Any]:
+    """Images that are copies of a stored one, closest first, without that one."""
+    asked = asked_by(request)
+    gallery = asked.images.gallery
+    found = gallery.search_by_id(
+        check_image_id(image_id),
+        limit=limit,
+        min_similarity=min_similarity,
+        allowed=allowed_by(asked, filter_),
+    )
+    return _matches(asked, found.hits, gallery.described_as(image_id) if why else None)
+
+
+@operation("POST", "compare", "search", shapes.Comparison, reads=True, tags=["search"])
+def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, Any]:
+    """How surely two pictures are copies of each other, and how the first lies in the second."""
+    asked = asked_by(request)
+    found = compared(_described(asked, images.first), _described(asked, images.second))
+    return {
+        "rank": found.rank,
+        "similarity": found.similarity,
+        "is_copy": found.similarity >= asked.images.min_similarity,
+        "why": told(found.placement),
+    }
+
+
+def _described(asked: Asked, one: shapes.StoredImage | shapes.SentImage) -> "Described":
+    if isinstance(one, shapes.StoredImage):
+        return asked.images.gallery.described_as(check_image_id(one.id))
+    return asked.images.gallery.described(content_of(one.content), "")

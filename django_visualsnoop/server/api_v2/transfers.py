@@ -1,0 +1,66 @@
+"""Taking a collection out as a file, and in again."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Query
+
+from django_visualsnoop.server import transfer
+from django_visualsnoop.server.api_v2 import shapes
+from django_visualsnoop.server.api_v2.api import operation
+from django_visualsnoop.server.api_v2.images import asked_by
+from django_visualsnoop.server.transfer_file import MEDIA_TYPE
+
+_FILE = {MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}}}
+
+
+@operation(
+    "GET",
+    "export",
+    "read",
+    {200: None},
+    openapi_extra={"responses": {200: {"content": _FILE}}},
+    tags=["collection"],
+)
+def export_collection(request: HttpRequest) -> StreamingHttpResponse:
+    """The whole collection as JSON Lines: ids, times, metadata, descriptors; no pictures.
+
+    It is no snapshot: its first line has a cursor for the changes meanwhile. A file without its
+    last line, `{"end": true, …}`, is cut off.
+    """
+    lines = transfer.exported(asked_by(request).images)
+    under_asgi = hasattr(request, "scope")
+    return StreamingHttpResponse(
+        _asynchronously(lines) if under_asgi else lines, content_type=MEDIA_TYPE
+    )
+
+
+@operation(
+    "POST",
+    "import",
+    "write",
+    shapes.Imported,
+    openapi_extra={"requestBody": {"required": True, "content": _FILE}},
+    tags=["collection"],
+)
+def import_collection(
+    request: HttpRequest,
+    replace: Annotated[
+        bool, Query(description="Replace images that have an id of the file; else 409.")
+    ] = False,
+) -> dict[str, Any]:
+    """Take over the images of an exported file: all of them, or none.
+
+    Images that are there already, with the same time, file and metadata, stay as they are.
+    """
+    asked = asked_by(request)
+    with asked.file_in(request) as file:
+        return transfer.imported(asked.images, file, replace=replace)._asdict()
+
+
+async def _asynchronously(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+    # In the thread that keeps this request's connection to the database.
+    while line := await sync_to_async(lambda: next(lines, b""))():
+        yield line

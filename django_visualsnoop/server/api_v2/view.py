@@ -1,0 +1,87 @@
+"""The one view that answers whatever is under the prefix of API v2."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import connections, transaction
+from django.http import HttpResponse, JsonResponse
+from django.urls.resolvers import RegexPattern, URLResolver
+from django.views.decorators.csrf import csrf_exempt
+
+from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.api_v2 import (  # noqa: F401 -- they register their operations
+    bulk,
+    duplicates,
+    following,
+    images,
+    problems,
+    searches,
+    transfers,
+)
+from django_visualsnoop.server.api_v2.api import api
+from django_visualsnoop.server.api_v2.page import page
+from django_visualsnoop.server.bodies import drain
+from django_visualsnoop.server.plain_http import require_https
+from django_visualsnoop.server.v1_document import v1_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+#: They are for anyone: they say nothing of any collection.
+DOCUMENTS: dict[str, Callable[[], HttpResponse]] = {
+    "openapi.json": lambda: JsonResponse(api.document()),
+    "v1-openapi.json": lambda: JsonResponse(v1_document()),
+    "docs": lambda: HttpResponse(page(api.document())),
+}
+
+
+@csrf_exempt
+@login_not_required
+def api_v2(request: HttpRequest, rest: str = "") -> HttpResponseBase:
+    """Answer whatever is asked under the prefix, and what is refused as a problem in JSON.
+
+    Args:
+        request: nothing of its body was read.
+        rest: the path after the prefix, percent-decoded.
+    """
+    try:
+        response = _answer(request, rest)
+    except Exception as error:  # noqa: BLE001 -- each is told as a problem, and logged if ours
+        drain(request)
+        response = problems.response(problems.refused_of(error, request))
+    # Answers are one user's, and true for a moment.
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
+for _alias in connections:
+    api_v2 = transaction.non_atomic_requests(using=_alias)(api_v2)
+
+
+def _answer(request: HttpRequest, rest: str) -> HttpResponseBase:
+    require_https(request)
+    if rest in DOCUMENTS:
+        if request.method != "GET":
+            raise _other_method("GET")
+        return DOCUMENTS[rest]()
+    view, args, named = _resolver().resolve(rest)
+    response: HttpResponseBase = view(request, *args, **named)
+    if response.status_code == 405:
+        raise _other_method(str(response["Allow"]))
+    return response
+
+
+@cache
+def _resolver() -> URLResolver:
+    return URLResolver(RegexPattern(r"^"), api.urls[0])
+
+
+def _other_method(allowed: str) -> Refused:
+    return Refused(405, f"Here the method is one of: {allowed}.", {"Allow": allowed})
