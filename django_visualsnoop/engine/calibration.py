@@ -32,7 +32,7 @@ _SLOPE, _CENTRE = 400.0, 0.965
 #: is set by hand, so that a file and its copy are as sure as can be.
 _SAME, _SAME_SLOPE = 0.995, 1200.0
 #: How many numbers ``evidence`` returns.
-INPUTS = 13
+INPUTS = 16
 #: Which of them says that something is the same, from 0 to 1.
 _PROVEN = 3
 
@@ -68,6 +68,13 @@ def evidence(cosine: float, match: Match, overlap: Overlap, features: int) -> Fl
             proven * max(0.0, more - 0.5),
             proven * max(0.0, less - 0.7),
             proofs * max(0.0, less - 0.9),
+            # Pictures that show the same as a whole look alike as a whole …
+            proven * overlap.whole * max(0.0, cosine - 0.5),
+            # … and what is cut, or laid on another, need not.
+            proven * (1.0 - overlap.whole) * more,
+            # Where much differs although features agree to the bit, a page or a frame is shared;
+            # what an edit has changed, it has changed a little everywhere.
+            proven * (1.0 - less) * min(1.0, match.distance / 16),
         ]
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from django_visualsnoop.engine.augment import (
     pasted,
     seen_askew,
 )
-from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.compare import compare_all
 from django_visualsnoop.engine.describe import describe, probes, unit
 from django_visualsnoop.engine.votes import votes
 
@@ -38,11 +38,36 @@ CANDIDATES = 10
 DECOYS = 30
 #: Pictures of each that are stored, and that are looked up.
 MEMBERS = 4, 3
+#: How much a pair of decoys counts, a copy or not: collections are mostly of other things. With
+#: more, edited copies are said to be less likely than they are; with less, pages of one layout are
+#: taken for copies. Set by hand, between the two.
+DECOY = 0.25
+#: How much any other pair counts that is no copy: a large collection offers more of them.
+OTHER = 3.0
 #: Penalty of the weights' squares, by pair; of 1e-5, 1e-4 and 1e-3 the one with the least log
 #: loss on held-out training pairs.
 _RIDGE = 1e-3
 #: How often a step of the fit is halved at most.
 _HALVINGS = 40
+
+
+class Pairs(NamedTuple):
+    """Pairs that a search would compare."""
+
+    #: Of evidence: n x ``calibration.INPUTS``.
+    rows: Floats
+    #: Which are of copies.
+    truth: NDArray[np.bool_]
+    #: How much each counts.
+    shares: Floats
+
+    def joined(self, other: Pairs) -> Pairs:
+        """Return these and others."""
+        return Pairs(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.truth, other.truth]),
+            np.concatenate([self.shares, other.shares]),
+        )
 
 
 def candidates(query: Probes, stored: Sequence[Descriptor], count: int) -> NDArray[np.intp]:
@@ -90,64 +115,74 @@ def decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, boo
             other -= 1
 
 
-def pairs(photos: Sequence[Pixels], dice: Generator) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return rows of evidence, and which are of copies.
+def pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
+    """Return what speaks for pairs of which is known whether they are copies.
 
     Two thirds of the photographs are stored, and decoys; edits of all and other decoys are looked
-    for among them, and those pairs that a search would compare become the rows.
+    for among them, and those pairs that a search would compare become the rows. The decoys looked
+    for are edited as copies are, or the edits alone would tell the two apart.
     """
     order = dice.permutation(len(photos)).tolist()
     present, absent = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]
-    stored = [(number, describe(photos[number])) for number in present]
+    # Each with the number of what it shows, and whether it is a decoy.
+    stored = [(number, False, describe(photos[number])) for number in present]
     backgrounds = [photos[number] for number in absent]
-    wanted = [(one, query) for one in order for query in queries(photos[one], backgrounds, dice)]
+    wanted = [
+        (one, False, query) for one in order for query in queries(photos[one], backgrounds, dice)
+    ]
     # None of the decoys shows a background, or that would be a copy of it.
     for number, kept, picture in decoys([photos[one] for one in present], dice):
         shown = present[number] if number >= 0 else number
         if kept:
-            stored.append((shown, describe(picture)))
+            stored.append((shown, True, describe(picture)))
         else:
-            wanted.append((shown, picture))
-    descriptors = [descriptor for _, descriptor in stored]
+            wanted += [(shown, True, picture), (shown, True, edited(picture, dice))]
+    descriptors = [descriptor for *_, descriptor in stored]
     rows: list[Floats] = []
     truth: list[bool] = []
-    for number, query in wanted:
+    shares: list[float] = []
+    for number, is_decoy, query in wanted:
         probed = probes(query)
-        for place in candidates(probed, descriptors, CANDIDATES):
-            found = compare(probed, descriptors[place])
+        places = candidates(probed, descriptors, CANDIDATES).tolist()
+        compared = compare_all(probed, [descriptors[place] for place in places])
+        for place, found in zip(places, compared, strict=True):
             codes = probed.pictures[found.picture].codes
             if min(len(codes), len(descriptors[place].codes)) >= calibration.FEW:
+                shown, is_like_it, _ = stored[place]
                 rows.append(found.evidence)
-                truth.append(stored[place][0] == number)
-    return np.stack(rows), np.array(truth)
+                truth.append(shown == number)
+                both = is_decoy and is_like_it
+                shares.append(DECOY if both else 1.0 if shown == number else OTHER)
+    return Pairs(np.stack(rows), np.array(truth), np.array(shares))
 
 
-def logistic(rows: Floats, truth: NDArray[np.bool_]) -> NDArray[np.float32]:
+def logistic(pairs: Pairs) -> NDArray[np.float32]:
     """Return the weights of a logistic regression, none negative but the first (the constant's).
 
     By projected Newton steps (D. Bertsekas, SIAM J. Control and Optimization 1982) on the weights
     that are not held at zero, each shortened until it lowers the loss: whole steps of inputs that
     go together may go to and fro for ever.
     """
+    rows, truth, shares = pairs
     scales = np.maximum(rows.std(axis=0), 1e-6)
     scales[0] = 1.0
     inputs = rows / scales
     weights = np.zeros(rows.shape[1])
-    penalty = np.full(rows.shape[1], _RIDGE * len(rows))
+    penalty = np.full(rows.shape[1], _RIDGE * shares.sum())
     penalty[0] = 0.0
     signs = np.where(truth, 1.0, -1.0)
 
     def loss(weights: Floats) -> float:
-        misses = np.logaddexp(0.0, -signs * (inputs @ weights)).sum()
+        misses = shares @ np.logaddexp(0.0, -signs * (inputs @ weights))
         return float(misses + 0.5 * (penalty * weights**2).sum())
 
     reached = loss(weights)
     for _ in range(300):
         chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        slope = inputs.T @ (truth - chance) - penalty * weights
+        slope = inputs.T @ (shares * (truth - chance)) - penalty * weights
         free = np.flatnonzero((weights > 0) | (slope > 0) | (np.arange(len(weights)) == 0))
         some = inputs[:, free]
-        bend = (some * (chance * (1 - chance))[:, None]).T @ some + np.diag(penalty[free])
+        bend = (some * (shares * chance * (1 - chance))[:, None]).T @ some + np.diag(penalty[free])
         step = np.zeros_like(weights)
         step[free] = np.linalg.solve(bend + 1e-9 * np.eye(len(free)), slope[free])
         before = reached

@@ -35,9 +35,11 @@ class Overlap(NamedTuple):
     stored: float
     #: 0 to 1: likewise of the query's.
     query: float
+    #: 0 to 1: how much of the features is there, of the picture of which less is.
+    whole: float
 
 
-NO_OVERLAP = Overlap(0.0, 0.0, 0.0)
+NO_OVERLAP = Overlap(0.0, 0.0, 0.0, 0.0)
 
 
 def overlap(query: Descriptor, stored: Descriptor, match: Match) -> Overlap:
@@ -53,6 +55,7 @@ def overlap(query: Descriptor, stored: Descriptor, match: Match) -> Overlap:
         min(1.0, len(match.left) / fewer),
         _covered(from_stored, end[match.right]),
         _covered(from_query, start[match.left]),
+        min(len(from_query) / len(start), len(from_stored) / len(end)),
     )
 
 

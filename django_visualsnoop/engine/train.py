@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.decode import Pixels
 
     Floats = NDArray[np.floating]
-    #: Rows of evidence, and which are of copies.
-    Pairs = tuple[Floats, NDArray[np.bool_]]
 
 SEED = 20261124
 EDITS = 24
@@ -207,7 +205,7 @@ def save(made: Learned, path: Path) -> None:
     np.savez_compressed(path, **stored)
 
 
-def half_pairs(paths: list[Path], half: int) -> Pairs:
+def half_pairs(paths: list[Path], half: int) -> fit.Pairs:
     """Return pairs of one half of the photographs, described by what the other half taught."""
     photos = [scenes(path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
@@ -238,23 +236,19 @@ def trained(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str
     return made._replace(weights=weights), figures
 
 
-def calibrated(one: Pairs, other: Pairs) -> tuple[NDArray[np.float32], dict[str, float]]:
+def calibrated(one: fit.Pairs, other: fit.Pairs) -> tuple[NDArray[np.float32], dict[str, float]]:
     """Return the weights fitted to both halves' pairs, and figures for the model card."""
-    (rows, truth), (other_rows, other_truth) = one, other
+    both = one.joined(other)
     # Each half's pairs are also judged by weights fitted to the other half's.
-    said = np.concatenate(
-        [rows @ fit.logistic(other_rows, other_truth), other_rows @ fit.logistic(rows, truth)]
-    )
-    copies = np.concatenate([truth, other_truth])
-    both = np.concatenate([rows, other_rows])
+    said = np.concatenate([one.rows @ fit.logistic(other), other.rows @ fit.logistic(one)])
     chances = 1 / (1 + np.exp(-np.clip(said, -30, 30)))
     figures = {
-        "pairs": len(copies),
-        "copies among them": int(copies.sum()),
-        "log loss of held-out pairs": fit.log_loss(chances, copies),
-        "calibration error of held-out pairs": fit.calibration_error(chances, copies),
+        "pairs": len(both.truth),
+        "copies among them": int(both.truth.sum()),
+        "log loss of held-out pairs": fit.log_loss(chances, both.truth),
+        "calibration error of held-out pairs": fit.calibration_error(chances, both.truth),
     }
-    return fit.logistic(both, copies), figures
+    return fit.logistic(both), figures
 
 
 def main() -> None:

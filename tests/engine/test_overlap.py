@@ -14,7 +14,17 @@ def test_an_overlap_of_copies_agrees_all_over() -> None:
     original = random_descriptor(128)
     other = transformed(original, 1.6, 10.0, seed=3)
     found = overlap(original, other, verify(original, other))
-    assert min(found) > 0.8
+    assert min(found.share, found.stored, found.query) > 0.8
+
+
+def test_of_a_part_not_all_is_seen() -> None:
+    original = random_descriptor(128)
+    left = original.places[:, 0] < 90
+    part = original._replace(
+        codes=original.codes[left], words=original.words[left], places=original.places[left]
+    )
+    assert overlap(original, original, verify(original, original)).whole == 1.0
+    assert overlap(original, part, verify(original, part)).whole < 0.6
 
 
 def test_what_shares_one_half_does_not_agree_in_the_other() -> None:

@@ -50,8 +50,11 @@ def test_logistic_finds_the_odds() -> None:
     rows = np.stack([np.ones(20_000), dice.normal(size=20_000)], axis=1)
     chances = 1 / (1 + np.exp(-(rows @ [-1.0, 2.0])))
     truth = dice.random(20_000) < chances
-    weights = fit.logistic(rows, truth)
+    weights = fit.logistic(fit.Pairs(rows, truth, np.ones(20_000)))
     assert weights == pytest.approx([-1.0, 2.0], abs=0.15)
+    # Counting what is no copy thrice is three times the odds against one.
+    others = fit.logistic(fit.Pairs(rows, truth, np.where(truth, 1.0, 3.0)))
+    assert others == pytest.approx([-1.0 - np.log(3), 2.0], abs=0.2)
     assert fit.calibration_error(chances, truth) < 0.02
     assert fit.calibration_error(chances / 2, truth) > 0.1
     assert fit.log_loss(chances, truth) < fit.log_loss(chances / 2, truth)
