@@ -65,7 +65,9 @@ def ask(whose: Tenant, method: str, path: str, body: bytes = b"", **options: Any
     return call(None, method, path, body, headers(whose, method, path, body, **options))
 
 
+# One that tells the raw path of each interface, and one that does not.
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("served", ["gunicorn", "uvicorn", "runserver"], indirect=True)
 def test_our_client_over_a_socket(served: Served, ann: Tenant) -> None:
     ann.change_key(allow_v1=False)
     with pytest.raises(AuthenticationError, match="VSHMAC"):
