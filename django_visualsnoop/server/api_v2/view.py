@@ -24,6 +24,7 @@ from django_visualsnoop.server.api_v2 import (  # noqa: F401 -- they register th
 from django_visualsnoop.server.api_v2.api import api
 from django_visualsnoop.server.api_v2.page import page
 from django_visualsnoop.server.bodies import drain
+from django_visualsnoop.server.pages.answering import HEADERS
 from django_visualsnoop.server.plain_http import require_https
 from django_visualsnoop.server.v1_document import v1_document
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 DOCUMENTS: dict[str, Callable[[], HttpResponse]] = {
     "openapi.json": lambda: JsonResponse(api.document()),
     "v1-openapi.json": lambda: JsonResponse(v1_document()),
-    "docs": lambda: HttpResponse(page(api.document())),
+    "docs": lambda: HttpResponse(page(api.document()), headers=HEADERS),
 }
 
 

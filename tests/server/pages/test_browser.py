@@ -158,6 +158,7 @@ def every_page(ann: Person) -> Iterator[str]:
         yield url(name, pictured.pk)
     yield url("revoke", pictured.pk, key.public_key)
     yield url("search", "00000000")
+    yield f"{url('api_v2')}/docs"
 
 
 @pytest.mark.service("axe")
