@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Private image search by visual similarity. Every request is for the one collection that its key
-opens. What is not done is answered as application/problem+json (RFC 9457), and `status` there is
+opens. What is not done is answered as application/problem+json (RFC 9457), and status there is
 the HTTP status. An image id is any text of 1 to 100 characters, percent-encoded in a path.
 """
 _PROBLEM = {
