@@ -253,23 +253,16 @@ class Gallery:
         Raises:
             ImageMissing: there is no image ``image_id``, or it cannot be compared any more.
         """
-        return self.placements_of(self.described_as(image_id), other_ids)
+        stored = self._stored({image_id, *other_ids})
+        if image_id not in stored:
+            raise _nothing_to_compare(image_id)
+        return _placements(_sized(stored[image_id]), stored, other_ids)
 
     def placements_of(
         self, image: Described, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
         """Return where a picture, stored or not, lies in stored ones; see ``placements``."""
-        known = {}
-        for stored in self.store.descriptors(set(other_ids)):
-            with suppress(ValueError):
-                known[stored.image_id] = _sized(stored)
-        others = [other_id for other_id in other_ids if other_id in known]
-        found = placement.placements(_sized(image), [known[other_id] for other_id in others])
-        return {
-            other_id: where
-            for other_id, where in zip(others, found, strict=True)
-            if where is not None
-        }
+        return _placements(_sized(image), self._stored(other_ids), other_ids)
 
     def described_as(self, image_id: str) -> Described:
         """Return what is kept of a stored picture, to compare it.
@@ -277,11 +270,18 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or it cannot be compared any more.
         """
-        for stored in self.store.descriptors([image_id]):
+        for stored in self._stored([image_id]).values():
+            return stored
+        raise _nothing_to_compare(image_id)
+
+    def _stored(self, image_ids: Collection[str]) -> dict[str, StoredDescriptor]:
+        """Return what is kept of those that can be compared; one query for some hundred."""
+        found = {}
+        for stored in self.store.descriptors(set(image_ids)):
             with suppress(ValueError):
                 _sized(stored)
-                return stored
-        raise ImageMissing(f"The collection holds no image {image_id!r} to compare.")
+                found[stored.image_id] = stored
+        return found
 
     def outdated(self) -> Iterator[str]:
         """Yield the ids of images that an older version described, or not the model of looks.
@@ -339,6 +339,20 @@ def compared(first: Described, second: Described) -> Compared:
     score = compare(describe.stored_probes(one.descriptor), other.descriptor).score
     (where,) = placement.placements(one, [other])
     return Compared(calibration.rank(score), calibration.similarity(score), where)
+
+
+def _placements(
+    image: placement.Sized, stored: dict[str, StoredDescriptor], other_ids: Collection[str]
+) -> dict[str, placement.Placement]:
+    others = [other_id for other_id in other_ids if other_id in stored]
+    found = placement.placements(image, [_sized(stored[other_id]) for other_id in others])
+    return {
+        other_id: where for other_id, where in zip(others, found, strict=True) if where is not None
+    }
+
+
+def _nothing_to_compare(image_id: str) -> ImageMissing:
+    return ImageMissing(f"The collection holds no image {image_id!r} to compare.")
 
 
 def _sized(image: Described) -> placement.Sized:

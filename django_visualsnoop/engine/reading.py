@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connections
 
-from django_visualsnoop.engine.descriptor import VERSION, Descriptor
+from django_visualsnoop.engine import describe
+from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Content(NamedTuple):
 
     def descriptor(self) -> Descriptor | None:
         """Return its descriptor; ``None`` if that is of another version, or broken."""
-        if self.version == VERSION:
+        if self.version == describe.VERSION:
             with suppress(ValueError):
                 return Descriptor.from_bytes(self.content)
         return None
