@@ -253,16 +253,16 @@ class Gallery:
         Raises:
             ImageMissing: there is no image ``image_id``, or it cannot be compared any more.
         """
-        stored = self._stored({image_id, *other_ids})
-        if image_id not in stored:
+        known = self._sized({image_id, *other_ids})
+        if image_id not in known:
             raise _nothing_to_compare(image_id)
-        return _placements(_sized(stored[image_id]), stored, other_ids)
+        return _placements(known[image_id], known, other_ids)
 
     def placements_of(
         self, image: Described, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
         """Return where a picture, stored or not, lies in stored ones; see ``placements``."""
-        return _placements(_sized(image), self._stored(other_ids), other_ids)
+        return _placements(_sized(image), self._sized(other_ids), other_ids)
 
     def described_as(self, image_id: str) -> Described:
         """Return what is kept of a stored picture, to compare it.
@@ -270,17 +270,18 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or it cannot be compared any more.
         """
-        for stored in self._stored([image_id]).values():
-            return stored
+        for stored in self.store.descriptors([image_id]):
+            with suppress(ValueError):
+                _sized(stored)
+                return stored
         raise _nothing_to_compare(image_id)
 
-    def _stored(self, image_ids: Collection[str]) -> dict[str, StoredDescriptor]:
-        """Return what is kept of those that can be compared; one query for some hundred."""
+    def _sized(self, image_ids: Collection[str]) -> dict[str, placement.Sized]:
+        """Return those that are there and can be compared; one query for some hundred."""
         found = {}
         for stored in self.store.descriptors(set(image_ids)):
             with suppress(ValueError):
-                _sized(stored)
-                found[stored.image_id] = stored
+                found[stored.image_id] = _sized(stored)
         return found
 
     def outdated(self) -> Iterator[str]:
@@ -342,10 +343,10 @@ def compared(first: Described, second: Described) -> Compared:
 
 
 def _placements(
-    image: placement.Sized, stored: dict[str, StoredDescriptor], other_ids: Collection[str]
+    image: placement.Sized, known: dict[str, placement.Sized], other_ids: Collection[str]
 ) -> dict[str, placement.Placement]:
-    others = [other_id for other_id in other_ids if other_id in stored]
-    found = placement.placements(image, [_sized(stored[other_id]) for other_id in others])
+    others = [other_id for other_id in other_ids if other_id in known]
+    found = placement.placements(image, [known[other_id] for other_id in others])
     return {
         other_id: where for other_id, where in zip(others, found, strict=True) if where is not None
     }

@@ -1,7 +1,7 @@
 """What every search reads from the tables.
 
-SQL of its own: it is the same each time, and Django takes about twice as long to put these
-statements together as all else in a search takes in a small collection.
+SQL of its own: it is the same each time, and in a small collection Django takes half as long to put
+these statements together as all else in a search takes.
 """
 
 # ruff: noqa: S608 -- only names of tables and columns are put into it

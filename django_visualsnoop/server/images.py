@@ -17,7 +17,6 @@ from django_visualsnoop.server.models import database
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django_visualsnoop.engine.gallery import Gallery
     from django_visualsnoop.engine.store import NewImage, Store, Stored
     from django_visualsnoop.server.metadata import Value
     from django_visualsnoop.server.models import HostedCollection
@@ -34,7 +33,7 @@ class HostedImages:
         self.collection = collection
 
     @cached_property
-    def gallery(self) -> Gallery:
+    def gallery(self) -> pictures.PictureGallery:
         """Return where they are searched, and where new ones are described.
 
         What it describes brings along the files that the collection keeps.

@@ -74,6 +74,14 @@ class PictureGallery(Gallery):
         super().__init__(*args, **kwargs)
         self._keeps = keeps
 
+    def seen(self, content: bytes) -> NewImage:
+        """Return what would be stored of a picture that is only compared; no files are made.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
+        return super()._described(self._decoded(content), content, "")
+
     def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
         new = super()._described(picture, content, image_id)
         if self._keeps == Keeps.NOTHING:

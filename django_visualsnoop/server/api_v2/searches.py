@@ -88,7 +88,7 @@ def search_by_image(
         min_similarity=min_similarity,
         allowed=allowed_by(asked, filter_),
     )
-    searched = gallery.described(request.body, "") if why and found.hits else None
+    searched = gallery.seen(request.body) if why and found.hits else None
     return _matches(asked, found.hits, searched)
 
 
@@ -129,4 +129,4 @@ def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, 
 def _described(asked: Asked, one: shapes.StoredImage | shapes.SentImage) -> "Described":
     if isinstance(one, shapes.StoredImage):
         return asked.images.gallery.described_as(check_image_id(one.id))
-    return asked.images.gallery.described(content_of(one.content), "")
+    return asked.images.gallery.seen(content_of(one.content))
