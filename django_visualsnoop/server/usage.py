@@ -32,7 +32,10 @@ class Usage:
 
 
 def usages(collections: Iterable[HostedCollection]) -> dict[str, Usage]:
-    """Return the usage of each collection, by its id; a few queries in all."""
+    """Return the usage of each collection, by its id.
+
+    Two queries for all, and one for each that has changed since it was last counted.
+    """
     by_key = {key_of(hosted.gallery_name): hosted.pk for hosted in collections}
     found = Collection.objects.using(database()).filter(key__in=list(by_key))
     counted: dict[str, dict[str, Any]] = {}
