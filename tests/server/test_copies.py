@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_visualsnoop.server import copies
+from django_visualsnoop.server import copies, not_duplicates
 from django_visualsnoop.server.images import HostedImages
 from tests.collections.contract import image
 from tests.server.tenants import Tenant, call
@@ -25,6 +25,18 @@ def test_groups_follow_every_change(ann: Tenant) -> None:
     assert sorted(found(ann)) == [["a", "c"], ["b", "d"]]
     call(ann, "DELETE", "/image/a")
     assert found(ann) == [["b", "d"]]
+
+
+def test_what_was_called_no_duplicate_is_in_no_group(ann: Tenant) -> None:
+    for image_id in ("a", "b"):
+        call(ann, "PUT", f"/image/{image_id}", image(1))
+    assert found(ann) == [["a", "b"]]
+    images = HostedImages(ann.collection)
+    pair = not_duplicates.pair_of("a", "b")
+    not_duplicates.remember(ann.collection_id, images.store, pair)
+    assert found(ann) == []
+    not_duplicates.take_back(ann.collection_id, pair)
+    assert found(ann) == [["a", "b"]]
 
 
 def test_of_a_large_collection_the_newest_are_compared(

@@ -17,7 +17,8 @@ from django_visualsnoop.server import pictures
 from django_visualsnoop.server.images import HostedImages
 from django_visualsnoop.server.models import Keeps, StoredPicture
 from tests.collections.contract import image
-from tests.server.tenants import Tenant, call
+from tests.server.tenants import Tenant, call, tenant
+from tests.server.v2 import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +101,17 @@ def test_a_replaced_image_has_the_new_picture_only(ann: Tenant, folder: Path) ->
     assert len(rows()) == 2
     ann.limit(keeps=Keeps.NOTHING)
     call(ann, "PUT", "/image/a", image(3))
+    assert files(folder) == rows() == set()
+
+
+def test_an_import_leaves_no_picture_of_what_it_replaces(ann: Tenant, folder: Path) -> None:
+    bob = tenant("Bob's", "bob@example.com")
+    ann.limit(keeps=Keeps.THUMBNAILS)
+    for whose, number in ((ann, 1), (bob, 2)):
+        call(whose, "PUT", "/image/one", image(number))
+    assert len(files(folder)) == 1
+    exported = ask(bob, "GET", "/export").content
+    assert ask(ann, "POST", "/import", exported, replace="true").body["replaced"] == 1
     assert files(folder) == rows() == set()
 
 
