@@ -1,4 +1,4 @@
-"""How the engine's times are written out. Imports no Django."""
+"""The engine's times, in microseconds since 1970, UTC, as others write them. Imports no Django."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def moment(microseconds: int) -> datetime:
+    """Return a time as a ``datetime`` in UTC.
+
+    Args:
+        microseconds: since 1970, UTC.
+    """
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds_at(time: datetime) -> int:
+    """Return the microseconds since 1970, UTC, of a time that has a zone."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
 def written(microseconds: int) -> str:
     """Return a time as API v1 writes it, such as ``2015-01-25T20:43:05.690218+00:00``.
 
     Args:
         microseconds: since 1970, UTC.
     """
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")
+    return moment(microseconds).isoformat(timespec="microseconds")

@@ -20,7 +20,7 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine import describe
 from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.store import NewImage
-from django_visualsnoop.engine.times import written
+from django_visualsnoop.engine.times import microseconds_at, written
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.answers import Refused
@@ -36,7 +36,6 @@ VERSION = 1
 MEDIA_TYPE = "application/jsonl"
 #: No line of an export is longer.
 _MAX_LINE = 128 * 1024
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SIDE = 2**31 - 1
 _IMAGE = {"id", "time", "width", "height", "sha256", "metadata", "descriptor"}
 
@@ -135,15 +134,16 @@ def _image(said: dict[str, Any], latest: datetime) -> Image:
     if not is_descriptor(vector):
         raise ValueError("descriptor is broken or of another version")
     time = datetime.fromisoformat(_text(said, "time"))
-    if time.tzinfo is None or not _EPOCH <= time <= latest:
+    if time.tzinfo is None or microseconds_at(time) < 0 or time > latest:
         raise ValueError(f"time is {said['time']!r:.60}; it must have a zone, and be past")
+    image_time = microseconds_at(time)
     width, height = _integer(said, "width"), _integer(said, "height")
     if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
         raise ValueError(f"a picture has no {width} by {height} pixels")
     new = NewImage(
         check_image_id(_text(said, "id")), vector, describe.VERSION, digest, width, height
     )
-    return Image(new, (time - _EPOCH) // timedelta(microseconds=1), kept.checked(said["metadata"]))
+    return Image(new, image_time, kept.checked(said["metadata"]))
 
 
 def is_descriptor(vector: bytes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.cache import cache
@@ -11,10 +10,12 @@ from django.db.models import Count, Max, Q, Sum
 from django.db.models.functions import Length
 
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.times import moment
 from django_visualsnoop.server.models import StoredPicture, database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from django_visualsnoop.server.models import HostedCollection
 
@@ -76,5 +77,5 @@ def _usage(counts: dict[str, Any] | None, of_pictures: int) -> Usage:
     if counts is None:
         return Usage(bytes=of_pictures)
     latest = max(counts["added"] or 0, counts["deleted"] or 0)
-    changed = datetime.fromtimestamp(latest / 1_000_000, UTC) if latest else None
+    changed = moment(latest) if latest else None
     return Usage(counts["images"], changed, (counts["bytes"] or 0) + of_pictures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.engine.times import moment
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.images import HostedImages
@@ -56,8 +56,9 @@ def images(request: HttpRequest, collection_id: str) -> HttpResponse:
         listed = HostedImages(hosted).store.page(start, PAGE_SIZE)
     except ImageMissing:
         raise Http404 from None
+    times = {one.image_id: {"time": moment(one.image_time)} for one in listed.images}
     context = {
-        "cards": cards(hosted, {one.image_id: {"time": _time(one)} for one in listed.images}),
+        "cards": cards(hosted, times),
         "next": listed.next_image_id and ImageId().to_url(listed.next_image_id),
         "start": start,
         "failed": failed,
@@ -99,11 +100,15 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     """Show one image, and what in its collection looks like it."""
     hosted = hosted_or_404(request, collection_id)
     here = HostedImages(hosted)
-    context: dict[str, Any] = {"image_id": image_id}
-    try:
-        context["time"] = _time(here.store.get(image_id))
-    except ImageMissing:
-        raise Http404 from None
+    stored = here.store.details([image_id]).get(image_id)
+    if stored is None:
+        raise Http404
+    context: dict[str, Any] = {
+        "image_id": image_id,
+        "time": moment(stored.image_time),
+        "width": stored.width,
+        "height": stored.height,
+    }
     try:
         hits = here.gallery.search_by_id(image_id, limit=MAX_SHOWN)
         context["results"] = found(hosted, hits)
@@ -112,8 +117,6 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     context["pictures"] = {
         kept.kind: kept for kept in pictures.of_image(hosted, image_id).order_by("pk")
     }
-    for stored in here.store.descriptors([image_id]):
-        context |= {"width": stored.width, "height": stored.height}
     return of_collection(request, hosted, "image", context)
 
 
@@ -163,7 +166,3 @@ def picture(request: HttpRequest, collection_id: str, image_id: str, kind: str) 
         content_type=kept.content_type,
         headers=headers,
     )
-
-
-def _time(stored: Any) -> datetime:
-    return datetime.fromtimestamp(stored.image_time / 1_000_000, UTC)
