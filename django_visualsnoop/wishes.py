@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakKeyDictionary, ref
 
 from django.db import connections, transaction
 from django.db.models import Case, F, Q, Value, When
@@ -265,9 +264,8 @@ def _upsert(records: list[SyncRecord], using: str) -> None:
 class _PendingHints:
     """The records that one transaction wished for.
 
-    Only the transaction's own on_commit callbacks keep it alive, so a rollback frees it.
-    Its first callback publishes all; a savepoint that was rolled back leaves hints that
-    find nothing to do.
+    It is found by its on_commit callbacks, which a rollback drops. The first of them publishes
+    all; a savepoint that was rolled back leaves hints that find nothing to do.
     """
 
     def __init__(self, using: str) -> None:
@@ -280,13 +278,10 @@ class _PendingHints:
             hints.publish(self.using, sorted(str(record_id) for record_id in record_ids))
 
 
-_pending: WeakKeyDictionary[BaseDatabaseWrapper, ref[_PendingHints]] = WeakKeyDictionary()
-
-
 def _pending_hints(connection: BaseDatabaseWrapper) -> _PendingHints:
-    reference = _pending.get(connection)
-    pending = reference() if reference is not None else None
-    if pending is None:
-        pending = _PendingHints(connection.alias)
-        _pending[connection] = ref(pending)
-    return pending
+    # The latest is found first, however many callbacks other apps have left.
+    for registered in reversed(connection.run_on_commit):
+        owner = getattr(registered[1], "__self__", None)
+        if isinstance(owner, _PendingHints):
+            return owner
+    return _PendingHints(connection.alias)
