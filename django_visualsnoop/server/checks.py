@@ -8,7 +8,10 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
@@ -17,10 +20,11 @@ from django_visualsnoop.server.conf import options
 TAG = "visualsnoop"
 
 _ENGINE = "django_visualsnoop.engine"
+_MIDDLEWARE = "django.middleware"
 
 
 def register_all() -> None:
-    for check in (check_settings, check_engine, check_redirects):
+    for check in (check_settings, check_engine, check_redirects, check_pages):
         register(check, TAG)
 
 
@@ -66,7 +70,8 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
         for path in paths
         for probe in (path, f"{path}/collection", f"{path}/image/a\nb")
     )
-    if settings.SECURE_SSL_REDIRECT and not exempt and _uses("security.SecurityMiddleware"):
+    redirects = settings.SECURE_SSL_REDIRECT and _uses(f"{_MIDDLEWARE}.security.SecurityMiddleware")
+    if redirects and not exempt:
         found.append(
             Error(
                 f"SECURE_SSL_REDIRECT redirects requests to {shown}, which breaks clients.",
@@ -76,7 +81,7 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
                 id="visualsnoop_server.E003",
             )
         )
-    if settings.PREPEND_WWW and _uses("common.CommonMiddleware"):
+    if settings.PREPEND_WWW and _uses(f"{_MIDDLEWARE}.common.CommonMiddleware"):
         found.append(
             Error(
                 f"PREPEND_WWW redirects requests to {shown}, which breaks clients.",
@@ -88,8 +93,39 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
     return found
 
 
+def check_pages(**_: Any) -> list[CheckMessage]:
+    """The API works without these, but every page would be an error 500."""
+    try:
+        reverse("visualsnoop_server:collections")
+    except (NoReverseMatch, ImproperlyConfigured):
+        return []
+    needed = ("sessions.middleware.SessionMiddleware", "auth.middleware.AuthenticationMiddleware")
+    missing = [name for part in needed if not _uses(name := f"django.contrib.{part}")]
+    found: list[CheckMessage] = []
+    if missing:
+        found.append(
+            CheckWarning(
+                f"The server's pages need {' and '.join(missing)}.",
+                hint="Add it to MIDDLEWARE, sessions before auth; the apps are "
+                "django.contrib.sessions and django.contrib.auth.",
+                id="visualsnoop_server.W001",
+            )
+        )
+    try:
+        get_template("visualsnoop_server/base.html")
+    except (TemplateDoesNotExist, ImproperlyConfigured):
+        found.append(
+            CheckWarning(
+                "TEMPLATES does not find the templates of the server's pages.",
+                hint='Write "APP_DIRS": True for the backend DjangoTemplates in TEMPLATES.',
+                id="visualsnoop_server.W002",
+            )
+        )
+    return found
+
+
 def _uses(middleware: str) -> bool:
-    wanted = import_string(f"django.middleware.{middleware}")
+    wanted = import_string(middleware)
     for name in settings.MIDDLEWARE:
         made = import_string(name)
         if isinstance(made, type) and issubclass(made, wanted):

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
 SECURITY = "django.middleware.security.SecurityMiddleware"
+OF_PAGES = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
 
 
 def found() -> dict[str, CheckMessage]:
@@ -66,7 +70,7 @@ def test_e002(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_e003(settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     assert found() == {}  # nothing redirects
-    settings.MIDDLEWARE = ["tests.server.middleware.passing", SECURITY]
+    settings.MIDDLEWARE = ["tests.server.middleware.passing", SECURITY, *OF_PAGES]
     hint = str(found()["visualsnoop_server.E003"].hint)
     for exempt, fine in (
         ([r"^api/v1/"], False),  # not the prefix itself
@@ -85,5 +89,19 @@ def test_e003(settings: Settings) -> None:
 def test_e004(settings: Settings) -> None:
     settings.PREPEND_WWW = True
     assert found() == {}
-    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware", *OF_PAGES]
     assert set(found()) == {"visualsnoop_server.E004"}
+
+
+def test_w001(settings: Settings) -> None:
+    settings.MIDDLEWARE = OF_PAGES[:1]
+    message = found()["visualsnoop_server.W001"].msg
+    assert OF_PAGES[1] in message
+    assert OF_PAGES[0] not in message
+    settings.ROOT_URLCONF = "tests.server.no_urls"
+    assert found() == {}
+
+
+def test_w002(settings: Settings) -> None:
+    settings.TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
+    assert set(found()) == {"visualsnoop_server.W002"}

@@ -109,23 +109,11 @@ def test_a_stranger_is_served(tmp_path: Path) -> None:
         assert ask(port, "GET", "/", Host="elsewhere.example")[0] == 400
         style = ask(port, "GET", "/static/visualsnoop_server/pages.css")
         assert (style[0], style[1]["Content-Type"]) == (200, 'text/css; charset="utf-8"')
-        status, headers, text = ask(port, "GET", "/sign-in/", **proxied)
+        status, headers, _ = ask(port, "GET", "/sign-in/", **proxied)
         assert status == 200
         assert "Secure" in headers["Set-Cookie"]
         assert "max-age" in headers["Strict-Transport-Security"]
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', text)
-        assert token is not None
-        fields = {"username": "ann@example.com", "password": PASSWORD}
-        status, headers, _ = ask(
-            port,
-            "POST",
-            "/sign-in/",
-            urlencode({**fields, "csrfmiddlewaretoken": token[1]}),
-            **proxied,
-            Cookie=headers["Set-Cookie"].partition(";")[0],
-            Origin="https://images.example.com",
-            Content_Type="application/x-www-form-urlencoded",
-        )
+        status, headers, _ = sign_in(port, PASSWORD, **proxied)
         assert (status, headers["Location"]) == (302, "/")
         for path, method, status, said in (
             ("/nowhere", "GET", 404, "There is no such page"),
@@ -139,6 +127,47 @@ def test_a_stranger_is_served(tmp_path: Path) -> None:
         assert refused[0] == 403
     checked = installed.run("check", "--deploy", "--fail-level", "WARNING")
     assert checked.returncode == 0, checked.stderr
+
+
+def sign_in(port: int, password: str, **headers: str) -> Any:
+    """Try to sign in as Ann; return the answer."""
+    _, found, text = ask(port, "GET", "/sign-in/", **headers)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', text)
+    assert token is not None
+    fields = {
+        "username": "ann@example.com",
+        "password": password,
+        "csrfmiddlewaretoken": token[1],
+    }
+    return ask(
+        port,
+        "POST",
+        "/sign-in/",
+        urlencode(fields),
+        **headers,
+        Cookie=found["Set-Cookie"].partition(";")[0],
+        Origin=f"https://{headers['Host']}",
+        Content_Type="application/x-www-form-urlencoded",
+    )
+
+
+def test_passwords_are_not_guessed(tmp_path: Path) -> None:
+    installed = Installed(tmp_path, VISUALSNOOP_HTTPS="1")
+    installed.run("createuser", "ann@example.com", "--password-stdin", given=f"{PASSWORD}\n")
+    guesser = {"Host": "localhost", "X_Forwarded_Proto": "https", "X_Forwarded_For": "192.0.2.1"}
+    elsewhere = {**guesser, "X_Forwarded_For": "192.0.2.1, 192.0.2.2"}  # the proxy's is the last
+    with installed.serving() as port:
+        for guess in range(4):
+            assert sign_in(port, f"guess {guess}", **guesser)[0] == 200
+        for password in ("guess 4", PASSWORD):
+            status, headers, text = sign_in(port, password, **guesser)
+            assert (status, headers["Retry-After"]) == (429, "900")
+            assert "Wait 15 minutes" in text
+            assert "Content-Security-Policy" in headers
+        assert sign_in(port, PASSWORD, **elsewhere)[0] == 302
+        ended = installed.run("axes_reset_username", "ann@example.com")
+        assert ended.returncode == 0, ended.stderr
+        assert sign_in(port, PASSWORD, **guesser)[0] == 302
 
 
 def test_the_secret_key_is_made_once(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
+from django_visualsnoop.server.pages.addresses import ImageId
 from django_visualsnoop.server.pictures import with_thumbnails
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class Card:
     similarity: float | None = None
     #: When it was added or replaced, where that is shown.
     time: datetime | None = None
+
+    @property
+    def address(self) -> str:
+        """The id as addresses and forms have it."""
+        return ImageId().to_url(self.image_id)
 
     @property
     def percent(self) -> str:

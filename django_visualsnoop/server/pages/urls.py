@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 
 from django_visualsnoop.server.pages import (
     accounts,
+    apart,
     collections,
     copies,
     images,
@@ -30,6 +31,8 @@ _collection: list[URLPattern | URLResolver] = [
     path("images/", images.images, name="images"),
     path("images/<visualsnoop_image:image_id>/", include(_image)),
     path("copies/", copies.copies, name="copies"),
+    path("copies/apart/", apart.apart, name="apart"),
+    path("copies/together/", apart.together, name="together"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<slug:public_key>/rotate/", keys.rotate, name="rotate"),
     path("keys/<slug:public_key>/revoke/", keys.revoke, name="revoke"),

@@ -89,7 +89,7 @@ def _serve(listen: str, threads: int) -> int:
     if behind_https:
         options |= {
             "trusted_proxy": os.environ.get("VISUALSNOOP_PROXY") or "127.0.0.1",
-            "trusted_proxy_headers": {"x-forwarded-proto"},
+            "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
             "clear_untrusted_proxy_headers": True,
         }
     try:

@@ -6,6 +6,7 @@ The environment changes what differs from place to place; see ``environment``.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 from django_visualsnoop.server.project import environment
 
@@ -24,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_visualsnoop.engine",
     "django_visualsnoop.server",
+    "axes",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -34,6 +36,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "django_visualsnoop.server.project.urls"
 WSGI_APPLICATION = "django_visualsnoop.server.project.wsgi.application"
@@ -80,6 +83,20 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Passwords are not guessed: neither on the pages nor in the admin. By name and address together,
+# so that nobody shuts others out from elsewhere.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "django_visualsnoop.server.project.lockout.locked_out"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # else every sign-in leaves a row for ever
+
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = os.environ.get("VISUALSNOOP_TIME_ZONE") or "UTC"
 USE_TZ = True

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connections
 
+from django_visualsnoop.server import not_duplicates
+from django_visualsnoop.server.images import HostedImages
 from django_visualsnoop.server.keys import make_key, revoke_key
 from django_visualsnoop.server.models import HostedCollection, Keeps, Key, Organisation
 from tests import services
@@ -104,6 +106,9 @@ def test_from_signing_in_to_a_revoked_key(browser: Browser, live_server: LiveSer
     group = page.get_by_role("region", name="Group 1: 2 images")
     assert sorted(group.locator(".id").all_inner_texts()) == ["1.png", "one again"]
     assert page.get_by_role("region", name="Group 2").count() == 0
+    group.get_by_role("button", name="Not a copy: 1.png").click()
+    assert "1.png is remembered as no copy" in page.get_by_role("status").inner_text()
+    assert "No image of this collection is a copy" in page.locator("main").inner_text()
 
     page.get_by_role("link", name="Keys").click()
     page.get_by_role("link", name="Revoke").click()
@@ -141,6 +146,9 @@ def every_page(ann: Person) -> Iterator[str]:
     for hosted in (pictured, bare):
         for image_id, number in (("one", 1), ("a/" + "long-" * 15 + "id", 1), ("two", 2)):
             add(hosted, image_id, image(number))
+    for hosted in (pictured, bare):
+        pair = not_duplicates.pair_of("one", "two")
+        not_duplicates.remember(hosted.pk, HostedImages(hosted).store, pair)
     over = make_key(pictured.pk).key
     revoke_key(over.public_key)
     key = make_key(pictured.pk).key
@@ -149,7 +157,7 @@ def every_page(ann: Person) -> Iterator[str]:
     for name in ("organisation", "delete_organisation"):
         yield url(name, organisation.pk)
     for hosted in (pictured, bare, empty):
-        for name in ("search", "images", "copies", "keys"):
+        for name in ("search", "images", "copies", "apart", "keys"):
             yield url(name, hosted.pk)
     for name in ("image", "delete_image"):
         yield url(name, pictured.pk, "one")

@@ -1,0 +1,29 @@
+"""What is answered to who tried too many passwords."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from django_visualsnoop.server.pages.answering import problem, secured
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from django.http import HttpRequest, HttpResponse
+
+
+@secured
+def locked_out(request: HttpRequest, *_others: object) -> HttpResponse:
+    """Return the page that says how long to wait; the ``AXES_LOCKOUT_CALLABLE``."""
+    wait: timedelta = settings.AXES_COOLOFF_TIME  # type: ignore[misc]  # this project's alone
+    text = _(
+        "Too many wrong passwords were given for this account. Wait %(minutes)d minutes, then try "
+        "again, or ask whoever runs this server."
+    )
+    title = _("You cannot sign in now")
+    response = problem(request, 429, title, text % {"minutes": wait.total_seconds() // 60})
+    response.headers["Retry-After"] = str(int(wait.total_seconds()))
+    return response
