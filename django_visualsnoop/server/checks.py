@@ -7,8 +7,12 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
-from django.core.checks import Warning as CheckWarning
+from django.core.checks import (
+    CheckMessage,
+    Error,
+    Warning,  # noqa: A004 -- Django's name
+    register,
+)
 from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
@@ -104,7 +108,7 @@ def check_pages(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if missing:
         found.append(
-            CheckWarning(
+            Warning(
                 f"The server's pages need {' and '.join(missing)}.",
                 hint="Add it to MIDDLEWARE, sessions before auth; the apps are "
                 "django.contrib.sessions and django.contrib.auth.",
@@ -115,7 +119,7 @@ def check_pages(**_: Any) -> list[CheckMessage]:
         get_template("visualsnoop_server/base.html")
     except (TemplateDoesNotExist, ImproperlyConfigured):
         found.append(
-            CheckWarning(
+            Warning(
                 "TEMPLATES does not find the templates of the server's pages.",
                 hint='Write "APP_DIRS": True for the backend DjangoTemplates in TEMPLATES.',
                 id="visualsnoop_server.W002",

@@ -105,7 +105,7 @@ def _made(
         "scopes": _scopes(new.key),
         "replaced": replaced,
         "endpoint": endpoint,
-        "snippets": snippets(endpoint, new),
+        "snippets": snippets(endpoint, endpoint_of(request, "api_v2"), new),
     }
     return of_collection(request, hosted, "new_key", context)
 

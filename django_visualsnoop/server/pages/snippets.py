@@ -24,23 +24,24 @@ class Snippet:
     code: str = field(repr=False)
 
 
-def endpoint_of(request: HttpRequest) -> str:
-    """Return the address of API v1, as programs write it."""
-    path = options().path_prefix + reverse("visualsnoop_server:api_v1")
+def endpoint_of(request: HttpRequest, api: str = "api_v1") -> str:
+    """Return the address of an API, ``"api_v1"`` or ``"api_v2"``, as programs write it."""
+    path = options().path_prefix + reverse(f"visualsnoop_server:{api}")
     return f"{request.scheme}://{request.get_host()}{path}"
 
 
 @sensitive_variables()
-def snippets(endpoint: str, new: NewKey) -> list[Snippet]:
+def snippets(endpoint: str, endpoint_v2: str, new: NewKey) -> list[Snippet]:
     """Return code that uses a key, with its secret in it.
 
     Args:
-        endpoint: see ``endpoint_of``.
+        endpoint, endpoint_v2: see ``endpoint_of``.
         new: the key.
     """
     path = endpoint.partition("://")[2].partition("/")[2]
     names = {
         "endpoint": endpoint,
+        "endpoint_v2": endpoint_v2,
         "path": f"/{path}",
         "public": new.key.public_key,
         "secret": new.secret,
@@ -49,6 +50,7 @@ def snippets(endpoint: str, new: NewKey) -> list[Snippet]:
         Snippet(_("Python"), _PYTHON % names),
         Snippet(_("Django settings"), _DJANGO % names),
         Snippet("curl", _CURL % names),
+        Snippet(_("curl, API v1"), _CURL_V1 % names),
     ]
 
 
@@ -74,6 +76,11 @@ VISUALSNOOP = {
 }"""
 
 _CURL = """\
+TOKEN='%(public)s.%(secret)s'
+curl --data-binary @cat.jpg --header "Authorization: Bearer $TOKEN" \\
+    '%(endpoint_v2)s/search?limit=10'"""
+
+_CURL_V1 = """\
 SECRET='%(secret)s'
 DATE=$(LC_ALL=C date -u '+%%a, %%d %%b %%Y %%H:%%M:%%S GMT')
 SIGNATURE=$(printf 'POST\\n%(path)s/search\\n%%s' "$DATE" |

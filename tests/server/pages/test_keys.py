@@ -19,6 +19,7 @@ from django_visualsnoop.server.models import HostedCollection, Key
 from django_visualsnoop.server.pages import answering
 from tests.server.pages.conftest import Person, url
 from tests.server.tenants import Tenant, call
+from tests.server.v2 import ask
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
@@ -114,12 +115,19 @@ def test_rotating_and_revoking(ann: Person, hosted: HostedCollection) -> None:
     assert ann.post("revoke", hosted.pk, old.public_key).status_code == 404
 
 
+def words_of(command: str) -> list[str]:
+    """Return what a shell gives to curl, a word in each line."""
+    told = command.replace("\ncurl ", "\nprintf '%s\\n' ")
+    words = subprocess.run(["sh", "-ec", told], capture_output=True, text=True, check=True)
+    return words.stdout.splitlines()
+
+
 def test_snippets_are_what_a_program_needs(
     ann: Person, hosted: HostedCollection, settings: Settings
 ) -> None:
     answer = make(ann, hosted)
     secret, key = secret_in(answer), Key.objects.get()
-    python, django, curl = (
+    python, django, curl, curl_v1 = (
         html.unescape(code)
         for code in re.findall(r'<code id="snippet-\d">(.*?)</code>', answer.text, re.DOTALL)
     )
@@ -135,9 +143,13 @@ def test_snippets_are_what_a_program_needs(
     client.assert_called_once_with(key.public_key, secret, endpoint=endpoint)
     assert inspect.signature(Collection).bind(*client.call_args.args, endpoint=endpoint)
 
-    told = curl.replace("\ncurl ", "\nprintf '%s\\n' ")
-    words = subprocess.run(["sh", "-ec", told], capture_output=True, text=True, check=True)
-    lines = words.stdout.splitlines()
+    lines = words_of(curl)
+    assert lines[-1] == "http://testserver/api/v2/search?limit=10"
+    name, _, value = next(line for line in lines if ": " in line).partition(": ")
+    refused = ask(None, "POST", "/search", b"no picture", headers={name: value}, limit=10)
+    assert refused.status == 415  # it was let in
+
+    lines = words_of(curl_v1)
     date, authorization = (
         next(line.partition(": ")[2] for line in lines if line.startswith(name))
         for name in ("Date", "Authorization")
@@ -150,5 +162,5 @@ def test_snippets_are_what_a_program_needs(
         b"no picture",
         {"Date": date, "Authorization": authorization},
     )
-    assert reply.status == 415  # it was let in
+    assert reply.status == 415
     assert key.public_key in authorization
