@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from django_visualsnoop.engine import describe
+from django_visualsnoop.engine.index.closest import DECIMALS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.decode import Pixels
 
 _RANK_STEPS = 10_000
-#: Decimals of a cosine that are more than noise.
-_DECIMALS = 6
 
 
 class LooksDescriptor(Protocol):
@@ -56,7 +55,7 @@ def vector_of(pixels: Pixels, looks: LooksDescriptor | None) -> NDArray[np.int8]
 
 def similarity(cosine: float) -> float:
     """Return a cosine as 0 to 1. It is no probability, and of each model something else."""
-    return min(1.0, max(0.0, round(cosine, _DECIMALS)))
+    return min(1.0, max(0.0, round(cosine, DECIMALS)))
 
 
 def rank(cosine: float) -> int:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Of this share of a segment's images or fewer, the vectors are gathered first.
 _FEW = 0.25
+#: Of a cosine; what follows is rounding, which is another one on another processor.
+DECIMALS = 6
 
 
 class Close(NamedTuple):
@@ -44,7 +46,7 @@ def closest(parts: Sequence[Visible[SegmentT]], probe: NDArray[np.int8], limit: 
         _cosines(part.segment.vectors, places, probe)
         for part, places in zip(parts, slots, strict=True)
     ]
-    joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)])
+    joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)]).round(DECIMALS)
     chosen = np.arange(len(joined))
     if len(joined) > limit > 0:
         # All that are as close as the last one that is wanted: their ids decide.
