@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import sys
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ def require(name: str) -> str:
 
     Skip without it, or fail under ``REQUIRE_SERVICES=1``.
     """
+    if name == "visualsnoop":
+        return _old_python()
     package = PACKAGES.get(name)
     if package is not None and importlib.util.find_spec(package) is None:
         _miss(f"needs the Python package {package}, from the extra services")
@@ -51,6 +54,18 @@ def require(name: str) -> str:
             f"needs {name} at {parts.hostname}:{parts.port} ({error}); set TEST_{name.upper()}_URL"
         )
     return url
+
+
+def _old_python() -> str:
+    """Return an interpreter, of any version, that has the client of 2015."""
+    here = sys.executable if importlib.util.find_spec("visualsnoop") is not None else None
+    return (
+        os.environ.get("OLD_PYTHON")
+        or here
+        or _miss(
+            "needs the client of 2015: python -m pip install visualsnoop==0.2, or OLD_PYTHON"
+        )
+    )
 
 
 def _miss(what: str) -> NoReturn:

@@ -28,6 +28,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,21 +208,28 @@ def wrk(
 
 
 def peer(folder: Path) -> tuple[int, subprocess.Popen[bytes]]:
-    with (
-        socket.create_server(("127.0.0.1", 0), backlog=64) as listening,
-        (folder / "peer.log").open("wb") as log,
-    ):
-        command = [sys.executable, "-m", "uvicorn", "benchmarks.load.peer:app", "--workers", "2"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.load.peer:app", "--workers", "2"]
+    with (folder / "peer.log").open("wb") as log:
+        # By number: of a socket that it is handed, it does not know that it is one of TCP, and
+        # leaves Nagle's algorithm on, which costs 40 ms each.
         process = subprocess.Popen(
-            [*command, "--fd", str(listening.fileno())],
+            [*command, "--port", str(port)],
             cwd=Path(__file__).parents[2],
             env={**os.environ, "PEER_CODES": str(folder / "codes.npy")},
             stdout=log,
             stderr=subprocess.STDOUT,
-            pass_fds=[listening.fileno()],
             start_new_session=True,
         )
-        return listening.getsockname()[1], process
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return port, process
+    sys.exit((folder / "peer.log").read_text())
 
 
 def rows(results: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, float, float, float, int]]:

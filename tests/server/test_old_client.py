@@ -1,4 +1,4 @@
-"""The client of 2015, unmodified: ``pip install visualsnoop==0.2 --no-deps``, and this runs.
+"""The client of 2015, unmodified: ``pip install visualsnoop==0.2``, and this runs.
 
 Or in any other environment that has it and ``requests``, such as one of Python 3.8, where it needs
 no help: ``OLD_PYTHON=/path/to/python``.
@@ -6,11 +6,8 @@ no help: ``OLD_PYTHON=/path/to/python``.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import subprocess
-import sys
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import services
 from tests.collections.contract import ODD_IDS, image
 from tests.server.serving import MAIN_SERVERS
 from tests.server.tenants import tenant
@@ -28,16 +26,11 @@ if TYPE_CHECKING:
     from tests.server.serving import Served, Servers
     from tests.server.tenants import Tenant
 
-OLD_PYTHON = os.environ.get("OLD_PYTHON")
-
 main_servers = pytest.mark.parametrize("served", MAIN_SERVERS, indirect=True)
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        not OLD_PYTHON and importlib.util.find_spec("visualsnoop") is None,
-        reason="needs the client of 2015: pip install visualsnoop==0.2 --no-deps, or OLD_PYTHON",
-    ),
+    pytest.mark.service("visualsnoop"),
 ]
 
 
@@ -50,7 +43,7 @@ def run(served: Served, whose: Tenant, *calls: tuple[Any, ...], minutes: float =
         "calls": [[name, [_written(one) for one in given]] for name, *given in calls],
     }
     done = subprocess.run(
-        [OLD_PYTHON or sys.executable, Path(__file__).with_name("old_client.py")],
+        [services.require("visualsnoop"), Path(__file__).with_name("old_client.py")],
         input=json.dumps(asked),
         stdout=subprocess.PIPE,
         text=True,
