@@ -62,9 +62,7 @@ def _old_python() -> str:
     return (
         os.environ.get("OLD_PYTHON")
         or here
-        or _miss(
-            "needs the client of 2015: python -m pip install visualsnoop==0.2, or OLD_PYTHON"
-        )
+        or _miss("needs the client of 2015: python -m pip install visualsnoop==0.2, or OLD_PYTHON")
     )
 
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Descriptors of different versions cannot be compared. Raise it whenever one changes.
-VERSION = 2
+VERSION = 3
 DIMENSIONS = 256
 MAX_FEATURES = 128
 #: ``places`` holds pixels of the picture scaled to this, its longer side.
-SIDE = 240
+SIDE = 200
 
 _HEADER = struct.Struct("<BB")  # version, number of features
 #: A code, a word of 24 bits, and a place.

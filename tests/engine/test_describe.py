@@ -119,7 +119,7 @@ def test_score_at_is_the_inverse_of_similarity(wanted: float) -> None:
 
 
 def test_a_query_has_more_features_and_those_of_its_negative() -> None:
-    picture = pixels(1)
+    picture = pixels(6)
     stored, negative = local_features(picture), local_features(255 - picture)
     asked, turned = query_features(picture)
     assert len(asked.codes) > len(stored.codes) == len(turned.codes)

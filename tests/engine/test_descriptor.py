@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, Descriptor
+from django_visualsnoop.engine.descriptor import DIMENSIONS, SIDE, VERSION, Descriptor
 
 
 def random_descriptor(count: int, seed: int = 0) -> Descriptor:
@@ -12,7 +12,7 @@ def random_descriptor(count: int, seed: int = 0) -> Descriptor:
         dice.integers(-127, 128, DIMENSIONS, dtype=np.int8),
         dice.integers(0, 2**64, count, dtype=np.uint64),
         dice.integers(0, 2**20, count, dtype=np.uint32),
-        dice.integers(0, 240, (count, 4), dtype=np.uint8),
+        dice.integers(0, SIDE, (count, 4), dtype=np.uint8),
     )
 
 
@@ -35,7 +35,7 @@ def test_bytes_that_are_none() -> None:
         with pytest.raises(ValueError, match="descriptor"):
             Descriptor.from_bytes(content[:length])
     vector, features = content[:DIMENSIONS], content[DIMENSIONS + 2 :]
-    for header in (b"\1\5", b"\3\5", b"\2\4", b"\2\x81", b"\2\5\0"):
-        broken = vector + header + features
+    for version, rest in ((-1, b"\5"), (1, b"\5"), (0, b"\4"), (0, b"\x81"), (0, b"\5\0")):
+        broken = vector + bytes([VERSION + version]) + rest + features
         with pytest.raises(ValueError, match="descriptor"):
             Descriptor.from_bytes(broken)

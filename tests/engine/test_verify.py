@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from django_visualsnoop.engine.descriptor import SIDE
 from django_visualsnoop.engine.matching import matched
 from django_visualsnoop.engine.verify import verify, verify_all
 from tests.engine.test_descriptor import random_descriptor
@@ -22,11 +23,11 @@ def transformed(descriptor: Descriptor, scale: float, degrees: float, seed: int)
         [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
     )
     places = descriptor.places.astype(float)
-    places[:, :2] = (places[:, :2] - 120) @ turn.T + 120
+    places[:, :2] = (places[:, :2] - SIDE / 2) @ turn.T + SIDE / 2
     places[:, 2] += 16 * math.log2(scale)
     places[:, 3] = (places[:, 3] + degrees * 256 / 360) % 256
     places[:, :2] += dice.normal(0, 1, (len(places), 2))
-    seen = ((places[:, :3] >= 0) & (places[:, :3] < 240)).all(axis=1)
+    seen = ((places[:, :3] >= 0) & (places[:, :3] < SIDE)).all(axis=1)
     bits = np.uint64(1) << dice.integers(0, 64, (5, len(places)), dtype=np.uint64)
     codes = descriptor.codes ^ np.bitwise_or.reduce(bits)
     order = dice.permutation(np.flatnonzero(seen))
@@ -49,7 +50,8 @@ def test_finds_the_transform(scale: float, degrees: float) -> None:
     assert not match.mirrored
     assert match.distance < 6
     assert match.spread > 20
-    assert match.matrix @ [120, 120] + match.shift == pytest.approx([120, 120], abs=3)
+    centre = [SIDE / 2, SIDE / 2]
+    assert match.matrix @ centre + match.shift == pytest.approx(centre, abs=3)
 
 
 def test_other_pictures_do_not_agree() -> None:
