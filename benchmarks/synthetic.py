@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, MAX_FEATURES, VERSION, Descriptor
+from django_visualsnoop.engine.descriptor import DIMENSIONS, MAX_FEATURES, SIDE, VERSION, Descriptor
 from django_visualsnoop.engine.index.inverted import Features
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def chunk(number: int, count: int, seed: int) -> Chunk:
 
 
 def _places(dice: np.random.Generator, *shape: int) -> NDArray[np.uint8]:
-    lowest, highest = (0, 0, 16, 0), (240, 180, 80, 256)
+    lowest, highest = (0, 0, 16, 0), (SIDE, SIDE * 3 // 4, 80, 256)
     return dice.integers(lowest, highest, (*shape, MAX_FEATURES, 4), dtype=np.uint8)
 
 

@@ -99,7 +99,7 @@ def _found(places: NDArray[np.uint8], descriptors: Floats) -> LocalFeatures:
 def sift(pixels: Pixels, most: int = MAX_FEATURES) -> tuple[NDArray[np.uint8], Floats]:
     """Return the places (n x 4) and SIFT descriptors (n x 128) of at most so many features."""
     _keep_memory()
-    grey = _scaled(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    grey = _scaled(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
     detector = cv2.SIFT.create(contrastThreshold=_CONTRAST)
     found = detector.detect(grey, None)
     strengths = np.fromiter(map(attrgetter("response"), found), np.float64, len(found))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: A feature is near one that agrees within this share of the sides of what overlaps …
 _NEAR = 1 / 8
 #: … or within so many pixels at ``SIDE``.
-_NEAREST = 6.0
+_NEAREST = 5.0
 
 
 class Overlap(NamedTuple):

@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 
 #: A match supports a transform if its place is missed by at most this, in pixels at ``SIDE``
 #: of the larger of the two views …
-_TOLERANCE = 8.0
+_TOLERANCE = 6.7
 #: … its scale by at most this factor, and its direction by so many 256ths of a turn.
 _SCALE_FACTOR = 1.7
 _TURN = 24
 #: Features this close, in pixels at ``SIDE``, are at one place.
-_PLACE = 6
+_PLACE = 5
 #: An affine fit needs three matches; with fewer supporters than this it would fit to noise.
 _FITTED_FROM = 4
+#: A map that shrinks one direction this many times as much as the other fits noise: what people
+#: squeeze, or see from the side, they still want to recognise.
+_SQUEEZED = 2.5
 #: Pictures are done together whose matches are up to so many.
 _SIZES = (8, 24, 64)
 #: Any two features agree on some transform, so fewer than this tell nothing.
@@ -222,7 +225,10 @@ def _supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
-    """Return the affine map that takes ``start`` to ``end`` with the least squares."""
+    """Return the affine map that takes ``start`` to ``end`` with the least squares.
+
+    None if the places do not tell it, or it is no view of a picture: too narrow, or upside down.
+    """
     centre, target = start.mean(axis=0), end.mean(axis=0)
     away, wanted = start - centre, end - target
     scatter = away.T @ away
@@ -230,6 +236,9 @@ def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
     if _determinant(scatter) <= 1e-3 * max(1.0, float(np.trace(scatter))) ** 2:
         return None
     matrix = np.linalg.solve(scatter, away.T @ wanted).T
+    # Of singular values a and b: (a² + b²) / ab.
+    if _determinant(matrix) * (_SQUEEZED + 1 / _SQUEEZED) < float((matrix**2).sum()):
+        return None
     return matrix, target - matrix @ centre
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from django_visualsnoop.engine.descriptor import SIDE
 from django_visualsnoop.engine.matching import matched
-from django_visualsnoop.engine.verify import verify, verify_all
+from django_visualsnoop.engine.verify import _affine, verify, verify_all
 from tests.engine.test_descriptor import random_descriptor
 
 if TYPE_CHECKING:
@@ -117,3 +117,22 @@ def test_matches_are_each_others_nearest_and_clearly_so() -> None:
             if nearest <= min(18, 0.85 * np.sort(row)[1]) and distances[:, right].argmin() == left
         ]
         assert [tuple(map(int, one)) for one in zip(*found, strict=True)] == expected
+
+
+@pytest.mark.parametrize(
+    ("matrix", "plausible"),
+    [
+        ([[1.2, 0.3], [-0.3, 1.2]], True),
+        ([[0.5, 0.0], [0.0, 1.0]], True),  # squeezed
+        ([[0.9, 0.4], [0.1, 1.0]], True),  # seen from the side
+        ([[0.94, 0.21], [0.17, 0.19]], False),
+        ([[0.3, 0.0], [0.0, 1.0]], False),
+        ([[-1.0, 0.0], [0.0, 1.0]], False),  # mirrored pictures are looked up for themselves
+    ],
+)
+def test_maps_that_are_no_view(matrix: list[list[float]], plausible: bool) -> None:
+    start = np.random.default_rng(1).uniform(0, SIDE, (9, 2)).astype(np.float32)
+    found = _affine(start, start @ np.array(matrix, dtype=np.float32).T + np.float32(7))
+    assert (found is not None) == plausible
+    if found is not None:
+        assert found[0] == pytest.approx(np.array(matrix), abs=1e-3)
