@@ -2,8 +2,8 @@
 
     python benchmarks/describing.py FOLDER [--photos 60] [--repeats 7]
 
-FOLDER holds photographs. Each figure is the mean over the photographs of the least time, over
-the repeats, that all threads of the process took. ``Peak`` is the growth of the resident memory.
+FOLDER holds photographs. One thread: each figure is the mean over the photographs of the least
+time, over the repeats, that the processor took. ``Peak`` is the growth of the resident memory.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import cv2
 import numpy as np
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 def steps(pixels: Pixels) -> dict[str, Callable[[], object]]:
     """Return what is measured of one photograph; the later ones are parts of the first."""
     detector = cv2.SIFT.create(contrastThreshold=local_features._CONTRAST)
-    grey = cv2.cvtColor(local_features._scaled(pixels), cv2.COLOR_RGB2GRAY)
+    grey = local_features._scaled(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
     found = detector.detect(grey, None)
     strengths = np.array([one.response for one in found])
     places = local_features._spread(
@@ -50,7 +51,7 @@ def steps(pixels: Pixels) -> dict[str, Callable[[], object]]:
         "vector": lambda: vector_of(pixels),
         "views of the vector": lambda: views.views(pixels),
         "local features": lambda: local_features.local_features(pixels),
-        "scaling": lambda: local_features._scaled(pixels),
+        "scaling": lambda: local_features._scaled(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)),
         "OpenCV's detect": lambda: detector.detect(grey, None),
     }
     if values is not None:
@@ -67,11 +68,12 @@ def main() -> None:
     options = parser.parse_args()
     paths = sorted(path for path in options.folder.iterdir() if path.is_file())
     chosen = paths[:: max(1, len(paths) // options.photos)][: options.photos]
+    cv2.setNumThreads(1)
     photos = [decode(path.read_bytes()).pixels for path in chosen]
     print(
         f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, numpy "
-        f"{np.__version__}, OpenCV {cv2.__version__} with {cv2.getNumThreads()} threads; "
-        f"{len(photos)} photographs, {options.repeats} repeats"
+        f"{np.__version__}, OpenCV {cv2.__version__}; {len(photos)} photographs, "
+        f"{options.repeats} repeats"
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     least: dict[str, list[float]] = {}
