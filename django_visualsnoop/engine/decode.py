@@ -191,7 +191,9 @@ def _check_size(examined: Examined, max_pixels: int) -> None:
 
 def _small(image: ImageFile) -> Image.Image:
     """Load the picture, made smaller by a whole factor where that keeps ``WORK_SIDE`` pixels."""
-    image.draft(None, (WORK_SIDE, WORK_SIDE))
+    longer = max(image.size)
+    width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
+    image.draft(None, (width, height))
     image.load()
     # A palette has no means between its colours, and the 16 bits have no reduce().
     if image.mode in ("P", "PA", "1"):
