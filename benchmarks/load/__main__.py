@@ -3,7 +3,7 @@
     python -m benchmarks.load FOLDER [--images 10000] [--seconds 60] [--connections 8]
         [--database sqlite] [--seed 1] [--photos 300]
 
-FOLDER holds photographs. Needs ``wrk`` (a Debian package), fastapi and faiss-cpu.
+FOLDER holds photographs. Needs ``wrk`` (a Debian package), fastapi, faiss-cpu and uvloop.
 
 This server runs under gunicorn with two workers, whose answers end the connection (its default
 worker keeps none); the peer (``peer``) under uvicorn with two, which keep it. Both write access
@@ -211,9 +211,10 @@ def peer(folder: Path) -> tuple[int, subprocess.Popen[bytes]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "benchmarks.load.peer:app", "--workers", "2"]
+    command += ["--loop", "uvloop"]
     with (folder / "peer.log").open("wb") as log:
-        # By number: of a socket that it is handed, it does not know that it is one of TCP, and
-        # leaves Nagle's algorithm on, which costs 40 ms each.
+        # asyncio's own loop does not see that the workers' socket is one of TCP, and leaves Nagle's
+        # algorithm on, which costs 40 ms each; uvloop does not.
         process = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=Path(__file__).parents[2],
