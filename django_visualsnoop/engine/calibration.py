@@ -25,7 +25,7 @@ IDENTICAL = 5.0
 _RANK_STEPS = 16
 
 #: A picture of fewer features says too little: it is a copy only of its near-identical like …
-FEW = 8
+FEW = 5
 #: … at cosines of about this; set by hand, from pictures of one colour.
 _SLOPE, _CENTRE = 400.0, 0.965
 #: From this cosine on, a picture whose details agree is the same one, hardly edited; the slope

@@ -141,6 +141,24 @@ def test_a_clock_that_is_wrong(served: Served) -> None:
         assert "clock" in run(served, ann, minutes=minutes)["error"]
 
 
+@main_servers
+def test_uploads_at_once(served: Served) -> None:
+    ann = tenant()
+
+    def upload(who: int) -> list[int]:
+        own = [("add_image", small(), f"{who}-{number}") for number in range(5)]
+        # Of one picture, in one second, it would be one request, sent again.
+        answers = run(served, ann, *own, ("add_image", image(who), "wanted by all"))["answers"]
+        return [answer["status"] for answer in answers]
+
+    with ThreadPoolExecutor(4) as clients:
+        statuses = list(clients.map(upload, range(4)))
+    assert [of_one[:5] for of_one in statuses] == [[201] * 5] * 4
+    assert sorted(of_one[5] for of_one in statuses) == [201, 409, 409, 409]
+    (page,) = run(served, ann, ("get_images", None, 100))["answers"]
+    assert len(page["images"]) == 21
+
+
 def test_lists_while_others_add_and_delete(servers: Servers) -> None:
     served, ann = servers["gunicorn"], tenant()
     ids = [f"image-{number}" for number in range(IMAGES)]
