@@ -7,6 +7,7 @@ import threading
 import warnings
 import zlib
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -184,6 +185,15 @@ def test_transparency_shows_white() -> None:
 def test_transparency_of_a_large_picture() -> None:
     large = Image.new("RGBA", (1700, 1300), (0, 0, 0, 0))
     assert quarters(saved(large, "PNG")) == [WHITE] * 4
+
+
+def test_a_large_jpeg_shrinks_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = saved(corners(4248, 2832), "JPEG")  # an eighth is wide enough, and less high
+    reduced = mock.Mock(side_effect=AssertionError("it was read larger than needed"))
+    monkeypatch.setattr(Image.Image, "reduce", reduced)
+    picture = decode(content)
+    assert picture.pixels.shape == (341, WORK_SIDE, 3)
+    assert_corners(content)
 
 
 def test_sixteen_bits() -> None:

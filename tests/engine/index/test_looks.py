@@ -68,3 +68,15 @@ def test_vectors_of_another_length_are_refused_and_not_compared() -> None:
             index.put("b", content)
     assert closest(index.visible(), np.array([1, 2, 3], dtype=np.int8), 5) == []
     assert len(index) == 1
+
+
+def test_what_only_rounding_tells_apart_is_equally_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = LooksIndex()
+    for image_id in "ba":
+        index.put(image_id, bytes([1, 2]))
+    monkeypatch.setattr(
+        "django_visualsnoop.engine.index.closest._cosines",
+        lambda *_: np.array([0.50000006, 0.5], dtype=np.float32),
+    )
+    found = closest(index.visible(), np.array([1, 2], dtype=np.int8), 2)
+    assert [one.image_id for one in found] == ["a", "b"]
