@@ -12,11 +12,11 @@ from django_visualsnoop.engine.models import key_of
 from django_visualsnoop.server.models import NotDuplicate, database
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from django.db.models import QuerySet
 
-    from django_visualsnoop.engine.store import Store
+    from django_visualsnoop.engine.store import Details, Store
 
 
 class SameImage(ValueError):  # noqa: N818
@@ -47,10 +47,25 @@ def remember(collection_id: str, store: Store, pair: Pair) -> bool:
     Raises:
         ImageMissing: one of them is not there.
     """
-    known = store.details(pair)
-    for image_id in pair:
-        if image_id not in known:
-            raise ImageMissing(f"The collection holds no image {image_id!r}.")
+    return bool(remember_all(collection_id, store, [pair]))
+
+
+def remember_all(collection_id: str, store: Store, pairs: Collection[Pair]) -> int:
+    """Remember pairs, all or none; return how many are new; see ``remember``.
+
+    Raises:
+        ImageMissing: one of their images is not there.
+    """
+    known = store.details({image_id for pair in pairs for image_id in pair})
+    for pair in pairs:
+        for image_id in pair:
+            if image_id not in known:
+                raise ImageMissing(f"The collection holds no image {image_id!r}.")
+    with transaction.atomic(using=database()):
+        return sum(_remember(collection_id, pair, known) for pair in pairs)
+
+
+def _remember(collection_id: str, pair: Pair, known: Mapping[str, Details]) -> bool:
     digests = {"first_digest": known[pair[0]].digest, "second_digest": known[pair[1]].digest}
     ids = {"first_id": pair.first_id, "second_id": pair.second_id}
     try:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.http import Http404
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -16,7 +15,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.models import database
 from django_visualsnoop.server.not_duplicates import SameImage, pair_of
 from django_visualsnoop.server.pages.addresses import ImageId
 from django_visualsnoop.server.pages.answering import hosted_or_404, of_collection, page
@@ -56,9 +54,8 @@ def _set_apart(request: HttpRequest, collection_id: str) -> HttpResponse:
     if not others:
         raise Http404
     try:
-        with transaction.atomic(using=database()):
-            for other in others:
-                not_duplicates.remember(hosted.pk, store, pair_of(image_id, other))
+        pairs = [pair_of(image_id, other) for other in others]
+        not_duplicates.remember_all(hosted.pk, store, pairs)
     except ImageMissing:
         text = _("One of these images was deleted meanwhile. Nothing was done; look again.")
         messages.error(request, text, fail_silently=True)
