@@ -6,9 +6,10 @@
 The images are made up (see synthetic.py); one of 100 has a near-copy, a third of them each kind
 of ``COPIES``. They are rows of an SQLite file in FOLDER, which is kept and used again if given;
 or of the PostgreSQL database NAME, which must be there and empty or filled by this script. Then
-one process reads all rows and writes a snapshot, and another searches: by the ids of images that
-have a copy, ``stored``, and with what a file would give, ``file`` (four words for each
-feature; what reading and describing a file takes is not in it). ``--pairs`` also yields all pairs;
+one process reads all rows and writes a snapshot and blocks; one has only the blocks, and searches
+while it reads the rows; and another has the snapshot and searches: by the ids of images that have a
+copy, ``stored``, and with what a file would give, ``file`` (four words for each feature; what
+reading and describing a file takes is not in it). ``--pairs`` also yields all pairs;
 beside it, as many random 64-bit hashes are compared, each with all others, by numpy and, if it is
 installed, by imagededup's ``find_duplicates`` (its default way, and as many processes as it takes).
 
@@ -21,6 +22,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -63,10 +65,11 @@ def set_up(options: argparse.Namespace) -> None:
     django.setup()
 
 
-def gallery(options: argparse.Namespace) -> Gallery:
+def gallery(options: argparse.Namespace, *, cache: bool = True, early: bool = False) -> Gallery:
     from django_visualsnoop.engine.gallery import Gallery
 
-    return Gallery("default", "bench", cache=str(options.folder / "cache"))
+    folder = str(options.folder / "cache") if cache else None
+    return Gallery("default", "bench", cache=folder, early=early)
 
 
 def contents(images: int, seed: int) -> Iterator[tuple[str, bytes]]:
@@ -125,20 +128,61 @@ def load(options: argparse.Namespace) -> dict[str, Any]:
 
     before = memory()["own"]
     began = time.perf_counter()
-    view = gallery(options)._look()
+    # Not early, but it writes the blocks.
+    view = gallery(options, early=not _has_blocks())._look()
     assert view is not None
     answered = time.perf_counter() - began
     probes = probe(options, 0, "easy")
     search(view, probes, min_score=0, limit=LIMIT)
     searched = time.perf_counter() - began
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join()
+    _join_threads()
     return {
         "rows read s": round(answered, 2),
         "first answer s": round(searched, 2),
         "with the snapshot written s": round(time.perf_counter() - began, 2),
         "own B/image": round((memory()["own"] - before) / options.images[0]),
+    }
+
+
+def _has_blocks() -> bool:
+    from django_visualsnoop.engine.models import Block
+
+    return Block.objects.exists()
+
+
+def _join_threads() -> None:
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join()
+
+
+def early(options: argparse.Namespace) -> dict[str, Any]:
+    """Search in a process that has no snapshot, but the blocks, if the collection is so large."""
+    if not _has_blocks():
+        return {}
+    collection = gallery(options, cache=False, early=True)
+    began = time.perf_counter()
+    collection.search_by_id("image-0", limit=LIMIT)
+    answered = time.perf_counter() - began
+    clock: list[float] = []
+    found = 0
+    numbers = range(0, options.images[0], 100)
+    while any(thread.name == "visualsnoop-rows" for thread in threading.enumerate()):
+        number = numbers[len(clock) % len(numbers)]
+        asked = time.perf_counter()
+        hits = collection.search_by_id(f"image-{number}", limit=LIMIT).hits
+        clock.append(time.perf_counter() - asked)
+        found += f"copy-{number}" in {one.image_id for one in hits}
+    read = time.perf_counter() - began
+    p50, p95 = np.percentile(clock, [50, 95]) * 1000 if clock else (0, 0)
+    return {
+        "first answer by blocks s": round(answered, 2),
+        "until all rows are read s": round(read, 2),
+        "meanwhile ms": f"p50 {p50:.1f}, p95 {p95:.1f}; {len(clock):,} queries, "
+        f"found {100 * found / max(1, len(clock)):.1f} %",
+        "most memory, all together, B/image": round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / options.images[0]
+        ),
     }
 
 
@@ -294,6 +338,7 @@ def main() -> None:
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "fill": fill,
     "load": load,
+    "early": early,
     "search": search,
     "pairs": pairs,
 }

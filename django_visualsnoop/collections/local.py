@@ -67,6 +67,9 @@ class LocalCollection(BaseCollection):
               have four times as many;
             * ``cache``: the path of a folder for snapshots of the index, which
               processes share; none if not given;
+            * ``early``: whether a process that has just started may search a large
+              collection by global vectors alone until it has read the rest; it may if
+              not given;
             * ``looks``: what describes how images look, for ``kind="similar"``: an
               ``OnnxDescriptor``, or the dotted path of one; the engine's own
               vectors if not given.
@@ -286,6 +289,8 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
     for name, value in options.items():
         if name == "cache":
             right, expected = isinstance(value, str) and bool(value), "the path of a folder"
+        elif name == "early":
+            right, expected = isinstance(value, bool), "True or False"
         elif name == "database":
             right, expected = isinstance(value, str), "an alias of DATABASES"
         elif name == "min_similarity":
@@ -299,7 +304,7 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
         else:
             raise ImproperlyConfigured(
                 f"{where} has the unknown option {name!r}; "
-                "there are cache, database, looks, max_bytes, max_pixels and min_similarity."
+                "there are cache, database, early, looks, max_bytes, max_pixels and min_similarity."
             )
         if not right:
             raise ImproperlyConfigured(f'{where}["{name}"] is {value!r}; write {expected}.')

@@ -76,6 +76,8 @@ class Gallery:
         min_similarity: 0 to 1, the threshold where a search names none.
         max_bytes, max_pixels: see ``decode``.
         cache: folder for snapshots of the index; see ``cache``. None if not given.
+        early: whether a process that has not read a large collection yet answers by its vectors
+            alone, until it has; see ``memory``.
         looks: describes each image a second time, for what is similar; the engine's own
             vectors serve for that, too, if ``None``.
     """
@@ -89,6 +91,7 @@ class Gallery:
         max_bytes: int = DEFAULT_MAX_BYTES,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         cache: str | None = None,
+        early: bool = True,
         looks: LooksDescriptor | None = None,
     ) -> None:
         self.store = Store(database, name)
@@ -96,6 +99,7 @@ class Gallery:
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._cache = cache
+        self._early = early
         self._looks = looks
 
     def described(self, content: bytes, image_id: str) -> NewImage:
@@ -236,7 +240,7 @@ class Gallery:
             touching: only pairs of which at least one id is among these.
             progress: called now and then with the share of the work that is done, 0 to 1.
         """
-        view = self._look()
+        view = self._look(whole=True)
         if view is None:
             return
         min_score = self._min_score(min_similarity)
@@ -295,9 +299,17 @@ class Gallery:
         if self._looks is not None:
             yield from self.store.of_other_looks(looks.name_of(self._looks), describe.VERSION)
 
-    def _look(self, image_id: str | None = None) -> View[DescriptorIndex] | None:
+    def _look(
+        self, image_id: str | None = None, *, whole: bool = False
+    ) -> View[DescriptorIndex] | None:
         return follow.look(
-            self.store.database, self.store.key, Descriptors(), image_id, self._cache
+            self.store.database,
+            self.store.key,
+            Descriptors(),
+            image_id,
+            cache_folder=self._cache,
+            early=self._early,
+            whole=whole,
         )
 
     def _look_at_looks(self, image_id: str | None = None) -> View[Any] | None:

@@ -32,6 +32,10 @@ class Collection(models.Model):
     seq = models.BigIntegerField(default=0, editable=False)
     #: Tombstones numbered up to here may be gone; a memory older than this is loaded anew.
     horizon = models.BigIntegerField(default=0, editable=False)
+    #: The number up to which ``blocks`` hold all rows; 0 if there are none.
+    blocks_seq = models.BigIntegerField(default=0, db_default=0, editable=False)
+    #: When a process set about to write them, in microseconds since 1970; 0 if none is at it.
+    blocks_claimed = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     def __str__(self) -> str:
         return self.name
@@ -83,3 +87,26 @@ class IndexedImage(models.Model):
 
     def __str__(self) -> str:
         return self.image_id
+
+
+class Block(models.Model):
+    """Ids and vectors of some thousand images; see ``blocks``."""
+
+    collection = models.ForeignKey(
+        Collection, models.CASCADE, db_constraint=False, related_name="blocks"
+    )
+    #: The ``blocks_seq`` with which it is valid.
+    seq = models.BigIntegerField(editable=False)
+    #: 0 for the first of these.
+    place = models.PositiveIntegerField(editable=False)
+    content = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "seq", "place"], name="visualsnoop_engine_one_block"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.collection_id}: {self.place}"

@@ -14,7 +14,7 @@ import time
 from django.db import DatabaseError, connections, transaction
 from django.db.models import F, Max
 
-from django_visualsnoop.engine.models import Collection, IndexedImage
+from django_visualsnoop.engine.models import Block, Collection, IndexedImage
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -101,5 +101,9 @@ def purge(database: str, collection_id: str, older_than_seconds: float = TOMBSTO
             return
         tombstones.filter(seq__lte=horizon).delete()
         highest = tombstones.aggregate(highest=Max("seq"))["highest"]
-        if highest is not None:
-            collection.update(horizon=highest)
+        if highest is None:
+            return
+        collection.update(horizon=highest)
+    # They may hold vectors of what was deleted; below the horizon, nobody reads them any more.
+    blocks = Block.objects.using(database).filter(collection_id=collection_id)
+    blocks.filter(seq__lt=highest).delete()

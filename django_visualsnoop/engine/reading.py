@@ -50,6 +50,8 @@ class State(NamedTuple):
     seq: int
     #: Rows deleted up to this number may be gone.
     horizon: int
+    #: The blocks hold all rows up to this number; 0 if there are none.
+    blocks_seq: int
     #: Whether some row has no number yet.
     unnumbered: bool
     #: ``None`` if there is no such image, or none was asked for.
@@ -68,8 +70,9 @@ def read_state(database: str, key: str, image_id: str | None) -> State | None:
     quote = connection.ops.quote_name
     collections, images = quote(Collection._meta.db_table), quote(IndexedImage._meta.db_table)
     owner, name = quote("collection_id"), quote("key")
+    numbers = ", ".join(f"c.{quote(column)}" for column in ("seq", "horizon", "blocks_seq"))
     sql = (
-        f"SELECT c.{owner}, c.{quote('seq')}, c.{quote('horizon')}, EXISTS("
+        f"SELECT c.{owner}, {numbers}, EXISTS("
         f"SELECT 1 FROM {images} n WHERE n.{owner} = c.{owner} AND n.{quote('seq')} IS NULL)"
     )
     if image_id is None:
@@ -86,9 +89,9 @@ def read_state(database: str, key: str, image_id: str | None) -> State | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    collection_id, seq, horizon, unnumbered, *asked = row
-    there = asked and asked[0] is not None
-    return State(collection_id, seq, horizon, bool(unnumbered), _content(asked) if there else None)
+    collection_id, seq, horizon, blocks_seq, unnumbered, *asked = row
+    content = _content(asked) if asked and asked[0] is not None else None
+    return State(collection_id, seq, horizon, blocks_seq, bool(unnumbered), content)
 
 
 def read_contents(database: str, collection_id: str, image_ids: Sequence[str]) -> Iterator[Content]:

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import cache, follow
+from django_visualsnoop.engine import cache, follow, memory
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from tests.collections.contract import image
 
@@ -40,13 +40,13 @@ def collection(folder: Path) -> LocalCollection:
 def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the rows that enter the memory of the process."""
     read: list[str] = []
-    take = follow._Images.take
+    take = memory.Images.take
 
-    def spied(images: follow._Images[Any], row: follow._Row) -> None:
+    def spied(images: memory.Images[Any], row: memory.Row) -> None:
         read.append(row.image_id)
         take(images, row)
 
-    monkeypatch.setattr(follow._Images, "take", spied)
+    monkeypatch.setattr(memory.Images, "take", spied)
     return read
 
 

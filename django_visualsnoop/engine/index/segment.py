@@ -46,6 +46,8 @@ SECTIONS: Mapping[str, tuple[type[np.generic], int]] = {
 
 #: Arrays of so many bytes or more have pages of their own.
 _LARGE = 1 << 18
+#: Rows of vectors whose signs are taken at a time.
+_ROWS = 65536
 
 
 class Segment(NamedTuple):
@@ -104,6 +106,19 @@ def kept_apart(segment: Segment) -> Segment:
         arrays[name] = room(len(values), width, kind)
         arrays[name][...] = values
     return Segment.of(arrays)
+
+
+def of_vectors(
+    ids: Ids, vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None
+) -> Segment:
+    """Return the segment of images of which only the vectors are known; see ``bits_of``."""
+    bits = tuple(room(len(vectors), 1, np.uint64) for _ in range(DIMENSIONS // 64))
+    for start in range(0, len(vectors), _ROWS):
+        some = bits_of(vectors[start : start + _ROWS], order)
+        for column, signs in zip(bits, some, strict=True):
+            column[start : start + _ROWS] = signs
+    nothing = np.empty(0, dtype=np.uint32)
+    return Segment(ids, bits, vectors, lists_of(nothing, nothing, np.empty(0, dtype=np.uint64)))
 
 
 def built(images: Mapping[str, bytes], order: NDArray[np.intp] | None = None) -> Segment:
