@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,10 +27,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def small_collections(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_collections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(blocks, "LEAST", 1)
     monkeypatch.setattr(blocks, "IMAGES", 2)
     monkeypatch.setattr(memory, "_ASK_AGAIN_SECONDS", 0.0)
+    yield
+    join()
 
 
 @pytest.fixture
@@ -348,3 +351,35 @@ def test_rows_without_a_vector_stay_out(collection: LocalCollection) -> None:
     assert search(collection) == ["a"]
     join()
     assert not Block.objects.exists()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_searches_are_exact(
+    collection: LocalCollection, reading: threading.Event, seed: int
+) -> None:
+    dice = random.Random(seed)
+    shown: dict[str, int] = {}
+    early = 0
+    for _ in range(60):
+        image_id = dice.choice("abcdef")
+        step = dice.choice(["add", "add", "delete", "new process", "rest", "purge"])
+        if step == "add":
+            shown[image_id] = dice.choice([1, 2])
+            collection.add_image(image(shown[image_id]), image_id, update_existing=True)
+        elif step == "delete" and image_id in shown:
+            del shown[image_id]
+            collection.delete_image(image_id)
+        elif step == "new process":
+            follow._memories.clear()
+        elif step == "rest":
+            reading.set()
+            join()
+            reading.clear()
+        elif step == "purge" and shown:
+            key = Collection.objects.get().pk
+            publish.purge("default", key, older_than_seconds=dice.choice([-60, 60]))
+        for scene in (1, 2):
+            expected = sorted(known for known, its in shown.items() if its == scene)
+            assert search(collection, scene) == expected
+        early += bool(shown) and remembered().early
+    assert early
