@@ -203,6 +203,9 @@ def _session(path: str, content: bytes) -> Any:
     # Workers are processes, as many as there are cores.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # Nothing lies in a file as in a folder: without this, weights in a second file would be looked
+    # for in the working directory, and the digest would not tell them.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", path)
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # likewise

@@ -128,6 +128,20 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
         _describe(tmp_path / "m.onnx")
 
 
+def test_weights_in_a_second_file_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights").write_bytes(np.eye(SIZE, dtype=np.float32).tobytes())
+    weights = TensorProto(name="weights", data_type=TensorProto.FLOAT, dims=[SIZE, SIZE])
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="weights")
+    path = save_model(tmp_path / "m.onnx", node("MatMul", "x", "weights"), constants=[weights])
+    monkeypatch.chdir(tmp_path)
+    for use in (path, path.relative_to(tmp_path)):
+        with pytest.raises(ModelError, match="no ONNX file with its weights in it"):
+            _describe(use)
+
+
 def test_models_that_take_something_else(tmp_path: Path) -> None:
     two = save_model(tmp_path / "two.onnx", node("Add", "x", "z"), inputs=2)
     with pytest.raises(ModelError, match="does not take 1 x 3 x 8 x 8 values"):
