@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Edit = Callable[[Pixels, Generator], Pixels]
 
 
-def _bytes(values: NDArray[np.floating]) -> Pixels:
+def as_bytes(values: NDArray[np.floating]) -> Pixels:
+    """Return values as bytes, rounded, those beyond 0 to 255 cut off."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
@@ -43,13 +44,13 @@ def _resized(pixels: Pixels, dice: Generator) -> Pixels:
 def _toned(pixels: Pixels, dice: Generator) -> Pixels:
     values = (pixels / 255.0) ** np.exp(dice.uniform(-0.6, 0.6))
     values = (values - 0.5) * dice.uniform(0.6, 1.5) + 0.5 + dice.uniform(-0.15, 0.15)
-    return _bytes(values * 255)
+    return as_bytes(values * 255)
 
 
 def _coloured(pixels: Pixels, dice: Generator) -> Pixels:
     grey = pixels.mean(axis=2, keepdims=True)
     saturation = dice.choice([0.0, dice.uniform(0.2, 2.2)])
-    return _bytes((grey + saturation * (pixels - grey)) * dice.uniform(0.8, 1.2, 3))
+    return as_bytes((grey + saturation * (pixels - grey)) * dice.uniform(0.8, 1.2, 3))
 
 
 def _blurred(pixels: Pixels, dice: Generator) -> Pixels:
@@ -58,19 +59,26 @@ def _blurred(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def _noisy(pixels: Pixels, dice: Generator) -> Pixels:
-    return _bytes(pixels + dice.normal(0, dice.uniform(4, 25), pixels.shape))
+    return as_bytes(pixels + dice.normal(0, dice.uniform(4, 25), pixels.shape))
 
 
 def _cropped(pixels: Pixels, dice: Generator) -> Pixels:
-    return _crop(pixels, dice, 0.6, 0.98)
+    return cropped_to(pixels, dice, 0.6, 0.98)
 
 
 def cropped_hard(pixels: Pixels, dice: Generator) -> Pixels:
     """Keep a tenth to a half of the picture."""
-    return _crop(pixels, dice, 0.1, 0.5)
+    return cropped_to(pixels, dice, 0.1, 0.5)
 
 
-def _crop(pixels: Pixels, dice: Generator, least: float, most: float) -> Pixels:
+def cropped_to(pixels: Pixels, dice: Generator, least: float, most: float) -> Pixels:
+    """Keep a part of the picture, of about its shape.
+
+    Args:
+        pixels: the picture.
+        dice: of which part, and how much.
+        least, most: shares of its area.
+    """
     side = dice.uniform(least, most) ** 0.5
     shape = np.exp(dice.uniform(-0.15, 0.15))
     height = min(pixels.shape[0], max(8, round(pixels.shape[0] * side * shape)))
@@ -85,7 +93,9 @@ def _tilted(pixels: Pixels, dice: Generator) -> Pixels:
     turn = cv2.getRotationMatrix2D(
         (width / 2, height / 2), dice.uniform(-14, 14), dice.uniform(1, 1.25)
     )
-    return cv2.warpAffine(pixels, turn, (width, height), borderValue=_colour(dice)).astype(np.uint8)
+    return cv2.warpAffine(pixels, turn, (width, height), borderValue=any_colour(dice)).astype(
+        np.uint8
+    )
 
 
 def seen_askew(pixels: Pixels, dice: Generator) -> Pixels:
@@ -94,9 +104,9 @@ def seen_askew(pixels: Pixels, dice: Generator) -> Pixels:
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     moved = corners + dice.uniform(-0.14, 0.14, (4, 2)) * [width, height]
     matrix = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
-    return cv2.warpPerspective(pixels, matrix, (width, height), borderValue=_colour(dice)).astype(
-        np.uint8
-    )
+    return cv2.warpPerspective(
+        pixels, matrix, (width, height), borderValue=any_colour(dice)
+    ).astype(np.uint8)
 
 
 def _framed(pixels: Pixels, dice: Generator) -> Pixels:
@@ -104,7 +114,7 @@ def _framed(pixels: Pixels, dice: Generator) -> Pixels:
     top, bottom = (round(height * share) for share in dice.uniform(0, 0.15, 2))
     left, right = (round(width * share) for share in dice.uniform(0, 0.15, 2))
     return cv2.copyMakeBorder(
-        pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=_colour(dice)
+        pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=any_colour(dice)
     ).astype(np.uint8)
 
 
@@ -115,12 +125,12 @@ def _drawn_on(pixels: Pixels, dice: Generator) -> Pixels:
         place = int(dice.integers(0, width)), int(dice.integers(0, height))
         radius = int(dice.uniform(0.04, 0.15) * min(height, width))
         if dice.random() < 0.5:
-            cv2.circle(drawn, place, radius, _colour(dice), -1, cv2.LINE_AA)
+            cv2.circle(drawn, place, radius, any_colour(dice), -1, cv2.LINE_AA)
         else:
             letters = "".join(chr(letter) for letter in dice.integers(65, 91, 10))
             size = height / dice.uniform(180, 400)
             cv2.putText(
-                drawn, letters, (4, place[1]), cv2.FONT_HERSHEY_DUPLEX, size, _colour(dice), 2
+                drawn, letters, (4, place[1]), cv2.FONT_HERSHEY_DUPLEX, size, any_colour(dice), 2
             )
     return drawn
 
@@ -143,7 +153,7 @@ def mirrored(pixels: Pixels, dice: Generator) -> Pixels:
     return np.ascontiguousarray(turned[:, ::-1] if dice.random() < 0.7 else turned)
 
 
-def _colour(dice: Generator) -> tuple[int, int, int]:
+def any_colour(dice: Generator) -> tuple[int, int, int]:
     red, green, blue = dice.integers(0, 256, 3).tolist()
     return red, green, blue
 

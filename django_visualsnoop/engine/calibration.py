@@ -31,8 +31,14 @@ _SLOPE, _CENTRE = 400.0, 0.965
 #: From this cosine on, a picture whose details agree is the same one, hardly edited; the slope
 #: is set by hand, so that a file and its copy are as sure as can be.
 _SAME, _SAME_SLOPE = 0.995, 1200.0
+#: What speaks for a copy by itself, the constant included …
+_SIGNS = 17
+#: … and the places in it of each two, the constant aside, whose product does, too.
+_ONE, _OTHER = (places + 1 for places in np.triu_indices(_SIGNS - 1))
 #: How many numbers ``evidence`` returns.
-INPUTS = 16
+INPUTS = _SIGNS + len(_ONE)
+#: Inliers from which on the directions of what agrees tell all they can.
+_TELLING = 14
 #: Which of them says that something is the same, from 0 to 1.
 _PROVEN = 3
 
@@ -40,7 +46,8 @@ _PROVEN = 3
 def evidence(cosine: float, match: Match, overlap: Overlap, features: int) -> Floats:
     """Return what speaks for a copy, as the inputs of a logistic regression.
 
-    But for the first, none of them ever speaks against one.
+    But for the first, none of them ever speaks against one. The products of each two let one count
+    as much as another allows.
 
     Args:
         cosine: of the global vectors.
@@ -53,7 +60,8 @@ def evidence(cosine: float, match: Match, overlap: Overlap, features: int) -> Fl
     # where they lie.
     proven = min(1.0, proofs / 2)
     less, more = sorted((overlap.stored, overlap.query))
-    return np.array(
+    told = min(1.0, max(0, match.inliers - 2) / (_TELLING - 2))
+    signs = np.array(
         [
             1.0,
             max(0.0, cosine),
@@ -75,8 +83,11 @@ def evidence(cosine: float, match: Match, overlap: Overlap, features: int) -> Fl
             # Where much differs although features agree to the bit, a page or a frame is shared;
             # what an edit has changed, it has changed a little everywhere.
             proven * (1.0 - less) * min(1.0, match.distance / 16),
+            # Words and lines are what pages of one layout share.
+            told * (1.0 - match.axial),
         ]
     )
+    return np.concatenate([signs, signs[_ONE] * signs[_OTHER]])
 
 
 def score(evidence: Floats, cosine: float, features: int) -> float:

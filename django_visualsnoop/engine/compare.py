@@ -35,7 +35,7 @@ class Comparison(NamedTuple):
     match: Match
     #: Which one that is.
     picture: int
-    #: What speaks for a copy; see ``calibration.evidence``.
+    #: ``calibration.INPUTS``; what speaks for a copy; see ``calibration.evidence``.
     evidence: Floats
 
 

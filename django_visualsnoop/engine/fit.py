@@ -10,6 +10,7 @@ from django_visualsnoop.engine import calibration
 from django_visualsnoop.engine import decoys as decoy
 from django_visualsnoop.engine.augment import (
     cropped_hard,
+    cropped_to,
     edited,
     encoded,
     mirrored,
@@ -18,6 +19,7 @@ from django_visualsnoop.engine.augment import (
 )
 from django_visualsnoop.engine.compare import compare_all
 from django_visualsnoop.engine.describe import describe, probes, unit
+from django_visualsnoop.engine.disfigure import disfigured
 from django_visualsnoop.engine.votes import votes
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ CANDIDATES = 10
 DECOYS = 30
 #: Pictures of each that are stored, and that are looked up.
 MEMBERS = 4, 3
-#: How much a pair of decoys counts, a copy or not: collections are mostly of other things. With
+#: Of the stored ones with photographs, so many are also looked up by copies; of the others, all.
+COPIED = 2
+#: How much a pair of decoys counts that is no copy: collections are mostly of other things. With
 #: more, edited copies are said to be less likely than they are; with less, pages of one layout are
 #: taken for copies. Set by hand, between the two.
 DECOY = 0.25
@@ -89,6 +93,7 @@ def queries(pixels: Pixels, others: Sequence[Pixels], dice: Generator) -> Iterat
     yield encoded(pasted(pixels, other, dice), quality)
     yield edited(mirrored(pixels, dice), dice)
     yield edited(seen_askew(pixels, dice), dice, most=2)
+    yield from disfigured(pixels, other, dice)
 
 
 def decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, bool, Pixels]]:
@@ -103,16 +108,30 @@ def decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, boo
         seed = int(dice.integers(2**32))
         template = decoy.TEMPLATES[number % len(decoy.TEMPLATES)]
         drawn = dice.integers(0, len(photos), sum(MEMBERS)).tolist()
-        # One of those looked up is a copy: the same photograph in the same surroundings.
-        for place, photo in enumerate([*drawn, drawn[0]]):
+        for place, photo in enumerate(drawn):
             made = template(photos[photo], np.random.default_rng(seed))
-            yield photo, place < MEMBERS[0], encoded(made, int(dice.integers(40, 90)))
+            yield photo, place < MEMBERS[0], _saved(made, dice)
+            if place < COPIED:
+                yield from ((photo, False, one) for one in _copies(made, dice))
         for place in range(sum(MEMBERS)):
             own = np.random.default_rng([seed, place])
             same = np.random.default_rng(seed)
             made = decoy.page_of_words(same, own) if number % 2 else decoy.drawing(own)
-            yield other, place < MEMBERS[0], encoded(made, int(dice.integers(40, 90)))
+            yield other, place < MEMBERS[0], _saved(made, dice)
+            if place < MEMBERS[0]:
+                yield from ((other, False, one) for one in _copies(made, dice))
             other -= 1
+
+
+def _saved(pixels: Pixels, dice: Generator) -> Pixels:
+    return encoded(pixels, int(dice.integers(40, 90)))
+
+
+def _copies(page: Pixels, dice: Generator) -> Iterator[Pixels]:
+    """Yield a page as people save, photograph and cut it."""
+    yield _saved(page, dice)
+    yield _saved(seen_askew(page, dice), dice)
+    yield _saved(np.ascontiguousarray(cropped_to(page, dice, 0.3, 0.7)), dice)
 
 
 def pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
@@ -152,7 +171,7 @@ def pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
                 rows.append(found.evidence)
                 truth.append(shown == number)
                 both = is_decoy and is_like_it
-                shares.append(DECOY if both else 1.0 if shown == number else OTHER)
+                shares.append(1.0 if shown == number else DECOY if both else OTHER)
     return Pairs(np.stack(rows), np.array(truth), np.array(shares))
 
 

@@ -35,6 +35,8 @@ _TOLERANCE = 6.7
 #: … its scale by at most this factor, and its direction by so many 256ths of a turn.
 _SCALE_FACTOR = 1.7
 _TURN = 24
+#: A direction is that of a side if it differs by at most so many 256ths of a turn.
+_AXIAL = 5
 #: Features this close, in pixels at ``SIDE``, are at one place.
 _PLACE = 5
 #: An affine fit needs three matches; with fewer supporters than this it would fit to noise.
@@ -62,6 +64,9 @@ class Match(NamedTuple):
     matches: int
     #: Mean Hamming distance of the inliers; 64 if there are none.
     distance: float
+    #: 0 to 1: of the features that agree, those that point along a side of the picture, as those
+    #: of words and lines do; in the picture where more do.
+    axial: float
     #: The standard deviation of the inliers' places along the shorter axis of their cloud, in
     #: pixels at ``SIDE``, in the picture where it is larger.
     spread: float
@@ -88,7 +93,7 @@ class Match(NamedTuple):
 
 _NONE = np.empty(0, dtype=np.intp)
 NO_MATCH = Match(
-    0, 0, 64.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32), _NONE, _NONE
+    0, 0, 64.0, 0.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32), _NONE, _NONE
 )
 
 
@@ -152,11 +157,13 @@ def _match(placed: _Placed, proposed: _Proposed | None) -> Match:
             break
         matrix, shift = fitted
         inside = within
+    axial = max(_axial(placed.start[inside, 3]), _axial(placed.end[inside, 3]))
     start, end = start[inside], end[inside]
     return Match(
         min(_places(start), _places(end)),
         count,
         float(placed.matches.distances[inside].mean()),
+        axial,
         max(_spread(start), _spread(end)),
         matrix,
         shift,
@@ -245,6 +252,11 @@ def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
 def _places(places: Floats) -> int:
     """Return how many places differ, on a grid of ``_PLACE`` pixels."""
     return len({(x // _PLACE, y // _PLACE) for x, y in places.tolist()})
+
+
+def _axial(directions: Floats) -> float:
+    """Return the share of directions, in 256ths of a turn, that are about those of the sides."""
+    return float((np.abs((directions + 32) % 64 - 32) <= _AXIAL).mean())
 
 
 def _spread(places: Floats) -> float:

@@ -10,6 +10,9 @@ from django_visualsnoop.engine import calibration
 from django_visualsnoop.engine.compare import Comparison, compare
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.engine.describe import describe, probes, stored_probes
+from django_visualsnoop.engine.learned import learned
+from django_visualsnoop.engine.overlap import Overlap
+from django_visualsnoop.engine.verify import NO_MATCH
 from django_visualsnoop.engine.votes import votes
 from tests.collections.contract import image
 
@@ -69,6 +72,20 @@ def test_pictures_on_the_same_page_are_no_copies(number: int) -> None:
     stored = page(picture(number))
     assert not is_copy(compared(page(picture(number + 20)), stored))
     assert is_copy(compared(page(picture(number)), stored))
+
+
+def test_what_words_and_lines_share_speaks_less_for_a_copy() -> None:
+    match = NO_MATCH._replace(inliers=20, matches=40, distance=3.0, spread=30.0)
+    place = Overlap(0.5, 0.6, 0.6, 0.5)
+
+    def score(axial: float) -> float:
+        evidence = calibration.evidence(0.7, match._replace(axial=axial), place, 100)
+        assert len(evidence) == calibration.INPUTS == len(learned().weights)
+        return calibration.score(evidence, 0.7, 100)
+
+    assert score(0.1) > score(0.5) > score(0.9)
+    few = calibration.evidence(0.7, match._replace(inliers=2), place, 100)
+    assert (few == calibration.evidence(0.7, match._replace(inliers=2, axial=1), place, 100)).all()
 
 
 def test_says_how_the_pictures_lie() -> None:

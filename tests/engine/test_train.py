@@ -7,8 +7,10 @@ import pytest
 
 from django_visualsnoop.engine import decoys, fit, learned, train
 from django_visualsnoop.engine.augment import MILD, edited
+from django_visualsnoop.engine.compare import compare_all
 from django_visualsnoop.engine.decode import decode
-from django_visualsnoop.engine.describe import describe, turns, unit
+from django_visualsnoop.engine.describe import describe, probes, turns, unit
+from django_visualsnoop.engine.disfigure import disfigured
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -70,6 +72,18 @@ def test_edits_return_pictures_and_can_be_repeated() -> None:
     assert edited(picture, np.random.default_rng(1)).shape[2] == 3
 
 
+def test_pictures_are_disfigured_repeatably_and_stay_copies() -> None:
+    picture, other = (decode(image(number)).pixels for number in (1, 2))
+    made, again = (list(disfigured(picture, other, np.random.default_rng(5))) for _ in range(2))
+    assert all((one == more).all() for one, more in zip(made, again, strict=True))
+    assert all(one.shape == picture.shape and one.dtype == np.uint8 for one in made[:-1])
+    assert all((one != picture).mean() > 0.2 for one in made[:-1])
+    stored = [describe(picture), describe(other)]
+    for one in made[:-1]:
+        its, others = compare_all(probes(one), stored)
+        assert its.score > others.score
+
+
 def test_decoys_can_be_repeated_and_name_their_photograph(photos: list[list[np.ndarray]]) -> None:
     pictures = [photo[0] for photo in photos]
     for template in decoys.TEMPLATES:
@@ -79,7 +93,11 @@ def test_decoys_can_be_repeated_and_name_their_photograph(photos: list[list[np.n
     made = list(fit.decoys(pictures, np.random.default_rng(3)))
     again = list(fit.decoys(pictures, np.random.default_rng(3)))
     assert all((one[2] == other[2]).all() for one, other in zip(made, again, strict=True))
-    alone = [number for number, _, _ in made if number < 0]
-    assert len(set(alone)) == len(alone)
-    stored = {number for number, kept, _ in made if kept and number >= 0}
-    assert stored & {number for number, kept, _ in made if not kept}
+    pages = [number for number, kept, _ in made if kept and number < 0]
+    assert len(set(pages)) == len(pages)
+    # Of each page that is stored, copies are looked up, and of photographs in surroundings.
+    stored = {number for number, kept, _ in made if kept}
+    wanted = {number for number, kept, _ in made if not kept}
+    assert set(pages) <= wanted
+    assert {number for number in stored & wanted if number >= 0}
+    assert wanted - stored

@@ -60,6 +60,21 @@ def test_other_pictures_do_not_agree() -> None:
         assert match.inliers <= 2
 
 
+@pytest.mark.parametrize("degrees", [0, 40, 90])
+def test_tells_how_much_points_along_the_sides(degrees: int) -> None:
+    original = random_descriptor(128)
+    places = original.places.copy()
+    places[:, 3] = np.arange(128) % 4 * 64
+    written = original._replace(places=places)
+    places = places.copy()
+    places[::4, 3] += 20
+    for stored, expected in ((written, 1.0), (original._replace(places=places), 0.75)):
+        # Whichever of the two is turned, the other tells.
+        match = verify(transformed(stored, 1.0, degrees, seed=3), stored)
+        assert match.axial == pytest.approx(expected, abs=0.06)
+    assert verify(original, original).axial < 0.3
+
+
 @pytest.mark.parametrize("place", [(0, 0), (1, 0)])
 def test_features_in_one_place_or_on_a_line(place: tuple[int, int]) -> None:
     original = random_descriptor(20)
