@@ -1,6 +1,6 @@
 """How well edited copies are told from other pictures, beside perceptual hashes.
 
-    python benchmarks/copies.py FOLDER [--half 0|1] [--photos N] [--unseen] [--filler N]
+    python benchmarks/copies.py FOLDER [--half 0|1] [--photos N] [--unseen | --later] [--filler N]
         [--show FOLDER] [--plot FILE.svg] [--no-peers]
 
 FOLDER holds photographs, each a different scene. They are halved by a hash of
@@ -23,6 +23,7 @@ import platform
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -274,14 +275,18 @@ def main() -> None:
     parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="reported of")
     parser.add_argument("--show", type=Path, help="where to write the worst mistakes as pictures")
     parser.add_argument("--photos", type=int, help="edit only so many photographs")
-    parser.add_argument("--unseen", action="store_true", help="edit in ways not trained on")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--unseen", action="store_true", help="edit in ways not trained on")
+    kinds.add_argument("--later", action="store_true", help="edit in ways thought of last")
     parser.add_argument("--filler", type=int, default=0, help="made-up pictures in the gallery")
     parser.add_argument("--plot", type=Path, help="where to draw the calibration, as SVG")
     parser.add_argument("--no-peers", action="store_true", help="measure the engine only")
     arguments = parser.parse_args()
     halves = halved([path for path in arguments.folder.iterdir() if path.is_file()])
     photos, filler = halves[arguments.half], halves[1 - arguments.half]
-    edited = unseen.edited if arguments.unseen else edits.edited
+    edited: Edited = unseen.edited if arguments.unseen else edits.edited
+    if arguments.later:
+        edited = partial(unseen.edited, families=unseen.LATER)
     task = Task.of(photos[: arguments.photos], filler, edited)
     copies = sum(source >= 0 for source in task.sources)
     print(f"gallery of {len(task.gallery)} photographs, {copies} edited copies,", end=" ")

@@ -45,7 +45,7 @@ COPIED = 2
 #: How much a pair of decoys counts that is no copy: collections are mostly of other things. With
 #: more, edited copies are said to be less likely than they are; with less, pages of one layout are
 #: taken for copies. Set by hand, between the two.
-DECOY = 0.25
+DECOY = 0.3
 #: How much any other pair counts that is no copy: a large collection offers more of them.
 OTHER = 3.0
 #: Penalty of the weights' squares, by pair; of 1e-5, 1e-4 and 1e-3 the one with the least log
