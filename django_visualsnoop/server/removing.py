@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.models import StoredPicture, database
 
@@ -22,5 +22,6 @@ def delete_collection(collection: HostedCollection) -> None:
         key = key_of(collection.gallery_name)
         # Not by the cascade, which would first read which rows there are.
         IndexedImage.objects.using(using).filter(collection__key=key).delete()
+        Block.objects.using(using).filter(collection__key=key).delete()
         Collection.objects.using(using).filter(key=key).delete()
         collection.delete(using=using)
