@@ -1,0 +1,115 @@
+"""How sure the engine is that two shots of one scene are copies of each other.
+
+    python benchmarks/bursts.py FILE.avi [FILE.avi …] [--seconds 0.2 1 5 20] [--frames 60]
+
+Frames of a film stand for photographs shot one after the other: of each film, up to so many pairs
+of frames that lie so many seconds apart, spread over the film. Printed is the share of pairs that
+are said to be copies, at the default threshold and at 0.9. Nothing in one is taken from the other,
+but an eye that sees them one by one may not tell. Then up to 20 frames, so far apart, are edited
+as lookalikes.py does, and it is printed how many of these copies are most like their own frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import cv2
+import edits
+import numpy as np
+from lookalikes import COPIES
+from PIL import Image
+
+from django_visualsnoop.engine import calibration, describe
+from django_visualsnoop.engine.compare import compare, compare_all
+from django_visualsnoop.engine.decode import decode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+
+SURE = 0.9
+#: Frames of which copies are looked up.
+MEMBERS = 20
+
+
+def film_of(path: Path) -> tuple[list[bytes], float]:
+    """Return all frames as JPEGs, and how many there are in a second."""
+    film = cv2.VideoCapture(str(path))
+    rate = film.get(cv2.CAP_PROP_FPS)
+    frames = []
+    while True:
+        there, frame = film.read()
+        if not there:
+            break
+        _, written = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        frames.append(written.tobytes())
+    if not frames or not rate:
+        raise SystemExit(f"{path} is no film that OpenCV reads.")
+    return frames, rate
+
+
+def pixels_of(frame: bytes) -> Pixels:
+    read = cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(np.asarray(read, dtype=np.uint8)[..., ::-1])
+
+
+def similarities(frames: list[bytes], apart: int, count: int) -> list[float]:
+    """Return how surely frames that lie so far apart are copies, of up to ``count`` pairs."""
+    last = len(frames) - apart
+    if last < 1:
+        return []
+    firsts = sorted(set(np.linspace(0, last - 1, count).astype(int).tolist()))
+    found = []
+    for first in firsts:
+        probed = describe.probes(pixels_of(frames[first + apart]))
+        stored = describe.describe(pixels_of(frames[first]))
+        found.append(calibration.similarity(compare(probed, stored).score))
+    return found
+
+
+def first_ones(frames: list[bytes], apart: int) -> tuple[int, int]:
+    """Return how many edited copies there are of frames, and how many find their own first."""
+    some = frames[::apart][:MEMBERS]
+    stored = [describe.describe(pixels_of(frame)) for frame in some]
+    right = 0
+    for number, frame in enumerate(some):
+        dice = random.Random(number)
+        for edit in COPIES:
+            copy = edits.encoded(edit(Image.fromarray(pixels_of(frame)), dice), quality=60)
+            compared = compare_all(describe.probes(decode(copy).pixels), stored)
+            right += int(np.argmax([one.score for one in compared])) == number
+    return len(some) * len(COPIES), right
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("films", type=Path, nargs="+")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[0.2, 1, 5, 20])
+    parser.add_argument("--frames", type=int, default=60, help="pairs of each film and distance")
+    options = parser.parse_args()
+    print(f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}")
+    for path in options.films:
+        frames, rate = film_of(path)
+        print(f"{path.name}: {len(frames)} frames, {len(frames) / rate:.0f} s")
+        for seconds in options.seconds:
+            said = similarities(frames, max(1, round(seconds * rate)), options.frames)
+            if not said:
+                continue
+            found = np.mean([one >= calibration.DEFAULT_MIN_SIMILARITY for one in said])
+            sure = np.mean([one >= SURE for one in said])
+            print(f"  {seconds:5.1f} s apart: {len(said):3} pairs", end=", ")
+            print(f"said to be copies {found:.2f}, with {SURE} {sure:.2f};", end=" ")
+            copies, right = first_ones(frames, max(1, round(seconds * rate)))
+            print(f"of {copies} edited copies {right} find their own first")
+
+
+if __name__ == "__main__":
+    main()
