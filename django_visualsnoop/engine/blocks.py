@@ -9,25 +9,26 @@ up, since candidates are compared by what their rows hold.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import struct
 import threading
 import time
 import zlib
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connections
 
 from django_visualsnoop.engine import describe
+from django_visualsnoop.engine.cache import CHANGED
 from django_visualsnoop.engine.descriptor import DIMENSIONS
 from django_visualsnoop.engine.index.ids import Ids, joined_ids
 from django_visualsnoop.engine.index.segment import of_vectors, room
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,8 +39,6 @@ logger = logging.getLogger("django_visualsnoop.engine")
 
 #: Smaller collections are read from their rows within two seconds, local features and all.
 LEAST = 50_000
-#: Blocks are written anew once so large a share of the images was written since.
-CHANGED = 0.1
 #: Images in a block: some 1.2 MB, which every database takes in one statement.
 IMAGES = 4096
 #: A process that writes them has so long; then another may.
@@ -47,15 +46,27 @@ _CLAIM_SECONDS = 600.0
 #: Blocks read by one query.
 _TOGETHER = 16
 
-#: Version of the descriptor, blocks in all, images in this one, bytes of their ids, CRC-32 of the
-#: rest; little-endian, as are the arrays.
-_HEADER = struct.Struct("<HIIII")
+#: CRC-32 of all that follows; little-endian, as are the arrays.
+_CHECKSUM = struct.Struct("<I")
+#: Version of the descriptor, images in all blocks, images in this one, bytes of their ids.
+_HEADER = struct.Struct("<HIII")
 
 
 class _Content(NamedTuple):
+    #: Images in all blocks.
+    total: int
     ids: Ids
     #: n x ``DIMENSIONS``
     vectors: NDArray[np.int8]
+
+
+def fit(blocks_seq: int, horizon: int) -> bool:
+    """Return whether there are blocks, and they hold nothing that was deleted without a trace.
+
+    Args:
+        blocks_seq, horizon: of the collection.
+    """
+    return blocks_seq >= max(1, horizon)
 
 
 def load(database: str, collection_id: str, seq: int) -> Segment | None:
@@ -66,27 +77,43 @@ def load(database: str, collection_id: str, seq: int) -> Segment | None:
         collection_id: of the collection.
         seq: its ``blocks_seq``.
     """
-    blocks = Block.objects.using(database).filter(collection_id=collection_id, seq=seq)
-    found: list[_Content] = []
-    total = 1
     try:
-        while len(found) < total:
-            first = len(found)
-            some = blocks.filter(place__gte=first, place__lt=first + _TOGETHER)
-            for content in some.order_by("place").values_list("content", flat=True):
-                total, one = _read(bytes(content))
-                found.append(one)
-            if len(found) == first:
-                raise ValueError(f"there are {first} of {total}")
+        ids, vectors = _loaded(_stored(database, collection_id, seq))
     except ValueError as error:
         logger.warning("The blocks of collection %s are not used: %s", collection_id, error)
         return None
-    ids = joined_ids([(ids, np.arange(len(ids.ends))) for ids, _ in found])
-    vectors = room(len(ids.ends), DIMENSIONS, np.int8)
-    bounds = np.cumsum([0, *(len(one.vectors) for one in found)]).tolist()
-    for (start, end), one in zip(pairwise(bounds), found, strict=True):
-        vectors[start:end] = one.vectors
     return of_vectors(ids, vectors, describe.steady_first())
+
+
+def _stored(database: str, collection_id: str, seq: int) -> Iterator[bytes]:
+    blocks = Block.objects.using(database).filter(collection_id=collection_id, seq=seq)
+    for first in itertools.count(0, _TOGETHER):
+        some = blocks.filter(place__gte=first, place__lt=first + _TOGETHER).order_by("place")
+        found = list(some.values_list("content", flat=True))
+        yield from map(bytes, found)
+        if len(found) < _TOGETHER:
+            return
+
+
+def _loaded(contents: Iterable[bytes]) -> tuple[Ids, NDArray[np.int8]]:
+    parts: list[Ids] = []
+    vectors = np.empty((0, DIMENSIONS), dtype=np.int8)
+    total = read = 0
+    for content in contents:
+        total, ids, some = _read(content)
+        if not parts:
+            vectors = room(total, DIMENSIONS, np.int8)
+        if read + len(some) > len(vectors):
+            raise ValueError(f"there are more than {len(vectors)} images")
+        vectors[read : read + len(some)] = some
+        read += len(some)
+        parts.append(ids)
+    joined = joined_ids([(ids, np.arange(len(ids.ends))) for ids in parts])
+    # Blocks of two writers would repeat some images in place of others.
+    different = len(np.unique(joined.keys))
+    if not total or different != total or different != len(vectors):
+        raise ValueError(f"there are {different} of {total} images")
+    return joined, vectors
 
 
 def save(
@@ -129,7 +156,7 @@ def _claimed(
     before = free.values_list("blocks_seq", flat=True).first()
     if before is None:
         return False
-    if before >= horizon and before:
+    if fit(before, horizon):
         enough = int(CHANGED * sum(np.count_nonzero(part.kept) for part in parts))
         rows = IndexedImage.objects.using(database).filter(collection_id=collection_id)
         changed = rows.filter(seq__gt=before).values_list("pk", flat=True)[: enough + 1].count()
@@ -145,24 +172,23 @@ def _write(database: str, collection_id: str, seq: int, parts: Sequence[Part]) -
     for place, content in enumerate(_contents(parts)):
         block = Block(collection_id=collection_id, seq=seq, place=place, content=content)
         block.save(using=database, force_insert=True)
-    with transaction.atomic(using=database):
-        Collection.objects.using(database).filter(pk=collection_id, blocks_seq__lt=seq).update(
-            blocks_seq=seq, blocks_claimed=0
-        )
+    collection = Collection.objects.using(database).filter(pk=collection_id, blocks_seq__lt=seq)
+    collection.update(blocks_seq=seq, blocks_claimed=0)
     # Who is just reading the old ones finds too few, and reads the rows.
     blocks.filter(seq__lt=seq).delete()
 
 
 def _contents(parts: Sequence[Part]) -> Iterator[bytes]:
     slots = [np.flatnonzero(part.kept) for part in parts]
-    total = sum(-(-len(kept) // IMAGES) for kept in slots)
+    total = sum(map(len, slots))
     for part, kept in zip(parts, slots, strict=True):
         for start in range(0, len(kept), IMAGES):
             some = kept[start : start + IMAGES]
             ids = joined_ids([(part.segment.ids, some)])
             text = ids.text.tobytes()
-            body = b"".join(
+            content = b"".join(
                 [
+                    _HEADER.pack(describe.VERSION, total, len(some), len(text)),
                     text,
                     ids.ends.astype("<i8").tobytes(),
                     ids.keys.astype("<u8").tobytes(),
@@ -170,33 +196,31 @@ def _contents(parts: Sequence[Part]) -> Iterator[bytes]:
                     part.segment.vectors[some].tobytes(),
                 ]
             )
-            header = _HEADER.pack(describe.VERSION, total, len(some), len(text), zlib.crc32(body))
-            yield header + body
+            yield _CHECKSUM.pack(zlib.crc32(content)) + content
 
 
-def _read(content: bytes) -> tuple[int, _Content]:
-    """Return how many blocks there are, and what is in one.
+def _read(content: bytes) -> _Content:
+    """Return what is in a block.
 
     Raises:
         ValueError: it is not as it was written, or of another version of the descriptor.
     """
-    if len(content) < _HEADER.size:
+    position = _CHECKSUM.size + _HEADER.size
+    if len(content) < position:
         raise ValueError("one is cut off")
-    version, total, images, letters, checksum = _HEADER.unpack_from(content)
+    (checksum,) = _CHECKSUM.unpack_from(content)
+    if zlib.crc32(memoryview(content)[_CHECKSUM.size :]) != checksum:
+        raise ValueError("one is damaged")
+    version, total, images, letters = _HEADER.unpack_from(content, _CHECKSUM.size)
     if version != describe.VERSION:
         raise ValueError(f"they are of version {version} of the descriptor")
-    body = memoryview(content)[_HEADER.size :]
-    if zlib.crc32(body) != checksum:
-        raise ValueError("one is damaged")
-    position = 0
 
     def array(kind: str, count: int) -> NDArray[Any]:
         nonlocal position
-        values = np.frombuffer(body, kind, count, position)
+        values = np.frombuffer(content, kind, count, position)
         position += values.nbytes
         return values
 
     text = array("u1", letters)
-    ends, keys, order = array("<i8", images), array("<u8", images), array("<u4", images)
-    vectors = array("i1", images * DIMENSIONS).reshape(images, DIMENSIONS)
-    return total, _Content(Ids(text, ends, keys, order), vectors)
+    ids = Ids(text, array("<i8", images), array("<u8", images), array("<u4", images))
+    return _Content(total, ids, array("i1", images * DIMENSIONS).reshape(images, DIMENSIONS))

@@ -48,6 +48,7 @@ OPTIONS = 'VISUALSNOOP["shop"]["OPTIONS"]'
         ({"treshold": 1}, f"{OPTIONS} has the unknown option 'treshold'; there are cache"),
         ({"database": 1}, f'{OPTIONS}["database"] is 1; write an alias of DATABASES.'),
         ({"min_similarity": 1.5}, f'{OPTIONS}["min_similarity"] is 1.5; write a number from 0'),
+        ({"early": "no"}, f"{OPTIONS}[\"early\"] is 'no'; write True or False."),
         ({"max_bytes": 0}, f'{OPTIONS}["max_bytes"] is 0; write a positive'),
         ({"max_pixels": "many"}, f"{OPTIONS}[\"max_pixels\"] is 'many'; write a positive"),
     ],

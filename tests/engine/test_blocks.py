@@ -7,6 +7,7 @@ import os
 import random
 import threading
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +15,13 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import blocks, follow, memory, publish
+from django_visualsnoop.engine import blocks, cache, follow, memory, publish
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
 
@@ -58,7 +60,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 def join() -> None:
     for thread in threading.enumerate():
-        if thread.name in ("visualsnoop-rows", "visualsnoop-blocks"):
+        if thread.name in ("visualsnoop-rows", "visualsnoop-blocks", "visualsnoop-snapshot"):
             thread.join()
 
 
@@ -93,6 +95,7 @@ def test_vectors_answer_until_the_rows_are_read(
     assert remembered().early
     assert not knows_features()
     assert [hit["id"] for hit in collection.search_images_by_id("a")["results"]]
+    assert [thread.name for thread in threading.enumerate()].count("visualsnoop-rows") == 1
     reading.set()
     join()
     assert not remembered().early
@@ -153,6 +156,26 @@ def test_pairs_of_a_new_process_read_the_rows_themselves(
     assert knows_features()
 
 
+def test_who_has_read_all_rows_writes_the_snapshot(
+    monkeypatch: pytest.MonkeyPatch, reading: threading.Event, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cache, "LEAST", 1)
+    collection = LocalCollection("shop", {"OPTIONS": {"cache": str(tmp_path / "cache")}})
+    filled(collection)
+    for path in (tmp_path / "cache").iterdir():
+        path.unlink()
+    assert search(collection) == ["a", "b", "c", "d", "e"]
+    assert remembered().early
+    assert not list((tmp_path / "cache").glob("*.snapshot"))
+    reading.set()
+    join()
+    join()  # what the first one has started
+    assert list((tmp_path / "cache").glob("*.snapshot"))
+    follow._memories.clear()
+    assert search(collection) == ["a", "b", "c", "d", "e"]
+    assert not remembered().early
+
+
 def test_who_wants_it_waits(collection: LocalCollection, reading: threading.Event) -> None:
     filled(collection)
     patient = LocalCollection("shop", {"OPTIONS": {"early": False}})
@@ -199,12 +222,13 @@ def test_blocks_hold_ids_and_vectors_exactly(collection: LocalCollection, count:
         expected = index.vector(segment.ids.id_of(slot))
         assert expected is not None
         assert segment.vectors[slot].tolist() == expected.tolist()
-    (whole, *_) = (part.segment for part in index.parts())
-    if whole.size == segment.size:
-        assert [bits.tolist() for bits in segment.bits] == [bits.tolist() for bits in whole.bits]
+    ((whole, _),) = index.parts()
+    assert [bits.tolist() for bits in segment.bits] == [bits.tolist() for bits in whole.bits]
 
 
-@pytest.mark.parametrize("damage", ["cut off", "a bit", "one is missing", "another version"])
+@pytest.mark.parametrize(
+    "damage", ["cut off", "a bit", "another version", "another total", "twice", "all are missing"]
+)
 def test_what_is_not_as_written_is_not_used(
     collection: LocalCollection,
     reading: threading.Event,
@@ -214,16 +238,18 @@ def test_what_is_not_as_written_is_not_used(
     filled(collection)
     block = Block.objects.order_by("-place")[0]
     content = bytearray(block.content)
-    if damage == "one is missing":
-        block.delete()
+    if damage == "all are missing":
+        Block.objects.all().delete()
+    elif damage == "twice":  # as if another process had written this one
+        content = bytearray(Block.objects.order_by("place")[0].content)
+    elif damage == "cut off":
+        content = content[:-1]
+    elif damage == "a bit":
+        content[-1] ^= 1
     else:
-        if damage == "cut off":
-            content = content[:-1]
-        elif damage == "a bit":
-            content[-1] ^= 1
-        else:
-            content[0] += 1
-        Block.objects.filter(pk=block.pk).update(content=bytes(content))
+        content[4 if damage == "another version" else 6] += 1
+        content[:4] = zlib.crc32(content[4:]).to_bytes(4, "little")
+    Block.objects.filter(pk=block.pk).update(content=bytes(content))
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a", "b", "c", "d", "e"]
     assert "are not used" in caplog.text
@@ -231,10 +257,26 @@ def test_what_is_not_as_written_is_not_used(
     assert not reading.is_set()
 
 
+@pytest.mark.parametrize("together", [2, 16])
+@pytest.mark.parametrize("place", [0, 1, 3, 4])
+def test_whichever_block_is_missing_none_is_used(
+    collection: LocalCollection, monkeypatch: pytest.MonkeyPatch, place: int, together: int
+) -> None:
+    monkeypatch.setattr(blocks, "IMAGES", 1)
+    monkeypatch.setattr(blocks, "_TOGETHER", together)
+    filled(collection)
+    (row,) = Collection.objects.all()
+    segment = blocks.load("default", row.pk, row.blocks_seq)
+    assert segment is not None
+    assert segment.size == 5
+    Block.objects.get(place=place).delete()
+    assert blocks.load("default", row.pk, row.blocks_seq) is None
+
+
 def test_a_block_cut_anywhere_is_refused(collection: LocalCollection) -> None:
     filled(collection)
     content = bytes(Block.objects.order_by("place")[0].content)
-    assert blocks._read(content)[0] >= 3
+    assert blocks._read(content).total == 5
     for length in range(len(content)):
         with pytest.raises(ValueError, match=r"cut off|damaged"):
             blocks._read(content[:length])
