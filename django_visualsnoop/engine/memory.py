@@ -146,7 +146,7 @@ class Memory(Generic[Index]):
 
     def load_blocks(self: Memory[Any], state: State) -> None:
         """Begin with the vectors that the database's blocks hold, if they fit."""
-        if not max(1, state.horizon) <= state.blocks_seq <= state.seq:
+        if not blocks.fit(state.blocks_seq, state.horizon) or state.blocks_seq > state.seq:
             return
         segment = blocks.load(self.database, self.collection_id, state.blocks_seq)
         if segment is not None:
@@ -219,15 +219,23 @@ class Memory(Generic[Index]):
             return
         count = len(images.index)
         stale = self.unsaved >= cache.CHANGED * count
-        unfit = state.blocks_seq < max(1, state.horizon)
-        if with_blocks and count >= blocks.LEAST and (stale or unfit) and self._may_ask():
-            parts = images.index.parts()
-            blocks.save(self.database, self.collection_id, self.seen, state.horizon, parts)
+        to_file = stale and path is not None and count >= cache.LEAST
+        to_blocks = (
+            with_blocks
+            and count >= blocks.LEAST
+            and (stale or not blocks.fit(state.blocks_seq, state.horizon))
+            and self._may_ask()
+        )
+        if not (to_file or to_blocks):
+            return
+        parts = images.index.parts()
+        about = self.database, self.collection_id, self.seen, state.horizon
+        if to_blocks:
+            blocks.save(*about, parts)
+        if path is not None and to_file:
+            cache.save(path, *about, parts)
         if stale:
             self.unsaved = 0
-            if path is not None and count >= cache.LEAST:
-                parts = images.index.parts()
-                cache.save(path, self.database, self.collection_id, self.seen, state.horizon, parts)
 
     def _may_ask(self) -> bool:
         now = time.monotonic()

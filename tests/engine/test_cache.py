@@ -90,6 +90,17 @@ def test_a_new_process_reads_only_what_came_since(
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
+def test_it_is_written_as_soon_as_there_are_enough(
+    collection: LocalCollection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "LEAST", 4)
+    monkeypatch.setattr(cache, "CHANGED", 0.5)
+    for image_id, written in (("a", False), ("b", False), ("c", False), ("d", True)):
+        collection.add_image(image(1), image_id)
+        search(collection)
+        assert bool(list(folder.glob("*.snapshot"))) is written
+
+
 def test_a_transaction_neither_reads_nor_writes_one(
     collection: LocalCollection, folder: Path, rows_read: list[str]
 ) -> None:
