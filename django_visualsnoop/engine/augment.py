@@ -154,6 +154,7 @@ def mirrored(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def any_colour(dice: Generator) -> tuple[int, int, int]:
+    """Return three values, 0 to 255."""
     red, green, blue = dice.integers(0, 256, 3).tolist()
     return red, green, blue
 

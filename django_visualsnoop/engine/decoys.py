@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from django_visualsnoop.engine.augment import any_colour
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,11 +26,6 @@ if TYPE_CHECKING:
 _FONTS = [cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_SIMPLEX]
 #: The longer side of a decoy, in pixels.
 _SIDE = 480
-
-
-def _colour(dice: Generator) -> tuple[int, int, int]:
-    red, green, blue = dice.integers(0, 256, 3).tolist()
-    return red, green, blue
 
 
 def _words(dice: Generator, letters: int) -> str:
@@ -66,10 +63,10 @@ def _shown_on_a_page(pixels: Pixels, dice: Generator) -> Pixels:
     for _ in range(dice.integers(0, 8)):
         spot = int(dice.uniform(0, width)), int(dice.uniform(0, height))
         if dice.random() < 0.5:
-            cv2.circle(page, spot, int(dice.uniform(5, 25)), _colour(dice), 2, cv2.LINE_AA)
+            cv2.circle(page, spot, int(dice.uniform(5, 25)), any_colour(dice), 2, cv2.LINE_AA)
         else:
             end = int(dice.uniform(0, width)), spot[1] + int(dice.uniform(4, 40))
-            cv2.rectangle(page, spot, end, _colour(dice), -1)
+            cv2.rectangle(page, spot, end, any_colour(dice), -1)
     share = dice.uniform(0.2, 0.75)
     across = dice.uniform(max(share, 0.5), 1)
     wide, high = int(across * width), int(share / across * height)
@@ -82,8 +79,10 @@ def _framed(pixels: Pixels, dice: Generator) -> Pixels:
     """Put it in a frame with a pattern."""
     photo = _fitted(pixels, 400, int(dice.integers(260, 400)))
     wide = int(dice.uniform(0.06, 0.25) * 400)
-    frame = np.full((photo.shape[0] + 2 * wide, 400 + 2 * wide, 3), _colour(dice), dtype=np.uint8)
-    colour, step = _colour(dice), int(dice.integers(12, 40))
+    frame = np.full(
+        (photo.shape[0] + 2 * wide, 400 + 2 * wide, 3), any_colour(dice), dtype=np.uint8
+    )
+    colour, step = any_colour(dice), int(dice.integers(12, 40))
     for row in range(0, frame.shape[0], step):
         for column in range(0, frame.shape[1], step):
             spot = column + row // step % 2 * step // 2, row
@@ -96,7 +95,7 @@ def _framed(pixels: Pixels, dice: Generator) -> Pixels:
 def _written_over(pixels: Pixels, dice: Generator) -> Pixels:
     """Write on it, from a line to all over it."""
     photo = _fitted(pixels, 480, int(dice.integers(300, 480)))
-    colour = (255, 255, 255) if dice.random() < 0.7 else _colour(dice)
+    colour = (255, 255, 255) if dice.random() < 0.7 else any_colour(dice)
     lines, size = int(dice.integers(1, 7)), dice.uniform(0.8, 1.8)
     first = dice.uniform(0.1, 0.9) if lines < 3 else 0.12
     for line in range(lines):
@@ -126,10 +125,10 @@ def _with_signs(pixels: Pixels, dice: Generator) -> Pixels:
     for _ in range(dice.integers(1, 12)):
         radius = int(dice.uniform(12, 60))
         spot = int(dice.uniform(0, 480)), int(dice.uniform(0, photo.shape[0]))
-        cv2.circle(photo, spot, radius, _colour(dice), -1, cv2.LINE_AA)
+        cv2.circle(photo, spot, radius, any_colour(dice), -1, cv2.LINE_AA)
         for _eye in range(3):
             near = tuple(int(value + dice.uniform(-0.5, 0.5) * radius) for value in spot)
-            cv2.circle(photo, near, radius // 6, _colour(dice), -1, cv2.LINE_AA)
+            cv2.circle(photo, near, radius // 6, any_colour(dice), -1, cv2.LINE_AA)
     return photo
 
 
@@ -161,7 +160,7 @@ def page_of_words(same: Generator, own: Generator) -> Pixels:
 def drawing(own: Generator) -> Pixels:
     """Draw a few shapes on white, as logos have them, perhaps above a word."""
     page = np.full((360, 480, 3), 255, dtype=np.uint8)
-    colour = _colour(own)
+    colour = any_colour(own)
     for _ in range(own.integers(1, 4)):
         spot = int(own.uniform(180, 300)), int(own.uniform(110, 190))
         radius = int(own.uniform(35, 80))
