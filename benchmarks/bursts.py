@@ -16,7 +16,6 @@ import platform
 import random
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -29,11 +28,6 @@ from PIL import Image
 from django_visualsnoop.engine import calibration, describe
 from django_visualsnoop.engine.compare import compare, compare_all
 from django_visualsnoop.engine.decode import decode
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Pixels = NDArray[np.uint8]
 
 SURE = 0.9
 #: Frames of which copies are looked up.
@@ -56,11 +50,6 @@ def film_of(path: Path) -> tuple[list[bytes], float]:
     return frames, rate
 
 
-def pixels_of(frame: bytes) -> Pixels:
-    read = cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(np.asarray(read, dtype=np.uint8)[..., ::-1])
-
-
 def similarities(frames: list[bytes], apart: int, count: int) -> list[float]:
     """Return how surely frames that lie so far apart are copies, of up to ``count`` pairs."""
     last = len(frames) - apart
@@ -69,8 +58,8 @@ def similarities(frames: list[bytes], apart: int, count: int) -> list[float]:
     firsts = sorted(set(np.linspace(0, last - 1, count).astype(int).tolist()))
     found = []
     for first in firsts:
-        probed = describe.probes(pixels_of(frames[first + apart]))
-        stored = describe.describe(pixels_of(frames[first]))
+        probed = describe.probes(decode(frames[first + apart]).pixels)
+        stored = describe.describe(decode(frames[first]).pixels)
         found.append(calibration.similarity(compare(probed, stored).score))
     return found
 
@@ -78,12 +67,12 @@ def similarities(frames: list[bytes], apart: int, count: int) -> list[float]:
 def first_ones(frames: list[bytes], apart: int) -> tuple[int, int]:
     """Return how many edited copies there are of frames, and how many find their own first."""
     some = frames[::apart][:MEMBERS]
-    stored = [describe.describe(pixels_of(frame)) for frame in some]
+    stored = [describe.describe(decode(frame).pixels) for frame in some]
     right = 0
     for number, frame in enumerate(some):
         dice = random.Random(number)
         for edit in COPIES:
-            copy = edits.encoded(edit(Image.fromarray(pixels_of(frame)), dice), quality=60)
+            copy = edits.encoded(edit(Image.fromarray(decode(frame).pixels), dice), quality=60)
             compared = compare_all(describe.probes(decode(copy).pixels), stored)
             right += int(np.argmax([one.score for one in compared])) == number
     return len(some) * len(COPIES), right

@@ -11,7 +11,7 @@ import numpy as np
 from edits import cropped, encoded
 from overlays import BICUBIC, any_colour, write
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
-from unseen.pixels import floats_of, grid, image_of, noise, warped
+from unseen.pixels import floats_of, grid, image_of, in_perspective, noise, warped
 
 if TYPE_CHECKING:
     import random
@@ -113,18 +113,6 @@ def profile_picture(image: Image.Image, _: object, dice: random.Random) -> Image
     return card
 
 
-def _in_perspective(
-    card: np.ndarray, corners: list[tuple[float, float]], behind: np.ndarray
-) -> Image.Image:
-    height, width = card.shape[:2]
-    start = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    matrix = cv2.getPerspectiveTransform(start, np.array(corners, dtype=np.float32))
-    size = behind.shape[1], behind.shape[0]
-    seen = cv2.warpPerspective(card, matrix, size)
-    share = cv2.warpPerspective(np.ones((height, width), np.float32), matrix, size)[..., None]
-    return image_of(behind * (1 - share) + seen * share)
-
-
 def on_a_phone(
     image: Image.Image, others: Sequence[Image.Image], dice: random.Random
 ) -> Image.Image:
@@ -134,8 +122,8 @@ def on_a_phone(
         (260 + dice.uniform(-30, 30), 60), (520, 80 + dice.uniform(-30, 30)),
         (560, 520), (300 + dice.uniform(-30, 30), 560),
     ]  # fmt: skip
-    behind = floats_of(ImageOps.fit(dice.choice(others), (800, 600), BICUBIC))
-    return _in_perspective(floats_of(screen), corners, behind)
+    behind = floats_of(ImageOps.fit(dice.choice(others), (800, 600), BICUBIC)).copy()
+    return image_of(in_perspective(floats_of(screen), corners, behind))
 
 
 def on_a_mug(image: Image.Image, *_: object) -> Image.Image:

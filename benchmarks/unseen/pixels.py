@@ -10,6 +10,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -40,3 +41,19 @@ def grid(image: Image.Image) -> tuple[Floats, Floats, Floats]:
     down, across = np.mgrid[: image.height, : image.width].astype(np.float32)
     across, down = across - image.width / 2, down - image.height / 2
     return across, down, np.hypot(across, down) / (min(image.size) / 2)
+
+
+def in_perspective(card: Floats, corners: Sequence[tuple[float, float]], behind: Floats) -> Floats:
+    """Return what is behind with a card before it.
+
+    Args:
+        card: height x width x 3.
+        corners: where the card's lie, the upper left one first, clockwise.
+        behind: height x width x 3; it is written into.
+    """
+    height, width = card.shape[:2]
+    start = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
+    matrix = cv2.getPerspectiveTransform(start, np.array(corners, dtype=np.float32))
+    return cv2.warpPerspective(
+        card, matrix, behind.shape[1::-1], dst=behind, borderMode=cv2.BORDER_TRANSPARENT
+    )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from edits import resized
 from overlays import BICUBIC
 from PIL import Image, ImageFilter
-from unseen.pixels import floats_of, grid, image_of, noise
+from unseen.pixels import floats_of, grid, image_of, in_perspective, noise
 
 if TYPE_CHECKING:
     import random
@@ -24,15 +23,11 @@ def screen_photographed(image: Image.Image, _: object, dice: random.Random) -> I
     shown *= 0.85 + 0.15 * np.sin(lines[0] * 2.1 * angle) * np.sin(lines[1] * 2.2 * angle)
     height, width = shown.shape[:2]
     desk = np.full((height * 3 // 2, width * 3 // 2, 3), dice.uniform(20, 90), dtype=np.float32)
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     moved = [
         (x * 1.25 + width * dice.uniform(0.05, 0.2), y * 1.25 + height * dice.uniform(0.05, 0.2))
-        for x, y in corners
+        for x, y in ((0, 0), (width, 0), (width, height), (0, height))
     ]
-    matrix = cv2.getPerspectiveTransform(corners, np.array(moved, dtype=np.float32))
-    seen = cv2.warpPerspective(
-        shown, matrix, desk.shape[1::-1], dst=desk, borderMode=cv2.BORDER_TRANSPARENT
-    )
+    seen = in_perspective(shown, moved, desk)
     across, down, _far = grid(image_of(seen))
     glare = np.exp(-(((across - 90) / 120) ** 2 + ((down + 60) / 80) ** 2))
     return image_of(seen + 130 * glare[..., None] + 4 * noise(dice, seen.shape))
