@@ -24,12 +24,8 @@ def run(*command: str, env: Mapping[str, str] | None = None) -> None:
     Raises:
         CalledProcessError: it did not exit with 0.
     """
-    process = _start(command, env)
-    try:
+    with _child(command, env) as process:
         status = process.wait()
-    except BaseException:
-        _end(process)
-        raise
     if status:
         raise subprocess.CalledProcessError(status, command)
 
@@ -37,31 +33,39 @@ def run(*command: str, env: Mapping[str, str] | None = None) -> None:
 @contextmanager
 def running(*command: str, env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process, its output in a file, until the block is left."""
-    with log.open("wb") as output:
-        process = _start(command, env, output.fileno())
+    with log.open("wb") as output, _child(command, env, output.fileno()) as process:
+        yield process
+
+
+@contextmanager
+def _child(
+    command: Sequence[str], env: Mapping[str, str] | None, output: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    process = None
     try:
+        # Interrupted while it starts, it would run on and nobody would know it.
+        with _held_back() as held_back:
+            process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=None if output is None else subprocess.STDOUT,
+                # A session of its own, so that Ctrl-C reaches only the demo, which ends all in
+                # order.
+                start_new_session=True,
+            )
+        if held_back:
+            raise KeyboardInterrupt
         yield process
     finally:
-        _end(process)
-
-
-def _start(
-    command: Sequence[str], env: Mapping[str, str] | None, output: int | None = None
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=None if output is None else subprocess.STDOUT,
-        # A session of its own, so that Ctrl-C reaches only the demo, which ends all in order.
-        start_new_session=True,
-    )
+        if process is not None:
+            _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    with _undisturbed():
+    with _held_back():  # ending is under way
         process.terminate()
         try:
             process.wait(PATIENCE)
@@ -79,12 +83,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold back further signals to end, since ending is under way."""
+def _held_back() -> Iterator[list[int]]:
+    """Let signals to end wait in a list, which a child, unlike ignored ones, does not inherit."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
+    held_back: list[int] = []
+    before = [signal.signal(each, lambda number, _: held_back.append(number)) for each in signals]
     try:
-        yield
+        yield held_back
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
