@@ -10,6 +10,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import cv2
 import numpy as np
 from PIL import (
     AvifImagePlugin,
@@ -155,7 +156,8 @@ def decode(
         image = file_format.plugin(io.BytesIO(examined.data))
         if image.width * image.height > examined.width * examined.height:
             raise UndecodableImage(f"The {file_format.name} contradicts itself about its size.")
-        pixels = _upright(_rgb(_small(image)), examined.orientation)
+        pixels = _within_work_side(np.asarray(_rgb(_small(image))))
+        pixels = _upright(pixels, examined.orientation)
     except DecodeError:
         raise
     except MemoryError as error:
@@ -196,12 +198,16 @@ def _small(image: ImageFile) -> Image.Image:
     image.draft(None, (width, height))
     image.load()
     # A palette has no means between its colours, and the 16 bits have no reduce().
-    if image.mode in ("P", "PA", "1"):
+    if image.mode in ("P", "PA", "1") or image.mode.startswith("I;16"):
         return image
+    return _reduced(image)
+
+
+def _reduced(image: Image.Image) -> Image.Image:
     factor = max(image.size) // WORK_SIDE
-    if factor > 1 and not image.mode.startswith("I;16"):
-        return image.reduce((min(factor, image.width), min(factor, image.height)))
-    return image
+    if factor <= 1:
+        return image
+    return image.reduce((min(factor, image.width), min(factor, image.height)))
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -213,17 +219,20 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
-    image = image.convert("RGB")
-    longer = max(image.size)
-    if longer > WORK_SIDE:
-        scale = WORK_SIDE / longer
-        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-        image = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
-    return image
+    return _reduced(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _upright(image: Image.Image, orientation: int) -> Pixels:
-    pixels: Pixels = np.asarray(image, dtype=np.uint8)
+def _within_work_side(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = WORK_SIDE / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # By less than half: two neighbours each way are all that there is to take the mean of.
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
