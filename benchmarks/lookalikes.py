@@ -255,6 +255,9 @@ class Looked(NamedTuple):
     copies: int
     #: Those that find what they are copies of.
     found: int
+    #: Pairs, of all that were compared, that are said to be .85 to .95 similar; and copies of them.
+    near: int
+    near_copies: int
 
 
 def look(kind: str, photos: list[Image.Image]) -> Looked:
@@ -276,14 +279,24 @@ def look(kind: str, photos: list[Image.Image]) -> Looked:
         compared = compare_all(probed, [stored[place] for place in places])
         return {place: one.score for place, one in zip(places, compared, strict=True)}
 
-    highest = [max(scores(content).values(), default=-math.inf) for content in wanted]
+    searched = [(-1, scores(content)) for content in wanted]
+    highest = [max(found.values(), default=-math.inf) for _, found in searched]
+    searched += [(place, scores(content)) for place, content in copies]
     least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
+    near = [
+        place == source
+        for source, found in searched
+        for place, score in found.items()
+        if 0.85 <= calibration.similarity(score) < 0.95
+    ]
     return Looked(
         len(wanted),
         sum(score >= least for score in highest),
         max(highest),
         len(copies),
-        sum(scores(content).get(place, -math.inf) >= least for place, content in copies),
+        sum(found.get(place, -math.inf) >= least for place, found in searched[len(wanted) :]),
+        len(near),
+        sum(near),
     )
 
 
@@ -304,9 +317,12 @@ def main() -> None:
         print(
             f"{calibration.similarity(one.highest):.3f}; of {one.copies} copies {one.found} found"
         )
-    searches, wrong, _, copies, found = map(sum, zip(*looked.values(), strict=True))
+    searches, wrong, _, copies, found, near, near_copies = map(
+        sum, zip(*looked.values(), strict=True)
+    )
     print(f"{'all':20} {searches:4} searches, {wrong:3} find something;", end=" ")
     print(f"of {copies} copies {found} found")
+    print(f"said .85 to .95: {near} pairs, of which {near_copies} are copies")
 
 
 if __name__ == "__main__":
