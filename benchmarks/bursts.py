@@ -1,12 +1,16 @@
 """How sure the engine is that two shots of one scene are copies of each other.
 
     python benchmarks/bursts.py FILE.avi [FILE.avi …] [--seconds 0.2 1 5 20] [--frames 60]
+        [--photos FOLDER]
 
 Frames of a film stand for photographs shot one after the other: of each film, up to so many pairs
 of frames that lie so many seconds apart, spread over the film. Printed is the share of pairs that
 are said to be copies, at the default threshold and at 0.9. Nothing in one is taken from the other,
 but an eye that sees them one by one may not tell. Then up to 20 frames, so far apart, are edited
 as lookalikes.py does, and it is printed how many of these copies are most like their own frame.
+
+With photographs, as copies.py takes them, it is also printed how many of their edited copies a
+threshold would lose that refuses 95 % of all those pairs of frames.
 """
 
 from __future__ import annotations
@@ -16,12 +20,15 @@ import platform
 import random
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import cv2
 import edits
 import numpy as np
+import unseen
+from copies import Task, halved
 from lookalikes import COPIES
 from PIL import Image
 
@@ -29,7 +36,14 @@ from django_visualsnoop.engine import calibration, describe
 from django_visualsnoop.engine.compare import compare, compare_all
 from django_visualsnoop.engine.decode import decode
 
+if TYPE_CHECKING:
+    from copies import Edited
+
 SURE = 0.9
+#: Of pairs of frames, the share that a threshold is to refuse.
+REFUSED = 0.95
+#: Photographs of which copies are compared with them.
+PHOTOS = 12
 #: Frames of which copies are looked up.
 MEMBERS = 20
 
@@ -50,8 +64,8 @@ def film_of(path: Path) -> tuple[list[bytes], float]:
     return frames, rate
 
 
-def similarities(frames: list[bytes], apart: int, count: int) -> list[float]:
-    """Return how surely frames that lie so far apart are copies, of up to ``count`` pairs."""
+def scores(frames: list[bytes], apart: int, count: int) -> list[float]:
+    """Return the scores of frames that lie so far apart, of up to ``count`` pairs."""
     last = len(frames) - apart
     if last < 1:
         return []
@@ -60,7 +74,7 @@ def similarities(frames: list[bytes], apart: int, count: int) -> list[float]:
     for first in firsts:
         probed = describe.probes(decode(frames[first + apart]).pixels)
         stored = describe.describe(decode(frames[first]).pixels)
-        found.append(calibration.similarity(compare(probed, stored).score))
+        found.append(compare(probed, stored).score)
     return found
 
 
@@ -78,26 +92,52 @@ def first_ones(frames: list[bytes], apart: int) -> tuple[int, int]:
     return len(some) * len(COPIES), right
 
 
+def scores_of_copies(folder: Path, edited: Edited) -> list[float]:
+    """Return the scores of edited copies of photographs, each with its original."""
+    half = halved([path for path in folder.iterdir() if path.is_file()])
+    task = Task.of(half[1][:PHOTOS], half[0], edited)
+    stored = [describe.describe(pixels) for pixels in task.gallery]
+    return [
+        compare(describe.probes(decode(content).pixels), stored[source]).score
+        for content, source in zip(task.queries, task.sources, strict=True)
+        if source >= 0
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("films", type=Path, nargs="+")
     parser.add_argument("--seconds", type=float, nargs="+", default=[0.2, 1, 5, 20])
     parser.add_argument("--frames", type=int, default=60, help="pairs of each film and distance")
+    parser.add_argument("--photos", type=Path, help="to compare their edited copies, too")
     options = parser.parse_args()
+    everything: list[float] = []
     print(f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}")
     for path in options.films:
         frames, rate = film_of(path)
         print(f"{path.name}: {len(frames)} frames, {len(frames) / rate:.0f} s")
         for seconds in options.seconds:
-            said = similarities(frames, max(1, round(seconds * rate)), options.frames)
-            if not said:
+            scored = scores(frames, max(1, round(seconds * rate)), options.frames)
+            if not scored:
                 continue
-            found = np.mean([one >= calibration.DEFAULT_MIN_SIMILARITY for one in said])
-            sure = np.mean([one >= SURE for one in said])
-            print(f"  {seconds:5.1f} s apart: {len(said):3} pairs", end=", ")
+            everything += scored
+            least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
+            found = np.mean([one >= least for one in scored])
+            sure = np.mean([one >= calibration.score_at(SURE) for one in scored])
+            print(f"  {seconds:5.1f} s apart: {len(scored):3} pairs", end=", ")
             print(f"said to be copies {found:.2f}, with {SURE} {sure:.2f};", end=" ")
             copies, right = first_ones(frames, max(1, round(seconds * rate)))
             print(f"of {copies} edited copies {right} find their own first")
+    if options.photos:
+        threshold = np.quantile(everything, REFUSED)
+        print(
+            f"a threshold that refuses {REFUSED:.0%} of {len(everything)} pairs of frames", end=" "
+        )
+        for title, edited in (("known", edits.edited), ("unseen", unseen.edited)):
+            of_copies = scores_of_copies(options.photos, edited)
+            lost = np.mean([one < threshold for one in of_copies])
+            print(f"loses {lost:.2f} of {len(of_copies)} {title} edits", end="; ")
+        print(f"half 1, {PHOTOS} photographs")
 
 
 if __name__ == "__main__":
