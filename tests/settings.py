@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+
+
+def temporary_folder(purpose: str) -> str:
+    """Make a folder that goes when this process ends, and not with one that it has forked."""
+    folder, maker = tempfile.mkdtemp(prefix=f"visualsnoop-test-{purpose}-"), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == maker:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
+
 
 SECRET_KEY = "only for tests"
 USE_TZ = True
@@ -13,7 +28,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.urls"
 STATIC_URL = "/static/"
 MEDIA_URL = "/media/"
-MEDIA_ROOT = os.environ.get("TEST_MEDIA_ROOT") or tempfile.mkdtemp(prefix="visualsnoop-test-media-")
+MEDIA_ROOT = os.environ.get("TEST_MEDIA_ROOT") or temporary_folder("media")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -59,9 +74,7 @@ def database(name: str) -> dict[str, Any]:
     """Return one entry of DATABASES on the server that ``TEST_DATABASE`` names."""
     if TEST_DATABASE == "sqlite":
         # Files, not memory: threads and worker processes must see the same database.
-        folder = Path(
-            os.environ.get("TEST_SQLITE_FOLDER") or tempfile.mkdtemp(prefix="visualsnoop-test-db-")
-        )
+        folder = Path(os.environ.get("TEST_SQLITE_FOLDER") or temporary_folder("db"))
         path = folder / f"{TEST_PREFIX}{name}.sqlite3"
         return {
             "ENGINE": "django.db.backends.sqlite3",
