@@ -16,7 +16,6 @@ threshold would lose that refuses 95 % of all those pairs of frames.
 from __future__ import annotations
 
 import argparse
-import platform
 import random
 import sys
 from pathlib import Path
@@ -28,7 +27,7 @@ import cv2
 import edits
 import numpy as np
 import unseen
-from copies import Task, halved
+from copies import SEED, Task, halved, machine
 from lookalikes import COPIES
 from PIL import Image
 
@@ -80,13 +79,13 @@ def scores(frames: list[bytes], apart: int, count: int) -> list[float]:
 
 def first_ones(frames: list[bytes], apart: int) -> tuple[int, int]:
     """Return how many edited copies there are of frames, and how many find their own first."""
-    some = frames[::apart][:MEMBERS]
-    stored = [describe.describe(decode(frame).pixels) for frame in some]
+    some = [decode(frame).pixels for frame in frames[::apart][:MEMBERS]]
+    stored = [describe.describe(pixels) for pixels in some]
     right = 0
-    for number, frame in enumerate(some):
+    for number, pixels in enumerate(some):
         dice = random.Random(number)
         for edit in COPIES:
-            copy = edits.encoded(edit(Image.fromarray(decode(frame).pixels), dice), quality=60)
+            copy = edits.encoded(edit(Image.fromarray(pixels), dice), quality=60)
             compared = compare_all(describe.probes(decode(copy).pixels), stored)
             right += int(np.argmax([one.score for one in compared])) == number
     return len(some) * len(COPIES), right
@@ -94,9 +93,9 @@ def first_ones(frames: list[bytes], apart: int) -> tuple[int, int]:
 
 def scores_of_copies(folder: Path, edited: Edited) -> list[float]:
     """Return the scores of edited copies of photographs, each with its original."""
-    half = halved([path for path in folder.iterdir() if path.is_file()])
-    task = Task.of(half[1][:PHOTOS], half[0], edited)
-    stored = [describe.describe(pixels) for pixels in task.gallery]
+    others, half = halved([path for path in folder.iterdir() if path.is_file()])
+    task = Task.of(half[:PHOTOS], others, edited)
+    stored = [describe.describe(pixels) for pixels in task.gallery[:PHOTOS]]
     return [
         compare(describe.probes(decode(content).pixels), stored[source]).score
         for content, source in zip(task.queries, task.sources, strict=True)
@@ -112,7 +111,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="to compare their edited copies, too")
     options = parser.parse_args()
     everything: list[float] = []
-    print(f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}")
+    print(machine())
     for path in options.films:
         frames, rate = film_of(path)
         print(f"{path.name}: {len(frames)} frames, {len(frames) / rate:.0f} s")
@@ -137,7 +136,7 @@ def main() -> None:
             of_copies = scores_of_copies(options.photos, edited)
             lost = np.mean([one < threshold for one in of_copies])
             print(f"loses {lost:.2f} of {len(of_copies)} {title} edits", end="; ")
-        print(f"half 1, {PHOTOS} photographs")
+        print(f"half 1, {PHOTOS} photographs, seed {SEED}")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ import peers
 import PIL
 import synthetic
 import unseen
-from measures import calibration_error, interval, plotted, quality, reliability
+from measures import calibration_error, interval, nearly_sure, plotted, quality, reliability
 from PIL import Image
 
 from django_visualsnoop.engine import calibration, describe
@@ -227,7 +227,7 @@ def calibrated(task: Task, scores: Scores, plot: Path | None) -> None:
         print(f"    {count:7}   {said:.3f}   {right:.3f}")
     if plot:
         plot.write_text(plotted(reliability(chances, so)))
-    near = (chances >= 0.85) & (chances < 0.95)
+    near = nearly_sure(chances)
     if near.any():
         print(f"    said .85 to .95: {int(near.sum())}, of which {so[near].mean():.3f} are copies")
     least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
@@ -269,6 +269,14 @@ def halved(paths: list[Path]) -> tuple[list[Path], list[Path]]:
     return ordered[::2], ordered[1::2]
 
 
+def machine() -> str:
+    """Return what the figures were measured with."""
+    return (
+        f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}, "
+        f"Pillow {PIL.__version__}, {platform.machine()}, {os.cpu_count()} cores"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -291,10 +299,7 @@ def main() -> None:
     copies = sum(source >= 0 for source in task.sources)
     print(f"gallery of {len(task.gallery)} photographs, {copies} edited copies,", end=" ")
     print(f"{len(task.queries) - copies} edits of others; half {arguments.half}, seed {SEED}")
-    print(
-        f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}, "
-        f"Pillow {PIL.__version__}, {platform.machine()}, {os.cpu_count()} cores"
-    )
+    print(machine())
     ours = engine_scores(task, arguments.filler)
     others: list[Any] = [] if arguments.no_peers else list(peers.installed())
     report(task, [*ours, *(peer_scores(task, peer) for peer in others)])

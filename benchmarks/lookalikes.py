@@ -26,8 +26,10 @@ from typing import TYPE_CHECKING, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import edits
+import numpy as np
 import overlays
-from copies import SEED, halved
+from copies import SEED, halved, machine
+from measures import nearly_sure
 from overlays import BICUBIC, any_colour, write
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from unseen import covers, layouts, rephotographed
@@ -279,24 +281,25 @@ def look(kind: str, photos: list[Image.Image]) -> Looked:
         compared = compare_all(probed, [stored[place] for place in places])
         return {place: one.score for place, one in zip(places, compared, strict=True)}
 
-    searched = [(-1, scores(content)) for content in wanted]
-    highest = [max(found.values(), default=-math.inf) for _, found in searched]
-    searched += [(place, scores(content)) for place, content in copies]
+    searched = [scores(content) for content in wanted]
+    highest = [max(found.values(), default=-math.inf) for found in searched]
+    looked_up = [(source, scores(content)) for source, content in copies]
     least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
-    near = [
-        place == source
-        for source, found in searched
+    compared = [
+        (calibration.similarity(score), place == source)
+        for source, found in [*((None, found) for found in searched), *looked_up]
         for place, score in found.items()
-        if 0.85 <= calibration.similarity(score) < 0.95
     ]
+    said, so = np.array(compared).T
+    near = so[nearly_sure(said)]
     return Looked(
         len(wanted),
         sum(score >= least for score in highest),
         max(highest),
         len(copies),
-        sum(found.get(place, -math.inf) >= least for place, found in searched[len(wanted) :]),
+        sum(found.get(source, -math.inf) >= least for source, found in looked_up),
         len(near),
-        sum(near),
+        int(near.sum()),
     )
 
 
@@ -308,7 +311,7 @@ def main() -> None:
     arguments = parser.parse_args()
     half = halved([path for path in arguments.folder.iterdir() if path.is_file()])
     photos = [Image.open(path).convert("RGB") for path in half[arguments.half][-arguments.photos :]]
-    print(f"half {arguments.half}, {len(photos)} photographs, seed {SEED}")
+    print(f"half {arguments.half}, {len(photos)} photographs, seed {SEED}; {machine()}")
     looked = {kind: look(kind, photos) for kind in (*KINDS, HALVES)}
     for kind, one in looked.items():
         print(

@@ -65,6 +65,12 @@ def reliability(chances: Floats, truth: Truth, bins: int = 10) -> list[tuple[int
     ]
 
 
+def nearly_sure(chances: Floats) -> Truth:
+    """Return which pairs are said to be copies with .85 to .95."""
+    near: Truth = (chances >= 0.85) & (chances < 0.95)
+    return near
+
+
 def calibration_error(chances: Floats, truth: Truth) -> float:
     """Return the expected calibration error (C. Guo et al., ICML 2017) in ten bins."""
     parts = reliability(chances, truth)
