@@ -192,7 +192,7 @@ def _check_size(examined: Examined, max_pixels: int) -> None:
 
 
 def _small(image: ImageFile) -> Image.Image:
-    """Load the picture, made smaller by a whole factor where that keeps ``WORK_SIDE`` pixels."""
+    """Load the picture, made smaller while that is cheap; never below ``WORK_SIDE`` pixels."""
     longer = max(image.size)
     width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
     image.draft(None, (width, height))
@@ -204,6 +204,7 @@ def _small(image: ImageFile) -> Image.Image:
 
 
 def _reduced(image: Image.Image) -> Image.Image:
+    """Return the picture, its longer side less than twice ``WORK_SIDE``."""
     factor = max(image.size) // WORK_SIDE
     if factor <= 1:
         return image
@@ -228,7 +229,7 @@ def _within_work_side(pixels: Pixels) -> Pixels:
     if scale >= 1:
         return pixels
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    # By less than half: two neighbours each way are all that there is to take the mean of.
+    # What is left is less than a half: the mean of two neighbours each way leaves out no pixel.
     return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
