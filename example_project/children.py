@@ -43,7 +43,7 @@ def _child(
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = None
     try:
-        # Interrupted while it starts, it would run on and nobody would know it.
+        # Interrupted while it starts, it would run on, and nobody would know of it.
         with _held_back() as held_back:
             process = subprocess.Popen(
                 command,
@@ -84,7 +84,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _held_back() -> Iterator[list[int]]:
-    """Let signals to end wait in a list, which a child, unlike ignored ones, does not inherit."""
+    """Collect signals that ask to end in a list. (A child would inherit that they are ignored.)"""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     held_back: list[int] = []
     before = [signal.signal(each, lambda number, _: held_back.append(number)) for each in signals]
