@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django_visualsnoop.engine",
     "django_visualsnoop.server",
     "tests.testapp",
+    "tests.twins",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -80,7 +81,12 @@ def database(name: str) -> dict[str, Any]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": path,
             "TEST": {"NAME": folder / f"test_{name}.sqlite3"},
-            "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                # Waiting for the disk keeps nothing that outlives the machine: half of the time.
+                "init_command": "PRAGMA synchronous = OFF",
+            },
         }
     if TEST_DATABASE == "postgresql":
         return {

@@ -95,10 +95,10 @@ def test_it_costs_a_fixed_number_of_queries_per_batch(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     audit(using="default")
-    with django_assert_num_queries(10):  # rows and records of each of five fields
+    with django_assert_num_queries(12):  # rows and records of each of six fields
         audit(using="default")
     for number in range(4):
         product(number)
     sweep(using="default")
-    with django_assert_num_queries(10 + 2):  # their records, and their rows
+    with django_assert_num_queries(12 + 2):  # their records, and their rows
         audit(using="default")
