@@ -198,6 +198,13 @@ def bring_overdue_home(*, using: str) -> Outcome:
     return bring_home(random.sample(found, min(OVERDUE_TAKEN, len(found))), using=using)
 
 
+def still_due(record_ids: Iterable[str], *, using: str) -> list[str]:
+    """Return those of these records that are due and free, such as after an interruption."""
+    due = unsettled(using).filter(unclaimed(), pk__in=record_ids, due_at__lte=timezone.now())
+    ids = due.values_list("pk", flat=True)
+    return sorted(map(str, retry_when_locked(lambda: list(ids), using=using)))
+
+
 def _due(using: str, before: datetime, count: int) -> list[UUID]:
     """Return the ids of records that are due since then and free, the longest due first."""
     due = unsettled(using).filter(unclaimed(), due_at__lte=before).order_by("due_at", "pk")
