@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 
 from django_visualsnoop.client.exceptions import (
@@ -17,6 +18,7 @@ from django_visualsnoop.failures import (
     NOT_THE_PICTURES,
     backoff,
     judge,
+    out_of_time_failure,
 )
 
 
@@ -44,6 +46,7 @@ def test_only_what_is_not_the_pictures_own_fault_is_tried_again() -> None:
             OSError("disk"),
         )
     }
+    others.add(out_of_time_failure(SoftTimeLimitExceeded(), 1))
     assert {failure.code for failure in others} == set(NOT_THE_PICTURES)
     assert not any(failure.permanent for failure in others)
     own = [

@@ -23,7 +23,7 @@ from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync import bring_home, sweep
 from tests.collections.contract import image
-from tests.fixtures import lose, picture, product, record_of
+from tests.fixtures import grow_old, lose, picture, product, record_of
 from tests.testapp.models import Article, Document, Listing, Product
 
 if TYPE_CHECKING:
@@ -327,6 +327,7 @@ def test_a_refused_image_is_parked_until_it_changes(
     sweep(using="default")
     row.photo = picture(2)
     row.save()
+    grow_old()
     recorder.fail_with(ImageRefusedError("It is no picture.", reason=reason))
     outcome = sweep(using="default")
     record = record_of(row)
@@ -344,6 +345,7 @@ def test_a_refused_image_is_parked_until_it_changes(
 def test_a_file_that_is_gone_is_parked(recorder: RecorderCollection) -> None:
     row = product()
     lose(row.photo)
+    grow_old()
     sweep(using="default")
     record = record_of(row)
     assert record.state == State.PARKED
@@ -387,6 +389,7 @@ def test_one_bad_image_does_not_hold_up_the_others(
     lose(bad.photo)
     default_storage.save(bad.photo.name or "", ContentFile(b""))
     lose(gone.photo)
+    grow_old()
     outcome = sweep(using="default")
     assert (outcome.agreed, len(outcome.parked)) == (1, 2)
     assert recorder.images == {image_id(good): image(1)}

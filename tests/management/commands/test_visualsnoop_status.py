@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
 from tests.down import PASSWORD, database_down, tables_gone
-from tests.fixtures import product
+from tests.fixtures import grow_old, product
 from tests.records import ago, failing, records
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def broken(recorder: RecorderCollection) -> Product:
     product(1)
     row = product(2)
     default_storage.delete(str(row.photo.name))
+    grow_old()
     sync.sweep(using="default")
-    SyncRecord.objects.update(wished_at=timezone.now() - timedelta(hours=1))
     return row
 
 
