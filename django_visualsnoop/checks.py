@@ -397,7 +397,7 @@ def check_health(databases: Iterable[str] | None = None, **_: Any) -> list[Check
 
 def _check_swept(state: Health) -> Iterator[CheckMessage]:
     now = timezone.now()
-    if state.late is None or (state.swept_at and now - state.swept_at < _SWEPT_WITHIN):
+    if not state.ok or (state.swept_at and now - state.swept_at < _SWEPT_WITHIN):
         return
     if SyncRecord.objects.using(state.using).exists():
         yield Warning(

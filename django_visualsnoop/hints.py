@@ -38,6 +38,9 @@ MAX_WAIT = 1.8
 PAUSE_AFTER_FAILURE = 10.0
 #: Publishing threads at once, so that a silent broker does not gather them.
 MAX_THREADS = 4
+#: How often a thread tries to connect again, which takes some seconds: a broker that is back by
+#: then loses no hint.
+CONNECT_RETRIES = 8
 #: Records in one message.
 RECORDS_PER_HINT = 50
 #: Longest countdown of a message, in seconds.
@@ -312,8 +315,10 @@ def _send(app: Celery, messages: list[_Message], attempts: list[Exception]) -> N
         # Else Celery goes on for ever, and nobody hears why.
         connection.ensure_connection(
             errback=lambda error, _: attempts.append(error),
-            max_retries=max(1, len(connection.alt)),
-            interval_start=0.1,
+            max_retries=CONNECT_RETRIES,
+            interval_start=0.2,
+            interval_step=0.2,
+            interval_max=1.0,
         )
         with app.amqp.Producer(connection, auto_declare=False) as producer:
             for message in messages:

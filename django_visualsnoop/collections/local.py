@@ -34,6 +34,7 @@ from django_visualsnoop.collections.looks import check_looks, describes, looks_o
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.times import written
 from django_visualsnoop.exceptions import MissingExtra
+from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
 
 #: How many matches a search returns at most when the caller does not say.
 DEFAULT_LIMIT = 100
-#: After so long, what was described is stored before more is, so that a process that ends in the
-#: midst of many pictures has done some.
-BULK_SECONDS = 0.5
+#: After so many seconds, what was described is stored before more is, so that a process that is
+#: killed in the midst of many large pictures has done some.
+BULK_SECONDS = 5.0
 #: Allowed for one picture, which a large model sees on one core.
 _LOOKING_SECONDS = 5.0
 #: The id of a collection to which nothing was ever added.
@@ -173,15 +174,20 @@ class LocalCollection(BaseCollection):
     ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
         bulk: dict[str, NewImage | VisualSnoopError] = {}
         began = time.monotonic()
-        for image_id, image in items:
-            slow = bool(bulk) and time.monotonic() - began >= BULK_SECONDS
-            if slow or image_id in bulk or len(bulk) == self.bulk_size:
-                yield from self._put(bulk)
-                bulk, began = {}, time.monotonic()
-            try:
-                bulk[image_id] = self._described(image, check_image_id(image_id))
-            except VisualSnoopError as error:
-                bulk[image_id] = error
+        try:
+            for image_id, image in items:
+                slow = bool(bulk) and time.monotonic() - began >= BULK_SECONDS
+                if slow or image_id in bulk or len(bulk) == self.bulk_size:
+                    yield from self._put(bulk)
+                    bulk, began = {}, time.monotonic()
+                try:
+                    bulk[image_id] = self._described(image, check_image_id(image_id))
+                except VisualSnoopError as error:
+                    bulk[image_id] = error
+        except Exception as error:
+            if is_interruption(error):
+                yield from self._put(bulk)  # what is described need not be so again
+            raise
         yield from self._put(bulk)
 
     def _put(
