@@ -45,4 +45,4 @@ def telling_locks(using: str, command: str) -> Iterator[None]:
     except OperationalError as error:
         if not is_lock_error(error):
             raise
-        raise CommandError(f"{locked(using)} What is not done stays due. Type: {command}") from None
+        raise CommandError(f"{locked(using)} Then type: {command}") from None

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from django_visualsnoop.durations import duration
 from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health, sweep_words
+from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, positive
 from django_visualsnoop.status import failing, statuses
 
@@ -76,8 +77,9 @@ class Command(BaseCommand):
             database, max_delay=max_delay, min_attempts=min_attempts, max_failed=max_failed
         )
         silent = found.late is None  # no more is asked of a database that cannot tell
-        fields = None if check else [] if silent else statuses(database)
-        failures = None if not failed else [] if silent else list(failing(database))
+        with telling_locks(database, f"python manage.py visualsnoop_status --database {database}"):
+            fields = None if check else [] if silent else statuses(database)
+            failures = None if not failed else [] if silent else list(failing(database))
         if options["json"]:
             told = _told(found, fields, failures)
             self.stdout.write(json.dumps(told, cls=DjangoJSONEncoder, indent=2))
