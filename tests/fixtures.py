@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.hints import _publisher
@@ -65,6 +67,12 @@ def record_of(row: object, field: str = "photo") -> SyncRecord:
 
     found = indexed_field(type(row), field)  # type: ignore[arg-type]
     return SyncRecord.objects.get(pk=found.record_id(found.object_id(row)))  # type: ignore[arg-type]
+
+
+def grow_old(**age: float) -> None:
+    """Let every request be so old, an hour if not given, that a missing file is final."""
+    wished_at = timezone.now() - timedelta(**(age or {"hours": 1}))
+    SyncRecord.objects.update(wished_at=wished_at)
 
 
 def lose(file: FieldFile) -> None:

@@ -119,4 +119,7 @@ VISUALSNOOP = {
 
 CELERY_BROKER_URL = os.environ.get("TEST_BROKER_URL", "memory://")
 CELERY_TASK_DEFAULT_QUEUE = os.environ.get("TEST_QUEUE", "celery")
+CELERY_BEAT_SCHEDULE = {
+    "visualsnoop": {"task": "django_visualsnoop.sync_all", "schedule": 60.0},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -31,6 +31,7 @@ from django_visualsnoop.engine.exceptions import (
     UnsupportedImage,
 )
 from django_visualsnoop.engine.formats import Examined, avif, bmp, gif, jpeg, png, tiff, webp
+from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +168,8 @@ def decode(
             "The picture has more pixels than this process's Image.MAX_IMAGE_PIXELS allows."
         ) from error
     except Exception as error:  # Pillow raises whatever its parsers stumble on
+        if is_interruption(error):
+            raise  # a time limit says nothing about the picture
         raise UndecodableImage(
             f"The {file_format.name} is broken or cut off: {str(error).rstrip('.')}."
         ) from error
