@@ -80,6 +80,7 @@ class Gallery:
             alone, until it has; see ``memory``.
         looks: describes each image a second time, for what is similar; the engine's own
             vectors serve for that, too, if ``None``.
+        memory: bytes that the process may hold of all collections; see ``follow.look``.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Gallery:
         cache: str | None = None,
         early: bool = True,
         looks: LooksDescriptor | None = None,
+        memory: int = follow.DEFAULT_MEMORY,
     ) -> None:
         self.store = Store(database, name)
         self._min_similarity = min_similarity
@@ -101,6 +103,7 @@ class Gallery:
         self._cache = cache
         self._early = early
         self._looks = looks
+        self._memory = memory
 
     def described(self, content: bytes, image_id: str) -> NewImage:
         """Return what is to be stored of an image file; touches no database.
@@ -310,13 +313,16 @@ class Gallery:
             cache_folder=self._cache,
             early=self._early,
             whole=whole,
+            most_bytes=self._memory,
         )
 
     def _look_at_looks(self, image_id: str | None = None) -> View[Any] | None:
         if self._looks is None:
             return self._look(image_id)
         source = Looks(looks.name_of(self._looks))
-        return follow.look(self.store.database, self.store.key, source, image_id)
+        return follow.look(
+            self.store.database, self.store.key, source, image_id, most_bytes=self._memory
+        )
 
     def _hits(
         self,

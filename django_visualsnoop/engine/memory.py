@@ -85,12 +85,19 @@ class Memory(Generic[Index]):
 
     def forget(self) -> None:
         self.images = Images(self.source.index())
+        #: Bytes, when it was last looked at.
+        self.size = 0
         self.seen = 0
         #: Rows read since the snapshot.
         self.unsaved = 0
         #: Whether only vectors are known of some images, and who reads the rest; see ``catch_up``.
         self.early = False
         self._reader: threading.Thread | None = None
+
+    def weigh(self) -> int:
+        """Return how many bytes the images take, and remember it in ``size``."""
+        self.size = self.images.index.nbytes
+        return self.size
 
     def after_fork(self) -> None:
         """Become usable in a child process, which has no other thread."""
