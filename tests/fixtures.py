@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
+from django_visualsnoop.engine import follow
 from django_visualsnoop.hints import _publisher
 from django_visualsnoop.models import SyncRecord
 from tests.collections.contract import image
@@ -50,6 +51,13 @@ def recorder(settings: Settings, media: Path) -> Iterator[RecorderCollection]:
 def _fresh_publisher() -> None:
     """No test inherits another's broker trouble."""
     _publisher.forget()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test inherits what others searched."""
+    monkeypatch.setattr(follow, "_memories", {})
+    monkeypatch.setattr(follow, "_look_again_at", {})
 
 
 def picture(number: int = 1, name: str | None = None) -> ContentFile[bytes]:

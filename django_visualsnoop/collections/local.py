@@ -78,7 +78,9 @@ class LocalCollection(BaseCollection):
               not given;
             * ``looks``: what describes how images look, for ``kind="similar"``: an
               ``OnnxDescriptor``, or the dotted path of one; the engine's own
-              vectors if not given.
+              vectors if not given;
+            * ``memory``: bytes that a process may hold of all collections together;
+              2 GiB if not given.
 
     Raises:
         MissingExtra: Pillow, numpy or OpenCV is not installed, or onnxruntime is
@@ -313,12 +315,13 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
         elif name == "looks":
             right = value is None or isinstance(value, str) or describes(value)
             expected = "an OnnxDescriptor, or the dotted path of one"
-        elif name in ("max_bytes", "max_pixels"):
+        elif name in ("max_bytes", "max_pixels", "memory"):
             right, expected = isinstance(value, int) and value > 0, "a positive whole number"
         else:
             raise ImproperlyConfigured(
                 f"{where} has the unknown option {name!r}; "
-                "there are cache, database, early, looks, max_bytes, max_pixels and min_similarity."
+                "there are cache, database, early, looks, max_bytes, max_pixels, memory "
+                "and min_similarity."
             )
         if not right:
             raise ImproperlyConfigured(f'{where}["{name}"] is {value!r}; write {expected}.')

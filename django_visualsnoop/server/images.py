@@ -46,6 +46,7 @@ class HostedImages:
             min_similarity=self.min_similarity,
             max_bytes=settings.max_bytes,
             cache=settings.cache,
+            memory=settings.memory,
         )
 
     @property
