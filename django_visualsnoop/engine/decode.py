@@ -23,6 +23,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from django_visualsnoop.engine import animation, depth
 from django_visualsnoop.engine.exceptions import (
     DecodeError,
     EmptyImage,
@@ -30,7 +31,9 @@ from django_visualsnoop.engine.exceptions import (
     UndecodableImage,
     UnsupportedImage,
 )
+from django_visualsnoop.engine.featureless import unevenness
 from django_visualsnoop.engine.formats import Examined, avif, bmp, gif, jpeg, png, tiff, webp
+from django_visualsnoop.engine.ground import on_ground
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +54,8 @@ WORK_SIDE = 512
 
 #: Over a picture of max_pixels: what encoders write for CMYK. Smaller ones may have more scans.
 _MAX_PASSES = 18
+#: A frame that is less uneven than this does not show yet what an animation is about.
+_SHOWS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +136,12 @@ def decode(
 ) -> Picture:
     """Decode an image file into upright RGB pixels.
 
-    A picture with transparency is laid on white: where cut-out pictures are
-    shown, and when they are saved as JPEG, white is what is mostly behind them,
-    so a flattened copy stays a copy.
+    A picture with transparency is laid on a ground; see ``ground``. Values of more
+    than 8 bits are stretched; see ``depth``.
 
     Args:
-        data: the whole file. Of an animated or paged one the first picture counts.
+        data: the whole file. Of a paged one the first picture counts; of an animated one
+            the first that shows something.
         max_bytes: refuse longer files.
         max_pixels: refuse larger pictures before decoding; baseline JPEGs, which
             shrink while they are read, may have ``SHRINKING_FACTOR`` times as many.
@@ -156,8 +161,7 @@ def decode(
         image = file_format.plugin(io.BytesIO(examined.data))
         if image.width * image.height > examined.width * examined.height:
             raise UndecodableImage(f"The {file_format.name} contradicts itself about its size.")
-        pixels = _within_work_side(np.asarray(_rgb(_small(image))))
-        pixels = _upright(pixels, examined.orientation)
+        pixels = _upright(_telling_pixels(file_format, examined, image, max_pixels), examined)
     except DecodeError:
         raise
     except MemoryError as error:
@@ -191,16 +195,56 @@ def _check_size(examined: Examined, max_pixels: int) -> None:
         )
 
 
-def _small(image: ImageFile) -> Image.Image:
+def _telling_pixels(
+    file_format: _Format, examined: Examined, image: ImageFile, max_pixels: int
+) -> Pixels:
+    """Return the pixels of the picture; of an animation, of the first frame that shows something.
+
+    If no frame does, of those that are looked at, the most uneven one counts.
+    """
+    best = _pixels(_rgb(_small(image, examined.data)))
+    most = unevenness(best)
+    if most >= _SHOWS:
+        return best
+
+    def opened(data: bytes) -> Image.Image:
+        one = file_format.plugin(io.BytesIO(data))
+        one.load()
+        return _in_bytes(one, data)
+
+    count = animation.count_affordable(examined, max_pixels)
+    for frame in animation.frames(image, examined, opened, count):
+        pixels = _pixels(_rgb(_reduced(frame)))
+        uneven = unevenness(pixels)
+        if uneven >= _SHOWS:
+            return pixels
+        if uneven > most:
+            best, most = pixels, uneven
+    return best
+
+
+def _small(image: ImageFile, data: bytes) -> Image.Image:
     """Load the picture, made smaller while that is cheap; never below ``WORK_SIDE`` pixels."""
-    longer = max(image.size)
-    width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
-    image.draft(None, (width, height))
+    if image.format == "JPEG":
+        longer = max(image.size)
+        width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
+        image.draft(None, (width, height))
     image.load()
-    # A palette has no means between its colours, and the 16 bits have no reduce().
-    if image.mode in ("P", "PA", "1") or image.mode.startswith("I;16"):
-        return image
-    return _reduced(image)
+    loaded = _in_bytes(image, data)
+    # A palette has no means between its colours.
+    return loaded if loaded.mode in ("P", "PA", "1") else _reduced(loaded)
+
+
+def _in_bytes(image: ImageFile, data: bytes) -> Image.Image:
+    """Return a loaded picture in 8 bits."""
+    if image.mode in ("LAB", "HSV"):
+        raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint16)
+        return Image.fromarray(depth.as_bytes(depth.reduced(values, WORK_SIDE)))
+    if image.mode in ("I", "F"):
+        return Image.fromarray(depth.as_bytes(np.asarray(_reduced(image))))
+    return image
 
 
 def _reduced(image: Image.Image) -> Image.Image:
@@ -212,15 +256,13 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F", "LAB", "HSV"):
-        raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
+        return on_ground(_reduced(image.convert("RGBA")))
     return _reduced(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    return _within_work_side(np.asarray(image))
 
 
 def _within_work_side(pixels: Pixels) -> Pixels:
@@ -233,7 +275,8 @@ def _within_work_side(pixels: Pixels) -> Pixels:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
+def _upright(pixels: Pixels, examined: Examined) -> Pixels:
+    orientation = examined.orientation
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
