@@ -32,7 +32,7 @@ from django_visualsnoop.engine.exceptions import (
     UnsupportedImage,
 )
 from django_visualsnoop.engine.featureless import unevenness
-from django_visualsnoop.engine.formats import Examined, avif, bmp, gif, jpeg, png, tiff, webp
+from django_visualsnoop.engine.formats import Examined, avif, bmp, gif, heif, jpeg, png, tiff, webp
 from django_visualsnoop.engine.ground import on_ground
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
 _TIFF = _Format("TIFF", tiff.examine, _TiffImageFile)
 _BMP = _Format("BMP", bmp.examine, BmpImagePlugin.BmpImageFile)
 _AVIF = _Format("AVIF", avif.examine, AvifImagePlugin.AvifImageFile)
-READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
+_HEIF = _Format("HEIF", heif.examine, heif.plugin)
+READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and HEIF (HEIC)"
 
 
 def _format_of(data: bytes) -> _Format:
@@ -112,10 +113,10 @@ def _format_of(data: bytes) -> _Format:
         return _TIFF
     if data.startswith(b"BM"):
         return _BMP
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1", b"msf1"):
-        if not AvifImagePlugin.SUPPORTED:
-            raise UnsupportedImage("The Pillow that is installed was built without AVIF.")
+    if heif.is_avif(data):
         return _AVIF
+    if heif.is_heif(data):
+        return _HEIF
     raise UnsupportedImage(f"This is none of the formats that are read: {READABLE}.")
 
 
@@ -184,6 +185,11 @@ def _check_size(examined: Examined, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise UndecodableImage(f"The header promises a picture of {width} x {height} pixels.")
     allowed = max_pixels * (SHRINKING_FACTOR if examined.shrinks else 1)
+    if examined.decoded_pixels > allowed:
+        raise ImageTooLarge(
+            f"The picture is decoded from {examined.decoded_pixels:,} pixels; at most "
+            f"{allowed:,} are decoded."
+        )
     if width * height > allowed:
         raise ImageTooLarge(
             f"The picture has {width} x {height} pixels; at most {allowed:,} are decoded."

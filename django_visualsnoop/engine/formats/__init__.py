@@ -57,6 +57,7 @@ class Examined:
         orientation: EXIF's, 1 to 8.
         passes: how often a decoder goes over all pixels (scans of a progressive JPEG).
         shrinks: the decoder can make it smaller while reading, without holding all of it.
+        decoded_pixels: what a decoder may hold at once, if that is more than the picture.
         frames: reads the frames of an animation whose ``data`` holds one picture alone.
     """
 
@@ -66,4 +67,5 @@ class Examined:
     orientation: int = 1
     passes: int = 1
     shrinks: bool = False
+    decoded_pixels: int = 0
     frames: Callable[[], Iterator[Frame]] | None = None
