@@ -7,6 +7,7 @@ nor ``ImageFile.LOAD_TRUNCATED_IMAGES``, nor the warnings filters.
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -54,6 +55,15 @@ WORK_SIDE = 512
 
 #: Over a picture of max_pixels: what encoders write for CMYK. Smaller ones may have more scans.
 _MAX_PASSES = 18
+#: Of colours of 16 bits Pillow keeps the high bytes; told that the file is of the other byte
+#: order, it keeps the low ones.
+_OTHER_BYTES = {
+    f"{mode};16{order}": f"{mode};16{other}"
+    for mode in ("RGB", "RGBA")
+    for order, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
+}
+#: Two values of 16 bits, grey and opacity, are four of 8.
+_OTHER_BYTES["LA;16B"] = "RGBA"
 #: A frame that is less uneven than this does not show yet what an animation is about.
 _SHOWS = 8.0
 
@@ -214,9 +224,7 @@ def _telling_pixels(
         return best
 
     def opened(data: bytes) -> Image.Image:
-        one = file_format.plugin(io.BytesIO(data))
-        one.load()
-        return _in_bytes(one, data)
+        return _loaded(file_format.plugin(io.BytesIO(data)), data)
 
     count = animation.count_affordable(examined, max_pixels)
     for frame in animation.frames(image, examined, opened, count):
@@ -235,14 +243,17 @@ def _small(image: ImageFile, data: bytes) -> Image.Image:
         longer = max(image.size)
         width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
         image.draft(None, (width, height))
-    image.load()
-    loaded = _in_bytes(image, data)
+    loaded = _loaded(image, data)
     # A palette has no means between its colours.
     return loaded if loaded.mode in ("P", "PA", "1") else _reduced(loaded)
 
 
-def _in_bytes(image: ImageFile, data: bytes) -> Image.Image:
-    """Return a loaded picture in 8 bits."""
+def _loaded(image: ImageFile, data: bytes) -> Image.Image:
+    """Return the picture of an opened file, in 8 bits."""
+    kept = _kept_bytes(image)
+    image.load()
+    if kept in _OTHER_BYTES and depth.is_dark(image):
+        return _deep_colours(image, data, _OTHER_BYTES[kept])
     if image.mode in ("LAB", "HSV"):
         raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
     if image.mode.startswith("I;16"):
@@ -251,6 +262,38 @@ def _in_bytes(image: ImageFile, data: bytes) -> Image.Image:
     if image.mode in ("I", "F"):
         return Image.fromarray(depth.as_bytes(np.asarray(_reduced(image))))
     return image
+
+
+def _kept_bytes(image: ImageFile) -> str:
+    """Return Pillow's name for what it keeps of the file's bytes; empty if it has none."""
+    if len(image.tile) != 1:
+        return ""
+    kept = image.tile[0].args
+    return str(kept[0] if isinstance(kept, tuple) else kept)
+
+
+def _deep_colours(image: ImageFile, data: bytes, other: str) -> Image.Image:
+    """Return a picture of 16 bits a colour of which the high bytes say too little.
+
+    Args:
+        image: the high bytes.
+        data: the file.
+        other: Pillow's name for what to keep to get the low bytes.
+    """
+    low = type(image)(io.BytesIO(data))
+    tile = low.tile[0]
+    args = (other, *tile.args[1:]) if isinstance(tile.args, tuple) else other
+    low.tile = [tile._replace(args=args)]
+    low.load()
+    channels = []
+    bands = "GGGA" if other == "RGBA" else image.getbands()
+    for band, low_band in zip(image.getbands(), bands, strict=True):
+        values = np.asarray(image.getchannel(band)).astype(np.uint16) << 8
+        values |= np.asarray(low.getchannel(low_band))
+        channels.append(depth.reduced(values, WORK_SIDE))
+    colours = depth.as_bytes(np.dstack(channels[:3]))
+    opacity = map(depth.as_bytes, channels[3:])
+    return Image.fromarray(np.dstack([colours, *opacity]))
 
 
 def _reduced(image: Image.Image) -> Image.Image:

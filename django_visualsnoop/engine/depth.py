@@ -13,6 +13,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
     Values = NDArray[np.uint16 | np.int32 | np.float32]
 
@@ -27,6 +28,12 @@ _FAULTY_FROM = 100
 _NARROW = 1 / 16
 #: … but fewer steps than this are noise.
 _STEPS = 16
+
+
+def is_dark(image: Image.Image) -> bool:
+    """Return whether hardly a byte of the colours is above a quarter of the range."""
+    counts = np.reshape(image.histogram(), (-1, 256))[:3, 64:].sum(axis=1)
+    return bool((counts <= max(1, image.width * image.height // _FAULTY)).all())
 
 
 def reduced(values: Values, side: int) -> Values:
