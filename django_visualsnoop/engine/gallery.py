@@ -116,12 +116,12 @@ class Gallery:
         return self._described(self._decoded(content), content, image_id)
 
     def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
-        digest = sha256(content).hexdigest()
+        digest = sha256(content)
         new = NewImage(
             image_id,
-            describe.describe(picture.pixels).to_bytes(),
+            describe.describe(picture.pixels, digest.digest()).to_bytes(),
             describe.VERSION,
-            digest,
+            digest.hexdigest(),
             picture.width,
             picture.height,
         )
@@ -131,7 +131,7 @@ class Gallery:
             new,
             looks=self._looks.describe(picture.pixels).tobytes(),
             looks_of=looks.name_of(self._looks),
-            looks_digest=digest,
+            looks_digest=digest.hexdigest(),
         )
 
     def _decoded(self, content: bytes) -> Picture:
@@ -156,7 +156,7 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probes = describe.probes(self._decoded(content).pixels)
+        probes = describe.probes(self._decoded(content).pixels, sha256(content).digest())
         view = self._look()
         if view is None:
             return Hits(None, [])
