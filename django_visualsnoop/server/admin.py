@@ -8,20 +8,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.keys import NoSuchKey, revoke_key, why_not
-from django_visualsnoop.server.models import HostedCollection, Key, Membership, Organisation
+from django_visualsnoop.server.models import (
+    HostedCollection,
+    Key,
+    Membership,
+    Organisation,
+    database,
+)
+from django_visualsnoop.server.pages.answering import busy_page, problem
 from django_visualsnoop.server.pictures import drop_unwanted
 from django_visualsnoop.server.removing import delete_collection
 from django_visualsnoop.server.tenancy import organisations, visible
+from django_visualsnoop.server.writing import lock_collection, write_atomically
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
     from django.forms import ModelForm
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
     _CollectionAdmin = admin.ModelAdmin[HostedCollection]
     _KeyAdmin = admin.ModelAdmin[Key]
@@ -32,8 +46,44 @@ else:
     _MembershipInline = admin.TabularInline
 
 
+class _WritesFirst:
+    """Begins each form's transaction with a write; see ``transactions``.
+
+    Django's own views read first, and then SQLite may refuse to let them write.
+    """
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        view = super().changeform_view  # type: ignore[misc]
+        return _answered(request, lambda: view(request, *args, **kwargs))
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        view = super().delete_view  # type: ignore[misc]
+        return _answered(request, lambda: view(request, *args, **kwargs))
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().changelist_view(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+        except OperationalError as error:
+            if not is_lock_error(error):
+                raise
+            return busy_page(request)
+
+
+def _answered(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    if request.method != "POST":
+        return view()
+    try:
+        return write_atomically(view)
+    except OperationalError as error:
+        if not is_lock_error(error):
+            raise
+        return busy_page(request)
+    except Refused as error:
+        return problem(request, error.status, str(_("This was not done")), error.message)
+
+
 @admin.register(HostedCollection)
-class HostedCollectionAdmin(_CollectionAdmin):
+class HostedCollectionAdmin(_WritesFirst, _CollectionAdmin):
     """Their limits, above all: owners have pages for the rest."""
 
     list_display = ["name", "pk", "owner", "organisation", "keeps", "created"]
@@ -55,12 +105,14 @@ class HostedCollectionAdmin(_CollectionAdmin):
 
     def save_model(
         self,
-        request: HttpRequest,
+        request: HttpRequest,  # noqa: ARG002 -- Django's
         obj: HostedCollection,
         form: ModelForm[HostedCollection],
-        change: bool,
+        change: bool,  # noqa: ARG002 -- Django's
     ) -> None:
-        super().save_model(request, obj, form, change)
+        # Only what was changed: its owner may change the rest meanwhile, or delete it.
+        lock_collection(obj.pk, alone=True)
+        obj.save(using=database(), update_fields=form.changed_data)
         drop_unwanted(obj)
 
     def get_deleted_objects(
@@ -84,7 +136,7 @@ class HostedCollectionAdmin(_CollectionAdmin):
 
 
 @admin.register(Key)
-class KeyAdmin(_KeyAdmin):
+class KeyAdmin(_WritesFirst, _KeyAdmin):
     """To look at and to revoke; what a secret is, nobody sees."""
 
     list_display = ["public_key", "collection", "state", "created", "last_used_at"]
@@ -142,7 +194,7 @@ class MembershipInline(_MembershipInline):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(_OrganisationAdmin):
+class OrganisationAdmin(_WritesFirst, _OrganisationAdmin):
     list_display = ["name", "created"]
     search_fields = ["name"]
     inlines = [MembershipInline]

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, connections, transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.template.defaultfilters import filesizeformat
@@ -17,9 +18,12 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.bodies import drain
 from django_visualsnoop.server.conf import options
 from django_visualsnoop.server.tenancy import may_manage, visible
+from django_visualsnoop.server.writing import RETRY_AFTER
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,11 +53,19 @@ HEADERS = {
 
 
 def secured(view: View) -> View:
-    """Let a view's answers be kept by no cache, framed by nobody, and run our own scripts only."""
+    """Let a view's answers be kept by no cache, framed by nobody, and run our own scripts only.
+
+    Where another writer's lock was in its way for too long, the answer is 503.
+    """
 
     @wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = view(request, *args, **kwargs)
+        try:
+            response = view(request, *args, **kwargs)
+        except OperationalError as error:
+            if not is_lock_error(error):
+                raise
+            response = busy_page(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
@@ -61,6 +73,10 @@ def secured(view: View) -> View:
         patch_vary_headers(response, ["Cookie"])
         return response
 
+    # Under ATOMIC_REQUESTS a page would read before it writes, in Django's transaction; each
+    # page has a transaction of its own where it writes. See ``transactions``.
+    for alias in connections:
+        answered = transaction.non_atomic_requests(using=alias)(answered)
     return answered
 
 
@@ -89,6 +105,10 @@ def page(view: View) -> View:
             return not_found(request, error)
         except PermissionDenied as error:
             return problem(request, 403, _("You may not do this"), str(error))
+        except Refused as error:
+            if error.status == 404:
+                return not_found(request, error)
+            return problem(request, error.status, _("This was not done"), error.message)
 
     return secured(csrf_exempt(login_not_required(answered)))
 
@@ -148,6 +168,24 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     """Return the page for a form that is not from ours; fit to be ``CSRF_FAILURE_VIEW``."""
     text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
     return problem(request, 403, _("This form was too old"), text)
+
+
+def busy_page(request: HttpRequest) -> HttpResponse:
+    """Return the page for a database that others keep busy."""
+    text = _("Others are writing to the database. Nothing was changed; try again in a moment.")
+    response = problem(request, 503, _("The server is busy"), text)
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def access_check(request: HttpRequest, hosted: HostedCollection) -> Callable[[], None]:
+    """Return what raises ``Http404`` once the user may not see a collection any more."""
+
+    def check() -> None:
+        if not visible(request.user).filter(pk=hosted.pk).exists():
+            raise Http404
+
+    return check
 
 
 def hosted_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
