@@ -58,9 +58,7 @@ class CollectionForm(_CollectionModelForm):
         )
         # Who manages a collection through its organisation does not choose another one for it.
         is_others = self.instance.owner_id not in (None, user.pk)
-        # A page that was shown without this choice says nothing about it.
-        was_not_asked = self.is_bound and self.add_prefix("organisation") not in self.data
-        if is_others or was_not_asked or not choice.queryset.exists():
+        if is_others or not choice.queryset.exists():
             del self.fields["organisation"]
         else:
             choice.empty_label = str(_("Nobody"))
