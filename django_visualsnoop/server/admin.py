@@ -5,9 +5,12 @@ Superusers see all of them; others of the staff what they also see on the pages.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
 from django.db import OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -46,44 +49,76 @@ else:
     _MembershipInline = admin.TabularInline
 
 
-class _WritesFirst:
-    """Begins each form's transaction with a write; see ``transactions``.
+class _Guarded:
+    """Answers what Django's own admin views would fail at.
 
-    Django's own views read first, and then SQLite may refuse to let them write.
+    A form's transaction begins with a write: Django's views read first, and then SQLite may
+    refuse to let them write; see ``transactions``. What no database can look up is refused.
     """
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        view = super().changeform_view  # type: ignore[misc]
-        return _answered(request, lambda: view(request, *args, **kwargs))
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        view = super().delete_view  # type: ignore[misc]
-        return _answered(request, lambda: view(request, *args, **kwargs))
-
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        view = super().changelist_view  # type: ignore[misc]
+        return self._answered(request, "", lambda: view(request, *args, **kwargs))
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        view = super().changeform_view  # type: ignore[misc]
+        return self._answered(
+            request, object_id, lambda: self._written(request, view, object_id, *args, **kwargs)
+        )
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        view = super().delete_view  # type: ignore[misc]
+        return self._answered(
+            request, object_id, lambda: self._written(request, view, object_id, *args, **kwargs)
+        )
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        view = super().history_view  # type: ignore[misc]
+        return self._answered(request, object_id, lambda: view(request, object_id, *args, **kwargs))
+
+    def _written(
+        self, request: HttpRequest, view: Callable[..., HttpResponseBase], *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        return write_atomically(lambda: view(request, *args, **kwargs))
+
+    def _answered(
+        self, request: HttpRequest, object_id: str | None, view: Callable[[], HttpResponseBase]
+    ) -> HttpResponseBase:
+        if not self._can_be_looked_up(request, object_id):
+            text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
+            return problem(request, 400, str(_("The request cannot be read")), str(text))
         try:
-            return super().changelist_view(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+            return view()
         except OperationalError as error:
             if not is_lock_error(error):
                 raise
             return busy_page(request)
+        except Refused as error:
+            return problem(request, error.status, str(_("This was not done")), error.message)
 
-
-def _answered(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    if request.method != "POST":
-        return view()
-    try:
-        return write_atomically(view)
-    except OperationalError as error:
-        if not is_lock_error(error):
-            raise
-        return busy_page(request)
-    except Refused as error:
-        return problem(request, error.status, str(_("This was not done")), error.message)
+    def _can_be_looked_up(self, request: HttpRequest, object_id: str | None) -> bool:
+        given = [values for sent in (request.GET, request.POST) for _name, values in sent.lists()]
+        if any("\0" in text for text in [object_id or "", *chain.from_iterable(given)]):
+            return False
+        primary_key = self.opts.pk  # type: ignore[attr-defined]
+        try:
+            for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                primary_key.clean(text, None)
+        except ValidationError:
+            return False
+        return True
 
 
 @admin.register(HostedCollection)
-class HostedCollectionAdmin(_WritesFirst, _CollectionAdmin):
+class HostedCollectionAdmin(_Guarded, _CollectionAdmin):
     """Their limits, above all: owners have pages for the rest."""
 
     list_display = ["name", "pk", "owner", "organisation", "keeps", "created"]
@@ -136,7 +171,7 @@ class HostedCollectionAdmin(_WritesFirst, _CollectionAdmin):
 
 
 @admin.register(Key)
-class KeyAdmin(_WritesFirst, _KeyAdmin):
+class KeyAdmin(_Guarded, _KeyAdmin):
     """To look at and to revoke; what a secret is, nobody sees."""
 
     list_display = ["public_key", "collection", "state", "created", "last_used_at"]
@@ -194,7 +229,7 @@ class MembershipInline(_MembershipInline):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(_WritesFirst, _OrganisationAdmin):
+class OrganisationAdmin(_Guarded, _OrganisationAdmin):
     list_display = ["name", "created"]
     search_fields = ["name"]
     inlines = [MembershipInline]
