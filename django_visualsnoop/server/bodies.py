@@ -66,8 +66,8 @@ def pieces_of(
         spend: is called with the length, before the body is read if that is declared.
 
     Raises:
-        Refused: 400 if less came than was declared, or too slowly; 411 if the server passes on no chunked body;
-            413 if it is too long.
+        Refused: 400 if less came than was declared, or too slowly; 411 if the server passes on
+            no chunked body; 413 if it is too long.
     """
     declared = _declared_length(request)
     if declared is None and _is_wsgi(request):
