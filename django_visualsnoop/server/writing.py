@@ -31,26 +31,27 @@ RETRY_AFTER = 2
 _SHARED_LOCK = {"postgresql": " FOR KEY SHARE", "mysql": " LOCK IN SHARE MODE"}
 
 
-def write_atomically(work: Callable[[], _T], *, patience: float = PATIENCE) -> _T:
+def write_atomically(work: Callable[[], _T], *, patience: float | None = None) -> _T:
     """Call ``work`` in a transaction that may write, and return what it returns.
 
     Within a transaction of the caller's it is a savepoint: an error undoes what ``work`` did.
 
     Args:
         work: does the same when it is called again after it was rolled back.
-        patience: seconds for which it is called again.
+        patience: seconds for which it is called again; ``PATIENCE`` if ``None``.
 
     Raises:
         OperationalError: a lock was in the way for too long; see ``busy``.
     """
     using = database()
+    seconds = PATIENCE if patience is None else patience
 
     def attempt() -> _T:
         with transaction.atomic(using=using):
             begin_writing(HostedCollection, using=using)
             return work()
 
-    return retry_when_locked(attempt, using=using, patience=patience)
+    return retry_when_locked(attempt, using=using, patience=seconds)
 
 
 @contextmanager
