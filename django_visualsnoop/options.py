@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from django_visualsnoop.collections import DEFAULT_COLLECTION_ALIAS
+from django_visualsnoop.keys import matches_other_spellings, stored_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,22 +57,35 @@ class IndexedField:
 
     def object_id(self, instance: models.Model) -> str:
         """Return the row's key as text; also right for a child or a proxy of the owner."""
-        return self.key_text(getattr(instance, self.key.attname))
+        key = getattr(instance, self.key.attname)
+        return self.key_text(key, instance._state.db or DEFAULT_DB_ALIAS)
 
     @property
     def key(self) -> models.Field[Any, Any]:
         return self.owner._meta.pk
 
-    def key_text(self, key: object) -> str:
-        return str(key)
+    def key_text(self, key: object, database: str = DEFAULT_DB_ALIAS) -> str:
+        """Return the text of a key, the same for every spelling that the field takes.
 
-    def key_value(self, object_id: str) -> Any:
-        """Return the primary key that ``object_id`` stands for.
+        Args:
+            key: what the project's code or the row has.
+            database: alias of the database that holds the row.
+        """
+        key = stored_key(self.key, key, database)
+        # A member of an enumeration that is text says its class, too, when it is asked by str().
+        return str.__str__(key) if isinstance(key, str) else str(key)
+
+    def key_value(self, object_id: object, database: str = DEFAULT_DB_ALIAS) -> Any:
+        """Return the primary key that ``object_id`` stands for, as the row has it.
 
         Raises:
             ValidationError: the text is no key of this model.
         """
-        return self.key.to_python(object_id)
+        return stored_key(self.key, object_id, database)
+
+    def may_be_spelled_otherwise(self, database: str) -> bool:
+        """Whether the database may find a row by a key that differs from the row's, as by case."""
+        return matches_other_spellings(self.key, database)
 
     def image_id(self, object_id: str, database: str) -> str:
         prefix, suffix = self.affixes(database)
@@ -139,11 +153,12 @@ def indexed_fields(model: type[models.Model]) -> tuple[IndexedField, ...]:
     """
     concrete = model._meta.concrete_model
     assert concrete is not None
-    try:
-        return _cache[concrete]
-    except KeyError:
-        fields = _cache[concrete] = tuple(_resolve(concrete))
-        return fields
+    declared = concrete._meta.concrete_fields
+    known = _cache.get(concrete)
+    # Django makes the list anew when an app adds a field, which it may do after our ready().
+    if known is None or known[0] is not declared:
+        known = _cache[concrete] = (declared, tuple(_resolve(concrete)))
+    return known[1]
 
 
 def indexed_field(model: type[models.Model], name: str) -> IndexedField:
@@ -210,4 +225,5 @@ def _resolve(model: type[models.Model]) -> Iterable[IndexedField]:
         )
 
 
-_cache: dict[type[models.Model], tuple[IndexedField, ...]] = {}
+#: Model → its columns' fields when it was asked, and those of them that are indexed.
+_cache: dict[type[models.Model], tuple[object, tuple[IndexedField, ...]]] = {}
