@@ -38,6 +38,7 @@ from django_visualsnoop.failures import (
 from django_visualsnoop.locking import lock_free
 from django_visualsnoop.options import field_by_label
 from django_visualsnoop.signals import image_sync_failed, image_synced, swept
+from django_visualsnoop.spellings import request_other_spellings
 from django_visualsnoop.upgrading import renew_outdated
 
 if TYPE_CHECKING:
@@ -177,9 +178,11 @@ class _Batch:
         self.using = using
         self.outcome = outcome
         self.claim = Claim(record_ids, using=using)
+        #: Records that this batch has found out about.
+        self.requested: set[str] = set()
 
     def run(self) -> set[str]:
-        """Work on the records; return the ids of those that have changed since."""
+        """Work on the records; return the ids of those to look at next, such as changed ones."""
         try:
             collection: BaseCollection | Exception = collections[self.alias]
         except (ImproperlyConfigured, ImportError) as error:
@@ -201,7 +204,7 @@ class _Batch:
         for image in images:
             if str(image.record.pk) not in again:
                 self._tell(image)
-        return again
+        return again | self.requested
 
     def _claim(self, collection: BaseCollection | Exception) -> list[SyncRecord]:
         longest_call = 0.0 if isinstance(collection, Exception) else collection.longest_call
@@ -231,6 +234,8 @@ class _Batch:
                 by_field[field].append(image)
         for field, members in by_field.items():
             rows = self._rows(field, members)
+            records = (image.record for image in members)
+            self.requested |= request_other_spellings(field, records, rows, using=self.using)
             for image in members:
                 if (row := rows.get(image.record.object_id)) is not None:
                     try:
@@ -258,7 +263,7 @@ class _Batch:
         keys = []
         for image in images:
             with suppress(ValidationError):  # no row can have what is no key
-                keys.append(field.key_value(image.record.object_id))
+                keys.append(field.key_value(image.record.object_id, self.using))
         return field.owner._base_manager.using(self.using).filter(pk__in=keys)
 
     def _rows(self, field: IndexedField, images: list[_Image]) -> dict[str, Any]:
