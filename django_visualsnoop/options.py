@@ -48,6 +48,11 @@ class IndexedField:
         return self.owner._meta.label_lower
 
     @cached_property
+    def names_database(self) -> bool:
+        """Whether the ids of its images say which database the row is in."""
+        return self.affixes("a") != self.affixes("b")
+
+    @cached_property
     def has_condition(self) -> bool:
         """Whether the model decides by itself which of its rows are indexed."""
         from django_visualsnoop.models import VisualSnoopMixin
