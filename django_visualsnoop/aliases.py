@@ -1,4 +1,4 @@
-"""Which database an image id names: the one that a row was written to, also where a replica is read."""
+"""Which database an image id names: the one its row was written to, also read from a replica."""
 
 from __future__ import annotations
 

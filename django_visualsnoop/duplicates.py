@@ -209,7 +209,12 @@ def _share_of(
 
 
 def _key_of(image_id: str, fields: dict[IndexedField, str]) -> tuple[Any, str] | None:
-    """Return the row and the field that an image id stands for; fields with the alias in their ids."""
+    """Return the row and the field that an image id stands for.
+
+    Args:
+        image_id: of a collection.
+        fields: those it may be of, each with the database alias in its ids.
+    """
     for field, database in fields.items():
         key = field.key_from_image_id(image_id, database)
         if key is not None:
