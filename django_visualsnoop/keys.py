@@ -58,11 +58,38 @@ def stored_key(field: models.Field[Any, Any], key: object, database: str) -> Any
         value = field.to_python(key)
         if isinstance(field, models.DecimalField) and isinstance(value, Decimal):
             return _rounded(field, value, database)
+        if isinstance(value, datetime.datetime):
+            return _utc(value)
     except ArithmeticError as error:
         raise ValidationError(f"{field} takes no key {key!r}.") from error
-    if isinstance(value, datetime.datetime):
-        return _utc(value)
     return value if type(field) in _EXACT else _round_trip(field, value, database)
+
+
+def read_key(field: models.Field[Any, Any], text: str, database: str) -> Any:
+    """Return the primary key that a text of unknown origin stands for.
+
+    Args:
+        field: the primary key.
+        text: anything.
+        database: alias of the database that is to be asked for it.
+
+    Raises:
+        ValidationError: no row can have such a key, and a database may refuse to be asked for it.
+    """
+    key = stored_key(field, text, database)
+    if isinstance(key, int) and not -(2**63) <= key < 2**63:
+        raise ValidationError(f"No column holds {text[:50]}…, which is longer than 64 bits.")
+    if isinstance(key, str) and not _can_be_sent(key, database):
+        raise ValidationError(f"No column holds the text {key[:50]!r}.")
+    return key
+
+
+def _can_be_sent(text: str, database: str) -> bool:
+    try:
+        text.encode()  # a lone surrogate is no character
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text or connections[database].vendor != "postgresql"
 
 
 def matches_other_spellings(field: models.Field[Any, Any], database: str) -> bool:

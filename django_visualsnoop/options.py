@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import DEFAULT_DB_ALIAS, models
 
 from django_visualsnoop.collections import DEFAULT_COLLECTION_ALIAS
-from django_visualsnoop.keys import matches_other_spellings, stored_key
+from django_visualsnoop.keys import matches_other_spellings, read_key, stored_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,18 +103,16 @@ class IndexedField:
             return None
         if not (image_id.startswith(prefix) and image_id.endswith(suffix)):
             return None
-        return self.key_of(image_id[len(prefix) : len(image_id) - len(suffix)])
+        return self.key_of(image_id[len(prefix) : len(image_id) - len(suffix)], database)
 
-    def key_of(self, object_id: str) -> Any | None:
+    def key_of(self, object_id: str, database: str = DEFAULT_DB_ALIAS) -> Any | None:
         """Return the primary key written in this way, or ``None`` if none is."""
         try:
-            key = self.key_value(object_id)
+            key = read_key(self.key, object_id, database)
         except ValidationError:
             return None
-        if isinstance(key, int) and not -(2**63) <= key < 2**63:
-            return None  # no column holds it, and asking for it is an error on some databases
         # "007" reads as the integer 7, whose image has another id.
-        return key if self.key_text(key) == object_id else None
+        return key if self.key_text(key, database) == object_id else None
 
     def record_id(self, object_id: str) -> UUID:
         """Return the sync record's primary key: the same in every process and database."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_visualsnoop import wishes
+from django_visualsnoop.admin.choices import check_selection
 from django_visualsnoop.admin.states import reason_html, state_html
 from django_visualsnoop.models import SyncRecord
 
@@ -100,6 +102,11 @@ class SyncRecordAdmin(_ModelAdmin):
         )
         level = messages.SUCCESS if count else messages.INFO
         self.message_user(request, message % {"count": count}, level)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[SyncRecord]) -> Any:
+        selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        check_selection(selected, self.opts.pk, using=queryset.db)
+        return super().response_action(request, queryset)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return super().has_change_permission(request)
