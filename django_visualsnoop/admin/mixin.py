@@ -17,6 +17,7 @@ from django.core.exceptions import (
     ValidationError,
 )
 from django.core.paginator import Paginator
+from django.db import router
 from django.http import HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -34,6 +35,7 @@ from django_visualsnoop.admin.choices import (
     others,
     read_choices,
 )
+from django_visualsnoop.admin.notices import TEMPLATES, extend, never_indexed
 from django_visualsnoop.admin.pictures import field_to_show, look_at
 from django_visualsnoop.duplicates import find_duplicates
 from django_visualsnoop.failures import judge
@@ -55,8 +57,6 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 ACTION = "visualsnoop_find_duplicates"
-#: Not "admin/visualsnoop", where Django looks for templates of this app's own models.
-TEMPLATES = "visualsnoop/admin"
 
 #: What a search may raise that is worth a sentence rather than an error page:
 #: VisualSnoopError and a missing file are OSErrors; so is a storage that does not answer.
@@ -213,7 +213,15 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             states.load(changelist.result_list)
         url = self._visualsnoop_url("visualsnoop_duplicates")
         filters = changelist.get_query_string(remove=[PAGE_VAR, ALL_VAR])
-        return _extended(response, "change_list.html", visualsnoop_duplicates_url=url + filters)
+        return extend(
+            response,
+            "change_list.html",
+            visualsnoop_duplicates_url=url + filters,
+            visualsnoop_notices=never_indexed(
+                changelist.root_queryset._db or router.db_for_write(self.model),
+                indexed_fields(self.model),
+            ),
+        )
 
     def render_change_form(
         self,
@@ -228,7 +236,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         if obj is None or not any(getattr(obj, field.name) for field in indexed_fields(type(obj))):
             return response
         url = self._visualsnoop_url("visualsnoop_similar", quote(obj.pk))
-        return _extended(response, "change_form.html", visualsnoop_similar_url=url)
+        return extend(response, "change_form.html", visualsnoop_similar_url=url)
 
     def _visualsnoop_duplicates(
         self,
@@ -378,11 +386,3 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             args=args,
             current_app=self.admin_site.name,
         )
-
-
-def _extended(response: Any, template: str, **context: Any) -> HttpResponse:
-    """Wrap the template of a response, whichever it is, in one of ours that adds its links."""
-    response.context_data["visualsnoop_base"] = response.resolve_template(response.template_name)
-    response.context_data.update(context)
-    response.template_name = f"{TEMPLATES}/{template}"
-    return response  # type: ignore[no-any-return]
