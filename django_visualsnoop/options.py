@@ -159,9 +159,15 @@ def indexed_fields(model: type[models.Model]) -> tuple[IndexedField, ...]:
     declared = concrete._meta.concrete_fields
     known = _cache.get(concrete)
     # Django makes the list anew when an app adds a field, which it may do after our ready().
-    if known is None or known[0] is not declared:
-        known = _cache[concrete] = (declared, tuple(_resolve(concrete)))
-    return known[1]
+    if known is not None and known[0] is declared:
+        return known[1]
+    fields = tuple(_resolve(concrete))
+    _cache[concrete] = declared, fields
+    if known is not None and known[1] != fields:
+        from django_visualsnoop.touched import track
+
+        track(concrete)
+    return fields
 
 
 def indexed_field(model: type[models.Model], name: str) -> IndexedField:

@@ -7,6 +7,7 @@ of the old value.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django_visualsnoop.options import indexed_fields
@@ -46,10 +47,11 @@ def track(model: type[models.Model]) -> None:
     """Make the indexed fields of a model note their assignments."""
     for field in indexed_fields(model):
         descriptor = getattr(model, field.name)
-        if not isinstance(descriptor, _TrackedDescriptor):
+        if not isinstance(descriptor, _TrackedDescriptor) and hasattr(descriptor, "field"):
             kind = type(descriptor)
-            tracked = type(f"Tracked{kind.__name__}", (_TrackedDescriptor, kind), {})
-            setattr(model, field.name, tracked(descriptor.field))
+            tracked = copy(descriptor)  # with whatever else another app's descriptor knows
+            tracked.__class__ = type(f"Tracked{kind.__name__}", (_TrackedDescriptor, kind), {})
+            setattr(model, field.name, tracked)
 
 
 def begin_save(instance: models.Model, update_fields: Iterable[str] | None) -> bool:
