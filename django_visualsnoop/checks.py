@@ -27,7 +27,16 @@ from django.utils.module_loading import import_string
 from django_visualsnoop.celery_app import broker_problem, is_fallback, project_app
 from django_visualsnoop.collections import DEFAULT_BACKEND, DEFAULT_COLLECTION_ALIAS, collections
 from django_visualsnoop.collections.base import BaseCollection
-from django_visualsnoop.health import DATABASE, MIGRATIONS, OVERDUE, health, sweep_words
+from django_visualsnoop.database_checks import check_sqlite, check_upsert
+from django_visualsnoop.health import (
+    DATABASE,
+    MIGRATIONS,
+    OVERDUE,
+    UNRECORDED,
+    health,
+    sweep_words,
+)
+from django_visualsnoop.model_checks import check_descriptors, check_has_fields, check_managers
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import (
     DEFAULT_IMAGE_ID,
@@ -52,8 +61,9 @@ SWEEPER = "django_visualsnoop.sync_all"
 
 
 def register_all() -> None:
-    for check in (check_collections, check_image_ids, check_celery):
+    for check in (check_collections, check_image_ids, check_celery, check_upsert):
         register(check, TAG)
+    register(check_sqlite, TAG, deploy=True)
     # Not under TAG too: Django would run it for "check --tag visualsnoop" on every database.
     register(check_health, Tags.database, deploy=True)
 
@@ -61,11 +71,15 @@ def register_all() -> None:
 def check_model(model: type[VisualSnoopMixin]) -> list[CheckMessage]:
     """Return what is wrong with a model; part of ``Model.check()``."""
     if model._meta.proxy:
-        return []  # says nothing that its model does not say
+        # What its model says need not be said again; it may have managers of its own.
+        return [*check_managers(model)] if model._meta.local_managers else []
     found = [*_check_options(model)] if _has_options_of_its_own(model) else []
-    if not any(message.is_serious() for message in found) and indexed_fields(model):
-        found += [*_check_key(model), *_check_cascades(model)]
-    return found
+    if any(message.is_serious() for message in found):
+        return found
+    if not indexed_fields(model):
+        return [*found, *check_has_fields(model)]
+    found += [*_check_key(model), *_check_cascades(model)]
+    return [*found, *check_managers(model), *check_descriptors(model)]
 
 
 def _has_options_of_its_own(model: type[models.Model]) -> bool:
@@ -418,5 +432,6 @@ _HEALTH = {
     DATABASE: "visualsnoop.W004",
     MIGRATIONS: "visualsnoop.W005",
     OVERDUE: "visualsnoop.W006",
+    UNRECORDED: "visualsnoop.W020",
 }
 _FAILING = "visualsnoop.W007"

@@ -1,7 +1,8 @@
 """Whether models and collections are kept in step, for probes.
 
 It answers from the database alone and asks neither a collection nor a broker. Every query is
-bounded by an index and ``SAMPLE``, however many records there are and whatever is down.
+bounded by an index and ``SAMPLE``, however many records there are and whatever is down. Only a
+field that has no records may cost a walk through its table, to the first pictures in it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from django_visualsnoop.failures import NOT_THE_PICTURES
 from django_visualsnoop.migrating import APP_LABEL, unapplied
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sweeps import last_sweep
+from django_visualsnoop.unrecorded import command, unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +44,9 @@ MIGRATIONS = "migrations"
 OVERDUE = "overdue"
 STUCK = "stuck"
 FAILED = "failed"
+UNRECORDED = "unrecorded"
 #: Every code that a problem may have.
-CODES = (DATABASE, MIGRATIONS, OVERDUE, STUCK, FAILED, *NOT_THE_PICTURES)
+CODES = (DATABASE, MIGRATIONS, OVERDUE, STUCK, FAILED, UNRECORDED, *NOT_THE_PICTURES)
 
 #: Codes that mean slow rather than broken: a problem only of wishes older than ``max_delay``.
 _PATIENT = ("rate_limited",)
@@ -88,7 +91,7 @@ def health(
     min_attempts: int = MIN_ATTEMPTS,
     max_failed: int | None = None,
 ) -> Health:
-    """Look whether something is down; four queries, and up to two more where something is.
+    """Look whether something is down; a few short queries, and up to three for each field.
 
     A database that does not answer, or lacks its tables, is a problem and no exception.
 
@@ -117,6 +120,7 @@ def health(
             *looked_at.stuck(min_attempts, max_delay),
             *looked_at.failing(min_attempts, max_delay),
             *([] if max_failed is None else _failed(using, max_failed)),
+            *_unrecorded(using),
         ]
         return Health(using, tuple(problems), looked_at.late, swept_at)
     except Error as error:
@@ -278,6 +282,19 @@ def _failed(using: str, max_failed: int) -> Iterator[Problem]:
             f"python manage.py visualsnoop_status --failed --database {using}",
             count,
         )
+
+
+def _unrecorded(using: str) -> Iterator[Problem]:
+    found = unrecorded(using)
+    if not found:
+        return
+    fields = ", ".join(f"{one.words} of {one.field}" for one in found)
+    yield Problem(
+        UNRECORDED,
+        f"Rows have a picture that was never asked to be indexed, so no search finds it: {fields}.",
+        f"Type: {command(found, using)}",
+        sum(one.count for one in found),
+    )
 
 
 def _unmigrated(using: str, missing: list[str]) -> Problem:

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop import touched
+from django_visualsnoop.apps import require_installed
 from django_visualsnoop.querysets import VisualSnoopManager
 from django_visualsnoop.saving import save_row
 from django_visualsnoop.sweeps import SweepRun as SweepRun  # a model of this app
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.core.checks import CheckMessage
+
+require_installed()
 
 
 class SyncRecord(models.Model):

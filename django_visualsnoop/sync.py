@@ -45,6 +45,7 @@ from django_visualsnoop.locking import lock_free
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import field_by_label
 from django_visualsnoop.signals import image_sync_failed, image_synced, swept, tell
+from django_visualsnoop.spellings import request_other_spellings
 from django_visualsnoop.sweeps import note_end, note_start
 from django_visualsnoop.transactions import atomic_write, is_lock_error, retry_when_locked
 from django_visualsnoop.upgrading import renew_outdated
@@ -253,9 +254,11 @@ class _Batch:
         #: Ids of records that have changed since they were claimed.
         self.again: set[str] = set()
         self.last_settled = time.monotonic()
+        #: Records that this batch has found out about.
+        self.requested: set[str] = set()
 
     def run(self) -> set[str]:
-        """Work on the records; return the ids of those that have changed since."""
+        """Work on the records; return the ids of those to look at next, such as changed ones."""
         try:
             collection: BaseCollection | Exception = collections[self.alias]
         except (ImproperlyConfigured, ImportError) as error:
@@ -274,7 +277,7 @@ class _Batch:
         except BaseException as error:
             self._let_go(error)
             raise
-        return self.again
+        return self.again | self.requested
 
     def _let_go(self, error: BaseException) -> None:
         """Write down what is done, and let others have what this claim holds still."""
@@ -317,6 +320,8 @@ class _Batch:
                 by_field[field].append(image)
         for field, members in by_field.items():
             rows = self._rows(field, members)
+            records = (image.record for image in members)
+            self.requested |= request_other_spellings(field, records, rows, using=self.using)
             for image in members:
                 if (row := rows.get(image.record.object_id)) is not None:
                     try:
@@ -345,7 +350,7 @@ class _Batch:
         keys = []
         for image in images:
             with suppress(ValidationError):  # no row can have what is no key
-                keys.append(field.key_value(image.record.object_id))
+                keys.append(field.key_value(image.record.object_id, self.using))
         return field.owner._base_manager.using(self.using).filter(pk__in=keys)
 
     def _rows(self, field: IndexedField, images: list[_Image]) -> dict[str, Any]:
@@ -562,7 +567,10 @@ class _Batch:
         if failure is None:
             tell(
                 image_synced,
-                sender=sender, record=record, using=self.using, stored=image.file is not None
+                sender=sender,
+                record=record,
+                using=self.using,
+                stored=image.file is not None,
             )
             return
         tell(

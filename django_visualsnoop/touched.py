@@ -7,6 +7,7 @@ every row and load deferred fields.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django.db.models.fields.files import FieldFile
@@ -53,10 +54,11 @@ def track(model: type[models.Model]) -> None:
     """Make the indexed fields of a model note their assignments."""
     for field in indexed_fields(model):
         descriptor = getattr(model, field.name)
-        if not isinstance(descriptor, _TrackedDescriptor):
+        if not isinstance(descriptor, _TrackedDescriptor) and hasattr(descriptor, "field"):
             kind = type(descriptor)
-            tracked = type(f"Tracked{kind.__name__}", (_TrackedDescriptor, kind), {})
-            setattr(model, field.name, tracked(descriptor.field))
+            tracked = copy(descriptor)  # with whatever else another app's descriptor knows
+            tracked.__class__ = type(f"Tracked{kind.__name__}", (_TrackedDescriptor, kind), {})
+            setattr(model, field.name, tracked)
 
 
 def is_quiet(instance: models.Model) -> bool:

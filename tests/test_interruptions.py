@@ -74,9 +74,7 @@ def test_the_engine_keeps_what_it_has_described(monkeypatch: pytest.MonkeyPatch)
     assert {one["id"] for one in collection.iter_images()} == {"first", "second"}
 
 
-def test_a_slow_bulk_is_stored_before_it_is_full(
-    db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_bulk_is_stored_before_it_is_full(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_visualsnoop.collections.local.BULK_SECONDS", 0.0)
     collection = LocalCollection("default", {})
     items = ((name, image(1)) for name in ("first", "second"))

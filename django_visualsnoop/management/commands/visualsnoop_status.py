@@ -105,13 +105,13 @@ class Command(BaseCommand):
         if check and found.ok:
             self.stdout.write(f"Nothing is down in {found.using!r}.")
         for status in fields or ():
-            self._print_field(status)
+            self._print_field(status, found.using)
         if fields == [] and found.late is not None:
             self.stdout.write("No model is indexed.")
         for record in failures or ():
             self.stdout.write(f"{record.image_id} ({record.state.label}): {record.reason}")
 
-    def _print_field(self, status: FieldStatus) -> None:
+    def _print_field(self, status: FieldStatus, using: str) -> None:
         rows = (
             "no longer indexed by the code"
             if status.rows is None
@@ -122,6 +122,12 @@ class Command(BaseCommand):
             f"{status.agree:,} agree, {status.waiting:,} waiting, "
             f"{status.retrying:,} retrying, {status.failed:,} failed"
         )
+        if status.unrecorded:
+            self.stdout.write(
+                f"    at least {status.unrecorded:,} rows have a picture and no record; type: "
+                f"python manage.py visualsnoop_reindex {status.model} --missing "
+                f"--database {using}"
+            )
         if status.oldest_wish_age is not None:
             self.stdout.write(f"    the oldest wish waits for {duration(status.oldest_wish_age)}")
         for reason in status.reasons:
