@@ -17,7 +17,7 @@ from tests.collections.contract import image
 from tests.stock.project import (
     PATIENCE,
     QUICKSTART,
-    CommandFailed,
+    CommandFailedError,
     Project,
     project_of,
     start_celery,
@@ -33,7 +33,7 @@ OPERATIONS = (
     *("delete", "queryset_delete", "search_by_row", "search_by_upload"),
 )
 #: Rows of each kind that are there before the clients come.
-ROWS = 60
+ROWS = 30
 #: Pictures that are drawn if no folder of pictures is given.
 DRAWN = 40
 
@@ -122,11 +122,17 @@ def run_load(
         patience: how long all may take to be in sync at the end, in seconds.
 
     Raises:
-        CommandFailed: a command of the quickstart failed.
+        CommandFailedError: a command of the quickstart failed.
     """
-    made = project_of(QUICKSTART, folder, redis=redis, database=database, change=_open_shop)
+    pictures = pictures or _draw(folder / "pictures")
+    made = project_of(
+        QUICKSTART,
+        folder,
+        redis=redis,
+        database=database,
+        change=lambda project: _open_shop(project, pictures),
+    )
     with made as project:
-        project.environment["STOCK_PICTURES"] = str(pictures or _draw(folder / "pictures"))
         project.run("python manage.py shell", script=_CATEGORIES)
         port = project.serve()
         start_celery(project)
@@ -145,16 +151,15 @@ def run_load(
         ended = project.ended()
         verified = _verify(project)
         project.stop()
-        return Outcome(
-            tallies, seconds_to_sync, reindexed, verified, ended, project.tracebacks()
-        )
+        return Outcome(tallies, seconds_to_sync, reindexed, verified, ended, project.tracebacks())
 
 
-def _open_shop(project: Project) -> None:
+def _open_shop(project: Project, pictures: Path) -> None:
+    project.environment["STOCK_PICTURES"] = str(pictures.resolve())
     for name in ("models.py", "urls.py", "views.py"):
         shutil.copy(SHOP / name, project.folder / "shop")
     project.append(
-        "mysite/urls.py", 'from shop.urls import urlpatterns as shop\n\nurlpatterns += shop\n'
+        "mysite/urls.py", "from shop.urls import urlpatterns as shop\n\nurlpatterns += shop\n"
     )
 
 
@@ -227,5 +232,5 @@ def _wait(project: Project, patience: float) -> float | None:
 def _verify(project: Project) -> tuple[bool, str]:
     try:
         return True, project.run("python manage.py visualsnoop_reindex --verify")
-    except CommandFailed as error:
+    except CommandFailedError as error:
         return False, str(error)

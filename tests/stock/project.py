@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,7 @@ def with_two_processes(command: str) -> str:
     return f"{command} -c 2" if is_worker and not re.search(r" (-c|--conc)", command) else command
 
 
-class CommandFailed(AssertionError):
+class CommandFailedError(AssertionError):
     """A command of a project ended with an error."""
 
 
@@ -106,7 +106,7 @@ class Project:
             script: its standard input.
 
         Raises:
-            CommandFailed: it ended with an error; both its outputs are in the message.
+            CommandFailedError: it ended with an error; both its outputs are in the message.
         """
         done = subprocess.run(
             shlex.split(command),
@@ -119,7 +119,7 @@ class Project:
             check=False,
         )
         if done.returncode != 0:
-            raise CommandFailed(f"$ {command}\n{done.stdout}\n{done.stderr}")
+            raise CommandFailedError(f"$ {command}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
     def start(self, name: str, command: str, *, fds: tuple[int, ...] = ()) -> None:
@@ -263,7 +263,7 @@ def project_of(
     if database is not None:
         project.append("mysite/settings.py", f"DATABASES = {pprint.pformat({'default': database})}")
     change(project)
-    with _database(project) if database is not None else suppress():
+    with _database(project) if database is not None else nullcontext():
         try:
             for command in told.commands:
                 project.run(command)
@@ -316,7 +316,17 @@ def redis_server(program: str, folder: Path) -> Iterator[str]:
     """Run a Redis that nobody else uses, and give its address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    command = [
+        program,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(folder),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as process:
         try:
             _wait_until_it_listens(port, process)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import io
 import sys
+from importlib import import_module
 
 import django
-from django.apps import apps
 from django.core.files.base import ContentFile
 from PIL import Image
 
@@ -24,7 +24,7 @@ def smaller(picture: bytes) -> bytes:
 
 def main(count: int) -> None:
     django.setup()
-    product = apps.get_model("shop", "Product")
+    product = import_module("shop.models").Product
     for number in range(count):
         name = {0: "first", 1: "second"}.get(number, f"product {number}")
         content = smaller(image(0)) if number == 1 else image(number)

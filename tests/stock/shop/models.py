@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 from django_visualsnoop.models import VisualSnoopMixin
 
 
 class Category(models.Model):
+    objects: ClassVar[models.Manager[Category]]
+
     slug = models.SlugField()
 
 
 class Note(models.Model):
+    objects: ClassVar[models.Manager[Note]]
+
     text = models.CharField(max_length=100)
 
 

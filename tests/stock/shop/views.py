@@ -46,9 +46,10 @@ def upload() -> ContentFile[bytes]:
     return ContentFile(picture.read_bytes(), f"{uuid.uuid4().hex[:12]}{picture.suffix}")
 
 
-def new(model: Any, **fields: Any) -> Any:
-    """Return a row that is not saved; its category is known by its key only."""
-    return model(**{"name": "new", "category_id": a_category().pk, "photo": upload(), **fields})
+def new(model: Any, category: Category | None = None) -> Any:
+    """Return a row that is not saved; its category is known by its key only, if none is given."""
+    key = {"category": category} if category else {"category_id": a_category().pk}
+    return model(name="new", photo=upload(), **key)
 
 
 def a_category() -> Category:
@@ -84,7 +85,7 @@ def get_or_create(model: Any) -> None:
 
 def bulk_create(model: Any) -> None:
     category = a_category()
-    model.objects.bulk_create([new(model, category=category) for _ in range(3)])
+    model.objects.bulk_create([new(model, category) for _ in range(3)])
 
 
 def save_other_field(model: Any) -> None:
