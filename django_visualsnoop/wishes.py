@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from django_visualsnoop import hints
 from django_visualsnoop.locking import lock_free
+from django_visualsnoop.transactions import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +66,9 @@ def is_paused() -> bool:
 @contextmanager
 def gathered(using: str) -> Iterator[None]:
     """Write the wishes made in this block together at its end, in the same transaction."""
-    with transaction.atomic(using=using, savepoint=False):
+    from django_visualsnoop.models import SyncRecord
+
+    with atomic_write(SyncRecord, using=using):
         if _gathering.get() is not None:
             yield
             return
