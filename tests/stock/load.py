@@ -28,9 +28,10 @@ FOLLOWED, PLAIN = KINDS = ("followed", "plain")
 #: Those of shop/views.py.
 OPERATIONS = (
     *("save", "save_in_atomic", "get_or_create", "bulk_create", "save_other_field"),
+    "save_again_and_delete",
     *("replace", "replace_by_file", "replace_in_atomic"),
     *("update", "update_other_field", "bulk_update"),
-    *("delete", "queryset_delete", "search_by_row", "search_by_upload"),
+    *("delete", "queryset_delete", "delete_by_cascade", "search_by_row", "search_by_upload"),
 )
 #: Rows of each kind that are there before the clients come.
 ROWS = 30
