@@ -27,6 +27,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.stock.load import Outcome
 
+#: For --every-command.
+EVERY_COMMAND = (
+    "visualsnoop_reindex",
+    "visualsnoop_sync",
+    "visualsnoop_sync --audit",
+    "visualsnoop_reindex --missing --prune",
+    "visualsnoop_reindex --async",
+    "visualsnoop_status --failed",
+)
 #: Within how many seconds of the last save all must be in sync.
 SOON = 30.0
 
@@ -37,6 +46,7 @@ def main() -> int:
     add("--database", choices=["sqlite", "postgresql", "mariadb"], default="sqlite")
     add("--seconds", type=float, default=120.0)
     add("--clients", type=int, default=8)
+    add("--every-command", action="store_true", help="type every command that writes meanwhile")
     add("--pictures", type=Path, help="a folder of pictures to upload; drawn ones if not given")
     add("--keep", type=Path, help="a new folder for the project and its logs, which stays")
     options = parser.parse_args()
@@ -57,6 +67,7 @@ def main() -> int:
                 redis=redis,
                 seconds=options.seconds,
                 clients=options.clients,
+                commands=EVERY_COMMAND if options.every_command else ("visualsnoop_reindex",),
                 pictures=options.pictures,
                 database=None
                 if options.database == "sqlite"
@@ -73,15 +84,15 @@ def report(outcome: Outcome) -> int:
     """Print what a run has shown, and return the exit code."""
     from tests.stock.load import FOLLOWED, OPERATIONS, PLAIN
 
-    print(f"{'':20}{'plain':>14}{'followed':>15}{'p50, p99 in ms':>26}{'ratios':>14}")
-    print(f"{'':20}{'done failed':>14}{'done failed':>15}{'plain':>13}{'followed':>13}")
+    print(f"{'':22}{'plain':>14}{'followed':>15}{'p50, p99 in ms':>26}{'ratios':>14}")
+    print(f"{'':22}{'done failed':>14}{'done failed':>15}{'plain':>13}{'followed':>13}")
     for name in OPERATIONS:
         plain, followed = outcome.tallies[PLAIN, name], outcome.tallies[FOLLOWED, name]
         times = [(t.quantile(0.5), t.quantile(0.99)) for t in (plain, followed)]
         shown = "".join(f"{1000 * half:7.0f}{1000 * most:6.0f}" for half, most in times)
         ratios = "".join(f"{b / a:7.1f}" for a, b in zip(*times, strict=True))
         print(
-            f"{name:20}{plain.done:7}{plain.failed:7}{followed.done:8}{followed.failed:7}"
+            f"{name:22}{plain.done:7}{plain.failed:7}{followed.done:8}{followed.failed:7}"
             f"{shown}{ratios}"
         )
     for (kind, name), tally in outcome.tallies.items():
@@ -92,8 +103,9 @@ def report(outcome: Outcome) -> int:
     print(f"Tracebacks in logs: {len(outcome.tracebacks)}; ended processes: {outcome.ended}")
     took = outcome.seconds_to_sync
     print("Never in sync" if took is None else f"In sync {took:.0f} s after the last answer")
-    print(f"visualsnoop_reindex, exit code {outcome.reindexed[0]}: {outcome.reindexed[1].strip()}")
-    print(f"visualsnoop_reindex --verify: {outcome.verified[1].strip()}")
+    typed = [*outcome.typed, outcome.verified]
+    for one in typed:
+        print(f"$ {one.command}{'' if one.succeeded else ' FAILED'}\n{one.said.strip()}")
     worse = outcome.worse()
     for line in worse:
         print(f"WORSE: {line}")
@@ -101,8 +113,7 @@ def report(outcome: Outcome) -> int:
         not worse
         and not outcome.tracebacks
         and not outcome.ended
-        and outcome.reindexed[0] == 0
-        and outcome.verified[0]
+        and all(one.succeeded for one in typed)
         and took is not None
         and took <= SOON
     )

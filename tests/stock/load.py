@@ -9,9 +9,10 @@ import shutil
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.collections.contract import image
 from tests.stock.project import (
@@ -21,6 +22,7 @@ from tests.stock.project import (
     Project,
     project_of,
     start_celery,
+    tracebacks,
 )
 
 SHOP = Path(__file__).parent / "shop"
@@ -68,6 +70,14 @@ class Tally:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+class Typed(NamedTuple):
+    """A command that somebody typed."""
+
+    command: str
+    succeeded: bool
+    said: str
+
+
 @dataclass
 class Outcome:
     """What a run has shown."""
@@ -76,13 +86,13 @@ class Outcome:
     tallies: dict[tuple[str, str], Tally]
     #: Seconds from the last answer until all is in sync; ``None`` if that did not come.
     seconds_to_sync: float | None
-    #: The exit code of the ``visualsnoop_reindex`` that ran meanwhile, and what it said.
-    reindexed: tuple[int, str]
-    #: Whether ``visualsnoop_reindex --verify`` found no drift at the end, and what it said.
-    verified: tuple[bool, str]
+    #: What was typed meanwhile.
+    typed: list[Typed]
+    #: ``visualsnoop_reindex --verify``, typed at the end; it fails if it finds drift.
+    verified: Typed
     #: The processes that ended during the run, with their exit codes.
     ended: dict[str, int]
-    #: The last line of each traceback in a log.
+    #: The last line of each traceback in a log or said by a command.
     tracebacks: list[str]
 
     def worse(self) -> list[str]:
@@ -105,13 +115,14 @@ def run_load(
     seconds: float,
     database: dict[str, Any] | None = None,
     clients: int = 8,
+    commands: tuple[str, ...] = ("visualsnoop_reindex",),
     pictures: Path | None = None,
     patience: float = PATIENCE,
 ) -> Outcome:
     """Make a project by the quickstart, with the shop of this package, and let clients change it.
 
     A worker of two processes, and beat if the quickstart starts it, follow meanwhile. A third into
-    the run somebody types ``visualsnoop_reindex``; nobody types anything after the last save.
+    the run somebody types commands; nobody types anything after the last save.
 
     Args:
         folder: an empty one for the project, its logs and drawn pictures.
@@ -119,6 +130,7 @@ def run_load(
         seconds: how long the clients begin new rounds; each ends its first in any case.
         database: ``DATABASES["default"]``; ``None`` leaves SQLite as startproject sets it up.
         clients: how many send requests at once.
+        commands: what is typed meanwhile, one after another.
         pictures: a folder of pictures to upload; ``None`` draws some.
         patience: how long all may take to be in sync at the end, in seconds.
 
@@ -140,19 +152,22 @@ def run_load(
         for _ in range(ROWS):
             for kind in KINDS:
                 _send(port, kind, "save")
-        reindex = "python manage.py visualsnoop_reindex"
-        timer = threading.Timer(seconds / 3, project.start, ("reindex", reindex))
-        timer.start()
-        try:
+        with ThreadPoolExecutor(1) as somebody:
+            typing = somebody.submit(_type_all, project, commands, seconds / 3)
             tallies = _press(port, clients, seconds)
-        finally:
-            timer.join()
-        seconds_to_sync = _wait(project, patience)
-        reindexed = (project.wait_for("reindex"), project.log("reindex").read_text())
+            last_answer = time.monotonic()
+        try:
+            project.wait_until_in_sync(patience)
+            seconds_to_sync = time.monotonic() - last_answer
+        except TimeoutError:
+            seconds_to_sync = None
         ended = project.ended()
-        verified = _verify(project)
+        typed = typing.result()
+        verified = _type(project, "visualsnoop_reindex --verify")
         project.stop()
-        return Outcome(tallies, seconds_to_sync, reindexed, verified, ended, project.tracebacks())
+        said = "\n".join(one.said for one in (*typed, verified))
+        errors = [*project.tracebacks(), *tracebacks(said)]
+        return Outcome(tallies, seconds_to_sync, typed, verified, ended, errors)
 
 
 def _open_shop(project: Project, pictures: Path) -> None:
@@ -169,6 +184,18 @@ def _draw(folder: Path) -> Path:
     for number in range(DRAWN):
         (folder / f"{number}.png").write_bytes(image(number))
     return folder
+
+
+def _type_all(project: Project, commands: tuple[str, ...], delay: float) -> list[Typed]:
+    time.sleep(delay)
+    return [_type(project, command) for command in commands]
+
+
+def _type(project: Project, command: str) -> Typed:
+    try:
+        return Typed(command, succeeded=True, said=project.run(f"python manage.py {command}"))
+    except CommandFailedError as error:
+        return Typed(command, succeeded=False, said=str(error))
 
 
 def _press(port: int, clients: int, seconds: float) -> dict[tuple[str, str], Tally]:
@@ -221,17 +248,3 @@ def _send(port: int, kind: str, operation: str) -> tuple[str, str]:
     except ValueError:
         return f"answer {answer.status}", body
     return said["error"], said["traceback"]
-
-
-def _wait(project: Project, patience: float) -> float | None:
-    try:
-        return project.wait_until_in_sync(patience)
-    except TimeoutError:
-        return None
-
-
-def _verify(project: Project) -> tuple[bool, str]:
-    try:
-        return True, project.run("python manage.py visualsnoop_reindex --verify")
-    except CommandFailedError as error:
-        return False, str(error)

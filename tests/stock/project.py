@@ -146,10 +146,6 @@ class Project:
             port: int = listening.getsockname()[1]
             return port
 
-    def wait_for(self, name: str) -> int:
-        """Wait until a started command ends, and return its exit code."""
-        return self._running.pop(name).wait(PATIENCE)
-
     def ended(self) -> dict[str, int]:
         """Return the exit codes of started commands that have ended, which none should have."""
         codes = {name: process.poll() for name, process in self._running.items()}
@@ -188,20 +184,20 @@ class Project:
         fields: list[dict[str, Any]] = told["fields"]
         return fields
 
-    def wait_until_in_sync(self, patience: float = PATIENCE) -> float:
-        """Wait until every picture of every field is in sync, and return the seconds it took.
+    def wait_until_in_sync(self, patience: float = PATIENCE) -> None:
+        """Wait until every picture of every field is in sync.
 
         Nothing is done for it: workers and beat must get there by themselves.
 
         Raises:
             TimeoutError: they did not; the message has the last status.
         """
-        began = time.monotonic()
+        give_up = time.monotonic() + patience
         while True:
             statuses = self.statuses()
             if statuses and all(map(_is_in_sync, statuses)):
-                return time.monotonic() - began
-            if time.monotonic() - began > patience:
+                return
+            if time.monotonic() > give_up:
                 raise TimeoutError(f"Not in sync after {patience:g} s: {pprint.pformat(statuses)}")
             time.sleep(0.5)
 

@@ -150,7 +150,7 @@ def bulk_update(model: Any) -> None:
 
 
 def delete(model: Any) -> None:
-    for row in some(model, 3):
+    for row in some(model, 2):
         row.delete()
 
 
