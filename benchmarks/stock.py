@@ -96,8 +96,9 @@ def report(outcome: Outcome) -> int:
             f"{shown}{ratios}"
         )
     for (kind, name), tally in outcome.tallies.items():
-        for error, count in tally.errors.most_common():
-            print(f"{kind} {name}: {count} x {error}\n{tally.tracebacks[error]}")
+        for error, seconds in tally.errors.items():
+            print(f"{kind} {name}: {len(seconds)} x {error}, after {min(seconds):.1f} s or more")
+            print(tally.tracebacks[error])
     for error, count in Counter(outcome.tracebacks).most_common():
         print(f"Traceback: {count} x {error}")
     print(f"Tracebacks in logs: {len(outcome.tracebacks)}; ended processes: {outcome.ended}")

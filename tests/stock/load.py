@@ -8,7 +8,6 @@ import random
 import shutil
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,13 +51,14 @@ class Tally:
     """What became of one operation on one kind of rows."""
 
     seconds: list[float] = field(default_factory=list)
-    errors: Counter[str] = field(default_factory=Counter)
+    #: Of each error, the seconds that the requests took which it ended.
+    errors: dict[str, list[float]] = field(default_factory=dict)
     #: One for each error.
     tracebacks: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
-        return self.errors.total()
+        return sum(map(len, self.errors.values()))
 
     @property
     def done(self) -> int:
@@ -102,7 +102,7 @@ class Outcome:
         }
         return [
             f"{name}: followed {followed.failed} of {len(followed.seconds)}, "
-            f"plain {plain.failed} of {len(plain.seconds)}: {dict(followed.errors)}"
+            f"plain {plain.failed} of {len(plain.seconds)}: {', '.join(followed.errors)}"
             for name, (followed, plain) in pairs.items()
             if followed.failed > plain.failed
         ]
@@ -214,9 +214,10 @@ def _press(port: int, clients: int, seconds: float) -> dict[tuple[str, str], Tal
                 error, traceback = _send(port, *choice)
                 tally = tallies[choice]
                 with lock:
-                    tally.seconds.append(time.monotonic() - began)
+                    took = time.monotonic() - began
+                    tally.seconds.append(took)
                     if error:
-                        tally.errors[error] += 1
+                        tally.errors.setdefault(error, []).append(took)
                         tally.tracebacks.setdefault(error, traceback)
                 if not first and time.monotonic() > end:
                     return
