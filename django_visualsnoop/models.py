@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_visualsnoop import touched
 from django_visualsnoop.querysets import VisualSnoopManager
 from django_visualsnoop.saving import save_row
+from django_visualsnoop.sweeps import SweepRun as SweepRun  # a model of this app
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

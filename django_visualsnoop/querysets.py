@@ -196,8 +196,8 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             rows = type(self)(self.model, using=self._db, hints=self._hints)
             return rows.filter(pk__in=found).update(**kwargs)
         fields = [] if self._visualsnoop_quiet else self._concerned(frozenset(kwargs))
-        if not fields or wishes.is_paused() or self.query.is_sliced or self.query.combinator:
-            return super().update(**kwargs)  # Django says what it does not take
+        if not fields or wishes.is_paused() or not self._is_updatable():
+            return super().update(**kwargs)
         with atomic_write(_record_model(), using=self._written):
             # Before the update, after which its filters may match other rows.
             keys = {
@@ -234,6 +234,15 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         return [
             field for field in indexed_fields(self.model) if field.name in names or field in judged
         ]
+
+    def _is_updatable(self) -> bool:
+        """Whether Django and the database take an UPDATE of this query; if not, they say so."""
+        features = connections[self._written].features
+        return (
+            not self.query.is_sliced
+            and not self.query.combinator
+            and (not self.query.distinct_fields or features.can_distinct_on_fields)
+        )
 
     def _locked_values(self, name: str) -> list[Any]:
         """Return a column of the rows that ``update()`` will change, and lock those rows."""

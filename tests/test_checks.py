@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import util
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.test.utils import isolate_apps
 
-from django_visualsnoop import checks
+from django_visualsnoop import celery_app, checks
 from django_visualsnoop.collections.base import BaseCollection
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.onnx import OnnxDescriptor
@@ -20,6 +21,7 @@ from django_visualsnoop.exceptions import MissingExtra
 from django_visualsnoop.failures import NOT_THE_PICTURES
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.options import IndexedField, indexed_field
+from django_visualsnoop.sweeps import SweepRun
 from tests.down import database_down, tables_gone
 from tests.looks import HALF, colour_model
 from tests.records import ago, failing, records
@@ -35,12 +37,17 @@ if TYPE_CHECKING:
 HTTP = "django_visualsnoop.collections.http.HTTPCollection"
 KEYS = {"PUBLIC_KEY": "public", "SECRET_KEY": "s3cr3t"}
 
+#: Settings of Celery with which beat runs the sweeper.
+SWEPT = {"beat_schedule": {"any": {"task": checks.SWEEPER, "schedule": 60.0}}}
+
 # Without the mark django_db, any use of a database fails.
 
 
 @pytest.fixture(autouse=True)
 def _with_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_celery(monkeypatch, Celery("project", broker="memory://", set_as_current=False))
+    app = Celery("project", broker="memory://", set_as_current=False)
+    app.conf.update(SWEPT)
+    use_celery(monkeypatch, app)
 
 
 def use_celery(monkeypatch: pytest.MonkeyPatch, app: Any) -> None:
@@ -437,6 +444,65 @@ def test_w006() -> None:
 def test_w007(code: str) -> None:
     failing(1, code, wished_at=ago(3600))
     assert f"({code})" in only(deployment("default"), "visualsnoop.W007").msg
+
+
+def celery(monkeypatch: pytest.MonkeyPatch, broker: str, **conf: object) -> list[CheckMessage]:
+    """Check a Celery app of this broker and settings."""
+    app = Celery("tests", broker=broker, set_as_current=False)
+    app.conf.update(conf)
+    use_celery(monkeypatch, app)
+    return checks.check_celery()
+
+
+def test_w010(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = only(celery(monkeypatch, "memory://"), "visualsnoop.W010")
+    assert f'"task": "{checks.SWEEPER}"' in (message.hint or "")
+    other = {"beat_schedule": {"any": {"task": "django_visualsnoop.audit", "schedule": 60.0}}}
+    assert ids(celery(monkeypatch, "memory://", **other)) == ["visualsnoop.W010"]
+    assert celery(monkeypatch, "memory://", **SWEPT) == []
+    scheduler = {"beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler"}
+    assert celery(monkeypatch, "memory://", **scheduler) == []
+
+
+@pytest.mark.parametrize(
+    ("broker", "module", "package"),
+    [
+        ("redis://localhost:6379/0", "redis", "celery[redis]"),
+        ("rediss://:secret@localhost/0", "redis", "celery[redis]"),
+        ("sentinel://localhost;sentinel://other", "redis", "celery[redis]"),
+        ("sqs://", "boto3", "celery[sqs]"),
+        ("sqla+sqlite:///celery.sqlite3", "sqlalchemy", "celery[sqlalchemy]"),
+        ("azureservicebus://key@queue", "azure.servicebus", "kombu[azureservicebus]"),
+    ],
+)
+def test_w011(
+    monkeypatch: pytest.MonkeyPatch, broker: str, module: str, package: str
+) -> None:
+    def find_spec(name: str) -> object | None:
+        return None if name == module else util.find_spec(name)
+
+    monkeypatch.setattr(celery_app, "find_spec", find_spec)
+    message = only(celery(monkeypatch, broker, **SWEPT), "visualsnoop.W011")
+    assert f"needs the Python module {module}" in message.msg
+    assert message.hint == f'Type: python -m pip install "{package}"'
+    assert "secret" not in repr(message)
+
+
+def test_a_broker_that_celery_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = only(celery(monkeypatch, "carrier-pigeon://loft", **SWEPT), "visualsnoop.W011")
+    assert "carrier-pigeon:// is unknown to Celery" in message.msg
+
+
+@pytest.mark.django_db
+def test_w012() -> None:
+    assert deployment("default") == []  # nothing was ever wished
+    records(1, due_at=None)
+    message = only(deployment("default"), "visualsnoop.W012")
+    assert message.msg == "No sweep of 'default' has ever run."
+    SweepRun.objects.create(started_at=ago(3600))
+    assert deployment("default") == []
+    SweepRun.objects.update(started_at=ago(86_400 * 2))
+    assert "began 48 h" in only(deployment("default"), "visualsnoop.W012").msg
 
 
 @pytest.mark.django_db

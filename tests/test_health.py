@@ -17,7 +17,7 @@ from django_visualsnoop.client.exceptions import AuthenticationError, RateLimite
 from django_visualsnoop.health import CODES, MAX_DELAY, MIN_ATTEMPTS, Health, Problem, health
 from django_visualsnoop.models import SyncRecord
 from tests.down import PASSWORD, TABLE, database_down, lose_connection, tables_gone
-from tests.fixtures import lose, product, record_of
+from tests.fixtures import grow_old, lose, product, record_of
 from tests.records import ago, failing, records
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "other"])
 without_a_transaction = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
 #: One for the migrations, two for the records.
-QUERIES = 3
+QUERIES = 4
 
 
 def only(found: Health) -> Problem:
@@ -135,8 +135,8 @@ def test_a_picture_that_is_none_is_no_problem_unless_asked(recorder: RecorderCol
     rows = [product(1), product(2)]
     for row in rows:
         lose(row.photo)
+    grow_old(days=1)
     sync.sweep(using="default")
-    SyncRecord.objects.update(wished_at=ago(86_400))
     assert health().ok
     assert health(max_failed=2).ok
     problem = only(health(max_failed=1))
@@ -258,3 +258,23 @@ def test_no_more_records_are_read_than_it_takes(monkeypatch: pytest.MonkeyPatch)
     counts = {one.code: one.message.partition(" have")[0] for one in health().problems}
     assert counts["unreachable"] == "1 or more records"
     assert counts["authentication"] == "2 or more records"
+
+
+def test_what_is_begun_again_and_again_is_a_problem() -> None:
+    records(2, wished_at=ago(3600), attempts=3)
+    records(1, wished_at=ago(30), attempts=3)
+    records(1, wished_at=ago(3600), attempts=2)
+    problem = only(health())
+    assert (problem.code, problem.count) == ("stuck", 2)
+    assert "begun at least 3 times and never finished" in problem.message
+    assert "visualsnoop_sync --database default" in problem.hint
+
+
+def test_it_says_when_the_sweeper_last_began() -> None:
+    assert health().swept_at is None
+    assert health().ok  # there is nothing to sweep
+    records(1, due_at=ago(7200))
+    assert "No sweep of 'default' has ever run." in only(health()).message
+    sync.sweep(using="default", limit=0)
+    assert health().swept_at is not None
+    assert "The last sweep began" in only(health()).message

@@ -22,8 +22,8 @@ from django_visualsnoop.admin import states
 from django_visualsnoop.admin.cards import Card, ShownGroup
 from django_visualsnoop.admin.choices import DELETE, KEEP, MEMBERS, PAGE, others, read_choices
 from django_visualsnoop.admin.pictures import field_to_show, look_at
+from django_visualsnoop.admin.troubles import plain_words
 from django_visualsnoop.duplicates import find_duplicates
-from django_visualsnoop.failures import judge
 from django_visualsnoop.options import indexed_fields
 from django_visualsnoop.searching import similar_to
 
@@ -335,7 +335,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
     def _visualsnoop_explain(
         self, request: HttpRequest, error: Exception, url: str
     ) -> HttpResponseRedirect:
-        self.message_user(request, judge(error, attempts=1).reason, messages.ERROR)
+        self.message_user(request, plain_words(error), messages.ERROR)
         return HttpResponseRedirect(url)
 
     def _visualsnoop_change_url(self, row: Model) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
 
 from django_visualsnoop.durations import duration
-from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health
+from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health, sweep_words
+from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, positive
 from django_visualsnoop.status import failing, statuses
 
@@ -75,8 +77,9 @@ class Command(BaseCommand):
             database, max_delay=max_delay, min_attempts=min_attempts, max_failed=max_failed
         )
         silent = found.late is None  # no more is asked of a database that cannot tell
-        fields = None if check else [] if silent else statuses(database)
-        failures = None if not failed else [] if silent else list(failing(database))
+        with telling_locks(database, f"python manage.py visualsnoop_status --database {database}"):
+            fields = None if check else [] if silent else statuses(database)
+            failures = None if not failed else [] if silent else list(failing(database))
         if options["json"]:
             told = _told(found, fields, failures)
             self.stdout.write(json.dumps(told, cls=DjangoJSONEncoder, indent=2))
@@ -97,6 +100,8 @@ class Command(BaseCommand):
         for problem in found.problems:
             self.stdout.write(self.style.ERROR(f"{problem.code}: {problem.message}"))
             self.stdout.write(f"    {problem.hint}")
+        if not check and found.late is not None:
+            self.stdout.write(_sweep_line(found))
         if check and found.ok:
             self.stdout.write(f"Nothing is down in {found.using!r}.")
         for status in fields or ():
@@ -125,6 +130,17 @@ class Command(BaseCommand):
             )
 
 
+def _sweep_line(found: Health) -> str:
+    now = timezone.now()
+    line = sweep_words(found.using, found.swept_at, now)
+    if found.swept_at is not None and (now - found.swept_at).total_seconds() < MAX_DELAY:
+        return line
+    return (
+        f"{line} Let Celery beat run django_visualsnoop.sync_all every minute, or cron "
+        f"python manage.py visualsnoop_sync --database {found.using}"
+    )
+
+
 def _told(
     found: Health, fields: list[FieldStatus] | None, failures: list[SyncRecord] | None
 ) -> dict[str, object]:
@@ -134,6 +150,7 @@ def _told(
         "healthy": found.ok,
         "problems": [asdict(problem) for problem in found.problems],
         "late": found.late,
+        "swept_at": found.swept_at,
     }
     if fields is not None:
         told["fields"] = [

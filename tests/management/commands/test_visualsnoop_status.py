@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
 from tests.down import PASSWORD, database_down, tables_gone
-from tests.fixtures import product
+from tests.fixtures import grow_old, product
 from tests.records import ago, failing, records
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def broken(recorder: RecorderCollection) -> Product:
     product(1)
     row = product(2)
     default_storage.delete(str(row.photo.name))
+    grow_old()
     sync.sweep(using="default")
-    SyncRecord.objects.update(wished_at=timezone.now() - timedelta(hours=1))
     return row
 
 
@@ -119,9 +119,10 @@ def test_check_says_what_is_down_and_fails(broken: Product) -> None:
 def test_check_is_quick_and_content_where_nothing_is_down(
     broken: Product, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert run("--check") == "Nothing is down in 'default'.\n"
     told = json.loads(run("--check", "--json"))
+    assert datetime.fromisoformat(told.pop("swept_at")) <= timezone.now()
     assert told == {"database": "default", "healthy": True, "problems": [], "late": 0.0}
 
 
