@@ -297,7 +297,14 @@ class LocalCollection(BaseCollection):
 
 
 def _has_extra() -> bool:
-    return all(importlib.util.find_spec(name) for name in ("PIL", "numpy", "cv2"))
+    return all(map(_is_installed, ("PIL", "numpy", "cv2")))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # OpenCV has no spec while another thread imports it
+        return True
 
 
 def _check_options(alias: str, options: dict[str, Any]) -> None:
