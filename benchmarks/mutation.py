@@ -12,9 +12,9 @@ The tests of a room run once under coverage; those that take more than ``--slowe
 left out. Then each mutant runs the tests that execute a line of it, the quickest first, up to the
 first failure. What fails, breaks the import or takes far longer than before is noticed.
 
-The runs take place in copies of the checkout, in TMPDIR, with SQLite, each in a process of its own
-that is forked after the libraries are loaded (so not on Windows). ``--output`` names a file of JSON lines
-that tell what became of each mutant.
+The runs take place in copies of the checkout in TMPDIR, with SQLite, each in a process of its own
+that is forked after the libraries are loaded (so not on Windows). ``--output`` names a file of
+JSON lines that tell what became of each mutant.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def forked(tree: Path, function: Callable[[], int]) -> Iterator[int]:
             for stream in (1, 2):
                 os.dup2(log, stream)
             code = function()
-        except Exception:
+        except Exception:  # noqa: BLE001 -- who started it reads the log
             traceback.print_exc()
         finally:
             sys.stdout.flush()
@@ -246,7 +246,7 @@ def forked(tree: Path, function: Callable[[], int]) -> Iterator[int]:
 def copy_checkout(into: Path) -> Path:
     """Copy what Git knows of, or would, of the checkout; make its databases."""
     listed = subprocess.run(
-        ["git", "ls-files", "-coz", "--exclude-standard"],  # noqa: S607
+        ["git", "ls-files", "-coz", "--exclude-standard"],
         cwd=ROOT,
         check=True,
         capture_output=True,
