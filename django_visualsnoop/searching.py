@@ -218,7 +218,9 @@ def _bytes_of(what: Any) -> bytes:
     pil = sys.modules.get("PIL.Image")
     if pil is not None and isinstance(what, pil.Image):
         buffer = io.BytesIO()
-        what.save(buffer, "PNG" if what.mode not in ("CMYK", "YCbCr", "LAB", "HSV") else "TIFF")
+        if what.mode == "HSV":  # there is no file of these
+            what = what.convert("RGB")
+        what.save(buffer, "PNG" if what.mode not in ("CMYK", "YCbCr", "LAB") else "TIFF")
         return buffer.getvalue()
     return read_image(what)
 

@@ -106,6 +106,41 @@ def test_filters_choose_among_more_matches_than_the_engine_gives_unasked() -> No
     assert len(Product.objects.filter(active=True).similar_to(image(1), limit=12)) == 12
 
 
+def test_only_a_search_with_filters_asks_for_every_match(recorder: RecorderCollection) -> None:
+    archive = cast("RecorderCollection", collections["archive"])
+
+    def asked(collection: RecorderCollection) -> tuple[int, object]:
+        arguments = collection.calls[-1].arguments
+        assert arguments["min_similarity"] == 0.5
+        return arguments["limit"], arguments["allowed"]
+
+    everything, some = Document.objects.all(), Document.objects.filter(code__startswith="A")
+    Document.objects.bulk_create(Document(code=code, scan="x.png") for code in ("A-1", "B-1"))
+    everything.similar_to(image(1), min_similarity=0.5)
+    assert asked(archive) == (searching.MAX_RANKED, None)
+    some.similar_to(image(1), min_similarity=0.5)
+    assert asked(archive) == (searching.EVERY_MATCH, None)
+    everything.similar_to(image(1), min_similarity=0.5, kind="similar")
+    assert asked(archive) == (searching.MAX_RANKED, None)
+    some.similar_to(image(1), min_similarity=0.5, kind="similar")
+    assert asked(archive) == (searching.EVERY_MATCH, {"scan/A-1"})
+    # Other fields are in this collection, too: their matches must not use up the limit.
+    Article.objects.similar_to(image(1), min_similarity=0.5, field="cover")
+    assert asked(recorder) == (searching.EVERY_MATCH, None)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "CMYK", "YCbCr", "LAB", "HSV"])
+def test_a_pil_image_may_have_a_mode_that_png_has_not(
+    recorder: RecorderCollection, mode: str
+) -> None:
+    Product.objects.similar_to(Image.new(mode, (9, 7)))
+    content = recorder.calls[-1].content
+    assert content is not None
+    with Image.open(io.BytesIO(content)) as sent:
+        assert sent.size == (9, 7)
+        assert sent.mode in (mode, "RGB")
+
+
 def test_it_is_an_ordinary_queryset(scripted: list[tuple[str, int, float]]) -> None:
     shop = Shop.objects.create(name="corner")
     rows = bare(10, shop=shop)

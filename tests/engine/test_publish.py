@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from django.db import DatabaseError, connection, connections, transaction
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine import publish
-from django_visualsnoop.engine.models import Collection, IndexedImage
+from django_visualsnoop.engine.models import Block, Collection, IndexedImage
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -67,6 +68,62 @@ def test_many_rows(collection: LocalCollection, monkeypatch: pytest.MonkeyPatch)
     list(collection.add_images((str(number), image(1)) for number in range(8)))
     assert sorted(one or 0 for one in numbers().values()) == [1, 1, 1, 2, 2, 2, 3, 3]
     assert len(search(collection)) == 8
+
+
+def test_one_transaction_numbers_at_most_some_hundred_rows(collection: LocalCollection) -> None:
+    collection.add_image(image(1), "first")
+    one = IndexedImage.objects.get()
+    fields = {field.attname: getattr(one, field.attname) for field in one._meta.fields}
+    IndexedImage.objects.bulk_create(
+        IndexedImage(**(fields | {"id": None, "key": str(number), "seq": None}))
+        for number in range(501)
+    )
+    publish.publish("default", one.collection_id)
+    counts = Counter(IndexedImage.objects.exclude(pk=one.pk).values_list("seq", flat=True))
+    assert sorted(counts.values()) == [1, 500]
+    assert None not in counts
+
+
+def test_purging_and_numbering_keep_to_one_collection(collection: LocalCollection) -> None:
+    other = LocalCollection("other", {})
+    for place in (collection, other):
+        place.add_image(image(1), "a")
+        place.delete_image("a")
+    key = Collection.objects.get(name="shop").pk
+    others = IndexedImage.objects.exclude(collection_id=key)
+    others.update(seq=None)
+    publish.publish("default", key)
+    assert others.get().seq is None
+    others.update(seq=1)
+    for row in Collection.objects.all():
+        Block.objects.create(collection=row, seq=0, place=0, content=b"")
+    for _ in range(2):
+        publish.purge("default", key, older_than_seconds=-60)
+    assert IndexedImage.objects.get().collection_id != key
+    assert Collection.objects.get(name="other").horizon == 0
+    assert Block.objects.get().collection_id != key
+
+
+def test_purging_waits_until_a_tombstone_is_numbered(collection: LocalCollection) -> None:
+    collection.add_image(image(1), "a")
+    collection.delete_image("a")
+    IndexedImage.objects.update(seq=None)
+    (row,) = Collection.objects.all()
+    for _ in range(2):
+        publish.purge("default", row.pk, older_than_seconds=-60)
+    assert IndexedImage.objects.count() == 1
+    assert Collection.objects.get().horizon == 0
+    publish.purge("default", "gone", older_than_seconds=-60)
+
+
+def test_a_tombstone_stays_for_a_day(collection: LocalCollection) -> None:
+    collection.add_image(image(1), "a")
+    collection.delete_image("a")
+    (row,) = Collection.objects.all()
+    for hours, horizon in ((23.9, 0), (24.1, row.seq)):
+        IndexedImage.objects.update(deleted=(time.time() - hours * 3600) * 1_000_000)
+        publish.purge("default", row.pk)
+        assert Collection.objects.get().horizon == horizon
 
 
 def test_a_row_committed_late_is_not_lost(
@@ -137,7 +194,8 @@ def test_a_failure_is_logged_and_the_image_found_all_the_same(
         patched.setattr(publish, "_publish_chunk", broken)
         with caplog.at_level(logging.WARNING):
             assert collection.add_image(image(1), "a")["status"] == 201
-    assert "deadlock" in caplog.text
+    key = Collection.objects.get().pk
+    assert f"The new images of collection {key} stay unnumbered: deadlock" in caplog.text
     assert search(collection) == ["a"]
     assert numbers() == {"a": None}
     collection.add_image(image(1), "b")
@@ -170,12 +228,15 @@ def test_purging_takes_old_tombstones_in_two_steps(collection: LocalCollection) 
 def test_publishing_purges_now_and_then(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    purged: list[str] = []
-    monkeypatch.setattr(publish, "purge", lambda database, _: purged.append(database))
+    purged: list[tuple[str, str]] = []
+    monkeypatch.setattr(publish, "purge", lambda *collection: purged.append(collection))
     monkeypatch.setattr(publish, "_purged", {})
     collection.add_image(image(1), "a")
     collection.add_image(image(1), "b")
     assert purged == []
     monkeypatch.setattr(publish, "PURGE_EVERY_SECONDS", 0.0)
     collection.delete_image("a")
-    assert purged == ["default"]
+    assert purged == [("default", Collection.objects.get().pk)]
+    monkeypatch.setattr(publish, "PURGE_EVERY_SECONDS", 3600.0)
+    collection.delete_image("b")
+    assert len(purged) == 1
