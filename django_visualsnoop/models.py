@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_visualsnoop import touched
 from django_visualsnoop.apps import require_installed
 from django_visualsnoop.querysets import VisualSnoopManager
-from django_visualsnoop.saving import save_row
+from django_visualsnoop.saving import check_quiet_insert, check_quiet_update, save_row
 from django_visualsnoop.sweeps import SweepRun as SweepRun  # a model of this app
 
 if TYPE_CHECKING:
@@ -161,14 +161,20 @@ class VisualSnoopMixin(models.Model):
         Django calls it for the table of each parent, then for the model's own; a fixture too
         comes past here, which calls ``Model.save_base()``.
         """
-        write = partial(
-            super()._save_table,  # type: ignore[misc]  # not in the stubs
-            raw, cls, force_insert, force_update, using, update_fields,
-        )  # fmt: skip
+        save = super()._save_table  # type: ignore[misc]  # not in the stubs
+        write = partial(save, raw, cls, force_insert, force_update, using, update_fields)
         if cls is not self._meta.concrete_model or using is None:
             return bool(write())
         names = None if update_fields is None else frozenset(update_fields)
         return save_row(self, write, raw=raw, using=using, update_fields=names)
+
+    def _do_update(self, *args: Any) -> Any:
+        check_quiet_update(self)
+        return super()._do_update(*args)  # type: ignore[misc]
+
+    def _do_insert(self, *args: Any) -> Any:
+        check_quiet_insert(self)
+        return super()._do_insert(*args)  # type: ignore[misc]
 
     def refresh_from_db(
         self,

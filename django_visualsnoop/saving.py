@@ -21,10 +21,15 @@ from django_visualsnoop.wishes import Wish
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.db import models
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from django_visualsnoop.models import VisualSnoopMixin
     from django_visualsnoop.options import IndexedField
+
+
+#: In the instance's ``__dict__`` while it is saved without a transaction of ours.
+_QUIET = "_visualsnoop_quiet"
 
 
 def save_row(
@@ -49,6 +54,15 @@ def save_row(
     """
     if wishes.is_paused():
         return write()
+    if not raw and touched.is_quiet(instance):
+        # Most saves. They change one row that is there, and need no transaction.
+        instance.__dict__[_QUIET] = True
+        try:
+            return write()
+        except _NeedsTransactionError:
+            pass
+        finally:
+            del instance.__dict__[_QUIET]
     save = _Save(instance, raw, using, update_fields)
     connection = connections[using]
     if connection.in_atomic_block:
@@ -62,6 +76,22 @@ def save_row(
             stack.enter_context(transaction.atomic(using=using))  # nothing of the row's was written
         save.request(created=not updated)
     return updated
+
+
+def check_quiet_update(instance: models.Model) -> None:
+    """Begin again, with a transaction, if something has assigned a picture meanwhile."""
+    if _QUIET in instance.__dict__ and not touched.is_quiet(instance):
+        raise _NeedsTransactionError
+
+
+def check_quiet_insert(instance: models.Model) -> None:
+    """Begin again, with a transaction, if the row that was to be updated is gone."""
+    if _QUIET in instance.__dict__:
+        raise _NeedsTransactionError
+
+
+class _NeedsTransactionError(Exception):
+    """A save that seemed to need no sync record needs one. Nothing is written yet."""
 
 
 class _Save:
@@ -78,17 +108,14 @@ class _Save:
         self.update_fields = update_fields
         self.adding = instance._state.adding or raw
         #: Asked before the files are stored, after which none is new.
-        self._is_quiet = not raw and touched.is_quiet(instance)
-        self._changed = [] if self._is_quiet else self._fields_saved(self.adding)
+        self._changed = self._fields_saved(self.adding)
 
     def is_needed(self, *, created: bool) -> bool:
-        """Whether there may be something to write: few steps, since mostly there is not."""
+        """Whether there may be something to write."""
         instance = self.instance
         if created:
             fields = indexed_fields(type(instance))
             return any(getattr(instance, field.name) for field in fields)
-        if self._is_quiet and touched.is_quiet(instance):
-            return False
         return bool(self._changed or self._fields_saved(self.adding) or self._fields_judged())
 
     def request(self, *, created: bool) -> None:

@@ -143,10 +143,16 @@ def fields_to_judge(
 def _is_new_file(instance: models.Model, name: str) -> bool:
     """Whether the file is not stored yet, has another name, or was opened for writing."""
     file: Any = instance.__dict__.get(name)
+    if type(file) is str or file is None:
+        return False  # nobody has looked at it
     if not isinstance(file, FieldFile):
         return not getattr(file, "_committed", True)
     before = file.__dict__.get(_SAVED)
-    return not file._committed or (before is not None and before != _saved(file))
+    if not file._committed or before is None:
+        return not file._committed
+    if "_file" not in file.__dict__:
+        return bool(before[0] != file.name)
+    return bool(before != _saved(file))
 
 
 def _saved(file: object) -> tuple[str | None, object] | None:
