@@ -20,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.files.storage import FileSystemStorage
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
@@ -71,6 +72,9 @@ OVERDUE_AFTER = 90.0
 OVERDUE_TAKEN, OVERDUE_CHOICE = 20, 200
 #: After how many seconds of work what is done is written down, at the next chance.
 SETTLE_EVERY = 0.5
+#: A file that was written within so many seconds may be written again, as by a ``save()`` that
+#: makes the picture smaller in place; and after how many seconds it is looked at again.
+FRESH, LOOK_AGAIN_AFTER = 5.0, 10.0
 
 
 @dataclass
@@ -82,6 +86,8 @@ class Outcome:
     retrying: dict[str, str] = dataclass_field(default_factory=dict)
     #: Record id → why, for those that wait until their image changes or someone asks.
     parked: dict[str, str] = dataclass_field(default_factory=dict)
+    #: Ids of records whose file was so new that it may be written again in a moment.
+    fresh: list[str] = dataclass_field(default_factory=list)
     #: Seconds → ids of records to look at again after so long.
     later: dict[float, list[str]] = dataclass_field(default_factory=lambda: defaultdict(list))
 
@@ -93,6 +99,7 @@ class Outcome:
         self.agreed += other.agreed
         self.retrying.update(other.retrying)
         self.parked.update(other.parked)
+        self.fresh += other.fresh
         for delay, ids in other.later.items():
             self.later[delay] += ids
 
@@ -205,6 +212,46 @@ def still_due(record_ids: Iterable[str], *, using: str) -> list[str]:
     return sorted(map(str, retry_when_locked(lambda: list(ids), using=using)))
 
 
+def bring_rewritten_home(record_ids: Iterable[str], *, using: str) -> Outcome:
+    """Bring those records home whose file does not hold any more what was indexed.
+
+    Args:
+        record_ids: ids of records; those that do not agree are left to others.
+        using: alias of the database that holds records and rows.
+    """
+    records = SyncRecord.objects.using(using).filter(pk__in=record_ids)
+    agrees = SyncRecord.in_state(SyncRecord.State.AGREES)
+    known = retry_when_locked(lambda: list(records.filter(agrees)), using=using)
+    changed = [record.pk for record in known if _is_rewritten(record)]
+    renewed = wishes.renew_free(records.filter(pk__in=changed), agrees) if changed else []
+    return bring_home(renewed, using=using)
+
+
+def _is_rewritten(record: SyncRecord) -> bool:
+    field = field_by_label(record.model, record.field)
+    if field is None or not record.name or not record.digest:
+        return False
+    column: Any = field.owner._meta.get_field(field.name)
+    try:
+        with column.storage.open(record.name, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return False  # it is gone, which its row says, or else an audit
+    return digest != record.digest
+
+
+def _is_fresh(file: FieldFile) -> bool:
+    """Whether a file on a local disk was written a moment ago; others cannot be, in place."""
+    if not isinstance(file.storage, FileSystemStorage) or not file.name:
+        return False
+    try:
+        written = file.storage.get_modified_time(file.name)
+    except OSError:
+        return False
+    now = timezone.now() if timezone.is_aware(written) else timezone.make_naive(timezone.now())
+    return (now - written).total_seconds() < FRESH
+
+
 def _due(using: str, before: datetime, count: int) -> list[UUID]:
     """Return the ids of records that are due since then and free, the longest due first."""
     due = unsettled(using).filter(unclaimed(), due_at__lte=before).order_by("due_at", "pk")
@@ -231,6 +278,8 @@ class _Image:
     #: Whether the row is there, with a file, and only its condition says no.
     unwanted: bool = False
     digest: str = ""
+    #: Whether its file was written only a moment ago.
+    fresh: bool = False
     failure: Failure | None = None
     #: Whether the collection has answered to adding it.
     answered: bool = False
@@ -448,6 +497,7 @@ class _Batch:
                 self._note(image, error)
                 continue
             image.digest = hashlib.sha256(data).hexdigest()
+            image.fresh = _is_fresh(image.file)
             yield image.record.image_id, data
 
     def _note(self, image: _Image, error: Exception) -> None:
@@ -548,6 +598,8 @@ class _Batch:
         key, failure = str(image.record.pk), image.failure
         if failure is None:
             self.outcome.agreed += 1
+            if image.fresh:
+                self.outcome.fresh.append(key)
         elif failure.delay is None:
             self.outcome.parked[key] = failure.reason
         else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +28,7 @@ from django_visualsnoop.failures import Failure
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sweeps import SweepRun, last_sweep
 from django_visualsnoop.sync import bring_home, sweep
-from django_visualsnoop.tasks import sync_records
+from django_visualsnoop.tasks import look_again, sync_records
 from tests.collections.contract import image
 from tests.down import tables_gone
 from tests.fixtures import grow_old, lose, picture, product, record_of
@@ -686,3 +689,47 @@ def test_a_file_as_large_as_the_collection_takes_is_sent(
     row.save()
     sweep(using="default")
     assert record_of(row).reason_code == "too_large"
+
+
+class TestRewrittenFiles:
+    """As the usual tutorial does it: ``super().save()``, then ``image.save(self.photo.path)``."""
+
+    @pytest.fixture
+    def told(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+        told: list[list[str]] = []
+        monkeypatch.setattr(
+            "django_visualsnoop.hints.publish_look_again", lambda _, ids, __: told.append(ids)
+        )
+        return told
+
+    def test_the_new_content_wins(
+        self, recorder: RecorderCollection, told: list[list[str]]
+    ) -> None:
+        row, other = product(1), product(2)
+        sync_records("default", [str(record_of(one).pk) for one in (row, other)])
+        Path(row.photo.path).write_bytes(image(3))
+        ((*ids,),) = told
+        assert set(ids) == {str(record_of(one).pk) for one in (row, other)}
+        calls = len(recorder.calls)
+        look_again("default", ids)
+        assert recorder.images == {image_id(row): image(3), image_id(other): image(2)}
+        assert len(recorder.calls) == calls + 1
+        assert record_of(row).state == State.AGREES
+
+    def test_only_fresh_files_are_looked_at_again(
+        self, recorder: RecorderCollection, told: list[list[str]]
+    ) -> None:
+        row = product(1)
+        hour_ago = time.time() - 3600
+        os.utime(row.photo.path, (hour_ago, hour_ago))
+        sync_records("default", [str(record_of(row).pk)])
+        assert told == [[]]
+
+    def test_a_file_that_is_gone_is_left_to_its_row(
+        self, recorder: RecorderCollection, told: list[list[str]]
+    ) -> None:
+        row = product(1)
+        sync_records("default", [str(record_of(row).pk)])
+        lose(row.photo)
+        look_again("default", told[0])
+        assert record_of(row).state == State.AGREES
