@@ -47,9 +47,7 @@ def audit(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> int
     return sum(audit_batches(using=using, batch_size=batch_size, hint=hint))
 
 
-def audit_batches(
-    *, using: str, batch_size: int = BATCH_SIZE, hint: bool = True
-) -> Iterator[int]:
+def audit_batches(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> Iterator[int]:
     """As ``audit()``; yield how many wishes were written for each batch that disagrees."""
     for field in all_indexed_fields():
         for found in _disagreeing(field, using, batch_size):

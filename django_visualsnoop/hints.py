@@ -322,7 +322,8 @@ def _send(app: Celery, messages: list[_Message], attempts: list[Exception]) -> N
         messages: what to send, in this order.
         attempts: where to note why connecting failed while it is tried again.
     """
-    with app.pool.acquire(block=True) as connection:
+    pool: Any = app.pool  # celery-types takes its connections for producers
+    with pool.acquire(block=True) as connection:
         # Else Celery goes on for ever, and nobody hears why.
         connection.ensure_connection(
             errback=lambda error, _: attempts.append(error),

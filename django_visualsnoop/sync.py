@@ -329,7 +329,7 @@ class _Batch:
         """Write down what is done, and let others have what this claim holds still."""
         out_of_time = isinstance(error, Exception) and is_interruption(error)
         if out_of_time or not isinstance(error, Exception):
-            if out_of_time and self.in_hand is not None and not self.in_hand.done:
+            if isinstance(error, Exception) and self.in_hand is not None and not self.in_hand.done:
                 self.in_hand.failure = out_of_time_failure(error, self.in_hand.record.attempts)
                 self.in_hand.done = True
             with suppress(DatabaseError):
@@ -372,7 +372,7 @@ class _Batch:
                         file: FieldFile = getattr(row, field.name)
                         image.name = file.name or ""
                         wanted = not field.has_condition or row.visualsnoop_should_index()
-                    except Exception as error:  # the project's own code
+                    except Exception as error:  # noqa: BLE001 -- the project's own code
                         self._note(image, error)
                         continue
                     image.unwanted = bool(file) and not wanted
@@ -430,7 +430,7 @@ class _Batch:
             collection.delete_image(image.record.image_id)
         except (NotFoundError, InvalidImageIdError):
             pass  # an id that no collection takes is in none
-        except Exception as error:  # a backend's errors are its own
+        except Exception as error:  # noqa: BLE001 -- a backend's errors are its own
             self._note(image, error)
 
     def _add(self, images: list[_Image], collection: BaseCollection) -> None:
@@ -493,7 +493,7 @@ class _Batch:
                         f"The file has more than {collection.max_bytes:,} bytes.",
                         reason="too_large",
                     )
-            except Exception as error:  # a storage's errors are its own
+            except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
                 self._note(image, error)
                 continue
             image.digest = hashlib.sha256(data).hexdigest()
@@ -614,7 +614,10 @@ class _Batch:
         if failure is None:
             tell(
                 image_synced,
-                sender=sender, record=record, using=self.using, stored=image.file is not None
+                sender=sender,
+                record=record,
+                using=self.using,
+                stored=image.file is not None,
             )
             return
         tell(

@@ -475,9 +475,7 @@ def test_w010(monkeypatch: pytest.MonkeyPatch) -> None:
         ("azureservicebus://key@queue", "azure.servicebus", "kombu[azureservicebus]"),
     ],
 )
-def test_w011(
-    monkeypatch: pytest.MonkeyPatch, broker: str, module: str, package: str
-) -> None:
+def test_w011(monkeypatch: pytest.MonkeyPatch, broker: str, module: str, package: str) -> None:
     def find_spec(name: str) -> object | None:
         return None if name == module else util.find_spec(name)
 

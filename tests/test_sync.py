@@ -16,6 +16,7 @@ from django.db import DataError
 from django.utils import timezone
 
 from django_visualsnoop import sync
+from django_visualsnoop.claims import Claim
 from django_visualsnoop.client.exceptions import (
     AuthenticationError,
     ImageRefusedError,
@@ -523,7 +524,7 @@ def test_foreign_words_hold_nobody_up(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
     rows = [product(number) for number in range(3)]
-    read = FileSystemStorage._open
+    read = FileSystemStorage._open  # type: ignore[attr-defined]
 
     def foreign(self: FileSystemStorage, name: str, mode: str = "rb") -> Any:
         if name == rows[1].photo.name:
@@ -543,14 +544,14 @@ def test_a_record_that_the_database_refuses_is_settled_alone(
 ) -> None:
     """Whatever it is that the database refuses, such as four bytes in a column of three."""
     rows = [product(number) for number in range(3)]
-    settle = sync.Claim.settle
+    settle = Claim.settle
 
-    def refusing(claim: sync.Claim, record: SyncRecord, **changes: Any) -> bool:
+    def refusing(claim: Claim, record: SyncRecord, **changes: Any) -> bool:
         if "\u2026" in changes["reason"]:
             raise DataError("Incorrect string value")
         return settle(claim, record, **changes)
 
-    monkeypatch.setattr(sync.Claim, "settle", refusing)
+    monkeypatch.setattr(Claim, "settle", refusing)
     monkeypatch.setattr(RecorderCollection, "bulk_size", 10)
     lose(rows[0].photo)
     monkeypatch.setattr(sync, "judge", lambda *_, **__: Failure("error", "and so on \u2026", 5.0))
