@@ -28,7 +28,8 @@ def sync_records(using: str, record_ids: list[str]) -> None:
     outcome = sync.Outcome()
     with _ending_quietly(using) as interrupted:
         sync.bring_home(record_ids, using=using, outcome=outcome)
-        if not outcome.retrying:
+        # An eager task holds up a request, which has enough to do with its own records.
+        if not outcome.retrying and not sync_records.request.is_eager:
             sync.bring_overdue_home(using=using)
     if interrupted:
         # What is left goes on at once, unless nothing at all was done within the limit.

@@ -34,6 +34,7 @@ from tests.collections.contract import image
 from tests.down import tables_gone
 from tests.fixtures import grow_old, lose, picture, product, record_of
 from tests.testapp.models import Article, Document, Listing, Product
+from tests.workers import celery_app
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
@@ -617,6 +618,15 @@ class TestOverdue:
         recorder.fail_with(TransportError("down"))
         sync_records("default", [str(record_of(row).pk)])
         assert recorder.images == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_works_eagerly_takes_none_along(recorder: RecorderCollection) -> None:
+    product(1)
+    SyncRecord.objects.update(due_at=timezone.now() - timedelta(seconds=sync.OVERDUE_AFTER + 10))
+    with celery_app("memory://", task_always_eager=True):
+        row = product(2)
+    assert list(recorder.images) == [image_id(row)]
 
 
 def test_a_sweep_is_noted(recorder: RecorderCollection) -> None:

@@ -210,3 +210,12 @@ def test_allowed_comes_before_the_limit(collection: HTTPCollection) -> None:
     assert [match["id"] for match in found["results"]] == ["c"]
     found = collection.search_images_by_id("c", allowed={"c", "d"}, limit=5)
     assert [match["id"] for match in found["results"]] == ["d"]
+
+
+def test_larger_files_than_the_option_says_are_not_sent() -> None:
+    keys = {"ENDPOINT": "https://images.example.com/api/v1", "PUBLIC_KEY": "p", "SECRET_KEY": "s"}
+    assert HTTPCollection("hosted", keys).max_bytes == DEFAULT_MAX_BYTES
+    assert HTTPCollection("hosted", {**keys, "OPTIONS": {"max_bytes": 7}}).max_bytes == 7
+    for wrong in (0, -1, True, "7", 7.5):
+        with pytest.raises(ImproperlyConfigured, match="write a positive whole number"):
+            HTTPCollection("hosted", {**keys, "OPTIONS": {"max_bytes": wrong}})
