@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import random
 import time
 from collections import defaultdict
@@ -105,7 +106,11 @@ class Outcome:
 
 
 def bring_home(
-    record_ids: Iterable[str | UUID], *, using: str, outcome: Outcome | None = None
+    record_ids: Iterable[str | UUID],
+    *,
+    using: str,
+    outcome: Outcome | None = None,
+    waits_for_files: bool = True,
 ) -> Outcome:
     """Make the collections agree with the rows of these records.
 
@@ -117,6 +122,8 @@ def bring_home(
         using: alias of the database that holds records and rows.
         outcome: where to write what became of them; a new one if not given. A caller that may
             be interrupted finds in it what was done until then.
+        waits_for_files: whether a file that is missing or broken may arrive later, if the
+            request is young.
 
     Raises:
         DatabaseError: the database did not answer, or somebody held it for too long.
@@ -140,9 +147,10 @@ def bring_home(
         for alias, ids in by_collection.items():
             size = _bulk_size(alias)
             for start in range(0, len(ids), size):
-                waiting |= _Batch(alias, ids[start : start + size], using, outcome).run()
+                chunk = ids[start : start + size]
+                waiting |= _Batch(alias, chunk, using, outcome, waits_for_files).run()
         for _, alias, key in sorted(alone):
-            waiting |= _Batch(alias, [key], using, outcome).run()
+            waiting |= _Batch(alias, [key], using, outcome, waits_for_files).run()
         if not waiting:
             return outcome
     outcome.later[FIRST_DELAY] += sorted(waiting)
@@ -291,10 +299,18 @@ class _Image:
 class _Batch:
     """Records of one collection, claimed for as long as one bulk call lasts."""
 
-    def __init__(self, alias: str, record_ids: list[str], using: str, outcome: Outcome) -> None:
+    def __init__(
+        self,
+        alias: str,
+        record_ids: list[str],
+        using: str,
+        outcome: Outcome,
+        waits_for_files: bool,
+    ) -> None:
         self.alias = alias
         self.using = using
         self.outcome = outcome
+        self.waits_for_files = waits_for_files
         self.claim = Claim(record_ids, using=using)
         self.images: list[_Image] = []
         #: The image that is read or sent just now.
@@ -504,7 +520,9 @@ class _Batch:
         """Note why an image failed; raise what says nothing about it."""
         if is_interruption(error):
             raise error
-        age = (timezone.now() - image.record.wished_at).total_seconds()
+        age = math.inf
+        if self.waits_for_files:
+            age = (timezone.now() - image.record.wished_at).total_seconds()
         image.failure = judge(error, image.record.attempts, age=age)
 
     def _settle_now_and_then(self) -> None:

@@ -15,6 +15,7 @@ from django_visualsnoop.client.exceptions import (
     TimedOutError,
     VisualSnoopError,
 )
+from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.http import HTTPCollection
 from django_visualsnoop.exceptions import UnsupportedSearch
 from tests.collections.contract import CollectionContract, image
