@@ -214,6 +214,7 @@ def test_pairs_touching(touching: list[str] | None) -> None:
     assert found == [pair for pair in every if touching is None or set(pair) & set(touching)]
 
 
+@pytest.mark.django_db
 def test_one_limit_of_bytes_holds_for_files_and_for_what_is_added_by_hand() -> None:
     assert LocalCollection("shop", {}).max_bytes == DEFAULT_MAX_BYTES == decode.DEFAULT_MAX_BYTES
     content = image(1)
