@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 from kombu.transport import resolve_transport
@@ -67,7 +67,7 @@ def broker_problem(app: Celery) -> str | None:
 
 
 def _schemes(app: Celery) -> list[str]:
-    url = app.conf.broker_write_url
+    url: Any = app.conf.broker_write_url  # celery-types leaves lists out
     urls = url if isinstance(url, (list, tuple)) else str(url or "").split(";")
     # An address like redis+socket:///path has a transport and how to reach it.
     found = (str(one).partition("://") for one in urls)

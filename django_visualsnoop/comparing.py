@@ -115,7 +115,7 @@ def record_batches(records: QuerySet[SyncRecord], *, size: int) -> Iterator[list
     while True:
         rest = records if after is None else records.filter(pk__gt=after)
         page = rest.order_by("pk")[:size]
-        batch = retry_when_locked(partial(list, page), using=records.db)
+        batch: list[SyncRecord] = retry_when_locked(partial(list, page), using=records.db)
         if batch:
             yield batch
         if len(batch) < size:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TASK = "django_visualsnoop.sync_records"
+#: The task that looks whether files were written again since they were indexed.
+LOOK_AGAIN = "django_visualsnoop.look_again"
 #: Longest time, in seconds, that a commit waits for the broker: two, less what a busy machine
 #: may need to wake up.
 MAX_WAIT = 1.8
@@ -63,7 +65,13 @@ class Publisher:
         self._quiet_until = 0.0
         self._slots = threading.Semaphore(MAX_THREADS)
 
-    def publish(self, using: str, record_ids: list[str], countdown: float | None = None) -> bool:
+    def publish(
+        self,
+        using: str,
+        record_ids: list[str],
+        countdown: float | None = None,
+        task_name: str = TASK,
+    ) -> bool:
         """Send hints for these records; return whether the broker is known to have them all.
 
         Returns within ``MAX_WAIT`` seconds unless Celery runs tasks eagerly. Never raises an
@@ -73,11 +81,12 @@ class Publisher:
             using: alias of the database that holds the records.
             record_ids: ids of sync records.
             countdown: seconds until a worker should look at them, a few; at once if ``None``.
+            task_name: of the task that does.
         """
         if not record_ids:
             return True
         try:
-            return self._publish(using, record_ids, countdown)
+            return self._publish(using, record_ids, countdown, task_name)
         except _UnansweredError:
             return _lost(using, record_ids, "silent")
         except Exception as error:  # would skip the project's on_commit callbacks
@@ -88,12 +97,14 @@ class Publisher:
             self._rest(problem or _told(error), None if expected else error)
             return _lost(using, record_ids, "refused")
 
-    def _publish(self, using: str, record_ids: list[str], countdown: float | None) -> bool:
+    def _publish(
+        self, using: str, record_ids: list[str], countdown: float | None, task_name: str
+    ) -> bool:
         started = time.monotonic()  # the first time, the next lines may load modules
         from django_visualsnoop import tasks  # noqa: F401 -- registers them with the app
 
         app = project_app()
-        task = app.tasks[TASK]
+        task = app.tasks[task_name]
         if app.conf.task_always_eager:
             # An eager task runs here and now; for one with a countdown that would be too early.
             return countdown is None and _work_now(task, using, record_ids)
@@ -311,7 +322,8 @@ def _send(app: Celery, messages: list[_Message], attempts: list[Exception]) -> N
         messages: what to send, in this order.
         attempts: where to note why connecting failed while it is tried again.
     """
-    with app.pool.acquire(block=True) as connection:
+    pool: Any = app.pool  # celery-types takes its connections for producers
+    with pool.acquire(block=True) as connection:
         # Else Celery goes on for ever, and nobody hears why.
         connection.ensure_connection(
             errback=lambda error, _: attempts.append(error),
@@ -346,3 +358,8 @@ def publish_later(using: str, later: Mapping[float, list[str]]) -> None:
     for start in range(0, len(soon), RECORDS_PER_HINT):
         chunk = soon[start : start + RECORDS_PER_HINT]
         publish(using, [one for _, one in chunk], countdown=chunk[-1][0])
+
+
+def publish_look_again(using: str, record_ids: list[str], countdown: float) -> None:
+    """Let a worker look, after some seconds, whether the files of these records were rewritten."""
+    _publisher.publish(using, record_ids, countdown, LOOK_AGAIN)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import random
 import time
 from collections import defaultdict
@@ -20,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.files.storage import FileSystemStorage
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
@@ -72,6 +74,9 @@ OVERDUE_AFTER = 90.0
 OVERDUE_TAKEN, OVERDUE_CHOICE = 20, 200
 #: After how many seconds of work what is done is written down, at the next chance.
 SETTLE_EVERY = 0.5
+#: A file that was written within so many seconds may be written again, as by a ``save()`` that
+#: makes the picture smaller in place; and after how many seconds it is looked at again.
+FRESH, LOOK_AGAIN_AFTER = 5.0, 10.0
 
 
 @dataclass
@@ -83,6 +88,8 @@ class Outcome:
     retrying: dict[str, str] = dataclass_field(default_factory=dict)
     #: Record id → why, for those that wait until their image changes or someone asks.
     parked: dict[str, str] = dataclass_field(default_factory=dict)
+    #: Ids of records whose file was so new that it may be written again in a moment.
+    fresh: list[str] = dataclass_field(default_factory=list)
     #: Seconds → ids of records to look at again after so long.
     later: dict[float, list[str]] = dataclass_field(default_factory=lambda: defaultdict(list))
 
@@ -94,12 +101,17 @@ class Outcome:
         self.agreed += other.agreed
         self.retrying.update(other.retrying)
         self.parked.update(other.parked)
+        self.fresh += other.fresh
         for delay, ids in other.later.items():
             self.later[delay] += ids
 
 
 def bring_home(
-    record_ids: Iterable[str | UUID], *, using: str, outcome: Outcome | None = None
+    record_ids: Iterable[str | UUID],
+    *,
+    using: str,
+    outcome: Outcome | None = None,
+    waits_for_files: bool = True,
 ) -> Outcome:
     """Make the collections agree with the rows of these records.
 
@@ -111,6 +123,8 @@ def bring_home(
         using: alias of the database that holds records and rows.
         outcome: where to write what became of them; a new one if not given. A caller that may
             be interrupted finds in it what was done until then.
+        waits_for_files: whether a file that is missing or broken may arrive later, if the
+            request is young.
 
     Raises:
         DatabaseError: the database did not answer, or somebody held it for too long.
@@ -134,9 +148,10 @@ def bring_home(
         for alias, ids in by_collection.items():
             size = _bulk_size(alias)
             for start in range(0, len(ids), size):
-                waiting |= _Batch(alias, ids[start : start + size], using, outcome).run()
+                chunk = ids[start : start + size]
+                waiting |= _Batch(alias, chunk, using, outcome, waits_for_files).run()
         for _, alias, key in sorted(alone):
-            waiting |= _Batch(alias, [key], using, outcome).run()
+            waiting |= _Batch(alias, [key], using, outcome, waits_for_files).run()
         if not waiting:
             return outcome
     outcome.later[FIRST_DELAY] += sorted(waiting)
@@ -206,6 +221,46 @@ def still_due(record_ids: Iterable[str], *, using: str) -> list[str]:
     return sorted(map(str, retry_when_locked(lambda: list(ids), using=using)))
 
 
+def bring_rewritten_home(record_ids: Iterable[str], *, using: str) -> Outcome:
+    """Bring those records home whose file does not hold any more what was indexed.
+
+    Args:
+        record_ids: ids of records; those that do not agree are left to others.
+        using: alias of the database that holds records and rows.
+    """
+    records = SyncRecord.objects.using(using).filter(pk__in=record_ids)
+    agrees = SyncRecord.in_state(SyncRecord.State.AGREES)
+    known = retry_when_locked(lambda: list(records.filter(agrees)), using=using)
+    changed = [record.pk for record in known if _is_rewritten(record)]
+    renewed = wishes.renew_free(records.filter(pk__in=changed), agrees) if changed else []
+    return bring_home(renewed, using=using)
+
+
+def _is_rewritten(record: SyncRecord) -> bool:
+    field = field_by_label(record.model, record.field)
+    if field is None or not record.name or not record.digest:
+        return False
+    column: Any = field.owner._meta.get_field(field.name)
+    try:
+        with column.storage.open(record.name, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return False  # it is gone, which its row says, or else an audit
+    return digest != record.digest
+
+
+def _is_fresh(file: FieldFile) -> bool:
+    """Whether a file on a local disk was written a moment ago; others cannot be, in place."""
+    if not isinstance(file.storage, FileSystemStorage) or not file.name:
+        return False
+    try:
+        written = file.storage.get_modified_time(file.name)
+    except OSError:
+        return False
+    now = timezone.now() if timezone.is_aware(written) else timezone.make_naive(timezone.now())
+    return (now - written).total_seconds() < FRESH
+
+
 def _due(using: str, before: datetime, count: int) -> list[UUID]:
     """Return the ids of records that are due since then and free, the longest due first."""
     due = unsettled(using).filter(unclaimed(), due_at__lte=before).order_by("due_at", "pk")
@@ -232,6 +287,8 @@ class _Image:
     #: Whether the row is there, with a file, and only its condition says no.
     unwanted: bool = False
     digest: str = ""
+    #: Whether its file was written only a moment ago.
+    fresh: bool = False
     failure: Failure | None = None
     #: Whether the collection has answered to adding it.
     answered: bool = False
@@ -243,10 +300,18 @@ class _Image:
 class _Batch:
     """Records of one collection, claimed for as long as one bulk call lasts."""
 
-    def __init__(self, alias: str, record_ids: list[str], using: str, outcome: Outcome) -> None:
+    def __init__(
+        self,
+        alias: str,
+        record_ids: list[str],
+        using: str,
+        outcome: Outcome,
+        waits_for_files: bool,
+    ) -> None:
         self.alias = alias
         self.using = using
         self.outcome = outcome
+        self.waits_for_files = waits_for_files
         self.claim = Claim(record_ids, using=using)
         self.images: list[_Image] = []
         #: The image that is read or sent just now.
@@ -283,7 +348,7 @@ class _Batch:
         """Write down what is done, and let others have what this claim holds still."""
         out_of_time = isinstance(error, Exception) and is_interruption(error)
         if out_of_time or not isinstance(error, Exception):
-            if out_of_time and self.in_hand is not None and not self.in_hand.done:
+            if isinstance(error, Exception) and self.in_hand is not None and not self.in_hand.done:
                 self.in_hand.failure = out_of_time_failure(error, self.in_hand.record.attempts)
                 self.in_hand.done = True
             with suppress(DatabaseError):
@@ -328,7 +393,7 @@ class _Batch:
                         file: FieldFile = getattr(row, field.name)
                         image.name = file.name or ""
                         wanted = not field.has_condition or row.visualsnoop_should_index()
-                    except Exception as error:  # the project's own code
+                    except Exception as error:  # noqa: BLE001 -- the project's own code
                         self._note(image, error)
                         continue
                     image.unwanted = bool(file) and not wanted
@@ -386,7 +451,7 @@ class _Batch:
             collection.delete_image(image.record.image_id)
         except (NotFoundError, InvalidImageIdError):
             pass  # an id that no collection takes is in none
-        except Exception as error:  # a backend's errors are its own
+        except Exception as error:  # noqa: BLE001 -- a backend's errors are its own
             self._note(image, error)
 
     def _add(self, images: list[_Image], collection: BaseCollection) -> None:
@@ -449,17 +514,20 @@ class _Batch:
                         f"The file has more than {collection.max_bytes:,} bytes.",
                         reason="too_large",
                     )
-            except Exception as error:  # a storage's errors are its own
+            except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
                 self._note(image, error)
                 continue
             image.digest = hashlib.sha256(data).hexdigest()
+            image.fresh = _is_fresh(image.file)
             yield image.record.image_id, data
 
     def _note(self, image: _Image, error: Exception) -> None:
         """Note why an image failed; raise what says nothing about it."""
         if is_interruption(error):
             raise error
-        age = (timezone.now() - image.record.wished_at).total_seconds()
+        age = math.inf
+        if self.waits_for_files:
+            age = (timezone.now() - image.record.wished_at).total_seconds()
         image.failure = judge(error, image.record.attempts, age=age)
 
     def _settle_now_and_then(self) -> None:
@@ -553,6 +621,8 @@ class _Batch:
         key, failure = str(image.record.pk), image.failure
         if failure is None:
             self.outcome.agreed += 1
+            if image.fresh:
+                self.outcome.fresh.append(key)
         elif failure.delay is None:
             self.outcome.parked[key] = failure.reason
         else:

@@ -28,7 +28,8 @@ def sync_records(using: str, record_ids: list[str]) -> None:
     outcome = sync.Outcome()
     with _ending_quietly(using) as interrupted:
         sync.bring_home(record_ids, using=using, outcome=outcome)
-        if not outcome.retrying:
+        # An eager task holds up a request, which has enough to do with its own records.
+        if not outcome.retrying and not sync_records.request.is_eager:
             sync.bring_overdue_home(using=using)
     if interrupted:
         # What is left goes on at once, unless nothing at all was done within the limit.
@@ -36,6 +37,14 @@ def sync_records(using: str, record_ids: list[str]) -> None:
         with _ending_quietly(using):
             hints.publish(using, sync.still_due(record_ids, using=using), countdown)
     hints.publish_later(using, outcome.later)
+    hints.publish_look_again(using, outcome.fresh, sync.LOOK_AGAIN_AFTER)
+
+
+@shared_task(name="django_visualsnoop.look_again", ignore_result=True)
+def look_again(using: str, record_ids: list[str]) -> None:
+    """Index files again that were written again since, as by a ``save()`` that shrinks them."""
+    with _ending_quietly(using):
+        sync.bring_rewritten_home(record_ids, using=using)
 
 
 @shared_task(name="django_visualsnoop.sync_all", ignore_result=True)
@@ -47,6 +56,7 @@ def sync_all(using: str = "default", limit: int = 10_000) -> int:
     outcome = sync.Outcome()
     with _ending_quietly(using):
         sync.sweep(using=using, limit=limit, outcome=outcome)
+    hints.publish_look_again(using, outcome.fresh, sync.LOOK_AGAIN_AFTER)
     return outcome.worked_on
 
 

@@ -18,6 +18,7 @@ def sync_now(using: str = "default") -> Outcome:
 
     So it works inside Django's ``TestCase``, whose transaction never commits. It asks for
     no broker, and tries at once what failed before, without the wait that a worker keeps.
+    What a worker would look at again for some minutes, such as a missing file, is final at once.
 
     Args:
         using: alias of the database that holds the rows.
@@ -31,4 +32,5 @@ def sync_now(using: str = "default") -> Outcome:
     from django_visualsnoop.sync import bring_home
 
     unsettled = SyncRecord.objects.using(using).filter(due_at__isnull=False)
-    return bring_home(unsettled.values_list("pk", flat=True), using=using)
+    ids = unsettled.values_list("pk", flat=True)
+    return bring_home(ids, using=using, waits_for_files=False)

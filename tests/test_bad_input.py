@@ -14,7 +14,7 @@ from django_visualsnoop.exceptions import CollectionDoesNotExist
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync import sweep
 from tests.collections.contract import image
-from tests.fixtures import lose, product, record_of
+from tests.fixtures import grow_old, lose, product, record_of
 from tests.testapp.models import Document, Product
 from tests.v1server import PUBLIC_KEY, SECRET_KEY, V1Server
 
@@ -49,6 +49,7 @@ def server() -> Iterator[V1Server]:
 
 def saved(content: bytes, name: str) -> SyncRecord:
     row = Product.objects.create(photo=ContentFile(content, name))
+    grow_old()
     sweep(using="default")
     assert Product.objects.filter(pk=row.pk).exists()
     return record_of(row)
@@ -83,6 +84,7 @@ def test_an_empty_file() -> None:
 def test_a_missing_file() -> None:
     row = product()
     lose(row.photo)
+    grow_old()
     sweep(using="default")
     record = record_of(row)
     assert (record.state, record.reason_code) == (State.PARKED, "file_missing")

@@ -250,7 +250,7 @@ class TestTheCallersThread:
                 Publisher().publish("default", ids())
 
 
-def taken(app: Celery) -> Any:
+def taken(app: Any) -> Any:
     with app.connection_for_read() as connection:
         return connection.SimpleQueue(app.conf.task_default_queue).get(timeout=10)
 

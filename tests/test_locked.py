@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 
-from django_visualsnoop import claims, hints, sync, wishes
+from django_visualsnoop import claims, hints, locking, sync, wishes
 from django_visualsnoop.claims import Claim
 from django_visualsnoop.management.commands import visualsnoop_duplicates as duplicates
 from django_visualsnoop.management.commands import visualsnoop_status as status
@@ -80,7 +80,7 @@ class Rival:
 def rival(stock: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rival]:
     """One that tries to get in between what a worker reads and what it writes."""
     rival = Rival()
-    lock_free = claims.lock_free
+    lock_free = locking.lock_free
 
     def interfering(records: Any) -> Any:
         found = lock_free(records)
@@ -160,7 +160,8 @@ def refusing(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, times: int
 ) -> Iterator[list[int]]:
     """Let a step meet a lock so many times before it goes through."""
-    step, met = getattr(owner, name), []
+    step = getattr(owner, name)
+    met: list[int] = []
 
     def locked(*args: Any, **kwargs: Any) -> Any:
         if len(met) < times:

@@ -14,7 +14,7 @@ from django_visualsnoop import sync
 from django_visualsnoop.metrics import FAILING, HELP, LATE, RECORDS, WISH_AGE, samples
 from django_visualsnoop.options import all_indexed_fields
 from tests.down import database_down
-from tests.fixtures import lose, product
+from tests.fixtures import grow_old, lose, product
 from tests.records import ago, failing, records
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def test_records_by_state_and_failures_by_reason(recorder: RecorderCollection) -
     product(1)
     product(2)
     lose(product(3).photo)
+    grow_old()
     sync.sweep(using="default")
     records(3)
     failing(2, "unreachable")

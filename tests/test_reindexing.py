@@ -16,7 +16,7 @@ from django_visualsnoop.options import indexed_field
 from django_visualsnoop.reindexing import MAX_SHOWN, Failures, Plan, Step, Tally, reindex
 from django_visualsnoop.wishes import sync_paused
 from tests.collections.contract import image
-from tests.fixtures import picture, product, record_of
+from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Listing, Poster, Product
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ def test_missing_tries_again_what_was_parked(recorder: RecorderCollection) -> No
     row = unheard(1)
     default_storage.delete(str(row.photo.name))
     run()
+    grow_old()
+    sync.bring_home([record_of(row).pk], using="default")
     assert record_of(row).state == SyncRecord.State.PARKED
     default_storage.save(row.photo.name, picture(1))
     run(Plan(missing=True))

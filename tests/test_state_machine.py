@@ -42,6 +42,7 @@ RARE = (
     "savepoint rolled back",
     "stale instance brought a deleted row back",
     "stale instance saved over a newer row",
+    "time limit came",
     "transaction rolled back",
     "worker killed",
 )

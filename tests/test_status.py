@@ -13,7 +13,7 @@ from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import all_indexed_fields
 from django_visualsnoop.status import FieldStatus, Reason, failing, statuses
 from django_visualsnoop.wishes import sync_paused
-from tests.fixtures import product, record_of
+from tests.fixtures import grow_old, product, record_of
 from tests.testapp.models import Product
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def broken() -> Product:
 def test_each_state_is_counted(recorder: RecorderCollection) -> None:
     product(1)
     gone = [broken(), broken()]
+    grow_old()
     sync.sweep(using="default")
     later = product(3)
     with recorder.failing(ServerError("busy")):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +16,7 @@ from django.db import DataError
 from django.utils import timezone
 
 from django_visualsnoop import sync
+from django_visualsnoop.claims import Claim
 from django_visualsnoop.client.exceptions import (
     AuthenticationError,
     ImageRefusedError,
@@ -25,11 +29,12 @@ from django_visualsnoop.failures import Failure
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sweeps import SweepRun, last_sweep
 from django_visualsnoop.sync import bring_home, sweep
-from django_visualsnoop.tasks import sync_records
+from django_visualsnoop.tasks import look_again, sync_records
 from tests.collections.contract import image
 from tests.down import tables_gone
 from tests.fixtures import grow_old, lose, picture, product, record_of
 from tests.testapp.models import Article, Document, Listing, Product
+from tests.workers import celery_app
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
@@ -520,7 +525,7 @@ def test_foreign_words_hold_nobody_up(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
     rows = [product(number) for number in range(3)]
-    read = FileSystemStorage._open
+    read = FileSystemStorage._open  # type: ignore[attr-defined]
 
     def foreign(self: FileSystemStorage, name: str, mode: str = "rb") -> Any:
         if name == rows[1].photo.name:
@@ -540,14 +545,14 @@ def test_a_record_that_the_database_refuses_is_settled_alone(
 ) -> None:
     """Whatever it is that the database refuses, such as four bytes in a column of three."""
     rows = [product(number) for number in range(3)]
-    settle = sync.Claim.settle
+    settle = Claim.settle
 
-    def refusing(claim: sync.Claim, record: SyncRecord, **changes: Any) -> bool:
+    def refusing(claim: Claim, record: SyncRecord, **changes: Any) -> bool:
         if "\u2026" in changes["reason"]:
             raise DataError("Incorrect string value")
         return settle(claim, record, **changes)
 
-    monkeypatch.setattr(sync.Claim, "settle", refusing)
+    monkeypatch.setattr(Claim, "settle", refusing)
     monkeypatch.setattr(RecorderCollection, "bulk_size", 10)
     lose(rows[0].photo)
     monkeypatch.setattr(sync, "judge", lambda *_, **__: Failure("error", "and so on \u2026", 5.0))
@@ -613,6 +618,15 @@ class TestOverdue:
         recorder.fail_with(TransportError("down"))
         sync_records("default", [str(record_of(row).pk)])
         assert recorder.images == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_works_eagerly_takes_none_along(recorder: RecorderCollection) -> None:
+    product(1)
+    SyncRecord.objects.update(due_at=timezone.now() - timedelta(seconds=sync.OVERDUE_AFTER + 10))
+    with celery_app("memory://", task_always_eager=True):
+        row = product(2)
+    assert list(recorder.images) == [image_id(row)]
 
 
 def test_a_sweep_is_noted(recorder: RecorderCollection) -> None:
@@ -686,3 +700,47 @@ def test_a_file_as_large_as_the_collection_takes_is_sent(
     row.save()
     sweep(using="default")
     assert record_of(row).reason_code == "too_large"
+
+
+class TestRewrittenFiles:
+    """As the usual tutorial does it: ``super().save()``, then ``image.save(self.photo.path)``."""
+
+    @pytest.fixture
+    def told(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+        told: list[list[str]] = []
+        monkeypatch.setattr(
+            "django_visualsnoop.hints.publish_look_again", lambda _, ids, __: told.append(ids)
+        )
+        return told
+
+    def test_the_new_content_wins(
+        self, recorder: RecorderCollection, told: list[list[str]]
+    ) -> None:
+        row, other = product(1), product(2)
+        sync_records("default", [str(record_of(one).pk) for one in (row, other)])
+        Path(row.photo.path).write_bytes(image(3))
+        ((*ids,),) = told
+        assert set(ids) == {str(record_of(one).pk) for one in (row, other)}
+        calls = len(recorder.calls)
+        look_again("default", ids)
+        assert recorder.images == {image_id(row): image(3), image_id(other): image(2)}
+        assert len(recorder.calls) == calls + 1
+        assert record_of(row).state == State.AGREES
+
+    def test_only_fresh_files_are_looked_at_again(
+        self, recorder: RecorderCollection, told: list[list[str]]
+    ) -> None:
+        row = product(1)
+        hour_ago = time.time() - 3600
+        os.utime(row.photo.path, (hour_ago, hour_ago))
+        sync_records("default", [str(record_of(row).pk)])
+        assert told == [[]]
+
+    def test_a_file_that_is_gone_is_left_to_its_row(
+        self, recorder: RecorderCollection, told: list[list[str]]
+    ) -> None:
+        row = product(1)
+        sync_records("default", [str(record_of(row).pk)])
+        lose(row.photo)
+        look_again("default", told[0])
+        assert record_of(row).state == State.AGREES

@@ -17,7 +17,7 @@ from django_visualsnoop.rows import batches
 from django_visualsnoop.verifying import MAX_EXAMPLES, Report, verify
 from django_visualsnoop.wishes import sync_paused
 from tests.collections.contract import image
-from tests.fixtures import picture, product, record_of
+from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Listing, Product
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def test_standing_wishes(recorder: RecorderCollection, rows: list[Product]) -> N
 def test_failed(recorder: RecorderCollection, rows: list[Product]) -> None:
     bad = product(5)
     default_storage.delete(str(bad.photo.name))
+    grow_old()
     sync.sweep(using="default")
     assert found().drift == {Drift.FAILED: 1}
 

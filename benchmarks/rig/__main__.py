@@ -29,6 +29,11 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--database", choices=("sqlite", "postgresql", "mariadb"), default="sqlite")
     parser.add_argument("--broker", choices=("redis", "rabbitmq"), default="redis")
+    parser.add_argument(
+        "--stock",
+        action="store_true",
+        help="SQLite as startproject sets it up: no IMMEDIATE transactions, no WAL",
+    )
     parser.add_argument("--operations", type=int, default=10_000)
     parser.add_argument("--faults", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
@@ -77,6 +82,7 @@ def main() -> int:
             TEST_DATABASE_PREFIX=f"{prefix}_rig{os.getpid()}",
             TEST_SQLITE_FOLDER=str(folder),
             TEST_MEDIA_ROOT=str(folder / "media"),
+            RIG_STOCK="1" if options.stock else "",
         )
         import django
 

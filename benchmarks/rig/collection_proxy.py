@@ -36,6 +36,8 @@ class Faults:
 
     def __init__(self) -> None:
         self._armed: deque[Armed] = deque()
+        #: Whether nobody gets an answer.
+        self.down = False
 
     def arm(self, kind: str) -> Armed:
         armed = Armed(kind)
@@ -128,6 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reset()
                 return
             self._answer(*self._ask(body))
+            return
+        if self.server.faults.down:
+            self._reset()
             return
         kind = self.server.faults.take()
         if kind is None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BROKER_STOPPED = "broker: stopped and started"
 BROKER_SILENT = "broker: accepts and says nothing"
 BROKER_RESET = "broker: connections reset"
+BROKER_GONE = "broker: stopped for long"
+COLLECTION_GONE = "collection: down for long"
 WORKER_KILLED = "worker killed in an upload"
 POOL_KILLED = "worker's pool killed in an upload"
 SWEEPER_KILLED = "sweeper killed"
@@ -34,6 +36,8 @@ SHARES = {
     BROKER_STOPPED: 0.03,
     BROKER_SILENT: 0.03,
     BROKER_RESET: 0.04,
+    BROKER_GONE: 0.01,
+    COLLECTION_GONE: 0.01,
     WORKER_KILLED: 0.03,
     POOL_KILLED: 0.02,
     SWEEPER_KILLED: 0.03,
@@ -41,6 +45,8 @@ SHARES = {
 }
 #: How long a broker stays away, in seconds.
 OUTAGE = (0.2, 3.0)
+#: How long it, or the collection, does when that takes long: longer than workers try by messages.
+LONG_OUTAGE = (6.0, 12.0)
 #: How long to wait for an upload in which to kill someone, or for a request that a fault meets.
 PATIENCE = 6.0
 
@@ -115,6 +121,7 @@ class Fault:
             plans[_lane_of(kind)].append((self.dice.choice(span), kind))
         acts: dict[str, Callable[[str], str | None]] = {
             "collection": self.in_the_collection,
+            "outage": self.of_the_collection,
             "broker": self.at_the_broker,
             "process": self.of_a_process,
             "database": self.in_the_database,
@@ -128,6 +135,14 @@ class Fault:
         self.crew.faults.disarm(armed)
         return None
 
+    def of_the_collection(self, kind: str) -> str:
+        self.crew.faults.down = True
+        try:
+            time.sleep(self.dice.uniform(*LONG_OUTAGE))
+        finally:
+            self.crew.faults.down = False
+        return kind
+
     def at_the_broker(self, kind: str) -> str:
         broker = self.crew.broker
         if kind == BROKER_RESET:
@@ -135,12 +150,12 @@ class Fault:
             return kind
         end, finish = (
             (broker.stop, broker.start)
-            if kind == BROKER_STOPPED
+            if kind in (BROKER_STOPPED, BROKER_GONE)
             else (broker.fall_silent, broker.speak)
         )
         end()
         try:
-            time.sleep(self.dice.uniform(*OUTAGE))
+            time.sleep(self.dice.uniform(*(LONG_OUTAGE if kind == BROKER_GONE else OUTAGE)))
         finally:
             finish()
         return kind
@@ -182,7 +197,9 @@ def _lane_of(kind: str) -> str:
         return "collection"
     if kind == DATABASE_CUT:
         return "database"
-    return "broker" if kind in (BROKER_STOPPED, BROKER_SILENT, BROKER_RESET) else "process"
+    if kind == COLLECTION_GONE:
+        return "outage"
+    return "broker" if kind.startswith("broker: ") else "process"
 
 
 def _kill_all(pids: list[int]) -> None:

@@ -27,6 +27,8 @@ REFUSED_IN = 40
 SHOPS = 4
 #: Names that one process gives to the files of one row; a second use overwrites the first.
 LETTERS = "abc"
+#: How long a file may be later than its row, in seconds.
+LATE = (0.2, 2.0)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Operator:
         self.web, self.keys, self.dice = web, keys, dice
         #: Of the operation under way.
         self.written: list[Written] = []
-        self._undone = 0
+        self._undone = self._late = 0
         #: Whether what is done now will be rolled back.
         self._in_vain = False
 
@@ -222,6 +224,16 @@ class Operator:
         name = self._stored(slot, number)
         slot.rows.filter(pk=slot.key(number)).update(**{slot.field: name})
 
+    def _late_file(self, slot: Slot, number: int) -> None:
+        """A row whose file arrives later, as from a browser that uploads into a bucket itself."""
+        if slot.opens_files:
+            return
+        self._late += 1
+        name = f"{slot.folder}/{slot.field}-{number}-w{self.web}-late{self._late}.png"
+        if slot.rows.filter(pk=slot.key(number)).update(**{slot.field: name}):
+            time.sleep(self.dice.uniform(*LATE))
+            default_storage.save(name, ContentFile(picture()))
+
     def _flip(self, _: Slot, number: int) -> None:
         """The condition of a listing turns, in one of four ways."""
         with transaction.atomic():
@@ -282,6 +294,7 @@ KINDS = {
     "upsert": 3,
     "bulk_update": 4,
     "update": 5,
+    "late_file": 2,
     "flip": 6,
     "save_the_rest": 2,
     "roll_back": 5,

@@ -25,7 +25,13 @@ FEWEST_FAULTS = 0.8
 EXAMPLES = 5
 
 NO_OUTAGE = "no outage"
-OUTAGES = {faults.BROKER_STOPPED: "broker stopped", faults.BROKER_SILENT: "broker silent"}
+OUTAGES = {
+    faults.BROKER_STOPPED: "broker stopped",
+    faults.BROKER_GONE: "broker stopped",
+    faults.BROKER_SILENT: "broker silent",
+}
+#: What a task says when its soft time limit came.
+_OUT_OF_TIME = "since its time limit came"
 _EXCEPTION = re.compile(
     r"^(?:\[.*?\] )?([A-Za-z_][\w.]*(?:Error|Exception|Refused|Lost))\b", re.MULTILINE
 )
@@ -53,6 +59,8 @@ class Report:
     #: Workers and sweepers that nobody killed.
     ended_by_themselves: int = 0
     exceptions_logged: Counter[str] = field(default_factory=Counter)
+    #: Tasks whose soft time limit came.
+    out_of_time: int = 0
     failures: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -103,7 +111,9 @@ class Report:
 
     def add_logs(self, logs: list[Path]) -> None:
         for log in logs:
-            self.exceptions_logged.update(_EXCEPTION.findall(log.read_text(errors="replace")))
+            text = log.read_text(errors="replace")
+            self.exceptions_logged.update(_EXCEPTION.findall(text))
+            self.out_of_time += text.count(_OUT_OF_TIME)
 
     def __str__(self) -> str:
         total, failed = sum(self.done.values()), sum(self.failed.values())
@@ -123,6 +133,7 @@ class Report:
             f"after the last fault and operation: all agreed {_after(self.seconds_to_agree)}",
             *self._compared(),
             f"workers that ended by themselves: {self.ended_by_themselves}",
+            f"tasks whose soft time limit came: {self.out_of_time}",
             f"exceptions in logs: {_listed(self.exceptions_logged)}",
             *(f"FAILED: {failure}" for failure in self.failures),
         ]

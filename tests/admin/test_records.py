@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.wishes import sync_paused
-from tests.fixtures import picture, product, record_of
+from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Document, Product
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ State = SyncRecord.State
 def one_of_each() -> dict[State, SyncRecord]:
     rows = [product(number) for number in range(2)]
     broken = Product.objects.create(photo=ContentFile(b"", "empty.png"))
+    grow_old()
     sync.sweep(using="default")
     retrying = record_of(rows[1])
     SyncRecord.objects.filter(pk=retrying.pk).update(

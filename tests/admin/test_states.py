@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_visualsnoop import sync
 from django_visualsnoop.admin.states import load, state_of
 from django_visualsnoop.models import SyncRecord
-from tests.fixtures import picture, product, record_of
+from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Listing, Product
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def test_a_list_that_can_be_edited(logged_in: Callable[..., Client]) -> None:
 
 def test_on_the_change_form(logged_in: Callable[..., Client]) -> None:
     row = Article.objects.create(cover=ContentFile(b"", "empty.png"))
+    grow_old()
     sync.sweep(using="default")
     text = logged_in().get(f"/admin/testapp/article/{row.pk}/change/").text
     assert "</span>failed<" in text

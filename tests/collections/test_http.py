@@ -15,6 +15,7 @@ from django_visualsnoop.client.exceptions import (
     TimedOutError,
     VisualSnoopError,
 )
+from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.http import HTTPCollection
 from django_visualsnoop.exceptions import UnsupportedSearch
 from tests.collections.contract import CollectionContract, image
@@ -210,3 +211,12 @@ def test_allowed_comes_before_the_limit(collection: HTTPCollection) -> None:
     assert [match["id"] for match in found["results"]] == ["c"]
     found = collection.search_images_by_id("c", allowed={"c", "d"}, limit=5)
     assert [match["id"] for match in found["results"]] == ["d"]
+
+
+def test_larger_files_than_the_option_says_are_not_sent() -> None:
+    keys = {"ENDPOINT": "https://images.example.com/api/v1", "PUBLIC_KEY": "p", "SECRET_KEY": "s"}
+    assert HTTPCollection("hosted", keys).max_bytes == DEFAULT_MAX_BYTES
+    assert HTTPCollection("hosted", {**keys, "OPTIONS": {"max_bytes": 7}}).max_bytes == 7
+    for wrong in (0, -1, True, "7", 7.5):
+        with pytest.raises(ImproperlyConfigured, match="write a positive whole number"):
+            HTTPCollection("hosted", {**keys, "OPTIONS": {"max_bytes": wrong}})

@@ -12,8 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from django_visualsnoop.client.exceptions import ImageRefusedError
+from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import describe
+from django_visualsnoop.engine import decode, describe
 from tests.collections.contract import CollectionContract, image
 
 if TYPE_CHECKING:
@@ -221,3 +222,15 @@ def test_pairs_touching(touching: list[str] | None) -> None:
     )
     every = [("a", "b"), ("a", "c"), ("b", "c"), ("d", "e")]
     assert found == [pair for pair in every if touching is None or set(pair) & set(touching)]
+
+
+@pytest.mark.django_db
+def test_one_limit_of_bytes_holds_for_files_and_for_what_is_added_by_hand() -> None:
+    assert LocalCollection("shop", {}).max_bytes == DEFAULT_MAX_BYTES == decode.DEFAULT_MAX_BYTES
+    content = image(1)
+    collection = LocalCollection("shop", {"OPTIONS": {"max_bytes": len(content)}})
+    assert collection.max_bytes == len(content)
+    assert collection.add_image(content, "just small enough")
+    collection = LocalCollection("shop", {"OPTIONS": {"max_bytes": len(content) - 1}})
+    with pytest.raises(ImageRefusedError, match=f"{len(content):,} bytes"):
+        collection.add_image(content, "too large")

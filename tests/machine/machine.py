@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import connections
 from django.utils import timezone
 from hypothesis import strategies as st
@@ -55,6 +56,7 @@ ERRORS: tuple[BaseException, ...] = (
     AuthenticationError("wrong key", status=401),
     RuntimeError("a defect of the backend"),
     WorkerKilledError(),
+    SoftTimeLimitExceeded(),
 )
 
 
@@ -104,7 +106,7 @@ class StalledWorker:
     def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except WorkerKilledError:
+        except (WorkerKilledError, SoftTimeLimitExceeded):
             pass
         finally:
             connections.close_all()
@@ -302,6 +304,8 @@ class SyncMachine(RuleBasedStateMachine):
                     return
             except WorkerKilledError:
                 self.reached["worker killed"] += 1
+            except SoftTimeLimitExceeded:
+                self.reached["time limit came"] += 1
         raise AssertionError("The sweeper found no end.")
 
     def _work(self, work: Callable[[], Any]) -> None:
@@ -309,6 +313,8 @@ class SyncMachine(RuleBasedStateMachine):
             work()
         except WorkerKilledError:
             self.reached["worker killed"] += 1
+        except SoftTimeLimitExceeded:
+            self.reached["time limit came"] += 1
         self._no_defects()
 
     def _count_step(self) -> None:
