@@ -85,7 +85,7 @@ def test_too_many_for_one_request(ann: Tenant, monkeypatch: pytest.MonkeyPatch) 
     reply = ask(ann, "GET", "/groups")
     assert reply.status == 400
     assert "image_id" in reply.detail
-    assert ask(ann, "GET", "/groups", image_id="a").body == {"groups": []}
+    assert ask(ann, "GET", "/groups", image_id="a").body == {"groups": [], "complete": True}
     assert call(ann, "POST", "/search", image(1)).status == 200
 
 
