@@ -74,11 +74,11 @@ def test_pairs_tell_how_far_they_are(
 
 def test_what_little_speaks_for_is_looked_at_beyond_the_closest() -> None:
     """A copy may have a cosine of 0.6 and no vote, a small part of a picture two votes."""
-    closest = [Candidate(f"closest {number}", 0.1, 0.0) for number in range(CLOSEST)]
+    closest = [Candidate(f"closest {number}", 0.1, 0, 0.0, 0) for number in range(CLOSEST)]
     others = [
-        Candidate("close", 0.6, 0.0),
-        Candidate("hardly close", 0.59, 1.4),
-        Candidate("voted for", 0.1, 1.5),
+        Candidate("close", 0.6, 0, 0.0, 0),
+        Candidate("hardly close", 0.59, 0, 1.4, 0),
+        Candidate("voted for", 0.1, 0, 1.5, 0),
     ]
     found = worth_comparing([*closest, *others])
     assert found[:CLOSEST] == [one.image_id for one in closest]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import IndexedImage
@@ -52,9 +53,12 @@ def test_rows_that_are_purged_during_an_update_are_there_in_the_end(
 def test_pages_hold_each_image_once_though_all_are_equally_old(gallery: Gallery, size: int) -> None:
     some = described(gallery, "b", "d", "a", "e", "c")
     gallery.store.put(some, times=[1_000_000] * 5)
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:  # it would be in this order by chance
+            cursor.execute("DROP INDEX visualsnoop_engine_list")
     found: list[str] = []
     start: str | None = None
-    while True:
+    for _ in range(6):
         page = gallery.store.page(start, size)
         assert len(page.images) <= size
         found += [one.image_id for one in page.images]
