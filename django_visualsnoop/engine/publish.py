@@ -56,7 +56,9 @@ def publish(database: str, collection_id: str) -> None:
     except DatabaseError as error:
         # Who is in the way writes here too: the next writer numbers these rows.
         level = logging.INFO if is_lock_error(error) else logging.WARNING
-        logger.log(level, "The new images of collection %s stay unnumbered: %s", collection_id, error)
+        logger.log(
+            level, "The new images of collection %s stay unnumbered: %s", collection_id, error
+        )
 
 
 def _publish_chunk(database: str, collection_id: str) -> int:

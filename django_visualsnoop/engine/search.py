@@ -29,6 +29,7 @@ CLOSE = 0.6
 #: … or so many votes.
 VOTED = 1.5
 
+
 class Found(NamedTuple):
     image_id: str
     #: The logarithm of the odds that it is a copy.

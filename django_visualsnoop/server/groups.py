@@ -80,9 +80,7 @@ def groups_touching(
     return Groups(known.groups(links), finder.complete)
 
 
-def group_of(
-    images: HostedImages, image_id: str, min_similarity: float | None
-) -> Groups:
+def group_of(images: HostedImages, image_id: str, min_similarity: float | None) -> Groups:
     """Return the group that one image is in, if it is in one; see ``all_groups``.
 
     Raises:

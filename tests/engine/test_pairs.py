@@ -142,9 +142,11 @@ def alike(gallery: Gallery, count: int) -> list[NewImage]:
         width, height = page.size
         draw.rectangle((width // 6, height // 6, width * 5 // 6, height * 5 // 6), fill="white")
         for _ in range(12):
-            left, top = dice.integers(width // 6, width // 2), dice.integers(height // 6, height // 2)
+            left = int(dice.integers(width // 6, width // 2))
+            top = int(dice.integers(height // 6, height // 2))
+            right, bottom = (left, top) + dice.integers(5, 40, 2)
             shade = tuple(int(value) for value in dice.integers(0, 200, 3))
-            draw.ellipse((left, top, left + dice.integers(5, 40), top + dice.integers(5, 40)), shade)
+            draw.ellipse((left, top, int(right), int(bottom)), shade)
         content = io.BytesIO()
         page.save(content, "PNG")
         made.append(gallery.described(content.getvalue(), f"page {number:02}"))

@@ -89,6 +89,24 @@ def test_too_many_for_one_request(ann: Tenant, monkeypatch: pytest.MonkeyPatch) 
     assert call(ann, "POST", "/search", image(1)).status == 200
 
 
+@pytest.mark.django_db
+def test_a_request_compares_so_much_and_says_so(
+    ann: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        put(ann, name, 1)
+    put(ann, "d", 2)
+    assert ask(ann, "GET", "/groups").body["complete"] is True
+    monkeypatch.setattr(groups, "MAX_COMPARISONS", 0)
+    for query in ({}, {"image_id": "a"}):
+        assert ask(ann, "GET", "/groups", **query).body == {"groups": [], "complete": False}
+    monkeypatch.setattr(groups, "MAX_COMPARISONS", 10_000)
+    monkeypatch.setattr(groups, "MAX_MEMBERS", 1)
+    body = ask(ann, "GET", "/groups", image_id="a").body
+    assert [member["id"] for member in body["groups"][0]["members"]] == ["a", "b", "c"]
+    assert body["complete"] is False
+
+
 def parted(links: dict[str, int], *forbidden: str) -> list[str]:
     ids = {one for pair in links for one in pair}
     sides: dict[str, set[str]] = {}
