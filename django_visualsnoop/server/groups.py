@@ -95,11 +95,11 @@ def group_of(images: HostedImages, image_id: str, min_similarity: float | None) 
     if finder is None:
         return Groups([], complete=True)
     while ahead and len(seen) < MAX_MEMBERS:
-        seen |= ahead
-        found = _links(finder.touching(ahead))
+        some = sorted(ahead)[: MAX_MEMBERS - len(seen)]
+        seen.update(some)
+        found = _links(finder.touching(some))
         links |= found
-        new = {one for pair in found for one in pair} - seen
-        ahead = set(sorted(new)[: MAX_MEMBERS - len(seen)])
+        ahead = (ahead | {one for pair in found for one in pair}) - seen
     groups = known.groups(links)
     own = [group for group in groups if any(member.image_id == image_id for member in group)]
     return Groups(own, finder.complete and not ahead)

@@ -144,7 +144,7 @@ def alike(gallery: Gallery, count: int) -> list[NewImage]:
         for _ in range(12):
             left = int(dice.integers(width // 6, width // 2))
             top = int(dice.integers(height // 6, height // 2))
-            right, bottom = (left, top) + dice.integers(5, 40, 2)
+            right, bottom = np.array([left, top]) + dice.integers(5, 40, 2)
             shade = tuple(int(value) for value in dice.integers(0, 200, 3))
             draw.ellipse((left, top, int(right), int(bottom)), shade)
         content = io.BytesIO()
