@@ -129,8 +129,8 @@ def candidate_pairs(
     # As they are numbered with the images that are spared.
     first, second = slots_of(keys)
     keys = pair_keys(numbers[first], numbers[second])
-    new = ~np.isin(keys, known, assume_unique=True)
-    keys, votes = keys[new], votes[new]
+    unknown = ~np.isin(keys, known, assume_unique=True)
+    keys, votes = keys[unknown], votes[unknown]
     order = np.argsort(-votes, kind="stable")
     for number, pair in enumerate(_named(names, keys[order], votes[order], crowds)):
         if number % _TOLD == 0:
