@@ -119,16 +119,15 @@ def resident() -> float:
 
 def give_back(content: bytes, collections: int) -> None:
     template = Gallery("default", "maker").described(content, "")
+    contents = [one for _, chunk in synthetic.chunks(IMAGES, 1) for one in chunk.contents()]
+    images = [
+        dataclasses.replace(template, image_id=f"{place}", vector=vector)
+        for place, vector in enumerate(contents)
+    ]
     for number in range(collections):
         name = f"collection {number}"
         gallery = Gallery("default", name)
-        for start, chunk in synthetic.chunks(IMAGES, number):
-            gallery.store.put(
-                [
-                    dataclasses.replace(template, image_id=f"{start + place}", vector=vector)
-                    for place, vector in enumerate(chunk.contents())
-                ]
-            )
+        gallery.store.put(images)
         gallery.search(content, limit=10)
         delete(name)
         if (number + 1) % max(1, collections // 10) == 0:
