@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from django.db import models
@@ -23,6 +23,8 @@ _Model = TypeVar("_Model", bound=models.Model)
 GROUPS_PER_QUERY = 100
 #: Keys that one SQL condition may list; beyond that all keys are read.
 MAX_LISTED = 5000
+#: Of groups of up to so many rows, collections tell all pairs; see ``engine.pairs``.
+_LARGE = 16
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,17 @@ def find_duplicates(
     fields = fields_searched(queryset.model, field)
     filtered = queryset.query.has_filters()
     selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
-    pairs = _pairs(fields, queryset, selected, min_similarity, progress)
+    allowed = selected if of is None else _keys(queryset) if filtered else None
+    databases = {field: written_alias(field, queryset) for field in fields}
+    search = _Search(databases, min_similarity, allowed)
+    pairs = search.pairs(selected, progress)
     if progress is not None:
         progress(1.0)
     if selected is not None:
         # Whether an unsure link joins two rows also depends on how these agree with the others.
         unsure = {key for keys, link in pairs.items() if not link.is_sure for key in keys}
         if among := unsure - selected:
-            more = _pairs(fields, queryset, among, min_similarity)
+            more = search.pairs(among)
             pairs |= {keys: link for keys, link in more.items() if unsure.issuperset(keys)}
     keys = {key for pair in pairs for key in pair}
     if of is None and selected is not None:
@@ -150,6 +155,8 @@ def find_duplicates(
         present = _keys(queryset.filter(pk__in=keys))
     else:
         present = _keys(queryset)
+    if lonely := _joined_by_absent(pairs, present):
+        pairs |= search.among(present).pairs(lonely)
     pairs = {pair: found for pair, found in pairs.items() if present.issuperset(pair)}
     groups = _groups(pairs)
     if of is not None and selected is not None:
@@ -161,19 +168,65 @@ def _keys(queryset: models.QuerySet[Any]) -> set[Any]:
     return set(queryset.order_by().values_list("pk", flat=True))
 
 
-def _pairs(
-    fields: tuple[IndexedField, ...],
-    queryset: VisualSnoopQuerySet[Any],
-    selected: set[Any] | None,
-    min_similarity: float | None,
-    progress: Callable[[float], object] | None = None,
-) -> dict[tuple[Any, Any], Link]:
-    """Return pairs of keys of different rows, each with its closest pictures."""
-    found: dict[tuple[Any, Any], Link] = {}
-    aliases = {field.collection for field in fields}
-    for number, alias in enumerate(aliases):
+def _joined_by_absent(pairs: dict[tuple[Any, Any], Link], present: set[Any]) -> set[Any]:
+    """Return rows that are linked to such as are gone, where these may be all that joins them.
+
+    A collection may leave out pairs of a large group that are not needed to join it.
+    """
+    by_absent = {
+        key
+        for pair in pairs
+        for key, gone in (pair, pair[::-1])
+        if key in present and gone not in present
+    }
+    if not by_absent:
+        return set()
+    large = (group for group in grouped(pairs) if len(group) > _LARGE)
+    return {key for group in large for key in group & by_absent}
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What pairs are looked for.
+
+    Args:
+        fields: of one model, each with the database alias in its ids.
+        min_similarity: of a pair.
+        allowed: keys of the rows that count; all if ``None``.
+    """
+
+    fields: dict[IndexedField, str]
+    min_similarity: float | None
+    allowed: set[Any] | None
+
+    def among(self, allowed: set[Any]) -> _Search:
+        return replace(self, allowed=allowed)
+
+    def pairs(
+        self, selected: set[Any] | None, progress: Callable[[float], object] | None = None
+    ) -> dict[tuple[Any, Any], Link]:
+        """Return pairs of keys of different rows, each with its closest pictures.
+
+        Args:
+            selected: only pairs with one of these rows, if given.
+            progress: called with the share of the work that is done.
+        """
+        found: dict[tuple[Any, Any], Link] = {}
+        aliases = {field.collection for field in self.fields}
+        for number, alias in enumerate(aliases):
+            share = _share_of(progress, number, len(aliases))
+            self._add_pairs(found, alias, selected, share)
+        return found
+
+    def _add_pairs(
+        self,
+        found: dict[tuple[Any, Any], Link],
+        alias: str,
+        selected: set[Any] | None,
+        progress: Callable[[float], object] | None,
+    ) -> None:
         here = {
-            field: written_alias(field, queryset) for field in fields if field.collection == alias
+            field: database for field, database in self.fields.items() if field.collection == alias
         }
         touching = None
         if selected is not None:
@@ -182,10 +235,13 @@ def _pairs(
                 for field, database in here.items()
                 for key in selected
             }
+
+        def counts(image_id: str) -> bool:
+            row = _key_of(image_id, here)
+            return row is not None and (self.allowed is None or row[0] in self.allowed)
+
         for pair in collections[alias].iter_pairs(
-            min_similarity=min_similarity,
-            touching=touching,
-            progress=_share_of(progress, number, len(aliases)),
+            min_similarity=self.min_similarity, touching=touching, progress=progress, among=counts
         ):
             first = _key_of(pair.first_id, here)
             second = _key_of(pair.second_id, here)
@@ -196,7 +252,6 @@ def _pairs(
             keys = (first[0], second[0])
             if keys not in found or pair.rank < found[keys].rank:
                 found[keys] = Link(pair.rank, pair.similarity, (first[1], second[1]))
-    return found
 
 
 def _share_of(

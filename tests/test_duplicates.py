@@ -8,12 +8,14 @@ import pytest
 
 from django_visualsnoop.collections.base import Pair
 from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync import sweep
 from tests.fixtures import picture, product
 from tests.testapp.models import Article, Product
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from pytest_django import DjangoAssertNumQueries
 
@@ -119,6 +121,25 @@ def test_rows_that_are_gone_are_no_members(pairs: list[tuple[Any, Any, int]]) ->
     Product.objects.filter(pk=a).delete()
     assert keys(groups) == [[b, c]]
     assert len(Product.objects.duplicates()) == 1
+
+
+def test_a_large_group_does_not_depend_on_rows_that_are_gone_or_filtered_out(media: Path) -> None:
+    """The embedded engine may have joined them by images that do not count."""
+    rows = [product(1) for _ in range(24)]
+    sweep(using="default")
+    SyncRecord.objects.all().delete()
+    kept = {row.pk for row in rows[1::2]}
+    (group,) = Product.objects.filter(pk__in=kept).duplicates()
+    assert {row.pk for row in group} == kept
+    (group,) = Product.objects.filter(pk__in=kept).duplicates(
+        of=Product.objects.filter(pk=rows[1].pk)
+    )
+    assert rows[1] in group
+    assert {row.pk for row in group} <= kept
+    gone = Product.objects.filter(pk__in={row.pk for row in rows} - kept)
+    gone._raw_delete(gone.db)  # their images stay for now
+    (group,) = Product.objects.duplicates()
+    assert {row.pk for row in group} == kept
 
 
 def test_two_pictures_of_one_row_are_no_group(recorder: RecorderCollection) -> None:

@@ -43,6 +43,12 @@ def test_sure_links_make_a_chain() -> None:
     assert groups(links(ab=0.99, bc=SURE, cd=1.0, xy=1.0)) == ["abcd", "xy"]
 
 
+def test_a_link_as_similar_as_it_takes_is_sure() -> None:
+    assert link(SURE).is_sure
+    assert not link(SURE - 0.001).is_sure
+    assert groups(links(ab=SURE, bc=SURE)) == ["abc"]
+
+
 def test_links_without_similarity_are_sure() -> None:
     assert groups(links(ab=None, bc=None)) == ["abc"]
 

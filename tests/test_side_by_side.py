@@ -112,7 +112,6 @@ def test_no_method_is_left_out() -> None:
         for name in dir(kind)
         if not name.startswith("_")
     }
-    # Django 6.1 may have more than 5.2; what is new is looked at when it comes.
     own = {f"Model.{name}" for name in vars(VisualSnoopMixin)}
     own |= {f"QuerySet.{name}" for name in vars(VisualSnoopQuerySet)}
     assert public - CALLED == set()

@@ -268,8 +268,12 @@ class BaseCollection(ABC):
         min_similarity: float | None = None,
         touching: Collection[str] | None = None,
         progress: Callable[[float], object] | None = None,
+        among: Callable[[str], bool] | None = None,
     ) -> Iterator[Pair]:
-        """Yield every pair of images that look alike, each once, in no promised order.
+        """Yield pairs of images that look alike, each once, in no promised order.
+
+        Of very many copies of one picture, a backend may leave out pairs that are not needed to
+        join all of them that count.
 
         This default asks one search per image; a backend that can do better overrides it.
 
@@ -277,6 +281,7 @@ class BaseCollection(ABC):
             min_similarity: as in ``search_images``.
             touching: only pairs of which at least one id is among these.
             progress: called now and then with the share of the work that is done, 0…1.
+            among: says of an id whether its pairs count; those of all do if ``None``.
         """
         ids = [listed["id"] for listed in self.iter_images()] if touching is None else touching
         seen: set[tuple[str, str]] = set()
@@ -289,6 +294,8 @@ class BaseCollection(ABC):
                 continue  # deleted meanwhile, or not indexed yet
             for match in found["results"]:
                 first, second = sorted((image_id, match["id"]))
+                if among is not None and not (among(first) and among(second)):
+                    continue
                 if (first, second) not in seen:
                     seen.add((first, second))
                     yield Pair(first, second, match["rank"], match.get("similarity"))

@@ -282,8 +282,9 @@ class LocalCollection(BaseCollection):
         min_similarity: float | None = None,
         touching: Collection[str] | None = None,
         progress: Callable[[float], object] | None = None,
+        among: Callable[[str], bool] | None = None,
     ) -> Iterator[Pair]:
-        for pair in self._gallery.pairs(min_similarity, touching, progress):
+        for pair in self._gallery.pairs(min_similarity, touching, progress, among):
             yield Pair(*pair)
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:

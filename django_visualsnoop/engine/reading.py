@@ -123,7 +123,8 @@ def read_contents(database: str, collection_id: str, image_ids: Sequence[str]) -
 def _fetched(database: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
     with connections[database].cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _content(row: Sequence[Any]) -> Content:

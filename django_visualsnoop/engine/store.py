@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 
-_Written = TypeVar("_Any")
+_Written = TypeVar("_Written")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from django_visualsnoop.server.groups import groups_touching
 from django_visualsnoop.server.models import database
 
 if TYPE_CHECKING:
-    from django_visualsnoop.server.groups import Member
+    from django_visualsnoop.server.groups import Groups
     from django_visualsnoop.server.images import HostedImages
 
 #: A collection of more images is not compared as a whole while a page waits.
@@ -22,8 +22,8 @@ NEWEST = 500
 _REMEMBERED = 3600
 
 
-def groups(images: HostedImages, count: int) -> list[list[Member]]:
-    """Return the groups of copies, the one with the closest pair first.
+def groups(images: HostedImages, count: int) -> Groups:
+    """Return the groups of copies.
 
     What was found is remembered until the collection changes.
 
@@ -36,15 +36,15 @@ def groups(images: HostedImages, count: int) -> list[list[Member]]:
     rows = Collection.objects.using(database()).filter(key=images.store.key)
     state = rows.values_list("pk", "seq").first()
     apart = not_duplicates.state(images.collection.pk)
-    remembered = f"visualsnoop_server:copies:{state}:{threshold}:{apart}".replace(" ", "")
-    found: list[list[Member]] | None = cache.get(remembered)
+    remembered = f"visualsnoop_server:groups:{state}:{threshold}:{apart}".replace(" ", "")
+    found: Groups | None = cache.get(remembered)
     if found is None:
         found = _found(images, count)
         cache.set(remembered, found, _REMEMBERED)
     return found
 
 
-def _found(images: HostedImages, count: int) -> list[list[Member]]:
+def _found(images: HostedImages, count: int) -> Groups:
     touching = None
     if count > MAX_COMPARED:
         touching = [stored.image_id for stored in images.store.page(None, NEWEST).images]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from django_visualsnoop.engine.gallery import pair_hits
 from django_visualsnoop.grouping import Link, grouped
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.answers import Refused
@@ -12,7 +13,7 @@ from django_visualsnoop.server.not_duplicates import Pair
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from django_visualsnoop.engine.gallery import Gallery
+    from django_visualsnoop.engine.pairs import FoundPair, PairFinder
     from django_visualsnoop.server.images import HostedImages
 
 #: By a ``Pair`` of ids.
@@ -22,6 +23,8 @@ Links: TypeAlias = dict[tuple[str, str], Link]
 MAX_IMAGES = 100_000
 #: Images that one image's group may have.
 MAX_MEMBERS = 1000
+#: Pairs that one request compares, the closest first. Each takes some three milliseconds.
+MAX_COMPARISONS = 10_000
 
 
 class Member(NamedTuple):
@@ -31,8 +34,16 @@ class Member(NamedTuple):
     similarity: float
 
 
-def all_groups(images: HostedImages, min_similarity: float | None) -> list[list[Member]]:
-    """Return groups of two or more images, the one with the closest pair first.
+class Groups(NamedTuple):
+    """Groups of two or more images, the one with the closest pair first."""
+
+    groups: list[list[Member]]
+    #: Whether all that may be copies was compared; what was not is less close.
+    complete: bool
+
+
+def all_groups(images: HostedImages, min_similarity: float | None) -> Groups:
+    """Return the groups of a collection.
 
     Args:
         images: of the collection.
@@ -53,7 +64,7 @@ def all_groups(images: HostedImages, min_similarity: float | None) -> list[list[
 
 def groups_touching(
     images: HostedImages, touching: Collection[str] | None, min_similarity: float | None = None
-) -> list[list[Member]]:
+) -> Groups:
     """Return the groups by links of which one end is among some ids, or by all of them.
 
     Args:
@@ -61,46 +72,65 @@ def groups_touching(
         touching: the ids; all if ``None``.
         min_similarity: see ``all_groups``.
     """
-    return _groups(images, _links(images.gallery, min_similarity, touching))
+    known = _Known(images)
+    finder = known.finder(min_similarity)
+    if finder is None:
+        return Groups([], complete=True)
+    links = _links(finder.all() if touching is None else finder.touching(touching))
+    return Groups(known.groups(links), finder.complete)
 
 
-def group_of(
-    images: HostedImages, image_id: str, min_similarity: float | None
-) -> list[list[Member]]:
+def group_of(images: HostedImages, image_id: str, min_similarity: float | None) -> Groups:
     """Return the group that one image is in, if it is in one; see ``all_groups``.
 
     Raises:
         ImageMissing: there is no such image.
     """
     images.store.get(image_id)
+    known = _Known(images)
+    finder = known.finder(min_similarity)
     links: Links = {}
     seen: set[str] = set()
     ahead = {image_id}
+    if finder is None:
+        return Groups([], complete=True)
     while ahead and len(seen) < MAX_MEMBERS:
-        seen |= ahead
-        found = _links(images.gallery, min_similarity, ahead)
+        some = sorted(ahead)[: MAX_MEMBERS - len(seen)]
+        seen.update(some)
+        found = _links(finder.touching(some))
         links |= found
-        ahead = {one for pair in found for one in pair} - seen
-    groups = _groups(images, links)
-    return [group for group in groups if any(member.image_id == image_id for member in group)]
+        ahead = (ahead | {one for pair in found for one in pair}) - seen
+    groups = known.groups(links)
+    own = [group for group in groups if any(member.image_id == image_id for member in group)]
+    return Groups(own, finder.complete and not ahead)
 
 
-def _links(
-    gallery: Gallery, min_similarity: float | None, touching: Collection[str] | None
-) -> Links:
+class _Known:
+    """A collection, and the pairs in it that someone has called no duplicates."""
+
+    def __init__(self, images: HostedImages) -> None:
+        self._gallery = images.gallery
+        self._pairs = not_duplicates.remembered(images.collection.pk, images.store)
+
+    def finder(self, min_similarity: float | None) -> PairFinder | None:
+        return self._gallery.pair_finder(min_similarity, apart=self._pairs, most=MAX_COMPARISONS)
+
+    def groups(self, links: Links) -> list[list[Member]]:
+        apart: dict[str, set[str]] = {}
+        for pair in self._pairs:
+            apart.setdefault(pair.first_id, set()).add(pair.second_id)
+            apart.setdefault(pair.second_id, set()).add(pair.first_id)
+        return _groups(links, apart)
+
+
+def _links(found: Iterable[FoundPair]) -> Links:
     return {
         Pair(pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))
-        for pair in gallery.pairs(min_similarity, touching)
+        for pair in pair_hits(found)
     }
 
 
-def _groups(images: HostedImages, links: Links) -> list[list[Member]]:
-    ids = {image_id for pair in links for image_id in pair}
-    apart: dict[str, set[str]] = {}
-    for pair in not_duplicates.remembered(images.collection.pk, images.store, ids):
-        links.pop(pair, None)
-        apart.setdefault(pair.first_id, set()).add(pair.second_id)
-        apart.setdefault(pair.second_id, set()).add(pair.first_id)
+def _groups(links: Links, apart: Mapping[str, set[str]]) -> list[list[Member]]:
     groups = grouped(links)
     number_of = {image_id: number for number, group in enumerate(groups) for image_id in group}
     within: list[Links] = [{} for _ in groups]

@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.describe import describe, probes
+from django_visualsnoop.engine.index.candidates import Candidate
+from django_visualsnoop.engine.search import CLOSEST, worth_comparing
 from tests.collections.contract import image
 
 pytestmark = pytest.mark.django_db
@@ -65,3 +70,28 @@ def test_pairs_tell_how_far_they_are(
     assert shares
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] <= 1
+
+
+def test_what_little_speaks_for_is_looked_at_beyond_the_closest() -> None:
+    """A copy may have a cosine of 0.6 and no vote, a small part of a picture two votes."""
+    closest = [Candidate(f"closest {number}", 0.1, 0, 0.0, 0) for number in range(CLOSEST)]
+    others = [
+        Candidate("close", 0.6, 0, 0.0, 0),
+        Candidate("hardly close", 0.59, 0, 1.4, 0),
+        Candidate("voted for", 0.1, 0, 1.5, 0),
+    ]
+    found = worth_comparing([*closest, *others])
+    assert found[:CLOSEST] == [one.image_id for one in closest]
+    assert found[CLOSEST:] == ["close", "voted for"]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_some_features_of_a_picture_do_not_hide_that_it_is_mirrored(number: int) -> None:
+    """A part is seen as it was, such as a mark that is put on after mirroring."""
+    scene = Image.open(io.BytesIO(image(number))).convert("RGB")
+    width, height = scene.size
+    mirrored = ImageOps.mirror(scene)
+    mirrored.paste(scene.crop((0, 0, width // 2, height // 3)), (0, 0))
+    found = compare(probes(np.asarray(scene)), describe(np.asarray(mirrored)))
+    assert found.picture == 1
+    assert found.match.inliers > 4

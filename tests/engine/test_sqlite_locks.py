@@ -99,6 +99,11 @@ def purge(collection: LocalCollection) -> None:
     assert not IndexedImage.objects.filter(image_id="b").exists()
 
 
+def number(collection: LocalCollection) -> None:
+    IndexedImage.objects.update(seq=None)
+    publish.publish("default", collection._gallery.store.made_collection_id())
+
+
 def write_blocks(collection: LocalCollection) -> None:
     view = collection._gallery._look()
     assert view is not None
@@ -118,10 +123,7 @@ WRITES: dict[str, Callable[[LocalCollection], object]] = {
     "delete": lambda collection: collection.delete_image("a"),
     "touch": lambda collection: collection._gallery.store.touch("a"),
     "make": lambda _: new()._gallery.store.made_collection_id(),
-    "publish": lambda collection: (
-        IndexedImage.objects.update(seq=None),
-        publish.publish("default", collection._gallery.store.made_collection_id()),
-    ),
+    "publish": number,
     "purge": purge,
     "write blocks": write_blocks,
 }

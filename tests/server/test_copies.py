@@ -11,7 +11,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def found(whose: Tenant, count: int = 0) -> list[list[str]]:
-    groups = copies.groups(HostedImages(whose.collection), count)
+    groups, complete = copies.groups(HostedImages(whose.collection), count)
+    assert complete
     assert all(0.5 < member.similarity <= 1 for group in groups for member in group)
     return [[member.image_id for member in group] for group in groups]
 

@@ -85,8 +85,27 @@ def test_too_many_for_one_request(ann: Tenant, monkeypatch: pytest.MonkeyPatch) 
     reply = ask(ann, "GET", "/groups")
     assert reply.status == 400
     assert "image_id" in reply.detail
-    assert ask(ann, "GET", "/groups", image_id="a").body == {"groups": []}
+    assert ask(ann, "GET", "/groups", image_id="a").body == {"groups": [], "complete": True}
     assert call(ann, "POST", "/search", image(1)).status == 200
+
+
+@pytest.mark.django_db
+def test_a_request_compares_so_much_and_says_so(
+    ann: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        put(ann, name, 1)
+    put(ann, "d", 2)
+    assert ask(ann, "GET", "/groups").body["complete"] is True
+    monkeypatch.setattr(groups, "MAX_COMPARISONS", 0)
+    nothing = {"groups": [], "complete": False}
+    assert ask(ann, "GET", "/groups").body == nothing
+    assert ask(ann, "GET", "/groups", image_id="a").body == nothing
+    monkeypatch.setattr(groups, "MAX_COMPARISONS", 10_000)
+    monkeypatch.setattr(groups, "MAX_MEMBERS", 1)
+    body = ask(ann, "GET", "/groups", image_id="a").body
+    assert [member["id"] for member in body["groups"][0]["members"]] == ["a", "b", "c"]
+    assert body["complete"] is False
 
 
 def parted(links: dict[str, int], *forbidden: str) -> list[str]:

@@ -851,6 +851,7 @@ def change_tags(side: Side) -> Any:
     "QuerySet.dates", "QuerySet.datetimes", "QuerySet.contains", "QuerySet.get", "QuerySet.all",
     "QuerySet.filter", "QuerySet.raw", "QuerySet.defer", "QuerySet.explain", "QuerySet.query",
     "QuerySet.resolve_expression", "QuerySet.as_manager",
+    "QuerySet.totally_ordered", "QuerySet.fetch_mode",  # of Django 6.1
 )  # fmt: skip
 def ask(side: Side) -> Any:
     rows, first = side.rows, side.first()

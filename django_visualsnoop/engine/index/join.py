@@ -44,7 +44,7 @@ FARTHEST_SIGNS = 48
 #: Likewise of the first 64 of them, which are the same however a picture is turned.
 FARTHEST_TURNED = 10
 NEIGHBOURS = 256
-#: All members of all groups together are compared with so many each, on average, …
+#: All members of long lists together are compared with so many each, on average, …
 EFFORT = 32
 #: … or, of vectors, with so many.
 EFFORT_SIGNS = 64
@@ -109,8 +109,8 @@ def candidate_pairs(
     tell(0.0)
     known = np.empty(0, dtype=np.uint64)
     signs = _signs(parts)
-    for found, share in _close_signs(signs):
-        new = np.setdiff1d(found[~crowds.within(found)], known)
+    for found, share in _close_signs(signs, crowds):
+        new = np.setdiff1d(found, known, assume_unique=True)
         known = np.union1d(known, new)
         order = np.argsort(_distances(signs, *slots_of(new)), kind="stable")
         yield from _named(names, new[order], np.zeros(len(new), dtype=np.int64), crowds)
@@ -129,8 +129,8 @@ def candidate_pairs(
     # As they are numbered with the images that are spared.
     first, second = slots_of(keys)
     keys = pair_keys(numbers[first], numbers[second])
-    new = ~np.isin(keys, known, assume_unique=True)
-    keys, votes = keys[new], votes[new]
+    unknown = ~np.isin(keys, known, assume_unique=True)
+    keys, votes = keys[unknown], votes[unknown]
     order = np.argsort(-votes, kind="stable")
     for number, pair in enumerate(_named(names, keys[order], votes[order], crowds)):
         if number % _TOLD == 0:
@@ -175,7 +175,7 @@ def _voting(postings: Postings, mirror: Mirror | None) -> Keys:
 
     long = np.repeat(counts > SHORT, counts)
     short, places = np.flatnonzero(~long), np.flatnonzero(long)
-    found = list(_pairs(groups[short], short, close, EFFORT))
+    found = list(_pairs(groups[short], short, close, SHORT))
     for shift in range(0, 64, _PART):
         part = (codes[places] >> np.uint64(shift)) & np.uint64(2**_PART - 1)
         keys = (groups[places] << np.uint64(_PART)) | part
@@ -211,8 +211,13 @@ def _distances(
     return distances
 
 
-def _close_signs(signs: Sequence[NDArray[np.uint64]]) -> Iterator[tuple[Keys, float]]:
-    """Yield pairs of close vectors, some of them repeatedly, and the share that is done."""
+def _close_signs(
+    signs: Sequence[NDArray[np.uint64]], crowds: Crowds
+) -> Iterator[tuple[Keys, float]]:
+    """Yield pairs of close vectors, some of them repeatedly, and the share that is done.
+
+    Left out are pairs within a crowd.
+    """
 
     def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
         turned = np.bitwise_count(signs[0][one] ^ signs[0][other]) <= FARTHEST_TURNED
@@ -229,7 +234,8 @@ def _close_signs(signs: Sequence[NDArray[np.uint64]]) -> Iterator[tuple[Keys, fl
             order = np.argsort(part.astype(np.uint16), kind="stable")
             pairs = _pairs(part[order], order, close, EFFORT_SIGNS)
             share = (number + (place + 1) / len(shifts)) / len(signs)
-            for found in _together(pair_keys(*places) for places in pairs):
+            keys = (pair_keys(*places) for places in pairs)
+            for found in _together(some[~crowds.within(some)] for some in keys):
                 yield found, share
 
 
@@ -237,7 +243,7 @@ def _together(keys: Iterable[Keys]) -> Iterator[Keys]:
     """Yield many at a time: whoever compares them with all that are known does so seldom."""
     some: list[Keys] = []
     count = 0
-    for one in keys:
+    for one in filter(len, keys):
         some.append(one)
         count += len(one)
         if count >= _TOGETHER:

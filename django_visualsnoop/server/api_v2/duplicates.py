@@ -45,8 +45,9 @@ def list_groups(
                     for member in group
                 ]
             }
-            for group in found[offset : offset + limit]
-        ]
+            for group in found.groups[offset : offset + limit]
+        ],
+        "complete": found.complete,
     }
 
 

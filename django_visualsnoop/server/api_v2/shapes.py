@@ -160,6 +160,9 @@ class Group(Schema):
 
 class Groups(Schema):
     groups: list[Group] = Field(description="The one with the closest pair first.")
+    complete: bool = Field(
+        description="Whether all that may be copies was compared; if not, only the closest was."
+    )
 
 
 class IdPair(Sent):

@@ -27,7 +27,8 @@ def copies(request: HttpRequest, collection_id: str) -> HttpResponse:
     """Show the groups of copies, the closest first."""
     hosted = hosted_or_404(request, collection_id)
     count = usage(hosted).images
-    paginator = Paginator(groups(HostedImages(hosted), count), GROUPS_PER_PAGE)
+    found = groups(HostedImages(hosted), count)
+    paginator = Paginator(found.groups, GROUPS_PER_PAGE)
     current = paginator.get_page(request.GET.get("page"))
     # No image is in two groups, so all of them are looked up at once.
     facts = {
@@ -51,5 +52,6 @@ def copies(request: HttpRequest, collection_id: str) -> HttpResponse:
         "total": paginator.count,
         "images": count,
         "newest": NEWEST if count > MAX_COMPARED else None,
+        "complete": found.complete,
     }
     return of_collection(request, hosted, "copies", context)
