@@ -8,7 +8,6 @@ from django.db import connections, models, router, transaction
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop import touched
-from django_visualsnoop.apps import require_installed
 from django_visualsnoop.querysets import VisualSnoopManager
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
     from django.db.models.base import ModelBase
-
-require_installed()
 
 
 class SyncRecord(models.Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from django.test.utils import isolate_apps
 from django_visualsnoop import checks, database_checks, model_checks
 from django_visualsnoop.collections.base import BaseCollection
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.engine import onnx
 from django_visualsnoop.engine.onnx import OnnxDescriptor
 from django_visualsnoop.exceptions import MissingExtra
 from django_visualsnoop.failures import NOT_THE_PICTURES
@@ -665,3 +667,27 @@ def test_every_id_has_a_test_and_a_place_in_the_docs() -> None:
     assert {name for name in used if f"test_{name.lower()}" not in here} == set()
     documented = (package.parent / "docs" / "checks.rst").read_text()
     assert {name for name in used if f"visualsnoop.{name}" not in documented} == set()
+
+
+def test_e021(settings: Settings, tmp_path: Path) -> None:
+    right = colour_model(tmp_path)
+    for looks in (right, "tests.looks.OF_ANOTHER_MAKING"):
+        settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+        assert checks.check_collections() == []
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": replace(right, size=9)}}}
+    message = only(checks.check_collections(), "visualsnoop.E021")
+    assert "does not take 1 x 3 x 9 x 9 values" in message.msg
+    assert "size, mean and std" in (message.hint or "")
+    (tmp_path / "text.onnx").write_text("no model")
+    text = replace(right, path=tmp_path / "text.onnx")
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": text}}}
+    assert "is no ONNX file" in only(checks.check_collections(), "visualsnoop.E021").msg
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": "tests.looks.BROKEN"}}}
+    assert "ZeroDivisionError" in only(checks.check_collections(), "visualsnoop.E021").msg
+
+
+def test_a_check_keeps_no_model_in_memory(settings: Settings, tmp_path: Path) -> None:
+    looks = colour_model(tmp_path, "kept")
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+    assert checks.check_collections() == []
+    assert str(looks.path) not in onnx._loaded._sessions

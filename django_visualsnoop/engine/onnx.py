@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from PIL import Image
 
 from django_visualsnoop.engine.descriptor import quantised
+from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,11 +93,23 @@ class OnnxDescriptor:
         Raises:
             ModelError: the model cannot be read, takes something else, or gives no vector.
         """
-        session = _loaded.session(str(self.path))
+        return self._described(pixels, _loaded.session(str(self.path)))
+
+    def try_once(self, pixels: Pixels) -> None:
+        """Describe a picture, and keep nothing of the model in memory.
+
+        Raises:
+            ModelError: see ``describe``.
+        """
+        self._described(pixels, _session(str(self.path), _content(str(self.path))))
+
+    def _described(self, pixels: Pixels, session: Any) -> NDArray[np.int8]:
         try:
             first, output = session.get_inputs()[0].name, session.get_outputs()[0].name
             (found,) = session.run([output], {first: self._seen(pixels)})
         except Exception as error:  # the runtime's errors have no class in common
+            if is_interruption(error):
+                raise
             raise ModelError(
                 f"The model {self.path} does not take 1 x 3 x {self.size} x {self.size} "
                 f"values: {error}"
