@@ -124,7 +124,7 @@ def _hidden_manager(model: type[models.Model]) -> BaseManager[Any] | None:
     Django takes the first class in the order of resolution that brings a manager of this name,
     and its first manager as the default one.
     """
-    bases = [base for base in model.__mro__ if hasattr(base, "_meta")]
+    bases: list[type[models.Model]] = [base for base in model.__mro__ if hasattr(base, "_meta")]
     mixin = bases.index(VisualSnoopMixin)
     if any(base._meta.local_managers for base in bases[:mixin]):
         return None  # another hides both

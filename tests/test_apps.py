@@ -37,7 +37,7 @@ class Remembering(ImageFileDescriptor):
 
 @pytest.fixture
 def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Product, "photo", Remembering(Product.photo.field, ("de",)))  # type: ignore[attr-defined]
+    monkeypatch.setattr(Product, "photo", Remembering(Product.photo.field, ("de",)))
 
 
 @pytest.mark.usefixtures("replaced")
@@ -66,7 +66,7 @@ def test_a_field_that_is_added_late_is_followed() -> None:
 
     handlers.connect(Late)
     assert [field.name for field in indexed_fields(Late)] == ["photo"]
-    Late.add_to_class("photo_de", models.ImageField(default=""))  # type: ignore[attr-defined]
+    Late.add_to_class("photo_de", models.ImageField(default=""))
     assert [field.name for field in indexed_fields(Late)] == ["photo", "photo_de"]
     assert assigned(Late(), "photo_de") == ["photo_de"]
 

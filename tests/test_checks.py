@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import Celery
+from django.apps import apps
 from django.core.checks import WARNING, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models
@@ -16,7 +17,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteWrapper
 from django.db.models.fields.files import ImageFileDescriptor
 from django.test.utils import isolate_apps
 
-from django_visualsnoop import checks, database_checks, model_checks
+from django_visualsnoop import checks, database_checks
 from django_visualsnoop.collections.base import BaseCollection
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine import onnx
@@ -563,7 +564,7 @@ def test_w021_of_a_default_manager_and_of_a_proxy() -> None:
             "plain": models.Manager(),
         },
     )
-    assert ids(checks.check_model(beside)) == []  # type: ignore[arg-type]
+    assert ids(checks.check_model(beside)) == []
     proxy = type(
         "Proxy",
         (beside,),
@@ -573,7 +574,7 @@ def test_w021_of_a_default_manager_and_of_a_proxy() -> None:
             "Meta": type("Meta", (), {"proxy": True}),
         },
     )
-    only(checks.check_model(proxy), "visualsnoop.W021")  # type: ignore[arg-type]
+    only(checks.check_model(proxy), "visualsnoop.W021")
 
 
 @isolate_apps("tests.testapp")
@@ -591,7 +592,7 @@ def test_a_model_whose_children_have_the_pictures(monkeypatch: pytest.MonkeyPatc
         (base,),
         {"__module__": "tests.testapp.models", "scan": models.ImageField()},
     )
-    monkeypatch.setattr(model_checks.apps, "get_models", lambda: [base, child])
+    monkeypatch.setattr(apps, "get_models", lambda: [base, child])
     assert ids(checks.check_model(base)) == []
 
 
