@@ -609,7 +609,7 @@ def test_w023() -> None:
     body = {**module, "photo": models.ImageField()}
     model: Any = type("Hiding", (VisualSnoopMixin, base), dict(body))
     message = only(checks.check_model(model), "visualsnoop.W023")
-    assert "hides Rows, 'objects' of Base" in message.msg
+    assert "hides 'objects' of Base, a Rows, with" in message.msg
     assert "objects = Rows.from_queryset(Searchable)()" in (message.hint or "")
     # As the hint says, in the model or in a class between.
     searchable = type("Searchable", (VisualSnoopQuerySet, RowsQuerySet), {})
