@@ -34,11 +34,12 @@ def alias_in_ids(field: IndexedField, alias: str, row: Model | None = None) -> s
     """
     if not field.names_database:
         return alias
-    written = router.db_for_write(field.owner, **({} if row is None else {"instance": row}))
+    written: str = router.db_for_write(field.owner, **({} if row is None else {"instance": row}))
     if alias == written:
         return alias
     for object_id, image_id in records_of(field, alias).values_list("object_id", "image_id")[:1]:
-        for named in (alias, *connections):
-            if field.image_id(object_id, named) == image_id:
-                return named
+        names: list[str] = [alias, *connections]
+        for name in names:
+            if field.image_id(object_id, name) == image_id:
+                return name
     return written

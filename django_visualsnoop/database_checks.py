@@ -45,7 +45,7 @@ def check_upsert(**_: Any) -> list[CheckMessage]:
 
 def check_sqlite(**_: Any) -> list[CheckMessage]:
     """What makes SQLite wait for its turn rather than refuse; nothing depends on it."""
-    found = []
+    found: list[CheckMessage] = []
     for alias, connection in _with_records():
         lacks = list(_lacking(connection)) if connection.vendor == "sqlite" else []
         if lacks:

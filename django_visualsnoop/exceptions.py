@@ -1,12 +1,39 @@
-"""Errors of the integration. Those of the collections live in ``client.exceptions``."""
+"""Every error that a project may catch: those of the integration, and those of collections."""
 
 from __future__ import annotations
 
 from django.core.exceptions import ImproperlyConfigured
 
-from django_visualsnoop.client.exceptions import VisualSnoopError
+from django_visualsnoop.client.exceptions import (
+    AuthenticationError,
+    ConflictError,
+    ImageRefusedError,
+    InvalidImageIdError,
+    NotFoundError,
+    NotJSONError,
+    RateLimitedError,
+    ServerError,
+    TimedOutError,
+    TransportError,
+    VisualSnoopError,
+)
 
-__all__ = ["CollectionDoesNotExist", "MissingExtra", "UnsupportedSearch", "VisualSnoopError"]
+__all__ = [
+    "AuthenticationError",
+    "CollectionDoesNotExist",
+    "ConflictError",
+    "ImageRefusedError",
+    "InvalidImageIdError",
+    "MissingExtra",
+    "NotFoundError",
+    "NotJSONError",
+    "RateLimitedError",
+    "ServerError",
+    "TimedOutError",
+    "TransportError",
+    "UnsupportedSearch",
+    "VisualSnoopError",
+]
 
 
 class CollectionDoesNotExist(ImproperlyConfigured):

@@ -31,8 +31,8 @@ def check_managers(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
     hidden = _hidden_manager(model)
     if hidden is not None:
         yield Warning(
-            f"{model._meta.label}: the manager of VisualSnoopMixin hides {_class_of(hidden)}, "
-            f"{hidden.name!r} of {hidden.model.__name__}, with what it leaves out or adds.",
+            f"{model._meta.label}: the manager of VisualSnoopMixin hides {hidden.name!r} of "
+            f"{hidden.model.__name__}, a {type(hidden).__name__}, with what it leaves out or adds.",
             hint=f"In {model.__name__}, write {_composed(hidden)}",
             obj=model,
             id="visualsnoop.W023",
@@ -124,7 +124,7 @@ def _hidden_manager(model: type[models.Model]) -> BaseManager[Any] | None:
     Django takes the first class in the order of resolution that brings a manager of this name,
     and its first manager as the default one.
     """
-    bases = [base for base in model.__mro__ if hasattr(base, "_meta")]
+    bases: list[type[models.Model]] = [base for base in model.__mro__ if hasattr(base, "_meta")]
     mixin = bases.index(VisualSnoopMixin)
     if any(base._meta.local_managers for base in bases[:mixin]):
         return None  # another hides both

@@ -9,7 +9,6 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop import touched
-from django_visualsnoop.apps import require_installed
 from django_visualsnoop.querysets import VisualSnoopManager
 from django_visualsnoop.saving import check_quiet_insert, check_quiet_update, save_row
 from django_visualsnoop.sweeps import SweepRun as SweepRun  # a model of this app
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.core.checks import CheckMessage
-
-require_installed()
 
 
 class SyncRecord(models.Model):

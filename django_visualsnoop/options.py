@@ -11,11 +11,15 @@ from uuid import UUID, uuid5
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import DEFAULT_DB_ALIAS, models
 
+from django_visualsnoop.apps import require_installed
 from django_visualsnoop.collections import DEFAULT_COLLECTION_ALIAS
 from django_visualsnoop.keys import matches_other_spellings, read_key, stored_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# Whatever defines a model of this app comes after this module.
+require_installed()
 
 DEFAULT_IMAGE_ID = "{model}.{field}:{pk}"
 PLACEHOLDERS = ("model", "field", "database", "pk")

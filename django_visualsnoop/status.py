@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
+from django_visualsnoop.collections import collections
 from django_visualsnoop.comparing import records_of
+from django_visualsnoop.interruptions import is_interruption
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import all_indexed_fields
 from django_visualsnoop.pruning import homeless_records
 from django_visualsnoop.unrecorded import unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from django.db.models import QuerySet
@@ -92,6 +94,24 @@ def failing(using: str) -> Iterator[SyncRecord]:
     """Yield the records whose last attempt failed, whether it will be tried again or not."""
     records = SyncRecord.objects.using(using).filter(_FAILED).exclude(reason_code="")
     yield from records.order_by("collection", "model", "field", "pk").iterator()
+
+
+def without_embedding(fields: Iterable[FieldStatus]) -> dict[str, int]:
+    """Return how many images of these fields' collections the embedding model failed to describe.
+
+    Collections without such images are left out, and those that do not tell.
+    """
+    found = {}
+    for alias in sorted({field.collection for field in fields}):
+        try:
+            count = collections[alias].count_without_embedding()
+        except Exception as error:  # a backend's errors are its own, and told elsewhere
+            if is_interruption(error):
+                raise
+            continue
+        if count:
+            found[alias] = count
+    return found
 
 
 def _rows_with_a_picture(field: IndexedField, using: str) -> int:

@@ -71,3 +71,15 @@ class MeanColour:
 
 
 OF_ANOTHER_MAKING = MeanColour()
+
+
+class Broken:
+    """Looks that cannot be described."""
+
+    identity = "broken"
+
+    def describe(self, pixels: Pixels) -> NDArray[np.int8]:
+        return np.zeros(1 // (len(pixels) - len(pixels)), np.int8)
+
+
+BROKEN = Broken()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import sys
+from dataclasses import replace
 from importlib import util
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import Celery
+from django.apps import apps
 from django.core.checks import WARNING, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models
@@ -16,9 +18,10 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteWrapper
 from django.db.models.fields.files import ImageFileDescriptor
 from django.test.utils import isolate_apps
 
-from django_visualsnoop import celery_app, checks, database_checks, model_checks
+from django_visualsnoop import celery_app, checks, database_checks
 from django_visualsnoop.collections.base import BaseCollection
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.engine import onnx
 from django_visualsnoop.engine.onnx import OnnxDescriptor
 from django_visualsnoop.exceptions import MissingExtra
 from django_visualsnoop.failures import NOT_THE_PICTURES
@@ -625,7 +628,7 @@ def test_w021_of_a_default_manager_and_of_a_proxy() -> None:
             "plain": models.Manager(),
         },
     )
-    assert ids(checks.check_model(beside)) == []  # type: ignore[arg-type]
+    assert ids(checks.check_model(beside)) == []
     proxy = type(
         "Proxy",
         (beside,),
@@ -635,7 +638,7 @@ def test_w021_of_a_default_manager_and_of_a_proxy() -> None:
             "Meta": type("Meta", (), {"proxy": True}),
         },
     )
-    only(checks.check_model(proxy), "visualsnoop.W021")  # type: ignore[arg-type]
+    only(checks.check_model(proxy), "visualsnoop.W021")
 
 
 @isolate_apps("tests.testapp")
@@ -653,7 +656,7 @@ def test_a_model_whose_children_have_the_pictures(monkeypatch: pytest.MonkeyPatc
         (base,),
         {"__module__": "tests.testapp.models", "scan": models.ImageField()},
     )
-    monkeypatch.setattr(model_checks.apps, "get_models", lambda: [base, child])
+    monkeypatch.setattr(apps, "get_models", lambda: [base, child])
     assert ids(checks.check_model(base)) == []
 
 
@@ -670,7 +673,7 @@ def test_w023() -> None:
     body = {**module, "photo": models.ImageField()}
     model: Any = type("Hiding", (VisualSnoopMixin, base), dict(body))
     message = only(checks.check_model(model), "visualsnoop.W023")
-    assert "hides Rows, 'objects' of Base" in message.msg
+    assert "hides 'objects' of Base, a Rows, with" in message.msg
     assert "objects = Rows.from_queryset(Searchable)()" in (message.hint or "")
     # As the hint says, in the model or in a class between.
     searchable = type("Searchable", (VisualSnoopQuerySet, RowsQuerySet), {})
@@ -729,3 +732,27 @@ def test_every_id_has_a_test_and_a_place_in_the_docs() -> None:
     assert {name for name in used if f"test_{name.lower()}" not in here} == set()
     documented = (package.parent / "docs" / "checks.rst").read_text()
     assert {name for name in used if f"visualsnoop.{name}" not in documented} == set()
+
+
+def test_e021(settings: Settings, tmp_path: Path) -> None:
+    right = colour_model(tmp_path)
+    for looks in (right, "tests.looks.OF_ANOTHER_MAKING"):
+        settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+        assert checks.check_collections() == []
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": replace(right, size=9)}}}
+    message = only(checks.check_collections(), "visualsnoop.E021")
+    assert "does not take 1 x 3 x 9 x 9 values" in message.msg
+    assert "size, mean and std" in (message.hint or "")
+    (tmp_path / "text.onnx").write_text("no model")
+    text = replace(right, path=tmp_path / "text.onnx")
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": text}}}
+    assert "is no ONNX file" in only(checks.check_collections(), "visualsnoop.E021").msg
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": "tests.looks.BROKEN"}}}
+    assert "ZeroDivisionError" in only(checks.check_collections(), "visualsnoop.E021").msg
+
+
+def test_a_check_keeps_no_model_in_memory(settings: Settings, tmp_path: Path) -> None:
+    looks = colour_model(tmp_path, "kept")
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+    assert checks.check_collections() == []
+    assert str(looks.path) not in onnx._loaded._sessions

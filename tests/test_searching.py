@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.local import DEFAULT_LIMIT
 from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.options import indexed_field
 from django_visualsnoop.sync import sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product
@@ -401,3 +403,11 @@ def test_a_row_of_another_model_with_the_same_key_is_found(recorder: RecorderCol
     listing = Listing.objects.create(pk=row.pk, photo=picture(1))
     sweep(using="default")
     assert list(Product.objects.similar_to(listing)) == [row]
+
+
+def test_a_parents_row_is_its_childs_where_the_child_declares_the_field() -> None:
+    poster = Poster.objects.create()
+    of_the_child = replace(indexed_field(Product, "photo"), owner=Poster)
+    for row in (poster, Product.objects.get()):
+        assert searching._Query(row, None).own_keys(of_the_child) == {poster.pk}
+    assert searching._Query(Listing(pk=poster.pk), None).own_keys(of_the_child) == frozenset()

@@ -197,10 +197,12 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             *super().get_urls(),
         ]
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> Any:
         selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
         check_selection(selected, self.opts.pk, using=queryset.db)
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

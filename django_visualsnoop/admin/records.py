@@ -114,10 +114,12 @@ class SyncRecordAdmin(_ModelAdmin):
         using = router.db_for_write(SyncRecord)
         return extend(response, "notices.html", visualsnoop_notices=never_indexed(using))
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[SyncRecord]) -> Any:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[SyncRecord], *args: Any, **kwargs: Any
+    ) -> Any:
         selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
         check_selection(selected, self.opts.pk, using=queryset.db)
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return super().has_change_permission(request)

@@ -311,6 +311,13 @@ class BaseCollection(ABC):
         """
         raise UnsupportedSearch("This collection does not tell where one picture lies in another.")
 
+    def count_without_embedding(self) -> int:
+        """Return how many images the embedding model has failed to describe.
+
+        They are found as copies, and not as similar.
+        """
+        return 0
+
     def iter_outdated(self) -> Iterator[str]:
         """Yield the ids of images that some search does not find until they are added again.
 

@@ -293,6 +293,9 @@ class LocalCollection(BaseCollection):
         except ImageMissing as error:
             raise _not_found(error) from error
 
+    def count_without_embedding(self) -> int:
+        return self._gallery.without_looks()
+
     def iter_outdated(self) -> Iterator[str]:
         return self._gallery.outdated()
 

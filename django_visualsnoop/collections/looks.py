@@ -16,6 +16,9 @@ from django_visualsnoop.exceptions import MissingExtra
 if TYPE_CHECKING:
     from django_visualsnoop.engine.looks import LooksDescriptor
 
+#: Width and height of the picture that a check lets a model describe.
+_SIDE = 32
+
 
 def describes(value: object) -> bool:
     """Return whether something can describe looks."""
@@ -62,6 +65,35 @@ def check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]:
                 "be read.",
                 hint="Put the ONNX file there, let this user read it, or correct the path.",
                 id="visualsnoop.E017",
+            )
+        ]
+    return _try_once(alias, looks)
+
+
+def _try_once(alias: str, looks: LooksDescriptor) -> list[CheckMessage]:
+    """Let a model describe a picture of a few pixels."""
+    import numpy as np
+
+    from django_visualsnoop.engine.onnx import OnnxDescriptor
+
+    pixels = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
+    pixels[: _SIDE // 2] = 255
+    try:
+        if isinstance(looks, OnnxDescriptor):
+            looks.try_once(pixels)
+        else:
+            looks.identity.encode()
+            looks.describe(pixels).tobytes()
+    except Exception as error:  # noqa: BLE001 -- a model's errors are its own
+        return [
+            Error(
+                f"VISUALSNOOP[{alias!r}] describes looks by a model that fails for a picture of "
+                f"{_SIDE} x {_SIDE} pixels: {type(error).__name__}: {error}",
+                hint=(
+                    'In OPTIONS["looks"], give the size, mean and std that the model was trained '
+                    "with, or leave looks out."
+                ),
+                id="visualsnoop.E021",
             )
         ]
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -15,6 +16,7 @@ from django_visualsnoop.engine.pairs import PairFinder
 from django_visualsnoop.engine.search import search
 from django_visualsnoop.engine.sources import Descriptors, Index, Looks
 from django_visualsnoop.engine.store import NewImage, Store, StoredDescriptor
+from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.pairs import FoundPair
     from django_visualsnoop.engine.reading import Content
 
+logger = logging.getLogger(__name__)
 
 #: What is kept of a picture, stored or not.
 Described: TypeAlias = NewImage | StoredDescriptor
@@ -127,12 +130,25 @@ class Gallery:
         )
         if self._looks is None:
             return new
-        return replace(
-            new,
-            looks=self._looks.describe(picture.pixels).tobytes(),
-            looks_of=looks.name_of(self._looks),
-            looks_digest=digest.hexdigest(),
-        )
+        return self._with_looks(new, picture, self._looks)
+
+    def _with_looks(self, new: NewImage, picture: Picture, model: LooksDescriptor) -> NewImage:
+        """Add what a model makes of a picture; without it where the model fails.
+
+        Copies are found all the same. The model is noted even then: it is not asked again for
+        this picture until there is another one, or somebody adds the picture again.
+        """
+        try:
+            name = looks.name_of(model)
+        except Exception as error:  # noqa: BLE001 -- such as a file that is gone and may return
+            _log_no_looks(new.image_id, error)
+            return new
+        try:
+            found = model.describe(picture.pixels).tobytes()
+        except Exception as error:  # noqa: BLE001 -- a model's errors are its own
+            _log_no_looks(new.image_id, error)
+            found = None
+        return replace(new, looks=found, looks_of=name, looks_digest=new.digest)
 
     def _decoded(self, content: bytes) -> Picture:
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
@@ -317,6 +333,12 @@ class Gallery:
                 found[stored.image_id] = _sized(stored)
         return found
 
+    def without_looks(self) -> int:
+        """Return how many images the model of looks has failed to describe; 0 without one."""
+        if self._looks is None:
+            return 0
+        return self.store.count_without_looks(looks.name_of(self._looks))
+
     def outdated(self) -> Iterator[str]:
         """Yield the ids of images that an older version described, or not the model of looks.
 
@@ -382,6 +404,17 @@ def pair_hits(found: Iterable[FoundPair]) -> Iterator[PairHit]:
     """Yield found pairs with their ranks and similarities."""
     for first, second, score in found:
         yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
+
+
+def _log_no_looks(image_id: str, error: Exception) -> None:
+    """Say that a picture has no embedding, unless something else has ended the attempt."""
+    if is_interruption(error):
+        raise error
+    logger.error(
+        "The model did not describe the looks of %s, which is found as a copy, not as similar: %s",
+        image_id,
+        error,
+    )
 
 
 def compared(first: Described, second: Described) -> Compared:

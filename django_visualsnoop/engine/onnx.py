@@ -93,7 +93,17 @@ class OnnxDescriptor:
         Raises:
             ModelError: the model cannot be read, takes something else, or gives no vector.
         """
-        session = _loaded.session(str(self.path))
+        return self._described(pixels, _loaded.session(str(self.path)))
+
+    def try_once(self, pixels: Pixels) -> None:
+        """Describe a picture, and keep nothing of the model in memory.
+
+        Raises:
+            ModelError: see ``describe``.
+        """
+        self._described(pixels, _session(str(self.path), _content(str(self.path))))
+
+    def _described(self, pixels: Pixels, session: Any) -> NDArray[np.int8]:
         try:
             first, output = session.get_inputs()[0].name, session.get_outputs()[0].name
             (found,) = session.run([output], {first: self._seen(pixels)})

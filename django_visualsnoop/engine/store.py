@@ -321,6 +321,11 @@ class Store:
         replaced = images.filter(image_time__gt=written_lately, looks_of=looks_of)
         yield from _ids(replaced.exclude(looks_digest=F("digest")))
 
+    def count_without_looks(self, looks_of: str) -> int:
+        """Return how many images this model was shown and has not described."""
+        shown = self._images.filter(looks_of=looks_of, deleted__isnull=True)
+        return shown.filter(looks__isnull=True).count()
+
     def count(self) -> int:
         """Return how many images there are; the database looks at each."""
         return self._images.filter(deleted__isnull=True).count()

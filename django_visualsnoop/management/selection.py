@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from django_visualsnoop.keys import read_key
 from django_visualsnoop.models import SyncRecord, VisualSnoopMixin
 from django_visualsnoop.options import all_indexed_fields, indexed_fields
 
@@ -132,10 +134,10 @@ def _prefix(field: IndexedField) -> str:
 
 
 def _key(field: IndexedField, text: str) -> Any:
-    key = field.key_of(text)
-    if key is None:
+    try:
+        return read_key(field.key, text, DEFAULT_DB_ALIAS)
+    except ValidationError as error:
         raise CommandError(
             f"--resume-from: {text!r} is no key of {field.owner._meta.label}, "
             f"whose keys are of {type(field.key).__name__}."
-        )
-    return key
+        ) from error

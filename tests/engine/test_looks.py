@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from django_visualsnoop.client.exceptions import NotFoundError
@@ -13,7 +15,7 @@ from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine import describe, follow, looks, store
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from tests.collections.contract import image
-from tests.looks import BLUE, GREEN, ORANGE, RED, colour_model, plain
+from tests.looks import BLUE, GREEN, ORANGE, RED, MeanColour, colour_model, plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -259,6 +261,51 @@ def test_many_rows_in_many_segments(collection: LocalCollection) -> None:
     for name in names[::2]:
         collection.delete_image(name)
     assert similar(collection) == names[1::2]
+
+
+@pytest.mark.django_db
+def test_a_model_that_fails_blocks_no_copies(
+    caplog: pytest.LogCaptureFixture, model: OnnxDescriptor
+) -> None:
+    wrong = LocalCollection("shop", {"OPTIONS": {"looks": replace(model, size=9)}})
+    assert wrong.add_image(image(1), "one")["status"] == 201
+    assert all(result["status"] == 201 for _, result in wrong.add_images([("two", image(1))]))  # type: ignore[index]
+    found = wrong.search_images_by_id("one")["results"]
+    assert [match["id"] for match in found] == ["two"]
+    assert "did not describe the looks of one" in caplog.text
+    assert "does not take 1 x 3 x 9 x 9 values" in caplog.text
+    assert wrong.count_without_embedding() == 2
+    # Nobody is kept busy by what fails again.
+    assert list(wrong.iter_outdated()) == []
+    # Another model is another matter.
+    right = LocalCollection("shop", {"OPTIONS": {"looks": model}})
+    assert sorted(right.iter_outdated()) == ["one", "two"]
+    right.add_image(image(1), "one", update_existing=True)
+    assert right.count_without_embedding() == 0
+    assert list(right.iter_outdated()) == ["two"]
+
+
+@pytest.mark.django_db
+def test_a_model_that_is_gone_blocks_no_copies_and_may_come_back(
+    caplog: pytest.LogCaptureFixture, model: OnnxDescriptor, tmp_path: Path
+) -> None:
+    gone = LocalCollection("shop", {"OPTIONS": {"looks": replace(model, path=tmp_path / "gone")}})
+    assert gone.add_image(image(1), "one")["status"] == 201
+    assert "cannot be read" in caplog.text
+    back = LocalCollection("shop", {"OPTIONS": {"looks": model}})
+    assert list(back.iter_outdated()) == ["one"]
+
+
+@pytest.mark.django_db
+def test_a_time_limit_is_not_taken_for_an_error_of_the_model() -> None:
+    class Slow(MeanColour):
+        def describe(self, pixels: Any) -> Any:
+            raise SoftTimeLimitExceeded
+
+    slow = LocalCollection("shop", {"OPTIONS": {"looks": Slow()}})
+    with pytest.raises(SoftTimeLimitExceeded):
+        slow.add_image(image(1), "one")
+    assert slow.get_images()["images"] == []
 
 
 @committing

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import CommandError
 
 from django_visualsnoop.management.selection import Start, parse_start, select_fields, write_start
-from django_visualsnoop.options import indexed_field
+from django_visualsnoop.options import IndexedField, indexed_field
 from tests.testapp.models import Article, Document, Product
 
 PHOTO = indexed_field(Product, "photo")
@@ -29,10 +29,21 @@ def test_what_is_written_can_be_read(field: object, key: object, several: bool) 
     assert parse_start(text, fields) == Start(field, key)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["7.5", "", "007", str(2**70)])
+@pytest.mark.parametrize("text", ["7.5", "", str(2**70)])
 def test_no_key(text: str) -> None:
     with pytest.raises(CommandError, match="is no key of testapp"):
         parse_start(text, [PHOTO])
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "key"),
+    [
+        (PHOTO, "007", 7),
+        (COVER, "6F0A9BD26D0C4E5C8C1E1C8F6A1D7F43", UUID("6f0a9bd2-6d0c-4e5c-8c1e-1c8f6a1d7f43")),
+    ],
+)
+def test_a_key_may_be_spelled_in_any_way(field: IndexedField, text: str, key: object) -> None:
+    assert parse_start(text, [field]) == Start(field, key)
 
 
 def test_fields_come_once_and_in_one_order() -> None:

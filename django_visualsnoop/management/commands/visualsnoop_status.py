@@ -14,7 +14,7 @@ from django_visualsnoop.durations import duration
 from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health, sweep_words
 from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, positive
-from django_visualsnoop.status import failing, statuses
+from django_visualsnoop.status import failing, statuses, without_embedding
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -106,6 +106,12 @@ class Command(BaseCommand):
             self.stdout.write(f"Nothing is down in {found.using!r}.")
         for status in fields or ():
             self._print_field(status, found.using)
+        for alias, count in without_embedding(fields or ()).items():
+            self.stdout.write(
+                f"{alias}: the embedding model failed for {count:,} images, which are found as "
+                "copies and not as similar. The log of the workers says why; to try again, type: "
+                f"python manage.py visualsnoop_reindex --collection {alias}"
+            )
         if fields == [] and found.late is not None:
             self.stdout.write("No model is indexed.")
         for record in failures or ():

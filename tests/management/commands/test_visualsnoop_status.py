@@ -22,6 +22,8 @@ from tests.records import ago, failing, records
 from tests.testapp.models import Product
 
 if TYPE_CHECKING:
+    from pytest_django.fixtures import Settings
+
     from django_visualsnoop.collections.recorder import RecorderCollection
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
@@ -178,3 +180,12 @@ def test_rows_without_a_record_are_told_with_what_to_type(broken: Product) -> No
         "    at least 1 rows have a picture and no record; type: "
         "python manage.py visualsnoop_reindex testapp.product --missing --database default\n"
     ) in text
+
+
+def test_images_without_an_embedding_are_told(broken: Product, settings: Settings) -> None:
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": "tests.looks.BROKEN"}}}
+    product(1)
+    sync.sweep(using="default")
+    text = run()
+    assert "default: the embedding model failed for 1 images, which are found as copies" in text
+    assert "python manage.py visualsnoop_reindex --collection default" in text
