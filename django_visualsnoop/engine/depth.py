@@ -70,11 +70,12 @@ def _range(floats: NDArray[np.float64], *, whole: bool) -> tuple[float, float]:
     top = next((one for one in _TOPS if high <= one), high)
     if not whole and high <= 1:
         top = 1.0
-    bottom = min(0.0, low)
-    fewest_steps = max(float(_STEPS) if whole else 0.0, (top - bottom) / 4096)
-    if fewest_steps <= high - low < _NARROW * (top - bottom):
+    if low < 0:
+        return low, max(high, low + 1)
+    fewest_steps = max(float(_STEPS) if whole else 0.0, top / 4096)
+    if fewest_steps <= high - low < _NARROW * top:
         return low, high
-    return bottom, top
+    return 0.0, top
 
 
 def _held(floats: NDArray[np.float64]) -> tuple[float, float]:

@@ -27,9 +27,14 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     return written.getvalue()
 
 
-def logo(words: str, ink: tuple[int, ...], ground: tuple[int, ...] = CLEAR) -> Image.Image:
+def logo(
+    words: str,
+    ink: tuple[int, ...],
+    ground: tuple[int, ...] = CLEAR,
+    size: tuple[int, int] = (400, 200),
+) -> Image.Image:
     """Return words in a picture with transparency."""
-    image = Image.new("RGBA", (400, 200), ground)
+    image = Image.new("RGBA", size, ground)
     draw = ImageDraw.Draw(image)
     draw.text((30, 60), words, fill=ink, font=ImageFont.load_default(70))
     return image
