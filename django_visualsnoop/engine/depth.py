@@ -58,7 +58,8 @@ def as_bytes(values: Values) -> NDArray[np.uint8]:
         values: whole numbers, or floating point: those are 0 to 1, if none is larger.
     """
     whole = np.issubdtype(values.dtype, np.integer)
-    floats = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    # Before they are cast: that of a signalling NaN warns.
+    floats = np.nan_to_num(values, posinf=0.0, neginf=0.0).astype(np.float64)
     bottom, top = _range(floats, whole=whole)
     stretched = np.rint((floats - bottom) * (255 / (top - bottom)))
     return np.clip(stretched, 0, 255).astype(np.uint8)

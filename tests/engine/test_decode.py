@@ -319,6 +319,7 @@ def test_pixels_of_32_bits(mode: str) -> None:
 def test_floating_point_from_0_to_1_and_what_is_no_number() -> None:
     values = (ramp(255) / 255).astype(np.float32)
     values[5, 5], values[6, 6] = np.nan, np.inf
+    values.view(np.uint32)[7, 7] = 0x7F800001  # a signalling NaN
     pixels = decode(saved(Image.fromarray(values), "TIFF")).pixels
     assert np.abs(pixels[10:, :, 0] - ramp(255)[10:].astype(int)).max() <= 1
 
