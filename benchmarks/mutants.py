@@ -93,16 +93,15 @@ def good_files() -> dict[str, bytes]:
         "sixteen.tif": written(sixteen, "TIFF", compression="tiff_deflate"),
         "palette.tif": written(image.quantize(64), "TIFF", compression="packbits"),
         "fax3.tif": written(image.convert("1"), "TIFF", compression="group3"),
-        "fax3_2d.tif": written(
-            image.convert("1"), "TIFF", compression="group3", tiffinfo={292: 5}
-        ),
+        "fax3_2d.tif": written(image.convert("1"), "TIFF", compression="group3", tiffinfo={292: 5}),
         "fax4.tif": written(image.convert("1"), "TIFF", compression="group4"),
         "exif.tif": written(drawn(), "TIFF", exif=exif, **frames()),
     }
     for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg", "lzma", "zstd"):
         files[f"{compression}.tif"] = written(image, "TIFF", compression=compression)
-    for name, options in {"still": {}, "turned": {"exif": exif}, "tiles": {"tile_size": 64}}.items():
-        files[f"{name}.heic"] = _heic(drawn(), **options)
+    files["still.heic"] = _heic(drawn())
+    files["turned.heic"] = _heic(drawn(), exif=exif)
+    files["tiles.heic"] = _heic(drawn(), tile_size=64)
     files["alpha.heic"] = _heic(alpha)
     if features.check("avif"):
         files["lossy.avif"] = written(image, "AVIF", exif=exif)
@@ -187,7 +186,10 @@ _DAMAGES: list[Callable[[bytearray, random.Random], None]] = [
     _set_field,
 ]
 
-_NAMES = re.compile(rb"IHDR|PLTE|tRNS|IDAT|VP8[ LX]|ALPH|ANMF|ispe|iloc|av1C|hvcC|irot|iref|pitm|acTL|fcTL|fdAT|infe|meta|mdat|stsz")
+_NAMES = re.compile(
+    rb"IHDR|PLTE|tRNS|IDAT|acTL|fcTL|fdAT|VP8[ LX]|ALPH|ANMF|"
+    rb"ispe|iloc|av1C|hvcC|irot|iref|pitm|infe|meta|mdat|stsz"
+)
 
 
 def _place(data: bytearray, dice: random.Random) -> int:
@@ -240,9 +242,7 @@ def _heic(image: Image.Image, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def _png(
-    image: Image.Image, depth: int = 8, interlaced: bool = False, dark: bool = False
-) -> bytes:
+def _png(image: Image.Image, depth: int = 8, interlaced: bool = False, dark: bool = False) -> bytes:
     """Write what Pillow does not: sixteen bits a colour, and Adam7."""
     pixels = np.asarray(image).astype(np.uint16) * (16 if dark else 1)
     steps = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]

@@ -92,9 +92,10 @@ def _comparison(
     features = min(len(probed.codes), len(stored.codes))
     evidence = calibration.evidence(cosine, match, overlap(probed, stored, match), features)
     score = calibration.score(evidence, cosine, features)
-    if features >= calibration.FEW and match.inliers < TELLING_FROM:
-        if _are_faint(probed, stored) and not _have_equal_features(probed, stored):
-            score = calibration.UNRELATED
+    vectors_decide = features >= calibration.FEW and match.inliers < TELLING_FROM
+    faint = vectors_decide and _are_faint(probed, stored)
+    if faint and not _have_equal_features(probed, stored):
+        score = calibration.UNRELATED
     return Comparison(score, cosine, match, picture, evidence)
 
 

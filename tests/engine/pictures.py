@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def tiff(
     *,
     order: str = "<",
     tiled: bool = False,
-    tables: dict[int, Sequence[bytes]] | None = None,
+    tables: Mapping[int, Sequence[bytes]] | None = None,
 ) -> bytes:
     """Return a TIFF of one picture.
 
@@ -77,7 +77,7 @@ def tiff(
         tiled: whether ``strips`` are tiles.
         tables: by tag, parts of the file that the tag's values give the places of.
     """
-    tables = {**({324 if tiled else 273: strips}), **(tables or {})}
+    tables = {324 if tiled else 273: strips, **(tables or {})}
     plain = [*tags, (325 if tiled else 279, 4, [len(one) for one in strips])]
 
     def placed(start: int) -> tuple[list[Tag], bytes]:

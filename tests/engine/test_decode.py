@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import random
 import struct
 import threading
@@ -334,9 +333,7 @@ ANIMATED = [
     "GIF",
     "PNG",
     "WEBP",
-    pytest.param(
-        "AVIF", marks=pytest.mark.skipif(not features.check("avif"), reason="no AVIF")
-    ),
+    pytest.param("AVIF", marks=pytest.mark.skipif(not features.check("avif"), reason="no AVIF")),
 ]
 
 

@@ -61,7 +61,7 @@ def dusty(specks: int, seed: int) -> Pixels:
     page = Image.fromarray(noisy(flat(248, 248, 248), 2, seed))
     draw = ImageDraw.Draw(page)
     for _ in range(specks):
-        x, y, r = dice.integers(0, WIDTH), dice.integers(0, HEIGHT), dice.integers(1, 3)
+        x, y, r = dice.integers((0, 0, 1), (WIDTH, HEIGHT, 3)).tolist()
         draw.ellipse((x - r, y - r, x + r, y + r), fill=(90, 90, 90))
     return np.asarray(page)
 

@@ -63,9 +63,7 @@ class _Part(NamedTuple):
         """The control block, cut to the transparency: no next frame comes."""
         if not self.control:
             return b""
-        return self.control[:3] + bytes(
-            [self.control[3] & _TRANSPARENT, 0, 0, self.control[6], 0]
-        )
+        return self.control[:3] + bytes([self.control[3] & _TRANSPARENT, 0, 0, self.control[6], 0])
 
 
 def _examine(data: bytes) -> Examined:
