@@ -134,10 +134,21 @@ def pairs(
             stored = {image_id: stored[image_id] for image_id in wanted & stored.keys()}
         stored |= view.descriptors(wanted - stored.keys())
         there = [pair for pair in some if pair[0] in stored and pair[1] in stored]
+        there = [pair for pair in there if _may_agree(stored[pair[0]], stored[pair[1]])]
         found = scores.of([(stored[first], stored[second]) for first, second in there])
         for (first, second), score in zip(there, found, strict=True):
             if score >= min_score:
                 yield FoundPair(first, second, score)
+
+
+def _may_agree(one: Descriptor, other: Descriptor) -> bool:
+    """Return whether to compare two: not different files in which nothing tells them apart.
+
+    All blank pages have close vectors, so there may be very many such pairs.
+    """
+    if not one.by_file and not other.by_file:
+        return True
+    return one.by_file and other.by_file and one.codes.tobytes() == other.codes.tobytes()
 
 
 class _Scores:

@@ -381,7 +381,7 @@ def test_brands(major: bytes, others: bytes, kind: str | None) -> None:
 
 def test_generic_brands_are_told_by_what_is_in_the_file() -> None:
     def generic(content: bytes) -> bytes:
-        (length,) = struct.unpack_from(">L", content)
+        length = int.from_bytes(content[:4], "big")
         brands = b"mif1" + content[12:16] + b"mif1" * ((length - 16) // 4)
         return content[:8] + brands + content[length:]
 
