@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, features
+from pillow_heif.as_plugin import _save_heif
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ def good_files() -> dict[str, bytes]:
     def frames() -> dict[str, Any]:  # new ones each time: saving leaves its traces in them
         return {"save_all": True, "append_images": [image.rotate(90), image.rotate(180)]}
 
+    blank = Image.new("RGB", image.size, "white")
     sixteen = Image.fromarray((np.arange(90 * 70) * 10).astype(np.uint16).reshape(70, 90))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -66,6 +68,12 @@ def good_files() -> dict[str, bytes]:
         "sixteen.png": written(sixteen, "PNG"),
         "sixteen_colours.png": _png(image, depth=16),
         "interlaced.png": _png(image, interlaced=True),
+        "twelve_bits.png": _png(image, depth=16, dark=True),
+        "blank_first.png": written(blank, "PNG", **frames()),
+        "blank_first.gif": written(blank, "GIF", disposal=2, **frames()),
+        "blank_first.webp": written(blank, "WEBP", **frames()),
+        "logo.png": written(_logo(), "PNG"),
+        "float.tif": written(image.convert("F"), "TIFF"),
         "palette.png": written(image.quantize(64), "PNG", transparency=3),
         "bits.png": written(image.convert("1"), "PNG"),
         "animated.png": written(image, "PNG", **frames()),
@@ -85,11 +93,16 @@ def good_files() -> dict[str, bytes]:
         "sixteen.tif": written(sixteen, "TIFF", compression="tiff_deflate"),
         "palette.tif": written(image.quantize(64), "TIFF", compression="packbits"),
         "fax3.tif": written(image.convert("1"), "TIFF", compression="group3"),
+        "fax3_2d.tif": written(image.convert("1"), "TIFF", compression="group3", tiffinfo={292: 5}),
         "fax4.tif": written(image.convert("1"), "TIFF", compression="group4"),
         "exif.tif": written(drawn(), "TIFF", exif=exif, **frames()),
     }
     for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg", "lzma", "zstd"):
         files[f"{compression}.tif"] = written(image, "TIFF", compression=compression)
+    files["still.heic"] = _heic(drawn())
+    files["turned.heic"] = _heic(drawn(), exif=exif)
+    files["tiles.heic"] = _heic(drawn(), tile_size=64)
+    files["alpha.heic"] = _heic(alpha)
     if features.check("avif"):
         files["lossy.avif"] = written(image, "AVIF", exif=exif)
         files["alpha.avif"] = written(alpha, "AVIF", quality=90, subsampling="4:4:4")
@@ -173,7 +186,10 @@ _DAMAGES: list[Callable[[bytearray, random.Random], None]] = [
     _set_field,
 ]
 
-_NAMES = re.compile(rb"IHDR|PLTE|tRNS|IDAT|VP8[ LX]|ALPH|ANMF|ispe|iloc|av1C|infe|meta|mdat|stsz")
+_NAMES = re.compile(
+    rb"IHDR|PLTE|tRNS|IDAT|acTL|fcTL|fdAT|VP8[ LX]|ALPH|ANMF|"
+    rb"ispe|iloc|av1C|hvcC|irot|iref|pitm|infe|meta|mdat|stsz"
+)
 
 
 def _place(data: bytearray, dice: random.Random) -> int:
@@ -211,9 +227,24 @@ def _mend_checksums(data: bytearray) -> None:
         position = end + 4
 
 
-def _png(image: Image.Image, depth: int = 8, interlaced: bool = False) -> bytes:
+def _logo() -> Image.Image:
+    """Return a white drawing on nothing."""
+    logo = Image.new("RGBA", (90, 70))
+    ImageDraw.Draw(logo).ellipse((5, 5, 60, 60), outline="white", width=6)
+    return logo
+
+
+def _heic(image: Image.Image, **options: Any) -> bytes:
+    """Write a HEIC without making its plugin known to Pillow, which is the process's affair."""
+    file = io.BytesIO()
+    image.encoderinfo = {"quality": 90, **options}
+    _save_heif(image, file, "")
+    return file.getvalue()
+
+
+def _png(image: Image.Image, depth: int = 8, interlaced: bool = False, dark: bool = False) -> bytes:
     """Write what Pillow does not: sixteen bits a colour, and Adam7."""
-    pixels = np.asarray(image)
+    pixels = np.asarray(image).astype(np.uint16) * (16 if dark else 1)
     steps = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
     passes = [*steps, (1, 0, 2, 1)] if interlaced else [(0, 0, 1, 1)]
     rows = b"".join(

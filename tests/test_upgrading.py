@@ -35,14 +35,14 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def release() -> None:
         original = describe.describe
 
-        def described(pixels: Any) -> Any:
-            seen = original(pixels)
+        def described(pixels: Any, digest: bytes) -> Any:
+            seen = original(pixels, digest)
             return seen._replace(vector=-seen.vector, codes=~seen.codes)
 
         monkeypatch.setattr(describe, "VERSION", NEW)
         monkeypatch.setattr(describe, "describe", described)
         monkeypatch.setattr(
-            describe, "probes", lambda pixels: describe.stored_probes(described(pixels))
+            describe, "probes", lambda *picture: describe.stored_probes(described(*picture))
         )
         follow._memories.clear()
 

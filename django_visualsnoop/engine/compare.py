@@ -92,13 +92,20 @@ def _comparison(
     features = min(len(probed.codes), len(stored.codes))
     evidence = calibration.evidence(cosine, match, overlap(probed, stored, match), features)
     score = calibration.score(evidence, cosine, features)
-    if features >= calibration.FEW and match.inliers < TELLING_FROM and _is_faint(probed, stored):
+    vectors_decide = features >= calibration.FEW and match.inliers < TELLING_FROM
+    faint = vectors_decide and _are_faint(probed, stored)
+    if faint and not _have_equal_features(probed, stored):
         score = calibration.UNRELATED
     return Comparison(score, cosine, match, picture, evidence)
 
 
-def _is_faint(one: Descriptor, other: Descriptor) -> bool:
+def _are_faint(one: Descriptor, other: Descriptor) -> bool:
     return min(detail_in(one.vector), detail_in(other.vector)) < _FAINT
+
+
+def _have_equal_features(probed: Descriptor, stored: Descriptor) -> bool:
+    # The features of a query begin with those that are stored.
+    return bool(np.array_equal(probed.codes[: len(stored.codes)], stored.codes))
 
 
 def _cosines(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[float]:

@@ -58,7 +58,8 @@ def as_bytes(values: Values) -> NDArray[np.uint8]:
         values: whole numbers, or floating point: those are 0 to 1, if none is larger.
     """
     whole = np.issubdtype(values.dtype, np.integer)
-    floats = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    # Before they are cast: that of a signalling NaN warns.
+    floats = np.nan_to_num(values, posinf=0.0, neginf=0.0).astype(np.float64)
     bottom, top = _range(floats, whole=whole)
     stretched = np.rint((floats - bottom) * (255 / (top - bottom)))
     return np.clip(stretched, 0, 255).astype(np.uint8)
@@ -70,11 +71,12 @@ def _range(floats: NDArray[np.float64], *, whole: bool) -> tuple[float, float]:
     top = next((one for one in _TOPS if high <= one), high)
     if not whole and high <= 1:
         top = 1.0
-    bottom = min(0.0, low)
-    fewest_steps = max(float(_STEPS) if whole else 0.0, (top - bottom) / 4096)
-    if fewest_steps <= high - low < _NARROW * (top - bottom):
+    if low < 0:
+        return low, max(high, low + 1)
+    fewest_steps = max(float(_STEPS) if whole else 0.0, top / 4096)
+    if fewest_steps <= high - low < _NARROW * top:
         return low, high
-    return bottom, top
+    return 0.0, top
 
 
 def _held(floats: NDArray[np.float64]) -> tuple[float, float]:

@@ -159,7 +159,8 @@ def vector_of(pixels: Pixels) -> Vector:
 def detail_in(vector: Vector) -> float:
     """Return how much of a vector says what the picture shows, 0 to 1; the rest says its colour."""
     values = vector.astype(np.int64)
-    return float(values[:LEARNED] @ values[:LEARNED] / max(1, values @ values))
+    told, whole = int(values[:LEARNED] @ values[:LEARNED]), int(values @ values)
+    return told / max(1, whole)
 
 
 def turns(vectors: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -202,6 +202,8 @@ class PairFinder:
         for pair in pairs:
             if not self.complete or not wanted(pair) or not self._stored.keys() >= set(pair):
                 continue
+            if not _may_agree(*(self._stored[image_id] for image_id in pair)):
+                continue
             score = self._score(pair)
             if score is None:
                 return
@@ -253,6 +255,16 @@ class PairFinder:
             new = part.ids
         numbers = [self._numbers[image_id] for image_id in new if image_id in self._numbers]
         self._crowds.put(numbers, part.crowd)
+
+
+def _may_agree(one: Descriptor, other: Descriptor) -> bool:
+    """Return whether to compare two: not different files in which nothing tells them apart.
+
+    All blank pages have close vectors, so there may be very many such pairs.
+    """
+    if not one.by_file and not other.by_file:
+        return True
+    return one.by_file and other.by_file and one.codes.tobytes() == other.codes.tobytes()
 
 
 class _Scores:

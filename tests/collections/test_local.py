@@ -162,13 +162,22 @@ def test_refusals(options: dict[str, int], content: bytes, reason: str, status: 
         assert (caught.value.reason, caught.value.status) == (reason, status)
 
 
+@pytest.mark.django_db
+def test_a_file_of_as_many_bytes_as_are_allowed() -> None:
+    content = image(1)
+    LocalCollection("shop", {"OPTIONS": {"max_bytes": len(content)}}).add_image(content, "a")
+    fewer = LocalCollection("shop", {"OPTIONS": {"max_bytes": len(content) - 1}})
+    with pytest.raises(ImageRefusedError, match=f"{len(content):,} bytes; at most"):
+        fewer.search_images(content)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_pictures_are_described_outside_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     inside = []
 
-    def spy(pixels: Pixels) -> Descriptor:
+    def spy(pixels: Pixels, digest: bytes) -> Descriptor:
         inside.append(connection.in_atomic_block)
-        return described(pixels)
+        return described(pixels, digest)
 
     described = describe.describe
     monkeypatch.setattr(describe, "describe", spy)

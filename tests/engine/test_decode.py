@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import random
 import struct
 import threading
@@ -11,8 +10,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFile, features
+from PIL import Image, ImageDraw, ImageFile, ImageFont, features
 
+from django_visualsnoop.engine import animation
 from django_visualsnoop.engine.decode import WORK_SIDE, decode
 from django_visualsnoop.engine.exceptions import (
     DecodeError,
@@ -21,6 +21,9 @@ from django_visualsnoop.engine.exceptions import (
     UndecodableImage,
     UnsupportedImage,
 )
+from tests.engine.pictures import BLACK as BLACK_INK
+from tests.engine.pictures import CLEAR, animated, logo, png_of_16_bits, saved, tiff
+from tests.engine.pictures import WHITE as WHITE_INK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,12 +49,6 @@ def corners(width: int = 80, height: int = 60) -> Image.Image:
     draw.rectangle((width // 2, 0, width, height // 2 - 1), fill=GREEN)
     draw.rectangle((0, height // 2, width // 2 - 1, height), fill=BLUE)
     return image
-
-
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    written = io.BytesIO()
-    image.save(written, kind, **options)
-    return written.getvalue()
 
 
 def quarters(content: bytes) -> list[tuple[int, ...]]:
@@ -217,9 +214,170 @@ def test_one_bit_grey_and_cmyk() -> None:
         assert np.abs(np.subtract(quarters(saved(cmyk, kind))[0], (255, 0, 0))).max() <= 6
 
 
-def test_floating_point_pixels_are_unsupported() -> None:
-    with pytest.raises(UnsupportedImage, match="'F'"):
-        decode(saved(Image.new("F", (10, 10)), "TIFF"))
+@pytest.mark.parametrize("ink", [WHITE_INK, BLACK_INK])
+def test_logos_on_transparent_ground_show(ink: tuple[int, ...]) -> None:
+    for words in ("ACME", "Globex"):
+        content = saved(logo(words, ink), "PNG")
+        pixels = decode(content).pixels
+        assert pixels.max() == 255
+        assert pixels.min() == 0
+        smaller = decode(saved(logo(words, ink).resize((200, 100)), "WEBP")).pixels
+        assert abs(int(smaller[0, 0, 0]) - int(pixels[0, 0, 0])) < 3
+
+
+def test_a_logo_half_white_and_half_black_shows_whole() -> None:
+    both = logo("White", WHITE_INK, size=(400, 400))
+    ImageDraw.Draw(both).text((30, 260), "Black", fill=BLACK_INK, font=ImageFont.load_default(70))
+    pixels = decode(saved(both, "PNG")).pixels
+    assert pixels[0, 0].tolist() == [128] * 3
+    assert {pixels[:200].max(), pixels[200:].min()} == {255, 0}
+
+
+@pytest.mark.parametrize("colour", ["white", (90, 120, 160)])
+def test_a_few_transparent_pixels_change_no_picture(colour: object) -> None:
+    page = Image.new("RGB", (300, 200), colour)  # type: ignore[arg-type]
+    draw = ImageDraw.Draw(page)
+    for line in range(5):
+        draw.text((10, 10 + 35 * line), "words on a page", "black", ImageFont.load_default(30))
+    rounded = page.copy()
+    rounded.putalpha(255)
+    for x, y in ((0, 0), (290, 0), (0, 190), (290, 190)):
+        rounded.paste(CLEAR, (x, y, x + 10, y + 10))
+    pixels = decode(saved(rounded, "PNG")).pixels
+    assert quarters(saved(rounded, "PNG")) == quarters(saved(page, "PNG"))
+    assert pixels[2, 2].tolist() == [255] * 3
+
+
+def test_what_is_wholly_transparent_shows_nothing() -> None:
+    hidden = corners().convert("RGBA")
+    hidden.putalpha(0)
+    assert quarters(saved(hidden, "PNG")) == [WHITE] * 4
+
+
+def ramp(top: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
+    """Return grey values from black to a largest one."""
+    return np.tile(np.linspace(0, top, 120).astype(np.uint16), (80, 1))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_values_of_fewer_bits_in_sixteen(bits: int, kind: str) -> None:
+    expected = ramp(255).astype(int)
+    pixels = decode(saved(Image.fromarray(ramp(2**bits - 1)), kind)).pixels
+    assert np.abs(pixels[..., 0] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_colours_of_fewer_bits_in_sixteen(bits: int, channels: int) -> None:
+    colours = {2: 1, 4: 3}.get(channels, channels)
+    values = np.repeat(ramp(2**bits - 1)[..., None], channels, axis=2)
+    values[..., colours:] = 65535
+    pixels = decode(png_of_16_bits(values)).pixels
+    assert np.abs(pixels[..., 1] - ramp(255).astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compression", [1, 8])
+def test_tiff_colours_of_twelve_bits_in_sixteen(order: str, compression: int) -> None:
+    values = np.repeat(ramp(4095)[..., None], 3, axis=2).astype(order + "u2").tobytes()
+    strip = values if compression == 1 else zlib.compress(values)
+    tags = [(256, 4, [120]), (257, 4, [80]), (258, 3, [16] * 3), (259, 3, [compression])]
+    tags += [(262, 3, [2]), (277, 3, [3]), (278, 4, [80])]
+    pixels = decode(tiff(tags, [strip], order=order)).pixels
+    assert np.abs(pixels[..., 2] - ramp(255).astype(int)).max() <= 1
+
+
+def test_a_hot_pixel_does_not_darken_the_picture() -> None:
+    values = ramp(4095)
+    values[40, 60] = 65535
+    pixels = decode(saved(Image.fromarray(values), "PNG")).pixels
+    assert pixels[10, -1, 0] > 250
+    colours = np.repeat(values[..., None], 3, axis=2)
+    assert decode(png_of_16_bits(colours)).pixels[10, -1, 0] > 250
+
+
+def test_a_narrow_range_is_stretched_and_a_constant_one_is_not() -> None:
+    narrow = (30_000 + ramp(1000)).astype(np.uint16)
+    assert np.ptp(decode(saved(Image.fromarray(narrow), "PNG")).pixels) > 250
+    constant = np.full((50, 50), 30_000, dtype=np.uint16)
+    assert np.ptp(decode(saved(Image.fromarray(constant), "PNG")).pixels) == 0
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_of_32_bits(mode: str) -> None:
+    bytewise = Image.fromarray(ramp(255).astype(np.uint8))
+    pixels = decode(saved(bytewise.convert(mode), "TIFF")).pixels
+    assert (pixels[..., 0] == ramp(255)).all()
+    assert quarters(saved(Image.new(mode, (10, 10)), "TIFF"))[0] == (0, 0, 0)
+    signed = ramp(255).astype(np.float32) - 100
+    pixels = decode(saved(Image.fromarray(signed).convert(mode), "TIFF")).pixels
+    assert np.ptp(pixels) >= 253
+
+
+def test_floating_point_from_0_to_1_and_what_is_no_number() -> None:
+    values = (ramp(255) / 255).astype(np.float32)
+    values[5, 5], values[6, 6] = np.nan, np.inf
+    values.view(np.uint32)[7, 7] = 0x7F800001  # a signalling NaN
+    pixels = decode(saved(Image.fromarray(values), "TIFF")).pixels
+    assert np.abs(pixels[10:, :, 0] - ramp(255)[10:].astype(int)).max() <= 1
+
+
+def test_lab_is_unsupported() -> None:
+    lab = Image.frombytes("LAB", (10, 10), bytes(300))
+    with pytest.raises(UnsupportedImage, match="'LAB'"):
+        decode(saved(lab, "TIFF"))
+
+
+ANIMATED = [
+    "GIF",
+    "PNG",
+    "WEBP",
+    pytest.param("AVIF", marks=pytest.mark.skipif(not features.check("avif"), reason="no AVIF")),
+]
+
+
+@pytest.mark.parametrize("kind", ANIMATED)
+@pytest.mark.parametrize("blank", [1, 7])
+def test_an_animation_that_begins_blank(kind: str, blank: int) -> None:
+    white = Image.new("RGB", (80, 60), "white")
+    faint = [Image.blend(white, corners(), 0.01 * number) for number in range(blank)]
+    content = animated([*faint, corners(), Image.new("RGB", (80, 60), "black")], kind)
+    assert_corners(content, tolerance=60)
+    assert np.ptp(decode(animated([white, *faint[:1], white], kind)).pixels) < 10
+
+
+def test_frames_are_drawn_over_those_before() -> None:
+    white = Image.new("RGBA", (80, 60), "white")
+    part = Image.new("RGBA", (80, 60), CLEAR)
+    part.paste(corners().convert("RGBA").crop((0, 0, 40, 60)), (0, 0))
+    for options in ({"disposal": 0}, {"disposal": 1}):
+        content = animated([white, part], "PNG", blend=1, **options)
+        found = quarters(content)
+        hidden = (255, 255, 255)
+        assert found[1] == hidden
+        assert np.abs(np.subtract(found[0], RED)).max() <= 12
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG"])
+def test_damage_behind_a_frame_that_shows_something(kind: str) -> None:
+    white = Image.new("RGB", (80, 60), "white")
+    content = animated([white, corners(), white], kind)
+    if kind == "GIF":
+        assert_corners(content[:-20], tolerance=40)
+    with pytest.raises(UndecodableImage):
+        decode(saved(white, kind)[:-14])
+
+
+def test_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    white = Image.new("RGB", (80, 60), "white")
+    grey = Image.new("RGB", (80, 60), (250, 250, 250))
+    frames = [white, grey] * 10
+    content = animated([*frames, corners()], "GIF")
+    assert_corners(content, tolerance=40)
+    assert np.ptp(decode(content, max_pixels=80 * 60 * 20).pixels) < 10
+    monkeypatch.setattr(animation, "MAX_FRAMES", 20)
+    assert np.ptp(decode(content).pixels) < 10
 
 
 def test_first_frame_and_first_page_count() -> None:

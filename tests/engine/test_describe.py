@@ -72,31 +72,24 @@ def test_edited_copies_are_close_and_others_are_not() -> None:
         assert not is_copy(pixels(number), pixels(number + 20)), number
 
 
-def test_flat_pictures_match_only_their_like() -> None:
-    assert is_copy(flat(200, 30, 30), flat(200, 30, 30, size=(500, 40)))
-    assert is_copy(flat(255, 255, 255), flat(253, 254, 255))
-    for other in (flat(30, 30, 200), flat(120, 120, 120), flat(235, 40, 40), pixels(1), pixels(2)):
+def test_flat_pictures_are_known_by_their_files() -> None:
+    assert is_copy(flat(200, 30, 30), flat(200, 30, 30))
+    for other in (
+        flat(200, 30, 30, size=(500, 40)),
+        flat(201, 30, 30),
+        flat(30, 30, 200),
+        pixels(1),
+        pixels(2),
+    ):
         assert not is_copy(flat(200, 30, 30), other)
-    assert not is_copy(flat(255, 255, 255), flat(0, 0, 0))
-
-
-def test_noise_and_faint_detail_do_not_make_flat_pictures_alike() -> None:
-    dice = np.random.default_rng(1)
-    noisy = [
-        (flat(*colour).astype(int) + dice.integers(-2, 3, (90, 120, 3)))
-        .clip(0, 255)
-        .astype(np.uint8)
-        for colour in ((200, 30, 30), (30, 30, 200), (200, 30, 30))
-    ]
-    assert is_copy(noisy[0], noisy[2])
-    assert not is_copy(noisy[0], noisy[1])
+        assert not is_copy(other, flat(200, 30, 30))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (2, 3)])
 def test_tiny_pictures(size: tuple[int, int]) -> None:
     found = describe(flat(10, 20, 30, size=size))
     assert np.abs(found.vector).max() == 127
-    assert is_copy(flat(10, 20, 30, size=size), flat(10, 20, 30))
+    assert is_copy(flat(10, 20, 30, size=size), flat(10, 20, 30, size=size))
 
 
 def test_similarity_grows_with_the_score_and_rank_falls() -> None:

@@ -20,9 +20,10 @@ def random_descriptor(count: int, seed: int = 0) -> Descriptor:
 def test_there_and_back(count: int) -> None:
     descriptor = random_descriptor(count)
     content = descriptor.to_bytes()
-    assert len(content) <= 2178
+    assert len(content) <= 2179
     back = Descriptor.from_bytes(content)
-    for name in Descriptor._fields:
+    assert back.by_file is False
+    for name in ("vector", "codes", "words", "places"):
         one, other = getattr(descriptor, name), getattr(back, name)
         assert one.dtype == other.dtype
         assert one.shape == other.shape
@@ -34,8 +35,14 @@ def test_bytes_that_are_none() -> None:
     for length in range(len(content)):
         with pytest.raises(ValueError, match="descriptor"):
             Descriptor.from_bytes(content[:length])
-    vector, features = content[:DIMENSIONS], content[DIMENSIONS + 2 :]
-    for version, rest in ((-1, b"\5"), (1, b"\5"), (0, b"\4"), (0, b"\x81"), (0, b"\5\0")):
+    vector, features = content[:DIMENSIONS], content[DIMENSIONS + 3 :]
+    for version, rest in (
+        (-1, b"\5\0"),
+        (1, b"\5\0"),
+        (0, b"\4\0"),
+        (0, b"\x81\0"),
+        (0, b"\5\0\0"),
+    ):
         broken = vector + bytes([VERSION + version]) + rest + features
         with pytest.raises(ValueError, match="descriptor"):
             Descriptor.from_bytes(broken)

@@ -8,9 +8,12 @@ parse some of them with warnings, and warnings are the process's own affair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 #: Of a file's segments, chunks, blocks or strips. More of them are no picture,
 #: but work: each costs far more time to look at than a pixel.

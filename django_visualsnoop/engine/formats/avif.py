@@ -16,5 +16,7 @@ def examine(data: bytes) -> Examined:
     # Pillow would not heed the orientation of EXIF: AVIF has properties for that, which the
     # plugin turns into an Exif block of its own.
     data = heif.without_metadata(data)
+    # libavif wants the brand to be named, which a file of a general brand need not do.
+    data = data[:8] + b"avif" + data[12:]
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
     return Examined(data, *image.size, orientation=exif.orientation(image.info.get("exif", b"")))

@@ -76,7 +76,7 @@ def plugin(file: io.BytesIO) -> ImageFile:
             "This is a HEIF picture, such as phones write (HEIC). To read these, install the "
             'extra "heif": python -m pip install "django-visualsnoop[heif]".'
         ) from error
-    opened: ImageFile = HeifImageFile(file)
+    opened: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return opened
 
 
