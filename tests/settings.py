@@ -80,7 +80,10 @@ def database(name: str) -> dict[str, Any]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": path,
             "TEST": {"NAME": folder / f"test_{name}.sqlite3"},
-            "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": os.environ.get("TEST_TRANSACTION_MODE", "IMMEDIATE"),
+            },
         }
     if TEST_DATABASE == "postgresql":
         return {
