@@ -53,7 +53,7 @@ def kept(settings: Settings, tmp_path: Path) -> Path:
 
 
 def left() -> dict[str, int]:
-    counts = {table.__name__: table.objects.count() for table in TABLES}  # type: ignore[attr-defined]
+    counts = {table.__name__: table.objects.count() for table in TABLES}
     return {name: count for name, count in counts.items() if count}
 
 
@@ -110,7 +110,7 @@ def test_what_comes_after_the_deletion_is_refused(ann: Tenant, kept: Path) -> No
         lambda: take_back(images.collection.pk, pair),
     ):
         with pytest.raises(Refused) as caught:
-            late()  # type: ignore[no-untyped-call]
+            late()
         assert caught.value.status == 404
     assert left() == {}
     assert [path for path in kept.rglob("*") if path.is_file()] == []

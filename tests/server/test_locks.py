@@ -285,7 +285,7 @@ def test_who_waits_in_vain_is_told_to_come_back(
     connection.connection.execute("PRAGMA busy_timeout = 100")
     with opened() as other:
         other.execute("BEGIN IMMEDIATE")
-        replies = [
+        replies: list[Any] = [
             call(filled, "PUT", "/image/new", image(2)),
             call(filled, "POST", "/image/new", image(2)),
             ask(filled, "PUT", "/images/new", image(2)),

@@ -29,7 +29,7 @@ VALUES = {
 }
 
 
-@pytest.fixture(params=VALUES.values(), ids=VALUES)
+@pytest.fixture(params=list(VALUES.values()), ids=list(VALUES))
 def value(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -184,7 +185,7 @@ def test_others_write_between_the_portions(monkeypatch: pytest.MonkeyPatch) -> N
         put(eve, "a", 1)
         told.append(ask(bob, "GET", "/count").body["count"])
 
-    monkeypatch.setattr(transfer.time, "sleep", between)
+    monkeypatch.setattr(time, "sleep", between)
     answer = sent(bob, [lines[0], *many, *pairs, {"end": True, "images": 7}])
     assert answer.body == {"added": 7, "replaced": 0, "unchanged": 0}
     assert told == [2, 4, 6, 7, 7, 7]
@@ -200,7 +201,7 @@ def test_an_import_that_breaks_off_is_completed_by_another(
     monkeypatch.setattr(transfer, "_TOGETHER", 1)
     with monkeypatch.context() as patched:
         # Another program adds one of the images while the first portion is written.
-        patched.setattr(transfer.time, "sleep", lambda _: put(bob, lines[2]["id"], 5))
+        patched.setattr(time, "sleep", lambda _: put(bob, lines[2]["id"], 5))
         reply = sent(bob, lines)
     assert reply.status == 409
     assert "1 images were imported; import the file again" in reply.detail
