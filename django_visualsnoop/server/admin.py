@@ -51,7 +51,7 @@ else:
     _MembershipInline = admin.TabularInline
 
 
-class _Guarded(_AnyAdmin):
+class _Guarded(_AnyAdmin):  # type: ignore[misc]
     """Answers what Django's own admin views would fail at.
 
     A form's transaction begins with a write: Django's views read first, and then SQLite may
@@ -120,7 +120,7 @@ class _Guarded(_AnyAdmin):
 
 
 @admin.register(HostedCollection)
-class HostedCollectionAdmin(_Guarded, _CollectionAdmin):
+class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
     """Their limits, above all: owners have pages for the rest."""
 
     list_display = ["name", "pk", "owner", "organisation", "keeps", "created"]
@@ -173,7 +173,7 @@ class HostedCollectionAdmin(_Guarded, _CollectionAdmin):
 
 
 @admin.register(Key)
-class KeyAdmin(_Guarded, _KeyAdmin):
+class KeyAdmin(_Guarded, _KeyAdmin):  # type: ignore[misc]
     """To look at and to revoke; what a secret is, nobody sees."""
 
     list_display = ["public_key", "collection", "state", "created", "last_used_at"]
@@ -231,7 +231,7 @@ class MembershipInline(_MembershipInline):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(_Guarded, _OrganisationAdmin):
+class OrganisationAdmin(_Guarded, _OrganisationAdmin):  # type: ignore[misc]
     list_display = ["name", "created"]
     search_fields = ["name"]
     inlines = [MembershipInline]
