@@ -23,14 +23,14 @@ types: .venv-dev/installed
 	@.venv-dev/bin/mypy
 	@cd example_project && ../.venv-dev/bin/mypy .
 
-docs: .venv-dev/installed
-	@.venv-dev/bin/sphinx-build -q -W --keep-going -n -b html docs docs/_build/html
+docs: .venv-docs/installed
+	@.venv-docs/bin/sphinx-build -q -W --keep-going -n -b html docs docs/_build/html
 
-.venv-test/installed .venv-dev/installed: .venv-%/installed: setup.cfg
+.venv-test/installed .venv-dev/installed .venv-docs/installed: .venv-%/installed: setup.cfg
 	@echo "Installing into .venv-$* …"
 	@$(python) -m venv --clear .venv-$*
 	@.venv-$*/bin/python $(INSTALL) ".[$*]"
 	@touch $@
 
 clean:
-	@rm -rf .demo .venv-test .venv-dev build dist docs/_build *.egg-info
+	@rm -rf .demo .venv-test .venv-dev .venv-docs build dist docs/_build *.egg-info

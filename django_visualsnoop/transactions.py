@@ -49,7 +49,7 @@ def begin_writing(model: type[models.Model], *, using: str) -> None:
     if connection.vendor != "sqlite":
         return
     quote = connection.ops.quote_name
-    table, column = quote(model._meta.db_table), quote(model._meta.pk.column)
+    table, column = quote(model._meta.db_table), quote(str(model._meta.pk.column))
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {column} = {column} WHERE 0")  # noqa: S608 -- names
 

@@ -83,7 +83,7 @@ def database(name: str) -> dict[str, Any]:
             "TEST": {"NAME": folder / f"test_{name}.sqlite3"},
             "OPTIONS": {
                 "timeout": 20,
-                "transaction_mode": "IMMEDIATE",
+                "transaction_mode": os.environ.get("TEST_TRANSACTION_MODE", "IMMEDIATE"),
                 # Waiting for the disk keeps nothing that outlives the machine: half of the time.
                 "init_command": "PRAGMA synchronous = OFF",
             },

@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import logging
 
-from django.core.exceptions import SuspiciousOperation
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.client.exceptions import (
-    AuthenticationError,
-    RateLimitedError,
-    ServerError,
-    TransportError,
-    VisualSnoopError,
-)
+from django_visualsnoop.client.exceptions import VisualSnoopError
+from django_visualsnoop.failures import judge
 
 logger = logging.getLogger("django_visualsnoop")
 
 
 def plain_words(error: Exception) -> str:
     """Return why something cannot be done, as a sentence; the error itself goes to the log."""
-    logger.warning("The admin could not do what was asked", exc_info=error)
-    match error:
-        case TransportError():
-            return _("The image search does not answer now. Try again later.")
-        case RateLimitedError() | ServerError():
-            return _("The image search is busy or out of order. Try again later.")
-        case AuthenticationError():
-            return _(
-                "The image search refuses the keys. Check PUBLIC_KEY and SECRET_KEY in the "
-                "VISUALSNOOP setting."
-            )
-        case VisualSnoopError():
-            return str(error)
-        case FileNotFoundError():
-            return _("The file is not in the storage.")
-        case SuspiciousOperation():
-            return _("The storage refuses the file.")
-        case _:
-            return _("This cannot be done now. The log says why.")
+    logger.info("The admin could not do what was asked", exc_info=error)
+    if isinstance(error, OSError) and not isinstance(
+        error, (VisualSnoopError, FileNotFoundError, IsADirectoryError)
+    ):
+        # Of a storage or a network, in words for whoever runs it: pools, hosts, ports.
+        return _("What is needed for this does not answer now. Try again later.")
+    return judge(error, attempts=1).reason

@@ -180,15 +180,17 @@ def _reason(error: requests.RequestException) -> str:
     causes = list(_causes(error))
     if isinstance(error, requests_exceptions.SSLError):
         checked = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
-        why = f"the certificate is not accepted, {checked[-1].verify_message}" if checked else ""
-        return why or "the encrypted connection failed"
+        why = (
+            f"the SSL certificate is not accepted, {checked[-1].verify_message}" if checked else ""
+        )
+        return why or "the encrypted connection (SSL) failed"
     if isinstance(error, requests_exceptions.ProxyError):
         return "the proxy does not connect"
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             return "the name of the host is unknown"
         if isinstance(cause, ConnectionRefusedError):
-            return "the connection was refused, so nothing listens at that port"
+            return "Connection refused, nothing listens at that port"
         if isinstance(cause, OSError) and cause.strerror:
             return f"the system says, {cause.strerror}"
     return "the connection was closed"

@@ -151,7 +151,7 @@ class _Keys(HTTPSignatureKeyResolver):
 def _of_known_algorithms(digests: str) -> str:
     """Return a ``Content-Digest`` without the algorithms to be ignored (RFC 9530, 2)."""
     try:
-        parsed = http_sf.parse(digests.encode("ascii"), tltype="dictionary")
+        parsed: Any = http_sf.parse(digests.encode("ascii"), tltype="dictionary")
     except ValueError:
         return digests
     known = {name: value for name, value in parsed.items() if name in _DIGESTS}

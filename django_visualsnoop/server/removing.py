@@ -34,8 +34,8 @@ def _delete(collection: HostedCollection) -> None:
     # Not by the cascade, which would first read which rows there are, perhaps in an older
     # snapshot of the caller's transaction.
     for rows in (IndexedImage, Block):
-        rows.objects.using(using).filter(collection__key=key).delete()  # type: ignore[attr-defined]
+        rows.objects.using(using).filter(collection__key=key).delete()
     Collection.objects.using(using).filter(key=key).delete()
     for kept in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
-        kept.objects.using(using).filter(collection=pk).delete()  # type: ignore[attr-defined]
+        kept.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

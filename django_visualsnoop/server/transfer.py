@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 #: Images read or written together.
 _TOGETHER = 200
-_PAIRS_TOGETHER = 1000
+_PAIRS_TOGETHER = 500
 #: Seconds between two portions. SQLite's writers look only now and then whether it is their turn.
 _PAUSE = 0.05
 #: Seconds for which a portion waits for others; some of the file may be written already.

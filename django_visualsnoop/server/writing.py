@@ -95,7 +95,7 @@ def lock_collection(collection_id: str, *, alone: bool = False) -> None:
         is_there = bool(rows.update(name=F("name")))
     else:
         quote, fields = connection.ops.quote_name, HostedCollection._meta
-        table, column = quote(fields.db_table), quote(fields.pk.column)
+        table, column = quote(fields.db_table), quote(str(fields.pk.column))
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT 1 FROM {table} WHERE {column} = %s"  # noqa: S608 -- names

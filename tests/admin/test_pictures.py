@@ -62,6 +62,17 @@ def test_a_storage_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.problem == "RuntimeError: bucket is on strike"
 
 
+def test_a_storage_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = product(1)
+
+    def down(name: str) -> int:
+        raise ConnectionError("HTTPConnectionPool(host='bucket', port=80): Max retries exceeded")
+
+    monkeypatch.setattr(row.photo.storage, "size", down)
+    found = look_at(Product.objects.get(pk=row.pk), "photo", url)
+    assert found.problem == "What is needed for this does not answer now. Try again later."
+
+
 def test_no_file() -> None:
     assert look_at(Product(), "photo", url).problem == "There is no picture."
 

@@ -288,3 +288,20 @@ def test_longest_call() -> None:
 def test_credentials_in_a_url_are_not_shown() -> None:
     shown = without_credentials("https://me:hush@images.example.com:8443/api/v1?a=b")
     assert shown == "https://images.example.com:8443/api/v1?a=b"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [
+        (
+            "http://127.0.0.1:9/api/v1",
+            "Connection refused, nothing listens at that port",
+        ),
+        ("http://nobody.invalid/api/v1", "the name of the host is unknown"),
+    ],
+)
+def test_why_no_answer_came_in_plain_words(waits: list[float], endpoint: str, words: str) -> None:
+    with pytest.raises(TransportError) as caught:
+        Collection(PUBLIC_KEY, SECRET_KEY, endpoint, connect=False).get_image("a")
+    assert str(caught.value) == f"GET {endpoint}/image/a got no answer: {words}."
+    assert isinstance(caught.value.__cause__, requests.RequestException)

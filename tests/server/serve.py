@@ -26,6 +26,7 @@ def main(name: str, fd: int) -> None:
             "gunicorn",
             *("--bind", f"fd://{fd}", "--workers", "2", "--preload", "--access-logfile", "-"),
             *("--access-logformat", ACCESS_LOG),
+            *("--threads", "4" if interface == "stock" else "1"),
             "django.core.wsgi:get_wsgi_application()",
         ]
         import_module("gunicorn.app.wsgiapp").run()

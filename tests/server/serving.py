@@ -129,6 +129,8 @@ class Servers:
             "TEST_IS_WORKER": "1",
             "TEST_SQLITE_FOLDER": str(Path(str(settings.DATABASES["default"]["NAME"])).parent),
         }
+        if name.endswith("-stock"):  # SQLite as a project has it that startproject made
+            environment["TEST_TRANSACTION_MODE"] = "DEFERRED"
         log = self._folder / f"{name}.log"
         with socket.socket() as listening, log.open("wb") as out:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -41,15 +41,17 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def _as_startproject_makes_it(settings: Settings, tmp_path: Any) -> Iterator[None]:
+def _as_startproject_makes_it(
+    settings: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     settings.MEDIA_ROOT = tmp_path / "kept"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    was = connection.transaction_mode
-    connection.transaction_mode = None
-    connection.close()
-    yield
-    connection.transaction_mode = was
-    connection.close()
+    monkeypatch.setattr(writing, "PATIENCE", 0)  # what is refused is not tried again
+    with monkeypatch.context() as patched:
+        patched.setitem(connection.settings_dict["OPTIONS"], "transaction_mode", None)
+        connection.close()
+        yield
+    connection.close()  # the next test's has its own mode
 
 
 @contextmanager
@@ -278,13 +280,12 @@ def test_who_waits_in_vain_is_told_to_come_back(
     browser: Client, filled: Tenant, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is logged as an error, and nothing is left of what was not done."""
-    monkeypatch.setattr(writing, "PATIENCE", 0.1)
     files = sorted(Path(settings.MEDIA_ROOT).rglob("*"))
     connection.ensure_connection()
     connection.connection.execute("PRAGMA busy_timeout = 100")
     with opened() as other:
         other.execute("BEGIN IMMEDIATE")
-        replies = [
+        replies: list[Any] = [
             call(filled, "PUT", "/image/new", image(2)),
             call(filled, "POST", "/image/new", image(2)),
             ask(filled, "PUT", "/images/new", image(2)),

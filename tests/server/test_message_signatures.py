@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from django.test import RequestFactory
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
+from http_message_signatures.digests import ContentDigest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +34,18 @@ if TYPE_CHECKING:
 ALL = ("@method", "@path", "@query", "content-digest")
 
 
+class _Unchecked(ContentDigest):
+    @classmethod
+    def prepare(cls, *_: object, **__: object) -> None:
+        """Leave the field as it is."""
+
+
+class _BlindSigner(HTTPMessageSigner):
+    """Signs a ``Content-Digest`` that it does not understand."""
+
+    content_digest_class = _Unchecked
+
+
 def headers(
     whose: Tenant,
     method: str,
@@ -39,9 +54,13 @@ def headers(
     *,
     covered: Sequence[str] = ALL,
     digest: bool = True,
+    digests: str = "",
     **options: Any,
 ) -> dict[str, str]:
-    """Return the header fields of a request that is signed so; ``path`` may have a query."""
+    """Return the header fields of a request that is signed so; ``path`` may have a query.
+
+    ``digests`` is what ``Content-Digest`` says in place of what is right.
+    """
     request = requests.Request(method, f"http://testserver{API}{path}").prepare()
     request.headers.clear()
     secret = {whose.public_key: whose.secret.encode()}
@@ -51,6 +70,11 @@ def headers(
     )
     if digest:
         request.headers["Content-Digest"] = signer.content_digest_class.create(body)
+    if digests:
+        request.headers["Content-Digest"] = digests
+        signer = _BlindSigner(
+            signature_algorithm=algorithms.HMAC_SHA256, key_resolver=signer.key_resolver
+        )
     signer.sign(
         request,
         key_id=whose.public_key,
@@ -228,3 +252,23 @@ def test_a_request_that_is_sent_again_is_signed_anew() -> None:
     assert request.headers["Content-Digest"] == first["Content-Digest"]
     assert "secret" not in repr(auth) + str(first)
     assert int(time.time()) >= int(first["Signature-Input"].partition("created=")[2].split(";")[0])
+
+
+@pytest.mark.django_db
+def test_algorithms_that_nobody_knows_are_ignored(ann: Tenant) -> None:
+    """As long as there is one that is known, and right (RFC 9530, 2)."""
+    body = image(1)
+    right = "sha-256=:" + b64encode(sha256(body).digest()).decode() + ":"
+    wrong = "sha-256=:" + b64encode(sha256(b"other").digest()).decode() + ":"
+    unknown = "crc32=:AAAAAA==:"
+    for digests, status in (
+        (right, 201),
+        (f"{unknown}, {right}", 200),
+        (f"{right}, {unknown};a=1", 200),
+        (f"{right}, other=1", 200),
+        (unknown, 401),
+        (f"{unknown}, {wrong}", 401),
+        (f"{right}, {unknown}, sha-512=:AAAA:", 401),
+    ):
+        sent = headers(ann, "PUT", "/image/a", body, digests=digests)
+        assert call(None, "PUT", "/image/a", body, sent).status == status, digests

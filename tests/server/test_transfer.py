@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from django.db import connection
 
 from django_visualsnoop.client.signing import MessageSignatureAuth
 from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.server import transfer
 from tests.collections.contract import image
 from tests.server.serving import PATIENCE
 from tests.server.tenants import Tenant, call, tenant
@@ -163,3 +166,44 @@ def test_over_a_socket(served: Served) -> None:
     assert found.json()["matches"][0]["id"] == "d/é"
     assert send(bob, "GET", "/images/d/%C3%A9").json()["metadata"] == {"sku": 3}
     assert requests.get(f"{endpoint}/images/d", timeout=PATIENCE).json()["status"] == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_others_write_between_the_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, bob = filled(), tenant("Bob's", "bob@example.com")
+    eve = tenant("Eve's", "eve@example.com")
+    lines = exported(ann)
+    ids = [f"n{number}" for number in range(7)]
+    many = [{**lines[1], "id": image_id} for image_id in ids]
+    pairs = [{"not_duplicates": [ids[0], image_id]} for image_id in ids[1:]]
+    monkeypatch.setattr(transfer, "_TOGETHER", 2)
+    monkeypatch.setattr(transfer, "_PAIRS_TOGETHER", 4)
+    told: list[int] = []
+
+    def between(_: float) -> None:
+        assert not connection.in_atomic_block
+        put(eve, "a", 1)
+        told.append(ask(bob, "GET", "/count").body["count"])
+
+    monkeypatch.setattr(time, "sleep", between)
+    answer = sent(bob, [lines[0], *many, *pairs, {"end": True, "images": 7}])
+    assert answer.body == {"added": 7, "replaced": 0, "unchanged": 0}
+    assert told == [2, 4, 6, 7, 7, 7]
+    assert len(ask(bob, "GET", "/not-duplicates").body["pairs"]) == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_that_breaks_off_is_completed_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann, bob = filled(), tenant("Bob's", "bob@example.com")
+    lines = exported(ann)
+    monkeypatch.setattr(transfer, "_TOGETHER", 1)
+    with monkeypatch.context() as patched:
+        # Another program adds one of the images while the first portion is written.
+        patched.setattr(time, "sleep", lambda _: put(bob, lines[2]["id"], 5))
+        reply = sent(bob, lines)
+    assert reply.status == 409
+    assert "1 images were imported; import the file again" in reply.detail
+    assert sent(bob, lines, replace="true").body == {"added": 2, "replaced": 1, "unchanged": 1}
+    assert same(exported(bob), lines)

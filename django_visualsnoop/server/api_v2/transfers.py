@@ -51,9 +51,10 @@ def import_collection(
         bool, Query(description="Replace images that have an id of the file; else 409.")
     ] = False,
 ) -> dict[str, Any]:
-    """Take over the images of an exported file: all of them, or none.
+    """Take over the images of an exported file; none if there is anything wrong with it.
 
-    Images that are there already, with the same time, file and metadata, stay as they are.
+    Images that are there already, with the same time, file and metadata, stay as they are, so a
+    file may be sent again.
     """
     asked = asked_by(request)
     with asked.file_in(request) as file:

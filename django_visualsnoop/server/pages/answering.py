@@ -50,7 +50,7 @@ _FORM_BYTES = 1024 * 1024
 
 #: What a form may have, and how long it may take, of who is not signed in.
 _ANYONES_BYTES = 64 * 1024
-_ANYONES_SECONDS = 20.0
+_ANYONES_SECONDS = 5.0
 #: How long a form may take of who is signed in: so much, and what so slow a network needs.
 _SECONDS = 60.0
 _BYTES_PER_SECOND = 16 * 1024

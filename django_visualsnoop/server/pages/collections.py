@@ -109,6 +109,7 @@ def _lock_organisation(form: CollectionForm) -> None:
         return
     choice = form.fields["organisation"]
     assert isinstance(choice, ModelChoiceField)
+    assert choice.queryset is not None
     if not list(choice.queryset.select_for_update().filter(pk=chosen.pk)):
         raise Refused(409, _("The organisation is gone. Nothing was changed; choose again."))
 

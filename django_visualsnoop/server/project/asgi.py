@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 
@@ -12,4 +13,4 @@ _django = get_asgi_application()
 
 from django_visualsnoop.server.project.front import asgi_front  # noqa: E402 -- needs the apps
 
-application = asgi_front(_django)
+application = asgi_front(cast("Any", _django))

@@ -116,8 +116,10 @@ class _Refusal:
         )
 
 
-class Parser(_parser.HTTPRequestParser):  # type: ignore[misc, name-defined]
+class Parser(_parser.HTTPRequestParser):  # type: ignore[misc]
     """Ends a request after its head, if its body is long and nobody knows who sends it."""
+
+    error: Any
 
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
@@ -160,7 +162,7 @@ class Parser(_parser.HTTPRequestParser):  # type: ignore[misc, name-defined]
         )
 
 
-class Channel(_channel.HTTPChannel):  # type: ignore[misc, name-defined]
+class Channel(_channel.HTTPChannel):  # type: ignore[misc]
     """What waitress keeps of one connection."""
 
     parser_class = Parser

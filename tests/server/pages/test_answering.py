@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from django_visualsnoop.server.models import HostedCollection
@@ -98,3 +99,23 @@ def test_middleware_that_asks_for_a_login(ann: Person, settings: Settings) -> No
     assert Client().get(url("sign_in")).status_code == 200
     for name in ("live", "ready"):
         assert Client().get(url(name)).status_code == 200
+
+
+def test_too_many_files_at_once(ann: Person) -> None:
+    """Django's own limit is 100 files; the page says so."""
+    hosted = ann.collection()
+    files = [SimpleUploadedFile(f"{number}.png", b"x") for number in range(101)]
+    answer = ann.post("images", hosted.pk, pictures=files)
+    assert answer.status_code == 413
+    assert "Send at most 100 files." in answer.text
+    many = {f"name{number}": "x" for number in range(1001)}
+    assert "That was too much at once" in ann.post("settings", hosted.pk, **many).text
+    broken = ann.client.post(url("images", hosted.pk), b"--x", "multipart/form-data; boundary=")
+    assert broken.status_code == 400
+    assert "The form cannot be read" in broken.text
+
+
+def test_a_long_form_of_anybody(client: Client, db: None) -> None:
+    answer = client.post(url("sign_in"), {"username": "x" * 70_000})
+    assert answer.status_code == 413
+    assert "This form needs no such file." in answer.text
