@@ -21,7 +21,6 @@ from tests.stock.project import (
     Project,
     project_of,
     start_celery,
-    tracebacks,
 )
 
 SHOP = Path(__file__).parent / "shop"
@@ -92,7 +91,7 @@ class Outcome:
     verified: Typed
     #: The processes that ended during the run, with their exit codes.
     ended: dict[str, int]
-    #: The last line of each traceback in a log or said by a command.
+    #: The last line of each traceback, of a service or a command.
     tracebacks: list[str]
 
     def worse(self) -> list[str]:
@@ -157,7 +156,7 @@ def run_load(
             tallies = _press(port, clients, seconds)
             last_answer = time.monotonic()
         try:
-            project.wait_until_in_sync(patience)
+            project.wait_until_in_sync(patience, lambda: _statuses(port))
             seconds_to_sync = time.monotonic() - last_answer
         except TimeoutError:
             seconds_to_sync = None
@@ -165,9 +164,7 @@ def run_load(
         typed = typing.result()
         verified = _type(project, "visualsnoop_reindex --verify")
         project.stop()
-        said = "\n".join(one.said for one in (*typed, verified))
-        errors = [*project.tracebacks(), *tracebacks(said)]
-        return Outcome(tallies, seconds_to_sync, typed, verified, ended, errors)
+        return Outcome(tallies, seconds_to_sync, typed, verified, ended, project.tracebacks())
 
 
 def _open_shop(project: Project, pictures: Path) -> None:
@@ -233,19 +230,32 @@ def _press(port: int, clients: int, seconds: float) -> dict[tuple[str, str], Tal
 
 def _send(port: int, kind: str, operation: str) -> tuple[str, str]:
     """Have one operation done, and return the error and its traceback; empty if all went well."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        connection.request("POST", f"/do/{kind}/{operation}/")
-        answer = connection.getresponse()
-        body = answer.read().decode(errors="replace")
+        status, body = _request(port, "POST", f"/do/{kind}/{operation}/")
     except (OSError, http.client.HTTPException) as error:
         return f"no answer: {error!r}", ""
-    finally:
-        connection.close()
-    if answer.status == 200:
+    if status == 200:
         return "", ""
     try:
         said = json.loads(body)
     except ValueError:
-        return f"answer {answer.status}", body
+        return f"answer {status}", body
     return said["error"], said["traceback"]
+
+
+def _statuses(port: int) -> list[dict[str, Any]]:
+    """Return what ``visualsnoop_status`` says of each field."""
+    status, body = _request(port, "GET", "/statuses/")
+    assert status == 200, body
+    fields: list[dict[str, Any]] = json.loads(body)["fields"]
+    return fields
+
+
+def _request(port: int, method: str, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    finally:
+        connection.close()

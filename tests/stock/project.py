@@ -99,7 +99,7 @@ class Project:
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def run(self, command: str, *, script: str | None = None) -> str:
-        """Run a command that ends, and return what it printed.
+        """Run a command that ends, and return what it printed; its errors go to a log.
 
         Args:
             command: as one types it.
@@ -118,6 +118,8 @@ class Project:
             timeout=PATIENCE,
             check=False,
         )
+        with self.log("commands").open("a") as log:
+            log.write(f"$ {command}\n{done.stderr}")
         if done.returncode != 0:
             raise CommandFailedError(f"$ {command}\n{done.stdout}\n{done.stderr}")
         return done.stdout
@@ -184,21 +186,29 @@ class Project:
         fields: list[dict[str, Any]] = told["fields"]
         return fields
 
-    def wait_until_in_sync(self, patience: float = PATIENCE) -> None:
+    def wait_until_in_sync(
+        self,
+        patience: float = PATIENCE,
+        statuses: Callable[[], list[dict[str, Any]]] | None = None,
+    ) -> None:
         """Wait until every picture of every field is in sync.
 
         Nothing is done for it: workers and beat must get there by themselves.
+
+        Args:
+            patience: how long to wait, in seconds.
+            statuses: another way to ask than the command.
 
         Raises:
             TimeoutError: they did not; the message has the last status.
         """
         give_up = time.monotonic() + patience
         while True:
-            statuses = self.statuses()
-            if statuses and all(map(_is_in_sync, statuses)):
+            found = (statuses or self.statuses)()
+            if found and all(map(_is_in_sync, found)):
                 return
             if time.monotonic() > give_up:
-                raise TimeoutError(f"Not in sync after {patience:g} s: {pprint.pformat(statuses)}")
+                raise TimeoutError(f"Not in sync after {patience:g} s: {pprint.pformat(found)}")
             time.sleep(0.5)
 
 

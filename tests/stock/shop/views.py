@@ -10,14 +10,17 @@ import os
 import random
 import traceback
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
 from django.http import JsonResponse
 from django.views.decorators.csrf import csrf_exempt
+
+from django_visualsnoop.status import statuses
 
 from .models import Category, Item, Note, PlainItem
 
@@ -41,6 +44,11 @@ def do(request: HttpRequest, kind: str, operation: str) -> JsonResponse:
         said = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
         return JsonResponse(said, status=500)
     return JsonResponse({})
+
+
+def show_statuses(request: HttpRequest) -> JsonResponse:
+    """Show what ``visualsnoop_status`` prints of each field, without the start of a process."""
+    return JsonResponse({"fields": [asdict(status) for status in statuses(DEFAULT_DB_ALIAS)]})
 
 
 def upload() -> ContentFile[bytes]:
