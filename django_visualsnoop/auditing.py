@@ -44,12 +44,15 @@ def audit(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> int
     Returns:
         How many wishes were written.
     """
-    return sum(
-        len(wishes.write_among_others(found, using=using, hint=hint))
-        for field in all_indexed_fields()
-        for found in _disagreeing(field, using, batch_size)
-        if found
-    )
+    return sum(audit_batches(using=using, batch_size=batch_size, hint=hint))
+
+
+def audit_batches(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> Iterator[int]:
+    """As ``audit()``; yield how many wishes were written for each batch that disagrees."""
+    for field in all_indexed_fields():
+        for found in _disagreeing(field, using, batch_size):
+            if found:
+                yield len(wishes.write_among_others(found, using=using, hint=hint))
 
 
 def _disagreeing(field: IndexedField, using: str, batch_size: int) -> Iterator[list[Wish]]:

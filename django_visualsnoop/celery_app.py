@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from celery import current_app
+from kombu.transport import resolve_transport
 
 if TYPE_CHECKING:
     from celery import Celery
+
+#: Schemes of brokers, the module that each needs, and what installs it.
+_PACKAGES = {
+    "redis": ("redis", "celery[redis]"),
+    "rediss": ("redis", "celery[redis]"),
+    "sentinel": ("redis", "celery[redis]"),
+    "sqs": ("boto3", "celery[sqs]"),
+    "mongodb": ("pymongo", "celery[mongodb]"),
+    "zookeeper": ("kazoo", "celery[zookeeper]"),
+    "sqla": ("sqlalchemy", "celery[sqlalchemy]"),
+    "sqlalchemy": ("sqlalchemy", "celery[sqlalchemy]"),
+    "librabbitmq": ("librabbitmq", "celery[librabbitmq]"),
+    "azureservicebus": ("azure.servicebus", "kombu[azureservicebus]"),
+    "azurestoragequeues": ("azure.storage.queue", "kombu[azurestoragequeues]"),
+    "gcpubsub": ("google.cloud.pubsub_v1", "celery[gcpubsub]"),
+    "kafka": ("confluent_kafka", "kombu[confluentkafka]"),
+    "confluentkafka": ("confluent_kafka", "kombu[confluentkafka]"),
+    "consul": ("consul", "celery[consul]"),
+    "pyro": ("Pyro4", "celery[pyro]"),
+    "qpid": ("qpid", "kombu[qpid]"),
+}
 
 
 def project_app() -> Celery:
@@ -19,3 +42,40 @@ def project_app() -> Celery:
 def is_fallback(app: Celery) -> bool:
     """Whether Celery made this app by itself, because the project has made none."""
     return app.main == "default" and not app.set_as_current  # type: ignore[attr-defined]
+
+
+def broker_problem(app: Celery) -> str | None:
+    """Return why no message can reach this app's broker, and what to type; ``None`` if it may.
+
+    It opens no connection. Of the broker's address only the scheme is told, since the rest may
+    hold a password.
+    """
+    for scheme in _schemes(app):
+        module, package = _PACKAGES.get(scheme.lower(), ("", ""))
+        if module and not _is_installed(module):
+            return (
+                f"The broker {scheme}:// needs the Python module {module}. "
+                f'Type: python -m pip install "{package}"'
+            )
+        try:
+            resolve_transport(scheme)
+        except (ImportError, AttributeError) as error:
+            return f"The broker {scheme}:// needs something that is not installed: {error}."
+        except KeyError as error:
+            return f"The broker {scheme}:// is unknown to Celery: {error.args[0]}."
+    return None
+
+
+def _schemes(app: Celery) -> list[str]:
+    url = app.conf.broker_write_url
+    urls = url if isinstance(url, (list, tuple)) else str(url or "").split(";")
+    # An address like redis+socket:///path has a transport and how to reach it.
+    found = (str(one).partition("://") for one in urls)
+    return [before.partition("+")[0] for before, separator, _ in found if separator]
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it is in
+        return False

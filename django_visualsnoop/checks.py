@@ -6,9 +6,11 @@ The exception is ``check_health``, which Django runs only for ``check --deploy -
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import (
     CheckMessage,
@@ -19,12 +21,22 @@ from django.core.checks import (
 )
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models, router
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_visualsnoop.celery_app import is_fallback, project_app
+from django_visualsnoop.celery_app import broker_problem, is_fallback, project_app
 from django_visualsnoop.collections import DEFAULT_BACKEND, DEFAULT_COLLECTION_ALIAS, collections
 from django_visualsnoop.collections.base import BaseCollection
-from django_visualsnoop.health import DATABASE, MIGRATIONS, OVERDUE, health
+from django_visualsnoop.database_checks import check_sqlite, check_upsert
+from django_visualsnoop.health import (
+    DATABASE,
+    MIGRATIONS,
+    OVERDUE,
+    UNRECORDED,
+    health,
+    sweep_words,
+)
+from django_visualsnoop.model_checks import check_descriptors, check_has_fields, check_managers
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import (
     DEFAULT_IMAGE_ID,
@@ -37,15 +49,21 @@ from django_visualsnoop.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from celery import Celery
+
+    from django_visualsnoop.health import Health
     from django_visualsnoop.models import VisualSnoopMixin
     from django_visualsnoop.options import IndexedField
 
 TAG = "visualsnoop"
+#: The task that follows what messages have left behind.
+SWEEPER = "django_visualsnoop.sync_all"
 
 
 def register_all() -> None:
-    for check in (check_collections, check_image_ids, check_celery):
+    for check in (check_collections, check_image_ids, check_celery, check_upsert):
         register(check, TAG)
+    register(check_sqlite, TAG, deploy=True)
     # Not under TAG too: Django would run it for "check --tag visualsnoop" on every database.
     register(check_health, Tags.database, deploy=True)
 
@@ -53,11 +71,15 @@ def register_all() -> None:
 def check_model(model: type[VisualSnoopMixin]) -> list[CheckMessage]:
     """Return what is wrong with a model; part of ``Model.check()``."""
     if model._meta.proxy:
-        return []  # says nothing that its model does not say
+        # What its model says need not be said again; it may have managers of its own.
+        return [*check_managers(model)] if model._meta.local_managers else []
     found = [*_check_options(model)] if _has_options_of_its_own(model) else []
-    if not any(message.is_serious() for message in found) and indexed_fields(model):
-        found += [*_check_key(model), *_check_cascades(model)]
-    return found
+    if any(message.is_serious() for message in found):
+        return found
+    if not indexed_fields(model):
+        return [*found, *check_has_fields(model)]
+    found += [*_check_key(model), *_check_cascades(model)]
+    return [*found, *check_managers(model), *check_descriptors(model)]
 
 
 def _has_options_of_its_own(model: type[models.Model]) -> bool:
@@ -319,7 +341,7 @@ def check_celery(**_: Any) -> list[CheckMessage]:
     elif not app.conf.broker_write_url:
         problem = f"The Celery app {app.main!r} has no broker"
     else:
-        return []
+        return [*_check_broker(app), *_check_sweeper(app)]
     return [
         Warning(
             f"{problem}, so no worker hears of a changed image.",
@@ -337,19 +359,79 @@ def check_celery(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def _check_broker(app: Celery) -> Iterator[CheckMessage]:
+    if problem := broker_problem(app):
+        what, _, command = problem.partition(" Type: ")
+        yield Warning(
+            f"No worker hears of a changed image. {what}",
+            hint=f"Type: {command}" if command else "Correct CELERY_BROKER_URL in the settings.",
+            id="visualsnoop.W011",
+        )
+
+
+def _check_sweeper(app: Celery) -> Iterator[CheckMessage]:
+    """Hints may be lost, and long waits are left to the sweeper: somebody has to run it."""
+    if _is_scheduled(app):
+        return
+    yield Warning(
+        f"The schedule of Celery beat has no {SWEEPER}, so what a lost message or a failure leaves "
+        "behind waits until workers happen to take it along.",
+        hint=(
+            f'Write CELERY_BEAT_SCHEDULE = {{"visualsnoop": {{"task": "{SWEEPER}", "schedule": '
+            "60.0}} in the settings, and run celery -A PROJECT beat. Or let cron run python "
+            "manage.py visualsnoop_sync every minute, and write "
+            'SILENCED_SYSTEM_CHECKS = ["visualsnoop.W010"].'
+        ),
+        id="visualsnoop.W010",
+    )
+
+
+def _is_scheduled(app: Celery) -> bool:
+    if "django_celery_beat" in str(app.conf.beat_scheduler) or apps.is_installed(
+        "django_celery_beat"
+    ):
+        return True  # perhaps: its schedule is in the database, which is not asked here
+    schedule = app.conf.beat_schedule or {}
+    return any(dict(entry).get("task") == SWEEPER for entry in schedule.values())
+
+
 def check_health(databases: Iterable[str] | None = None, **_: Any) -> list[CheckMessage]:
     """What a probe would say of each database that holds records."""
-    return [
-        Warning(problem.message, hint=problem.hint, id=_HEALTH.get(problem.code, _FAILING))
-        for alias in databases or ()
-        if router.allow_migrate_model(alias, SyncRecord)
-        for problem in health(alias).problems
-    ]
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        if router.allow_migrate_model(alias, SyncRecord):
+            state = health(alias)
+            found += [
+                Warning(problem.message, hint=problem.hint, id=_HEALTH.get(problem.code, _FAILING))
+                for problem in state.problems
+            ]
+            found += _check_swept(state)
+    return found
+
+
+def _check_swept(state: Health) -> Iterator[CheckMessage]:
+    now = timezone.now()
+    if not state.ok or (state.swept_at and now - state.swept_at < _SWEPT_WITHIN):
+        return
+    if SyncRecord.objects.using(state.using).exists():
+        yield Warning(
+            sweep_words(state.using, state.swept_at, now),
+            hint=(
+                f"Let Celery beat run {SWEEPER} every minute, or cron "
+                f"python manage.py visualsnoop_sync --database {state.using}"
+            ),
+            id="visualsnoop.W012",
+        )
+
+
+#: How long ago the last sweep may have begun.
+_SWEPT_WITHIN = timedelta(days=1)
 
 
 _HEALTH = {
     DATABASE: "visualsnoop.W004",
     MIGRATIONS: "visualsnoop.W005",
     OVERDUE: "visualsnoop.W006",
+    UNRECORDED: "visualsnoop.W020",
 }
 _FAILING = "visualsnoop.W007"

@@ -7,13 +7,14 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connections
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from django_visualsnoop.failures import backoff
 from django_visualsnoop.locking import lock_free
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.transactions import atomic_write, retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: What a lease outlasts the collection's longest call by, in seconds.
 LEASE_MARGIN = 30.0
+#: How long giving back waits for a lock, in seconds: the process may be about to end.
+GIVING_BACK = 5.0
 
 
 def unsettled(using: str) -> QuerySet[SyncRecord]:
@@ -58,9 +61,12 @@ class Claim:
         Args:
             longest_call: how long the collection may take, in seconds.
         """
+        return retry_when_locked(lambda: self._take(longest_call), using=self.using)
+
+    def _take(self, longest_call: float) -> list[SyncRecord]:
         until = timezone.now() + timedelta(seconds=longest_call + LEASE_MARGIN)
         wanted = unsettled(self.using).filter(unclaimed(), pk__in=self.record_ids)
-        with transaction.atomic(using=self.using):
+        with atomic_write(SyncRecord, using=self.using):
             wanted.filter(pk__in=lock_free(wanted)).update(
                 # First, since MySQL would see the new lease in what comes after it.
                 abandoned=Case(When(lease=None, then=0), default=F("abandoned") + 1),
@@ -100,16 +106,25 @@ class Claim:
         """Let go of one record; false if the claim on it ran out and another worker came."""
         return bool(self._held(record).update(lease=None, leased_until=None))
 
-    def give_back(self) -> None:
+    def give_back(self, *, untouched: bool = False) -> None:
         """Let others have, now, what it holds still; never raises a ``DatabaseError``.
 
         Without a database, the leases run out by themselves.
+
+        Args:
+            untouched: nothing was tried yet with what it holds, so that it does not count as
+                an attempt.
         """
         connection = connections[self.using]
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()  # it may be the reason for giving back
+        changes: dict[str, Any] = {"lease": None, "leased_until": None, "due_at": timezone.now()}
+        if untouched:
+            changes["attempts"] = Case(When(attempts__gt=0, then=F("attempts") - 1), default=0)
         with suppress(DatabaseError):
-            self.records.update(lease=None, leased_until=None, due_at=timezone.now())
+            retry_when_locked(
+                lambda: self.records.update(**changes), using=self.using, patience=GIVING_BACK
+            )
 
     def _held(self, record: SyncRecord) -> QuerySet[SyncRecord]:
         return SyncRecord.objects.using(self.using).filter(pk=record.pk, lease=self.token)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.rows import by_keys
+from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,7 +71,9 @@ def with_records(
     """Put the record of each row beside it; one query a batch."""
     for rows in batches:
         ids = [field.record_id(row.object_id) for row in rows]
-        records = SyncRecord.objects.using(using).in_bulk(ids)
+        records = retry_when_locked(
+            partial(SyncRecord.objects.using(using).in_bulk, ids), using=using
+        )
         yield [(row, records.get(key)) for row, key in zip(rows, ids, strict=True)]
 
 
@@ -110,7 +114,8 @@ def record_batches(records: QuerySet[SyncRecord], *, size: int) -> Iterator[list
     after = None
     while True:
         rest = records if after is None else records.filter(pk__gt=after)
-        batch = list(rest.order_by("pk")[:size])
+        page = rest.order_by("pk")[:size]
+        batch = retry_when_locked(partial(list, page), using=records.db)
         if batch:
             yield batch
         if len(batch) < size:

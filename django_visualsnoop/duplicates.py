@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from django.db import models
 
+from django_visualsnoop.aliases import written_alias
 from django_visualsnoop.collections import collections
 from django_visualsnoop.grouping import Link, grouped
 from django_visualsnoop.searching import check_similarity, fields_searched
@@ -133,14 +134,14 @@ def find_duplicates(
     fields = fields_searched(queryset.model, field)
     filtered = queryset.query.has_filters()
     selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
-    pairs = _pairs(fields, queryset.db, selected, min_similarity, progress)
+    pairs = _pairs(fields, queryset, selected, min_similarity, progress)
     if progress is not None:
         progress(1.0)
     if selected is not None:
         # Whether an unsure link joins two rows also depends on how these agree with the others.
         unsure = {key for keys, link in pairs.items() if not link.is_sure for key in keys}
         if among := unsure - selected:
-            more = _pairs(fields, queryset.db, among, min_similarity)
+            more = _pairs(fields, queryset, among, min_similarity)
             pairs |= {keys: link for keys, link in more.items() if unsure.issuperset(keys)}
     keys = {key for pair in pairs for key in pair}
     if of is None and selected is not None:
@@ -162,7 +163,7 @@ def _keys(queryset: models.QuerySet[Any]) -> set[Any]:
 
 def _pairs(
     fields: tuple[IndexedField, ...],
-    database: str,
+    queryset: VisualSnoopQuerySet[Any],
     selected: set[Any] | None,
     min_similarity: float | None,
     progress: Callable[[float], object] | None = None,
@@ -171,19 +172,23 @@ def _pairs(
     found: dict[tuple[Any, Any], Link] = {}
     aliases = {field.collection for field in fields}
     for number, alias in enumerate(aliases):
-        here = [field for field in fields if field.collection == alias]
+        here = {
+            field: written_alias(field, queryset) for field in fields if field.collection == alias
+        }
         touching = None
         if selected is not None:
             touching = {
-                field.image_id(field.key_text(key), database) for field in here for key in selected
+                field.image_id(field.key_text(key), database)
+                for field, database in here.items()
+                for key in selected
             }
         for pair in collections[alias].iter_pairs(
             min_similarity=min_similarity,
             touching=touching,
             progress=_share_of(progress, number, len(aliases)),
         ):
-            first = _key_of(pair.first_id, here, database)
-            second = _key_of(pair.second_id, here, database)
+            first = _key_of(pair.first_id, here)
+            second = _key_of(pair.second_id, here)
             if first is None or second is None or first[0] == second[0]:
                 continue
             if str(first[0]) > str(second[0]):
@@ -203,9 +208,14 @@ def _share_of(
     return lambda share: progress((number + share) / count)
 
 
-def _key_of(image_id: str, fields: list[IndexedField], database: str) -> tuple[Any, str] | None:
-    """Return the row and the field that an image id stands for."""
-    for field in fields:
+def _key_of(image_id: str, fields: dict[IndexedField, str]) -> tuple[Any, str] | None:
+    """Return the row and the field that an image id stands for.
+
+    Args:
+        image_id: of a collection.
+        fields: those it may be of, each with the database alias in its ids.
+    """
+    for field, database in fields.items():
         key = field.key_from_image_id(image_id, database)
         if key is not None:
             return key, field.name

@@ -1,7 +1,8 @@
 """Whether models and collections are kept in step, for probes.
 
 It answers from the database alone and asks neither a collection nor a broker. Every query is
-bounded by an index and ``SAMPLE``, however many records there are and whatever is down.
+bounded by an index and ``SAMPLE``, however many records there are and whatever is down. Only a
+field that has no records may cost a walk through its table, to the first pictures in it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from django_visualsnoop.durations import duration
 from django_visualsnoop.failures import NOT_THE_PICTURES
 from django_visualsnoop.migrating import APP_LABEL, unapplied
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.sweeps import last_sweep
+from django_visualsnoop.unrecorded import command, unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +42,11 @@ MAX_QUOTE = 200
 DATABASE = "database"
 MIGRATIONS = "migrations"
 OVERDUE = "overdue"
+STUCK = "stuck"
 FAILED = "failed"
+UNRECORDED = "unrecorded"
 #: Every code that a problem may have.
-CODES = (DATABASE, MIGRATIONS, OVERDUE, FAILED, *NOT_THE_PICTURES)
+CODES = (DATABASE, MIGRATIONS, OVERDUE, STUCK, FAILED, UNRECORDED, *NOT_THE_PICTURES)
 
 #: Codes that mean slow rather than broken: a problem only of wishes older than ``max_delay``.
 _PATIENT = ("rate_limited",)
@@ -70,6 +75,9 @@ class Health:
     #: Seconds for which the record that is due the longest has been due; 0 without one,
     #: ``None`` if the database did not say.
     late: float | None = None
+    #: When the sweeper last began; ``None`` if it never did, or the database did not say. In a
+    #: database whose records all agree that is no problem: there was nothing to sweep.
+    swept_at: datetime | None = None
 
     @property
     def ok(self) -> bool:
@@ -83,7 +91,7 @@ def health(
     min_attempts: int = MIN_ATTEMPTS,
     max_failed: int | None = None,
 ) -> Health:
-    """Look whether something is down; three queries, and up to two more where something is.
+    """Look whether something is down; a few short queries, and up to three for each field.
 
     A database that does not answer, or lacks its tables, is a problem and no exception.
 
@@ -105,12 +113,16 @@ def health(
             return Health(using, (_unmigrated(using, missing),))
         now = timezone.now()
         looked_at = _Sample(using, now)
+        run = last_sweep(using)
+        swept_at = None if run is None else run.started_at
         problems = [
-            *looked_at.overdue(max_delay),
+            *looked_at.overdue(max_delay, swept_at),
+            *looked_at.stuck(min_attempts, max_delay),
             *looked_at.failing(min_attempts, max_delay),
             *([] if max_failed is None else _failed(using, max_failed)),
+            *_unrecorded(using),
         ]
-        return Health(using, tuple(problems), looked_at.late)
+        return Health(using, tuple(problems), looked_at.late, swept_at)
     except Error as error:
         return Health(using, (_refused(using, error),))
 
@@ -148,7 +160,7 @@ class _Sample:
     def late(self) -> float:
         return (self.now - self._due[0].due_at).total_seconds() if self._due else 0.0
 
-    def overdue(self, max_delay: float) -> Iterator[Problem]:
+    def overdue(self, max_delay: float, swept_at: datetime | None) -> Iterator[Problem]:
         limit = self.now - timedelta(seconds=max_delay)
         count = sum(record.due_at < limit for record in self._due)
         if not count:
@@ -160,11 +172,35 @@ class _Sample:
             OVERDUE,
             f"{_records(count, 'is', 'are', more=count == SAMPLE)} due for longer than "
             f"{duration(max_delay)}, the first for {duration(self.late)}: the workers and the "
-            "sweeper do not run or cannot keep up.",
+            f"sweeper do not run or cannot keep up. {sweep_words(self.using, swept_at, self.now)}",
             "Look whether workers answer (celery -A PROJECT inspect ping) and whether cron or "
             f"beat runs the sweeper; beat needs {entry} in CELERY_BEAT_SCHEDULE. To catch up by "
             f"hand, type: python manage.py visualsnoop_sync --database {self.using}",
             count,
+        )
+
+    def stuck(self, min_attempts: int, max_delay: float) -> Iterator[Problem]:
+        """Find records that are tried again and again, and of which nothing is written down."""
+        limit = self.now - timedelta(seconds=max_delay)
+        found = [
+            record
+            for record in (*self._due, *self._later)
+            if not record.reason_code
+            and record.attempts >= min_attempts
+            and record.wished_at < limit
+        ]
+        if not found:
+            return
+        example = min(found, key=lambda one: one.wished_at)
+        waits = (self.now - example.wished_at).total_seconds()
+        yield Problem(
+            STUCK,
+            f"{_records(len(found), 'was', 'were', more=self._is_cut)} begun at least "
+            f"{min_attempts} times and never finished, such as {example.image_id}, wished for "
+            f"{duration(waits)} ago.",
+            "Workers raise an error or end in the midst of them: the log of the workers says why. "
+            f"To see it here, type: python manage.py visualsnoop_sync --database {self.using}",
+            len(found),
         )
 
     def failing(self, min_attempts: int, max_delay: float) -> Iterator[Problem]:
@@ -210,9 +246,18 @@ _HINTS = {
     "server_error": "The service answers with errors: ask whoever runs it.",
     "misconfigured": "Do what the reason says, with the code and the settings of the workers in "
     "mind: they may be older than those of the web server.",
+    "out_of_time": "The time limit of the task django_visualsnoop.sync_records is too short for "
+    "these images: raise it, or look why reading or sending them takes so long.",
     "error": "The storage, the collection's backend or the project's own code raised an error; "
     "the log of the workers may say more.",
 }
+
+
+def sweep_words(using: str, swept_at: datetime | None, now: datetime) -> str:
+    """Say in a sentence when the sweeper last began."""
+    if swept_at is None:
+        return f"No sweep of {using!r} has ever run."
+    return f"The last sweep began {duration(max(0.0, (now - swept_at).total_seconds()))} ago."
 
 
 def _fetch(records: QuerySet[SyncRecord]) -> list[_Due]:
@@ -237,6 +282,19 @@ def _failed(using: str, max_failed: int) -> Iterator[Problem]:
             f"python manage.py visualsnoop_status --failed --database {using}",
             count,
         )
+
+
+def _unrecorded(using: str) -> Iterator[Problem]:
+    found = unrecorded(using)
+    if not found:
+        return
+    fields = ", ".join(f"{one.words} of {one.field}" for one in found)
+    yield Problem(
+        UNRECORDED,
+        f"Rows have a picture that was never asked to be indexed, so no search finds it: {fields}.",
+        f"Type: {command(found, using)}",
+        sum(one.count for one in found),
+    )
 
 
 def _unmigrated(using: str, missing: list[str]) -> Problem:

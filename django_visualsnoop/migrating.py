@@ -7,18 +7,25 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from django.apps import apps
-from django.db import connections
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils.module_loading import import_string
+
+from django_visualsnoop.collections import collections
+from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.options import all_indexed_fields
 
 APP_LABEL = "visualsnoop"
+ENGINE_LABEL = "visualsnoop_engine"
 
 
 def unapplied(using: str) -> list[str]:
     """Return the migrations that a database lacks, as ``"visualsnoop.0001_initial"``; one query.
 
-    Another app of this distribution, such as the engine, counts once it has any migration
-    there: which databases it needs is said elsewhere.
+    The engine counts where a collection of an indexed field is kept. Another app of this
+    distribution counts once it has any migration there.
 
     Args:
         using: alias of the database.
@@ -31,6 +38,7 @@ def unapplied(using: str) -> list[str]:
         for config in apps.get_app_configs()
         if config.name.partition(".")[0] == __package__
     ]
+    needed = {APP_LABEL, ENGINE_LABEL} if _keeps_a_collection(using) else {APP_LABEL}
     applied: dict[str, set[str]] = {}
     rows = MigrationRecorder(connections[using]).migration_qs.filter(app__in=labels)
     for label, name in rows.values_list("app", "name"):
@@ -38,10 +46,29 @@ def unapplied(using: str) -> list[str]:
     return [
         f"{label}.{name}"
         for label in labels
-        if label in applied or label == APP_LABEL
+        if label in applied or label in needed
         for name in _names(MigrationLoader.migrations_module(label)[0])
         if name not in applied.get(label, ())
     ]
+
+
+def _keeps_a_collection(using: str) -> bool:
+    """Whether the embedded engine keeps an indexed field's collection in this database."""
+    return any(
+        _database_of(alias) == using for alias in {one.collection for one in all_indexed_fields()}
+    )
+
+
+def _database_of(alias: str) -> str | None:
+    """Return where the engine keeps a collection; ``None`` if it does not, or checks say why."""
+    try:
+        params = collections.params(alias)
+        if not issubclass(import_string(params["BACKEND"]), LocalCollection):
+            return None
+    except (ImportError, ImproperlyConfigured, TypeError):
+        return None
+    database: str = (params.get("OPTIONS") or {}).get("database", DEFAULT_DB_ALIAS)
+    return database
 
 
 @cache

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import connections, models, router, transaction
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop import touched
+from django_visualsnoop.apps import require_installed
 from django_visualsnoop.querysets import VisualSnoopManager
+from django_visualsnoop.saving import save_row
+from django_visualsnoop.sweeps import SweepRun as SweepRun  # a model of this app
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.core.checks import CheckMessage
-    from django.db.models.base import ModelBase
+
+require_installed()
 
 
 class SyncRecord(models.Model):
@@ -142,23 +147,28 @@ class VisualSnoopMixin(models.Model):
 
         return [*super().check(**kwargs), *check_model(cls)]
 
-    def save_base(
+    def _save_table(
         self,
         raw: bool = False,
-        force_insert: bool | tuple[ModelBase, ...] = False,
+        cls: type[models.Model] | None = None,
+        force_insert: bool = False,
         force_update: bool = False,
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
-    ) -> None:
-        """Save the row, and what it wishes of the collection, in one transaction."""
-        if touched.begin_save(self, update_fields):
-            # Resolved as Model.save_base does, since the transaction is opened before it.
-            using = using or router.db_for_write(type(self), instance=self)
-            if not connections[using].in_atomic_block:
-                with transaction.atomic(using=using):
-                    super().save_base(raw, force_insert, force_update, using, update_fields)
-                return
-        super().save_base(raw, force_insert, force_update, using, update_fields)
+    ) -> bool:
+        """Write the row, and what it wishes of the collection, in one transaction.
+
+        Django calls it for the table of each parent, then for the model's own; a fixture too
+        comes past here, which calls ``Model.save_base()``.
+        """
+        write = partial(
+            super()._save_table,  # type: ignore[misc]  # not in the stubs
+            raw, cls, force_insert, force_update, using, update_fields,
+        )  # fmt: skip
+        if cls is not self._meta.concrete_model or using is None:
+            return bool(write())
+        names = None if update_fields is None else frozenset(update_fields)
+        return save_row(self, write, raw=raw, using=using, update_fields=names)
 
     def refresh_from_db(
         self,

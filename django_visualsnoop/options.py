@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from django_visualsnoop.collections import DEFAULT_COLLECTION_ALIAS
+from django_visualsnoop.keys import matches_other_spellings, read_key, stored_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +48,11 @@ class IndexedField:
         return self.owner._meta.label_lower
 
     @cached_property
+    def names_database(self) -> bool:
+        """Whether the ids of its images say which database the row is in."""
+        return self.affixes("a") != self.affixes("b")
+
+    @cached_property
     def has_condition(self) -> bool:
         """Whether the model decides by itself which of its rows are indexed."""
         from django_visualsnoop.models import VisualSnoopMixin
@@ -56,22 +62,35 @@ class IndexedField:
 
     def object_id(self, instance: models.Model) -> str:
         """Return the row's key as text; also right for a child or a proxy of the owner."""
-        return self.key_text(getattr(instance, self.key.attname))
+        key = getattr(instance, self.key.attname)
+        return self.key_text(key, instance._state.db or DEFAULT_DB_ALIAS)
 
     @property
     def key(self) -> models.Field[Any, Any]:
         return self.owner._meta.pk
 
-    def key_text(self, key: object) -> str:
-        return str(key)
+    def key_text(self, key: object, database: str = DEFAULT_DB_ALIAS) -> str:
+        """Return the text of a key, the same for every spelling that the field takes.
 
-    def key_value(self, object_id: str) -> Any:
-        """Return the primary key that ``object_id`` stands for.
+        Args:
+            key: what the project's code or the row has.
+            database: alias of the database that holds the row.
+        """
+        key = stored_key(self.key, key, database)
+        # A member of an enumeration that is text says its class, too, when it is asked by str().
+        return str.__str__(key) if isinstance(key, str) else str(key)
+
+    def key_value(self, object_id: object, database: str = DEFAULT_DB_ALIAS) -> Any:
+        """Return the primary key that ``object_id`` stands for, as the row has it.
 
         Raises:
             ValidationError: the text is no key of this model.
         """
-        return self.key.to_python(object_id)
+        return stored_key(self.key, object_id, database)
+
+    def may_be_spelled_otherwise(self, database: str) -> bool:
+        """Whether the database may find a row by a key that differs from the row's, as by case."""
+        return matches_other_spellings(self.key, database)
 
     def image_id(self, object_id: str, database: str) -> str:
         prefix, suffix = self.affixes(database)
@@ -84,18 +103,16 @@ class IndexedField:
             return None
         if not (image_id.startswith(prefix) and image_id.endswith(suffix)):
             return None
-        return self.key_of(image_id[len(prefix) : len(image_id) - len(suffix)])
+        return self.key_of(image_id[len(prefix) : len(image_id) - len(suffix)], database)
 
-    def key_of(self, object_id: str) -> Any | None:
+    def key_of(self, object_id: str, database: str = DEFAULT_DB_ALIAS) -> Any | None:
         """Return the primary key written in this way, or ``None`` if none is."""
         try:
-            key = self.key_value(object_id)
+            key = read_key(self.key, object_id, database)
         except ValidationError:
             return None
-        if isinstance(key, int) and not -(2**63) <= key < 2**63:
-            return None  # no column holds it, and asking for it is an error on some databases
         # "007" reads as the integer 7, whose image has another id.
-        return key if self.key_text(key) == object_id else None
+        return key if self.key_text(key, database) == object_id else None
 
     def record_id(self, object_id: str) -> UUID:
         """Return the sync record's primary key: the same in every process and database."""
@@ -139,11 +156,18 @@ def indexed_fields(model: type[models.Model]) -> tuple[IndexedField, ...]:
     """
     concrete = model._meta.concrete_model
     assert concrete is not None
-    try:
-        return _cache[concrete]
-    except KeyError:
-        fields = _cache[concrete] = tuple(_resolve(concrete))
-        return fields
+    declared = concrete._meta.concrete_fields
+    known = _cache.get(concrete)
+    # Django makes the list anew when an app adds a field, which it may do after our ready().
+    if known is not None and known[0] is declared:
+        return known[1]
+    fields = tuple(_resolve(concrete))
+    _cache[concrete] = declared, fields
+    if known is not None and known[1] != fields:
+        from django_visualsnoop.touched import track
+
+        track(concrete)
+    return fields
 
 
 def indexed_field(model: type[models.Model], name: str) -> IndexedField:
@@ -210,4 +234,5 @@ def _resolve(model: type[models.Model]) -> Iterable[IndexedField]:
         )
 
 
-_cache: dict[type[models.Model], tuple[IndexedField, ...]] = {}
+#: Model → its columns' fields when it was asked, and those of them that are indexed.
+_cache: dict[type[models.Model], tuple[object, tuple[IndexedField, ...]]] = {}

@@ -18,6 +18,7 @@ from django_visualsnoop.listing import Listing, Verdict
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import field_by_label
 from django_visualsnoop.reindexing import Tally, fulfil
+from django_visualsnoop.transactions import retry_when_locked
 from django_visualsnoop.wishes import Wish
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def prune_homeless(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) 
                 removed = _delete(record.collection, record.image_id, plan, pruned)
                 if removed and not plan.dry_run:
                     # Unless it is wished again, by code that knows its field.
-                    records.filter(pk=record.pk, generation=record.generation).delete()
+                    same = records.filter(pk=record.pk, generation=record.generation)
+                    retry_when_locked(same.delete, using=plan.using)
 
 
 def homeless_records(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import connections, models, router, transaction
+from django.db import connections, models, router
 
 from django_visualsnoop import wishes
 from django_visualsnoop.options import indexed_fields
 from django_visualsnoop.touched import fields_to_judge
+from django_visualsnoop.transactions import atomic_unless_open, atomic_write
+from django_visualsnoop.upserts import find_upserted_keys
 from django_visualsnoop.wishes import Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from django_visualsnoop.duplicates import DuplicateGroups
     from django_visualsnoop.engine.placement import Placement
@@ -149,19 +151,25 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
         return placements(self, row, field=field)
 
-    def bulk_create(self, objs: Iterable[_Model], *args: Any, **kwargs: Any) -> list[_Model]:
-        with transaction.atomic(using=self._written, savepoint=False):
-            created = super().bulk_create(objs, *args, **kwargs)
-            wishes.write(
-                (
-                    Wish(field, field.object_id(row), _should_index(field, row))
-                    for row in created
-                    for field in indexed_fields(self.model)
-                    # Without a key (ignore_conflicts) there is no telling which row it is.
-                    if row.pk is not None and getattr(row, field.name)
-                ),
-                using=self._written,
+    def bulk_create(
+        self,
+        objs: Iterable[_Model],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list[_Model]:
+        objs = list(objs) if update_conflicts else objs
+        with atomic_unless_open(using=self._written):
+            created = super().bulk_create(
+                objs, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
             )
+            if update_conflicts:
+                found = self._upserted(created, frozenset(update_fields or ()), unique_fields)
+            else:
+                found = self._inserted(created)
+            wishes.write(found, using=self._written)
         return created
 
     def bulk_update(
@@ -170,7 +178,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         objs, names = tuple(objs), frozenset(fields)
         quiet = self._chain()
         quiet._visualsnoop_quiet = True
-        with transaction.atomic(using=self._written, savepoint=False):
+        with atomic_unless_open(using=self._written):
             count = super(VisualSnoopQuerySet, quiet).bulk_update(objs, fields, batch_size)
             wishes.write(
                 (
@@ -188,13 +196,12 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             rows = type(self)(self.model, using=self._db, hints=self._hints)
             return rows.filter(pk__in=found).update(**kwargs)
         fields = [] if self._visualsnoop_quiet else self._concerned(frozenset(kwargs))
-        if not fields or wishes.is_paused():
+        if not fields or wishes.is_paused() or not self._is_updatable():
             return super().update(**kwargs)
-        with transaction.atomic(using=self._written, savepoint=False):
+        with atomic_write(_record_model(), using=self._written):
             # Before the update, after which its filters may match other rows.
             keys = {
-                name: list(self._locked().values_list(name, flat=True))
-                for name in {field.key.attname for field in fields}
+                name: self._locked_values(name) for name in {field.key.attname for field in fields}
             }
             count = super(VisualSnoopQuerySet, self._among(keys)).update(**kwargs)
             wishes.write(
@@ -228,12 +235,43 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             field for field in indexed_fields(self.model) if field.name in names or field in judged
         ]
 
-    def _locked(self) -> Self:
+    def _is_updatable(self) -> bool:
+        """Whether Django and the database take an UPDATE of this query; if not, they say so."""
+        features = connections[self._written].features
+        return (
+            not self.query.is_sliced
+            and not self.query.combinator
+            and (not self.query.distinct_fields or features.can_distinct_on_fields)
+        )
+
+    def _locked_values(self, name: str) -> list[Any]:
+        """Return a column of the rows that ``update()`` will change, and lock those rows."""
         rows = self.using(self._written).order_by()
-        # Databases refuse to lock the rows of a join's optional side, or of a DISTINCT.
-        lockable = len(self.query.alias_map) <= 1 and not self.query.distinct
-        can_lock = connections[self._written].features.has_select_for_update
-        return rows.select_for_update() if lockable and can_lock else rows
+        if len(rows.query.alias_map) <= 1:
+            rows.query.distinct_fields = ()  # Django's UPDATE of one table does not heed them
+        if not connections[self._written].features.has_select_for_update:
+            return list(rows.values_list(name, flat=True))
+        if rows._is_lockable():
+            return list(rows.select_for_update().values_list(name, flat=True))
+        keys = list(rows.values_list(name, flat=True))
+        for start in range(0, len(keys), MAX_NAMED):
+            some = keys[start : start + MAX_NAMED]
+            named = self.model._base_manager.using(self._written).filter(**{f"{name}__in": some})
+            list(named.select_for_update().values_list(name, flat=True))
+        return keys
+
+    def _is_lockable(self) -> bool:
+        """Whether every database locks the rows of this query.
+
+        They refuse a join's optional side, DISTINCT, GROUP BY and windows.
+        """
+        query = self.query
+        return (
+            len(query.alias_map) <= 1
+            and not query.distinct
+            and query.group_by is None
+            and not any(one.contains_over_clause for one in query.annotations.values())
+        )
 
     def _among(self, keys: dict[str, list[Any]]) -> Self:
         """Leave out rows that others have committed since: they would change without a wish."""
@@ -243,10 +281,36 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             return self  # the audit finds such a row
         return self.filter(**{f"{name}__in": found for name, found in keys.items()})
 
+    def _inserted(self, rows: Iterable[_Model]) -> Iterator[Wish]:
+        for row in rows:
+            for field in indexed_fields(self.model):
+                # Without a key (ignore_conflicts) there is no telling which row it is.
+                if row.pk is not None and getattr(row, field.name):
+                    yield Wish(field, field.object_id(row), _should_index(field, row))
+
+    def _upserted(
+        self, rows: list[_Model], updated: frozenset[str], unique_fields: Collection[str] | None
+    ) -> Iterator[Wish]:
+        """Yield the wishes of rows of which some were there, perhaps under other keys."""
+        fields = [
+            field
+            for field in indexed_fields(self.model)
+            if field.name in updated or any(getattr(row, field.name) for row in rows)
+        ]
+        if fields:
+            for key in find_upserted_keys(self.using(self._written), rows, unique_fields):
+                yield from (Wish(field, field.key_text(key)) for field in fields)
+
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]
         clone._visualsnoop_quiet = self._visualsnoop_quiet
         return clone
+
+
+def _record_model() -> type[models.Model]:
+    from django_visualsnoop.models import SyncRecord
+
+    return SyncRecord
 
 
 def _should_index(field: IndexedField, row: Any) -> bool:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+
+from django_visualsnoop.interruptions import is_interruption
+from django_visualsnoop.transactions import is_lock_error, retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +50,7 @@ def batches(
     """
     while True:
         found = _after(field, using, after).order_by("pk").values_list("pk", field.name)[:size]
-        rows = _judged(field, found, using)
+        rows = _judged(field, retry_when_locked(partial(list, found), using=using), using)
         if rows:
             yield rows
         if len(rows) < size:
@@ -56,7 +60,8 @@ def batches(
 
 def by_keys(field: IndexedField, keys: Iterable[Any], *, using: str) -> dict[Any, Row]:
     """Return those of these rows that are there, by key."""
-    found = _rows(field, using).filter(pk__in=list(keys)).values_list("pk", field.name)
+    rows = _rows(field, using).filter(pk__in=list(keys)).values_list("pk", field.name)
+    found = retry_when_locked(lambda: list(rows), using=using)
     return {row.key: row for row in _judged(field, found, using)}
 
 
@@ -84,9 +89,15 @@ def _refused(field: IndexedField, keys: list[Any], using: str) -> set[Any]:
     """Return the keys of rows whose condition says no."""
     if not field.has_condition or not keys:
         return set()
-    try:
+
+    def refused() -> set[Any]:
         return {row.pk for row in _rows(field, using).filter(pk__in=keys) if not _says_yes(row)}
-    except Exception:  # noqa: BLE001 -- the project's own code: find the row that it fails for
+
+    try:
+        return retry_when_locked(refused, using=using)
+    except Exception as error:  # the project's own code: find the row that it fails for
+        if is_interruption(error) or is_lock_error(error):
+            raise
         if len(keys) == 1:
             return set()  # the sync will fail in the same way and write down why
         return {key for one in keys for key in _refused(field, [one], using)}

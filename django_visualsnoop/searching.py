@@ -6,12 +6,13 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-from django.db import models
+from django.db import models, router
 from django.db.models import F, Window
 from django.db.models.fields.files import FieldFile
 from django.db.models.functions import RowNumber
 
 from django_visualsnoop import touched
+from django_visualsnoop.aliases import alias_in_ids, written_alias
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.client.sources import ImageSource, read_image
 from django_visualsnoop.collections import collections
@@ -72,7 +73,9 @@ def similar_to(
         return _ranked(queryset, [], limit)
     # Unfiltered, the best ones will do; else nobody knows yet which of them pass the filters.
     few = not queryset.query.has_filters() and _alone_in_its_collection(fields)
-    own = query.own_keys(queryset.model)
+    own = query.own_keys(fields[0])
+    if own and fields[0].may_be_spelled_otherwise(queryset.db):
+        queryset = queryset.exclude(pk__in=own)  # the row may spell its key in another way
     best: dict[Any, Found] = {}
     for alias in {field.collection for field in fields}:
         collection = collections[alias]
@@ -85,7 +88,7 @@ def similar_to(
             if not few and collection.supports_allowed:
                 # Any image is more or less similar: only ask for those that pass.
                 asked["allowed"] = _ids_passing(queryset, fields, alias)
-        for found in _rows_found(query.search(collection, asked), fields, queryset.db):
+        for found in _rows_found(query.search(collection, asked), fields, queryset):
             known = best.get(found.key)
             if found.key not in own and (known is None or found.rank < known.rank):
                 best[found.key] = found
@@ -103,9 +106,10 @@ def placements(
     fields = fields_searched(queryset.model, field)
     own = _field_of(row, field)
     searched = own if own in fields else fields[0]
-    ids = {searched.image_id(searched.object_id(one), queryset.db): one.pk for one in queryset}
+    alias = written_alias(searched, queryset)
+    ids = {searched.image_id(searched.object_id(one), alias): one.pk for one in queryset}
     found = collections[searched.collection].placements(
-        own.image_id(own.object_id(row), row._state.db or queryset.db), list(ids)
+        own.image_id(own.object_id(row), _alias_of(row, own)), list(ids)
     )
     return {ids[image_id]: where for image_id, where in found.items()}
 
@@ -154,17 +158,16 @@ class _Query:
         """Whether the instance has no picture, so that nothing is similar to it."""
         return isinstance(self._file, FieldFile) and not self._file
 
-    def own_keys(self, model: type[models.Model]) -> frozenset[Any]:
+    def own_keys(self, searched: IndexedField) -> frozenset[Any]:
         """Return the key of the row that is looked for itself, to leave it out."""
         row = self._instance
         if row is None or row.pk is None:
             return frozenset()
-        own, searched = row._meta.concrete_model, model._meta.concrete_model
+        own = row._meta.concrete_model
         assert own is not None
-        assert searched is not None
         # A child row and its parent row are the same thing, under the same key.
-        same = issubclass(own, searched) or issubclass(searched, own)
-        return frozenset((row.pk,)) if same else frozenset()
+        same = issubclass(own, searched.owner) or issubclass(searched.owner, own)
+        return frozenset((searched.key_value(row.pk, _alias(row)),)) if same else frozenset()
 
     def search(self, collection: BaseCollection, asked: Mapping[str, Any]) -> list[Match]:
         """Return what the collection finds.
@@ -189,8 +192,16 @@ class _Query:
             return None
         if row.pk is None or touched.fields_saved(row, None, adding=row._state.adding):
             return None  # the collection has another picture, or none
-        database = row._state.db or "default"
-        return field.image_id(field.object_id(row), database)
+        return field.image_id(field.object_id(row), _alias_of(row, field))
+
+
+def _alias_of(row: models.Model, field: IndexedField) -> str:
+    """Return the database alias that the id of a row's image names."""
+    return alias_in_ids(field, _alias(row), row)
+
+
+def _alias(row: models.Model) -> str:
+    return row._state.db or router.db_for_write(type(row), instance=row)
 
 
 def _field_of(instance: VisualSnoopMixin, name: str | None) -> IndexedField:
@@ -224,21 +235,23 @@ def _ids_passing(
 ) -> set[str]:
     """Return the image ids in a collection of the rows that pass the filters so far."""
     keys = list(queryset.order_by().values_list("pk", flat=True))
+    searched = [(field, written_alias(field, queryset)) for field in fields]
     return {
-        field.image_id(field.key_text(key), queryset.db)
-        for field in fields
+        field.image_id(field.key_text(key), database)
+        for field, database in searched
         if field.collection == alias
         for key in keys
     }
 
 
 def _rows_found(
-    matches: list[Match], fields: tuple[IndexedField, ...], database: str
+    matches: list[Match], fields: tuple[IndexedField, ...], queryset: VisualSnoopQuerySet[Any]
 ) -> list[Found]:
     """Translate image ids into keys of rows; ids of other models and fields are dropped."""
+    searched = [(field, written_alias(field, queryset)) for field in fields]
     found = []
     for match in matches:
-        for field in fields:
+        for field, database in searched:
             key = field.key_from_image_id(match["id"], database)
             if key is not None:
                 found.append(Found(key, match["rank"], match.get("similarity")))

@@ -8,7 +8,11 @@ have none.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.dispatch import Signal
+
+from django_visualsnoop.interruptions import is_interruption
 
 #: A collection agrees with a row. Arguments: ``record`` (the ``SyncRecord`` as it was claimed),
 #: ``using`` (alias of the database), ``stored`` (whether the collection holds an image now).
@@ -28,3 +32,10 @@ hint_failed = Signal()
 #: A sweep came to its end. Arguments: ``using``, ``agreed``, ``retrying``, ``parked`` (records,
 #: by what became of them), ``seconds`` (how long it took).
 swept = Signal()
+
+
+def tell(signal: Signal, *, sender: Any, **arguments: Any) -> None:
+    """Send a signal; a receiver's error is logged, and only what came from outside is raised."""
+    for _, result in signal.send_robust(sender=sender, **arguments):
+        if isinstance(result, Exception) and is_interruption(result):
+            raise result

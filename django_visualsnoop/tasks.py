@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from celery import shared_task
 
 from django_visualsnoop import auditing, hints, sync
+from django_visualsnoop.failures import FIRST_DELAY
+from django_visualsnoop.interruptions import is_interruption
+from django_visualsnoop.transactions import is_lock_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="django_visualsnoop.sync_records", ignore_result=True, acks_late=True)
 def sync_records(using: str, record_ids: list[str]) -> None:
-    """Make the collections agree with these records' rows as they are now."""
-    for delay, ids in sync.bring_home(record_ids, using=using).later.items():
-        hints.publish(using, ids, countdown=delay)
+    """Make the collections agree with these records' rows as they are now.
+
+    Besides, it takes a few records along that nobody came for, as long as nothing fails.
+    """
+    outcome = sync.Outcome()
+    with _ending_quietly(using) as interrupted:
+        sync.bring_home(record_ids, using=using, outcome=outcome)
+        if not outcome.retrying:
+            sync.bring_overdue_home(using=using)
+    if interrupted:
+        # What is left goes on at once, unless nothing at all was done within the limit.
+        countdown = None if outcome.worked_on else FIRST_DELAY
+        with _ending_quietly(using):
+            hints.publish(using, sync.still_due(record_ids, using=using), countdown)
+    hints.publish_later(using, outcome.later)
 
 
 @shared_task(name="django_visualsnoop.sync_all", ignore_result=True)
@@ -20,7 +44,10 @@ def sync_all(using: str = "default", limit: int = 10_000) -> int:
 
     Schedule it with Celery beat, every minute or so, for what a lost hint left behind.
     """
-    return sync.sweep(using=using, limit=limit).worked_on
+    outcome = sync.Outcome()
+    with _ending_quietly(using):
+        sync.sweep(using=using, limit=limit, outcome=outcome)
+    return outcome.worked_on
 
 
 @shared_task(name="django_visualsnoop.audit", ignore_result=True)
@@ -29,4 +56,31 @@ def audit(using: str = "default", batch_size: int = auditing.BATCH_SIZE) -> int:
 
     It walks through whole tables: schedule it every hour or every night.
     """
-    return auditing.audit(using=using, batch_size=batch_size)
+    found = 0
+    with _ending_quietly(using):
+        for written in auditing.audit_batches(using=using, batch_size=batch_size):
+            found += written
+    return found
+
+
+@contextmanager
+def _ending_quietly(using: str) -> Iterator[list[Exception]]:
+    """Let a task end without a traceback if it ran out of time, or met a lock for too long.
+
+    What it held is given back by then, and what it has not done is still due.
+
+    Yields:
+        A list, which afterwards holds the error if there was one.
+    """
+    caught: list[Exception] = []
+    try:
+        yield caught
+    except Exception as error:
+        if is_interruption(error):
+            why = f"its time limit came ({type(error).__name__})"
+        elif is_lock_error(error):
+            why = f"others held the database {using!r} for too long"
+        else:
+            raise
+        caught.append(error)
+        logger.warning("The task ends before it is done, since %s. The rest stays due.", why)

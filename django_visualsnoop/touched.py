@@ -1,13 +1,16 @@
-"""Which image fields of an instance were assigned since it was loaded.
+"""Which image fields of an instance may have changed since it was loaded.
 
-Loading a row costs nothing: the field's own descriptor notes an assignment. There is no
-``post_init`` handler, which would run for every row and load deferred fields, and no copy
-of the old value.
+Loading a row costs nothing: the field's own descriptor notes an assignment, and the name of a
+file when the file is looked at first. There is no ``post_init`` handler, which would run for
+every row and load deferred fields.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
+
+from django.db.models.fields.files import FieldFile
 
 from django_visualsnoop.options import indexed_fields
 
@@ -20,15 +23,20 @@ if TYPE_CHECKING:
 
 #: In the instance's ``__dict__``: attribute name → a token of its latest assignment.
 _TOUCHED = "_visualsnoop_touched"
-#: In the instance's ``__dict__`` while it is being saved.
-_ADDING = "_visualsnoop_adding"
-_QUIET = "_visualsnoop_quiet"
+#: In a ``FieldFile``'s ``__dict__``: what it was when it was looked at first, or saved last.
+_SAVED = "_visualsnoop_saved"
 
 
 class _TrackedDescriptor:
     """Mixed into the descriptor class of each indexed field."""
 
     field: models.ImageField
+
+    def __get__(self, instance: models.Model | None, cls: type | None = None) -> Any:
+        file = super().__get__(instance, cls)  # type: ignore[misc]  # Django's ImageFileDescriptor
+        if isinstance(file, FieldFile):
+            file.__dict__.setdefault(_SAVED, (file.name, None))
+        return file
 
     def __set__(self, instance: models.Model, value: object) -> None:
         name = self.field.attname
@@ -46,41 +54,25 @@ def track(model: type[models.Model]) -> None:
     """Make the indexed fields of a model note their assignments."""
     for field in indexed_fields(model):
         descriptor = getattr(model, field.name)
-        if not isinstance(descriptor, _TrackedDescriptor):
+        if not isinstance(descriptor, _TrackedDescriptor) and hasattr(descriptor, "field"):
             kind = type(descriptor)
-            tracked = type(f"Tracked{kind.__name__}", (_TrackedDescriptor, kind), {})
-            setattr(model, field.name, tracked(descriptor.field))
+            tracked = copy(descriptor)  # with whatever else another app's descriptor knows
+            tracked.__class__ = type(f"Tracked{kind.__name__}", (_TrackedDescriptor, kind), {})
+            setattr(model, field.name, tracked)
 
 
-def begin_save(instance: models.Model, update_fields: Iterable[str] | None) -> bool:
-    """Return whether the save that begins may have to write a sync record beside the row.
+def is_quiet(instance: models.Model) -> bool:
+    """Whether a save of this loaded row needs no sync record, found out with few steps.
 
-    Most saves do not, so that is found out first and with few steps: after the commit before it
-    their code has left the processor's caches, and each step costs several times its usual price.
+    Most saves do not. After the commit before it their code has left the processor's caches, and
+    each step costs several times its usual price.
     """
-    values = instance.__dict__
-    adding = instance._state.adding
-    # Django clears its flag before post_save.
-    values[_ADDING] = adding
-    quiet = values[_QUIET] = not adding and not values.get(_TOUCHED) and _is_quiet(instance)
-    if quiet:
+    if instance._state.adding or instance.__dict__.get(_TOUCHED):
         return False
-    names = None if update_fields is None else frozenset(update_fields)
-    return bool(fields_saved(instance, names, adding=adding)) or bool(
-        fields_to_judge(type(instance), names)
-    )
-
-
-def ends_quietly(instance: models.Model) -> bool:
-    """Whether nothing that could need a sync record was found or has happened since."""
-    values = instance.__dict__
-    return values.pop(_QUIET, False) and not values.get(_TOUCHED)
-
-
-def was_adding(instance: models.Model) -> bool:
-    """Return what was noted; true for a save that went past the mixin's ``save_base``."""
-    adding: bool = instance.__dict__.pop(_ADDING, True)
-    return adding
+    for field in indexed_fields(type(instance)):
+        if field.has_condition or _is_new_file(instance, field.name):
+            return False
+    return True
 
 
 def fields_saved(
@@ -103,9 +95,14 @@ def fields_saved(
 
 
 def tokens(instance: models.Model, fields: Iterable[IndexedField]) -> dict[str, object]:
-    """Return the assignments that a save of these fields has written."""
-    noted: dict[str, object] = instance.__dict__.get(_TOUCHED, {})
-    return {field.name: noted[field.name] for field in fields if field.name in noted}
+    """Return what a save of these fields has written, for ``forget_committed()``."""
+    values = instance.__dict__
+    noted: dict[str, object] = values.get(_TOUCHED, {})
+    return {
+        field.name: (noted.get(field.name), values[field.name], _saved(values[field.name]))
+        for field in fields
+        if field.name in noted or isinstance(values.get(field.name), FieldFile)
+    }
 
 
 def forget(instance: models.Model, names: Iterable[str] | None) -> None:
@@ -117,11 +114,13 @@ def forget(instance: models.Model, names: Iterable[str] | None) -> None:
             noted.pop(name, None)
 
 
-def forget_committed(instance: models.Model, committed: dict[str, object]) -> None:
-    """Forget the assignments that are in the database now, but none made since."""
+def forget_committed(instance: models.Model, committed: dict[str, Any]) -> None:
+    """Forget the changes that are in the database now, but none made since."""
     noted = instance.__dict__.get(_TOUCHED, {})
-    for name, token in committed.items():
-        if noted.get(name) is token:
+    for name, (token, file, saved) in committed.items():
+        if isinstance(file, FieldFile):
+            file.__dict__[_SAVED] = saved
+        if token is not None and noted.get(name) is token:
             del noted[name]
 
 
@@ -141,13 +140,21 @@ def fields_to_judge(
     ]
 
 
-def _is_quiet(instance: models.Model) -> bool:
-    for field in indexed_fields(type(instance)):
-        if field.has_condition or _is_new_file(instance, field.name):
-            return False
-    return True
-
-
 def _is_new_file(instance: models.Model, name: str) -> bool:
+    """Whether the file is not stored yet, has another name, or was opened for writing."""
     file: Any = instance.__dict__.get(name)
-    return not getattr(file, "_committed", True)
+    if not isinstance(file, FieldFile):
+        return not getattr(file, "_committed", True)
+    before = file.__dict__.get(_SAVED)
+    return not file._committed or (before is not None and before != _saved(file))
+
+
+def _saved(file: object) -> tuple[str | None, object] | None:
+    """Return the name of a file, and the stream through which its content may have changed."""
+    if not isinstance(file, FieldFile):
+        return None
+    stream = file.__dict__.get("_file")  # where FieldFile.open() leaves it
+    mode = getattr(stream, "mode", None) or getattr(stream, "_mode", None) or ""
+    writes = isinstance(mode, str) and not {"w", "a", "x", "+"}.isdisjoint(mode)
+    # Opened again, the same File has another stream.
+    return file.name, getattr(stream, "file", stream) if writes else None

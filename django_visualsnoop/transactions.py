@@ -14,13 +14,14 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import OperationalError, connections, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from django.db import models
 
@@ -53,22 +54,26 @@ def begin_writing(model: type[models.Model], *, using: str) -> None:
         cursor.execute(f"UPDATE {table} SET {column} = {column} WHERE 0")  # noqa: S608 -- names
 
 
+def atomic_unless_open(*, using: str) -> AbstractContextManager[None]:
+    """Open a transaction where none is open.
+
+    Inside a transaction of the caller's there is no block of ours: an error that the caller
+    catches would spoil that transaction, or else every call would cost a savepoint.
+    """
+    if connections[using].in_atomic_block:
+        return nullcontext()
+    return transaction.atomic(using=using)
+
+
 @contextmanager
 def atomic_write(model: type[models.Model], *, using: str) -> Iterator[None]:
     """Open a transaction that may read and then write, where none is open.
-
-    Inside a transaction of the caller's there is no block of ours: it would have to be a
-    savepoint, or else an error that the caller catches would spoil his transaction.
 
     Args:
         model: any model with a table in this database.
         using: alias of the database.
     """
-    if connections[using].in_atomic_block:
-        begin_writing(model, using=using)
-        yield
-        return
-    with transaction.atomic(using=using):
+    with atomic_unless_open(using=using):
         begin_writing(model, using=using)
         yield
 

@@ -11,8 +11,10 @@ from django.db.models import Q
 
 from django_visualsnoop import wishes
 from django_visualsnoop.collections import collections
+from django_visualsnoop.interruptions import is_interruption
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import all_indexed_fields
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +50,9 @@ def renew_outdated(*, using: str, limit: int, before: datetime) -> int:
             outdated = collections[alias].iter_outdated()
             while renewed < limit and (image_ids := list(islice(outdated, limit))):
                 renewed += _renew(image_ids, members, using, before)
-        except Exception:  # a backend's errors are its own, and no reason to end the sweep
+        except Exception as error:  # a backend's errors are its own, and no reason to end the sweep
+            if is_interruption(error) or is_lock_error(error):
+                raise
             logger.exception("Collection %r did not say which images are outdated", alias)
     return renewed
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from django_visualsnoop import hints
 from django_visualsnoop.locking import lock_free
+from django_visualsnoop.transactions import atomic_write, retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +66,9 @@ def is_paused() -> bool:
 @contextmanager
 def gathered(using: str) -> Iterator[None]:
     """Write the wishes made in this block together at its end, in the same transaction."""
-    with transaction.atomic(using=using, savepoint=False):
+    from django_visualsnoop.models import SyncRecord
+
+    with atomic_write(SyncRecord, using=using):
         if _gathering.get() is not None:
             yield
             return
@@ -117,11 +120,15 @@ def write_among_others(wishes: Iterable[Wish], *, using: str, hint: bool = True)
 
     wishes = list(wishes)
     ids = {wish.field.record_id(wish.object_id) for wish in wishes}
-    with transaction.atomic(using=using):
-        known = SyncRecord.objects.using(using).filter(pk__in=ids)
-        busy = set(known.values_list("pk", flat=True)).difference(lock_free(known))
-        free = (wish for wish in wishes if wish.field.record_id(wish.object_id) not in busy)
-        return write(free, using=using, hint=hint)
+
+    def write_free() -> list[UUID]:
+        with atomic_write(SyncRecord, using=using):
+            known = SyncRecord.objects.using(using).filter(pk__in=ids)
+            busy = set(known.values_list("pk", flat=True)).difference(lock_free(known))
+            free = (wish for wish in wishes if wish.field.record_id(wish.object_id) not in busy)
+            return write(free, using=using, hint=hint)
+
+    return retry_when_locked(write_free, using=using)
 
 
 def turn(wishes: Iterable[Wish], *, using: str) -> None:
@@ -189,11 +196,15 @@ def retry(records: QuerySet[SyncRecord], *, hint: bool = True) -> int:
 
     state = SyncRecord.State
     failed = SyncRecord.in_state(state.PARKED) | SyncRecord.in_state(state.RETRYING)
-    with transaction.atomic(using=records.db):
-        ids = renew_free(records, failed)
-        if hint:
-            hint_on_commit(ids, records.db)
-    return len(ids)
+
+    def renew_failed() -> int:
+        with atomic_write(SyncRecord, using=records.db):
+            ids = renew_free(records, failed)
+            if hint:
+                hint_on_commit(ids, records.db)
+        return len(ids)
+
+    return retry_when_locked(renew_failed, using=records.db)
 
 
 def renew_free(records: QuerySet[SyncRecord], condition: Q) -> list[UUID]:
@@ -205,13 +216,16 @@ def renew_free(records: QuerySet[SyncRecord], condition: Q) -> list[UUID]:
     """
     from django_visualsnoop.models import SyncRecord
 
-    with transaction.atomic(using=records.db):
-        ids = lock_free(records.filter(condition))
-        for start in range(0, len(ids), BATCH_SIZE):
-            # The condition again: a new wish may have come meanwhile.
-            chunk = ids[start : start + BATCH_SIZE]
-            renew(SyncRecord.objects.using(records.db).filter(condition, pk__in=chunk))
-    return ids
+    def renew_them() -> list[UUID]:
+        with atomic_write(SyncRecord, using=records.db):
+            ids = lock_free(records.filter(condition))
+            for start in range(0, len(ids), BATCH_SIZE):
+                # The condition again: a new wish may have come meanwhile.
+                chunk = ids[start : start + BATCH_SIZE]
+                renew(SyncRecord.objects.using(records.db).filter(condition, pk__in=chunk))
+        return ids
+
+    return retry_when_locked(renew_them, using=records.db)
 
 
 def hint_on_commit(record_ids: Iterable[UUID], using: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from django_visualsnoop.collections import collections
+from django_visualsnoop.engine import follow
 from django_visualsnoop.hints import _publisher
 from django_visualsnoop.models import SyncRecord
 from tests.collections.contract import image
@@ -50,6 +53,13 @@ def _fresh_publisher() -> None:
     _publisher.forget()
 
 
+@pytest.fixture(autouse=True)
+def _fresh_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test inherits what others searched."""
+    monkeypatch.setattr(follow, "_memories", {})
+    monkeypatch.setattr(follow, "_look_again_at", {})
+
+
 def picture(number: int = 1, name: str | None = None) -> ContentFile[bytes]:
     """Return scene ``number`` as an upload."""
     return ContentFile(image(number), name or f"scene{number}.png")
@@ -65,6 +75,12 @@ def record_of(row: object, field: str = "photo") -> SyncRecord:
 
     found = indexed_field(type(row), field)  # type: ignore[arg-type]
     return SyncRecord.objects.get(pk=found.record_id(found.object_id(row)))  # type: ignore[arg-type]
+
+
+def grow_old(**age: float) -> None:
+    """Let every request be so old, an hour if not given, that a missing file is final."""
+    wished_at = timezone.now() - timedelta(**(age or {"hours": 1}))
+    SyncRecord.objects.update(wished_at=wished_at)
 
 
 def lose(file: FieldFile) -> None:

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django_visualsnoop.engine",
     "django_visualsnoop.server",
     "tests.testapp",
+    "tests.twins",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -80,7 +81,12 @@ def database(name: str) -> dict[str, Any]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": path,
             "TEST": {"NAME": folder / f"test_{name}.sqlite3"},
-            "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                # Waiting for the disk keeps nothing that outlives the machine: half of the time.
+                "init_command": "PRAGMA synchronous = OFF",
+            },
         }
     if TEST_DATABASE == "postgresql":
         return {
@@ -113,4 +119,7 @@ VISUALSNOOP = {
 
 CELERY_BROKER_URL = os.environ.get("TEST_BROKER_URL", "memory://")
 CELERY_TASK_DEFAULT_QUEUE = os.environ.get("TEST_QUEUE", "celery")
+CELERY_BEAT_SCHEDULE = {
+    "visualsnoop": {"task": "django_visualsnoop.sync_all", "schedule": 60.0},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import sys
+from importlib import util
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import Celery
-from django.core.checks import run_checks
+from django.core.checks import WARNING, run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import models
+from django.db import connections, models
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteWrapper
+from django.db.models.fields.files import ImageFileDescriptor
 from django.test.utils import isolate_apps
 
-from django_visualsnoop import checks
+from django_visualsnoop import celery_app, checks, database_checks, model_checks
 from django_visualsnoop.collections.base import BaseCollection
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.onnx import OnnxDescriptor
@@ -20,6 +24,10 @@ from django_visualsnoop.exceptions import MissingExtra
 from django_visualsnoop.failures import NOT_THE_PICTURES
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.options import IndexedField, indexed_field
+from django_visualsnoop.querysets import VisualSnoopManager, VisualSnoopQuerySet
+from django_visualsnoop.sweeps import SweepRun
+from django_visualsnoop.touched import track
+from django_visualsnoop.wishes import sync_paused
 from tests.down import database_down, tables_gone
 from tests.looks import HALF, colour_model
 from tests.records import ago, failing, records
@@ -35,12 +43,17 @@ if TYPE_CHECKING:
 HTTP = "django_visualsnoop.collections.http.HTTPCollection"
 KEYS = {"PUBLIC_KEY": "public", "SECRET_KEY": "s3cr3t"}
 
+#: Settings of Celery with which beat runs the sweeper.
+SWEPT = {"beat_schedule": {"any": {"task": checks.SWEEPER, "schedule": 60.0}}}
+
 # Without the mark django_db, any use of a database fails.
 
 
 @pytest.fixture(autouse=True)
 def _with_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_celery(monkeypatch, Celery("project", broker="memory://", set_as_current=False))
+    app = Celery("project", broker="memory://", set_as_current=False)
+    app.conf.update(SWEPT)
+    use_celery(monkeypatch, app)
 
 
 def use_celery(monkeypatch: pytest.MonkeyPatch, app: Any) -> None:
@@ -406,7 +419,12 @@ def test_a_project_without_indexed_models_needs_no_broker(monkeypatch: pytest.Mo
 
 def deployment(*databases: str) -> list[CheckMessage]:
     found = run_checks(include_deployment_checks=True, databases=databases)
-    return [message for message in found if str(message.id).startswith("visualsnoop")]
+    # What SQLite would like to have is said of every project, this one included.
+    return [
+        message
+        for message in found
+        if str(message.id).startswith("visualsnoop") and message.id != "visualsnoop.I020"
+    ]
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -439,14 +457,248 @@ def test_w007(code: str) -> None:
     assert f"({code})" in only(deployment("default"), "visualsnoop.W007").msg
 
 
+def celery(monkeypatch: pytest.MonkeyPatch, broker: str, **conf: object) -> list[CheckMessage]:
+    """Check a Celery app of this broker and settings."""
+    app = Celery("tests", broker=broker, set_as_current=False)
+    app.conf.update(conf)
+    use_celery(monkeypatch, app)
+    return checks.check_celery()
+
+
+def test_w010(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = only(celery(monkeypatch, "memory://"), "visualsnoop.W010")
+    assert f'"task": "{checks.SWEEPER}"' in (message.hint or "")
+    other = {"beat_schedule": {"any": {"task": "django_visualsnoop.audit", "schedule": 60.0}}}
+    assert ids(celery(monkeypatch, "memory://", **other)) == ["visualsnoop.W010"]
+    assert celery(monkeypatch, "memory://", **SWEPT) == []
+    scheduler = {"beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler"}
+    assert celery(monkeypatch, "memory://", **scheduler) == []
+
+
+@pytest.mark.parametrize(
+    ("broker", "module", "package"),
+    [
+        ("redis://localhost:6379/0", "redis", "celery[redis]"),
+        ("rediss://:secret@localhost/0", "redis", "celery[redis]"),
+        ("sentinel://localhost;sentinel://other", "redis", "celery[redis]"),
+        ("sqs://", "boto3", "celery[sqs]"),
+        ("sqla+sqlite:///celery.sqlite3", "sqlalchemy", "celery[sqlalchemy]"),
+        ("azureservicebus://key@queue", "azure.servicebus", "kombu[azureservicebus]"),
+    ],
+)
+def test_w011(monkeypatch: pytest.MonkeyPatch, broker: str, module: str, package: str) -> None:
+    def find_spec(name: str) -> object | None:
+        return None if name == module else util.find_spec(name)
+
+    monkeypatch.setattr(celery_app, "find_spec", find_spec)
+    message = only(celery(monkeypatch, broker, **SWEPT), "visualsnoop.W011")
+    assert f"needs the Python module {module}" in message.msg
+    assert message.hint == f'Type: python -m pip install "{package}"'
+    assert "secret" not in repr(message)
+
+
+def test_a_broker_that_celery_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = only(celery(monkeypatch, "carrier-pigeon://loft", **SWEPT), "visualsnoop.W011")
+    assert "carrier-pigeon:// is unknown to Celery" in message.msg
+
+
+@pytest.mark.django_db
+def test_w012() -> None:
+    assert deployment("default") == []  # nothing was ever wished
+    records(1, due_at=None)
+    message = only(deployment("default"), "visualsnoop.W012")
+    assert message.msg == "No sweep of 'default' has ever run."
+    SweepRun.objects.create(started_at=ago(3600))
+    assert deployment("default") == []
+    SweepRun.objects.update(started_at=ago(86_400 * 2))
+    assert "began 48 h" in only(deployment("default"), "visualsnoop.W012").msg
+
+
 @pytest.mark.django_db
 def test_the_database_is_asked_only_if_it_is_named(django_assert_num_queries: Any) -> None:
     records(1, due_at=ago(3600))
     with django_assert_num_queries(0):
         assert deployment() == []
-        assert ids(run_checks(include_deployment_checks=True, tags=[checks.TAG])) == []
+        found = run_checks(include_deployment_checks=True, tags=[checks.TAG])
+        assert set(ids(found)) <= {"visualsnoop.I020"}
         assert ids(run_checks(databases=["default"], tags=[checks.TAG])) == []
         assert checks.check_health() == []
+
+
+def test_e020(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    assert database_checks.check_upsert() == []
+    monkeypatch.setattr(connections["other"].features, "supports_update_conflicts", False)
+    message = only(database_checks.check_upsert(), "visualsnoop.E020")
+    assert "'other'" in message.msg
+    assert "SQLite, PostgreSQL, MariaDB or MySQL" in (message.hint or "")
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+    assert database_checks.check_upsert() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "lacks"),
+    [
+        ({}, "transaction_mode and timeout and a write-ahead log"),
+        ({"transaction_mode": "IMMEDIATE"}, "timeout and a write-ahead log"),
+        ({"timeout": 30, "init_command": "PRAGMA journal_mode=wal;"}, "transaction_mode"),
+    ],
+)
+def test_i020(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], lacks: str) -> None:
+    use_sqlite(monkeypatch, options)
+    message = only(database_checks.check_sqlite(), "visualsnoop.I020")
+    assert not message.is_serious(WARNING)
+    assert f"SQLite without {lacks}" in message.msg
+    assert '"transaction_mode": "IMMEDIATE"' in (message.hint or "")
+    # What the hint says is enough.
+    hinted = (message.hint or "").partition(" = ")[2]
+    use_sqlite(monkeypatch, ast.literal_eval(hinted))
+    assert database_checks.check_sqlite() == []
+
+
+def use_sqlite(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    sqlite = SQLiteWrapper({"NAME": "db.sqlite3", "OPTIONS": options}, "default")
+    monkeypatch.setattr(database_checks, "_with_records", lambda: [("default", sqlite)])
+
+
+@pytest.mark.django_db
+def test_w020() -> None:
+    with sync_paused():
+        Product.objects.create(photo="a.png")
+    message = only(deployment("default"), "visualsnoop.W020")
+    assert "1 of testapp.Product.photo" in message.msg
+    assert "visualsnoop_reindex testapp.Product --missing --database default" in (
+        message.hint or ""
+    )
+
+
+class Published(models.Manager[Any]):
+    pass
+
+
+class RowsQuerySet(models.QuerySet[Any]):
+    pass
+
+
+class Rows(models.Manager.from_queryset(RowsQuerySet)):  # type: ignore[misc]
+    pass
+
+
+SEARCHABLE = "with class Searchable(VisualSnoopQuerySet, RowsQuerySet): pass"
+
+
+@isolate_apps("tests.testapp")
+@pytest.mark.parametrize(
+    ("manager", "hint"),
+    [
+        (models.Manager(), "models.Manager.from_queryset(VisualSnoopQuerySet)()"),
+        (Published(), "Published.from_queryset(VisualSnoopQuerySet)()"),
+        (
+            RowsQuerySet.as_manager(),
+            f"models.Manager.from_queryset(Searchable)(), {SEARCHABLE}",
+        ),
+        (
+            Rows(),
+            f"Rows.from_queryset(Searchable)(), {SEARCHABLE}",
+        ),
+    ],
+)
+def test_w021(manager: Any, hint: str) -> None:
+    model = indexed(objects=manager)
+    message = only(checks.check_model(model), "visualsnoop.W021")
+    assert "'objects' has no similar_to()" in message.msg
+    assert message.hint == f"In Thing, write objects = {hint}"
+    child: Any = type("Child", (model,), {"__module__": "tests.testapp.models"})
+    assert ids(checks.check_model(child)) == []
+
+
+@isolate_apps("tests.testapp")
+def test_w021_of_a_default_manager_and_of_a_proxy() -> None:
+    first = indexed(published=Published(), objects=VisualSnoopManager())
+    assert "'published'" in only(checks.check_model(first), "visualsnoop.W021").msg
+    beside = type(
+        "Beside",
+        (VisualSnoopMixin, models.Model),
+        {
+            "__module__": "tests.testapp.models",
+            "photo": models.ImageField(),
+            "objects": VisualSnoopManager(),
+            "plain": models.Manager(),
+        },
+    )
+    assert ids(checks.check_model(beside)) == []  # type: ignore[arg-type]
+    proxy = type(
+        "Proxy",
+        (beside,),
+        {
+            "__module__": "tests.testapp.models",
+            "objects": models.Manager(),
+            "Meta": type("Meta", (), {"proxy": True}),
+        },
+    )
+    only(checks.check_model(proxy), "visualsnoop.W021")  # type: ignore[arg-type]
+
+
+@isolate_apps("tests.testapp")
+def test_w022() -> None:
+    message = only(checks.check_model(indexed(photo=models.FileField())), "visualsnoop.W022")
+    assert "(photo is a FileField, which is not followed)" in message.msg
+    assert "photo = models.ImageField(" in (message.hint or "")
+
+
+@isolate_apps("tests.testapp")
+def test_a_model_whose_children_have_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = indexed(photo=models.FileField())
+    child = type(
+        "Child",
+        (base,),
+        {"__module__": "tests.testapp.models", "scan": models.ImageField()},
+    )
+    monkeypatch.setattr(model_checks.apps, "get_models", lambda: [base, child])
+    assert ids(checks.check_model(base)) == []
+
+
+@isolate_apps("tests.testapp")
+def test_a_model_that_says_that_nothing_is_indexed() -> None:
+    assert ids(checks.check_model(indexed({"fields": []}))) == []
+
+
+@isolate_apps("tests.testapp")
+def test_w023() -> None:
+    module = {"__module__": "tests.testapp.models"}
+    abstract = {**module, "Meta": type("Meta", (), {"abstract": True})}
+    base = type("Base", (models.Model,), {**abstract, "objects": Rows()})
+    body = {**module, "photo": models.ImageField()}
+    model: Any = type("Hiding", (VisualSnoopMixin, base), dict(body))
+    message = only(checks.check_model(model), "visualsnoop.W023")
+    assert "hides Rows, 'objects' of Base" in message.msg
+    assert "objects = Rows.from_queryset(Searchable)()" in (message.hint or "")
+    # As the hint says, in the model or in a class between.
+    searchable = type("Searchable", (VisualSnoopQuerySet, RowsQuerySet), {})
+    composed = Rows.from_queryset(searchable)
+    right: Any = type("Right", (VisualSnoopMixin, base), {**body, "objects": composed()})
+    assert ids(checks.check_model(right)) == []
+    between = type("Between", (VisualSnoopMixin, base), {**abstract, "objects": composed()})
+    derived: Any = type("Derived", (between,), {**module, "photo": models.ImageField()})
+    assert ids(checks.check_model(derived)) == []
+    # A plain manager has nothing to hide.
+    plain = type("Plain", (models.Model,), {**abstract, "objects": models.Manager()})
+    over: Any = type("Over", (VisualSnoopMixin, plain), {**body, "photo": models.ImageField()})
+    assert ids(checks.check_model(over)) == []
+
+
+@isolate_apps("tests.testapp")
+def test_w024() -> None:
+    model = indexed()
+    track(model)
+    assert ids(checks.check_model(model)) == []
+    ours = model.photo  # type: ignore[attr-defined]
+    model.photo = type("Wrapper", (), {})()  # type: ignore[attr-defined]
+    model.photo.wrapped = ours  # type: ignore[attr-defined]
+    assert ids(checks.check_model(model)) == []  # what is assigned still comes to ours
+    model.photo = ImageFileDescriptor(ours.field)  # type: ignore[attr-defined]
+    message = only(checks.check_model(model), "visualsnoop.W024")
+    assert "django.db.models.fields.files.ImageFileDescriptor has taken the place" in message.msg
+    assert 'before "django_visualsnoop"' in (message.hint or "")
 
 
 class Elsewhere:
@@ -471,7 +723,7 @@ def test_every_id_has_a_test_and_a_place_in_the_docs() -> None:
     used = {
         found
         for path in package.rglob("*.py")
-        for found in re.findall(r"visualsnoop\.([EW]\d{3})", path.read_text())
+        for found in re.findall(r"visualsnoop\.([EWI]\d{3})", path.read_text())
     }
     here = vars(sys.modules[__name__])
     assert {name for name in used if f"test_{name.lower()}" not in here} == set()

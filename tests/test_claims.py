@@ -10,6 +10,7 @@ import pytest
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from django_visualsnoop import sync
 from django_visualsnoop.claims import LEASE_MARGIN, Claim
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.failures import MAX_ABANDONED
@@ -43,7 +44,7 @@ def poison(recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch) -> Non
         return add_image(self, content, *args, **kwargs)
 
     monkeypatch.setattr(RecorderCollection, "add_image", deadly)
-    monkeypatch.setattr(Claim, "give_back", lambda self: None)
+    monkeypatch.setattr(sync._Batch, "_let_go", lambda self, error: None)
 
 
 def later(by: float = 0.0) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 
 from django_visualsnoop.client.exceptions import (
@@ -17,6 +18,7 @@ from django_visualsnoop.failures import (
     NOT_THE_PICTURES,
     backoff,
     judge,
+    out_of_time_failure,
 )
 
 
@@ -44,6 +46,7 @@ def test_only_what_is_not_the_pictures_own_fault_is_tried_again() -> None:
             OSError("disk"),
         )
     }
+    others.add(out_of_time_failure(SoftTimeLimitExceeded(), 1))
     assert {failure.code for failure in others} == set(NOT_THE_PICTURES)
     assert not any(failure.permanent for failure in others)
     own = [
@@ -63,6 +66,55 @@ def test_the_longer_of_two_waits_counts() -> None:
     delay = judge(RateLimitedError("slow down", retry_after=0.1), 1).delay
     assert delay is not None
     assert delay > 2
+
+
+def test_a_wait_that_a_service_asks_for_is_capped() -> None:
+    assert judge(RateLimitedError("slow", retry_after=10_000_000.0), 1).delay == LONGEST_DELAY
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError("late.jpg"),
+        ImageRefusedError("Nothing is in it.", reason="empty"),
+        ImageRefusedError("It is cut off.", reason="undecodable"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("age", "delay"), [(0, 5), (2, 3), (4.5, 55.5), (5, 55), (60, 540), (599.5, None), (600, None)]
+)
+def test_the_file_of_a_young_request_may_be_late(
+    error: Exception, age: float, delay: float | None
+) -> None:
+    failure = judge(error, 7, age=age)
+    assert failure.delay == delay
+    assert failure.own
+
+
+@pytest.mark.parametrize("reason", ["unsupported", "too_large"])
+def test_what_whole_files_say_is_final(reason: str) -> None:
+    assert judge(ImageRefusedError("no", reason=reason), 1, age=0).permanent
+
+
+def test_a_lack_of_memory_says_nothing_about_a_picture() -> None:
+    error = ImageRefusedError("There was not enough memory.", reason="too_large")
+    error.__cause__ = ValueError()
+    error.__cause__.__cause__ = MemoryError()
+    assert not judge(error, 1).permanent
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("NUL \0 in it", r"NUL \x00 in it"),
+        ("caf\udce9.jpg", r"caf\udce9.jpg"),
+        ("Käse \U0001f9c0", "Käse \U0001f9c0"),
+    ],
+)
+def test_foreign_words_are_such_as_every_database_takes(text: str, words: str) -> None:
+    assert judge(OSError(text), 1).reason == f"OSError: {words}"
+    assert words in judge(FileNotFoundError(text), 1).reason
+    assert judge(ImageRefusedError(text, reason="x\0" * 40), 1).code == (r"x\x00" * 40)[:32]
 
 
 def test_an_error_without_words_is_named() -> None:

@@ -96,16 +96,19 @@ def test_a_plain_save_costs_nothing(django_assert_num_queries: DjangoAssertNumQu
     assert generation(row) == before
 
 
-def test_a_save_pays_for_one_receiver() -> None:
+def test_a_save_pays_for_no_receiver() -> None:
     """Two empty ones would cost a plain save on SQLite three per cent."""
     assert not pre_save.has_listeners(Product)
-    assert post_save.has_listeners(Product)
+    assert not post_save.has_listeners(Product)
 
 
-def test_a_save_past_the_mixins_own_leaves_a_wish() -> None:
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_fixture_comes_past_model_save(raw: bool) -> None:
     row = Product.objects.get(pk=product().pk)
     before = generation(row)
-    models.Model.save_base(row)
+    if not raw:
+        row.photo = "elsewhere.png"
+    models.Model.save_base(row, raw=raw)
     assert generation(row) != before
 
 
@@ -241,9 +244,12 @@ def test_a_deleted_queryset_costs_one_write_for_all(
 ) -> None:
     for number in range(5):
         product(number)
-    with django_assert_num_queries(4) as captured:  # select, children, delete, wishes
+    # Select, children, delete, wishes; and SQLite first takes its lock.
+    expected = 5 if connection.vendor == "sqlite" else 4
+    with django_assert_num_queries(expected) as captured:
         Product.objects.all().delete()
-    assert sum("visualsnoop_syncrecord" in query["sql"] for query in captured.captured_queries) == 1
+    written = [query["sql"] for query in captured.captured_queries]
+    assert sum('INTO "visualsnoop_syncrecord' in sql.replace("`", '"') for sql in written) == 1
     assert SyncRecord.objects.filter(wanted=False).count() == 5
 
 

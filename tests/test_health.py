@@ -12,13 +12,16 @@ from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
 
 from django_visualsnoop import health as module
-from django_visualsnoop import migrating, sync
+from django_visualsnoop import migrating, sync, unrecorded
 from django_visualsnoop.client.exceptions import AuthenticationError, RateLimitedError
 from django_visualsnoop.health import CODES, MAX_DELAY, MIN_ATTEMPTS, Health, Problem, health
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import all_indexed_fields
+from django_visualsnoop.wishes import sync_paused
 from tests.down import PASSWORD, TABLE, database_down, lose_connection, tables_gone
-from tests.fixtures import lose, product, record_of
+from tests.fixtures import grow_old, lose, product, record_of
 from tests.records import ago, failing, records
+from tests.testapp.models import Document, Product
 
 if TYPE_CHECKING:
     from django_visualsnoop.collections.recorder import RecorderCollection
@@ -27,8 +30,9 @@ pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
 without_a_transaction = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
-#: One for the migrations, two for the records.
-QUERIES = 3
+#: One for the migrations, two for the records, one for the sweeps, one for the tables' names; two
+#: for each field without a record, to see that no row has a picture.
+QUERIES = 5 + 2 * len(all_indexed_fields())
 
 
 def only(found: Health) -> Problem:
@@ -135,8 +139,8 @@ def test_a_picture_that_is_none_is_no_problem_unless_asked(recorder: RecorderCol
     rows = [product(1), product(2)]
     for row in rows:
         lose(row.photo)
+    grow_old(days=1)
     sync.sweep(using="default")
-    SyncRecord.objects.update(wished_at=ago(86_400))
     assert health().ok
     assert health(max_failed=2).ok
     problem = only(health(max_failed=1))
@@ -145,7 +149,7 @@ def test_a_picture_that_is_none_is_no_problem_unless_asked(recorder: RecorderCol
     assert "visualsnoop_status --failed --database default" in problem.hint
     assert only(health(max_failed=0)).count == 1  # it counts no further than it must
     SyncRecord.objects.all()[0].delete()
-    assert health(max_failed=1).ok
+    assert [problem.code for problem in health(max_failed=1).problems] == ["unrecorded"]
 
 
 def test_a_picture_that_fails_again_is_its_own_fault() -> None:
@@ -231,13 +235,13 @@ def test_a_constant_number_of_queries(
     with django_assert_num_queries(QUERIES):
         assert health().ok
     records(count, due_at=ago(7200))
-    with django_assert_num_queries(QUERIES):
+    with django_assert_num_queries(QUERIES + 1):  # one field has records now
         assert not health().ok
     failing(count)
     failing(count, "server_error")
-    with django_assert_num_queries(QUERIES + 1):  # the reasons quoted
+    with django_assert_num_queries(QUERIES + 2):  # the reasons quoted
         assert len(health().problems) == 3
-    with django_assert_num_queries(QUERIES + 2):
+    with django_assert_num_queries(QUERIES + 3):
         health(max_failed=0)
     with django_assert_num_queries(QUERIES, using="other"):
         health("other")
@@ -258,3 +262,76 @@ def test_no_more_records_are_read_than_it_takes(monkeypatch: pytest.MonkeyPatch)
     counts = {one.code: one.message.partition(" have")[0] for one in health().problems}
     assert counts["unreachable"] == "1 or more records"
     assert counts["authentication"] == "2 or more records"
+
+
+def test_what_is_begun_again_and_again_is_a_problem() -> None:
+    records(2, wished_at=ago(3600), attempts=3)
+    records(1, wished_at=ago(30), attempts=3)
+    records(1, wished_at=ago(3600), attempts=2)
+    problem = only(health())
+    assert (problem.code, problem.count) == ("stuck", 2)
+    assert "begun at least 3 times and never finished" in problem.message
+    assert "visualsnoop_sync --database default" in problem.hint
+
+
+def test_it_says_when_the_sweeper_last_began() -> None:
+    assert health().swept_at is None
+    assert health().ok  # there is nothing to sweep
+    records(1, due_at=ago(7200))
+    assert "No sweep of 'default' has ever run." in only(health()).message
+    sync.sweep(using="default", limit=0)
+    assert health().swept_at is not None
+    assert "The last sweep began" in only(health()).message
+
+
+def test_a_table_that_was_never_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with sync_paused():
+        Product.objects.bulk_create(Product(photo=f"{number}.png") for number in range(12))
+        Product.objects.create(name="without a picture")
+        Document.objects.create(code="a", scan="a.png")
+    problem = only(health())
+    assert (problem.code, problem.count) == ("unrecorded", 13)
+    assert "1 of testapp.Document.scan, 12 of testapp.Product.photo" in problem.message
+    assert problem.hint == (
+        "Type: python manage.py visualsnoop_reindex testapp.Document testapp.Product --missing "
+        "--database default"
+    )
+    monkeypatch.setattr(unrecorded, "MOST", 12)
+    assert "12 or more of testapp.Product.photo" in only(health()).message
+
+
+def test_rows_without_a_record_among_others_that_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unrecorded, "SAMPLE", 2)
+    Product.objects.bulk_create(Product(photo=f"{number}.png") for number in range(6))
+    assert health().ok
+    with sync_paused():
+        Product.objects.create(photo="late.png")
+    problem = only(health())
+    assert "1 or more of testapp.Product.photo" in problem.message
+    SyncRecord.objects.filter(object_id=str(Product.objects.order_by("pk")[0].pk)).delete()
+    assert only(health()).count == 2
+
+
+def test_a_row_that_is_deleted_while_the_probe_looks_is_no_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, gone = (Product.objects.create(photo="a.png") for _ in range(2))
+    look = unrecorded._without_record
+
+    def looks_too_late(*args: Any) -> Any:
+        gone.delete()
+        SyncRecord.objects.exclude(object_id=str(kept.pk)).delete()
+        return look(*args)
+
+    monkeypatch.setattr(unrecorded, "_without_record", looks_too_late)
+    assert health().ok
+
+
+def test_the_engines_tables_are_missing_where_it_keeps_a_collection() -> None:
+    recorder = MigrationRecorder(connections["default"])
+    recorder.migration_qs.filter(app="visualsnoop_engine").delete()
+    problem = only(health())
+    assert problem.code == "migrations"
+    assert "visualsnoop_engine.0001_initial" in problem.message
+    assert "python manage.py migrate visualsnoop_engine --database default" in problem.hint
+    assert health("other").ok  # it keeps none there

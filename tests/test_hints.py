@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import Celery, Task
+from celery.signals import after_task_publish, before_task_publish
+from django.db import connections, transaction
 
 from django_visualsnoop import hints
 from django_visualsnoop.hints import RECORDS_PER_HINT, Publisher
@@ -23,8 +27,6 @@ from tests.workers import celery_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from celery import Celery
 
     from django_visualsnoop.collections.recorder import RecorderCollection
 
@@ -157,6 +159,165 @@ def test_receivers_hear_of_hints_that_were_not_sent(
         ("default", 4, "refused"),
     ]
     assert "password" not in repr(told)
+
+
+class TestTheCallersThread:
+    """What is local to a thread or a context is there while a message is made."""
+
+    def test_receivers_run_in_it(self) -> None:
+        context: ContextVar[str] = ContextVar("tenant")
+        local = threading.local()
+        seen: list[object] = []
+
+        def receive(headers: dict[str, object], **_: object) -> None:
+            seen.append((threading.get_ident(), context.get(), local.tenant))
+            headers["tenant"] = local.tenant
+
+        context.set("ann")
+        local.tenant = "ann"
+        before_task_publish.connect(receive)
+        try:
+            with celery_app("memory://") as app:
+                assert Publisher().publish("default", ids())
+                message = taken(app)
+        finally:
+            before_task_publish.disconnect(receive)
+        assert seen == [(threading.get_ident(), "ann", "ann")]
+        assert message.headers["tenant"] == "ann"
+
+    def test_so_does_a_task_class_of_the_projects(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As django-tenants' does, which puts the schema of this thread into the headers."""
+        local = threading.local()
+
+        class TenantTask(Task):  # type: ignore[type-arg]
+            def apply_async(self, *args: Any, **kwargs: Any) -> Any:
+                kwargs["headers"] = {**kwargs.get("headers", {}), "_schema_name": local.schema}
+                return super().apply_async(*args, **kwargs)
+
+        local.schema = "bob"
+        app = Celery("tenants", broker="memory://", task_cls=TenantTask, set_as_current=False)
+        app.conf.task_default_queue = "tenants"
+        monkeypatch.setattr(hints, "project_app", lambda: app)
+        assert Publisher().publish("default", ids())
+        assert taken(app).headers["_schema_name"] == "bob"
+        app.close()
+
+    def test_the_first_message_after_an_outage_is_made_there_too(
+        self, clock: Clock, sender: Sender
+    ) -> None:
+        publisher = Publisher()
+        sender.error = OSError("down")
+        publisher.publish("default", ids())
+        sender.error = None
+        clock.now += hints.PAUSE_AFTER_FAILURE
+        threads: list[str] = []
+
+        def receive(**_: object) -> None:
+            threads.append(threading.current_thread().name)
+
+        before_task_publish.connect(receive)
+        try:
+            publisher.publish("default", ids())
+        finally:
+            before_task_publish.disconnect(receive)
+        wait_for_hints()
+        assert threads == [threading.current_thread().name]
+
+    @pytest.mark.parametrize("error", [None, OSError("down")])
+    def test_what_was_not_sent_is_not_told_as_sent(
+        self, sender: Sender, error: Exception | None
+    ) -> None:
+        sent: list[object] = []
+
+        def receive(**_: object) -> None:
+            sent.append(1)
+
+        sender.error = error
+        after_task_publish.connect(receive)
+        try:
+            assert Publisher().publish("default", ids()) is (error is None)
+        finally:
+            after_task_publish.disconnect(receive)
+        assert len(sent) == (error is None)
+
+    def test_its_time_limit_passes_through(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def limited(*_: object, **__: object) -> None:
+            raise SoftTimeLimitExceeded
+
+        with celery_app("memory://") as app:
+            monkeypatch.setattr(app.tasks[hints.TASK], "apply_async", limited)
+            with pytest.raises(SoftTimeLimitExceeded):
+                Publisher().publish("default", ids())
+
+
+def taken(app: Celery) -> Any:
+    with app.connection_for_read() as connection:
+        return connection.SimpleQueue(app.conf.task_default_queue).get(timeout=10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_thread_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transport may keep its messages in a database of the project's."""
+    opened: list[Any] = []
+
+    def send(*_: object) -> None:
+        connection = connections["default"]
+        connection.ensure_connection()
+        opened.append(connection)
+
+    monkeypatch.setattr(hints, "_send", send)
+    with celery_app("memory://"):
+        assert Publisher().publish("default", ids())
+        wait_for_hints()
+    (connection,) = opened
+    assert connection is not connections["default"]
+    assert connection.connection is None
+
+
+class TestLater:
+    @pytest.fixture
+    def published(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
+        published: list[tuple[int, float]] = []
+
+        def publish(using: str, record_ids: list[str], countdown: float) -> None:
+            published.append((len(record_ids), countdown))
+
+        monkeypatch.setattr(hints, "publish", publish)
+        return published
+
+    def test_records_share_messages(self, published: list[tuple[int, float]]) -> None:
+        hints.publish_later("default", {3.0 + n / 400: ids() for n in range(400)})
+        assert [count for count, _ in published] == [RECORDS_PER_HINT] * (400 // RECORDS_PER_HINT)
+        assert published[-1][1] == 3.0 + 399 / 400
+
+    def test_no_message_waits_for_long(self, published: list[tuple[int, float]]) -> None:
+        later = {2.0: ids(), hints.MAX_COUNTDOWN: ids(), hints.MAX_COUNTDOWN + 1: ids(3)}
+        hints.publish_later("default", later)
+        assert published == [(2, hints.MAX_COUNTDOWN)]
+        assert hints.MAX_COUNTDOWN <= 15
+
+
+class TestWords:
+    """What the log says of a broker that no message reaches."""
+
+    def test_a_package_that_is_missing(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        # As kombu leaves it where redis is not installed.
+        monkeypatch.setattr("kombu.transport.redis.redis", None)
+        monkeypatch.setattr("django_visualsnoop.celery_app._is_installed", lambda module: False)
+        with celery_app("redis://127.0.0.1:6379/5"):
+            assert not Publisher().publish("default", ids())
+        assert 'python -m pip install "celery[redis]"' in caplog.text
+        assert "NoneType" not in caplog.text
+        assert "Traceback" not in caplog.text
+
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_a_refused_connection(self, scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+        with celery_app(refusing(scheme)):  # with Celery's own settings
+            assert not Publisher().publish("default", ids())
+        assert "refused" in caplog.text
+        assert "did not answer" not in caplog.text
 
 
 class TestOutages:

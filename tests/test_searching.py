@@ -19,7 +19,15 @@ from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.sync import sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product
-from tests.testapp.models import Article, Document, FeaturedProduct, Poster, Product, Shop
+from tests.testapp.models import (
+    Article,
+    Document,
+    FeaturedProduct,
+    Listing,
+    Poster,
+    Product,
+    Shop,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -371,3 +379,25 @@ def test_a_remote_collection_without_similarity_leaves_it_empty(
 
 def test_collections_are_made_once_per_thread(recorder: RecorderCollection) -> None:
     assert collections["default"] is collections["default"]
+
+
+@pytest.mark.parametrize("searched", [Product, Poster, FeaturedProduct])
+@pytest.mark.parametrize("asked", [Product, Poster, FeaturedProduct])
+def test_a_parents_or_childs_row_is_not_in_its_own_results(
+    recorder: RecorderCollection, asked: type[Product], searched: type[Product]
+) -> None:
+    poster, other = (Poster.objects.create(photo=picture(1)) for _ in range(2))
+    sweep(using="default")
+    row = asked.objects.get(pk=poster.pk)
+    assert [found.pk for found in searched.objects.similar_to(row)] == [other.pk]
+    # By its bytes the row itself is found, too, and has to be left out.
+    row.photo = picture(1)
+    assert [found.pk for found in searched.objects.similar_to(row)] == [other.pk]
+    assert [found.pk for found in searched.objects.similar_to(row.photo)] == [other.pk]
+
+
+def test_a_row_of_another_model_with_the_same_key_is_found(recorder: RecorderCollection) -> None:
+    row = product(1)
+    listing = Listing.objects.create(pk=row.pk, photo=picture(1))
+    sweep(using="default")
+    assert list(Product.objects.similar_to(listing)) == [row]

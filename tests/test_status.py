@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.files.storage import default_storage
 
-from django_visualsnoop import sync
+from django_visualsnoop import sync, unrecorded
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import all_indexed_fields
 from django_visualsnoop.status import FieldStatus, Reason, failing, statuses
+from django_visualsnoop.wishes import sync_paused
 from tests.fixtures import product, record_of
 from tests.testapp.models import Product
 
@@ -88,6 +89,28 @@ def test_a_constant_number_of_queries(
         broken()
     sync.sweep(using="default")
     # Two for the counts of each field, one for its reasons, one for the examples of the one
-    # that has any, and one for records of fields that are gone.
-    with django_assert_num_queries(3 * len(all_indexed_fields()) + 1 + 1):
+    # that has any, and one for records of fields that are gone. One for the tables' names, and
+    # two to find rows without a record, or four where there are records.
+    with django_assert_num_queries(5 * len(all_indexed_fields()) + 2 + 1 + 1 + 1):
         statuses("default")
+
+
+def test_rows_without_a_record_are_counted(recorder: RecorderCollection) -> None:
+    assert of("photo").unrecorded == 0
+    product(1)
+    with sync_paused():
+        Product.objects.bulk_create(Product(photo=f"{number}.png") for number in range(3))
+    assert of("photo").unrecorded == 3
+    sync.sweep(using="default")
+    assert of("photo").unrecorded == 3
+
+
+def test_rows_in_the_midst_count_too(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unrecorded, "SAMPLE", 1)
+    product(1)
+    with sync_paused():
+        Product.objects.bulk_create(Product(photo=f"{number}.png") for number in range(3))
+    product(1)
+    assert of("photo").unrecorded == 3

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import DataError
 from django.utils import timezone
 
 from django_visualsnoop import sync
@@ -20,10 +21,14 @@ from django_visualsnoop.client.exceptions import (
     TransportError,
 )
 from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.failures import Failure
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.sweeps import SweepRun, last_sweep
 from django_visualsnoop.sync import bring_home, sweep
+from django_visualsnoop.tasks import sync_records
 from tests.collections.contract import image
-from tests.fixtures import lose, picture, product, record_of
+from tests.down import tables_gone
+from tests.fixtures import grow_old, lose, picture, product, record_of
 from tests.testapp.models import Article, Document, Listing, Product
 
 if TYPE_CHECKING:
@@ -327,6 +332,7 @@ def test_a_refused_image_is_parked_until_it_changes(
     sweep(using="default")
     row.photo = picture(2)
     row.save()
+    grow_old()
     recorder.fail_with(ImageRefusedError("It is no picture.", reason=reason))
     outcome = sweep(using="default")
     record = record_of(row)
@@ -344,6 +350,7 @@ def test_a_refused_image_is_parked_until_it_changes(
 def test_a_file_that_is_gone_is_parked(recorder: RecorderCollection) -> None:
     row = product()
     lose(row.photo)
+    grow_old()
     sweep(using="default")
     record = record_of(row)
     assert record.state == State.PARKED
@@ -387,6 +394,7 @@ def test_one_bad_image_does_not_hold_up_the_others(
     lose(bad.photo)
     default_storage.save(bad.photo.name or "", ContentFile(b""))
     lose(gone.photo)
+    grow_old()
     outcome = sweep(using="default")
     assert (outcome.agreed, len(outcome.parked)) == (1, 2)
     assert recorder.images == {image_id(good): image(1)}
@@ -504,3 +512,177 @@ def _in_thread(function: Any) -> threading.Thread:
     thread = threading.Thread(target=run)
     thread.start()
     return thread
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("word", ["NUL \0", "surrogate \udce9", "cheese \U0001f9c0"])
+def test_foreign_words_hold_nobody_up(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    rows = [product(number) for number in range(3)]
+    read = FileSystemStorage._open
+
+    def foreign(self: FileSystemStorage, name: str, mode: str = "rb") -> Any:
+        if name == rows[1].photo.name:
+            raise OSError(word)
+        return read(self, name, mode)
+
+    monkeypatch.setattr(FileSystemStorage, "_open", foreign)
+    outcome = sweep(using="default")
+    assert (outcome.agreed, len(outcome.retrying)) == (2, 1)
+    assert record_of(rows[1]).reason_code == "error"
+    assert word.split()[0] in record_of(rows[1]).reason
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_record_that_the_database_refuses_is_settled_alone(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is that the database refuses, such as four bytes in a column of three."""
+    rows = [product(number) for number in range(3)]
+    settle = sync.Claim.settle
+
+    def refusing(claim: sync.Claim, record: SyncRecord, **changes: Any) -> bool:
+        if "\u2026" in changes["reason"]:
+            raise DataError("Incorrect string value")
+        return settle(claim, record, **changes)
+
+    monkeypatch.setattr(sync.Claim, "settle", refusing)
+    monkeypatch.setattr(RecorderCollection, "bulk_size", 10)
+    lose(rows[0].photo)
+    monkeypatch.setattr(sync, "judge", lambda *_, **__: Failure("error", "and so on \u2026", 5.0))
+    outcome = sweep(using="default")
+    assert (outcome.agreed, len(outcome.retrying)) == (2, 1)
+    assert record_of(rows[0]).reason == r"and so on \u2026"
+
+
+def test_a_file_that_arrives_late_is_found(recorder: RecorderCollection) -> None:
+    row = product(1)
+    content = row.photo.read()
+    row.photo.close()
+    lose(row.photo)
+    outcome = sweep(using="default")
+    assert list(outcome.retrying.values()) == [record_of(row).reason]
+    record = record_of(row)
+    assert (record.state, record.reason_code) == (State.RETRYING, "file_missing")
+    default_storage.save(row.photo.name or "", ContentFile(content))
+    assert bring_home([record.pk], using="default").agreed == 1
+
+
+def test_looks_at_a_late_file_come_to_an_end(recorder: RecorderCollection) -> None:
+    row = product(1)
+    lose(row.photo)
+    looks = 0
+    while record_of(row).state != State.PARKED:
+        looks += 1
+        assert looks < 6
+        sweep(using="default")
+        record = record_of(row)
+        if record.due_at is not None:  # let so much time pass
+            wait = record.due_at - timezone.now()
+            SyncRecord.objects.update(wished_at=record.wished_at - wait, due_at=timezone.now())
+    assert looks == 4
+
+
+class TestOverdue:
+    def overdue(self, count: int, seconds: float) -> list[Product]:
+        rows = [product(number) for number in range(count)]
+        due_at = timezone.now() - timedelta(seconds=seconds)
+        SyncRecord.objects.update(due_at=due_at)
+        return rows
+
+    def test_who_works_takes_a_few_along(self, recorder: RecorderCollection) -> None:
+        self.overdue(sync.OVERDUE_TAKEN + 5, sync.OVERDUE_AFTER + 10)
+        row = product(99)
+        sync_records("default", [str(record_of(row).pk)])
+        assert len(recorder.images) == 1 + sync.OVERDUE_TAKEN
+        sync_records("default", [])
+        assert len(recorder.images) == 1 + sync.OVERDUE_TAKEN + 5
+
+    def test_the_sweeper_comes_first(self, recorder: RecorderCollection) -> None:
+        self.overdue(2, sync.OVERDUE_AFTER - 30)
+        sync_records("default", [])
+        assert recorder.images == {}
+
+    def test_nobody_takes_any_along_while_something_is_down(
+        self, recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("django_visualsnoop.hints.publish", lambda *_, **__: True)
+        self.overdue(2, sync.OVERDUE_AFTER + 10)
+        row = product(99)
+        recorder.fail_with(TransportError("down"))
+        sync_records("default", [str(record_of(row).pk)])
+        assert recorder.images == {}
+
+
+def test_a_sweep_is_noted(recorder: RecorderCollection) -> None:
+    assert last_sweep("default") is None
+    product(1)
+    sweep(using="default")
+    run = last_sweep("default")
+    assert run is not None
+    assert run.worked_on == 1
+    assert run.ended_at is not None
+    assert run.ended_at >= run.started_at
+    sweep(using="default")
+    assert SweepRun.objects.get().worked_on == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_that_cannot_be_noted_is_one_all_the_same(
+    recorder: RecorderCollection, caplog: pytest.LogCaptureFixture
+) -> None:
+    product(1)
+    with tables_gone("default", SweepRun._meta.db_table):
+        assert sweep(using="default").agreed == 1
+    assert "could not be noted" in caplog.text
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_collection_gets_no_more_at_a_time_than_it_takes_well(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(RecorderCollection, "bulk_size", size)
+    sizes: list[int] = []
+    add_images = RecorderCollection.add_images
+
+    def counting(self: RecorderCollection, items: Any) -> Any:
+        found = list(items)
+        sizes.append(len(found))
+        return add_images(self, found)
+
+    monkeypatch.setattr(RecorderCollection, "add_images", counting)
+    for number in range(4):
+        product(number)
+    sweep(using="default")
+    assert sum(sizes) == 4
+    assert max(sizes) == min(size, 4)
+
+
+@pytest.mark.parametrize("published", [True, False])
+@pytest.mark.django_db(transaction=True)
+def test_workers_are_told_when_a_condition_has_turned(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    row = Listing.objects.create(photo=picture(1), published=published)
+    sweep(using="default")
+    told: list[list[str]] = []
+    monkeypatch.setattr("django_visualsnoop.hints.publish", lambda using, ids: told.append(ids))
+    row.published = not published
+    row.save()
+    assert told == [[str(record_of(row).pk)]]
+
+
+def test_a_file_as_large_as_the_collection_takes_is_sent(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = product(1)
+    size = len(image(1))
+    monkeypatch.setattr(RecorderCollection, "max_bytes", size)
+    sweep(using="default")
+    assert record_of(row).state == State.AGREES
+    monkeypatch.setattr(RecorderCollection, "max_bytes", size - 1)
+    row.photo = picture(1)
+    row.save()
+    sweep(using="default")
+    assert record_of(row).reason_code == "too_large"

@@ -12,7 +12,7 @@ from django_visualsnoop.engine import describe, follow
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync import sweep
-from tests.fixtures import lose, picture, product, record_of
+from tests.fixtures import grow_old, lose, picture, product, record_of
 from tests.testapp.models import Article, Product
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def test_one_whose_file_is_gone_is_parked_and_leaves_the_collection(
     sweep(using="default")
     lose(row.photo)
     upgrade()
+    grow_old()
     sweep(using="default")
     assert record_of(row).state == State.PARKED
     assert versions() == [OLD]  # its tombstone

@@ -10,8 +10,14 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import (
+    ImproperlyConfigured,
+    PermissionDenied,
+    SuspiciousOperation,
+    ValidationError,
+)
 from django.core.paginator import Paginator
+from django.db import router
 from django.http import HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -20,10 +26,20 @@ from django.utils.translation import ngettext
 
 from django_visualsnoop.admin import states
 from django_visualsnoop.admin.cards import Card, ShownGroup
-from django_visualsnoop.admin.choices import DELETE, KEEP, MEMBERS, PAGE, others, read_choices
+from django_visualsnoop.admin.choices import (
+    DELETE,
+    KEEP,
+    MEMBERS,
+    PAGE,
+    check_selection,
+    others,
+    read_choices,
+)
+from django_visualsnoop.admin.notices import TEMPLATES, extend, never_indexed
 from django_visualsnoop.admin.pictures import field_to_show, look_at
+from django_visualsnoop.admin.troubles import plain_words
 from django_visualsnoop.duplicates import find_duplicates
-from django_visualsnoop.failures import judge
+from django_visualsnoop.keys import read_key
 from django_visualsnoop.options import indexed_fields
 from django_visualsnoop.searching import similar_to
 
@@ -41,8 +57,6 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 ACTION = "visualsnoop_find_duplicates"
-#: Not "admin/visualsnoop", where Django looks for templates of this app's own models.
-TEMPLATES = "visualsnoop/admin"
 
 #: What a search may raise that is worth a sentence rather than an error page:
 #: VisualSnoopError and a missing file are OSErrors; so is a storage that does not answer.
@@ -114,8 +128,11 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         page = filters.pop(PAGE, [None])[-1]
         request.GET = filters  # type: ignore[assignment]  # the changelist takes each for a filter
         try:
+            if any("\0" in value for _, values in filters.lists() for value in values):
+                raise IncorrectLookupParameters
             rows = self.get_changelist_instance(request).get_queryset(request)
-        except IncorrectLookupParameters:
+        # Django passes on what a database says of numbers that are too long.
+        except (IncorrectLookupParameters, OverflowError, ValueError):
             return HttpResponseRedirect(f"{self._visualsnoop_url('changelist')}?{ERROR_FLAG}=1")
         return self._visualsnoop_duplicates(
             request, rows, page=page, selection=[], across=True, links=True
@@ -123,7 +140,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
 
     def visualsnoop_similar_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the rows that look most like one."""
-        row = self.get_object(request, unquote(object_id))
+        row = self._visualsnoop_row(request, object_id)
         if not self.has_view_permission(request, row):
             raise PermissionDenied
         if row is None:
@@ -155,6 +172,14 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         }
         return self._visualsnoop_page(request, "similar.html", context)
 
+    def _visualsnoop_row(self, request: HttpRequest, object_id: str) -> Any | None:
+        key = unquote(object_id)
+        try:
+            read_key(self.opts.pk, key, self.get_queryset(request).db)
+        except ValidationError:
+            return None
+        return self.get_object(request, key)
+
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_visualsnoop"
         view = self.admin_site.admin_view
@@ -172,6 +197,11 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             *super().get_urls(),
         ]
 
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        check_selection(selected, self.opts.pk, using=queryset.db)
+        return super().response_action(request, queryset)
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -183,7 +213,15 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             states.load(changelist.result_list)
         url = self._visualsnoop_url("visualsnoop_duplicates")
         filters = changelist.get_query_string(remove=[PAGE_VAR, ALL_VAR])
-        return _extended(response, "change_list.html", visualsnoop_duplicates_url=url + filters)
+        return extend(
+            response,
+            "change_list.html",
+            visualsnoop_duplicates_url=url + filters,
+            visualsnoop_notices=never_indexed(
+                changelist.root_queryset._db or router.db_for_write(self.model),
+                indexed_fields(self.model),
+            ),
+        )
 
     def render_change_form(
         self,
@@ -198,7 +236,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         if obj is None or not any(getattr(obj, field.name) for field in indexed_fields(type(obj))):
             return response
         url = self._visualsnoop_url("visualsnoop_similar", quote(obj.pk))
-        return _extended(response, "change_form.html", visualsnoop_similar_url=url)
+        return extend(response, "change_form.html", visualsnoop_similar_url=url)
 
     def _visualsnoop_duplicates(
         self,
@@ -280,8 +318,9 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             raise PermissionDenied
         if "post" in request.POST:  # what the confirmation sends: it goes to Django's action
             raise SuspiciousOperation("The page of duplicates cannot confirm a deletion.")
-        choices = read_choices(request.POST, self.opts.pk)
         rows = self.get_queryset(request)
+        limit = self.visualsnoop_groups_per_page * self.visualsnoop_rows_per_group
+        choices = read_choices(request.POST, self.opts.pk, limit=limit, using=rows.db)
         keys = {key for choice in choices for key in choice.members}
         present = set(rows.order_by().filter(pk__in=keys).values_list("pk", flat=True))
         left, gone = others(choices, present)
@@ -335,7 +374,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
     def _visualsnoop_explain(
         self, request: HttpRequest, error: Exception, url: str
     ) -> HttpResponseRedirect:
-        self.message_user(request, judge(error, attempts=1).reason, messages.ERROR)
+        self.message_user(request, plain_words(error), messages.ERROR)
         return HttpResponseRedirect(url)
 
     def _visualsnoop_change_url(self, row: Model) -> str:
@@ -347,11 +386,3 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             args=args,
             current_app=self.admin_site.name,
         )
-
-
-def _extended(response: Any, template: str, **context: Any) -> HttpResponse:
-    """Wrap the template of a response, whichever it is, in one of ours that adds its links."""
-    response.context_data["visualsnoop_base"] = response.resolve_template(response.template_name)
-    response.context_data.update(context)
-    response.template_name = f"{TEMPLATES}/{template}"
-    return response  # type: ignore[no-any-return]

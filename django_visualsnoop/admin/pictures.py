@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.failures import judge
+from django_visualsnoop.admin.troubles import plain_words
 from django_visualsnoop.options import indexed_fields
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def look_at(row: models.Model, name: str, url: Callable[[Any, str], str]) -> Pic
     except FileNotFoundError:
         return Picture(file.name, problem=_("The file is not in the storage."))
     except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
-        return Picture(file.name, problem=judge(error, attempts=1).reason)
+        return Picture(file.name, problem=plain_words(error))
 
 
 def _dimensions(row: Any, name: str) -> tuple[int | None, int | None]:

@@ -7,19 +7,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote
+from django.db import router
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_visualsnoop import wishes
+from django_visualsnoop.admin.choices import check_selection
+from django_visualsnoop.admin.notices import extend, never_indexed
 from django_visualsnoop.admin.states import reason_html, state_html
 from django_visualsnoop.models import SyncRecord
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
     _ModelAdmin = admin.ModelAdmin[SyncRecord]
@@ -100,6 +104,20 @@ class SyncRecordAdmin(_ModelAdmin):
         )
         level = messages.SUCCESS if count else messages.INFO
         self.message_user(request, message % {"count": count}, level)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        if "cl" not in (getattr(response, "context_data", None) or {}):  # the answer of an action
+            return response
+        using = router.db_for_write(SyncRecord)
+        return extend(response, "notices.html", visualsnoop_notices=never_indexed(using))
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[SyncRecord]) -> Any:
+        selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        check_selection(selected, self.opts.pk, using=queryset.db)
+        return super().response_action(request, queryset)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return super().has_change_permission(request)

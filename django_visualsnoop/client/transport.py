@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import logging
 import os
+import socket
+import ssl
 from time import sleep
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
@@ -17,8 +20,9 @@ from urllib3.util import Retry
 from django_visualsnoop.client.exceptions import TimedOutError, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+logger = logging.getLogger("django_visualsnoop.client")
 
 #: Seconds: to connect, or between two bytes; or a pair of these two.
 Timeout: TypeAlias = float | tuple[float, float]
@@ -163,4 +167,40 @@ def _never_connected(error: requests.RequestException) -> bool:
 
 def _transport_error(method: str, url: str, error: requests.RequestException) -> TransportError:
     kind = TimedOutError if isinstance(error, requests_exceptions.Timeout) else TransportError
-    return kind(f"{method} {without_credentials(url)} got no answer: {error}")
+    logger.debug("%s %s failed", method, without_credentials(url), exc_info=error)
+    return kind(f"{method} {without_credentials(url)} got no answer: {_reason(error)}.")
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Return why no answer came, in words for a person; the error itself is the cause."""
+    if isinstance(error, requests_exceptions.ConnectTimeout):
+        return "no connection was made within the time limit"
+    if isinstance(error, requests_exceptions.Timeout):
+        return "it did not come within the time limit"
+    causes = list(_causes(error))
+    if isinstance(error, requests_exceptions.SSLError):
+        checked = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
+        why = f"the certificate is not accepted, {checked[-1].verify_message}" if checked else ""
+        return why or "the encrypted connection failed"
+    if isinstance(error, requests_exceptions.ProxyError):
+        return "the proxy does not connect"
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return "the name of the host is unknown"
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection was refused, so nothing listens at that port"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"the system says, {cause.strerror}"
+    return "the connection was closed"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and what it came from, the outermost first."""
+    seen: set[int] = set()
+    ahead: list[object] = [error]
+    while ahead:
+        one = ahead.pop(0)
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            ahead += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]

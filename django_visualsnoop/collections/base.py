@@ -40,6 +40,9 @@ COPIES, SIMILAR = KINDS = ("copies", "similar")
 #: How many images a page of the listing has when the caller does not say, and at most.
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
+#: The largest file that is sent to a collection whose options say nothing else, in bytes; the
+#: embedded engine reads no larger ones either.
+DEFAULT_MAX_BYTES = 50_000_000
 
 
 def page_size(count: int | None) -> int:
@@ -115,7 +118,7 @@ class BaseCollection(ABC):
     #: How many images ``add_images`` takes well at a time.
     bulk_size: ClassVar[int] = 1
     #: The largest file that is sent to it, in bytes.
-    max_bytes: int = 20 * 1024 * 1024
+    max_bytes: int = DEFAULT_MAX_BYTES
     #: Upper bound, in seconds, of one ``delete_image`` or of ``add_images`` with ``bulk_size``
     #: images; a worker's claim on a record must outlast it.
     longest_call: float = 60.0

@@ -21,6 +21,7 @@ from django_visualsnoop.client.transport import (
 )
 from django_visualsnoop.collections.base import (
     COPIES,
+    DEFAULT_MAX_BYTES,
     BaseCollection,
     narrow,
     page_size,
@@ -44,7 +45,7 @@ REQUIRED = {
     "SECRET_KEY": 'os.environ["VISUALSNOOP_SECRET_KEY"]',
 }
 KNOWN = {*REQUIRED, "BACKEND", "NAME", "TIMEOUT", "OPTIONS"}
-KNOWN_OPTIONS = {"max_retries", "proxies", "signing"}
+KNOWN_OPTIONS = {"max_bytes", "max_retries", "proxies", "signing"}
 
 
 class HTTPCollection(BaseCollection):
@@ -54,8 +55,9 @@ class HTTPCollection(BaseCollection):
         alias: the key in ``VISUALSNOOP``.
         params: ``ENDPOINT`` (the base URL of the API), ``PUBLIC_KEY`` and ``SECRET_KEY``;
             optionally ``TIMEOUT`` (seconds, or a pair: to connect, between two
-            bytes) and ``OPTIONS``, a dict of ``max_retries``, ``proxies`` (as in
-            ``requests``) and ``signing`` (``"v1"`` or ``"v2"``).
+            bytes) and ``OPTIONS``, a dict of ``max_bytes`` (larger files are not
+            sent), ``max_retries``, ``proxies`` (as in ``requests``) and ``signing``
+            (``"v1"`` or ``"v2"``).
 
     ``min_similarity`` can be given if the service puts ``"similarity"`` into its
     matches, which API v1 leaves open. ``limit`` and ``allowed`` choose among
@@ -73,6 +75,7 @@ class HTTPCollection(BaseCollection):
         timeout = _timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
         max_retries = options.get("max_retries", DEFAULT_MAX_RETRIES)
         self.longest_call = longest_call(timeout, max_retries)
+        self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         self._client = client.Collection(
             params["PUBLIC_KEY"],
             params["SECRET_KEY"],
@@ -199,6 +202,12 @@ def _check(alias: str, params: Mapping[str, Any]) -> None:
     _refuse_unknown(f'VISUALSNOOP["{alias}"]', params, KNOWN)
     options = params.get("OPTIONS") or {}
     _refuse_unknown(f'VISUALSNOOP["{alias}"]["OPTIONS"]', options, KNOWN_OPTIONS)
+    max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
+    if not isinstance(max_bytes, int) or isinstance(max_bytes, bool) or max_bytes < 1:
+        raise ImproperlyConfigured(
+            f'VISUALSNOOP["{alias}"]["OPTIONS"]["max_bytes"] is {max_bytes!r}; write a positive '
+            "whole number."
+        )
     signing = options.get("signing", SIGNINGS[0])
     if signing not in SIGNINGS:
         raise ImproperlyConfigured(

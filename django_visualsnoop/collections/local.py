@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from django_visualsnoop.client.results import image_list, image_result, search_r
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
     COPIES,
+    DEFAULT_MAX_BYTES,
     KINDS,
     BaseCollection,
     Pair,
@@ -32,6 +34,7 @@ from django_visualsnoop.collections.looks import check_looks, describes, looks_o
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.times import written
 from django_visualsnoop.exceptions import MissingExtra
+from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
 
 #: How many matches a search returns at most when the caller does not say.
 DEFAULT_LIMIT = 100
+#: After so many seconds, what was described is stored before more is, so that a process that is
+#: killed in the midst of many large pictures has done some.
+BULK_SECONDS = 5.0
 #: Allowed for one picture, which a large model sees on one core.
 _LOOKING_SECONDS = 5.0
 #: The id of a collection to which nothing was ever added.
@@ -72,7 +78,9 @@ class LocalCollection(BaseCollection):
               not given;
             * ``looks``: what describes how images look, for ``kind="similar"``: an
               ``OnnxDescriptor``, or the dotted path of one; the engine's own
-              vectors if not given.
+              vectors if not given;
+            * ``memory``: bytes that a process may hold of all collections together;
+              2 GiB if not given.
 
     Raises:
         MissingExtra: Pillow, numpy or OpenCV is not installed, or onnxruntime is
@@ -104,6 +112,7 @@ class LocalCollection(BaseCollection):
         if options.get("looks") is not None:
             options["looks"] = looks_of(alias, options["looks"])
             self.longest_call += self.bulk_size * _LOOKING_SECONDS
+        self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         name = str(params.get("NAME") or alias)
         self._gallery = Gallery(options.pop("database", "default"), name, **options)
 
@@ -166,14 +175,21 @@ class LocalCollection(BaseCollection):
         self, items: Iterable[tuple[str, ImageSource]]
     ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
         bulk: dict[str, NewImage | VisualSnoopError] = {}
-        for image_id, image in items:
-            if image_id in bulk or len(bulk) == self.bulk_size:
-                yield from self._put(bulk)
-                bulk = {}
-            try:
-                bulk[image_id] = self._described(image, check_image_id(image_id))
-            except VisualSnoopError as error:
-                bulk[image_id] = error
+        began = time.monotonic()
+        try:
+            for image_id, image in items:
+                slow = bool(bulk) and time.monotonic() - began >= BULK_SECONDS
+                if slow or image_id in bulk or len(bulk) == self.bulk_size:
+                    yield from self._put(bulk)
+                    bulk, began = {}, time.monotonic()
+                try:
+                    bulk[image_id] = self._described(image, check_image_id(image_id))
+                except VisualSnoopError as error:
+                    bulk[image_id] = error
+        except Exception as error:
+            if is_interruption(error):
+                yield from self._put(bulk)  # what is described need not be so again
+            raise
         yield from self._put(bulk)
 
     def _put(
@@ -281,7 +297,14 @@ class LocalCollection(BaseCollection):
 
 
 def _has_extra() -> bool:
-    return all(importlib.util.find_spec(name) for name in ("PIL", "numpy", "cv2"))
+    return all(map(_is_installed, ("PIL", "numpy", "cv2")))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # OpenCV has no spec while another thread imports it
+        return True
 
 
 def _check_options(alias: str, options: dict[str, Any]) -> None:
@@ -299,12 +322,13 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
         elif name == "looks":
             right = value is None or isinstance(value, str) or describes(value)
             expected = "an OnnxDescriptor, or the dotted path of one"
-        elif name in ("max_bytes", "max_pixels"):
+        elif name in ("max_bytes", "max_pixels", "memory"):
             right, expected = isinstance(value, int) and value > 0, "a positive whole number"
         else:
             raise ImproperlyConfigured(
                 f"{where} has the unknown option {name!r}; "
-                "there are cache, database, early, looks, max_bytes, max_pixels and min_similarity."
+                "there are cache, database, early, looks, max_bytes, max_pixels, memory "
+                "and min_similarity."
             )
         if not right:
             raise ImproperlyConfigured(f'{where}["{name}"] is {value!r}; write {expected}.')

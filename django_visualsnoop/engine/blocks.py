@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from django_visualsnoop.engine.descriptor import DIMENSIONS
 from django_visualsnoop.engine.index.ids import Ids, joined_ids
 from django_visualsnoop.engine.index.segment import of_vectors, room
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,7 +133,9 @@ def save(
 
     def run() -> None:
         try:
-            if _claimed(database, collection_id, seq, horizon, parts):
+            if retry_when_locked(
+                lambda: _claimed(database, collection_id, seq, horizon, parts), using=database
+            ):
                 _write(database, collection_id, seq, parts)
         except DatabaseError as error:
             logger.warning("The blocks of collection %s were not written: %s", collection_id, error)
@@ -167,15 +171,16 @@ def _claimed(
 
 def _write(database: str, collection_id: str, seq: int, parts: Sequence[Part]) -> None:
     blocks = Block.objects.using(database).filter(collection_id=collection_id)
-    blocks.filter(seq=seq).delete()
+    write = partial(retry_when_locked, using=database)
+    write(blocks.filter(seq=seq).delete)
     # One by one, each in a transaction of its own: others want to write, too.
     for place, content in enumerate(_contents(parts)):
         block = Block(collection_id=collection_id, seq=seq, place=place, content=content)
-        block.save(using=database, force_insert=True)
+        write(partial(block.save, using=database, force_insert=True))
     collection = Collection.objects.using(database).filter(pk=collection_id, blocks_seq__lt=seq)
-    collection.update(blocks_seq=seq, blocks_claimed=0)
+    write(partial(collection.update, blocks_seq=seq, blocks_claimed=0))
     # Who is just reading the old ones finds too few, and reads the rows.
-    blocks.filter(seq__lt=seq).delete()
+    write(blocks.filter(seq__lt=seq).delete)
 
 
 def _contents(parts: Sequence[Part]) -> Iterator[bytes]:

@@ -22,6 +22,9 @@ DEFAULT_MIN_SIMILARITY = 0.5
 #: The logarithm of the odds from which on pictures are as alike as a picture and its JPEG.
 IDENTICAL = 5.0
 
+#: Of pictures in which nothing tells them apart: those of equal files, and all others.
+SAME_FILE, UNRELATED = 20.0, -20.0
+
 _RANK_STEPS = 16
 
 #: A picture of fewer features says too little: it is a copy only of its near-identical like …

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.engine import calibration
+from django_visualsnoop.engine.describe import detail_in
 from django_visualsnoop.engine.descriptor import unit
 from django_visualsnoop.engine.overlap import overlap
 from django_visualsnoop.engine.product import product
-from django_visualsnoop.engine.verify import NO_MATCH, Match, verify_all
+from django_visualsnoop.engine.verify import NO_MATCH, TELLING_FROM, Match, verify_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 #: With so many inliers, no other probe is looked at.
 ENOUGH = 24
+#: In pictures with less detail than this, vectors agree by the colour alone: blank pages with dust
+#: on them.
+_FAINT = 0.3
 
 
 class Comparison(NamedTuple):
@@ -46,14 +50,36 @@ def compare(probes: Probes, stored: Descriptor) -> Comparison:
 
 def compare_all(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
     """Return how surely the picture that was probed is a copy of each of the stored ones."""
-    best, places = [NO_MATCH] * len(stored), [0] * len(stored)
-    for number, picture in enumerate(probes.pictures):
+    compared = iter(_compare_pictures(probes, [one for one in stored if not one.by_file]))
+    return [_compare_files(probes, one) if one.by_file else next(compared) for one in stored]
+
+
+def _compare_files(probes: Probes, stored: Descriptor) -> Comparison:
+    """Return whether a picture that is known by its file is the same file as the one probed."""
+    probed = probes.pictures[0]
+    same = probed.by_file and bool((probed.codes == stored.codes).all())
+    return _without_evidence(calibration.SAME_FILE if same else calibration.UNRELATED)
+
+
+def _without_evidence(score: float) -> Comparison:
+    return Comparison(score, 0.0, NO_MATCH, 0, np.zeros(calibration.INPUTS))
+
+
+def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
+    """Return the same for stored pictures that are known by what they show."""
+    pictures = {
+        number: picture for number, picture in enumerate(probes.pictures) if not picture.by_file
+    }
+    if not pictures:
+        return [_without_evidence(calibration.UNRELATED) for _ in stored]
+    best, places = [NO_MATCH] * len(stored), [min(pictures)] * len(stored)
+    for number, picture in pictures.items():
         rest = [place for place, match in enumerate(best) if match.inliers < ENOUGH]
         found = verify_all(picture, [stored[place] for place in rest])
         for place, match in zip(rest, found, strict=True):
             if match.inliers > best[place].inliers:
                 best[place], places[place] = match, number
-    closest = _cosines(probes.vectors, stored)
+    closest = _cosines(probes.compared_vectors, stored)
     return [
         _comparison(probes, *values) for values in zip(stored, closest, best, places, strict=True)
     ]
@@ -66,7 +92,13 @@ def _comparison(
     features = min(len(probed.codes), len(stored.codes))
     evidence = calibration.evidence(cosine, match, overlap(probed, stored, match), features)
     score = calibration.score(evidence, cosine, features)
+    if features >= calibration.FEW and match.inliers < TELLING_FROM and _is_faint(probed, stored):
+        score = calibration.UNRELATED
     return Comparison(score, cosine, match, picture, evidence)
+
+
+def _is_faint(one: Descriptor, other: Descriptor) -> bool:
+    return min(detail_in(one.vector), detail_in(other.vector)) < _FAINT
 
 
 def _cosines(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[float]:

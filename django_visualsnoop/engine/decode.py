@@ -7,6 +7,7 @@ nor ``ImageFile.LOAD_TRUNCATED_IMAGES``, nor the warnings filters.
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +24,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from django_visualsnoop.engine import animation, depth
 from django_visualsnoop.engine.exceptions import (
     DecodeError,
     EmptyImage,
@@ -30,7 +32,10 @@ from django_visualsnoop.engine.exceptions import (
     UndecodableImage,
     UnsupportedImage,
 )
-from django_visualsnoop.engine.formats import Examined, avif, bmp, gif, jpeg, png, tiff, webp
+from django_visualsnoop.engine.featureless import unevenness
+from django_visualsnoop.engine.formats import Examined, avif, bmp, gif, heif, jpeg, png, tiff, webp
+from django_visualsnoop.engine.ground import on_ground
+from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +56,17 @@ WORK_SIDE = 512
 
 #: Over a picture of max_pixels: what encoders write for CMYK. Smaller ones may have more scans.
 _MAX_PASSES = 18
+#: Of colours of 16 bits Pillow keeps the high bytes; told that the file is of the other byte
+#: order, it keeps the low ones.
+_OTHER_BYTES = {
+    f"{mode};16{order}": f"{mode};16{other}"
+    for mode in ("RGB", "RGBA")
+    for order, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
+}
+#: Two values of 16 bits, grey and opacity, are four of 8.
+_OTHER_BYTES["LA;16B"] = "RGBA"
+#: A frame that is less uneven than this does not show yet what an animation is about.
+_SHOWS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +107,8 @@ _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
 _TIFF = _Format("TIFF", tiff.examine, _TiffImageFile)
 _BMP = _Format("BMP", bmp.examine, BmpImagePlugin.BmpImageFile)
 _AVIF = _Format("AVIF", avif.examine, AvifImagePlugin.AvifImageFile)
-READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
+_HEIF = _Format("HEIF", heif.examine, heif.plugin)
+READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and HEIF (HEIC)"
 
 
 def _format_of(data: bytes) -> _Format:
@@ -107,10 +124,10 @@ def _format_of(data: bytes) -> _Format:
         return _TIFF
     if data.startswith(b"BM"):
         return _BMP
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1", b"msf1"):
-        if not AvifImagePlugin.SUPPORTED:
-            raise UnsupportedImage("The Pillow that is installed was built without AVIF.")
+    if heif.is_avif(data):
         return _AVIF
+    if heif.is_heif(data):
+        return _HEIF
     raise UnsupportedImage(f"This is none of the formats that are read: {READABLE}.")
 
 
@@ -131,12 +148,12 @@ def decode(
 ) -> Picture:
     """Decode an image file into upright RGB pixels.
 
-    A picture with transparency is laid on white: where cut-out pictures are
-    shown, and when they are saved as JPEG, white is what is mostly behind them,
-    so a flattened copy stays a copy.
+    A picture with transparency is laid on a ground; see ``ground``. Values of more
+    than 8 bits are stretched; see ``depth``.
 
     Args:
-        data: the whole file. Of an animated or paged one the first picture counts.
+        data: the whole file. Of a paged one the first picture counts; of an animated one
+            the first that shows something.
         max_bytes: refuse longer files.
         max_pixels: refuse larger pictures before decoding; baseline JPEGs, which
             shrink while they are read, may have ``SHRINKING_FACTOR`` times as many.
@@ -156,8 +173,7 @@ def decode(
         image = file_format.plugin(io.BytesIO(examined.data))
         if image.width * image.height > examined.width * examined.height:
             raise UndecodableImage(f"The {file_format.name} contradicts itself about its size.")
-        pixels = _within_work_side(np.asarray(_rgb(_small(image))))
-        pixels = _upright(pixels, examined.orientation)
+        pixels = _upright(_telling_pixels(file_format, examined, image, max_pixels), examined)
     except DecodeError:
         raise
     except MemoryError as error:
@@ -167,6 +183,8 @@ def decode(
             "The picture has more pixels than this process's Image.MAX_IMAGE_PIXELS allows."
         ) from error
     except Exception as error:  # Pillow raises whatever its parsers stumble on
+        if is_interruption(error):
+            raise  # a time limit says nothing about the picture
         raise UndecodableImage(
             f"The {file_format.name} is broken or cut off: {str(error).rstrip('.')}."
         ) from error
@@ -180,6 +198,11 @@ def _check_size(examined: Examined, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise UndecodableImage(f"The header promises a picture of {width} x {height} pixels.")
     allowed = max_pixels * (SHRINKING_FACTOR if examined.shrinks else 1)
+    if examined.decoded_pixels > allowed:
+        raise ImageTooLarge(
+            f"The picture is decoded from {examined.decoded_pixels:,} pixels; at most "
+            f"{allowed:,} are decoded."
+        )
     if width * height > allowed:
         raise ImageTooLarge(
             f"The picture has {width} x {height} pixels; at most {allowed:,} are decoded."
@@ -191,16 +214,89 @@ def _check_size(examined: Examined, max_pixels: int) -> None:
         )
 
 
-def _small(image: ImageFile) -> Image.Image:
+def _telling_pixels(
+    file_format: _Format, examined: Examined, image: ImageFile, max_pixels: int
+) -> Pixels:
+    """Return the pixels of the picture; of an animation, of the first frame that shows something.
+
+    If no frame does, of those that are looked at, the most uneven one counts.
+    """
+    best = _pixels(_rgb(_small(image, examined.data)))
+    most = unevenness(best)
+    if most >= _SHOWS:
+        return best
+
+    def opened(data: bytes) -> Image.Image:
+        return _loaded(file_format.plugin(io.BytesIO(data)), data)
+
+    count = animation.count_affordable(examined, max_pixels)
+    for frame in animation.frames(image, examined, opened, count):
+        pixels = _pixels(_rgb(_reduced(frame)))
+        uneven = unevenness(pixels)
+        if uneven >= _SHOWS:
+            return pixels
+        if uneven > most:
+            best, most = pixels, uneven
+    return best
+
+
+def _small(image: ImageFile, data: bytes) -> Image.Image:
     """Load the picture, made smaller while that is cheap; never below ``WORK_SIDE`` pixels."""
-    longer = max(image.size)
-    width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
-    image.draft(None, (width, height))
+    if image.format == "JPEG":
+        longer = max(image.size)
+        width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
+        image.draft(None, (width, height))
+    loaded = _loaded(image, data)
+    # A palette has no means between its colours.
+    return loaded if loaded.mode in ("P", "PA", "1") else _reduced(loaded)
+
+
+def _loaded(image: ImageFile, data: bytes) -> Image.Image:
+    """Return the picture of an opened file, in 8 bits."""
+    kept = _kept_bytes(image)
     image.load()
-    # A palette has no means between its colours, and the 16 bits have no reduce().
-    if image.mode in ("P", "PA", "1") or image.mode.startswith("I;16"):
-        return image
-    return _reduced(image)
+    if kept in _OTHER_BYTES and depth.is_dark(image):
+        return _deep_colours(image, data, _OTHER_BYTES[kept])
+    if image.mode in ("LAB", "HSV"):
+        raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint16)
+        return Image.fromarray(depth.as_bytes(depth.reduced(values, WORK_SIDE)))
+    if image.mode in ("I", "F"):
+        return Image.fromarray(depth.as_bytes(np.asarray(_reduced(image))))
+    return image
+
+
+def _kept_bytes(image: ImageFile) -> str:
+    """Return Pillow's name for what it keeps of the file's bytes; empty if it has none."""
+    if len(image.tile) != 1:
+        return ""
+    kept = image.tile[0].args
+    return str(kept[0] if isinstance(kept, tuple) else kept)
+
+
+def _deep_colours(image: ImageFile, data: bytes, other: str) -> Image.Image:
+    """Return a picture of 16 bits a colour of which the high bytes say too little.
+
+    Args:
+        image: the high bytes.
+        data: the file.
+        other: Pillow's name for what to keep to get the low bytes.
+    """
+    low = type(image)(io.BytesIO(data))
+    tile = low.tile[0]
+    args = (other, *tile.args[1:]) if isinstance(tile.args, tuple) else other
+    low.tile = [tile._replace(args=args)]
+    low.load()
+    channels = []
+    bands = "GGGA" if other == "RGBA" else image.getbands()
+    for band, low_band in zip(image.getbands(), bands, strict=True):
+        values = np.asarray(image.getchannel(band)).astype(np.uint16) << 8
+        values |= np.asarray(low.getchannel(low_band))
+        channels.append(depth.reduced(values, WORK_SIDE))
+    colours = depth.as_bytes(np.dstack(channels[:3]))
+    opacity = map(depth.as_bytes, channels[3:])
+    return Image.fromarray(np.dstack([colours, *opacity]))
 
 
 def _reduced(image: Image.Image) -> Image.Image:
@@ -212,15 +308,13 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F", "LAB", "HSV"):
-        raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
+        return on_ground(_reduced(image.convert("RGBA")))
     return _reduced(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    return _within_work_side(np.asarray(image))
 
 
 def _within_work_side(pixels: Pixels) -> Pixels:
@@ -233,7 +327,8 @@ def _within_work_side(pixels: Pixels) -> Pixels:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
+def _upright(pixels: Pixels, examined: Examined) -> Pixels:
+    orientation = examined.orientation
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Descriptors of different versions cannot be compared. Raise it whenever one changes.
-VERSION = 3
+VERSION = 4
 DIMENSIONS = 256
 MAX_FEATURES = 128
 #: ``places`` holds pixels of the picture scaled to this, its longer side.
 SIDE = 200
 
-_HEADER = struct.Struct("<BB")  # version, number of features
+_HEADER = struct.Struct("<BB?")  # version, number of features, whether it is known by its file
+#: The vector and the header.
+START_BYTES = DIMENSIONS + _HEADER.size
 #: A code, a word of 24 bits, and a place.
 _FEATURE_BYTES = 8 + 3 + 4
 
@@ -27,6 +29,9 @@ class Descriptor(NamedTuple):
 
     The features are those of SIFT, their values reduced to signs of a rotated
     principal projection. ``features[k]`` is meant by row k of all three.
+
+    A picture that shows nothing by which to tell it from others (see ``featureless``) is known
+    by its file: its four codes are the SHA-256 of that, so that only equal files agree.
     """
 
     #: ``DIMENSIONS`` signed bytes, compared by cosine; the length has no meaning.
@@ -38,14 +43,16 @@ class Descriptor(NamedTuple):
     #: n x 4: x and y in pixels at ``SIDE``, scale in sixteenths of an octave from one pixel,
     #: direction in 256ths of a turn.
     places: NDArray[np.uint8]
+    #: Whether codes, words and places stand for the file, and not for what the picture shows.
+    by_file: bool = False
 
     def to_bytes(self) -> bytes:
-        """Return at most 2,178 bytes, little-endian whatever the machine; first the vector."""
+        """Return at most 2,179 bytes, little-endian whatever the machine; first the vector."""
         words = self.words.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
         return b"".join(
             (
                 self.vector.tobytes(),
-                _HEADER.pack(VERSION, len(self.codes)),
+                _HEADER.pack(VERSION, len(self.codes), self.by_file),
                 self.codes.astype("<u8").tobytes(),
                 words.tobytes(),
                 self.places.tobytes(),
@@ -60,7 +67,7 @@ class Descriptor(NamedTuple):
             ValueError: the bytes are cut off, of another version, or none of ours.
         """
         count = features_in(content)
-        codes = DIMENSIONS + _HEADER.size
+        codes = START_BYTES
         words = codes + 8 * count
         raw = np.frombuffer(content, dtype=np.uint8)
         padded = np.zeros((count, 4), dtype=np.uint8)
@@ -70,6 +77,7 @@ class Descriptor(NamedTuple):
             raw[codes:words].view("<u8").astype(np.uint64),
             padded.view("<u4").astype(np.uint32, copy=False).ravel(),
             raw[words + 3 * count :].reshape(count, 4),
+            by_file=bool(content[START_BYTES - 1]),
         )
 
 
@@ -79,12 +87,12 @@ def features_in(content: bytes) -> int:
     Raises:
         ValueError: the bytes are cut off, of another version, or none of ours.
     """
-    if len(content) < DIMENSIONS + _HEADER.size:
+    if len(content) < START_BYTES:
         raise ValueError("A descriptor has at least a vector and a header.")
-    version, count = _HEADER.unpack_from(content, DIMENSIONS)
+    version, count, _ = _HEADER.unpack_from(content, DIMENSIONS)
     if version != VERSION:
         raise ValueError(f"This is a descriptor of version {version}, not {VERSION}.")
-    expected = DIMENSIONS + _HEADER.size + count * _FEATURE_BYTES
+    expected = START_BYTES + count * _FEATURE_BYTES
     if count > MAX_FEATURES or len(content) != expected:
         raise ValueError(f"A descriptor has {len(content)} bytes in place of {expected}.")
     return int(count)

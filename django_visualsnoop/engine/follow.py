@@ -4,6 +4,9 @@ The memory of the process only ever takes rows that are numbered, hence
 committed. Rows without a number, which are committed but not numbered yet, or
 written in the transaction that is open just now, join the one search that
 sees them: a rollback leaves nothing behind.
+
+The memories of all collections share a bound, see ``look``. One that is dropped while another
+thread searches it lives on until that search ends.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ from django_visualsnoop.engine.index.closest import closest
 from django_visualsnoop.engine.index.ids import wanted_ids
 from django_visualsnoop.engine.index.layers import asked_of
 from django_visualsnoop.engine.memory import Images, Memory
+from django_visualsnoop.engine.models import Collection
 from django_visualsnoop.engine.publish import in_transaction, publish
 from django_visualsnoop.engine.reading import read_contents, read_state
 from django_visualsnoop.engine.sources import Index
+from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
 
 #: A search that finds more rows unnumbered than this (their writer died) numbers them.
 TOO_MANY_UNNUMBERED = 256
+#: Collections named in one query.
+_TOGETHER = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +125,16 @@ class View(Generic[Index]):
         return found
 
 
-#: By database, key of the collection, and name of the source.
+#: What a process holds of collections at most, in bytes: about a million images.
+DEFAULT_MEMORY = 2 * 1024**3
+#: Collections held from which on a process looks for those that were deleted.
+_MANY = 8
+
+#: By database, key of the collection, and name of the source; the least recently searched first.
 _memories: dict[tuple[str, str, str], Memory[Any]] = {}
 _memories_lock = threading.Lock()
+#: By database: with how many memories it is time to look for deleted collections again.
+_look_again_at: dict[str, int] = {}
 
 
 def _after_fork() -> None:
@@ -147,10 +161,12 @@ def look(
     cache_folder: str | None = None,
     early: bool = False,
     whole: bool = False,
+    most_bytes: int = DEFAULT_MEMORY,
 ) -> View[Index] | None:
     """Return the collection as it is now; ``None`` as long as nothing was written.
 
-    Costs one query when nothing is new, two otherwise, whatever the number of rows.
+    Costs one query when nothing is new, two otherwise, whatever the number of rows. Waits for
+    who is writing on SQLite.
 
     Args:
         database: alias in ``DATABASES``.
@@ -161,17 +177,41 @@ def look(
         early: of a large collection's images that the process has not read yet, the vectors will
             do for now; see ``blocks``. Only for descriptors.
         whole: wait for the images to be read, if another search was content with less.
+        most_bytes: if the process holds more of all collections, it drops those that it has not
+            searched for longest; never the one that is looked at, however large.
     """
+
+    def look_once() -> View[Index] | None:
+        return _look(database, key, source, image_id, cache_folder, early=early, whole=whole)
+
+    view = retry_when_locked(look_once, using=database)
+    _keep_within(most_bytes, (database, key, source.name))
+    return view
+
+
+def _look(
+    database: str,
+    key: str,
+    source: Source[Index],
+    image_id: str | None,
+    cache_folder: str | None,
+    *,
+    early: bool,
+    whole: bool,
+) -> View[Index] | None:
+    """See ``look``."""
     place = (database, key, source.name)
     with _memories_lock:
         known = _memories.get(place)
     seen_before = known.seen if known else 0
     state = read_state(database, key, image_id)
     if state is None:
+        _forget(database, key)
         return None
     memory = _memory(place, state.collection_id, source)
     if memory is not known:
         seen_before = 0
+        _forget_deleted(database)
     joined = Images(source.index())
     hidden: frozenset[str] = frozenset()
     with memory.lock:
@@ -199,9 +239,10 @@ def look(
         if new and not inside:
             memory.save_now_and_then(path, state, with_blocks=early)
         images, partly = memory.images, memory.early
+        memory.weigh()
     if whole and partly:
         memory.wait()
-        return look(database, key, source, image_id, cache_folder=cache_folder, whole=True)
+        return _look(database, key, source, image_id, cache_folder, early=False, whole=True)
     if len(hidden) > TOO_MANY_UNNUMBERED and not inside:
         publish(database, state.collection_id)
     return View(database, state.collection_id, images, joined, hidden, state.asked)
@@ -211,7 +252,45 @@ def _memory(
     place: tuple[str, str, str], collection_id: str, source: Source[Index]
 ) -> Memory[Index]:
     with _memories_lock:
-        memory = _memories.get(place)
+        memory = _memories.pop(place, None)
         if memory is None or memory.collection_id != collection_id:
-            memory = _memories[place] = Memory(place[0], collection_id, source)
+            memory = Memory(place[0], collection_id, source)
+        _memories[place] = memory  # in the last place
         return memory
+
+
+def _keep_within(most_bytes: int, searched: tuple[str, str, str]) -> None:
+    """Drop the memories least recently searched until the rest are small enough."""
+    with _memories_lock:
+        total = sum(memory.size for memory in _memories.values())
+        for place in list(_memories):
+            if total <= most_bytes:
+                return
+            if place != searched:
+                total -= _memories.pop(place).size
+
+
+def _forget(database: str, key: str) -> None:
+    """Drop all memories of one collection."""
+    with _memories_lock:
+        for place in [place for place in _memories if place[:2] == (database, key)]:
+            del _memories[place]
+
+
+def _forget_deleted(database: str) -> None:
+    """Drop the memories of collections that are gone, once there are many more than before."""
+    with _memories_lock:
+        held = {place: one for place, one in _memories.items() if place[0] == database}
+    if len(held) < _look_again_at.get(database, _MANY):
+        return
+    ids = list({memory.collection_id for memory in held.values()})
+    there: set[str] = set()
+    for start in range(0, len(ids), _TOGETHER):
+        rows = Collection.objects.using(database).filter(pk__in=ids[start : start + _TOGETHER])
+        there.update(rows.values_list("pk", flat=True))
+    gone = [place for place, memory in held.items() if memory.collection_id not in there]
+    with _memories_lock:
+        for place in gone:
+            if _memories.get(place) is held[place]:
+                del _memories[place]
+    _look_again_at[database] = max(_MANY, 2 * (len(held) - len(gone)))

@@ -11,12 +11,13 @@ from django_visualsnoop.engine import calibration, describe, follow, looks, plac
 from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.exceptions import ImageMissing
-from django_visualsnoop.engine.search import pairs, search
+from django_visualsnoop.engine.pairs import PairFinder
+from django_visualsnoop.engine.search import search
 from django_visualsnoop.engine.sources import Descriptors, Index, Looks
 from django_visualsnoop.engine.store import NewImage, Store, StoredDescriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.follow import View
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
     from django_visualsnoop.engine.looks import LooksDescriptor
+    from django_visualsnoop.engine.pairs import FoundPair
     from django_visualsnoop.engine.reading import Content
 
 
@@ -80,6 +82,7 @@ class Gallery:
             alone, until it has; see ``memory``.
         looks: describes each image a second time, for what is similar; the engine's own
             vectors serve for that, too, if ``None``.
+        memory: bytes that the process may hold of all collections; see ``follow.look``.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Gallery:
         cache: str | None = None,
         early: bool = True,
         looks: LooksDescriptor | None = None,
+        memory: int = follow.DEFAULT_MEMORY,
     ) -> None:
         self.store = Store(database, name)
         self._min_similarity = min_similarity
@@ -101,6 +105,7 @@ class Gallery:
         self._cache = cache
         self._early = early
         self._looks = looks
+        self._memory = memory
 
     def described(self, content: bytes, image_id: str) -> NewImage:
         """Return what is to be stored of an image file; touches no database.
@@ -111,12 +116,12 @@ class Gallery:
         return self._described(self._decoded(content), content, image_id)
 
     def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
-        digest = sha256(content).hexdigest()
+        digest = sha256(content)
         new = NewImage(
             image_id,
-            describe.describe(picture.pixels).to_bytes(),
+            describe.describe(picture.pixels, digest.digest()).to_bytes(),
             describe.VERSION,
-            digest,
+            digest.hexdigest(),
             picture.width,
             picture.height,
         )
@@ -126,7 +131,7 @@ class Gallery:
             new,
             looks=self._looks.describe(picture.pixels).tobytes(),
             looks_of=looks.name_of(self._looks),
-            looks_digest=digest,
+            looks_digest=digest.hexdigest(),
         )
 
     def _decoded(self, content: bytes) -> Picture:
@@ -151,7 +156,7 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probes = describe.probes(self._decoded(content).pixels)
+        probes = describe.probes(self._decoded(content).pixels, sha256(content).digest())
         view = self._look()
         if view is None:
             return Hits(None, [])
@@ -232,20 +237,44 @@ class Gallery:
         min_similarity: float | None = None,
         touching: Collection[str] | None = None,
         progress: Callable[[float], object] | None = None,
+        among: Callable[[str], bool] | None = None,
     ) -> Iterator[PairHit]:
-        """Yield every pair of images that look alike, once, in no promised order.
+        """Yield pairs of images that look alike, each once, in no promised order.
+
+        All of them, but for large groups, of which enough pairs to join them; see ``pairs``.
 
         Args:
             min_similarity: 0 to 1; the collection's threshold if ``None``.
             touching: only pairs of which at least one id is among these.
             progress: called now and then with the share of the work that is done, 0 to 1.
+            among: says of an id whether its pairs are wanted; those of all are if ``None``.
+        """
+        finder = self.pair_finder(min_similarity, among=among)
+        if finder is not None:
+            found = (
+                finder.all(progress) if touching is None else finder.touching(touching, progress)
+            )
+            yield from pair_hits(found)
+
+    def pair_finder(
+        self,
+        min_similarity: float | None = None,
+        *,
+        among: Callable[[str], bool] | None = None,
+        apart: Collection[tuple[str, str]] = (),
+        most: int | None = None,
+    ) -> PairFinder | None:
+        """Return what finds pairs by several questions; ``None`` as long as nothing was written.
+
+        Args:
+            min_similarity, among: see ``pairs``.
+            apart, most: see ``PairFinder``.
         """
         view = self._look(whole=True)
         if view is None:
-            return
+            return None
         min_score = self._min_score(min_similarity)
-        for first, second, score in pairs(view, min_score, touching, progress):
-            yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
+        return PairFinder(view, min_score, among=among, apart=apart, most=most)
 
     def placements(
         self, image_id: str, other_ids: Collection[str]
@@ -310,13 +339,16 @@ class Gallery:
             cache_folder=self._cache,
             early=self._early,
             whole=whole,
+            most_bytes=self._memory,
         )
 
     def _look_at_looks(self, image_id: str | None = None) -> View[Any] | None:
         if self._looks is None:
             return self._look(image_id)
         source = Looks(looks.name_of(self._looks))
-        return follow.look(self.store.database, self.store.key, source, image_id)
+        return follow.look(
+            self.store.database, self.store.key, source, image_id, most_bytes=self._memory
+        )
 
     def _hits(
         self,
@@ -344,6 +376,12 @@ class Gallery:
         return calibration.score_at(
             self._min_similarity if min_similarity is None else min_similarity
         )
+
+
+def pair_hits(found: Iterable[FoundPair]) -> Iterator[PairHit]:
+    """Yield found pairs with their ranks and similarities."""
+    for first, second, score in found:
+        yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
 
 
 def compared(first: Described, second: Described) -> Compared:

@@ -18,6 +18,7 @@ from django_visualsnoop.engine import blocks, cache
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.engine.reading import read_state
 from django_visualsnoop.engine.sources import Index
+from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,12 +85,19 @@ class Memory(Generic[Index]):
 
     def forget(self) -> None:
         self.images = Images(self.source.index())
+        #: Bytes, when it was last looked at.
+        self.size = 0
         self.seen = 0
         #: Rows read since the snapshot.
         self.unsaved = 0
         #: Whether only vectors are known of some images, and who reads the rest; see ``catch_up``.
         self.early = False
         self._reader: threading.Thread | None = None
+
+    def weigh(self) -> int:
+        """Return how many bytes the images take, and remember it in ``size``."""
+        self.size = self.images.index.nbytes
+        return self.size
 
     def after_fork(self) -> None:
         """Become usable in a child process, which has no other thread."""
@@ -184,11 +192,10 @@ class Memory(Generic[Index]):
     def _read_all(self, key: str, path: Path | None, early: Images[Index]) -> None:
         began = time.monotonic()
         try:
-            state = read_state(self.database, key, None)
-            if state is None or state.collection_id != self.collection_id:
+            found = retry_when_locked(lambda: self._read_anew(key), using=self.database)
+            if found is None:
                 return
-            new = Memory(self.database, self.collection_id, self.source)
-            new.read_rows(state, Images(self.source.index()))
+            new, state = found
             new.images.index.settle()
             new.save_now_and_then(path, state, with_blocks=True)
             with self.lock:
@@ -208,6 +215,14 @@ class Memory(Generic[Index]):
             )
         finally:
             connections[self.database].close()
+
+    def _read_anew(self, key: str) -> tuple[Memory[Index], State] | None:
+        state = read_state(self.database, key, None)
+        if state is None or state.collection_id != self.collection_id:
+            return None
+        new = Memory(self.database, self.collection_id, self.source)
+        new.read_rows(state, Images(self.source.index()))
+        return new, state
 
     def save_now_and_then(
         self: Memory[Any], path: Path | None, state: State, *, with_blocks: bool

@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from PIL import Image
 
 from django_visualsnoop.engine.descriptor import quantised
+from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +98,8 @@ class OnnxDescriptor:
             first, output = session.get_inputs()[0].name, session.get_outputs()[0].name
             (found,) = session.run([output], {first: self._seen(pixels)})
         except Exception as error:  # the runtime's errors have no class in common
+            if is_interruption(error):
+                raise
             raise ModelError(
                 f"The model {self.path} does not take 1 x 3 x {self.size} x {self.size} "
                 f"values: {error}"
@@ -209,6 +212,8 @@ def _session(path: str, content: bytes) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # likewise
+        if is_interruption(error):
+            raise
         raise ModelError(
             f"The model {path} is no ONNX file with its weights in it: {error}"
         ) from error

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import F, Max
 
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.transactions import is_lock_error
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -53,7 +54,11 @@ def publish(database: str, collection_id: str) -> None:
             pass
         _purge_now_and_then(database, collection_id)
     except DatabaseError as error:
-        logger.warning("The new images of collection %s stay unnumbered: %s", collection_id, error)
+        # Who is in the way writes here too: the next writer numbers these rows.
+        level = logging.INFO if is_lock_error(error) else logging.WARNING
+        logger.log(
+            level, "The new images of collection %s stay unnumbered: %s", collection_id, error
+        )
 
 
 def _publish_chunk(database: str, collection_id: str) -> int:

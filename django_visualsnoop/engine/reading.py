@@ -8,6 +8,7 @@ these statements together as all else in a search takes.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connections
@@ -15,6 +16,7 @@ from django.db import connections
 from django_visualsnoop.engine import describe
 from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,9 +116,14 @@ def read_contents(database: str, collection_id: str, image_ids: Sequence[str]) -
             f"WHERE {quote('collection_id')} = %s "
             f"AND {quote('key')} IN ({', '.join(['%s'] * len(keys))})"
         )
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [collection_id, *keys])
-            yield from map(_content, cursor.fetchall())
+        read = partial(_fetched, database, sql, [collection_id, *keys])
+        yield from map(_content, retry_when_locked(read, using=database))
+
+
+def _fetched(database: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+    with connections[database].cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
 
 
 def _content(row: Sequence[Any]) -> Content:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.db import IntegrityError, connections, transaction
 from django.db.models import F
 
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.publish import publish_on_commit
+from django_visualsnoop.engine.publish import in_transaction, publish_on_commit
+from django_visualsnoop.transactions import begin_writing, retry_when_locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from django.db.models import QuerySet
+
+
+_Written = TypeVar("_Any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,10 @@ _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
 class Store:
     """The rows of one collection.
 
+    Each statement that writes is a transaction of its own, which waits for others that write.
+    Inside a transaction of the caller's, a method that writes waits before it reads: SQLite
+    refuses at once what reads first.
+
     Args:
         database: alias in ``DATABASES``.
         name: of the collection.
@@ -94,6 +102,13 @@ class Store:
     def _images(self) -> QuerySet[IndexedImage]:
         return IndexedImage.objects.using(self.database).filter(collection__key=self.key)
 
+    def _begin_writing(self) -> None:
+        if in_transaction(self.database):
+            begin_writing(IndexedImage, using=self.database)
+
+    def _write(self, statement: Callable[[], _Written]) -> _Written:
+        return retry_when_locked(statement, using=self.database)
+
     def collection_id(self) -> str | None:
         """Return the collection's id; ``None`` as long as nothing was written."""
         collections = Collection.objects.using(self.database).filter(key=self.key)
@@ -101,14 +116,14 @@ class Store:
 
     def made_collection_id(self) -> str:
         """Return the collection's id, and make the collection if nothing was written yet."""
+        self._begin_writing()
+        return self._made_collection_id()
+
+    def _made_collection_id(self) -> str:
         collection_id = self.collection_id()
         while collection_id is None:
             try:
-                with transaction.atomic(using=self.database):
-                    made = Collection.objects.using(self.database).create(
-                        name=self.name, key=self.key
-                    )
-                    collection_id = made.pk
+                collection_id = self._write(self._make).pk
             except IntegrityError:
                 # Another process was faster. A locking read sees its row, whatever the snapshot.
                 with transaction.atomic(using=self.database):
@@ -118,20 +133,25 @@ class Store:
                     )
         return collection_id
 
+    def _make(self) -> Collection:
+        with transaction.atomic(using=self.database):
+            return Collection.objects.using(self.database).create(name=self.name, key=self.key)
+
     def add(self, image: NewImage) -> Stored:
         """Insert one image.
 
         Raises:
             ImageExists: its id is taken.
         """
+        self._begin_writing()
         key = key_of(image.image_id)
         now = microseconds()
         row = self._images.filter(key=key).values("pk", "deleted", "collection_id").first()
         if row is None:
-            collection_id = self.made_collection_id()
+            collection_id = self._made_collection_id()
+            new = _row(image, collection_id, now)
             try:
-                with transaction.atomic(using=self.database):
-                    _row(image, collection_id, now).save(using=self.database, force_insert=True)
+                self._write(lambda: self._insert(new))
             except IntegrityError:
                 raise _exists(image) from None
         else:
@@ -140,12 +160,15 @@ class Store:
                 pk=row["pk"], deleted__isnull=False
             )
             values = {name: getattr(image, name) for name in _CONTENT}
-            if row["deleted"] is None or not tombstone.update(
-                image_time=now, deleted=None, seq=None, **values
-            ):
+            values |= {"image_time": now, "deleted": None, "seq": None}
+            if row["deleted"] is None or not self._write(lambda: tombstone.update(**values)):
                 raise _exists(image)
         publish_on_commit(self.database, collection_id)
         return Stored(collection_id, image.image_id, now, existed=False)
+
+    def _insert(self, row: IndexedImage) -> None:
+        with transaction.atomic(using=self.database):
+            row.save(using=self.database, force_insert=True)
 
     def put(self, images: Sequence[NewImage], times: Sequence[int] | None = None) -> list[Stored]:
         """Insert or replace images whose ids differ, in a few statements.
@@ -156,7 +179,8 @@ class Store:
         """
         if times is None:
             times = [microseconds() for _ in images]
-        collection_id = self.made_collection_id()
+        self._begin_writing()
+        collection_id = self._made_collection_id()
         # Two processes that take the rows in one order do not deadlock.
         rows = sorted(
             (
@@ -188,7 +212,7 @@ class Store:
         # By primary key: on MariaDB, replacing through the unique key would also lock the gap
         # before it, and with it other writers' new rows, until the transaction ends.
         manager = IndexedImage.objects.using(self.database)
-        if rows and manager.bulk_update(rows, _WRITTEN) < len(rows):
+        if rows and self._write(lambda: manager.bulk_update(rows, _WRITTEN)) < len(rows):
             for row in rows:  # one was purged meanwhile
                 row.pk = None
             self._insert_or_update(rows)
@@ -197,13 +221,18 @@ class Store:
         if not rows:
             return
         features = connections[self.database].features
-        IndexedImage.objects.using(self.database).bulk_create(
-            rows,
-            update_conflicts=True,
-            update_fields=_WRITTEN,
-            unique_fields=(
-                ["collection", "key"] if features.supports_update_conflicts_with_target else None
-            ),
+        manager = IndexedImage.objects.using(self.database)
+        self._write(
+            lambda: manager.bulk_create(
+                rows,
+                update_conflicts=True,
+                update_fields=_WRITTEN,
+                unique_fields=(
+                    ["collection", "key"]
+                    if features.supports_update_conflicts_with_target
+                    else None
+                ),
+            )
         )
 
     def get(self, image_id: str) -> Stored:
@@ -220,9 +249,14 @@ class Store:
         Raises:
             ImageMissing: there is none.
         """
+        values = {"deleted": microseconds(), "vector": b"", "digest": "", **_LOOKS}
+        return self._change(image_id, values)
+
+    def _change(self, image_id: str, values: Mapping[str, Any]) -> Stored:
+        self._begin_writing()
         pk, stored = self._live(image_id)
         row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
-        if not row.update(deleted=microseconds(), seq=None, vector=b"", digest="", **_LOOKS):
+        if not self._write(lambda: row.update(seq=None, **values)):
             raise _missing(image_id)
         publish_on_commit(self.database, stored.collection_id)
         return stored
@@ -261,12 +295,7 @@ class Store:
         Raises:
             ImageMissing: there is none.
         """
-        pk, stored = self._live(image_id)
-        row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
-        if not row.update(seq=None):
-            raise _missing(image_id)
-        publish_on_commit(self.database, stored.collection_id)
-        return stored
+        return self._change(image_id, {})
 
     def ids(self) -> Iterator[str]:
         """Yield the ids of all images; one query a page."""

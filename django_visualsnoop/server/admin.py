@@ -5,23 +5,40 @@ Superusers see all of them; others of the staff what they also see on the pages.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.keys import NoSuchKey, revoke_key, why_not
-from django_visualsnoop.server.models import HostedCollection, Key, Membership, Organisation
+from django_visualsnoop.server.models import (
+    HostedCollection,
+    Key,
+    Membership,
+    Organisation,
+    database,
+)
+from django_visualsnoop.server.pages.answering import busy_page, problem
 from django_visualsnoop.server.pictures import drop_unwanted
 from django_visualsnoop.server.removing import delete_collection
 from django_visualsnoop.server.tenancy import organisations, visible
+from django_visualsnoop.server.writing import lock_collection, write_atomically
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
     from django.forms import ModelForm
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
     _CollectionAdmin = admin.ModelAdmin[HostedCollection]
     _KeyAdmin = admin.ModelAdmin[Key]
@@ -32,8 +49,76 @@ else:
     _MembershipInline = admin.TabularInline
 
 
+class _Guarded:
+    """Answers what Django's own admin views would fail at.
+
+    A form's transaction begins with a write: Django's views read first, and then SQLite may
+    refuse to let them write; see ``transactions``. What no database can look up is refused.
+    """
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        view = super().changelist_view  # type: ignore[misc]
+        return self._answered(request, "", lambda: view(request, *args, **kwargs))
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        view = super().changeform_view  # type: ignore[misc]
+        return self._answered(
+            request, object_id, lambda: self._written(request, view, object_id, *args, **kwargs)
+        )
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        view = super().delete_view  # type: ignore[misc]
+        return self._answered(
+            request, object_id, lambda: self._written(request, view, object_id, *args, **kwargs)
+        )
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        view = super().history_view  # type: ignore[misc]
+        return self._answered(request, object_id, lambda: view(request, object_id, *args, **kwargs))
+
+    def _written(
+        self, request: HttpRequest, view: Callable[..., HttpResponseBase], *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        return write_atomically(lambda: view(request, *args, **kwargs))
+
+    def _answered(
+        self, request: HttpRequest, object_id: str | None, view: Callable[[], HttpResponseBase]
+    ) -> HttpResponseBase:
+        if not self._can_be_looked_up(request, object_id):
+            text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
+            return problem(request, 400, str(_("The request cannot be read")), str(text))
+        try:
+            return view()
+        except OperationalError as error:
+            if not is_lock_error(error):
+                raise
+            return busy_page(request)
+        except Refused as error:
+            return problem(request, error.status, str(_("This was not done")), error.message)
+
+    def _can_be_looked_up(self, request: HttpRequest, object_id: str | None) -> bool:
+        given = [values for sent in (request.GET, request.POST) for _name, values in sent.lists()]
+        if any("\0" in text for text in [object_id or "", *chain.from_iterable(given)]):
+            return False
+        primary_key = self.opts.pk  # type: ignore[attr-defined]
+        try:
+            for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                primary_key.clean(text, None)
+        except ValidationError:
+            return False
+        return True
+
+
 @admin.register(HostedCollection)
-class HostedCollectionAdmin(_CollectionAdmin):
+class HostedCollectionAdmin(_Guarded, _CollectionAdmin):
     """Their limits, above all: owners have pages for the rest."""
 
     list_display = ["name", "pk", "owner", "organisation", "keeps", "created"]
@@ -55,12 +140,14 @@ class HostedCollectionAdmin(_CollectionAdmin):
 
     def save_model(
         self,
-        request: HttpRequest,
+        request: HttpRequest,  # noqa: ARG002 -- Django's
         obj: HostedCollection,
         form: ModelForm[HostedCollection],
-        change: bool,
+        change: bool,  # noqa: ARG002 -- Django's
     ) -> None:
-        super().save_model(request, obj, form, change)
+        # Only what was changed: its owner may change the rest meanwhile, or delete it.
+        lock_collection(obj.pk, alone=True)
+        obj.save(using=database(), update_fields=form.changed_data)
         drop_unwanted(obj)
 
     def get_deleted_objects(
@@ -84,7 +171,7 @@ class HostedCollectionAdmin(_CollectionAdmin):
 
 
 @admin.register(Key)
-class KeyAdmin(_KeyAdmin):
+class KeyAdmin(_Guarded, _KeyAdmin):
     """To look at and to revoke; what a secret is, nobody sees."""
 
     list_display = ["public_key", "collection", "state", "created", "last_used_at"]
@@ -142,7 +229,7 @@ class MembershipInline(_MembershipInline):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(_OrganisationAdmin):
+class OrganisationAdmin(_Guarded, _OrganisationAdmin):
     list_display = ["name", "created"]
     search_fields = ["name"]
     inlines = [MembershipInline]

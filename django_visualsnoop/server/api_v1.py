@@ -26,6 +26,8 @@ from django_visualsnoop.server.limits import spend_bytes, spend_request
 from django_visualsnoop.server.plain_http import require_https
 from django_visualsnoop.server.queries import count_of, parameters, refuse_parameters
 from django_visualsnoop.server.raw_path import check_utf8
+from django_visualsnoop.server.writing import busy
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.store import NewImage
     from django_visualsnoop.server.authentication import Caller
     from django_visualsnoop.server.models import HostedCollection
+    from django_visualsnoop.server.pictures import Files
 
 logger = logging.getLogger("django_visualsnoop.server")
 
@@ -57,7 +60,7 @@ class Asked:
 
     @property
     def images(self) -> HostedImages:
-        return HostedImages(self.collection)
+        return HostedImages(self.collection, self.caller.check_key)
 
     def body(self) -> bytes:
         key = self.caller.key
@@ -107,13 +110,16 @@ def post_image(asked: Asked) -> dict[str, Any]:
     answer = outcomes.known(fingerprint)  # before decoding, which costs the most
     if answer is None:
         new = asked.images.gallery.described(body, asked.image_id or uuid4().hex)
-        answer = outcomes.once(fingerprint, lambda: _added(asked, new))
+        images = asked.images
+        with images.files_of(new) as files:
+            answer = outcomes.once(fingerprint, lambda: _added(images, new, files))
     return answer
 
 
-def _added(asked: Asked, new: NewImage) -> dict[str, Any]:
+def _added(images: HostedImages, new: NewImage, files: Files) -> dict[str, Any]:
     try:
-        return answers.image(asked.collection.pk, asked.images.add(new), "Added", 201)
+        stored = images.add(new, files=files)
+        return answers.image(images.collection.pk, stored, "Added", 201)
     except ImageExists as error:
         # Returned, not raised: the same request gets it again, even if the image is gone by then.
         return Refused(409, str(error)).body
@@ -189,9 +195,12 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
         refused = Refused(400, str(error))
     except ImageMissing as error:
         refused = Refused(404, str(error))
-    except Exception:  # clients want JSON, with DEBUG too
-        logger.exception("%s %s was not answered", request.method, request.path)
-        refused = Refused(500, "The server could not do this. Its log says why.")
+    except Exception as error:  # clients want JSON, with DEBUG too
+        if is_lock_error(error):
+            refused = busy()
+        else:
+            logger.exception("%s %s was not answered", request.method, request.path)
+            refused = Refused(500, "The server could not do this. Its log says why.")
     drain(request)
     return answers.response(refused.body, refused.headers)
 

@@ -50,6 +50,17 @@ class Caller:
     #: What ``WWW-Authenticate`` says to who is refused.
     challenge: str = signatures.SCHEME
 
+    def check_key(self) -> None:
+        """Make sure that the key is still accepted: reading a body may have taken long.
+
+        Raises:
+            Refused: 401.
+        """
+        key = Key.objects.using(database()).filter(pk=self.key.pk).first()
+        problem = _WRONG if key is None else why_not(key, timezone.now())
+        if problem is not None:
+            raise Refused(401, problem, {"WWW-Authenticate": self.challenge})
+
     def check_body(self, body: bytes) -> None:
         """Make sure that the body is the one that was signed, where the signature covers it.
 
@@ -65,7 +76,14 @@ class Caller:
 
 
 def authenticate(request: HttpRequest, scope: str, *, bearer: bool = False) -> Caller:
-    """Return whose request it is.
+    """Return whose request it is, and note that the key was used; see ``identify``."""
+    caller = identify(request, scope, bearer=bearer)
+    note_use(caller.key, timezone.now())
+    return caller
+
+
+def identify(request: HttpRequest, scope: str, *, bearer: bool = False) -> Caller:
+    """Return whose request it is; nothing is written.
 
     ``Signature-Input`` makes it an HTTP message signature (RFC 9421); otherwise it is one of
     API v1, or a bearer's.
@@ -99,7 +117,6 @@ def authenticate(request: HttpRequest, scope: str, *, bearer: bool = False) -> C
         raise
     if scope and not getattr(caller.key, f"may_{scope}"):
         raise Refused(403, f"This key has no scope {scope!r}. Use one that has.")
-    note_use(caller.key, now)
     return caller
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import math
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from django.http.request import UnreadablePostError
 
@@ -18,6 +22,12 @@ if TYPE_CHECKING:
 
 #: Bytes read at a time.
 _PIECE = 64 * 1024
+#: Seconds that a client may take for 64 KiB of what is read.
+PIECE_SECONDS = 30.0
+#: Likewise of what is only forgotten, …
+DRAIN_PIECE_SECONDS = 1.0
+#: … and for all of it.
+DRAIN_SECONDS = 10.0
 #: Longer files are spooled to disk.
 _IN_MEMORY = 1024 * 1024
 
@@ -56,8 +66,8 @@ def pieces_of(
         spend: is called with the length, before the body is read if that is declared.
 
     Raises:
-        Refused: 400 if less came than was declared; 411 if the server passes on no chunked body;
-            413 if it is too long.
+        Refused: 400 if less came than was declared, or too slowly; 411 if the server passes on
+            no chunked body; 413 if it is too long.
     """
     declared = _declared_length(request)
     if declared is None and _is_wsgi(request):
@@ -70,11 +80,13 @@ def pieces_of(
         spend(declared)
     length = 0
     try:
-        while piece := request.read(_PIECE):
-            length += len(piece)
-            if length > max_bytes:
-                raise _too_long("is longer", max_bytes)
-            yield piece
+        with _Clock(request, PIECE_SECONDS, math.inf) as clock:
+            while piece := request.read(_PIECE):
+                clock.restart()
+                length += len(piece)
+                if length > max_bytes:
+                    raise _too_long("is longer", max_bytes)
+                yield piece
     except UnreadablePostError:
         raise _cut_off(length, declared) from None
     if declared is not None and length != declared:
@@ -87,7 +99,8 @@ def drain(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
     """Read and forget what the client still sends; it raises nothing.
 
     Some servers close the connection after an answer, and the system then resets it if anything
-    is unread: the client would see no answer. Whoever sends more than ``max_bytes`` may see that.
+    is unread: the client would see no answer. Whoever sends more than ``max_bytes``, or too
+    slowly, may see that.
 
     Args:
         request: of which some, all or nothing was read.
@@ -98,9 +111,74 @@ def drain(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         if not request.META.get("wsgi.input_terminated"):
             return  # reading could wait for ever
         stream = request.META["wsgi.input"]
-    with suppress(Exception):  # servers have errors of their own for what is cut off or malformed
-        while max_bytes > 0 and (piece := stream.read(_PIECE)):
+    give_up = time.monotonic() + DRAIN_SECONDS
+    with (
+        _Clock(request, DRAIN_PIECE_SECONDS, DRAIN_SECONDS) as clock,
+        suppress(Exception),  # servers have errors of their own for what is cut off or malformed
+    ):
+        while piece := stream.read(_PIECE):
             max_bytes -= len(piece)
+            if max_bytes <= 0 or time.monotonic() > give_up:
+                clock.stop_reading()  # else the server itself would wait for the rest
+                return
+            clock.restart()
+
+
+@contextmanager
+def within(request: HttpRequest, seconds: float) -> Iterator[None]:
+    """Let reading the body end after some seconds, as if the client had sent no more.
+
+    Args:
+        request: whose body may be read in the block.
+        seconds: for all of it.
+    """
+    with _Clock(request, seconds, seconds):
+        yield
+
+
+class _Clock:
+    """Stops reading from the client's socket when it sends too slowly.
+
+    Only gunicorn tells which socket that is, and it is the one that needs it: its ``read`` waits
+    for as many bytes as were asked for, and holds a thread or a process meanwhile. Other servers
+    read a body before they call the application (waitress, ASGI) or have a limit of their own.
+
+    Args:
+        request: whose body is read in the block.
+        piece_seconds: how long the first piece may take, and each after ``restart``.
+        seconds: how long all may take.
+    """
+
+    def __init__(self, request: HttpRequest, piece_seconds: float, seconds: float) -> None:
+        self._socket = request.META.get("gunicorn.socket")
+        self._piece_seconds = piece_seconds
+        self._latest = time.monotonic() + seconds
+        self._ended = threading.Event()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin to wait for another piece."""
+        self._deadline = min(self._latest, time.monotonic() + self._piece_seconds)
+
+    def stop_reading(self) -> None:
+        """Let each further ``read`` end at once. An answer can be sent, and nothing follows it."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RD)
+
+    def __enter__(self) -> Self:
+        if self._socket is not None:
+            threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(max(0.0, self._deadline - time.monotonic())):
+            if time.monotonic() >= self._deadline:
+                self.stop_reading()
+                return
 
 
 def _is_wsgi(request: HttpRequest) -> bool:

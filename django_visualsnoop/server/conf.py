@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 #: As much as the integration sends.
 DEFAULT_MAX_BYTES = 20 * 1024 * 1024
 DEFAULT_MAX_IMPORT_BYTES = 256 * 1024 * 1024
+#: As the embedded engine's: about a million images.
+DEFAULT_MEMORY = 2 * 1024**3
 #: What ``Fernet.generate_key()`` gives: 32 bytes in URL-safe base64.
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
@@ -28,6 +30,7 @@ class Options:
         cache: folder for snapshots of the index; none if not given.
         storage: alias in ``STORAGES``, for the pictures that collections keep.
         max_import_bytes: the longest file of a collection that is imported.
+        memory: bytes that a process may hold of all collections together.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -37,6 +40,7 @@ class Options:
     cache: str | None = None
     storage: str = "default"
     max_import_bytes: int = DEFAULT_MAX_IMPORT_BYTES
+    memory: int = DEFAULT_MEMORY
 
 
 def options() -> Options:
@@ -78,6 +82,7 @@ _EXPECTED = {
     "CACHE": "the path of a folder, or None",
     "STORAGE": "an alias of STORAGES",
     "MAX_IMPORT_BYTES": "a positive whole number",
+    "MEMORY": "a positive whole number of bytes",
 }
 
 
@@ -92,7 +97,7 @@ def _is_right(name: str, value: Any) -> bool:
         )
     if name == "ALLOW_HTTP":
         return isinstance(value, bool)
-    if name in ("MAX_BYTES", "MAX_IMPORT_BYTES"):
+    if name in ("MAX_BYTES", "MAX_IMPORT_BYTES", "MEMORY"):
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
     if name == "STORAGE":
         return isinstance(value, str) and value in settings.STORAGES

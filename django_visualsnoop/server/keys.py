@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import string
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import OperationalError
 from django.db.models import F, Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -16,12 +17,16 @@ from django.views.decorators.debug import sensitive_variables
 from django_visualsnoop.engine.store import Store
 from django_visualsnoop.server.models import HostedCollection, Key, database
 from django_visualsnoop.server.sealing import seal
+from django_visualsnoop.server.writing import without_waiting, write_atomically
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
     from django.db.models import QuerySet
+
+logger = logging.getLogger("django_visualsnoop.server")
 
 #: The old one and the new one, while programs change from one to the other.
 MAX_LIVE_KEYS = 2
@@ -60,12 +65,15 @@ def make_collection(owner: Any, name: str) -> HostedCollection:
         owner: a user, who must be saved.
         name: for people; not unique.
     """
-    with transaction.atomic(using=database()):
+
+    def work() -> HostedCollection:
         made = HostedCollection.objects.using(database()).create(owner=owner, name=name)
         # Its first uploads, were they to make this at once, each in a transaction that holds
         # other rows, could deadlock on MariaDB.
         Store(database(), made.gallery_name).made_collection_id()
-    return made
+        return made
+
+    return write_atomically(work)
 
 
 @sensitive_variables("secret")
@@ -98,27 +106,35 @@ def make_key(
             else f"A key without a scope is good for nothing; use {', '.join(SCOPES)}."
         )
     secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_LENGTH))
-    with transaction.atomic(using=database()):
-        hosted = HostedCollection.objects.using(database()).filter(pk=collection_id)
-        # Takes the row's lock, on every database: two at once are counted one after the other.
-        if not hosted.update(name=F("name")):
-            raise NoSuchCollection(f"There is no hosted collection {collection_id!r}.")
-        live = list(live_keys(collection_id).values_list("public_key", flat=True))
-        if len(live) >= MAX_LIVE_KEYS:
-            raise TooManyKeys(
-                f"The collection {collection_id} has {len(live)} live keys, {' and '.join(live)}; "
-                f"at most {MAX_LIVE_KEYS} are allowed. Revoke one that is no longer used: "
-                f"python manage.py visualsnoop_revokekey {live[0]}"
-            )
-        key = Key.objects.using(database()).create(
+    new = NewKey(
+        Key(
             collection_id=collection_id,
             sealed_secret=seal(secret),
             not_before=not_before,
             expires_at=expires_at,
             allow_v1=allow_v1,
             **{f"may_{scope}": scope in scopes for scope in SCOPES},
+        ),
+        secret,
+    )
+    write_atomically(lambda: _insert(new.key))
+    return new
+
+
+def _insert(key: Key) -> None:
+    hosted = HostedCollection.objects.using(database()).filter(pk=key.collection_id)
+    # Takes the row's lock, on every database: two at once are counted one after the other.
+    if not hosted.update(name=F("name")):
+        raise NoSuchCollection(f"There is no hosted collection {key.collection_id!r}.")
+    live = list(live_keys(key.collection_id).values_list("public_key", flat=True))
+    if len(live) >= MAX_LIVE_KEYS:
+        raise TooManyKeys(
+            f"The collection {key.collection_id} has {len(live)} live keys, {' and '.join(live)}; "
+            f"at most {MAX_LIVE_KEYS} are allowed. Revoke one that is no longer used: "
+            f"python manage.py visualsnoop_revokekey {live[0]}"
         )
-    return NewKey(key, secret)
+    key.pk = None
+    key.save(using=database(), force_insert=True)
 
 
 def live_keys(collection_id: str) -> QuerySet[Key]:
@@ -138,7 +154,7 @@ def revoke_key(public_key: str) -> None:
         NoSuchKey: there is none, or it is revoked already.
     """
     live = Key.objects.using(database()).filter(public_key=public_key, revoked_at__isnull=True)
-    if not live.update(revoked_at=timezone.now()):
+    if not write_atomically(lambda: live.update(revoked_at=timezone.now())):
         raise NoSuchKey(f"There is no key {public_key!r} that is not revoked already.")
 
 
@@ -154,11 +170,20 @@ def why_not(key: Key, now: datetime) -> str | None:
 
 
 def note_use(key: Key, now: datetime) -> None:
-    """Remember that a key was used, unless that was done within the last minute."""
+    """Remember that a key was used, unless that was done within the last minute.
+
+    A request never waits for this, nor fails: if a lock is in the way, the next one notes it.
+    """
     before = now - USE_NOTED_EVERY
-    if key.last_used_at is None or key.last_used_at < before:
-        rows = Key.objects.using(database()).filter(pk=key.pk)
-        # Of several requests at once, one writes.
-        rows.filter(Q(last_used_at__isnull=True) | Q(last_used_at__lt=before)).update(
-            last_used_at=now
-        )
+    if key.last_used_at is not None and key.last_used_at >= before:
+        return
+    rows = Key.objects.using(database()).filter(pk=key.pk)
+    # Of several requests at once, one writes.
+    unnoted = rows.filter(Q(last_used_at__isnull=True) | Q(last_used_at__lt=before))
+    try:
+        with without_waiting(database()):
+            unnoted.update(last_used_at=now)
+    except OperationalError as error:
+        if not is_lock_error(error):
+            raise
+        logger.debug("The use of key %s is noted another time: %s", key.public_key, error)

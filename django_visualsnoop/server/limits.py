@@ -14,10 +14,13 @@ from django.db.models.functions import Greatest
 
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.models import HostedCollection, Key, database
+from django_visualsnoop.server.models import Key, database
+from django_visualsnoop.server.writing import PATIENCE
+from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.store import Store
+    from django_visualsnoop.server.models import HostedCollection
 
 _MINUTE = 60_000_000  # microseconds
 _DAY = 24 * 60 * _MINUTE
@@ -72,7 +75,11 @@ def _spend(key: Key, column: str, share: int, period: int, what: str) -> None:
     latest = now + period - share
     rows = Key.objects.using(database()).filter(pk=key.pk)
     paid_until = Greatest(F(column), Value(now)) + Value(share)
-    if rows.filter(**{f"{column}__lte": latest}).update(**{column: paid_until}):
+
+    def pay() -> int:
+        return rows.filter(**{f"{column}__lte": latest}).update(**{column: paid_until})
+
+    if retry_when_locked(pay, using=database(), patience=PATIENCE):
         return
     owed = rows.values_list(column, flat=True).first() or latest
     seconds = max(1, -(-(owed - latest) // 1_000_000))
@@ -84,10 +91,10 @@ def _spend(key: Key, column: str, share: int, period: int, what: str) -> None:
 
 
 def require_room(collection: HostedCollection, store: Store, image_id: str) -> None:
-    """Make sure that one more image fits into a collection; call it in the writing transaction.
+    """Make sure that one more image fits into a collection.
 
-    It locks the collection's row, where there is a limit, so that of two images for the last
-    place only one gets it.
+    Call it in the writing transaction, and where there is a limit, once that has locked the
+    collection alone; see ``writing.lock_collection``.
 
     Args:
         collection: whose limit counts.
@@ -100,7 +107,6 @@ def require_room(collection: HostedCollection, store: Store, image_id: str) -> N
     limit = collection.max_images
     if limit is None:
         return
-    HostedCollection.objects.using(database()).filter(pk=collection.pk).update(name=F("name"))
     try:
         store.get(image_id)
     except ImageMissing:
@@ -113,7 +119,6 @@ def require_room_for(collection: HostedCollection, store: Store, more: int) -> N
     limit = collection.max_images
     if limit is None:
         return
-    HostedCollection.objects.using(database()).filter(pk=collection.pk).update(name=F("name"))
     if more and store.count() + more > limit:
         raise _full(limit)
 

@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import http_sf
 from django.core.exceptions import DisallowedHost
 from http_message_signatures import (
     HTTPMessageSignaturesException,
@@ -35,6 +36,7 @@ HOW = (
     'Signature-Input: sig=("@method" "@path" "@query" "content-digest");created=TIME;'
     'keyid="PUBLIC_KEY";alg="hmac-sha256"'
 )
+_DIGESTS = ("sha-256", "sha-512")
 #: Their bodies change something.
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
@@ -103,9 +105,15 @@ def verified(request: HttpRequest, secret_of: Callable[[str], bytes]) -> Signed:
     except (HTTPMessageSignaturesException, ValueError, RecursionError):
         raise WrongSignature from None
 
+    # What names an algorithm that nobody here knows says nothing against the others.
+    readable = {
+        name: _of_known_algorithms(value) if name == '"content-digest"' else value
+        for name, value in result.covered_components.items()
+    }
+
     def check(body: bytes) -> bool:
         try:
-            verifier.verify_body(message, [result], body)
+            verifier.verify_body(message, [result._replace(covered_components=readable)], body)
         except HTTPMessageSignaturesException:
             return False
         return True
@@ -138,6 +146,17 @@ class _Keys(HTTPSignatureKeyResolver):
 
     def resolve_public_key(self, key_id: str) -> bytes:
         return self._secret_of(key_id)
+
+
+def _of_known_algorithms(digests: str) -> str:
+    """Return a ``Content-Digest`` without the algorithms to be ignored (RFC 9530, 2)."""
+    try:
+        parsed = http_sf.parse(digests.encode("ascii"), tltype="dictionary")
+    except ValueError:
+        return digests
+    known = {name: value for name, value in parsed.items() if name in _DIGESTS}
+    # Nothing is left of one that is not understood at all: that is refused.
+    return http_sf.ser(known) if 0 < len(known) < len(parsed) else digests
 
 
 def _url(request: HttpRequest) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,6 +41,13 @@ def loads(text: str | bytes, what: str) -> Any:
         return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise InvalidMetadata(f"{what} is no JSON: {error}") from None
+
+
+def shown(value: object) -> str:
+    """Return a value as a message names it; Python writes out no integer of 4,300 digits."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "an integer of some " + f"{int(value.bit_length() * 0.30103):,} digits"
+    return f"{value!r:.40}"
 
 
 def checked(given: object) -> dict[str, Value]:
@@ -196,11 +202,13 @@ def _name(name: object) -> str:
 def _value(name: str, value: object) -> Value:
     if value is None or isinstance(value, (str, bool)):
         return value
-    if isinstance(value, (int, float)) and math.isfinite(value) and abs(value) <= _MAX_NUMBER:
+    # Not ``isfinite``: it makes a float of an integer, which may be too large for one. What is
+    # no number is within no limits.
+    if isinstance(value, (int, float)) and abs(value) <= _MAX_NUMBER:
         # 1 and 1.0 are one number in JSON.
         return int(value) if value == int(value) else value
     raise InvalidMetadata(
-        f"{name!r:.60} is {value!r:.40}; write a text, a number within ±(2^53 - 1), true, false "
+        f"{name!r:.60} is {shown(value)}; write a text, a number within ±(2^53 - 1), true, false "
         "or null."
     )
 

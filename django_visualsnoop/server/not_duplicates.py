@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import connections
 from django.db.models import Count, Max, Q
 
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.models import key_of
 from django_visualsnoop.server.models import NotDuplicate, database
+from django_visualsnoop.server.writing import lock_collection, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from django.db.models import QuerySet
 
     from django_visualsnoop.engine.store import Details, Store
+
+#: Keys asked for in one statement.
+_TOGETHER = 500
 
 
 class SameImage(ValueError):  # noqa: N818
@@ -41,47 +45,119 @@ def pair_of(one_id: str, other_id: str) -> Pair:
     return Pair(min(one_id, other_id), max(one_id, other_id))
 
 
-def remember(collection_id: str, store: Store, pair: Pair) -> bool:
+def remember(
+    collection_id: str, store: Store, pair: Pair, check_access: Callable[[], None] | None = None
+) -> bool:
     """Remember that two images are no duplicates; return whether that is new.
+
+    Args:
+        collection_id: the hosted collection's.
+        store: of its images.
+        pair: their ids.
+        check_access: see ``HostedImages``.
 
     Raises:
         ImageMissing: one of them is not there.
+        Refused: 404, the collection is gone.
     """
-    return bool(remember_all(collection_id, store, [pair]))
+    return bool(remember_all(collection_id, store, [pair], check_access))
 
 
-def remember_all(collection_id: str, store: Store, pairs: Collection[Pair]) -> int:
+def remember_all(
+    collection_id: str,
+    store: Store,
+    pairs: Collection[Pair],
+    check_access: Callable[[], None] | None = None,
+) -> int:
     """Remember pairs, all or none; return how many are new; see ``remember``.
 
-    Raises:
-        ImageMissing: one of their images is not there.
+    It costs a few statements for all of them.
     """
-    known = store.details({image_id for pair in pairs for image_id in pair})
-    for pair in pairs:
-        for image_id in pair:
-            if image_id not in known:
-                raise ImageMissing(f"The collection holds no image {image_id!r}.")
-    with transaction.atomic(using=database()):
-        return sum(_remember(collection_id, pair, known) for pair in pairs)
+
+    def work() -> int:
+        _lock(collection_id, check_access)
+        known = store.details({image_id for pair in pairs for image_id in pair})
+        for pair in pairs:
+            for image_id in pair:
+                if image_id not in known:
+                    raise ImageMissing(f"The collection holds no image {image_id!r}.")
+        return _write(collection_id, pairs, known)
+
+    return write_atomically(work)
 
 
-def _remember(collection_id: str, pair: Pair, known: Mapping[str, Details]) -> bool:
-    digests = {"first_digest": known[pair[0]].digest, "second_digest": known[pair[1]].digest}
-    ids = {"first_id": pair.first_id, "second_id": pair.second_id}
-    try:
-        with transaction.atomic(using=database()):
-            NotDuplicate.objects.using(database()).create(
-                collection_id=collection_id, **_keys(pair), **ids, **digests
-            )
-    except IntegrityError:
-        _rows(collection_id).filter(**_keys(pair)).update(**digests)
-        return False
-    return True
+def _write(collection_id: str, pairs: Collection[Pair], known: Mapping[str, Details]) -> int:
+    """Insert or correct pairs; return how many were not there."""
+    rows = [
+        NotDuplicate(
+            collection_id=collection_id,
+            first_id=pair.first_id,
+            second_id=pair.second_id,
+            first_digest=known[pair.first_id].digest,
+            second_digest=known[pair.second_id].digest,
+            **_keys(pair),
+        )
+        for pair in sorted(set(pairs))  # in one order, so that no two writers deadlock
+    ]
+    there = _digests(collection_id, rows)
+    changed = [
+        row for row in rows if there.get(_place(row)) != (row.first_digest, row.second_digest)
+    ]
+    features = connections[database()].features
+    NotDuplicate.objects.using(database()).bulk_create(
+        changed,
+        update_conflicts=True,
+        update_fields=["first_digest", "second_digest"],
+        unique_fields=(
+            ["collection", "first_key", "second_key"]
+            if features.supports_update_conflicts_with_target
+            else None
+        ),
+    )
+    return len(rows) - len(there)
 
 
-def take_back(collection_id: str, pair: Pair) -> bool:
-    """Forget that two images are no duplicates; return whether that was remembered."""
-    return bool(_rows(collection_id).filter(**_keys(pair)).delete()[0])
+def _digests(
+    collection_id: str, rows: list[NotDuplicate]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return what is remembered of these pairs already."""
+    wanted = {_place(row) for row in rows}
+    keys = sorted({row.first_key for row in rows})
+    found = {}
+    for start in range(0, len(keys), _TOGETHER):
+        there = _rows(collection_id).filter(first_key__in=keys[start : start + _TOGETHER])
+        for *place, one, other in there.values_list(
+            "first_key", "second_key", "first_digest", "second_digest"
+        ):
+            if tuple(place) in wanted:
+                found[place[0], place[1]] = (one, other)
+    return found
+
+
+def _place(row: NotDuplicate) -> tuple[str, str]:
+    return row.first_key, row.second_key
+
+
+def take_back(
+    collection_id: str, pair: Pair, check_access: Callable[[], None] | None = None
+) -> bool:
+    """Forget that two images are no duplicates; return whether that was remembered.
+
+    Raises:
+        Refused: 404, the collection is gone.
+    """
+
+    def work() -> bool:
+        _lock(collection_id, check_access)
+        return bool(_rows(collection_id).filter(**_keys(pair)).delete()[0])
+
+    return write_atomically(work)
+
+
+def _lock(collection_id: str, check_access: Callable[[], None] | None) -> None:
+    lock_collection(collection_id)
+    if check_access is not None:
+        check_access()
 
 
 def forget(collection_id: str, image_id: str) -> None:

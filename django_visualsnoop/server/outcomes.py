@@ -8,21 +8,26 @@ counts too. What a search finds is not kept: it changes nothing.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from django_visualsnoop.server.models import Outcome, database
 from django_visualsnoop.server.signatures import NEWEST, OLDEST
+from django_visualsnoop.server.writing import write_atomically
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django_visualsnoop.server.authentication import Caller
+
+logger = logging.getLogger("django_visualsnoop.server")
 
 #: From then on the date itself is refused. Half an hour more, for clocks that are set.
 KEPT = OLDEST + NEWEST + timedelta(minutes=30)
@@ -55,17 +60,19 @@ def once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         act: is called in the transaction that keeps its answer; an error undoes all.
     """
     rows = Outcome.objects.using(database())
-    with transaction.atomic(using=database()):
+
+    def attempt() -> dict[str, Any] | None:
         try:
             with transaction.atomic(using=database()):
                 rows.create(pk=fingerprint, body="", created=timezone.now())
         except IntegrityError:
-            mine = False
-        else:
-            mine = True
-            answer = act()
-            rows.filter(pk=fingerprint).update(body=json.dumps(answer))
-    if not mine:
+            return None
+        answer = act()
+        rows.filter(pk=fingerprint).update(body=json.dumps(answer))
+        return answer
+
+    answer = write_atomically(attempt)
+    if answer is None:
         # Outside of the transaction, whose snapshot may be older than the other's commit.
         found = known(fingerprint)
         return once(fingerprint, act) if found is None else found
@@ -82,4 +89,9 @@ def _purge_now_and_then() -> None:
     global _purged_at
     if time.monotonic() - _purged_at >= PURGE_EVERY_SECONDS:
         _purged_at = time.monotonic()
-        purge()
+        try:
+            purge()
+        except OperationalError as error:  # the answer is given, and another request purges
+            if not is_lock_error(error):
+                raise
+            logger.info("Old outcomes stay until the next time: %s", error)

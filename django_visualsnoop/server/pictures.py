@@ -11,6 +11,7 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.store import NewImage
 from django_visualsnoop.server.conf import options
 from django_visualsnoop.server.models import HostedCollection, Keeps, StoredPicture, database
+from django_visualsnoop.server.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,38 +111,56 @@ def storage() -> Storage:
     return storages[options().storage]
 
 
-@contextmanager
-def kept(collection: HostedCollection, new: NewImage) -> Iterator[None]:
-    """Write the files of an image, and their rows once the block has written the image.
+class Files:
+    """The files of one image that are in the storage already, and are not named by a row yet."""
 
-    Args:
-        collection: whose image it is.
-        new: what the collection's gallery described. The block is in a transaction; if it fails,
-            the files are deleted.
-    """
-    files = new.files if isinstance(new, NewPicture) else ()
-    written: list[tuple[NewFile, str]] = []
-    try:
-        for file in files:
-            random = token_hex(16)
-            name = f"{FOLDER}/{collection.pk}/{random[:2]}/{random}"
-            written.append((file, storage().save(name, ContentFile(file.content))))
-        yield
-        drop(of_image(collection, new.image_id))
+    def __init__(self, collection: HostedCollection, image_id: str) -> None:
+        self.collection = collection
+        self.image_id = image_id
+        self.stored: list[tuple[NewFile, str]] = []
+        self.have_rows = False
+
+    def write_rows(self) -> None:
+        """Name them, in place of what was kept of the image; call it in its transaction."""
+        drop(of_image(self.collection, self.image_id))
         StoredPicture.objects.using(database()).bulk_create(
             StoredPicture(
-                collection=collection,
-                key=key_of(new.image_id),
+                collection=self.collection,
+                key=key_of(self.image_id),
                 kind=file.kind,
                 name=name,
                 content_type=file.content_type,
                 bytes=len(file.content),
             )
-            for file, name in written
+            for file, name in self.stored
         )
+        self.have_rows = True
+
+
+@contextmanager
+def stored_files(collection: HostedCollection, new: NewImage) -> Iterator[Files]:
+    """Store the files of an image; call it outside of the transaction that writes their rows.
+
+    A storage may be slow, and meanwhile SQLite would let nobody else write.
+
+    Args:
+        collection: whose image it is.
+        new: what the collection's gallery described. If the block fails, or writes no rows, the
+            files are deleted.
+    """
+    files = Files(collection, new.image_id)
+    try:
+        for file in new.files if isinstance(new, NewPicture) else ():
+            random = token_hex(16)
+            name = f"{FOLDER}/{collection.pk}/{random[:2]}/{random}"
+            files.stored.append((file, storage().save(name, ContentFile(file.content))))
+        yield files
     except BaseException:
-        _delete_files([name for _, name in written])
+        files.have_rows = False
         raise
+    finally:
+        if not files.have_rows:
+            _delete_files([name for _, name in files.stored])
 
 
 def of_image(collection: HostedCollection, image_id: str) -> QuerySet[StoredPicture]:
@@ -189,14 +209,16 @@ def drop_unwanted(collection: HostedCollection) -> int:
 def drop_left_over() -> int:
     """Delete what a request wrote while its image was deleted or its owner chose to keep less."""
     dropped = 0
-    for collection in HostedCollection.objects.using(database()).iterator():
+    # All at once: SQLite lets nobody write who has not finished reading.
+    for collection in list(HostedCollection.objects.using(database())):
         live = IndexedImage.objects.using(database()).filter(
             collection__key=key_of(collection.gallery_name),
             key=OuterRef("key"),
             deleted__isnull=True,
         )
-        dropped += drop_unwanted(collection)
-        dropped += drop(_rows().filter(~Exists(live), collection=collection))
+        left_over = _rows().filter(~Exists(live), collection=collection)
+        dropped += write_atomically(partial(drop_unwanted, collection))
+        dropped += write_atomically(partial(drop, left_over))
     return dropped
 
 

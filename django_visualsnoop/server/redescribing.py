@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
-
-from django.db import transaction
 
 from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.engine.models import IndexedImage, key_of
@@ -12,10 +11,12 @@ from django_visualsnoop.engine.publish import publish_on_commit
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.images import HostedImages
 from django_visualsnoop.server.models import StoredPicture, database
+from django_visualsnoop.server.writing import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django_visualsnoop.engine.store import NewImage
     from django_visualsnoop.server.models import HostedCollection
 
 
@@ -40,17 +41,26 @@ def redescribe(collection: HostedCollection) -> Iterator[tuple[str, str]]:
         except (DecodeError, OSError) as error:
             yield image_id, str(error)
             continue
-        with transaction.atomic(using=database()):
-            rows = IndexedImage.objects.using(database()).filter(
-                collection__key=images.store.key,
-                key=key_of(image_id),
-                deleted__isnull=True,
-                digest=new.digest,  # it was not replaced meanwhile
-            )
-            found = rows.values_list("pk", "collection_id").first()
-            if found is not None:
-                IndexedImage.objects.using(database()).filter(
-                    pk=found[0], digest=new.digest
-                ).update(vector=new.vector, version=new.version, seq=None)
-                publish_on_commit(database(), found[1])
-        yield image_id, "" if found is not None else "it was replaced meanwhile"
+        is_there = write_atomically(partial(_replace, images.store.key, new))
+        yield image_id, "" if is_there else "it was replaced meanwhile"
+
+
+def _replace(key: str, new: NewImage) -> bool:
+    """Write a new descriptor of the same file; return whether the image still has that file."""
+    images = IndexedImage.objects.using(database())
+    found = (
+        images.filter(
+            collection__key=key, key=key_of(new.image_id), deleted__isnull=True, digest=new.digest
+        )
+        .values_list("pk", "collection_id")
+        .first()
+    )
+    if found is None:
+        return False
+    pk, collection_id = found
+    # A later digest is another file: it was replaced between the two statements.
+    rows = images.filter(pk=pk, deleted__isnull=True, digest=new.digest)
+    if not rows.update(vector=new.vector, version=new.version, seq=None):
+        return False
+    publish_on_commit(database(), collection_id)
+    return True

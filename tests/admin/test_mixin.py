@@ -477,6 +477,24 @@ def many(recorder: RecorderCollection, count: int) -> list[Product]:
     return rows
 
 
+def test_the_list_says_that_rows_were_never_indexed(
+    recorder: RecorderCollection, logged_in: LoggedIn
+) -> None:
+    product(1)
+    client = logged_in()
+    assert "never asked to be indexed" not in client.get(PRODUCTS).text
+    with sync_paused():
+        product(1)
+    text = unescape(client.get(PRODUCTS).text)
+    assert (
+        '<li class="warning">1 rows of testapp.Product.photo have a picture that was never asked '
+        "to be indexed, so no search finds it. Type: python manage.py visualsnoop_reindex "
+        "testapp.Product --missing --database default</li>"
+    ) in text
+    records = unescape(client.get("/admin/visualsnoop/syncrecord/").text)
+    assert "1 rows of testapp.Product.photo have a picture" in records
+
+
 @pytest.mark.parametrize("count", [10, 1500])
 def test_queries_do_not_depend_on_the_number_of_rows(
     count: int,

@@ -75,7 +75,10 @@ def test_a_bad_key_is_not_shown() -> None:
         ({"ENDPOINT": "images.example.com/api/v1"}, "is no URL"),
         ({"ENDPOINT": "ftp://images.example.com"}, "is no URL"),
         ({"TIMEOUTS": 3}, "unknown 'TIMEOUTS'"),
-        ({"OPTIONS": {"proxy": {}}}, r"\[\"OPTIONS\"\] has an unknown 'proxy'; it takes max_ret"),
+        (
+            {"OPTIONS": {"proxy": {}}},
+            r"\[\"OPTIONS\"\] has an unknown 'proxy'; it takes max_bytes, max_ret",
+        ),
         ({"OPTIONS": {"signing": "v3"}}, 'is \'v3\'; write "v1" or "v2"'),
         ({"TIMEOUT": 0}, "TIMEOUT"),
         ({"TIMEOUT": None}, "TIMEOUT"),

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,6 +68,15 @@ def test_the_engine_must_be_installed(settings: Settings) -> None:
     settings.INSTALLED_APPS = ["django_visualsnoop"]
     with pytest.raises(ImproperlyConfigured, match=r'add "django_visualsnoop\.engine"'):
         LocalCollection("shop", {})
+
+
+def test_opencv_may_be_in_the_middle_of_its_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    # This is what other threads see then: its package puts its library in its own place.
+    unfinished = ModuleType("cv2")
+    assert unfinished.__spec__ is None
+    monkeypatch.setitem(sys.modules, "cv2", unfinished)
+    assert not LocalCollection.check("shop", {})
+    LocalCollection("shop", {})
 
 
 @pytest.mark.parametrize("missing", ["PIL", "numpy", "cv2"])

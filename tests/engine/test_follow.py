@@ -268,7 +268,9 @@ def test_a_memory_older_than_the_horizon_is_loaded_anew(collection: LocalCollect
     deleted = IndexedImage.objects.get(image_id="gone")
     IndexedImage.objects.filter(pk=deleted.pk).delete()  # as purge does
     Collection.objects.update(horizon=deleted.seq)
-    assert search(collection, 1) == ["kept"]
+    assert search(collection, 1) == remembered() == ["kept"]
+    similar = collection.search_images(image(1), kind="similar")["results"]
+    assert [match["id"] for match in similar] == ["kept"]
 
 
 @pytest.mark.django_db

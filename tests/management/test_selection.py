@@ -37,7 +37,7 @@ def test_no_key(text: str) -> None:
 
 def test_fields_come_once_and_in_one_order() -> None:
     found = select_fields(
-        ["testapp.Poster", "testapp.Product", "testapp"], collection=None, field=None
+        ["testapp.Poster", "testapp.Product", "testapp", "twins"], collection=None, field=None
     )
     assert [str(field) for field in found] == sorted({str(field) for field in found})
     assert found == select_fields([], collection=None, field=None)

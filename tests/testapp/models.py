@@ -61,6 +61,41 @@ class Document(VisualSnoopMixin, models.Model):
         image_id = "scan/{pk}"
 
 
+class Price(VisualSnoopMixin, models.Model):
+    """A key that its column rounds."""
+
+    code = models.DecimalField(primary_key=True, max_digits=8, decimal_places=2)
+    photo = models.ImageField(upload_to="prices", blank=True)
+
+
+class Tag(VisualSnoopMixin, models.Model):
+    """A key that is another row's."""
+
+    price = models.OneToOneField(Price, primary_key=True, on_delete=models.CASCADE)
+    photo = models.ImageField(upload_to="tags", blank=True)
+
+
+class LowerCaseField(models.CharField):  # type: ignore[type-arg]
+    """A field of the project's own, which puts its values right when they are written."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value).lower()
+
+
+class Label(VisualSnoopMixin, models.Model):
+    """A key of such a field."""
+
+    slug = LowerCaseField(primary_key=True, max_length=50)
+    photo = models.ImageField(upload_to="labels", blank=True)
+
+
+class Moment(VisualSnoopMixin, models.Model):
+    """A key that is a time."""
+
+    at = models.DateTimeField(primary_key=True)
+    photo = models.ImageField(upload_to="moments", blank=True)
+
+
 class ListingQuerySet(VisualSnoopQuerySet["Listing"]):
     def published(self) -> ListingQuerySet:
         return self.filter(published=True)

@@ -8,11 +8,43 @@ parse some of them with warnings, and warnings are the process's own affair.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 #: Of a file's segments, chunks, blocks or strips. More of them are no picture,
 #: but work: each costs far more time to look at than a pixel.
 MAX_PARTS = 100_000
+
+
+class After(Enum):
+    """What becomes of a frame's place before the next frame is drawn."""
+
+    KEEP = 0
+    #: It becomes transparent.
+    CLEAR = 1
+    #: It becomes what it was before the frame.
+    RESTORE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame of an animation.
+
+    Args:
+        data: a file of its own, with this frame alone.
+        left, top, width, height: its place in the picture, in pixels.
+        after: see there.
+        replaces: its transparent pixels replace what is there, and do not show it.
+    """
+
+    data: bytes
+    left: int
+    top: int
+    width: int
+    height: int
+    after: After
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +57,8 @@ class Examined:
         orientation: EXIF's, 1 to 8.
         passes: how often a decoder goes over all pixels (scans of a progressive JPEG).
         shrinks: the decoder can make it smaller while reading, without holding all of it.
+        decoded_pixels: what a decoder may hold at once, if that is more than the picture.
+        frames: reads the frames of an animation whose ``data`` holds one picture alone.
     """
 
     data: bytes
@@ -33,3 +67,5 @@ class Examined:
     orientation: int = 1
     passes: int = 1
     shrinks: bool = False
+    decoded_pixels: int = 0
+    frames: Callable[[], Iterator[Frame]] | None = None

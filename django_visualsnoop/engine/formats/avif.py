@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import io
-import re
 
 from PIL import AvifImagePlugin
 
-from django_visualsnoop.engine.formats import Examined, exif
-
-# Pillow would parse the Exif item, with warnings, and not heed its orientation:
-# AVIF has properties for that, which the plugin turns into an Exif block of its own.
-_EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{3}(?:.{4}|.{6}))Exif", re.DOTALL)
+from django_visualsnoop.engine.exceptions import UnsupportedImage
+from django_visualsnoop.engine.formats import Examined, exif, heif
 
 
 def examine(data: bytes) -> Examined:
-    data = _EXIF_ITEM.sub(rb"\1free", data)
+    if not AvifImagePlugin.SUPPORTED:
+        raise UnsupportedImage("The Pillow that is installed was built without AVIF.")
+    # Pillow would not heed the orientation of EXIF: AVIF has properties for that, which the
+    # plugin turns into an Exif block of its own.
+    data = heif.without_metadata(data)
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
     return Examined(data, *image.size, orientation=exif.orientation(image.info.get("exif", b"")))

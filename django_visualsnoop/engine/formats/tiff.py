@@ -10,9 +10,12 @@ from django_visualsnoop.engine.formats.exif import ORIENTATION
 
 _WIDTH, _HEIGHT = 256, 257
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
-#: The other baseline tags that decide about pixels, and whether each has one value.
-_SINGLE = {_WIDTH, _HEIGHT, 259, 262, 266, 277, 278, 284, 317, _TILE_WIDTH, _TILE_HEIGHT, 531}
-_SEVERAL = {258, 273, 279, 320, 324, 325, 338, 339, 347, 530, 532}
+#: The other tags that decide about pixels, and whether each has one value: 292 and 293 are the
+#: options of faxes, 512 to 515 and 519 to 521 the tables of the old kind of JPEG, and 529 to 532
+#: say what YCbCr means.
+_SINGLE = {_WIDTH, _HEIGHT, 259, 262, 266, 277, 278, 284, 292, 293, 317}
+_SINGLE |= {_TILE_WIDTH, _TILE_HEIGHT, 512, 513, 514, 515, 531}
+_SEVERAL = {258, 273, 279, 320, 324, 325, 338, 339, 347, 519, 520, 521, 529, 530, 532}
 _TYPE_SIZES = {1: 1, 3: 2, 4: 4, 5: 8, 7: 1}
 _SHORT, _LONG = 3, 4
 _ROWS_PER_STRIP = 278

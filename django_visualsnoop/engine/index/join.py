@@ -5,11 +5,12 @@ the postings in it are compared with each other. What that costs grows with the
 square of a list's length, so long lists are split by parts of the codes, of which
 close codes mostly share one (compare M. Norouzi, A. Punjani, D. Fleet, Fast search
 in Hamming space with multi-index hashing, CVPR 2012). The signs of the global vectors
-are compared likewise.
+are compared likewise, and before: what they join for sure need not be compared by its
+features (see ``crowds``).
 
 In a group that is still long, each member is compared with the ``NEIGHBOURS`` that
-follow it: so of very many equal pictures not all pairs are found, but all of them are
-joined by pairs.
+follow it, and where nearly all groups are long, with fewer: so of very many equal pictures not
+all pairs are found, but all of them are joined by pairs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.engine.descriptor import DIMENSIONS
-from django_visualsnoop.engine.index.merge import merged_lists
+from django_visualsnoop.engine.index.crowds import Crowds
+from django_visualsnoop.engine.index.merge import Part, merged_lists
 from django_visualsnoop.engine.index.tally import Tally, pair_keys, slots_of
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.merge import Part, Postings
+    from django_visualsnoop.engine.index.merge import Postings
     from django_visualsnoop.engine.index.tally import Keys
 
     #: Takes two arrays of places; says which of these pairs are close.
@@ -42,6 +44,10 @@ FARTHEST_SIGNS = 48
 #: Likewise of the first 64 of them, which are the same however a picture is turned.
 FARTHEST_TURNED = 10
 NEIGHBOURS = 256
+#: All members of all groups together are compared with so many each, on average, …
+EFFORT = 32
+#: … or, of vectors, with so many.
+EFFORT_SIGNS = 64
 #: Lists of up to so many postings are not split.
 SHORT = 64
 #: Bits of the parts by which long lists are split.
@@ -53,8 +59,8 @@ _NAMED = 8192
 _TOGETHER = 1 << 20
 
 
-#: Shares of the work that reading the lists, and then comparing the pairs they name, comes to.
-_READING, _COMPARING = 0.2, 0.9
+#: Shares of the work after which the vectors are compared, and then the lists read.
+_VECTORS, _READING = 0.3, 0.5
 #: Pairs after which progress is told.
 _TOLD = 250
 
@@ -70,8 +76,11 @@ class Mirror(NamedTuple):
 class CandidatePair(NamedTuple):
     first_id: str
     second_id: str
-    #: Features of the one that have a close one in the other; 0 if only the vectors are close.
+    #: Features of the one that have a close one in the other; 0 if the vectors are close.
     votes: int
+    #: Of the images, from 0 on.
+    first: int
+    second: int
 
 
 def candidate_pairs(
@@ -79,8 +88,9 @@ def candidate_pairs(
     min_votes: int = MIN_VOTES,
     mirror: Mirror | None = None,
     progress: Callable[[float], object] | None = None,
+    crowds: Crowds | None = None,
 ) -> Iterator[CandidatePair]:
-    """Yield each pair once, in no promised order.
+    """Yield each pair once: those of close vectors, then those of most features first.
 
     Needs memory for 32 bytes of signs per image, and for the pairs, not for the lists.
 
@@ -90,27 +100,55 @@ def candidate_pairs(
         mirror: if given, features also agree with those of the mirrored picture.
         progress: called with the share of the work that is done, 0 to 1, as far as can be told;
             what the caller does between two pairs is part of the work.
+        crowds: if given, pairs within one are left out; the caller may add to them meanwhile.
     """
     tell = progress or _nobody
+    names = _Names(parts)
+    if crowds is None:
+        crowds = Crowds(names.count)
+    tell(0.0)
+    known = np.empty(0, dtype=np.uint64)
+    signs = _signs(parts)
+    for found, share in _close_signs(signs):
+        new = np.setdiff1d(found[~crowds.within(found)], known)
+        known = np.union1d(known, new)
+        order = np.argsort(_distances(signs, *slots_of(new)), kind="stable")
+        yield from _named(names, new[order], np.zeros(len(new), dtype=np.int64), crowds)
+        tell(_VECTORS * share)
+    spared = crowds.spared()
+    numbers, parts = np.flatnonzero(~spared), _without(parts, spared)
     tally = Tally()
     total = max(1, sum(len(part.segment.lists.slots) for part in parts))
     read = 0
     for postings in merged_lists(parts):
         tally.add(_voting(postings, mirror))
         read += len(postings.slots)
-        tell(_READING * read / total)
+        tell(_VECTORS + (_READING - _VECTORS) * min(1.0, read / total))
     keys, votes = tally.result(min_votes)
     del tally
-    for number, pair in enumerate(_named(parts, keys, votes)):
+    # As they are numbered with the images that are spared.
+    first, second = slots_of(keys)
+    keys = pair_keys(numbers[first], numbers[second])
+    new = ~np.isin(keys, known, assume_unique=True)
+    keys, votes = keys[new], votes[new]
+    order = np.argsort(-votes, kind="stable")
+    for number, pair in enumerate(_named(names, keys[order], votes[order], crowds)):
         if number % _TOLD == 0:
-            tell(_READING + (_COMPARING - _READING) * number / len(keys))
+            tell(_READING + (1.0 - _READING) * number / len(keys))
         yield pair
-    tell(_COMPARING)
-    for found in _close_signs(parts):
-        new = np.setdiff1d(found, keys)
-        keys = np.union1d(keys, new)
-        yield from _named(parts, new, np.zeros(len(new), dtype=np.int64))
     tell(1.0)
+
+
+def _without(parts: Sequence[Part], spared: NDArray[np.bool_]) -> list[Part]:
+    """Return parts that do not keep some of the images they kept."""
+    left, start = [], 0
+    for segment, kept in parts:
+        mask = kept.copy()
+        end = start + int(np.count_nonzero(kept))
+        mask[kept] = ~spared[start:end]
+        left.append(Part(segment, mask))
+        start = end
+    return left
 
 
 def _nobody(share: float) -> None:
@@ -137,12 +175,12 @@ def _voting(postings: Postings, mirror: Mirror | None) -> Keys:
 
     long = np.repeat(counts > SHORT, counts)
     short, places = np.flatnonzero(~long), np.flatnonzero(long)
-    found = list(_pairs(groups[short], short, close))
+    found = list(_pairs(groups[short], short, close, EFFORT))
     for shift in range(0, 64, _PART):
         part = (codes[places] >> np.uint64(shift)) & np.uint64(2**_PART - 1)
         keys = (groups[places] << np.uint64(_PART)) | part
         order = np.argsort(keys, kind="stable")
-        found += _pairs(keys[order], places[order], close)
+        found += _pairs(keys[order], places[order], close, EFFORT)
     none = np.empty(0, dtype=np.intp)
     one = np.concatenate([none, *(left for left, _ in found)])
     other = np.concatenate([none, *(right for _, right in found)])
@@ -154,32 +192,45 @@ def _voting(postings: Postings, mirror: Mirror | None) -> Keys:
     return pair_keys(slots[feature], larger)
 
 
-def _close_signs(parts: Sequence[Part]) -> Iterator[Keys]:
-    """Yield pairs of close vectors, some of them repeatedly."""
-    columns = [
+def _signs(parts: Sequence[Part]) -> list[NDArray[np.uint64]]:
+    """Return the signs of all vectors, 64 of each at a time."""
+    return [
         np.concatenate(
             [np.empty(0, dtype=np.uint64), *(part.segment.bits[k][part.kept] for part in parts)]
         )
         for k in range(DIMENSIONS // 64)
     ]
 
+
+def _distances(
+    signs: Sequence[NDArray[np.uint64]], one: NDArray[np.intp], other: NDArray[np.intp]
+) -> NDArray[np.uint16]:
+    distances = np.zeros(len(one), dtype=np.uint16)
+    for column in signs:
+        distances += np.bitwise_count(column[one] ^ column[other])
+    return distances
+
+
+def _close_signs(signs: Sequence[NDArray[np.uint64]]) -> Iterator[tuple[Keys, float]]:
+    """Yield pairs of close vectors, some of them repeatedly, and the share that is done."""
+
     def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
-        distances = np.zeros(len(one), dtype=np.uint16)
-        turned = np.bitwise_count(columns[0][one] ^ columns[0][other]) <= FARTHEST_TURNED
-        for column in columns:
-            distances += np.bitwise_count(column[one] ^ column[other])
-        near: NDArray[np.bool_] = turned | (distances <= FARTHEST_SIGNS)
+        turned = np.bitwise_count(signs[0][one] ^ signs[0][other]) <= FARTHEST_TURNED
+        near: NDArray[np.bool_] = turned | (_distances(signs, one, other) <= FARTHEST_SIGNS)
         return near
 
-    size = len(columns[0])
+    size = len(signs[0])
     # Groups of about eight, if the vectors were random.
     width = min(16, max(4, size.bit_length() - 3))
-    for column in columns:
-        for shift in range(0, 64 - width + 1, width):
+    shifts = range(0, 64 - width + 1, width)
+    for number, column in enumerate(signs):
+        for place, shift in enumerate(shifts):
             part = (column >> np.uint64(shift)) & np.uint64(2**width - 1)
             order = np.argsort(part.astype(np.uint16), kind="stable")
-            found = (pair_keys(*places) for places in _pairs(part[order], order, close))
-            yield from _together(found)
+            pairs = _pairs(part[order], order, close, EFFORT_SIGNS)
+            share = (number + (place + 1) / len(shifts)) / len(signs)
+            for found in _together(pair_keys(*places) for places in pairs):
+                yield found, share
 
 
 def _together(keys: Iterable[Keys]) -> Iterator[Keys]:
@@ -196,44 +247,71 @@ def _together(keys: Iterable[Keys]) -> Iterator[Keys]:
         yield np.unique(np.concatenate(some))
 
 
-def _pairs(groups: NDArray[np.uint64], places: NDArray[np.intp], close: Close) -> Iterator[Places]:
+def _pairs(
+    groups: NDArray[np.uint64], places: NDArray[np.intp], close: Close, effort: int
+) -> Iterator[Places]:
     """Yield the close pairs among places of the same group.
 
     Args:
         groups: n; sorted.
         places: n
+        close: says which are.
+        effort: compare n times this many, no more; those that follow each other at once always.
     """
     if not len(places):
         return
     lasts = np.flatnonzero(np.append(groups[1:] != groups[:-1], True))
     ends = np.repeat(lasts + 1, np.diff(lasts, prepend=-1))
     active = np.arange(len(places))
+    left = effort * len(places)
     for step in range(1, NEIGHBOURS + 1):
         active = active[active + step < ends[active]]
-        if not len(active):
+        if not len(active) or left <= 0:
             return
+        left -= len(active)
         one, other = places[active], places[active + step]
         near = close(one, other)
         if near.any():
             yield one[near], other[near]
 
 
-def _named(parts: Sequence[Part], keys: Keys, votes: NDArray[np.int64]) -> Iterator[CandidatePair]:
-    """Yield pairs by their ids."""
-    kept = [np.flatnonzero(part.kept) for part in parts]
-    starts = np.cumsum([0, *map(len, kept)])
+class _Names:
+    """The ids of all images, by their numbers."""
 
-    def names(slots: NDArray[np.intp]) -> list[str]:
-        named = [""] * len(slots)
-        which = np.searchsorted(starts, slots, side="right") - 1
-        for number in np.unique(which).tolist():
-            own = np.flatnonzero(which == number)
-            ids = parts[number].segment.ids.many(kept[number][slots[own] - starts[number]])
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._kept = [np.flatnonzero(part.kept) for part in parts]
+        self._starts = np.cumsum([0, *map(len, self._kept)])
+
+    @property
+    def count(self) -> int:
+        return int(self._starts[-1])
+
+    def of(self, numbers: NDArray[np.intp]) -> list[str]:
+        named = [""] * len(numbers)
+        which = np.searchsorted(self._starts, numbers, side="right") - 1
+        for part in np.unique(which).tolist():
+            own = np.flatnonzero(which == part)
+            slots = self._kept[part][numbers[own] - self._starts[part]]
+            ids = self._parts[part].segment.ids.many(slots)
             for place, name in zip(own.tolist(), ids, strict=True):
                 named[place] = name
         return named
 
+
+def _named(
+    names: _Names, keys: Keys, votes: NDArray[np.int64], crowds: Crowds
+) -> Iterator[CandidatePair]:
+    """Yield pairs by their ids, but for those within a crowd by then."""
     for start in range(0, len(keys), _NAMED):
-        first, second = slots_of(keys[start : start + _NAMED])
-        some = votes[start : start + _NAMED].tolist()
-        yield from map(CandidatePair, names(first), names(second), some)
+        some = slice(start, start + _NAMED)
+        apart = ~crowds.within(keys[some])
+        first, second = slots_of(keys[some][apart])
+        yield from map(
+            CandidatePair,
+            names.of(first),
+            names.of(second),
+            votes[some][apart].tolist(),
+            first.tolist(),
+            second.tolist(),
+        )

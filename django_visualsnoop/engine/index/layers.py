@@ -144,6 +144,12 @@ class Layers(ABC, Generic[SegmentT]):
     def __len__(self) -> int:
         return sum(self._look().living)
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory the images take, or a mapped file of them, in bytes."""
+        layers, _, _, waiting = self._state
+        return _nbytes(layers) + sum(map(len, filter(None, list(waiting.values()))))
+
     def put(self, image_id: str, content: bytes) -> None:
         """Add what is known of an image, or replace it.
 
@@ -246,6 +252,13 @@ class Layers(ABC, Generic[SegmentT]):
                 ),
             )
         return True
+
+
+def _nbytes(values: Any) -> int:
+    """Return the size of the arrays in nested tuples."""
+    if isinstance(values, tuple):
+        return sum(map(_nbytes, values))
+    return values.nbytes if isinstance(values, np.ndarray) else 0
 
 
 def _layer(segment: SegmentT) -> Layer[SegmentT]:

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, features_in
+from django_visualsnoop.engine.descriptor import DIMENSIONS, START_BYTES, features_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-#: Of ``Descriptor.to_bytes``: the vector, version and number of features, then the codes
-#: and words, of so many bytes each.
-_HEADER = 2
+#: Of ``Descriptor.to_bytes``: behind the start, the codes and words, of so many bytes each.
 _CODE, _WORD = 8, 3
 
 
@@ -45,11 +43,10 @@ def unpack(contents: Sequence[bytes]) -> Unpacked:
         rows = np.flatnonzero(counts == count)
         joined = b"".join([contents[row] for row in rows.tolist()])
         raw = np.frombuffer(joined, dtype=np.uint8).reshape(len(rows), -1)
-        after_header = DIMENSIONS + _HEADER
-        after_codes = after_header + count * _CODE
+        after_codes = START_BYTES + count * _CODE
         vectors[rows] = raw[:, :DIMENSIONS].view(np.int8)
         places = (starts[rows][:, None] + np.arange(count)).ravel()
-        packed_codes = np.ascontiguousarray(raw[:, after_header:after_codes])
+        packed_codes = np.ascontiguousarray(raw[:, START_BYTES:after_codes])
         codes[places] = packed_codes.reshape(-1).view("<u8")
         packed_words = raw[:, after_codes : after_codes + count * _WORD].reshape(-1, _WORD)
         padded = np.zeros((len(packed_words), 4), dtype=np.uint8)

@@ -10,6 +10,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from django_visualsnoop.client.exceptions import VisualSnoopError
 from django_visualsnoop.management.interrupts import Interrupted, interruptible
+from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.progress import progress
 from django_visualsnoop.management.selection import (
     add_database_argument,
@@ -50,7 +51,9 @@ class Command(BaseCommand):
         fields = select_fields(options["models"], collection=None, field=options["field"])
         count = 0
         try:
-            with interruptible():
+            using = options["database"]
+            again = f"python manage.py visualsnoop_duplicates --database {using}"
+            with interruptible(), telling_locks(using, again):
                 for model in dict.fromkeys(field.owner for field in fields):
                     groups = self.find(model, options)
                     count += len(groups)

@@ -18,6 +18,7 @@ from django_visualsnoop.client.exceptions import VisualSnoopError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.listing import Verdict
 from django_visualsnoop.management.interrupts import Interrupted, interruptible, program
+from django_visualsnoop.management.locks import locked
 from django_visualsnoop.management.progress import progress
 from django_visualsnoop.management.selection import (
     add_database_argument,
@@ -29,6 +30,7 @@ from django_visualsnoop.management.selection import (
 )
 from django_visualsnoop.pruning import Pruned, prune_homeless, prune_listing, prune_records
 from django_visualsnoop.reindexing import Failures, Plan, Tally, reindex
+from django_visualsnoop.transactions import is_lock_error
 from django_visualsnoop.verifying import Report, verify
 
 if TYPE_CHECKING:
@@ -93,7 +95,9 @@ class Command(BaseCommand):
             raise CommandError(self.stopped(str(error))) from error
         except CommandError:
             raise
-        except Exception:
+        except Exception as error:
+            if is_lock_error(error):
+                raise CommandError(self.stopped(locked(options["database"]))) from None
             self.stderr.write(self.stopped("Stopped by an error."))
             raise
 

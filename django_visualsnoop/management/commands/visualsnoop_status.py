@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
 
 from django_visualsnoop.durations import duration
-from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health
+from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health, sweep_words
+from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, positive
 from django_visualsnoop.status import failing, statuses
 
@@ -75,8 +77,9 @@ class Command(BaseCommand):
             database, max_delay=max_delay, min_attempts=min_attempts, max_failed=max_failed
         )
         silent = found.late is None  # no more is asked of a database that cannot tell
-        fields = None if check else [] if silent else statuses(database)
-        failures = None if not failed else [] if silent else list(failing(database))
+        with telling_locks(database, f"python manage.py visualsnoop_status --database {database}"):
+            fields = None if check else [] if silent else statuses(database)
+            failures = None if not failed else [] if silent else list(failing(database))
         if options["json"]:
             told = _told(found, fields, failures)
             self.stdout.write(json.dumps(told, cls=DjangoJSONEncoder, indent=2))
@@ -97,16 +100,18 @@ class Command(BaseCommand):
         for problem in found.problems:
             self.stdout.write(self.style.ERROR(f"{problem.code}: {problem.message}"))
             self.stdout.write(f"    {problem.hint}")
+        if not check and found.late is not None:
+            self.stdout.write(_sweep_line(found))
         if check and found.ok:
             self.stdout.write(f"Nothing is down in {found.using!r}.")
         for status in fields or ():
-            self._print_field(status)
+            self._print_field(status, found.using)
         if fields == [] and found.late is not None:
             self.stdout.write("No model is indexed.")
         for record in failures or ():
             self.stdout.write(f"{record.image_id} ({record.state.label}): {record.reason}")
 
-    def _print_field(self, status: FieldStatus) -> None:
+    def _print_field(self, status: FieldStatus, using: str) -> None:
         rows = (
             "no longer indexed by the code"
             if status.rows is None
@@ -117,12 +122,29 @@ class Command(BaseCommand):
             f"{status.agree:,} agree, {status.waiting:,} waiting, "
             f"{status.retrying:,} retrying, {status.failed:,} failed"
         )
+        if status.unrecorded:
+            self.stdout.write(
+                f"    at least {status.unrecorded:,} rows have a picture and no record; type: "
+                f"python manage.py visualsnoop_reindex {status.model} --missing "
+                f"--database {using}"
+            )
         if status.oldest_wish_age is not None:
             self.stdout.write(f"    the oldest wish waits for {duration(status.oldest_wish_age)}")
         for reason in status.reasons:
             self.stdout.write(
                 f"    {reason.count:,} {reason.code}, such as {reason.image_id}: {reason.reason}"
             )
+
+
+def _sweep_line(found: Health) -> str:
+    now = timezone.now()
+    line = sweep_words(found.using, found.swept_at, now)
+    if found.swept_at is not None and (now - found.swept_at).total_seconds() < MAX_DELAY:
+        return line
+    return (
+        f"{line} Let Celery beat run django_visualsnoop.sync_all every minute, or cron "
+        f"python manage.py visualsnoop_sync --database {found.using}"
+    )
 
 
 def _told(
@@ -134,6 +156,7 @@ def _told(
         "healthy": found.ok,
         "problems": [asdict(problem) for problem in found.problems],
         "late": found.late,
+        "swept_at": found.swept_at,
     }
     if fields is not None:
         told["fields"] = [

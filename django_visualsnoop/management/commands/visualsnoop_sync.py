@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_visualsnoop import auditing, sync, wishes
 from django_visualsnoop.management.interrupts import Interrupted, interruptible
+from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, check_tables, positive
 from django_visualsnoop.models import SyncRecord
 
@@ -54,11 +55,12 @@ class Command(BaseCommand):
         **_: object,
     ) -> None:
         check_tables(database)
-        if retry_failed:
-            count = wishes.retry(SyncRecord.objects.using(database), hint=False)
-            self.stdout.write(f"{count:,} failed records are due again.")
+        again = f"python manage.py visualsnoop_sync --database {database}"
         try:
-            with interruptible():
+            with interruptible(), telling_locks(database, again):
+                if retry_failed:
+                    count = wishes.retry(SyncRecord.objects.using(database), hint=False)
+                    self.stdout.write(f"{count:,} failed records are due again.")
                 if audit:
                     found = auditing.audit(using=database, batch_size=batch_size, hint=False)
                     self.stdout.write(f"{found:,} rows disagreed with their record.")

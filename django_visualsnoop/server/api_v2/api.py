@@ -81,7 +81,7 @@ class Asked:
 
     @cached_property
     def images(self) -> HostedImages:
-        return HostedImages(self.collection)
+        return HostedImages(self.collection, self.caller.check_key)
 
     def spend(self, length: int) -> None:
         """Count bytes that are uploaded against the key's limit."""

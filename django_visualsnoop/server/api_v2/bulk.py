@@ -4,7 +4,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from django.db import transaction
 from django.http import HttpRequest
 
 from django_visualsnoop.client.ids import check_image_id
@@ -13,7 +12,6 @@ from django_visualsnoop.server.api_v2 import problems, shapes
 from django_visualsnoop.server.api_v2.api import Asked, operation
 from django_visualsnoop.server.api_v2.contents import content_of
 from django_visualsnoop.server.api_v2.images import asked_by
-from django_visualsnoop.server.models import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,8 +39,7 @@ def _added(asked: Asked, one: shapes.NewImage, replace: bool) -> tuple[str, int]
     new = images.gallery.described(content_of(one.content), image_id)
     if replace:
         return image_id, 200 if images.put(new, metadata).existed else 201
-    with transaction.atomic(using=database()):
-        images.add(new, metadata)
+    images.add(new, metadata)
     return image_id, 201
 
 

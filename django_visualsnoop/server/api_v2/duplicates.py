@@ -70,7 +70,9 @@ def put_not_duplicate(request: HttpRequest, pair: shapes.IdPair) -> Status[Any]:
     """Remember that two images are no duplicates, until one is deleted or its file replaced."""
     asked = asked_by(request)
     wanted = _pair(pair.first_id, pair.second_id)
-    is_new = not_duplicates.remember(asked.collection.pk, asked.images.store, wanted)
+    is_new = not_duplicates.remember(
+        asked.collection.pk, asked.images.store, wanted, asked.caller.check_key
+    )
     return Status(201 if is_new else 200, wanted._asdict())
 
 
@@ -80,7 +82,8 @@ def delete_not_duplicate(
 ) -> Status[None]:
     """Take back that two images are no duplicates."""
     pair = _pair(first_id, second_id)
-    if not not_duplicates.take_back(asked_by(request).collection.pk, pair):
+    asked = asked_by(request)
+    if not not_duplicates.take_back(asked.collection.pk, pair, asked.caller.check_key):
         raise Refused(404, f"{first_id!r} and {second_id!r} were not called no duplicates.")
     return Status(204, None)
 

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
-from django.db import transaction
 from django.http import HttpRequest
 from ninja import Body, Path, Query, Status
 
@@ -14,7 +13,6 @@ from django_visualsnoop.server import changes
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import shapes
 from django_visualsnoop.server.api_v2.api import Asked, operation
-from django_visualsnoop.server.models import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,8 +154,7 @@ def add_image(request: HttpRequest, metadata: MetadataInQuery = None) -> Status[
     asked = asked_by(request)
     given = metadata_of(metadata)
     new = asked.images.gallery.described(request.body, uuid4().hex)
-    with transaction.atomic(using=database()):
-        asked.images.add(new, given)
+    asked.images.add(new, given)
     return Status(201, shown_one(asked, new.image_id))
 
 

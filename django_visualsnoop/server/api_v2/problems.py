@@ -16,6 +16,8 @@ from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.changes import CursorGone
 from django_visualsnoop.server.metadata import InvalidMetadata
 from django_visualsnoop.server.not_duplicates import SameImage
+from django_visualsnoop.server.writing import busy
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -50,6 +52,8 @@ def refused_of(error: Exception, request: HttpRequest) -> Refused:
         return Refused(error.status_code, f"{error}.")
     if isinstance(error, SuspiciousOperation):
         return Refused(400, "The request cannot be read.")
+    if is_lock_error(error):
+        return busy()
     logger.error("%s %s was not answered", request.method, request.path, exc_info=error)
     return Refused(500, "The server could not do this. Its log says why.")
 

@@ -9,7 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from django_visualsnoop.server.pages.answering import page, secured
+from django_visualsnoop.server.pages.answering import for_anyone, page
 
 
 class SignInForm(AuthenticationForm):
@@ -53,7 +53,9 @@ class PasswordChanged(views.PasswordChangeDoneView):
         return super().get_context_data(account=self.request.user, **kwargs)
 
 
-sign_in = secured(SignIn.as_view())
-sign_out = secured(views.LogoutView.as_view(next_page=reverse_lazy("visualsnoop_server:sign_in")))
+sign_in = for_anyone(SignIn.as_view())
+sign_out = for_anyone(
+    views.LogoutView.as_view(next_page=reverse_lazy("visualsnoop_server:sign_in"))
+)
 password = page(ChangePassword.as_view())
 password_changed = page(PasswordChanged.as_view())

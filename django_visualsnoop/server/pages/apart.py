@@ -17,7 +17,12 @@ from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.images import HostedImages
 from django_visualsnoop.server.not_duplicates import SameImage, pair_of
 from django_visualsnoop.server.pages.addresses import ImageId
-from django_visualsnoop.server.pages.answering import hosted_or_404, of_collection, page
+from django_visualsnoop.server.pages.answering import (
+    access_check,
+    hosted_or_404,
+    of_collection,
+    page,
+)
 from django_visualsnoop.server.pages.cards import cards
 
 if TYPE_CHECKING:
@@ -48,14 +53,15 @@ def apart(request: HttpRequest, collection_id: str) -> HttpResponse:
 
 def _set_apart(request: HttpRequest, collection_id: str) -> HttpResponse:
     hosted = hosted_or_404(request, collection_id)
-    store = HostedImages(hosted).store
     image_id = _image_id(request.POST.get("image", ""))
     others = {_image_id(text) for text in request.POST.getlist("member")} - {image_id}
     if not others:
         raise Http404
     try:
         pairs = [pair_of(image_id, other) for other in others]
-        not_duplicates.remember_all(hosted.pk, store, pairs)
+        not_duplicates.remember_all(
+            hosted.pk, HostedImages(hosted).store, pairs, access_check(request, hosted)
+        )
     except ImageMissing:
         text = _("One of these images was deleted meanwhile. Nothing was done; look again.")
         messages.error(request, text, fail_silently=True)
@@ -81,7 +87,7 @@ def together(request: HttpRequest, collection_id: str) -> HttpResponse:
         pair = pair_of(one, other)
     except (SameImage, ValueError):
         raise Http404 from None
-    if not_duplicates.take_back(hosted.pk, pair):
+    if not_duplicates.take_back(hosted.pk, pair, access_check(request, hosted)):
         text = _("%(one)s and %(other)s may be shown as copies again.")
         messages.success(request, text % {"one": one, "other": other}, fail_silently=True)
     return redirect("visualsnoop_server:apart", hosted.pk)

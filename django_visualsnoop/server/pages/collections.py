@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.db import transaction
+from django.forms import ModelChoiceField
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.keys import make_collection
 from django_visualsnoop.server.models import database
 from django_visualsnoop.server.pages.answering import (
@@ -23,9 +24,12 @@ from django_visualsnoop.server.pictures import drop_unwanted
 from django_visualsnoop.server.removing import delete_collection
 from django_visualsnoop.server.tenancy import visible
 from django_visualsnoop.server.usage import usages
+from django_visualsnoop.server.writing import lock_collection, write_atomically
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
+
+    from django_visualsnoop.server.models import HostedCollection
 
 _NAMESPACE = "visualsnoop_server"
 
@@ -48,11 +52,17 @@ def new(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         status = 400 if request.method == "POST" else 200
         return shown(request, "new_collection.html", {"form": form}, status)
-    with transaction.atomic(using=database()):
-        hosted = make_collection(request.user, form.cleaned_data["name"])
-        hosted.keeps = form.cleaned_data["keeps"]
-        hosted.organisation = form.cleaned_data.get("organisation")
-        hosted.save(using=database())
+    given = form.cleaned_data
+
+    def work() -> HostedCollection:
+        _lock_organisation(form)
+        made = make_collection(request.user, given["name"])
+        made.keeps = given["keeps"]
+        made.organisation = given.get("organisation")
+        made.save(using=database())
+        return made
+
+    hosted = write_atomically(work)
     messages.success(
         request,
         _("The collection is there. Add pictures here, or make a key for a program to do so."),
@@ -71,14 +81,36 @@ def settings(request: HttpRequest, collection_id: str) -> HttpResponse:
         hosted.refresh_from_db()  # the page's heading says what is, not what was typed
         status = 400 if request.method == "POST" else 200
         return of_collection(request, hosted, "settings", {"form": form}, status)
-    with transaction.atomic(using=database()):
-        form.save()
-        dropped = drop_unwanted(hosted)
+
+    def work() -> int:
+        lock_collection(collection_id, alone=True)
+        managed_or_404(request, collection_id)
+        _lock_organisation(form)
+        # What the form does not show stays: limits, say, that an administrator sets meanwhile.
+        hosted.save(using=database(), update_fields=[*form.fields])
+        return drop_unwanted(hosted)
+
+    dropped = write_atomically(work)
     text = _("Saved.")
     if dropped:
         text = _("Saved. The pictures that are no longer kept are deleted.")
     messages.success(request, text, fail_silently=True)
     return redirect(f"{_NAMESPACE}:settings", hosted.pk)
+
+
+def _lock_organisation(form: CollectionForm) -> None:
+    """Keep the organisation that was chosen until this transaction ends.
+
+    Raises:
+        Refused: 409, it was deleted, or the user left it, while the form was filled in.
+    """
+    chosen = form.cleaned_data.get("organisation")
+    if chosen is None:
+        return
+    choice = form.fields["organisation"]
+    assert isinstance(choice, ModelChoiceField)
+    if not list(choice.queryset.select_for_update().filter(pk=chosen.pk)):
+        raise Refused(409, _("The organisation is gone. Nothing was changed; choose again."))
 
 
 @page

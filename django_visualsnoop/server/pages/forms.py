@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -51,7 +52,10 @@ class CollectionForm(_CollectionModelForm):
         super().__init__(*args, **kwargs)
         choice = self.fields["organisation"]
         assert isinstance(choice, forms.ModelChoiceField)
-        choice.queryset = organisations(user)
+        # The present one also if its owner has left it: he keeps it or takes the collection back.
+        choice.queryset = Organisation.objects.using(database()).filter(
+            Q(pk__in=organisations(user).values("pk")) | Q(pk=self.instance.organisation_id)
+        )
         # Who manages a collection through its organisation does not choose another one for it.
         is_others = self.instance.owner_id not in (None, user.pk)
         if is_others or not choice.queryset.exists():
@@ -123,6 +127,8 @@ class MemberForm(forms.Form):
     role = forms.ChoiceField(
         label=_("Role"), choices=Membership.Role.choices, initial=Membership.Role.MEMBER
     )
+    #: Who has the address; nobody before the form is valid, or if no one account has it.
+    user: Any = None
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
@@ -132,10 +138,6 @@ class MemberForm(forms.Form):
             **{f"{field}__iexact": email, "is_active": True}
         )
         found = list(users[:2])
-        if len(found) != 1:
-            raise forms.ValidationError(
-                _("No account has the address %(email)s. Ask whoever runs this server for one."),
-                params={"email": email},
-            )
-        self.user = found[0]
+        # Whether there is one account is not told: anyone may make an organisation and ask.
+        self.user = found[0] if len(found) == 1 else None
         return email

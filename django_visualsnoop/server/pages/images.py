@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.db import transaction
+from django.db import OperationalError
 from django.http import FileResponse, Http404, HttpResponseNotModified
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -19,19 +19,25 @@ from django_visualsnoop.engine.times import moment
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.models import StoredPicture, database
+from django_visualsnoop.server.models import StoredPicture
 from django_visualsnoop.server.pages.addresses import ImageId
-from django_visualsnoop.server.pages.answering import hosted_or_404, of_collection, page
+from django_visualsnoop.server.pages.answering import (
+    access_check,
+    hosted_or_404,
+    of_collection,
+    page,
+)
 from django_visualsnoop.server.pages.cards import cards
 from django_visualsnoop.server.pages.search import MAX_SHOWN, found
 from django_visualsnoop.server.pages.uploads import content_of
+from django_visualsnoop.server.writing import busy
+from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
-    from django_visualsnoop.server.models import HostedCollection
 
 #: Images on one page.
 PAGE_SIZE = 48
@@ -44,8 +50,9 @@ def images(request: HttpRequest, collection_id: str) -> HttpResponse:
     hosted = hosted_or_404(request, collection_id)
     failed: list[tuple[str, str]] = []
     if request.method == "POST":
+        here = HostedImages(hosted, access_check(request, hosted))
         uploads = request.FILES.getlist("pictures")
-        failed = _add_all(hosted, uploads) or ([] if uploads else [("", _("Choose some first."))])
+        failed = _add_all(here, uploads) or ([] if uploads else [("", _("Choose some first."))])
         if added := len(uploads) - len([name for name, _reason in failed if name]):
             text = ngettext("%(count)d picture added.", "%(count)d pictures added.", added)
             messages.success(request, text % {"count": added}, fail_silently=True)
@@ -74,23 +81,25 @@ def _start(request: HttpRequest) -> str | None:
         raise Http404 from None
 
 
-def _add_all(hosted: HostedCollection, uploads: list[UploadedFile[bytes]]) -> list[tuple[str, str]]:
+def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tuple[str, str]]:
     """Add each picture under its file's name; return which were refused, and why."""
-    here = HostedImages(hosted)
     failed = []
-    for upload in uploads:
+    for number, upload in enumerate(uploads):
         name = str(upload.name)
         try:
             image_id = check_image_id(name[:MAX_IMAGE_ID_LENGTH])
             new = here.gallery.described(content_of(upload), image_id)
-            with transaction.atomic(using=database()):
-                here.add(new)
+            here.add(new)
         except ImageExists:
             failed.append(
                 (name, _("An image with this name is there already. Give the file another name."))
             )
         except (DecodeError, InvalidImageIdError, Refused) as error:
             failed.append((name, str(error)))
+        except OperationalError as error:  # those before are added
+            if not is_lock_error(error):
+                raise
+            return failed + [(str(one.name), busy().message) for one in uploads[number:]]
     return failed
 
 
@@ -125,7 +134,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
 def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpResponse:
     """Delete an image, after asking."""
     hosted = hosted_or_404(request, collection_id)
-    here = HostedImages(hosted)
+    here = HostedImages(hosted, access_check(request, hosted))
     try:
         if request.method != "POST":
             here.store.get(image_id)

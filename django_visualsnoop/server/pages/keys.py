@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_visualsnoop.server.keys import (
     MAX_LIVE_KEYS,
     SCOPES,
+    NoSuchCollection,
     NoSuchKey,
     TooManyKeys,
     live_keys,
@@ -95,6 +96,8 @@ def _made(
         return _listed(request, hosted, KeyForm(), 409, text)
     try:
         new = make_key(hosted.pk, scopes=scopes, expires_at=expires_at, allow_v1=allow_v1)
+    except NoSuchCollection:  # it was deleted meanwhile
+        raise Http404 from None
     except TooManyKeys:
         text = _("There are two live keys already. Revoke the one that is no longer used.")
         return _listed(request, hosted, KeyForm(), 409, text)

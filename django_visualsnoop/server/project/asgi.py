@@ -8,4 +8,8 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "django_visualsnoop.server.project.settings")
 
-application = get_asgi_application()
+_django = get_asgi_application()
+
+from django_visualsnoop.server.project.front import asgi_front  # noqa: E402 -- needs the apps
+
+application = asgi_front(_django)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -45,6 +48,20 @@ def made_folder(folder: Path) -> Path:
     return folder
 
 
+def private_file(path: Path) -> Path:
+    """Let only this user read a file, which is made if it is not there, and return its path.
+
+    The folder may have been made by others, who let anybody look into it. SQLite gives the files
+    that it makes beside its database the same permissions.
+    """
+    with contextlib.suppress(OSError):  # whoever opens it finds out more
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o600))
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
+            print(f"{path} could be read by others; now only this user can.", file=sys.stderr)
+    return path
+
+
 def secret_key(folder: Path, environment: Mapping[str, str] = os.environ) -> str:
     """Return ``VISUALSNOOP_SECRET_KEY``; without it, one that is made once and kept in a file.
 
@@ -67,7 +84,7 @@ def secret_key(folder: Path, environment: Mapping[str, str] = os.environ) -> str
             pass
         finally:
             unfinished.unlink()
-    return path.read_text().strip()
+    return private_file(path).read_text().strip()
 
 
 def database(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -78,7 +95,7 @@ def database(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[
     """
     url = environment.get(f"{PREFIX}DATABASE")
     if not url:
-        return _sqlite(folder / "visualsnoop.sqlite3")
+        return _sqlite(private_file(folder / "visualsnoop.sqlite3"))
     try:
         parts = urlsplit(url)
         port = parts.port

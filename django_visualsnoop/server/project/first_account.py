@@ -9,10 +9,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_visualsnoop.server.accounts import NoAccount, account
+from django_visualsnoop.server.writing import write_atomically
 
 
 @sensitive_variables()
@@ -34,19 +34,25 @@ def create_user(email: str, password_stdin: bool) -> int:
         )
     try:
         password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked(email)
-        with transaction.atomic():
-            is_first = not users.exists()
-            user = account(email)
-            validate_password(password, user)
-            user.set_password(password)
-            user.is_staff = user.is_superuser = is_first
-            user.save()
+        is_first = write_atomically(lambda: _make(users, email, password))
     except ValidationError as error:
         return _failed(" ".join(error.messages))
     except NoAccount as error:
         return _failed(str(error))
     print(f"{email} can sign in now{', also at /admin/' if is_first else ''}.")
     return 0
+
+
+@sensitive_variables("password")
+def _make(users: Any, email: str, password: str) -> bool:
+    """Make the account; return whether it is the first one."""
+    is_first = not users.exists()
+    user = account(email)
+    validate_password(password, user)
+    user.set_password(password)
+    user.is_staff = user.is_superuser = is_first
+    user.save()
+    return is_first
 
 
 def _asked(email: str) -> str:

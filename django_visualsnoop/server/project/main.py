@@ -76,6 +76,7 @@ def _serve(listen: str, threads: int) -> int:
     from django.core.wsgi import get_wsgi_application
 
     from django_visualsnoop.server.project.environment import data_folder
+    from django_visualsnoop.server.project.front import Channel, most_bytes
 
     # By name: it has no types.
     waitress = import_module("waitress")
@@ -83,7 +84,8 @@ def _serve(listen: str, threads: int) -> int:
         "listen": listen,
         "threads": threads,
         "ident": None,
-        "max_request_body_size": 2**30,
+        # One byte more than is read: waitress refuses a body of just so many.
+        "max_request_body_size": most_bytes() + 1,
     }
     behind_https = getattr(settings, "BEHIND_HTTPS", False)
     if behind_https:
@@ -93,7 +95,11 @@ def _serve(listen: str, threads: int) -> int:
             "clear_untrusted_proxy_headers": True,
         }
     try:
-        server = waitress.create_server(get_wsgi_application(), **options)
+        sockets: dict[int, Any] = {}
+        server = waitress.create_server(get_wsgi_application(), map=sockets, **options)
+        for one in sockets.values():
+            if hasattr(one, "channel_class"):
+                one.channel_class = Channel
     except (OSError, ValueError) as error:
         print(
             f"It cannot listen at {listen}: {error}. Is it running already? "

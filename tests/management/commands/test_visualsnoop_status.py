@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,13 +14,15 @@ from django.utils import timezone
 
 from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import all_indexed_fields
+from django_visualsnoop.wishes import sync_paused
 from tests.down import PASSWORD, database_down, tables_gone
-from tests.fixtures import product
+from tests.fixtures import grow_old, product
 from tests.records import ago, failing, records
+from tests.testapp.models import Product
 
 if TYPE_CHECKING:
     from django_visualsnoop.collections.recorder import RecorderCollection
-    from tests.testapp.models import Product
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
 without_a_transaction = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -38,8 +40,8 @@ def broken(recorder: RecorderCollection) -> Product:
     product(1)
     row = product(2)
     default_storage.delete(str(row.photo.name))
+    grow_old()
     sync.sweep(using="default")
-    SyncRecord.objects.update(wished_at=timezone.now() - timedelta(hours=1))
     return row
 
 
@@ -119,9 +121,11 @@ def test_check_says_what_is_down_and_fails(broken: Product) -> None:
 def test_check_is_quick_and_content_where_nothing_is_down(
     broken: Product, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(3):
+    # See QUERIES of the tests of health; the field of the broken one has a record.
+    with django_assert_num_queries(5 + 2 * len(all_indexed_fields()) + 2):
         assert run("--check") == "Nothing is down in 'default'.\n"
     told = json.loads(run("--check", "--json"))
+    assert datetime.fromisoformat(told.pop("swept_at")) <= timezone.now()
     assert told == {"database": "default", "healthy": True, "problems": [], "late": 0.0}
 
 
@@ -163,3 +167,14 @@ def test_a_database_that_is_down(recorder: RecorderCollection, arguments: tuple[
     assert (told["healthy"], told["problems"][0]["code"]) == (False, "database")
     assert told.get("fields") == (None if "--check" in arguments else [])
     assert PASSWORD not in out.getvalue() + json_out.getvalue()
+
+
+def test_rows_without_a_record_are_told_with_what_to_type(broken: Product) -> None:
+    with sync_paused():
+        Product.objects.create(photo="a.png")
+    text = run()
+    assert "unrecorded: Rows have a picture that was never asked to be indexed" in text
+    assert (
+        "    at least 1 rows have a picture and no record; type: "
+        "python manage.py visualsnoop_reindex testapp.product --missing --database default\n"
+    ) in text

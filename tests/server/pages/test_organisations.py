@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from django_visualsnoop.server.models import Membership, Organisation
@@ -39,11 +41,46 @@ def test_sharing_and_no_longer(ann: Person, desk: Organisation) -> None:
     assert bob.get("search", hosted.pk).status_code == 404
 
 
-def test_who_is_no_user_cannot_be_added(ann: Person, desk: Organisation) -> None:
-    answer = ann.post("organisation", desk.pk, email="nobody@example.com", role="member")
-    assert answer.status_code == 400
-    assert "No account has the address nobody@example.com." in answer.text
-    assert desk.memberships.count() == 1
+def test_nobody_is_told_which_addresses_have_accounts(ann: Person, desk: Organisation) -> None:
+    bob = person("bob")
+    told = []
+    for email in ("nobody@example.com", "bob@example.com"):
+        answer = ann.post("organisation", desk.pk, email=email, role="member")
+        assert answer.status_code == 302
+        shown = ann.client.get(answer.headers["Location"]).text
+        said = re.search(r"If an account has the address.*?now", shown)
+        assert said is not None
+        told.append((answer.headers["Location"], said[0].replace(email, "")))
+    assert told[0] == told[1]
+    assert desk.memberships.filter(user=bob.user).exists()
+
+
+def test_who_left_an_organisation_takes_back_what_is_shared(
+    ann: Person, desk: Organisation
+) -> None:
+    bob = person("bob")
+    ann.post("organisation", desk.pk, email="bob@example.com", role="member")
+    bobs = bob.collection(organisation=desk)
+    ann.post("remove_member", desk.pk, desk.memberships.get(user=bob.user).pk)
+    assert bob.get("organisation", desk.pk).status_code == 404
+    # It is shared still, and its page says so; renaming it changes nothing of that.
+    form = bob.get("settings", bobs.pk).context["form"]
+    assert form["organisation"].value() == desk.pk
+    assert [choice for choice, _ in form.fields["organisation"].choices] == ["", desk.pk]
+    shown = {field.name: field.value() or "" for field in form}
+    assert bob.post("settings", bobs.pk, **{**shown, "name": "Renamed"}).status_code == 302
+    assert "Renamed" in ann.get("collections").text
+    # The same once there is another organisation to choose.
+    bob.post("organisations", name="Bob's")
+    form = bob.get("settings", bobs.pk).context["form"]
+    shown = {field.name: field.value() or "" for field in form}
+    bob.post("settings", bobs.pk, **{**shown, "name": "Again"})
+    assert "Again" in ann.get("collections").text
+    bob.post("settings", bobs.pk, **{**shown, "organisation": ""})
+    assert ann.get("search", bobs.pk).status_code == 404
+    # And it is no choice any more.
+    shown["organisation"] = str(desk.pk)
+    assert bob.post("settings", bobs.pk, **shown).status_code == 400
 
 
 def test_an_owner_is_left(ann: Person, desk: Organisation) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from django_visualsnoop.server.models import Key, database
 from django_visualsnoop.server.sealing import CannotUnseal, reseal
+from django_visualsnoop.server.writing import write_atomically
 
 
 class Command(BaseCommand):
@@ -17,14 +19,16 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> str:
         keys = Key.objects.using(database())
         done, lost = 0, []
-        for public_key, sealed in keys.values_list("public_key", "sealed_secret").iterator():
+        # All at once: SQLite lets nobody write who has not finished reading.
+        for public_key, sealed in list(keys.values_list("public_key", "sealed_secret")):
             try:
                 anew = reseal(sealed)
             except CannotUnseal as error:
                 lost.append(public_key)
                 reason = error
             else:
-                done += keys.filter(public_key=public_key).update(sealed_secret=anew)
+                rows = keys.filter(public_key=public_key)
+                done += write_atomically(partial(rows.update, sealed_secret=anew))
         if lost:
             raise CommandError(
                 f"{done} secrets are encrypted anew, but {len(lost)} could not be decrypted, of "

@@ -1,0 +1,52 @@
+"""What the admin's lists say above their rows: that some were never indexed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import Error, transaction
+from django.utils.translation import gettext as _
+
+from django_visualsnoop.unrecorded import command, unrecorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.http import HttpResponse
+
+    from django_visualsnoop.options import IndexedField
+
+#: Not "admin/visualsnoop", where Django looks for templates of this app's own models.
+TEMPLATES = "visualsnoop/admin"
+
+
+def never_indexed(using: str, fields: Iterable[IndexedField] | None = None) -> list[str]:
+    """Return a sentence for each field whose table has rows that were never indexed.
+
+    A list is shown as without this app where the database does not tell.
+
+    Args:
+        using: alias of the database of the rows.
+        fields: where to look; every indexed field if ``None``.
+    """
+    try:
+        with transaction.atomic(using=using):
+            found = unrecorded(using, fields)
+    except Error:
+        return []
+    return [
+        _(
+            "%(count)s rows of %(field)s have a picture that was never asked to be indexed, so no "
+            "search finds it. Type: %(command)s"
+        )
+        % {"count": one.words, "field": one.field, "command": command([one], using)}
+        for one in found
+    ]
+
+
+def extend(response: Any, template: str, **context: Any) -> HttpResponse:
+    """Wrap the template of a response, whichever it is, in one of ours that adds to it."""
+    response.context_data["visualsnoop_base"] = response.resolve_template(response.template_name)
+    response.context_data.update(context)
+    response.template_name = f"{TEMPLATES}/{template}"
+    return response  # type: ignore[no-any-return]

@@ -1,0 +1,295 @@
+"""Pairs of copies in a collection, found with work that grows with its images, not their pairs.
+
+Which pairs may be copies is told by an index; each of these is then compared in all that is kept
+of both, which takes some milliseconds. Of a thousand copies of one picture, half a million pairs
+would be compared. So pairs are not compared
+
+* if sure pairs join their images already, by whatever chain, to more than ``EXACT`` images: these
+  are one group with or without them;
+* if what sure pairs join to either image was compared ``MISSES`` times for nothing.
+
+The closest are looked at first, so each image of a large group is compared with its closest one.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from django_visualsnoop.engine.calibration import similarity
+from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.describe import stored_probes
+from django_visualsnoop.engine.index.crowds import Crowds
+from django_visualsnoop.engine.index.join import Mirror, candidate_pairs
+from django_visualsnoop.engine.local_features import MIRRORED_CODE, MIRRORED_WORD
+from django_visualsnoop.engine.search import CLOSEST, candidates
+from django_visualsnoop.grouping import SURE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from django_visualsnoop.engine.descriptor import Descriptor
+    from django_visualsnoop.engine.follow import View
+    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+
+#: Of so many images that sure pairs join, all pairs are compared.
+EXACT = 16
+#: So often an image, or what is surely joined to it, is compared with others for nothing.
+MISSES = 64
+#: Pairs whose descriptors are read together.
+_TOGETHER = 250
+#: The share of the work that pairs come to which are not put off.
+_FIRST = 0.8
+#: Scores kept meanwhile.
+_KNOWN = 100_000
+#: Descriptors kept meanwhile: those of one picture's many copies are read once.
+_KEPT = 2000
+
+_Any = TypeVar("_Any")
+
+
+class FoundPair(NamedTuple):
+    """``first_id < second_id``."""
+
+    first_id: str
+    second_id: str
+    #: The logarithm of the odds that one is a copy of the other.
+    score: float
+
+
+class _Part:
+    """Images that sure pairs join."""
+
+    __slots__ = ("crowd", "ids", "misses")
+
+    def __init__(self, image_id: str) -> None:
+        self.ids = [image_id]
+        self.misses = 0
+        #: Its name in ``Crowds``; 0 as long as it is small.
+        self.crowd = 0
+
+
+class PairFinder:
+    """Finds pairs by several questions, and remembers what they have joined.
+
+    Args:
+        view: of the collection.
+        min_score: of a pair.
+        among: says of an id whether its pairs count; those of all do if ``None``.
+        apart: pairs of ids that are not to be compared, nor to join anything.
+        most: compare so many pairs at most, the closest first; as many as it takes if ``None``.
+    """
+
+    def __init__(
+        self,
+        view: View[DescriptorIndex],
+        min_score: float,
+        *,
+        among: Callable[[str], bool] | None = None,
+        apart: Collection[tuple[str, str]] = (),
+        most: int | None = None,
+    ) -> None:
+        self._view = view
+        self._min_score = min_score
+        self._among = among
+        self._apart = frozenset(apart)
+        self._most = most
+        #: How many pairs were compared.
+        self.compared = 0
+        #: Whether ``most`` was enough.
+        self.complete = True
+        self._part_of: dict[str, _Part] = {}
+        self._put_off: list[tuple[str, str]] = []
+        self._done: set[tuple[str, str]] = set()
+        self._stored: dict[str, Descriptor] = {}
+        self._scores = _Scores()
+        self._crowds = Crowds(0)
+        #: By id, in ``_crowds``.
+        self._numbers: dict[str, int] = {}
+
+    def all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
+        """Yield pairs, each once.
+
+        Args:
+            progress: called now and then with the share of the work that is done, 0 to 1.
+        """
+        parts = self._view.parts()
+        self._crowds = Crowds(sum(int(part.kept.sum()) for part in parts))
+        mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
+        tell = _scaled(progress, 0.0, _FIRST)
+        found = candidate_pairs(parts, mirror=mirror, progress=tell, crowds=self._crowds)
+
+        def pairs() -> Iterator[tuple[str, str]]:
+            for one in found:
+                self._numbers[one.first_id] = one.first
+                self._numbers[one.second_id] = one.second
+                if not self.complete:
+                    return
+                yield _ordered(one.first_id, one.second_id)
+
+        yield from self._found(pairs(), progress)
+
+    def touching(
+        self, image_ids: Collection[str], progress: Callable[[float], object] | None = None
+    ) -> Iterator[FoundPair]:
+        """Yield pairs with one of some images, each once, and not those yielded before.
+
+        Args:
+            image_ids: of these.
+            progress: see ``all``.
+        """
+        pairs = self._touching(image_ids, _scaled(progress, 0.0, _FIRST))
+        yield from self._found(pairs, progress)
+
+    def _touching(
+        self, image_ids: Collection[str], progress: Callable[[float], object] | None
+    ) -> Iterator[tuple[str, str]]:
+        for number, some in enumerate(_batches(dict.fromkeys(image_ids))):
+            if progress is not None:
+                progress(min(1.0, number * _TOGETHER / len(image_ids)))
+            for image_id, stored in self._view.descriptors(some).items():
+                if not self.complete:
+                    return
+                own = frozenset({image_id})
+                for other in candidates(self._view, stored_probes(stored), CLOSEST, None, own):
+                    pair = _ordered(image_id, other)
+                    if pair not in self._done:
+                        self._done.add(pair)
+                        yield pair
+
+    def _found(
+        self, pairs: Iterable[tuple[str, str]], progress: Callable[[float], object] | None
+    ) -> Iterator[FoundPair]:
+        for some in _batches(pair for pair in pairs if self._counts(pair)):
+            yield from self._compared(list(filter(self._is_worth_it, some)), self._is_worth_it)
+        # Groups that have stayed small, as nearly all have.
+        put_off, self._put_off = self._put_off, []
+        left = [pair for pair in put_off if self._is_small(pair)]
+        tell = _scaled(progress, _FIRST, 1.0)
+        for number, some in enumerate(_batches(left)):
+            if tell is not None:
+                tell(min(1.0, number * _TOGETHER / len(left)))
+            yield from self._compared(some, self._is_small)
+
+    def _counts(self, pair: tuple[str, str]) -> bool:
+        if pair in self._apart:
+            return False
+        return self._among is None or all(map(self._among, pair))
+
+    def _is_worth_it(self, pair: tuple[str, str]) -> bool:
+        """Return whether to compare a pair now; put it off if it may be worth it in the end."""
+        one, other = map(self._part, pair)
+        if one is other:
+            if len(one.ids) <= EXACT:
+                self._put_off.append(pair)
+            return False
+        return min(one.misses, other.misses) < MISSES
+
+    def _is_small(self, pair: tuple[str, str]) -> bool:
+        return len(self._part(pair[0]).ids) <= EXACT
+
+    def _compared(
+        self, pairs: Collection[tuple[str, str]], wanted: Callable[[tuple[str, str]], bool]
+    ) -> Iterator[FoundPair]:
+        """Compare about ``_TOGETHER`` pairs, and yield the good ones.
+
+        Args:
+            pairs: to compare …
+            wanted: … if that is still so when it is their turn.
+        """
+        self._read({image_id for pair in pairs for image_id in pair})
+        for pair in pairs:
+            if not self.complete or not wanted(pair) or not self._stored.keys() >= set(pair):
+                continue
+            score = self._score(pair)
+            if score is None:
+                return
+            self._learn(pair, score)
+            if score >= self._min_score:
+                yield FoundPair(*pair, score)
+
+    def _score(self, pair: tuple[str, str]) -> float | None:
+        """Return the score of a pair; ``None`` if there was enough work."""
+        one, other = (self._stored[image_id] for image_id in pair)
+        known = self._scores.get(one, other)
+        if known is not None:
+            return known
+        if self._most is not None and self.compared >= self._most:
+            self.complete = False
+            return None
+        self.compared += 1
+        return self._scores.of(one, other)
+
+    def _read(self, wanted: set[str]) -> None:
+        if len(self._stored) > _KEPT:
+            self._stored = {key: self._stored[key] for key in wanted & self._stored.keys()}
+        if missing := wanted - self._stored.keys():
+            self._stored |= self._view.descriptors(missing)
+
+    def _part(self, image_id: str) -> _Part:
+        return self._part_of.get(image_id) or self._part_of.setdefault(image_id, _Part(image_id))
+
+    def _learn(self, pair: tuple[str, str], score: float) -> None:
+        one, other = map(self._part, pair)
+        if one is other:
+            return
+        if score < self._min_score or similarity(score) < SURE:
+            one.misses += 1
+            other.misses += 1
+            return
+        if len(one.ids) < len(other.ids):
+            one, other = other, one
+        one.misses = max(one.misses, other.misses)
+        one.ids += other.ids
+        self._part_of |= dict.fromkeys(other.ids, one)
+        if len(one.ids) > EXACT:
+            self._tell(one, other.ids)
+
+    def _tell(self, part: _Part, new: list[str]) -> None:
+        """Have the index leave out pairs within a large part."""
+        if not part.crowd:
+            part.crowd = self._crowds.new()
+            new = part.ids
+        numbers = [self._numbers[image_id] for image_id in new if image_id in self._numbers]
+        self._crowds.put(numbers, part.crowd)
+
+
+class _Scores:
+    """Scores of pairs; one file under many ids, such as a placeholder, is compared once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, float] = {}
+
+    def get(self, one: Descriptor, other: Descriptor) -> float | None:
+        return self._known.get(_key(one, other))
+
+    def of(self, one: Descriptor, other: Descriptor) -> float:
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        score = compare(stored_probes(one), other).score
+        self._known[_key(one, other)] = score
+        return score
+
+
+def _key(one: Descriptor, other: Descriptor) -> bytes:
+    return sha256(one.to_bytes() + other.to_bytes()).digest()
+
+
+def _scaled(
+    progress: Callable[[float], object] | None, start: float, end: float
+) -> Callable[[float], object] | None:
+    """Return what tells the progress of a part of the work."""
+    if progress is None:
+        return None
+    return lambda share: progress(start + (end - start) * share)
+
+
+def _batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
+    rest = iter(values)
+    while some := list(islice(rest, _TOGETHER)):
+        yield some
+
+
+def _ordered(one: str, other: str) -> tuple[str, str]:
+    return (one, other) if one < other else (other, one)

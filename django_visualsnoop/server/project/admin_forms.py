@@ -1,0 +1,30 @@
+"""What is sent to the admin by who is not signed in: short forms only, and without delay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from django_visualsnoop.server.pages.answering import short_forms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+
+def limit_admin_forms(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Return the middleware; it comes after those that say who is signed in."""
+    limited = short_forms(get_response)
+
+    def answered(request: HttpRequest) -> HttpResponseBase:
+        is_anyone = request.path.startswith(reverse("admin:index")) and not (
+            request.user.is_authenticated
+        )
+        return limited(request) if is_anyone else get_response(request)
+
+    return answered

@@ -1,0 +1,77 @@
+"""Which rows ``bulk_create(update_conflicts=True)`` has written.
+
+Django does not say: a row that was there keeps its key, whatever key the instance has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q, UniqueConstraint
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from django.db.models import Model, QuerySet
+
+#: Rows that one query looks up: SQLite nests no expression deeper than 1,000.
+BATCH_SIZE = 100
+
+
+def find_upserted_keys(
+    queryset: QuerySet[Any], rows: Sequence[Model], unique_fields: Collection[str] | None
+) -> set[Any]:
+    """Return the primary keys of the rows in the database.
+
+    Args:
+        queryset: all rows of the model, in the database that was written.
+        rows: what was given to ``bulk_create()``.
+        unique_fields: what was given to it, too. Without it (MySQL, MariaDB), rows are found by
+            every unique constraint of the model.
+    """
+    meta = queryset.model._meta
+    sets = [tuple(unique_fields)] if unique_fields else _unique_sets(queryset.model)
+    if sets == [("pk",)] or sets == [(meta.pk.name,)]:
+        return {row.pk for row in rows if row.pk is not None}
+    names = [tuple(meta.get_field(_name(one, meta)).attname for one in names) for names in sets]
+    keys: set[Any] = set()
+    for start in range(0, len(rows), BATCH_SIZE):
+        some = rows[start : start + BATCH_SIZE]
+        where = Q()
+        for one in names:
+            where |= _matches(one, some)
+        if where:
+            keys.update(queryset.filter(where).order_by().values_list("pk", flat=True))
+    return keys
+
+
+def _name(name: str, meta: Any) -> str:
+    return meta.pk.name if name == "pk" else name
+
+
+def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
+    meta = model._meta
+    found = [(field.name,) for field in meta.concrete_fields if field.unique]
+    found += [tuple(names) for names in meta.unique_together]
+    found += [
+        tuple(one.fields)
+        for one in meta.constraints
+        if isinstance(one, UniqueConstraint) and one.fields and one.condition is None
+    ]
+    return found
+
+
+def _matches(names: tuple[str, ...], rows: Sequence[Model]) -> Q:
+    """Return the condition that a row has the same values as one of these; NULL equals nothing."""
+    values = [tuple(getattr(row, name) for name in names) for row in rows]
+    known = [one for one in values if not any(value is None or _is_sql(value) for value in one)]
+    if len(names) == 1:
+        return Q(**{f"{names[0]}__in": [one[0] for one in known]}) if known else Q()
+    where = Q()
+    for one in known:
+        where |= Q(**dict(zip(names, one, strict=True)))
+    return where
+
+
+def _is_sql(value: object) -> bool:
+    return hasattr(value, "resolve_expression")

@@ -1,0 +1,249 @@
+"""Workers and commands among other writers: they wait and come back, without a traceback."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, connections
+
+from django_visualsnoop import claims, hints, sync, wishes
+from django_visualsnoop.claims import Claim
+from django_visualsnoop.management.commands import visualsnoop_duplicates as duplicates
+from django_visualsnoop.management.commands import visualsnoop_status as status
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import indexed_field
+from django_visualsnoop.tasks import audit, sync_all, sync_records
+from django_visualsnoop.wishes import Wish
+from tests.fixtures import product, record_of
+from tests.records import failing
+from tests.testapp.models import Product
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django_visualsnoop.collections.recorder import RecorderCollection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+State = SyncRecord.State
+
+
+@pytest.fixture
+def stock() -> Iterator[None]:
+    """SQLite as ``startproject`` sets it up: transactions begin with the first statement."""
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite has one writer at a time")
+    options = connections.settings["default"]["OPTIONS"]
+    before = dict(options)
+    connection.close()
+    options.pop("transaction_mode", None)
+    yield
+    connection.close()
+    options.update(before)
+
+
+class Rival:
+    """Another program that writes whenever SQLite lets it, and holds on for a while."""
+
+    def __init__(self) -> None:
+        self.tried = self.got_in = 0
+        self._other = sqlite3.connect(
+            connection.settings_dict["NAME"],
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def write(self) -> None:
+        self.tried += 1
+        try:
+            self._other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return
+        self.got_in += 1
+        self._other.execute("UPDATE testapp_product SET name = name || '!'")
+        threading.Timer(0.3, self._commit).start()
+
+    def _commit(self) -> None:
+        self._other.execute("COMMIT")
+
+    def close(self) -> None:
+        self._other.close()
+
+
+@pytest.fixture
+def rival(stock: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rival]:
+    """One that tries to get in between what a worker reads and what it writes."""
+    rival = Rival()
+    lock_free = claims.lock_free
+
+    def interfering(records: Any) -> Any:
+        found = lock_free(records)
+        rival.write()
+        return found
+
+    for module in (claims, sync, wishes):
+        monkeypatch.setattr(module, "lock_free", interfering)
+    yield rival
+    rival.close()
+
+
+def _sweep() -> int:
+    return sync.sweep(using="default").agreed
+
+
+def _write() -> int:
+    field = indexed_field(Product, "photo")
+    found = [Wish(field, field.object_id(row)) for row in Product.objects.all()]
+    return len(wishes.write_among_others(found, using="default"))
+
+
+def _retry() -> int:
+    failing(2)
+    return wishes.retry(SyncRecord.objects.all()) - 1
+
+
+@pytest.mark.parametrize("work", [_sweep, _write, _retry])
+@pytest.mark.usefixtures("recorder")
+def test_who_reads_before_he_writes_holds_the_lock_already(
+    rival: Rival, work: Callable[[], int]
+) -> None:
+    product(1)
+    assert work() == 1
+    assert rival.tried
+    assert rival.got_in == 0
+
+
+@pytest.mark.usefixtures("stock")
+def test_many_workers_and_a_writer_on_stock_sqlite(
+    recorder: RecorderCollection, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors: list[BaseException] = []
+
+    def work(what: Callable[[], object]) -> None:
+        try:
+            for _ in range(8):
+                what()
+        except BaseException as error:  # noqa: BLE001 -- is told by the test
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    def save() -> None:
+        Product.objects.create(photo="products/scene1.png", name="new")
+
+    product(1)
+    does = [save, lambda: sync_all(), lambda: sync_all(), lambda: audit(), _write]
+    threads = [threading.Thread(target=work, args=(what,)) for what in does]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert "Traceback" not in caplog.text
+    sync.sweep(using="default")
+    assert not SyncRecord.objects.filter(SyncRecord.in_progress()).exists()
+    assert len(recorder.images) == 9
+
+
+def deadlock() -> OperationalError:
+    return OperationalError(1213, "Deadlock found when trying to get lock")
+
+
+@contextmanager
+def refusing(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, times: int
+) -> Iterator[list[int]]:
+    """Let a step meet a lock so many times before it goes through."""
+    step, met = getattr(owner, name), []
+
+    def locked(*args: Any, **kwargs: Any) -> Any:
+        if len(met) < times:
+            met.append(1)
+            raise deadlock()
+        return step(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, locked)
+        yield met
+
+
+TAKE, SETTLE, READ = (Claim, "_take"), (Claim, "settle"), (sync._Batch, "_stored")
+
+
+@pytest.mark.parametrize(("owner", "name"), [TAKE, SETTLE, READ])
+def test_a_step_that_met_a_lock_is_done_again(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    row = product(1)
+    with refusing(monkeypatch, owner, name, times=2) as met:
+        sync.sweep(using="default")
+    assert len(met) == 2
+    assert record_of(row).state == State.AGREES
+    assert record_of(row).attempts == 0
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a lock."""
+    for module in (sync, claims, wishes):
+        monkeypatch.setattr(module, "retry_when_locked", lambda work, **_: work())
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("owner", "name"), [TAKE, SETTLE])
+def test_a_task_whose_patience_ran_out_gives_back_and_ends_quietly(
+    recorder: RecorderCollection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    owner: Any,
+    name: str,
+) -> None:
+    monkeypatch.setattr(hints, "publish", lambda *_, **__: True)
+    row = product(1)
+    with refusing(monkeypatch, owner, name, times=99):
+        sync_records("default", [str(record_of(row).pk)])
+        assert sync_all() == 0
+    assert "others held the database 'default' for too long" in caplog.text
+    assert "Traceback" not in caplog.text
+    record = record_of(row)
+    assert (record.state, record.lease) == (State.WAITING, None)
+    sync.sweep(using="default")
+    assert record_of(row).state == State.AGREES
+
+
+@pytest.mark.usefixtures("impatient", "recorder")
+@pytest.mark.parametrize(
+    ("arguments", "owner", "name"),
+    [
+        (("visualsnoop_sync",), Claim, "_take"),
+        (("visualsnoop_sync", "--retry-failed"), wishes, "renew_free"),
+        (("visualsnoop_sync", "--audit"), wishes, "write_among_others"),
+        (("visualsnoop_reindex",), wishes, "write_among_others"),
+        (("visualsnoop_status",), status, "statuses"),
+        (("visualsnoop_duplicates",), duplicates.Command, "find"),
+    ],
+)
+def test_a_command_says_in_a_sentence_what_to_type(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], owner: Any, name: str
+) -> None:
+    product(1)
+    if "--audit" in arguments:
+        SyncRecord.objects.all().delete()
+    errors = io.StringIO()
+    with (
+        refusing(monkeypatch, owner, name, times=99),
+        pytest.raises(CommandError) as raised,
+    ):
+        call_command(*arguments, stdout=io.StringIO(), stderr=errors)
+    words = str(raised.value)
+    assert "The database 'default'" in words
+    assert arguments[0] in words
+    assert "\n" not in words
+    assert errors.getvalue() == ""
+    assert raised.value.__suppress_context__
