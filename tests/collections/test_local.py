@@ -165,9 +165,9 @@ def test_refusals(options: dict[str, int], content: bytes, reason: str, status: 
 def test_pictures_are_described_outside_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     inside = []
 
-    def spy(pixels: Pixels) -> Descriptor:
+    def spy(pixels: Pixels, digest: bytes) -> Descriptor:
         inside.append(connection.in_atomic_block)
-        return described(pixels)
+        return described(pixels, digest)
 
     described = describe.describe
     monkeypatch.setattr(describe, "describe", spy)

@@ -28,7 +28,13 @@ def store() -> Store:
 
 
 def new(image_id: str, **values: Any) -> NewImage:
-    known = {"vector": b"vector", "version": 1, "digest": "digest", "width": 3, "height": 2}
+    known: dict[str, Any] = {
+        "vector": b"vector",
+        "version": 1,
+        "digest": "digest",
+        "width": 3,
+        "height": 2,
+    }
     return NewImage(image_id, **(known | values))
 
 
