@@ -71,8 +71,7 @@ def _room(modules: str, tests: str) -> Room:
 ROOMS = {
     "requests": _room(
         "wishes upserts",
-        "handlers querysets hints locking claims sync upgrading"
-        " wishes upserts interruptions locked",
+        "handlers querysets hints locking claims sync wishes upserts interruptions locked",
     ),
     "tracking": _room(
         "touched saving", "handlers querysets rows searching touched upserts side_by_side"
@@ -81,7 +80,7 @@ ROOMS = {
     "sync": _room("sync", "sync claims signals rows locking upgrading interruptions locked keys"),
     "publish": _room(
         "engine/publish",
-        "engine/publish engine/follow collections/local engine/blocks engine/sqlite_locks",
+        "engine/publish engine/follow collections/local engine/sqlite_locks",
     ),
     "store": _room(
         "engine/store",
@@ -308,7 +307,8 @@ def look_near(room: Room, tree: Path, slowest: float) -> Near:
 
     def measure() -> int:
         seconds = _Seconds()
-        options = ["--cov=django_visualsnoop", "--cov-context=test", "--cov-report="]
+        names = (f"django_visualsnoop.{name.replace('/', '.')}" for name in room.modules)
+        options = [*(f"--cov={name}" for name in names), "--cov-context=test", "--cov-report="]
         code = run_tests(tree, [*options, "--reuse-db", *files], [seconds])
         loaded = [name for name in sys.modules if name.partition(".")[0] not in OF_THE_PROJECT]
         notes.write_text(json.dumps([seconds.of, loaded]))

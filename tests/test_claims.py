@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
 State = SyncRecord.State
 
@@ -235,7 +236,7 @@ def test_who_comes_second_is_told_how_long_to_wait(recorder: RecorderCollection)
     leased, late, free, ending, settled, mine = (record_of(row).pk for row in rows)
     now = timezone.now()
 
-    def set_times(key: object, lease: int | None, until: float | None, due: float) -> None:
+    def set_times(key: UUID, lease: int | None, until: float | None, due: float) -> None:
         SyncRecord.objects.filter(pk=key).update(
             lease=lease,
             leased_until=None if until is None else now + timedelta(seconds=until),
