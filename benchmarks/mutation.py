@@ -31,7 +31,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 #: What a mutant's process has to load anew.
 OF_THE_PROJECT = {"django_visualsnoop", "tests", "conftest", "example_project", "__main__"}
-OPTIONS = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+OPTIONS = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
 #: pytest's plugins are among what is loaded beforehand.
 OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 #: Calls whose change tells nothing, as in mutmut.
@@ -58,31 +58,45 @@ UNCHANGED_CALLS = {"len", "isinstance", "cast", "TypeVar", "super"}
 
 
 class Room(NamedTuple):
-    """A module that decides, and the tests that are near it."""
+    """Modules that decide, and the tests that are near them; what is not there is passed over."""
 
-    module: str
+    modules: tuple[str, ...]
     tests: tuple[str, ...]
 
 
-#: Tests that are not there, or no more, are passed over.
+def _room(modules: str, tests: str) -> Room:
+    return Room(tuple(modules.split()), tuple(tests.split()))
+
+
 ROOMS = {
-    "requests": Room("wishes", ("handlers", "querysets", "hints", "locking", "claims", "sync")),
-    "tracking": Room("touched", ("handlers", "querysets", "rows", "searching")),
-    "leases": Room("claims", ("claims", "sync", "locking", "concurrency")),
-    "sync": Room("sync", ("sync", "claims", "signals", "rows", "locking", "upgrading")),
-    "publish": Room("engine/publish", ("engine/publish", "engine/follow", "collections/local")),
-    "store": Room(
-        "engine/store",
-        ("collections/local", "engine/store", "engine/follow", "engine/publish", "engine/looks"),
+    "requests": _room(
+        "wishes upserts",
+        "handlers querysets hints locking claims sync wishes upserts interruptions locked",
     ),
-    "grouping": Room("grouping", ("grouping", "duplicates")),
-    "searching": Room("searching", ("searching", "similar", "duplicates", "embedded")),
+    "tracking": _room(
+        "touched saving", "handlers querysets rows searching touched upserts side_by_side"
+    ),
+    "leases": _room("claims", "claims sync locking concurrency interruptions locked"),
+    "sync": _room("sync", "sync claims signals rows locking upgrading interruptions locked keys"),
+    "publish": _room(
+        "engine/publish",
+        "engine/publish engine/follow collections/local engine/sqlite_locks",
+    ),
+    "store": _room(
+        "engine/store",
+        "collections/local engine/store engine/follow engine/publish engine/looks"
+        " engine/sqlite_locks",
+    ),
+    "grouping": _room("grouping", "grouping duplicates"),
+    "searching": _room("searching", "searching similar duplicates embedded keys aliases"),
 }
 
 
 class Mutant(NamedTuple):
     """One change of a module."""
 
+    #: Below the package, without its ending.
+    module: str
     first_line: int
     last_line: int
     before: str
@@ -103,16 +117,19 @@ class Run:
 
 @dataclass
 class Near:
-    """The tests of a room that count, and the lines of its module that each executes."""
+    """The tests of a room that count, and the lines of its modules that each executes."""
 
     files: list[str]
     seconds: dict[str, float]
-    by_line: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    #: By the module's name and the line's number; "" is the import.
+    by_line: dict[tuple[str, int], set[str]] = field(default_factory=dict)
 
     def tests_of(self, mutant: Mutant) -> list[str]:
         """Return the tests that may notice a mutant, the quickest first."""
         lines = range(mutant.first_line, mutant.last_line + 1)
-        found: set[str] = set().union(*(self.by_line.get(line, set()) for line in lines))
+        found: set[str] = set().union(
+            *(self.by_line.get((mutant.module, line), set()) for line in lines)
+        )
         if "" in found:  # executed at import
             found = set(self.seconds)
         return sorted(found & self.seconds.keys(), key=self.seconds.__getitem__)
@@ -165,27 +182,37 @@ def _can_be_left_out(statement: cst.CSTNode) -> bool:
     return isinstance(statement, cst.Expr) and isinstance(statement.value, cst.Call)
 
 
-def draw_mutants(source: str, size: int, seed: int) -> tuple[int, list[Mutant]]:
-    """Return how many changes of a module there are, and a random sample of the mutants.
+def draw_mutants(room: Room, size: int, seed: int) -> tuple[int, list[Mutant]]:
+    """Return how many changes of a room there are, and a random sample of the mutants.
 
     Changes that make no Python, or a mutant that is there already, are passed over.
     """
-    wrapper = MetadataWrapper(cst.parse_module(source))
-    mutator = _Mutator()
-    wrapper.visit(mutator)
-    changes = mutator.changes
+    changes = []
+    for name in room.modules:
+        path = module_in(ROOT, name)
+        if path.is_file():
+            wrapper, mutator = MetadataWrapper(cst.parse_module(path.read_text())), _Mutator()
+            wrapper.visit(mutator)
+            changes += [(name, wrapper.module, *change) for change in mutator.changes]
     drawn: dict[str, Mutant] = {}
-    for first, last, node, changed in random.Random(seed).sample(changes, len(changes)):
+    for name, module, first, last, node, changed in random.Random(seed).sample(
+        changes, len(changes)
+    ):
         if len(drawn) == size:
             break
-        mutated = wrapper.module.deep_replace(node, changed)
+        mutated = module.deep_replace(node, changed)
         assert isinstance(mutated, cst.Module)
         code = mutated.code
         with suppress(SyntaxError):
             compile(code, "mutant", "exec", dont_inherit=True)
-            before, after = (wrapper.module.code_for_node(one) for one in (node, changed))
-            drawn.setdefault(code, Mutant(first, last, before, after, code))
+            before, after = (module.code_for_node(one) for one in (node, changed))
+            drawn.setdefault(code, Mutant(name, first, last, before, after, code))
     return len(changes), list(drawn.values())
+
+
+def module_in(tree: Path, name: str) -> Path:
+    """Return the file of a module in a checkout or a copy of it."""
+    return tree / "django_visualsnoop" / f"{name}.py"
 
 
 class _Chosen:
@@ -269,10 +296,10 @@ def find_tests(room: Room) -> list[str]:
 
 
 def look_near(room: Room, tree: Path, slowest: float) -> Near:
-    """Run a room's tests under coverage.
+    """Run a room's tests under coverage; those that fail do not count.
 
     Raises:
-        RuntimeError: they fail.
+        RuntimeError: they cannot be run.
     """
     files = find_tests(room)
     notes, lines = tree / "mutation-notes.json", tree / ".coverage"
@@ -280,7 +307,8 @@ def look_near(room: Room, tree: Path, slowest: float) -> Near:
 
     def measure() -> int:
         seconds = _Seconds()
-        options = ["--cov=django_visualsnoop", "--cov-context=test", "--cov-report="]
+        names = (f"django_visualsnoop.{name.replace('/', '.')}" for name in room.modules)
+        options = [*(f"--cov={name}" for name in names), "--cov-context=test", "--cov-report="]
         code = run_tests(tree, [*options, "--reuse-db", *files], [seconds])
         loaded = [name for name in sys.modules if name.partition(".")[0] not in OF_THE_PROJECT]
         notes.write_text(json.dumps([seconds.of, loaded]))
@@ -288,8 +316,11 @@ def look_near(room: Room, tree: Path, slowest: float) -> Near:
 
     with forked(tree, measure) as pid:
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code:
-        raise RuntimeError((tree / "mutation.log").read_text()[-3000:])
+    log = (tree / "mutation.log").read_text()
+    if code == 1:
+        print(*(line for line in log.splitlines() if line.startswith("FAILED")), sep="\n")
+    elif code:
+        raise RuntimeError(log[-3000:])
     seconds, loaded = json.loads(notes.read_text())
     for library in loaded:  # the processes that are forked from now on find them loaded
         with suppress(Exception):
@@ -297,10 +328,20 @@ def look_near(room: Room, tree: Path, slowest: float) -> Near:
     near = Near(files, {test: one for test, one in seconds.items() if one <= slowest})
     data = coverage.CoverageData(str(lines))
     data.read()
-    path = str(tree / "django_visualsnoop" / f"{room.module}.py")
-    for line, contexts in data.contexts_by_lineno(path).items():
-        near.by_line[line] = {context.rpartition("|")[0] for context in contexts}
+    for name in room.modules:
+        for line, contexts in data.contexts_by_lineno(str(module_in(tree, name))).items():
+            near.by_line[name, line] = {context.rpartition("|")[0] for context in contexts}
     return near
+
+
+def restore(room: Room, tree: Path) -> None:
+    """Put a room's modules back as they were, and drop what was compiled of them."""
+    for name in room.modules:
+        module = module_in(tree, name)
+        if module_in(ROOT, name).is_file():
+            shutil.copyfile(module_in(ROOT, name), module)
+        for stale in (module.parent / "__pycache__").glob(f"{module.stem}.*"):
+            stale.unlink()
 
 
 def start(mutant: Mutant, room: Room, near: Near, tree: Path) -> Run:
@@ -309,13 +350,11 @@ def start(mutant: Mutant, room: Room, near: Near, tree: Path) -> Run:
     limit = 20 + 5 * sum(near.seconds[test] for test in tests)
     if not tests:
         return Run(0, mutant, tree, 0, "survived")
-    module = tree / "django_visualsnoop" / f"{room.module}.py"
-    module.write_text(mutant.source)
-    for stale in (module.parent / "__pycache__").glob(f"{module.stem}.*"):
-        stale.unlink()
+    restore(room, tree)
+    module_in(tree, mutant.module).write_text(mutant.source)
 
     def run() -> int:
-        return run_tests(tree, ["--reuse-db", *near.files], [_Chosen(tests)])
+        return run_tests(tree, ["-x", "--reuse-db", *near.files], [_Chosen(tests)])
 
     with forked(tree, run) as pid:
         return Run(pid, mutant, tree, time.monotonic() + limit)
@@ -383,8 +422,7 @@ def make_databases(near: Near, tree: Path) -> Path:
 def try_room(name: str, trees: Sequence[Path], options: Any) -> tuple[int, Counter[str]]:
     """Try a room's mutants; return how many there are in all, and how those tried ended."""
     room = ROOMS[name]
-    source = (ROOT / "django_visualsnoop" / f"{room.module}.py").read_text()
-    count, mutants = draw_mutants(source, options.sample, options.seed)
+    count, mutants = draw_mutants(room, options.sample, options.seed)
     near = look_near(room, trees[0], options.slowest)
     ended: Counter[str] = Counter()
     for run in try_mutants(mutants, room, near, trees):
@@ -395,11 +433,11 @@ def try_room(name: str, trees: Sequence[Path], options: Any) -> tuple[int, Count
             with options.output.open("a") as file:
                 file.write(f"{line}\n")
         if run.outcome == "survived":
-            print(f"{room.module}.py:{run.mutant.first_line}", "survived")
+            print(f"{run.mutant.module}.py:{run.mutant.first_line}", "survived")
             print(f"    - {' '.join(run.mutant.before.split())}")
             print(f"    + {' '.join(run.mutant.after.split())}", flush=True)
     for tree in trees:
-        (tree / "django_visualsnoop" / f"{room.module}.py").write_text(source)
+        restore(room, tree)
     return count, ended
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import DatabaseError, connection
+from django.db.models import F
 from django.utils import timezone
 
 from django_visualsnoop import sync
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.django_db
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
 State = SyncRecord.State
 
@@ -194,3 +196,80 @@ def test_a_worker_whose_connection_was_cut_gives_its_claim_back(
             sweep(using="default")
     assert record_of(row).lease is None
     assert sweep(using="default").agreed == 1
+
+
+def claimed(rows: list[Product]) -> tuple[Claim, list[SyncRecord]]:
+    claim = Claim([str(record_of(row).pk) for row in rows], using="default")
+    return claim, claim.take(longest_call=1)
+
+
+def test_one_record_is_let_go_of_and_the_others_held(recorder: RecorderCollection) -> None:
+    rows = [product(number) for number in (1, 2, 3)]
+    claim, taken = claimed(rows)
+    assert len(taken) == 3
+    assert claim.release(taken[0])
+    assert not claim.release(taken[0])
+    assert {record.pk for record in claim.records} == {record.pk for record in taken[1:]}
+    assert claim.settle(taken[1], applied=taken[1].generation)
+    assert not claim.delete(taken[1])
+    assert [record.pk for record in claim.records] == [taken[2].pk]
+    assert claim.delete(taken[2])
+    assert SyncRecord.objects.count() == 2
+
+
+def test_only_who_died_before_waits_longer_should_he_die_again(
+    recorder: RecorderCollection,
+) -> None:
+    fine, bad = product(1), product(2)
+    past = timezone.now() - timedelta(seconds=1)
+    SyncRecord.objects.filter(pk=record_of(bad).pk).update(lease=1, leased_until=past, abandoned=3)
+    claimed([fine, bad])
+    first, second = record_of(fine), record_of(bad)
+    assert first.due_at == first.leased_until == second.leased_until
+    assert second.due_at is not None
+    assert second.leased_until is not None
+    assert second.due_at > second.leased_until
+
+
+def test_who_comes_second_is_told_how_long_to_wait(recorder: RecorderCollection) -> None:
+    rows = [product(number) for number in range(1, 7)]
+    leased, late, free, ending, settled, mine = (record_of(row).pk for row in rows)
+    now = timezone.now()
+
+    def set_times(key: UUID, lease: int | None, until: float | None, due: float) -> None:
+        SyncRecord.objects.filter(pk=key).update(
+            lease=lease,
+            leased_until=None if until is None else now + timedelta(seconds=until),
+            due_at=now + timedelta(seconds=due),
+        )
+
+    set_times(leased, 1, 300, 0)
+    set_times(late, 1, 300, 500)
+    set_times(free, None, None, 0)  # somebody is wishing for it just now
+    set_times(ending, 1, -5, -5)
+    SyncRecord.objects.filter(pk=settled).update(applied=F("generation"))
+    claim = Claim([str(record_of(row).pk) for row in rows], using="default")
+    set_times(mine, claim.token, 300, 300)
+    waits = {key: seconds for seconds, key in claim.held_by_others()}
+    assert waits == {
+        str(leased): pytest.approx(300, abs=2),
+        str(late): pytest.approx(500, abs=2),
+        str(free): pytest.approx(LEASE_MARGIN, abs=2),
+        str(ending): 1.0,
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_giving_back_without_a_database_is_no_error_of_its_own(
+    recorder: RecorderCollection,
+) -> None:
+    def broken(*_: object) -> None:
+        raise DatabaseError("the server has gone")
+
+    row = product(1)
+    claim, _ = claimed([row])
+    with connection.execute_wrapper(broken):
+        claim.give_back()
+    assert record_of(row).lease == claim.token
+    claim.give_back()
+    assert record_of(row).lease is None

@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
@@ -744,3 +745,79 @@ class TestRewrittenFiles:
         lose(row.photo)
         look_again("default", told[0])
         assert record_of(row).state == State.AGREES
+
+
+def test_what_the_worker_has_found_out_of_a_condition_is_written_down(
+    recorder: RecorderCollection,
+) -> None:
+    row = Listing.objects.create(photo=picture(1), published=False)
+    SyncRecord.objects.update(wanted=True)
+    sweep(using="default")
+    record = record_of(row)
+    assert (record.state, record.wanted, record.name) == (State.AGREES, False, "")
+    assert recorder.images == {}
+    Listing.objects.filter(pk=row.pk).update(published=True)
+    sweep(using="default")
+    assert record_of(row).wanted
+
+
+def test_a_failure_is_told_and_logged_with_all_that_is_known(
+    recorder: RecorderCollection, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = product(1)
+    with recorder.failing(TransportError("connection refused")):
+        outcome = sweep(using="default", limit=1)
+    record = record_of(row)
+    assert outcome.worked_on == 1
+    assert outcome.retrying == {str(record.pk): record.reason}
+    assert "connection refused" in record.reason
+    (told,) = [one for one in caplog.records if one.name == "django_visualsnoop.sync"]
+    assert told.getMessage() == (
+        f"{image_id(row)} is not in collection 'default' as it should be: {record.reason}"
+    )
+    known = {name: value for name, value in vars(told).items() if name.startswith("visualsnoop")}
+    delay = known.pop("visualsnoop_retry_in")
+    assert outcome.later == {delay: [str(record.pk)]}
+    assert known == {
+        "visualsnoop_collection": "default",
+        "visualsnoop_image_id": image_id(row),
+        "visualsnoop_reason": record.reason_code,
+        "visualsnoop_attempts": 1,
+    }
+
+
+def test_work_is_what_agreed_and_what_failed() -> None:
+    outcome = sync.Outcome(agreed=4, retrying={"a": "", "b": ""}, parked={"c": ""})
+    assert outcome.worked_on == 7
+
+
+def test_a_row_that_cannot_be_loaded_holds_up_no_other(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Article.objects.create(thumbnail=picture(number)) for number in (1, 2, 3)]
+    from_db = Article.from_db.__func__  # type: ignore[attr-defined]
+
+    def picky(cls: type[Article], using: str, names: Any, values: Any) -> Article:
+        article: Article = from_db(cls, using, names, values)
+        if article.pk == rows[1].pk:
+            raise OSError("the storage is away")
+        return article
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Article, "from_db", classmethod(picky))
+        sweep(using="default")
+    states = [record_of(row, "thumbnail").state for row in rows]
+    assert states == [State.AGREES, State.RETRYING, State.AGREES]
+    assert "the storage is away" in record_of(rows[1], "thumbnail").reason
+    assert sorted(recorder.images.values()) == sorted([image(1), image(3)])
+
+
+def test_what_can_be_no_key_is_no_row(recorder: RecorderCollection) -> None:
+    row = product(1)
+    (record,) = SyncRecord.objects.all()
+    record.pk, record.object_id, record.image_id = uuid4(), "no number", "odd"
+    record.save(force_insert=True)
+    recorder.add_image(image(2), "odd")
+    sweep(using="default")
+    assert recorder.images == {image_id(row): image(1)}
+    assert SyncRecord.objects.get().object_id == str(row.pk)

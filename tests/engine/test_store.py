@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 
 from django_visualsnoop.engine import store as stores
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage
 from django_visualsnoop.engine.store import Details, NewImage, Store, StoredDescriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -23,7 +28,13 @@ def store() -> Store:
 
 
 def new(image_id: str, **values: Any) -> NewImage:
-    known = {"vector": b"vector", "version": 1, "digest": "digest", "width": 3, "height": 2}
+    known: dict[str, Any] = {
+        "vector": b"vector",
+        "version": 1,
+        "digest": "digest",
+        "width": 3,
+        "height": 2,
+    }
     return NewImage(image_id, **(known | values))
 
 
@@ -173,7 +184,7 @@ def test_a_page_tells_where_the_next_one_starts(store: Store) -> None:
     assert ([one.image_id for one in last.images], last.next_image_id) == (["b", "a"], None)
     store.delete("c")
     assert [one.image_id for one in store.page("c", 1).images] == ["b"]
-    with pytest.raises(ImageMissing, match="'beside'"):
+    with pytest.raises(ImageMissing, match=r"^The collection holds no image 'beside'\.$"):
         store.page("beside", 2)
 
 
@@ -215,3 +226,63 @@ def test_no_time_is_given_twice_though_the_clock_stands_or_goes_back(
         assert stores.microseconds() == known + later
     monkeypatch.setattr(time, "time_ns", lambda: (known + 10) * 1000)
     assert stores.microseconds() == known + 10
+
+
+@contextmanager
+def between_look_and_write(table: str, act: Callable[[], object]) -> Iterator[None]:
+    """Let somebody else act, on another connection, once a row of a table was looked for."""
+    looked = done = False
+    quoted = connections["other"].ops.quote_name(table)
+
+    def execute(run: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        nonlocal looked, done
+        if looked and not done:
+            done = True
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                pool.submit(act).result()
+                pool.submit(connections.close_all).result()
+        looked = looked or (sql.startswith("SELECT") and f"FROM {quoted}" in sql)
+        return run(sql, *arguments)
+
+    with connections["other"].execute_wrapper(execute):
+        yield
+    assert done
+
+
+def test_who_adds_an_id_first_has_it(store: Store) -> None:
+    store.add(new("first"))
+    images = IndexedImage._meta.db_table
+    with (
+        between_look_and_write(images, lambda: store.add(new("a", digest="theirs"))),
+        pytest.raises(ImageExists, match="'a'"),
+    ):
+        store.add(new("a", digest="ours"))
+    assert row("a").digest == "theirs"
+    store.delete("a")
+    with (
+        between_look_and_write(images, lambda: store.add(new("a", digest="theirs again"))),
+        pytest.raises(ImageExists, match="'a'"),
+    ):
+        store.add(new("a", digest="ours"))
+    assert row("a").digest == "theirs again"
+
+
+@pytest.mark.parametrize("name", ["touch", "delete"])
+def test_what_somebody_else_deletes_first_is_missing(store: Store, name: str) -> None:
+    store.add(new("a"))
+    with (
+        between_look_and_write(IndexedImage._meta.db_table, lambda: store.delete("a")),
+        pytest.raises(ImageMissing, match="'a'"),
+    ):
+        getattr(store, name)("a")
+    assert row("a").seq is not None
+
+
+def test_two_who_make_a_collection_make_one(store: Store) -> None:
+    made: list[str] = []
+    with between_look_and_write(
+        Collection._meta.db_table, lambda: made.append(store.made_collection_id())
+    ):
+        assert store.made_collection_id() == store.collection_id()
+    assert made == [store.collection_id()]
+    assert Collection.objects.using("other").get(name="shop").pk == made[0]

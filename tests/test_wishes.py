@@ -1,0 +1,108 @@
+"""Requests that nobody's save has written, each in the database of its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import transaction
+from django.db.models import Q
+
+from django_visualsnoop import hints, options, wishes
+from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.options import indexed_field
+from django_visualsnoop.sync import sweep
+from django_visualsnoop.wishes import Wish
+from tests.fixtures import product, record_of
+from tests.records import failing
+from tests.testapp.models import Product
+
+if TYPE_CHECKING:
+    from django_visualsnoop.collections.recorder import RecorderCollection
+
+pytestmark = pytest.mark.django_db(databases=["default", "other"], transaction=True)
+
+State = SyncRecord.State
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The databases that messages name, and how many records each message."""
+    told: list[tuple[str, int]] = []
+
+    def publish(using: str, record_ids: list[str]) -> bool:
+        told.append((using, len(record_ids)))
+        return True
+
+    monkeypatch.setattr(hints, "publish", publish)
+    return told
+
+
+def wishes_of(*keys: int) -> list[Wish]:
+    return [Wish(indexed_field(Product, "photo"), str(key)) for key in keys]
+
+
+@pytest.mark.usefixtures("recorder")
+def test_requests_and_messages_name_the_database_of_their_rows(
+    published: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = type("VisualSnoop", (), {"image_id": "{database}/{pk}"})
+    monkeypatch.setattr(Product, "VisualSnoop", names)
+    monkeypatch.setattr(options, "_cache", {})
+    written = wishes.write_among_others(wishes_of(1, 2, 2), using="other")
+    there = SyncRecord.objects.using("other")
+    assert set(written) == set(there.values_list("pk", flat=True))
+    assert set(there.values_list("image_id", flat=True)) == {"other/1", "other/2"}
+    assert wishes.write_among_others(wishes_of(3), using="other", hint=False) != []
+    assert there.count() == 3
+    there.update(due_at=None, reason_code="undecodable")
+    assert wishes.retry(there.all()) == 3
+    wishes.wish_again(there.all()[0], using="other")
+    assert published == [("other", 2), ("other", 3), ("other", 1)]
+    assert not SyncRecord.objects.exists()
+
+
+@pytest.mark.usefixtures("recorder")
+def test_one_message_tells_of_a_transaction(published: list[tuple[str, int]]) -> None:
+    with transaction.atomic():
+        for key in (1, 2, 3):
+            wishes.write(wishes_of(key), using="default")
+        with transaction.atomic():
+            wishes.write(wishes_of(3, 4), using="default")
+        wishes.write(wishes_of(5), using="other")
+        assert published == [("other", 1)]
+    assert published == [("other", 1), ("default", 4)]
+    assert wishes.write([], using="default") == []
+    assert len(published) == 2
+
+
+def test_what_is_renewed_is_looked_at_again(recorder: RecorderCollection) -> None:
+    rows = [product(number) for number in (1, 2, 3)]
+    sweep(using="default")
+    agreed = Q(pk__in=[record_of(row).pk for row in rows[:2]])
+    assert len(wishes.renew_free(SyncRecord.objects.all(), agreed)) == 2
+    assert [record_of(row).state for row in rows] == [State.WAITING, State.WAITING, State.AGREES]
+    assert sweep(using="default").agreed == 2
+
+
+def test_trying_again_counts_what_has_failed(published: list[tuple[str, int]]) -> None:
+    failing(3)
+    record = failing(2, due_at=None)[0]
+    before = SyncRecord.objects.get(pk=record.pk)
+    assert wishes.retry(SyncRecord.objects.all(), hint=False) == 5
+    assert published == []
+    after = SyncRecord.objects.get(pk=record.pk)
+    assert after.generation != before.generation
+    assert after.due_at is not None
+    assert after.wished_at == before.wished_at
+    assert (after.attempts, after.abandoned) == (0, 0)
+
+
+def test_many_are_renewed_by_few_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wishes, "BATCH_SIZE", 10)
+    failing(25)
+    renewed: list[int] = []
+    renew = wishes.renew
+    monkeypatch.setattr(wishes, "renew", lambda records: renewed.append(renew(records)))
+    assert len(wishes.renew_free(SyncRecord.objects.all(), Q())) == 25
+    assert renewed == [10, 10, 5]
