@@ -1,4 +1,4 @@
-"""The admin of whoever runs the server: collections, their keys, and organisations.
+"""The admin of whoever runs the server: collections, their keys, organisations and invitations.
 
 Superusers see all of them; others of the staff what they also see on the pages.
 """
@@ -266,6 +266,6 @@ class InvitationAdmin(_Guarded, _InvitationAdmin):  # type: ignore[misc]
             return rows
         # As on the pages, for an organisation's owners only.
         return rows.filter(
-            organisation__memberships__user=request.user,
+            organisation__memberships__user=request.user.pk,
             organisation__memberships__role=Membership.Role.OWNER,
         )

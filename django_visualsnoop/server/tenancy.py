@@ -52,9 +52,7 @@ def owns(user: Any, organisation_id: int) -> bool:
 
 def invitations(user: Any) -> QuerySet[Invitation]:
     """Return the open invitations to the address of a user's account."""
-    rows = Invitation.objects.using(database())
-    email = address_of(user)
-    return rows.filter(digest=digest_of(email)) if email else rows.none()
+    return Invitation.objects.using(database()).filter(digest=digest_of(address_of(user)))
 
 
 def address_of(user: Any) -> str:

@@ -153,6 +153,7 @@ def accept(request: HttpRequest, invitation: int) -> HttpResponse:
         _lock_row(found)
         role = get_object_or_404(rows).role
         _delete_or_404(rows)
+        assert request.user.is_authenticated
         # Who is a member by now keeps the role.
         _members(found).get_or_create(
             organisation=found, user=request.user, defaults={"role": role}
@@ -229,7 +230,7 @@ def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> st
     _invitation, is_new = _invitations(found).update_or_create(
         organisation=found,
         digest=digest,
-        defaults={"email": email, "role": role, "invited_by": request.user},
+        defaults={"email": email, "role": role, "invited_by_id": request.user.pk},
     )
     if is_new and _invitations(found).count() > MAX_INVITATIONS:
         raise TooManyInvitations

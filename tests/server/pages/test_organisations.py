@@ -251,30 +251,48 @@ def test_what_is_left_of_an_invitation(ann: Person, desk: Organisation, gone: st
 @pytest.mark.django_db(transaction=True)
 def test_accepting_while_it_is_withdrawn(ann: Person, desk: Organisation) -> None:
     """Either is done, and whoever did the other is told so."""
-    outcomes = set()
     for number in range(8):
         bob = person(f"bob{number}")
         ann.post("organisation", desk.pk, email=bob.user.email, role="member")
-        pk, both = desk.invitations.get().pk, threading.Barrier(2)
-
-        def click(who: Person, *button: Any, both: threading.Barrier = both) -> Any:
-            try:
-                both.wait(PATIENCE)
-                return who.post(*button)
-            finally:
-                connections.close_all()
-
-        with ThreadPoolExecutor(2) as two:
-            accepted = two.submit(click, bob, "accept", pk)
-            withdrawn = two.submit(click, ann, "withdraw", desk.pk, pk)
+        pk = desk.invitations.get().pk
+        accepted, withdrawn = at_once((bob, "accept", pk), (ann, "withdraw", desk.pk, pk))
         is_member = desk.memberships.filter(user=bob.user).exists()
-        assert accepted.result().status_code == (302 if is_member else 404)
-        assert withdrawn.result().status_code == 302
+        assert accepted.status_code == (302 if is_member else 404)
+        assert withdrawn.status_code == 302
         said = ann.get("organisation", desk.pk).text
         assert ("The invitation is withdrawn." in said) is not is_member
         assert not desk.invitations.exists()
-        outcomes.add(is_member)
-    assert outcomes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_accepting_while_the_organisation_is_deleted(ann: Person) -> None:
+    bob = person("bob")
+    for _turn in range(8):
+        ann.post("organisations", name="Desk")
+        desk = Organisation.objects.get()
+        ann.post("organisation", desk.pk, email="bob@example.com", role="member")
+        pk = desk.invitations.get().pk
+        accepted, deleted = at_once((bob, "accept", pk), (ann, "delete_organisation", desk.pk))
+        assert accepted.status_code in (302, 404)
+        assert deleted.status_code == 302
+        for table in (Organisation, Membership, Invitation):
+            assert not table.objects.exists()
+
+
+def at_once(*buttons: Any) -> list[Any]:
+    """Press buttons, each of one person, at the same time, and return what is answered."""
+    going = threading.Barrier(len(buttons))
+
+    def press(button: Any) -> Any:
+        who, *where = button
+        try:
+            going.wait(PATIENCE)
+            return who.post(*where)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(buttons)) as people:
+        return list(people.map(press, buttons))
 
 
 def join(ann: Person, desk: Organisation, who: Person, role: str = "member") -> None:
