@@ -227,12 +227,12 @@ def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> st
         _members(found).filter(pk__in=same).update(role=role)
         _require_some_owner(found)
         return _("%(email)s is a member. The role is now: %(role)s.") % told
-    _invitation, is_new = _invitations(found).update_or_create(
+    _invitations(found).update_or_create(
         organisation=found,
         digest=digest,
         defaults={"email": email, "role": role, "invited_by_id": request.user.pk},
     )
-    if is_new and _invitations(found).count() > MAX_INVITATIONS:
+    if _invitations(found).count() > MAX_INVITATIONS:
         raise TooManyInvitations
     return _("%(email)s is invited.") % told
 
