@@ -79,6 +79,8 @@ class PairFinder:
         among: says of an id whether its pairs count; those of all do if ``None``.
         apart: pairs of ids that are not to be compared, nor to join anything.
         most: compare so many pairs at most, the closest first; as many as it takes if ``None``.
+        searches: look for what is close to so many images at most when ``touching`` asks for
+            that; to all of them if ``None``.
     """
 
     def __init__(
@@ -89,16 +91,19 @@ class PairFinder:
         among: Callable[[str], bool] | None = None,
         apart: Collection[tuple[str, str]] = (),
         most: int | None = None,
+        searches: int | None = None,
     ) -> None:
         self._view = view
         self._min_score = min_score
         self._among = among
         self._apart = frozenset(apart)
         self._most = most
+        self._searches = searches
         #: How many pairs were compared.
         self.compared = 0
-        #: Whether ``most`` was enough.
-        self.complete = True
+        #: How often was looked for what is close to one image.
+        self.searched = 0
+        self._enough_compared = self._enough_searched = False
         self._part_of: dict[str, _Part] = {}
         self._put_off: list[tuple[str, str]] = []
         self._done: set[tuple[str, str]] = set()
@@ -107,6 +112,11 @@ class PairFinder:
         self._crowds = Crowds(0)
         #: By id, in ``_crowds``.
         self._numbers: dict[str, int] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether ``most`` and ``searches`` were enough."""
+        return not (self._enough_compared or self._enough_searched)
 
     def all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
         """Yield pairs, each once.
@@ -124,35 +134,46 @@ class PairFinder:
             for one in found:
                 self._numbers[one.first_id] = one.first
                 self._numbers[one.second_id] = one.second
-                if not self.complete:
+                if self._enough_compared:
                     return
                 yield _ordered(one.first_id, one.second_id)
 
         yield from self._found(pairs(), progress)
 
     def touching(
-        self, image_ids: Collection[str], progress: Callable[[float], object] | None = None
+        self,
+        image_ids: Collection[str],
+        progress: Callable[[float], object] | None = None,
+        closest: int = CLOSEST,
     ) -> Iterator[FoundPair]:
         """Yield pairs with one of some images, each once, and not those yielded before.
 
         Args:
             image_ids: of these.
             progress: see ``all``.
+            closest: with so many that are the closest to each.
         """
-        pairs = self._touching(image_ids, _scaled(progress, 0.0, _FIRST))
+        pairs = self._touching(image_ids, _scaled(progress, 0.0, _FIRST), closest)
         yield from self._found(pairs, progress)
 
     def _touching(
-        self, image_ids: Collection[str], progress: Callable[[float], object] | None
+        self,
+        image_ids: Collection[str],
+        progress: Callable[[float], object] | None,
+        closest: int,
     ) -> Iterator[tuple[str, str]]:
         for number, some in enumerate(_batches(dict.fromkeys(image_ids))):
             if progress is not None:
                 progress(min(1.0, number * _TOGETHER / len(image_ids)))
             for image_id, stored in self._view.descriptors(some).items():
-                if not self.complete:
+                if self._searches is not None and self.searched >= self._searches:
+                    self._enough_searched = True
                     return
+                if self._enough_compared:
+                    return
+                self.searched += 1
                 own = frozenset({image_id})
-                for other in candidates(self._view, stored_probes(stored), CLOSEST, None, own):
+                for other in candidates(self._view, stored_probes(stored), closest, None, own):
                     pair = _ordered(image_id, other)
                     if pair not in self._done:
                         self._done.add(pair)
@@ -200,7 +221,7 @@ class PairFinder:
         """
         self._read({image_id for pair in pairs for image_id in pair})
         for pair in pairs:
-            if not self.complete or not wanted(pair) or not self._stored.keys() >= set(pair):
+            if self._enough_compared or not wanted(pair) or not self._stored.keys() >= set(pair):
                 continue
             if not _may_agree(*(self._stored[image_id] for image_id in pair)):
                 continue
@@ -218,7 +239,7 @@ class PairFinder:
         if known is not None:
             return known
         if self._most is not None and self.compared >= self._most:
-            self.complete = False
+            self._enough_compared = True
             return None
         self.compared += 1
         return self._scores.of(one, other)
