@@ -79,8 +79,6 @@ class PairFinder:
         among: says of an id whether its pairs count; those of all do if ``None``.
         apart: pairs of ids that are not to be compared, nor to join anything.
         most: compare so many pairs at most, the closest first; as many as it takes if ``None``.
-        searches: look for what is close to so many images at most when ``touching`` asks for
-            that; to all of them if ``None``.
     """
 
     def __init__(
@@ -91,19 +89,16 @@ class PairFinder:
         among: Callable[[str], bool] | None = None,
         apart: Collection[tuple[str, str]] = (),
         most: int | None = None,
-        searches: int | None = None,
     ) -> None:
         self._view = view
         self._min_score = min_score
         self._among = among
         self._apart = frozenset(apart)
         self._most = most
-        self._searches = searches
         #: How many pairs were compared.
         self.compared = 0
-        #: How often was looked for what is close to one image.
-        self.searched = 0
-        self._enough_compared = self._enough_searched = False
+        #: Whether ``most`` was enough.
+        self.complete = True
         self._part_of: dict[str, _Part] = {}
         self._put_off: list[tuple[str, str]] = []
         self._done: set[tuple[str, str]] = set()
@@ -112,11 +107,6 @@ class PairFinder:
         self._crowds = Crowds(0)
         #: By id, in ``_crowds``.
         self._numbers: dict[str, int] = {}
-
-    @property
-    def complete(self) -> bool:
-        """Whether ``most`` and ``searches`` were enough."""
-        return not (self._enough_compared or self._enough_searched)
 
     def all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
         """Yield pairs, each once.
@@ -134,7 +124,7 @@ class PairFinder:
             for one in found:
                 self._numbers[one.first_id] = one.first
                 self._numbers[one.second_id] = one.second
-                if self._enough_compared:
+                if not self.complete:
                     return
                 yield _ordered(one.first_id, one.second_id)
 
@@ -166,12 +156,8 @@ class PairFinder:
             if progress is not None:
                 progress(min(1.0, number * _TOGETHER / len(image_ids)))
             for image_id, stored in self._view.descriptors(some).items():
-                if self._searches is not None and self.searched >= self._searches:
-                    self._enough_searched = True
+                if not self.complete:
                     return
-                if self._enough_compared:
-                    return
-                self.searched += 1
                 own = frozenset({image_id})
                 for other in candidates(self._view, stored_probes(stored), closest, None, own):
                     pair = _ordered(image_id, other)
@@ -221,7 +207,7 @@ class PairFinder:
         """
         self._read({image_id for pair in pairs for image_id in pair})
         for pair in pairs:
-            if self._enough_compared or not wanted(pair) or not self._stored.keys() >= set(pair):
+            if not self.complete or not wanted(pair) or not self._stored.keys() >= set(pair):
                 continue
             if not _may_agree(*(self._stored[image_id] for image_id in pair)):
                 continue
@@ -239,7 +225,7 @@ class PairFinder:
         if known is not None:
             return known
         if self._most is not None and self.compared >= self._most:
-            self._enough_compared = True
+            self.complete = False
             return None
         self.compared += 1
         return self._scores.of(one, other)

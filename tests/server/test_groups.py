@@ -102,7 +102,7 @@ def test_a_request_compares_so_much_and_says_so(
     assert ask(ann, "GET", "/groups").body == nothing
     assert ask(ann, "GET", "/groups", image_id="a").body == nothing
     monkeypatch.setattr(groups, "MAX_COMPARISONS", 10_000)
-    monkeypatch.setattr(groups, "MAX_MEMBERS", 1)
+    monkeypatch.setattr(groups, "MAX_SEARCHES", 1)
     body = ask(ann, "GET", "/groups", image_id="a").body
     assert [member["id"] for member in body["groups"][0]["members"]] == ["a", "b", "c"]
     assert body["complete"] is False
