@@ -85,7 +85,7 @@ ROOMS = {
     "store": _room(
         "engine/store",
         "collections/local engine/store engine/follow engine/publish engine/looks"
-        " engine/sqlite_locks",
+        " engine/store_among_others engine/sqlite_locks",
     ),
     "grouping": _room("grouping", "grouping duplicates"),
     "searching": _room("searching", "searching similar duplicates embedded keys aliases"),

@@ -286,26 +286,3 @@ def test_two_who_make_a_collection_make_one(store: Store) -> None:
         assert store.made_collection_id() == store.collection_id()
     assert made == [store.collection_id()]
     assert Collection.objects.using("other").get(name="shop").pk == made[0]
-
-
-def test_images_of_one_time_are_on_one_page_each(store: Store) -> None:
-    ids = ["a", "b", "c", "d", "e"]
-    for image_id in ids:
-        store.put([new(image_id)], times=[7])
-    for start, image_id in enumerate(reversed(ids)):
-        page = [one.image_id for one in store.page(image_id, 2).images]
-        assert page == ids[::-1][start : start + 2]
-    assert [one.image_id for one in store.page(None, 9).images] == ids[::-1]
-
-
-def test_an_image_that_is_purged_while_it_is_replaced_is_stored(store: Store) -> None:
-    store.put([new("a"), new("b")])
-    store.delete("a")
-    rows = IndexedImage.objects.using("other")
-    with between_look_and_write(
-        IndexedImage._meta.db_table, lambda: rows.filter(pk=row("a").pk).delete()
-    ):
-        store.put([new("a", digest="new"), new("b", digest="new")])
-    assert sorted(store.ids()) == ["a", "b"]
-    assert row("a").digest == row("b").digest == "new"
-    assert row("a").seq is not None
