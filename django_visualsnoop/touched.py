@@ -145,11 +145,10 @@ def _is_new_file(instance: models.Model, name: str) -> bool:
     file: Any = instance.__dict__.get(name)
     if type(file) is str or file is None:
         return False  # nobody has looked at it
-    if not isinstance(file, FieldFile):
-        return not getattr(file, "_committed", True)
-    before = file.__dict__.get(_SAVED)
-    if not file._committed or before is None:
-        return not file._committed
+    is_stored: bool = getattr(file, "_committed", True)
+    before = file.__dict__.get(_SAVED) if isinstance(file, FieldFile) else None
+    if before is None or not is_stored:
+        return not is_stored
     if "_file" not in file.__dict__:
         return bool(before[0] != file.name)
     return bool(before != _saved(file))

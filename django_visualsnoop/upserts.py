@@ -51,7 +51,7 @@ def _name(name: str, meta: Any) -> str:
 
 def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
     meta = model._meta
-    found = [(field.name,) for field in meta.concrete_fields if field.unique]
+    found: list[tuple[str, ...]] = [(field.name,) for field in meta.concrete_fields if field.unique]
     found += [tuple(names) for names in meta.unique_together]
     found += [
         tuple(one.fields)

@@ -35,12 +35,6 @@ SIGNALS = {
     "pre_delete": pre_delete,
     "post_delete": post_delete,
 }
-#: How a request may have opened transactions around a situation.
-AROUND: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "autocommit": nullcontext,
-    "atomic": transaction.atomic,
-    "savepoint": lambda: _both(transaction.atomic(), transaction.atomic()),
-}
 
 
 @contextmanager
@@ -49,6 +43,14 @@ def _both(*managers: AbstractContextManager[Any]) -> Iterator[None]:
         for manager in managers:
             stack.enter_context(manager)
         yield
+
+
+#: How a request may have opened transactions around a situation.
+AROUND: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "autocommit": nullcontext,
+    "atomic": transaction.atomic,
+    "savepoint": lambda: _both(transaction.atomic(), transaction.atomic()),
+}
 
 
 def observe(which: str, situation: Callable[[Side], Any], around: str, failing: str = "") -> Any:
@@ -118,12 +120,13 @@ def _made(which: str) -> Side:
     """Empty all tables, and fill them with the same rows and the same keys."""
     shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
     Path(settings.MEDIA_ROOT).mkdir(parents=True)
-    models = {
+    models: dict[str, tuple[Any, Any, Any, str]] = {
         "plain": (PlainItem, PlainChild, PlainLine, "plain_items"),
         "followed": (FollowedItem, FollowedChild, FollowedLine, "followed_items"),
     }
     item, child, line, related = models[which]
-    for model in (PlainLine, FollowedLine, PlainChild, FollowedChild, PlainItem, FollowedItem, Box):
+    tables: tuple[Any, ...] = (PlainLine, FollowedLine, PlainChild, FollowedChild)
+    for model in (*tables, PlainItem, FollowedItem, Box):
         if hasattr(model, "tags"):
             model.tags.through.objects.all().delete()
         model.objects.all().delete()
