@@ -420,6 +420,9 @@ def test_a_collection_that_breaks_in_bulk_is_asked_one_by_one(
     rows = [product(number) for number in range(3)]
     assert sweep(using="default").agreed == 3
     assert set(recorder.images) == {image_id(row) for row in rows}
+    # What the collection has answered to is not asked for again.
+    added = [one.image_id for one in recorder.calls if one.method == "add_image"]
+    assert sorted(map(str, added)) == sorted(recorder.images)
 
 
 def test_an_alias_that_is_not_configured_is_tried_again(settings: Settings, media: object) -> None:
@@ -821,3 +824,17 @@ def test_what_can_be_no_key_is_no_row(recorder: RecorderCollection) -> None:
     sweep(using="default")
     assert recorder.images == {image_id(row): image(1)}
     assert SyncRecord.objects.get().object_id == str(row.pk)
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_what_is_overdue_comes_home_in_the_database_that_is_worked_on(
+    recorder: RecorderCollection,
+) -> None:
+    row = Product.objects.using("other").create(photo=picture(1))
+    product(2)
+    assert sync.bring_overdue_home(using="other").worked_on == 0
+    long_ago = timezone.now() - timedelta(seconds=sync.OVERDUE_AFTER + 1)
+    for using in ("default", "other"):
+        SyncRecord.objects.using(using).update(due_at=long_ago)
+    assert sync.bring_overdue_home(using="other").agreed == 1
+    assert recorder.images == {image_id(row): image(1)}
