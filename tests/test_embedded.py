@@ -12,7 +12,7 @@ from PIL import Image
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.sync import sweep
 from tests.collections.contract import image
-from tests.fixtures import picture, product, record_of
+from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Product
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def test_bytes_that_are_no_picture_leave_a_reason(
     content: bytes, code: set[str], words: str
 ) -> None:
     row = Product.objects.create(photo=ContentFile(content, "upload.png"))
+    grow_old()
     sweep(using="default")
     record = record_of(row)
     assert record.reason_code in code

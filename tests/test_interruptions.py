@@ -170,7 +170,7 @@ def _while_telling(patch: pytest.MonkeyPatch) -> None:
 
 
 def _while_loading_the_row(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Listing, "from_db", out_of_time)
+    patch.setattr(Listing, "from_db", classmethod(out_of_time))
 
 
 @pytest.mark.django_db

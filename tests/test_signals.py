@@ -9,7 +9,7 @@ from django_visualsnoop import sync
 from django_visualsnoop.client.exceptions import ImageRefusedError, TransportError
 from django_visualsnoop.signals import image_sync_failed, image_synced, swept
 from django_visualsnoop.sync import bring_home, sweep
-from tests.fixtures import lose, product, record_of
+from tests.fixtures import grow_old, lose, product, record_of
 from tests.receivers import received
 from tests.testapp.models import FeaturedProduct, Product
 
@@ -36,6 +36,7 @@ def test_a_failure_says_why_and_when_it_is_tried_again(recorder: RecorderCollect
     with received(image_sync_failed) as told:
         recorder.fail_with(TransportError("connection refused"))
         sweep(using="default")
+        grow_old()
         recorder.fail_with(ImageRefusedError("It is no picture.", reason="undecodable"))
         bring_home([record_of(row).pk], using="default")
     passing, lasting = told
@@ -48,6 +49,7 @@ def test_a_failure_says_why_and_when_it_is_tried_again(recorder: RecorderCollect
 def test_a_sweep_says_what_it_came_to(recorder: RecorderCollection) -> None:
     product(1)
     lose(product(2).photo)
+    grow_old()
     with received(swept) as told:
         sweep(using="default")
         product(3)

@@ -174,18 +174,19 @@ def test_the_command_describes_all_at_once(settings: Settings, model: OnnxDescri
     assert names(plain(RED)) == ["red", "orange", "green", "blue"]
 
 
-def test_a_model_that_cannot_be_used_is_a_reason_to_try_again(
-    settings: Settings, model: OnnxDescriptor, tmp_path: Path
+def test_a_model_that_cannot_be_used_keeps_nothing_from_being_found_as_a_copy(
+    settings: Settings, model: OnnxDescriptor, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     use(settings, colour_model(tmp_path, "gone"))
     (tmp_path / "gone.onnx").unlink()
-    row = product(1)
+    row, copy = product(1), product(1)
     sweep(using="default")
-    assert record_of(row).reason_code == "misconfigured"
-    assert "gone.onnx cannot be read" in record_of(row).reason
-    use(settings, model)
-    call_command("visualsnoop_sync", "--retry-failed", verbosity=0)
+    assert "gone.onnx cannot be read" in caplog.text
     assert record_of(row).state == SyncRecord.State.AGREES
+    assert list(Product.objects.similar_to(row)) == [copy]
+    use(settings, model)
+    call_command("visualsnoop_sync", verbosity=0)
+    assert copy in Product.objects.similar_to(row, kind="similar")
 
 
 @pytest.mark.usefixtures("seen")

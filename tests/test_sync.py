@@ -800,8 +800,8 @@ def test_a_row_that_cannot_be_loaded_holds_up_no_other(
     rows = [Article.objects.create(thumbnail=picture(number)) for number in (1, 2, 3)]
     from_db = Article.from_db.__func__  # type: ignore[attr-defined]
 
-    def picky(cls: type[Article], using: str, names: Any, values: Any) -> Article:
-        article: Article = from_db(cls, using, names, values)
+    def picky(cls: type[Article], *args: Any, **kwargs: Any) -> Article:
+        article: Article = from_db(cls, *args, **kwargs)
         if article.pk == rows[1].pk:
             raise OSError("the storage is away")
         return article

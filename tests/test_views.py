@@ -31,7 +31,7 @@ def late(seconds: float, using: str = "default") -> None:
 
 
 def test_all_is_well(client: Client, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(4 + 2 * len(all_indexed_fields())):
+    with django_assert_num_queries(5 + 2 * len(all_indexed_fields())):
         answer = client.get(URL)
     assert (answer.status_code, answer.json()) == (200, {"healthy": True, "problems": []})
 

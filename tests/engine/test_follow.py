@@ -178,8 +178,10 @@ def test_queries(
         collection.search_images_by_id("0", limit=300)
     with django_assert_num_queries(2):
         collection.search_images(image(1), allowed={str(number) for number in range(500)})
-    with django_assert_num_queries(1 if count == 1 else 2):
+    with CaptureQueriesContext(connection) as captured:
         list(collection.iter_pairs())
+    # The second reads what is compared; of a large group, that is not known from the beginning.
+    assert len(captured) == min(count, 2) if count < 200 else len(captured) < 50
     with transaction.atomic():
         collection.add_image(image(1), "new")
         with django_assert_num_queries(3):
