@@ -423,6 +423,11 @@ def test_a_collection_that_breaks_in_bulk_is_asked_one_by_one(
     # What the collection has answered to is not asked for again.
     added = [one.image_id for one in recorder.calls if one.method == "add_image"]
     assert sorted(map(str, added)) == sorted(recorder.images)
+    for row in rows:
+        row.photo = picture(7)
+        row.save()
+    assert sweep(using="default").agreed == 3
+    assert set(recorder.images.values()) == {image(7)}
 
 
 def test_an_alias_that_is_not_configured_is_tried_again(settings: Settings, media: object) -> None:
