@@ -85,7 +85,7 @@ ROOMS = {
     "store": _room(
         "engine/store",
         "collections/local engine/store engine/follow engine/publish engine/looks"
-        " engine/sqlite_locks",
+        " engine/store_among_others engine/sqlite_locks",
     ),
     "grouping": _room("grouping", "grouping duplicates"),
     "searching": _room("searching", "searching similar duplicates embedded keys aliases"),
@@ -244,6 +244,7 @@ def run_tests(tree: Path, arguments: Sequence[str], plugins: Sequence[object]) -
     os.chdir(tree)
     os.environ.update(TEST_DATABASE="sqlite", PYTHONPATH=str(tree))
     os.environ["TEST_SQLITE_FOLDER"] = str(tree / "mutation-databases")
+    os.environ["TEST_MEDIA_ROOT"] = str(tree / "mutation-media")
     options = [*OPTIONS, f"--basetemp={tree / 'mutation-files'}"]
     sys.path[:] = [str(tree), *(path for path in sys.path if Path(path).resolve() != ROOT)]
     return int(pytest.main([*options, *arguments], plugins=list(plugins)))

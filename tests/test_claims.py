@@ -273,3 +273,13 @@ def test_giving_back_without_a_database_is_no_error_of_its_own(
     assert record_of(row).lease == claim.token
     claim.give_back()
     assert record_of(row).lease is None
+
+
+def test_only_what_was_tried_counts_as_an_attempt(recorder: RecorderCollection) -> None:
+    row = product(1)
+    attempts = []
+    for untouched in ({}, {}, {"untouched": True}, {"untouched": False}):
+        claim, _ = claimed([row])
+        claim.give_back(**untouched)
+        attempts.append(record_of(row).attempts)
+    assert attempts == [1, 2, 2, 3]

@@ -59,6 +59,11 @@ def test_unsure_links_make_none_and_the_weakest_is_left_out() -> None:
     assert groups(links(ab=0.8, bc=0.6, cd=0.7)) == ["ab", "cd"]
 
 
+def test_of_links_as_close_as_each_other_the_order_does_not_matter() -> None:
+    chain = links(ab=0.6, bc=0.6, cd=0.6, de=0.6)
+    assert groups(chain) == groups(dict(reversed(chain.items()))) == ["ab", "cd"]
+
+
 def test_rows_that_are_all_linked_are_a_group_however_unsure() -> None:
     assert groups(links(ab=0.6, bc=0.7, ac=0.5)) == ["abc"]
     assert groups(links(ab=0.6, bc=0.7, ac=0.5, ad=0.6, bd=0.6)) == ["abc"]

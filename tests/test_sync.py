@@ -421,6 +421,14 @@ def test_a_collection_that_breaks_in_bulk_is_asked_one_by_one(
     rows = [product(number) for number in range(3)]
     assert sweep(using="default").agreed == 3
     assert set(recorder.images) == {image_id(row) for row in rows}
+    # What the collection has answered to is not asked for again.
+    added = [one.image_id for one in recorder.calls if one.method == "add_image"]
+    assert sorted(map(str, added)) == sorted(recorder.images)
+    for row in rows:
+        row.photo = picture(7)
+        row.save()
+    assert sweep(using="default").agreed == 3
+    assert set(recorder.images.values()) == {image(7)}
 
 
 def test_an_alias_that_is_not_configured_is_tried_again(settings: Settings, media: object) -> None:
@@ -854,3 +862,17 @@ def test_a_storage_that_knows_no_times_hinders_nothing(
     assert outcome.fresh == []
     monkeypatch.setattr(FileSystemStorage, "open", refuse)
     assert bring_rewritten_home([str(record_of(row).pk)], using="default").worked_on == 0
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_what_is_overdue_comes_home_in_the_database_that_is_worked_on(
+    recorder: RecorderCollection,
+) -> None:
+    row = Product.objects.using("other").create(photo=picture(1))
+    product(2)
+    assert sync.bring_overdue_home(using="other").worked_on == 0
+    long_ago = timezone.now() - timedelta(seconds=sync.OVERDUE_AFTER + 1)
+    for using in ("default", "other"):
+        SyncRecord.objects.using(using).update(due_at=long_ago)
+    assert sync.bring_overdue_home(using="other").agreed == 1
+    assert recorder.images == {image_id(row): image(1)}

@@ -7,12 +7,13 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
 from tests.fixtures import picture, product, record_of
-from tests.testapp.models import Product
+from tests.testapp.models import Poster, Product
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +146,31 @@ def test_a_row_from_a_replica_is_saved_without_a_request(settings: Settings) -> 
     row.save()
     settings.DATABASE_ROUTERS = []
     assert record_of(here).generation == before
+
+
+@pytest.mark.django_db(databases=["default", "other"], transaction=True)
+def test_a_rollback_counts_in_the_database_that_was_written() -> None:
+    row = product()
+    row.save(using="other", force_insert=True)
+    record = SyncRecord.objects.using("other").get()
+    row.photo = picture(2)
+    with transaction.atomic(using="other"):
+        row.save(using="other")
+        transaction.set_rollback(True, using="other")
+    row.save(using="other")
+    assert SyncRecord.objects.using("other").get().generation != record.generation
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_save_is_one_transaction_without_savepoints() -> None:
+    row = loaded()
+    row.photo = picture(2)
+    poster = Poster.objects.create(photo=picture(3))
+    poster.photo = picture(4)
+    for change in (row.save, lambda: poster.save(update_fields=["photo"])):
+        with CaptureQueriesContext(connection) as captured:
+            change()
+        assert not [one for one in captured if "SAVEPOINT" in one["sql"]]
 
 
 def test_a_reloaded_file_has_no_change() -> None:

@@ -111,6 +111,7 @@ def test_rows_are_found_by_every_kind_of_unique_constraint() -> None:
             rows.create(**values).pk
             for values in ({"code": "a"}, {"day": 1, "hour": 2}, {"shelf": 3}, {"code": "other"})
         )
+        rows.create(day=1, hour=3)  # half of what is unique together is another row
         assert find_upserted_keys(rows.all(), given, None) == {code, time, shelf}
         assert find_upserted_keys(rows.all(), given, ["code"]) == {code}
         assert find_upserted_keys(rows.all(), [Slot(pk=other)], ["pk"]) == {other}

@@ -57,6 +57,7 @@ def test_requests_and_messages_name_the_database_of_their_rows(
     assert there.count() == 3
     there.update(due_at=None, reason_code="undecodable")
     assert wishes.retry(there.all()) == 3
+    assert not there.filter(due_at=None).exists()
     wishes.wish_again(there.all()[0], using="other")
     assert published == [("other", 2), ("other", 3), ("other", 1)]
     assert not SyncRecord.objects.exists()
@@ -96,6 +97,22 @@ def test_trying_again_counts_what_has_failed(published: list[tuple[str, int]]) -
     assert after.due_at is not None
     assert after.wished_at == before.wished_at
     assert (after.attempts, after.abandoned) == (0, 0)
+
+
+def test_what_is_wished_for_again_begins_anew(published: list[tuple[str, int]]) -> None:
+    (before,) = failing(1, abandoned=2, reason="because", lease=1)
+    SyncRecord.objects.all().delete()
+    for _ in ("gone", "there"):
+        record = SyncRecord.objects.filter(pk=before.pk).first() or before
+        record.attempts, record.abandoned, record.reason_code = 7, 7, "unreachable"
+        generation = record.generation
+        wishes.wish_again(record, using="default")
+        after = SyncRecord.objects.get(pk=before.pk)
+        assert (after.attempts, after.abandoned) == (0, 0)
+        assert (after.reason_code, after.reason, after.lease) == ("", "", None)
+        assert after.generation != generation
+        assert after.state == State.WAITING
+    assert published == [("default", 1), ("default", 1)]
 
 
 def test_many_are_renewed_by_few_statements(monkeypatch: pytest.MonkeyPatch) -> None:

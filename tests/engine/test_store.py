@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connections, transaction
 
+from django_visualsnoop.engine import publish
 from django_visualsnoop.engine import store as stores
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage
@@ -147,6 +148,28 @@ def test_rows_are_numbered_when_their_own_database_commits(store: Store) -> None
     with transaction.atomic():  # of another database, where it does not matter
         store.add(new("c"))
         assert row("c").seq is not None
+
+
+def test_numbering_and_purging_hold_the_lock_of_their_own_database(store: Store) -> None:
+    inside: list[bool] = []
+
+    def execute(run: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            inside.append(connections["other"].in_atomic_block)
+        return run(sql, *arguments)
+
+    store.put([new("a"), new("b")])
+    store.delete("a")
+    IndexedImage.objects.using("other").filter(image_id="b").update(seq=None)
+    collection_id = store.made_collection_id()
+    with connections["other"].execute_wrapper(execute):
+        publish.publish("other", collection_id)
+        assert inside == [True, True]  # the lock, then the numbers
+        for _ in range(2):
+            publish.purge("other", collection_id, older_than_seconds=-60)
+    assert len(inside) > 3
+    assert all(inside)
+    assert not IndexedImage.objects.using("other").filter(deleted__isnull=False).exists()
 
 
 def test_what_is_known_is_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
