@@ -26,7 +26,7 @@ MAX_COMPARISONS = 10_000
 #: Images of one image's group of which others are looked for. Each takes some ten milliseconds.
 MAX_SEARCHES = 100
 #: So many of the closest are looked at then, that a large group is found by a few of its images.
-_CLOSEST = 100
+_CLOSEST = 250
 
 
 class Member(NamedTuple):

@@ -160,7 +160,8 @@ def _known_by_file(parts: Sequence[Part]) -> NDArray[np.bool_]:
             fits = lists.codes[places] % np.uint64(WORDS) == words
             np.add.at(counts, lists.slots[places[fits]], 1)
         found.append(counts[kept] >= BY_FILE)
-    return np.concatenate([np.empty(0, dtype=np.bool_), *found])
+    known: NDArray[np.bool_] = np.concatenate([np.empty(0, dtype=np.bool_), *found])
+    return known
 
 
 def _without(parts: Sequence[Part], spared: NDArray[np.bool_]) -> list[Part]:
