@@ -195,9 +195,15 @@ class _AtomicAtWrite:
         many: bool,
         context: dict[str, Any],
     ) -> Any:
-        if not self.connection.in_atomic_block and self._writes(sql):
+        if not self.connection.in_atomic_block and self._is_innermost() and self._writes(sql):
             self.stack.enter_context(atomic_unless_open(using=self.save.using))
         return execute(sql, params, many, context)
+
+    def _is_innermost(self) -> bool:
+        """Whether the statement is not of another save, which ``upload_to`` may make."""
+        ours = (one for one in self.connection.execute_wrappers if isinstance(one, _AtomicAtWrite))
+        *_, last = ours
+        return last is self
 
     def _writes(self, sql: str) -> bool:
         """Whether this is the row's own statement, and sync records may have to go with it."""

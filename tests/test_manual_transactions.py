@@ -73,3 +73,19 @@ def test_an_error_leaves_the_transaction_as_it_is_without_us() -> None:
     if connection.vendor == "postgresql":  # the server itself has ended it
         return
     assert FollowedItem.objects.count() == 1
+
+
+def test_a_row_saved_by_upload_to_has_a_transaction_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def also_log(row: FollowedItem, name: str) -> str:
+        if row.code == "a":
+            FollowedItem.objects.create(code="log", photo=picture(2))
+        return name
+
+    FollowedItem.objects.create(code="a", photo="a.png")
+    monkeypatch.setattr(FollowedItem._meta.get_field("photo"), "upload_to", also_log)
+    with pytest.raises(IntegrityError):
+        FollowedItem.objects.create(code="a", photo=picture(1))
+    logged = FollowedItem.objects.get(code="log")
+    assert record_of(logged)
