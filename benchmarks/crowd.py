@@ -1,17 +1,20 @@
 """What very many copies of one picture cost, and whether deleted collections leave memory behind.
 
-    python benchmarks/crowd.py PHOTOS [--images 1000] [--collections 100]
+    python -m benchmarks.crowd [PHOTOS] [--images 1000] [--collections 100] [--seed 1]
 
-PHOTOS holds photographs, each a different scene. ``--images`` pictures are stored three times: as
-quarters of the photographs, all different; as re-encodings of one photograph; and as one file.
-Printed are the seconds that ``duplicates()`` and the server's groups need for pairs and groups of
-each, and how many pairs were compared. Then as many collections as ``--collections`` says are
-filled with made-up pictures, searched and deleted; printed is how the process's memory grows.
+Three collections of ``--images`` pictures each are searched in turn: all different; re-encodings of
+one picture; and different blank pages. PHOTOS is a folder of photographs, whose quarters are the
+different pictures; without it, pictures are made up. Each is searched by the public calls: those of
+the QuerySet, which fetch the rows; the command; the admin's page; and on the server API v2 and the
+page of copies. Printed are the seconds of each on the clock and of a core, and how many times those
+of the different pictures the crowds cost.
+
+Then as many collections as ``--collections`` says are filled with made-up pictures, searched and
+deleted; printed is how the process's memory grows.
 
 A database of its own is made, SQLite in a temporary folder.
 """
 
-# ruff: noqa: E402 -- Django is set up before its models are imported
 from __future__ import annotations
 
 import argparse
@@ -19,41 +22,105 @@ import dataclasses
 import gc
 import io
 import os
-import sys
+import platform
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import django
-from django.conf import settings
-
-FOLDER = tempfile.TemporaryDirectory()
-settings.configure(
-    DATABASES={
-        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{FOLDER.name}/db.sqlite3"}
-    },
-    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-    INSTALLED_APPS=["django_visualsnoop.engine"],
-    USE_TZ=True,
-)
-django.setup()
-
-import synthetic
-from django.core.management import call_command
+import numpy as np
 from PIL import Image
 
-from django_visualsnoop.engine.gallery import Gallery, pair_hits
-from django_visualsnoop.engine.models import Collection, IndexedImage
-from django_visualsnoop.grouping import Link, grouped
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django_visualsnoop.engine.gallery import Gallery
     from django_visualsnoop.engine.store import NewImage
+    from tests.server.tenants import Tenant
+
+    #: Seconds on the clock, seconds of a core.
+    Seconds = tuple[float, float]
 
 #: In each collection that is searched and deleted.
 IMAGES = 2000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("photos", type=Path, nargs="?")
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--collections", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(
+            DJANGO_SETTINGS_MODULE="tests.settings",
+            TEST_DATABASE="sqlite",
+            TEST_SQLITE_FOLDER=folder,
+            TEST_MEDIA_ROOT=f"{folder}/media",
+        )
+        import django
+
+        django.setup()
+        from django.test.utils import setup_databases, setup_test_environment, teardown_databases
+
+        setup_test_environment()
+        made = setup_databases(verbosity=0, interactive=False, aliases=["default"])
+        try:
+            measure(options)
+            give_back(jpeg(picture(options.seed), 85), options.collections)
+        finally:
+            teardown_databases(made, verbosity=0)
+
+
+def measure(options: argparse.Namespace) -> None:
+    import cv2
+    import django
+
+    print(
+        f"{options.images:,} pictures of each kind, seed {options.seed}; {processor()}, "
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; SQLite, "
+        f"Python {platform.python_version()}, Django {django.__version__}, "
+        f"numpy {np.__version__}, OpenCV {cv2.__version__}",
+        flush=True,
+    )
+    dice = np.random.default_rng(options.seed)
+    photos = sorted(options.photos.glob("*.jp*g")) if options.photos else []
+    one = Image.open(photos[5]).convert("RGB") if photos else picture(options.seed)
+    seconds_of_calls(lambda: different(photos, 4, options.seed))  # loads what is loaded once
+    base = seconds_of_calls(lambda: different(photos, options.images, options.seed))
+    crowds = {
+        "re-encoded": seconds_of_calls(lambda: reencoded(one, options.images)),
+        "blank": seconds_of_calls(lambda: blank(options.images, dice)),
+    }
+    print(f"{'':24}{'different':>16}" + "".join(f"{name:>16}{'ratio':>16}" for name in crowds))
+    for call, least in base.items():
+        line = f"{call:24}{seconds(least)}"
+        for crowd in crowds.values():
+            ratios = (a / b for a, b in zip(crowd[call], least, strict=True))
+            line += seconds(crowd[call]) + f"{next(ratios):9.1f} /{next(ratios):5.1f}"
+        print(line)
+
+
+def processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def seconds(spent: Seconds) -> str:
+    return f"{spent[0]:9.2f} /{spent[1]:5.2f}"
+
+
+def picture(seed: int) -> Image.Image:
+    """Return a made-up picture with details of all sizes."""
+    dice = np.random.default_rng(seed)
+    pixels = np.zeros((333, 500, 3))
+    for size in (4, 8, 16, 32, 64):
+        some = Image.fromarray(dice.integers(0, 256, (size, size, 3), dtype=np.uint8))
+        pixels += np.asarray(some.resize((500, 333), Image.Resampling.BICUBIC)) / 5
+    return Image.fromarray(pixels.astype(np.uint8))
 
 
 def jpeg(picture: Image.Image, quality: int) -> bytes:
@@ -62,51 +129,117 @@ def jpeg(picture: Image.Image, quality: int) -> bytes:
     return content.getvalue()
 
 
-def quarters(photos: list[Path], count: int) -> list[bytes]:
-    """Return the four quarters of each photograph, of which no two overlap."""
+def different(photos: list[Path], count: int, seed: int) -> list[bytes]:
+    """Return the four quarters of each photograph, of which no two overlap, or what is made up."""
+    if not photos:
+        return [jpeg(picture(seed + number), 85) for number in range(1, count + 1)]
     made = []
     for photo in photos[: -(-count // 4)]:
-        picture = Image.open(photo).convert("RGB")
-        width, height = picture.width // 2, picture.height // 2
+        whole = Image.open(photo).convert("RGB")
+        width, height = whole.width // 2, whole.height // 2
         made += [
-            jpeg(picture.crop((left, top, left + width, top + height)), 85)
+            jpeg(whole.crop((left, top, left + width, top + height)), 85)
             for left in (0, width)
             for top in (0, height)
         ]
     return made[:count]
 
 
-def reencoded(photo: Path, count: int) -> list[bytes]:
-    picture = Image.open(photo).convert("RGB")
+def reencoded(one: Image.Image, count: int) -> list[bytes]:
     return [
-        jpeg(picture.resize((picture.width - n % 40, picture.height - n % 40)), 60 + n % 35)
+        jpeg(one.resize((one.width - n % 40, one.height - n % 40)), 60 + n % 35)
         for n in range(count)
     ]
 
 
-def measure(name: str, images: list[NewImage]) -> None:
-    gallery = Gallery("default", name)
-    gallery.store.put(images)
-    gallery.pair_finder()  # reads the rows
-    finder = gallery.pair_finder()
-    assert finder is not None
-    cpu, wall = time.process_time(), time.perf_counter()
-    links = {
-        (pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))
-        for pair in pair_hits(finder.all())
-    }
-    groups = grouped(links)
-    print(
-        f"{name}: {time.perf_counter() - wall:.2f} s, {time.process_time() - cpu:.2f} s of a core; "
-        f"{finder.compared} pairs compared, {len(groups)} groups, "
-        f"{max(map(len, groups), default=0)} images in the largest",
-        flush=True,
+def blank(count: int, dice: np.random.Generator) -> list[bytes]:
+    """Return scans of empty paper, with the noise of a scanner."""
+    pages = (dice.normal(245, 1.5, (240, 320, 3)).clip(0, 255) for _ in range(count))
+    return [jpeg(Image.fromarray(page.astype(np.uint8)), 90) for page in pages]
+
+
+def seconds_of_calls(make: Callable[[], list[bytes]]) -> dict[str, Seconds]:
+    """Return what the public calls cost in collections of these pictures."""
+    from django_visualsnoop.engine.gallery import Gallery
+    from django_visualsnoop.server.images import HostedImages
+    from tests.server.tenants import tenant
+    from tests.testapp.models import Product
+
+    maker = Gallery("default", "maker")
+    images = [maker.described(content, "") for content in make()]
+    hosted = tenant()
+    rows = Product.objects.bulk_create([Product(photo=f"{n}.jpg") for n in range(len(images))])
+    keys = [f"testapp.product.photo:{row.pk}" for row in rows]
+    galleries = Gallery("default", "default"), HostedImages(hosted.collection).gallery
+    store(galleries[0], images, keys)
+    store(galleries[1], images, [f"{n:05}" for n in range(len(images))])
+    try:
+        return {name: timed(call) for name, call in calls(rows[0], hosted).items()}
+    finally:
+        Product.objects.all().delete()
+        for gallery in galleries:
+            delete(gallery)
+
+
+def store(gallery: Gallery, images: list[NewImage], ids: list[str]) -> None:
+    named = zip(images, ids, strict=True)
+    gallery.store.put([dataclasses.replace(image, image_id=image_id) for image, image_id in named])
+    gallery.pair_finder()  # reads them
+
+
+def calls(row: object, hosted: Tenant) -> dict[str, Callable[[], object]]:
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+    from django.test import Client
+
+    from tests.server.v2 import ask
+    from tests.testapp.models import Product
+
+    user, _ = get_user_model().objects.get_or_create(
+        username="ann@example.com",
+        defaults={"email": "ann@example.com"},
     )
-    delete(name)
+    user.is_staff = user.is_superuser = True
+    user.save()
+    client = Client()
+    client.force_login(user)
+    of = Product.objects.filter(pk=row.pk)  # type: ignore[attr-defined]
+
+    def get(path: str) -> object:
+        response = client.get(path)
+        assert response.status_code == 200, response
+        return response.content
+
+    def groups(**query: object) -> object:
+        answer = ask(hosted, "GET", "/groups", **query)
+        assert answer.status == 200, answer
+        return answer.body
+
+    return {
+        "duplicates()": lambda: list(Product.objects.duplicates()),
+        "duplicates(of=one)": lambda: list(Product.objects.duplicates(of=of)),
+        "similar_to(one)": lambda: list(Product.objects.similar_to(row)),  # type: ignore[arg-type]
+        "visualsnoop_duplicates": lambda: call_command(
+            "visualsnoop_duplicates", "testapp.Product", "--json", stdout=io.StringIO()
+        ),
+        "the admin's page": lambda: get("/admin/testapp/product/duplicates/"),
+        "GET groups": groups,
+        "GET groups?image_id": lambda: groups(image_id="00000"),
+        "the page of copies": lambda: get(f"/collections/{hosted.collection_id}/copies/"),
+    }
 
 
-def delete(name: str) -> None:
-    collections = Collection.objects.filter(name=name)
+def timed(call: Callable[[], object]) -> Seconds:
+    """Return what a call costs once the process has read the collection."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def delete(gallery: Gallery) -> None:
+    from django_visualsnoop.engine.models import Collection, IndexedImage
+
+    collections = Collection.objects.filter(key=gallery.store.key)
     IndexedImage.objects.filter(collection__in=collections).delete()
     collections.delete()
 
@@ -118,43 +251,21 @@ def resident() -> float:
 
 
 def give_back(content: bytes, collections: int) -> None:
+    from benchmarks import synthetic
+    from django_visualsnoop.engine.gallery import Gallery
+
     template = Gallery("default", "maker").described(content, "")
     contents = [one for _, chunk in synthetic.chunks(IMAGES, 1) for one in chunk.contents()]
-    images = [
-        dataclasses.replace(template, image_id=f"{place}", vector=vector)
-        for place, vector in enumerate(contents)
-    ]
+    images = [dataclasses.replace(template, vector=vector) for vector in contents]
     for number in range(collections):
-        name = f"collection {number}"
-        gallery = Gallery("default", name)
-        gallery.store.put(images)
+        gallery = Gallery("default", f"collection {number}")
+        store(gallery, images, [f"{place}" for place in range(IMAGES)])
         gallery.search(content, limit=10)
-        delete(name)
+        delete(gallery)
         if (number + 1) % max(1, collections // 10) == 0:
             gc.collect()
             held = resident()
             print(f"{number + 1} collections of {IMAGES:,} images: {held:.0f} MB", flush=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--collections", type=int, default=100)
-    options = parser.parse_args()
-    call_command("migrate", verbosity=0)
-    photos = sorted(options.photos.glob("*.jpg"))
-    maker = Gallery("default", "maker")
-
-    def described(contents: list[bytes]) -> list[NewImage]:
-        return [maker.described(content, f"{n:05}") for n, content in enumerate(contents)]
-
-    measure("different", described(quarters(photos, options.images)))
-    measure("re-encoded", described(reencoded(photos[5], options.images)))
-    one = maker.described(photos[5].read_bytes(), "")
-    same = [dataclasses.replace(one, image_id=f"{n:05}") for n in range(options.images)]
-    measure("one file", same)
-    give_back(photos[5].read_bytes(), options.collections)
 
 
 if __name__ == "__main__":

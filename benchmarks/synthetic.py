@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, MAX_FEATURES, SIDE, VERSION, Descriptor
+from django_visualsnoop.engine.descriptor import (
+    DIMENSIONS,
+    MAX_FEATURES,
+    SIDE,
+    START_BYTES,
+    VERSION,
+    Descriptor,
+)
 from django_visualsnoop.engine.index.inverted import Features
 
 if TYPE_CHECKING:
@@ -46,11 +53,11 @@ class Chunk(NamedTuple):
 
     def contents(self) -> Iterator[bytes]:
         count = len(self.vectors)
-        rows = np.zeros((count, 2 + DIMENSIONS + 15 * MAX_FEATURES), dtype=np.uint8)
+        rows = np.zeros((count, START_BYTES + 15 * MAX_FEATURES), dtype=np.uint8)
         rows[:, :DIMENSIONS] = self.vectors.view(np.uint8)
         rows[:, DIMENSIONS], rows[:, DIMENSIONS + 1] = VERSION, MAX_FEATURES
-        end = 2 + DIMENSIONS + 8 * MAX_FEATURES
-        rows[:, 2 + DIMENSIONS : end] = self.codes.astype("<u8").view(np.uint8)
+        end = START_BYTES + 8 * MAX_FEATURES
+        rows[:, START_BYTES:end] = self.codes.astype("<u8").view(np.uint8)
         words = self.words.astype("<u4").view(np.uint8).reshape(count, MAX_FEATURES, 4)[:, :, :3]
         rows[:, end : end + 3 * MAX_FEATURES] = words.reshape(count, -1)
         rows[:, end + 3 * MAX_FEATURES :] = self.places.reshape(count, -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -14,6 +15,8 @@ from django_visualsnoop.grouping import Link, grouped
 from django_visualsnoop.searching import check_similarity, fields_searched
 
 if TYPE_CHECKING:
+    from django_visualsnoop.budgets import Budget
+    from django_visualsnoop.collections.base import BaseCollection
     from django_visualsnoop.options import IndexedField
     from django_visualsnoop.querysets import VisualSnoopQuerySet
 
@@ -83,9 +86,13 @@ class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
     in one query for up to ``GROUPS_PER_QUERY`` groups.
     """
 
-    def __init__(self, queryset: models.QuerySet[_Model], groups: list[list[_Key]]) -> None:
+    def __init__(
+        self, queryset: models.QuerySet[_Model], groups: list[list[_Key]], complete: bool = True
+    ) -> None:
         self._queryset = queryset
         self._groups = groups
+        #: Whether all was compared, and not only as much as a request may.
+        self.complete = complete
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -98,7 +105,7 @@ class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
         self, index: int | slice
     ) -> DuplicateGroup[_Model] | Sequence[DuplicateGroup[_Model]]:
         if isinstance(index, slice):
-            return DuplicateGroups(self._queryset, self._groups[index])
+            return DuplicateGroups(self._queryset, self._groups[index], self.complete)
         return self._fetch([self._groups[index]])[0]
 
     def __iter__(self) -> Iterator[DuplicateGroup[_Model]]:
@@ -130,15 +137,20 @@ def find_duplicates(
     field: str | None,
     min_similarity: float | None,
     progress: Callable[[float], object] | None = None,
+    budget: Budget | None = None,
 ) -> DuplicateGroups[_Model]:
-    """See ``VisualSnoopQuerySet.duplicates()``."""
+    """See ``VisualSnoopQuerySet.duplicates()``.
+
+    Args:
+        budget: of the work; as much as it takes if ``None``.
+    """
     check_similarity(min_similarity)
     fields = fields_searched(queryset.model, field)
     filtered = queryset.query.has_filters()
     selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
     allowed = selected if of is None else _keys(queryset) if filtered else None
     databases = {field: written_alias(field, queryset) for field in fields}
-    search = _Search(databases, min_similarity, allowed)
+    search = _Search(databases, min_similarity, allowed, budget)
     pairs = search.pairs(selected, progress)
     if progress is not None:
         progress(1.0)
@@ -161,7 +173,7 @@ def find_duplicates(
     groups = _groups(pairs)
     if of is not None and selected is not None:
         groups = [group for group in groups if not selected.isdisjoint(one.key for one in group)]
-    return DuplicateGroups(queryset, groups)
+    return DuplicateGroups(queryset, groups, complete=budget is None or budget.complete)
 
 
 def _keys(queryset: models.QuerySet[Any]) -> set[Any]:
@@ -193,11 +205,13 @@ class _Search:
         fields: of one model, each with the database alias in its ids.
         min_similarity: of a pair.
         allowed: keys of the rows that count; all if ``None``.
+        budget: of all questions together.
     """
 
     fields: dict[IndexedField, str]
     min_similarity: float | None
     allowed: set[Any] | None
+    budget: Budget | None
 
     def among(self, allowed: set[Any]) -> _Search:
         return replace(self, allowed=allowed)
@@ -240,8 +254,16 @@ class _Search:
             row = _key_of(image_id, here)
             return row is not None and (self.allowed is None or row[0] in self.allowed)
 
-        for pair in collections[alias].iter_pairs(
-            min_similarity=self.min_similarity, touching=touching, progress=progress, among=counts
+        collection = collections[alias]
+        asked: dict[str, Any] = {}
+        if self.budget is not None and _takes_budget(collection):
+            asked["budget"] = self.budget
+        for pair in collection.iter_pairs(
+            min_similarity=self.min_similarity,
+            touching=touching,
+            progress=progress,
+            among=counts,
+            **asked,
         ):
             first = _key_of(pair.first_id, here)
             second = _key_of(pair.second_id, here)
@@ -252,6 +274,11 @@ class _Search:
             keys = (first[0], second[0])
             if keys not in found or pair.rank < found[keys].rank:
                 found[keys] = Link(pair.rank, pair.similarity, (first[1], second[1]))
+
+
+def _takes_budget(collection: BaseCollection) -> bool:
+    """Return whether a backend, which may be a project's own, has a bound of its work."""
+    return "budget" in inspect.signature(collection.iter_pairs).parameters
 
 
 def _share_of(

@@ -130,6 +130,9 @@ class VisualSnoopMixin(models.Model):
     class Meta:
         abstract = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        return touched.state_to_copy(self, super().__getstate__())
+
     def visualsnoop_should_index(self) -> bool:
         """Whether this row's pictures belong into the collection; override to say no.
 

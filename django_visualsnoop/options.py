@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from django.db import DEFAULT_DB_ALIAS, models
 
 from django_visualsnoop.apps import require_installed
@@ -234,8 +235,20 @@ def _resolve(model: type[models.Model]) -> Iterable[IndexedField]:
             name=field.name,
             collection=getattr(options, "collection", DEFAULT_COLLECTION_ALIAS),
             template=getattr(options, "image_id", DEFAULT_IMAGE_ID),
-            condition_fields=None if condition_fields is None else frozenset(condition_fields),
+            condition_fields=None
+            if condition_fields is None
+            else frozenset(_names_in_every_spelling(owner, condition_fields)),
         )
+
+
+def _names_in_every_spelling(model: type[models.Model], names: Iterable[str]) -> Iterable[str]:
+    """Yield ``shop`` and ``shop_id`` for either: a project may name both when it saves."""
+    for name in names:
+        yield name
+        with suppress(FieldDoesNotExist):  # a check says so
+            field: Any = model._meta.get_field(name)
+            yield field.name
+            yield getattr(field, "attname", field.name)
 
 
 #: Model → its columns' fields when it was asked, and those of them that are indexed.

@@ -170,6 +170,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             else:
                 found = self._inserted(created)
             wishes.write(found, using=self._written)
+            if ignore_conflicts:
+                nameless = [row for row in created if row.pk is None]
+                wishes.write(self._upserted(nameless, frozenset(), None), using=self._written)
         return created
 
     def bulk_update(
@@ -284,7 +287,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     def _inserted(self, rows: Iterable[_Model]) -> Iterator[Wish]:
         for row in rows:
             for field in indexed_fields(self.model):
-                # Without a key (ignore_conflicts) there is no telling which row it is.
+                # Without a key (ignore_conflicts) only the database knows which row it is.
                 if row.pk is not None and getattr(row, field.name):
                     yield Wish(field, field.object_id(row), _should_index(field, row))
 

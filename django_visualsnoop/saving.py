@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from django.db import connections, transaction
+from django.db import connections, router, transaction
 
 from django_visualsnoop import touched, wishes
 from django_visualsnoop.options import indexed_fields
+from django_visualsnoop.transactions import atomic_unless_open
 from django_visualsnoop.wishes import Wish
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def save_row(
     """
     if wishes.is_paused():
         return write()
-    if not raw and touched.is_quiet(instance):
+    if not raw and touched.is_quiet(instance) and not _is_moved(instance, using):
         # Most saves. They change one row that is there, and need no transaction.
         instance.__dict__[_QUIET] = True
         try:
@@ -73,7 +74,7 @@ def save_row(
         with connection.execute_wrapper(_AtomicAtWrite(save, connection, stack)):
             updated = write()
         if not connection.in_atomic_block and save.is_needed(created=not updated):
-            stack.enter_context(transaction.atomic(using=using))  # nothing of the row's was written
+            stack.enter_context(atomic_unless_open(using=using))  # nothing of the row's was written
         save.request(created=not updated)
     return updated
 
@@ -88,6 +89,17 @@ def check_quiet_insert(instance: models.Model) -> None:
     """Begin again, with a transaction, if the row that was to be updated is gone."""
     if _QUIET in instance.__dict__:
         raise _NeedsTransactionError
+
+
+def _is_moved(instance: models.Model, using: str) -> bool:
+    """Whether a row is written over what another database than its own has under its key.
+
+    A row that was read from a replica is not: a router sends it back to where it belongs.
+    """
+    source = instance._state.db
+    if source is None or source == using:
+        return False
+    return router.db_for_write(type(instance), instance=instance) != using
 
 
 class _NeedsTransactionError(Exception):
@@ -106,7 +118,7 @@ class _Save:
     ) -> None:
         self.instance, self.raw, self.using = instance, raw, using
         self.update_fields = update_fields
-        self.adding = instance._state.adding or raw
+        self.adding = instance._state.adding or raw or _is_moved(instance, using)
         #: Asked before the files are stored, after which none is new.
         self._changed = self._fields_saved(self.adding)
 
@@ -184,7 +196,7 @@ class _AtomicAtWrite:
         context: dict[str, Any],
     ) -> Any:
         if not self.connection.in_atomic_block and self._writes(sql):
-            self.stack.enter_context(transaction.atomic(using=self.save.using))
+            self.stack.enter_context(atomic_unless_open(using=self.save.using))
         return execute(sql, params, many, context)
 
     def _writes(self, sql: str) -> bool:

@@ -16,7 +16,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,6 @@ from django_visualsnoop.upgrading import renew_outdated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -244,7 +243,9 @@ def _is_rewritten(record: SyncRecord) -> bool:
     try:
         with column.storage.open(record.name, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except Exception as error:  # a storage's errors are its own
+        if is_interruption(error):
+            raise
         return False  # it is gone, which its row says, or else an audit
     return digest != record.digest
 
@@ -255,10 +256,12 @@ def _is_fresh(file: FieldFile) -> bool:
         return False
     try:
         written = file.storage.get_modified_time(file.name)
-    except OSError:
+    except Exception as error:  # a storage of the project's own may not know
+        if is_interruption(error):
+            raise
         return False
-    now = timezone.now() if timezone.is_aware(written) else timezone.make_naive(timezone.now())
-    return (now - written).total_seconds() < FRESH
+    # Without USE_TZ both are naive, in the zone that Django has given to the process.
+    return (datetime.now(written.tzinfo) - written).total_seconds() < FRESH
 
 
 def _due(using: str, before: datetime, count: int) -> list[UUID]:

@@ -105,6 +105,20 @@ def tokens(instance: models.Model, fields: Iterable[IndexedField]) -> dict[str, 
     }
 
 
+def state_to_copy(instance: models.Model, state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a copy, pickled or not, that knows what has changed.
+
+    A ``FieldFile`` does not tell its own copy what it was when it was looked at first.
+    """
+    names = [
+        field.name for field in indexed_fields(type(instance)) if _is_new_file(instance, field.name)
+    ]
+    if names:
+        noted = {**state.get(_TOUCHED, {}), **{name: object() for name in names}}
+        return {**state, _TOUCHED: noted}
+    return state
+
+
 def forget(instance: models.Model, names: Iterable[str] | None) -> None:
     """Forget assignments to these attributes (``None``: all), whose values were reloaded."""
     if names is None:

@@ -60,9 +60,27 @@ def atomic_unless_open(*, using: str) -> AbstractContextManager[None]:
     Inside a transaction of the caller's there is no block of ours: an error that the caller
     catches would spoil that transaction, or else every call would cost a savepoint.
     """
-    if connections[using].in_atomic_block:
+    connection = connections[using]
+    if connection.in_atomic_block:
         return nullcontext()
+    if not connection.get_autocommit():
+        return _joined(using)
     return transaction.atomic(using=using)
+
+
+@contextmanager
+def _joined(using: str) -> Iterator[None]:
+    """Take part in the transaction that ``set_autocommit(False)`` has begun.
+
+    No savepoint: where SQLite's transaction would begin with one, releasing it commits.
+    """
+    try:
+        with transaction.atomic(using=using, savepoint=False):  # on_commit() asks for a block
+            yield
+    except BaseException:
+        # Without us there is no block that an error could spoil.
+        connections[using].needs_rollback = False
+        raise
 
 
 @contextmanager

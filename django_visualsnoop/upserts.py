@@ -1,6 +1,6 @@
-"""Which rows ``bulk_create(update_conflicts=True)`` has written.
+"""Which rows ``bulk_create()`` has written where some were there already.
 
-Django does not say: a row that was there keeps its key, whatever key the instance has.
+Django does not always say: a row that was there keeps its key, whatever key the instance has.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ def find_upserted_keys(
 ) -> set[Any]:
     """Return the primary keys of the rows in the database.
 
+    Rows that no constraint can find are new, and have the key that their instances have.
+
     Args:
         queryset: all rows of the model, in the database that was written.
         rows: what was given to ``bulk_create()``.
@@ -34,7 +36,11 @@ def find_upserted_keys(
     if sets == [("pk",)] or sets == [(meta.pk.name,)]:
         return {row.pk for row in rows if row.pk is not None}
     names = [tuple(meta.get_field(_name(one, meta)).attname for one in names) for names in sets]
-    keys: set[Any] = set()
+    keys: set[Any] = {
+        row.pk
+        for row in rows
+        if row.pk is not None and not any(_known_values(one, [row]) for one in names)
+    }
     for start in range(0, len(rows), BATCH_SIZE):
         some = rows[start : start + BATCH_SIZE]
         where = Q()
@@ -63,14 +69,18 @@ def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
 
 def _matches(names: tuple[str, ...], rows: Sequence[Model]) -> Q:
     """Return the condition that a row has the same values as one of these; NULL equals nothing."""
-    values = [tuple(getattr(row, name) for name in names) for row in rows]
-    known = [one for one in values if not any(value is None or _is_sql(value) for value in one)]
+    known = _known_values(names, rows)
     if len(names) == 1:
         return Q(**{f"{names[0]}__in": [one[0] for one in known]}) if known else Q()
     where = Q()
     for one in known:
         where |= Q(**dict(zip(names, one, strict=True)))
     return where
+
+
+def _known_values(names: tuple[str, ...], rows: Sequence[Model]) -> list[tuple[Any, ...]]:
+    values = [tuple(getattr(row, name) for name in names) for row in rows]
+    return [one for one in values if not any(value is None or _is_sql(value) for value in one)]
 
 
 def _is_sql(value: object) -> bool:

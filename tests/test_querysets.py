@@ -170,3 +170,25 @@ def _takes_target() -> bool:
     from django.db import connection
 
     return connection.features.supports_update_conflicts_with_target
+
+
+@pytest.mark.parametrize("named", ["shop", "shop_id"])
+@pytest.mark.parametrize("changed", ["shop", "shop_id"])
+def test_a_condition_may_name_a_foreign_key_or_its_column(
+    monkeypatch: pytest.MonkeyPatch, named: str, changed: str
+) -> None:
+    monkeypatch.setattr(Product.VisualSnoop, "condition_fields", [named], raising=False)
+    monkeypatch.setattr(Product, "visualsnoop_should_index", lambda self: self.shop_id is not None)
+    monkeypatch.setattr("django_visualsnoop.options._cache", {})
+    shop = Shop.objects.create(name="here")
+    row = product(1)
+    settle()
+    row.shop = shop
+    row.save(update_fields=[changed])
+    assert waiting() == {str(row.pk)}
+    settle()
+    Product.objects.update(**{changed: None})
+    assert waiting() == {str(row.pk)}
+    settle()
+    Product.objects.bulk_update([row], [changed])
+    assert waiting() == {str(row.pk)}

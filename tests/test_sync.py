@@ -27,9 +27,10 @@ from django_visualsnoop.client.exceptions import (
 )
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.failures import Failure
+from django_visualsnoop.health import health
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sweeps import SweepRun, last_sweep
-from django_visualsnoop.sync import bring_home, sweep
+from django_visualsnoop.sync import bring_home, bring_rewritten_home, sweep
 from django_visualsnoop.tasks import look_again, sync_records
 from tests.collections.contract import image
 from tests.down import tables_gone
@@ -829,6 +830,38 @@ def test_what_can_be_no_key_is_no_row(recorder: RecorderCollection) -> None:
     sweep(using="default")
     assert recorder.images == {image_id(row): image(1)}
     assert SyncRecord.objects.get().object_id == str(row.pk)
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_it_works_with_and_without_time_zones(
+    settings: Settings, recorder: RecorderCollection, use_tz: bool
+) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = use_tz, "Europe/Berlin"
+    first, old = product(1), product(2)
+    day_ago = time.time() - 86_400
+    os.utime(old.photo.path, (day_ago, day_ago))
+    outcome = sweep(using="default")
+    assert outcome.agreed == 2
+    assert outcome.fresh == [str(record_of(first).pk)]
+    first.photo = picture(3)
+    first.save()
+    assert sweep(using="default").agreed == 1
+    assert health("default").ok
+
+
+def test_a_storage_that_knows_no_times_hinders_nothing(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object, name: str) -> None:
+        raise NotImplementedError(name)
+
+    row = product()
+    monkeypatch.setattr(FileSystemStorage, "get_modified_time", refuse)
+    outcome = sweep(using="default")
+    assert outcome.agreed == 1
+    assert outcome.fresh == []
+    monkeypatch.setattr(FileSystemStorage, "open", refuse)
+    assert bring_rewritten_home([str(record_of(row).pk)], using="default").worked_on == 0
 
 
 @pytest.mark.django_db(databases=["default", "other"])

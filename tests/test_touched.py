@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Poster, Product
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_django.fixtures import Settings
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "other"]),
@@ -27,6 +35,11 @@ def is_requested(row: Product, **save: Any) -> bool:
     before = record_of(row).generation
     row.save(**save)
     return record_of(row).generation != before
+
+
+def through_pickle(row: Product) -> Product:
+    found: Product = pickle.loads(pickle.dumps(row))
+    return found
 
 
 def write_in_place(row: Product, mode: str = "r+b") -> None:
@@ -84,6 +97,55 @@ def test_a_change_still_stands_after_a_rollback(change: str) -> None:
         row.save()
         transaction.set_rollback(True)
     assert is_requested(row)
+
+
+@pytest.mark.parametrize("change", ["rename", "write", "assign"])
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, through_pickle])
+def test_a_copy_knows_what_has_changed(change: str, duplicate: Callable[[Any], Any]) -> None:
+    row = loaded()
+    assert not is_requested(duplicate(row))
+    assert row.photo.name
+    assert not is_requested(duplicate(row))
+    if change == "rename":
+        row.photo.name = "elsewhere.png"
+    elif change == "write":
+        write_in_place(row)
+    else:
+        row.photo = "elsewhere.png"
+    assert is_requested(duplicate(row))
+
+
+def test_a_row_written_over_that_of_another_database_is_followed() -> None:
+    here = product(1)
+    there = Product(pk=here.pk, photo=picture(2))
+    there.save(using="other")
+    sync.sweep(using="other")
+    Product.objects.get(pk=here.pk).save(using="other", update_fields=["name"])
+    assert not SyncRecord.objects.using("other").filter(SyncRecord.in_progress())
+    Product.objects.get(pk=here.pk).save(using="other")
+    assert SyncRecord.objects.using("other").filter(SyncRecord.in_progress()).count() == 1
+
+
+class _Primary:
+    """What is read comes from a replica, and is written where it belongs."""
+
+    def db_for_read(self, *_: object, **__: object) -> str:
+        return "other"
+
+    def db_for_write(self, *_: object, **__: object) -> str:
+        return "default"
+
+
+def test_a_row_from_a_replica_is_saved_without_a_request(settings: Settings) -> None:
+    here = product(1)
+    before = record_of(here).generation
+    Product(pk=here.pk, photo=here.photo.name).save(using="other")
+    settings.DATABASE_ROUTERS = [_Primary()]
+    row = Product.objects.get(pk=here.pk)
+    assert row._state.db == "other"
+    row.save()
+    settings.DATABASE_ROUTERS = []
+    assert record_of(here).generation == before
 
 
 @pytest.mark.django_db(databases=["default", "other"], transaction=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, models
+from django.db.models import Value
 from django.db.models.functions import Upper
 from django.test.utils import isolate_apps
 
@@ -57,6 +58,27 @@ def test_the_row_that_was_there_is_requested_and_not_the_instances_key(item: Fol
 
 def test_new_rows_are_requested(item: FollowedItem) -> None:
     upsert(FollowedItem(code="n", photo="n.png"), update_fields=["price"])
+    assert str(FollowedItem.objects.get(code="n").pk) in requested()
+
+
+def test_new_rows_are_requested_that_no_constraint_can_find(item: FollowedItem) -> None:
+    if not connection.features.can_return_rows_from_bulk_insert:
+        pytest.skip("nobody knows the key of such a row")
+    upsert(
+        FollowedItem(photo="n.png"),
+        FollowedItem(code=Upper(Value("x")), photo="x.png"),
+        update_fields=["photo"],
+    )
+    new = FollowedItem.objects.exclude(pk=item.pk).values_list("pk", flat=True)
+    assert requested() == {str(key) for key in new}
+    assert len(requested()) == 2
+
+
+def test_rows_past_conflicts_are_requested_as_far_as_a_constraint_finds_them(
+    item: FollowedItem,
+) -> None:
+    rows = [FollowedItem(code="n", photo="n.png"), FollowedItem(code="a", photo="b.png")]
+    FollowedItem.objects.bulk_create(rows, ignore_conflicts=True)
     assert str(FollowedItem.objects.get(code="n").pk) in requested()
 
 

@@ -38,6 +38,7 @@ from django_visualsnoop.admin.choices import (
 from django_visualsnoop.admin.notices import TEMPLATES, extend, never_indexed
 from django_visualsnoop.admin.pictures import field_to_show, look_at
 from django_visualsnoop.admin.troubles import plain_words
+from django_visualsnoop.budgets import Budget
 from django_visualsnoop.duplicates import find_duplicates
 from django_visualsnoop.keys import read_key
 from django_visualsnoop.options import indexed_fields
@@ -261,6 +262,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
                 of=None if everything else rows,
                 field=None,
                 min_similarity=None,
+                budget=Budget(),
             )
         except _SEARCH_ERRORS as error:
             return self._visualsnoop_explain(request, error, filtered_url)
@@ -285,6 +287,8 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             "page_numbers": list(paginator.get_elided_page_range(current.number)),
             "page_links": links,
             "group_count": len(groups),
+            "complete": groups.complete,
+            "command": f"python manage.py visualsnoop_duplicates {self.opts.label}",
             "mark_selected": bool(selected),
             "across": across,
             # Django asks for one key at least, also where all rows are meant.

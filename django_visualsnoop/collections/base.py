@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
 
+    from django_visualsnoop.budgets import Budget
     from django_visualsnoop.client.results import (
         ImageList,
         ImageResult,
@@ -269,6 +270,7 @@ class BaseCollection(ABC):
         touching: Collection[str] | None = None,
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
+        budget: Budget | None = None,
     ) -> Iterator[Pair]:
         """Yield pairs of images that look alike, each once, in no promised order.
 
@@ -282,8 +284,13 @@ class BaseCollection(ABC):
             touching: only pairs of which at least one id is among these.
             progress: called now and then with the share of the work that is done, 0…1.
             among: says of an id whether its pairs count; those of all do if ``None``.
+            budget: of the work, which says afterwards whether it was enough. A backend that
+                does not take one is asked without.
         """
-        ids = [listed["id"] for listed in self.iter_images()] if touching is None else touching
+        ids: Iterable[str] = sorted(touching or ())
+        if touching is None:
+            ids = (listed["id"] for listed in self.iter_images())
+        ids = list(ids) if budget is None else budget.take_searches(ids)
         seen: set[tuple[str, str]] = set()
         for number, image_id in enumerate(ids):
             if progress is not None:

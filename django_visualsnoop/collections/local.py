@@ -39,6 +39,7 @@ from django_visualsnoop.interruptions import is_interruption
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from django_visualsnoop.budgets import Budget
     from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.engine.gallery import Hits
@@ -283,8 +284,9 @@ class LocalCollection(BaseCollection):
         touching: Collection[str] | None = None,
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
+        budget: Budget | None = None,
     ) -> Iterator[Pair]:
-        for pair in self._gallery.pairs(min_similarity, touching, progress, among):
+        for pair in self._gallery.pairs(min_similarity, touching, progress, among, budget):
             yield Pair(*pair)
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:

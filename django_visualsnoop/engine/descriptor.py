@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 VERSION = 4
 DIMENSIONS = 256
 MAX_FEATURES = 128
+#: Codes of a picture that is known by its file.
+BY_FILE = 4
 #: ``places`` holds pixels of the picture scaled to this, its longer side.
 SIDE = 200
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from django_visualsnoop.budgets import Budget
     from django_visualsnoop.engine.decode import Picture
     from django_visualsnoop.engine.follow import View
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
@@ -254,6 +255,7 @@ class Gallery:
         touching: Collection[str] | None = None,
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
+        budget: Budget | None = None,
     ) -> Iterator[PairHit]:
         """Yield pairs of images that look alike, each once, in no promised order.
 
@@ -264,13 +266,29 @@ class Gallery:
             touching: only pairs of which at least one id is among these.
             progress: called now and then with the share of the work that is done, 0 to 1.
             among: says of an id whether its pairs are wanted; those of all are if ``None``.
+            budget: of the work; as much as it takes if ``None``.
         """
-        finder = self.pair_finder(min_similarity, among=among)
-        if finder is not None:
-            found = (
-                finder.all(progress) if touching is None else finder.touching(touching, progress)
-            )
-            yield from pair_hits(found)
+        most = None if budget is None else budget.comparisons
+        finder = self.pair_finder(min_similarity, among=among, most=most)
+        if finder is None:
+            return
+        if budget is not None:
+            touching = self._within(budget, touching)
+        found = finder.all(progress) if touching is None else finder.touching(touching, progress)
+        yield from pair_hits(found)
+        if budget is not None:
+            budget.comparisons -= finder.compared
+            budget.complete &= finder.complete
+
+    def _within(self, budget: Budget, touching: Collection[str] | None) -> Collection[str] | None:
+        """Return of which images pairs may be looked for; ``None`` if of all at once."""
+        if touching is not None:
+            return budget.take_searches(sorted(touching))
+        if self.store.count() <= budget.images:
+            return None
+        budget.complete = False
+        newest = self.store.page(None, max(1, budget.searches)).images
+        return budget.take_searches(stored.image_id for stored in newest)
 
     def pair_finder(
         self,

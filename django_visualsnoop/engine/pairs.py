@@ -131,19 +131,26 @@ class PairFinder:
         yield from self._found(pairs(), progress)
 
     def touching(
-        self, image_ids: Collection[str], progress: Callable[[float], object] | None = None
+        self,
+        image_ids: Collection[str],
+        progress: Callable[[float], object] | None = None,
+        closest: int = CLOSEST,
     ) -> Iterator[FoundPair]:
         """Yield pairs with one of some images, each once, and not those yielded before.
 
         Args:
             image_ids: of these.
             progress: see ``all``.
+            closest: with so many that are the closest to each.
         """
-        pairs = self._touching(image_ids, _scaled(progress, 0.0, _FIRST))
+        pairs = self._touching(image_ids, _scaled(progress, 0.0, _FIRST), closest)
         yield from self._found(pairs, progress)
 
     def _touching(
-        self, image_ids: Collection[str], progress: Callable[[float], object] | None
+        self,
+        image_ids: Collection[str],
+        progress: Callable[[float], object] | None,
+        closest: int,
     ) -> Iterator[tuple[str, str]]:
         for number, some in enumerate(_batches(dict.fromkeys(image_ids))):
             if progress is not None:
@@ -152,7 +159,7 @@ class PairFinder:
                 if not self.complete:
                     return
                 own = frozenset({image_id})
-                for other in candidates(self._view, stored_probes(stored), CLOSEST, None, own):
+                for other in candidates(self._view, stored_probes(stored), closest, None, own):
                     pair = _ordered(image_id, other)
                     if pair not in self._done:
                         self._done.add(pair)

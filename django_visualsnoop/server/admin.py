@@ -1,4 +1,4 @@
-"""The admin of whoever runs the server: collections, their keys, and organisations.
+"""The admin of whoever runs the server: collections, their keys, organisations and invitations.
 
 Superusers see all of them; others of the staff what they also see on the pages.
 """
@@ -20,6 +20,7 @@ from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.keys import NoSuchKey, revoke_key, why_not
 from django_visualsnoop.server.models import (
     HostedCollection,
+    Invitation,
     Key,
     Membership,
     Organisation,
@@ -44,10 +45,11 @@ if TYPE_CHECKING:
     _CollectionAdmin = admin.ModelAdmin[HostedCollection]
     _KeyAdmin = admin.ModelAdmin[Key]
     _OrganisationAdmin = admin.ModelAdmin[Organisation]
+    _InvitationAdmin = admin.ModelAdmin[Invitation]
     _MembershipInline = admin.TabularInline[Membership, Organisation]
 else:
     _AnyAdmin = object
-    _CollectionAdmin = _KeyAdmin = _OrganisationAdmin = admin.ModelAdmin
+    _CollectionAdmin = _KeyAdmin = _OrganisationAdmin = _InvitationAdmin = admin.ModelAdmin
     _MembershipInline = admin.TabularInline
 
 
@@ -241,3 +243,29 @@ class OrganisationAdmin(_Guarded, _OrganisationAdmin):  # type: ignore[misc]
         if request.user.is_superuser:
             return rows
         return rows.filter(pk__in=organisations(request.user).values("pk"))
+
+
+@admin.register(Invitation)
+class InvitationAdmin(_Guarded, _InvitationAdmin):  # type: ignore[misc]
+    """To look at and to delete, which withdraws them."""
+
+    list_display = ["email", "organisation", "role", "invited_by", "created"]
+    list_select_related = ["organisation", "invited_by"]
+    search_fields = ["email", "organisation__name"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's
+        """Not here, but on the organisation's page."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        # As on the pages, for an organisation's owners only.
+        return rows.filter(
+            organisation__memberships__user=request.user.pk,
+            organisation__memberships__role=Membership.Role.OWNER,
+        )

@@ -21,10 +21,12 @@ Links: TypeAlias = dict[tuple[str, str], Link]
 
 #: Comparing more with each other takes longer than a request may.
 MAX_IMAGES = 100_000
-#: Images that one image's group may have.
-MAX_MEMBERS = 1000
 #: Pairs that one request compares, the closest first. Each takes some three milliseconds.
 MAX_COMPARISONS = 10_000
+#: Images of one image's group of which others are looked for. Each takes some ten milliseconds.
+MAX_SEARCHES = 100
+#: So many of the closest are looked at then, that a large group is found by a few of its images.
+_CLOSEST = 100
 
 
 class Member(NamedTuple):
@@ -83,6 +85,8 @@ def groups_touching(
 def group_of(images: HostedImages, image_id: str, min_similarity: float | None) -> Groups:
     """Return the group that one image is in, if it is in one; see ``all_groups``.
 
+    It is complete if it has no more than ``MAX_SEARCHES`` images.
+
     Raises:
         ImageMissing: there is no such image.
     """
@@ -94,10 +98,10 @@ def group_of(images: HostedImages, image_id: str, min_similarity: float | None) 
     ahead = {image_id}
     if finder is None:
         return Groups([], complete=True)
-    while ahead and len(seen) < MAX_MEMBERS:
-        some = sorted(ahead)[: MAX_MEMBERS - len(seen)]
+    while ahead and len(seen) < MAX_SEARCHES:
+        some = sorted(ahead)[: MAX_SEARCHES - len(seen)]
         seen.update(some)
-        found = _links(finder.touching(some))
+        found = _links(finder.touching(some, closest=_CLOSEST))
         links |= found
         ahead = (ahead | {one for pair in found for one in pair}) - seen
     groups = known.groups(links)

@@ -66,6 +66,38 @@ class Membership(models.Model):
         return f"{self.user}, {self.organisation}"
 
 
+class Invitation(models.Model):
+    """An e-mail address whose account may become a member; whether there is one is not looked up.
+
+    See ``tenancy.invitations``.
+    """
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="invitations")
+    #: As it was written.
+    email = models.EmailField(_("e-mail address"))
+    #: ``tenancy.digest_of`` the address: not every database compares texts exactly.
+    digest = models.CharField(max_length=64, db_index=True, editable=False)
+    role = models.CharField(_("role"), max_length=6, choices=Membership.Role.choices)
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("invited by"),
+    )
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "digest"], name="visualsnoop_server_one_invitation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email}, {self.organisation}"
+
+
 class Keeps(models.TextChoices):
     """What a collection keeps of pictures, beside what is searched."""
 

@@ -6,11 +6,18 @@ and delete pictures. Its owner and the organisation's owners also make keys and 
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 
-from django_visualsnoop.server.models import HostedCollection, Membership, Organisation, database
+from django_visualsnoop.server.models import (
+    HostedCollection,
+    Invitation,
+    Membership,
+    Organisation,
+    database,
+)
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -41,6 +48,24 @@ def owns(user: Any, organisation_id: int) -> bool:
     """Return whether a user is one of an organisation's owners."""
     rows = _memberships().filter(user=user, organisation=organisation_id)
     return rows.filter(role=Membership.Role.OWNER).exists()
+
+
+def invitations(user: Any) -> QuerySet[Invitation]:
+    """Return the open invitations to the address of a user's account."""
+    return Invitation.objects.using(database()).filter(digest=digest_of(address_of(user)))
+
+
+def address_of(user: Any) -> str:
+    """Return the e-mail address of a user's account, or an empty string."""
+    return getattr(user, user.get_email_field_name(), None) or ""
+
+
+def digest_of(email: str) -> str:
+    """Return what is the same for two addresses that differ in the case of ASCII letters only.
+
+    Other letters stay as they are: "ß" and "ss", which fold to the same, name different domains.
+    """
+    return hashlib.sha256(email.encode().lower()).hexdigest()
 
 
 def _memberships() -> QuerySet[Membership]:

@@ -13,6 +13,8 @@ from django.contrib.messages import get_messages
 from django.core.files.base import ContentFile
 
 from django_visualsnoop import sync
+from django_visualsnoop.admin import mixin
+from django_visualsnoop.budgets import Budget
 from django_visualsnoop.client.exceptions import AuthenticationError, TransportError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.wishes import sync_paused
@@ -112,6 +114,26 @@ class TestGroups:
         (copy,) = copies(1, active=False)
         response = find(logged_in(), one, url=f"{PRODUCTS}?active__exact=1")
         assert groups(response) == [{one.pk, copy.pk}]
+
+    def test_a_page_compares_so_much_and_says_so(
+        self, logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        copies(1, 1, 2, 2)
+        client = logged_in()
+        note, command = "Not all pictures were compared", "visualsnoop_duplicates testapp.Product<"
+        page = client.get(f"{PRODUCTS}duplicates/")
+        assert len(groups(page)) == 2
+        assert note not in page.text
+        # The newest is searched for, as the collection answers one search for each.
+        monkeypatch.setattr(mixin, "Budget", partial(Budget, searches=1))
+        page = client.get(f"{PRODUCTS}duplicates/")
+        assert len(groups(page)) == 1
+        assert note in page.text
+        assert command in page.text
+        monkeypatch.setattr(mixin, "Budget", partial(Budget, searches=0))
+        page = client.get(f"{PRODUCTS}duplicates/")
+        assert groups(page) == []
+        assert note in page.text
 
     def test_the_link_of_the_changelist(self, logged_in: LoggedIn) -> None:
         one, copy = copies(1, 1)

@@ -11,6 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
+from django_visualsnoop.budgets import Budget
 from django_visualsnoop.client.exceptions import ImageRefusedError
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.local import LocalCollection
@@ -231,6 +232,33 @@ def test_pairs_touching(touching: list[str] | None) -> None:
     )
     every = [("a", "b"), ("a", "c"), ("b", "c"), ("d", "e")]
     assert found == [pair for pair in every if touching is None or set(pair) & set(touching)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("budget", "touching", "found"),
+    [
+        (Budget(), None, 4),
+        (Budget(comparisons=0), None, 0),
+        (Budget(comparisons=0), ["a"], 0),
+        (Budget(searches=1), None, 4),  # all at once
+        (Budget(searches=1), ["d", "a"], 2),  # those of "a"
+        (Budget(images=4, searches=1), None, 1),  # those of "e", the newest
+        (Budget(images=4, searches=0), None, 0),
+        (Budget(images=5), None, 4),
+    ],
+)
+def test_pairs_take_no_more_work_than_they_may(
+    budget: Budget, touching: list[str] | None, found: int
+) -> None:
+    collection = LocalCollection("shop", {})
+    for image_id, scene in zip("abcde", [1, 1, 1, 2, 2], strict=True):
+        collection.add_image(image(scene), image_id)
+    enough = found == 4
+    assert len(list(collection.iter_pairs(touching=touching, budget=budget))) == found
+    assert budget.complete is enough
+    assert budget.comparisons >= 0
+    assert budget.searches >= 0
 
 
 @pytest.mark.django_db

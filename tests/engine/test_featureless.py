@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import io
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import calibration
+from django_visualsnoop.engine import calibration, pairs
 from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.engine.describe import describe, probes, stored_probes
 from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.featureless import unevenness
+from django_visualsnoop.engine.index.join import candidate_pairs
 from tests.collections.contract import image
 from tests.engine.pictures import saved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from django_visualsnoop.engine.decode import Pixels
+    from django_visualsnoop.engine.index.join import CandidatePair
 
 HEIGHT, WIDTH = 240, 320
 
@@ -173,6 +175,28 @@ def collection() -> LocalCollection:
     collection.add_image(saved(Image.fromarray(numbered(7)), "PNG"), "page 7 again")
     collection.add_image(image(1), "scene")
     return collection
+
+
+@pytest.mark.django_db
+def test_pairs_of_blank_pages_are_no_candidates(
+    collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were, all with all, as their vectors are close."""
+    candidates: list[tuple[str, str]] = []
+
+    def counted(*args: Any, **kwargs: Any) -> Iterator[CandidatePair]:
+        for pair in candidate_pairs(*args, **kwargs):
+            candidates.append((pair.first_id, pair.second_id))
+            yield pair
+
+    monkeypatch.setattr(pairs, "candidate_pairs", counted)
+    for copy in range(3):
+        collection.add_image(image(1), f"scene again {copy}")
+    found = list(collection.iter_pairs())
+    assert len(found) == 1 + 6
+    assert {frozenset(pair) for pair in candidates} == {
+        frozenset((one.first_id, one.second_id)) for one in found
+    }
 
 
 @pytest.mark.django_db

@@ -9,7 +9,13 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from django_visualsnoop.engine.models import Collection
-from django_visualsnoop.server.models import HostedCollection, Keeps, Key, StoredPicture
+from django_visualsnoop.server.models import (
+    HostedCollection,
+    Keeps,
+    Key,
+    Organisation,
+    StoredPicture,
+)
 from tests.collections.contract import image
 from tests.server.tenants import Tenant, call, tenant
 
@@ -79,9 +85,22 @@ def test_limits_are_set_there(ann: Tenant) -> None:
 
 def test_staff_see_what_is_theirs(ann: Tenant) -> None:
     client = signed_in()
-    for path in ("hostedcollection", "key", "organisation"):
+    for path in ("hostedcollection", "key", "organisation", "invitation"):
         page = client.get(f"{ADMIN}/{path}/")
         assert page.status_code == 200
         assert ann.collection_id not in page.text
         assert ann.public_key not in page.text
     assert client.get(f"{ADMIN}/key/{ann.key.pk}/change/").status_code == 302
+
+
+def test_invitations_are_seen_by_owners_and_withdrawn(ann: Tenant) -> None:
+    client, desk = signed_in(), Organisation.objects.create(name="Desk")
+    invitation = desk.invitations.create(email="bob@example.com", digest="0", role="member")
+    member = desk.memberships.create(user=User.objects.get(username="staff"))
+    for role, times in (("member", 0), ("owner", 1)):
+        desk.memberships.filter(pk=member.pk).update(role=role)
+        page = client.get(f"{ADMIN}/invitation/")
+        assert page.text.count("bob@example.com</a>") == times
+    assert client.get(f"{ADMIN}/invitation/add/").status_code == 403
+    client.post(f"{ADMIN}/invitation/{invitation.pk}/delete/", {"post": "yes"})
+    assert not desk.invitations.exists()

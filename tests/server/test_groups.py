@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
+from django_visualsnoop.engine.pairs import PairFinder
 from django_visualsnoop.grouping import Link
 from django_visualsnoop.server import groups
 from django_visualsnoop.server.groups import _parted
@@ -15,7 +18,7 @@ from tests.server.tenants import Tenant, call, tenant
 from tests.server.v2 import ask, put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 def grouped(whose: Tenant, **query: Any) -> list[list[str]]:
@@ -102,9 +105,36 @@ def test_a_request_compares_so_much_and_says_so(
     assert ask(ann, "GET", "/groups").body == nothing
     assert ask(ann, "GET", "/groups", image_id="a").body == nothing
     monkeypatch.setattr(groups, "MAX_COMPARISONS", 10_000)
-    monkeypatch.setattr(groups, "MAX_MEMBERS", 1)
+    monkeypatch.setattr(groups, "MAX_SEARCHES", 1)
     body = ask(ann, "GET", "/groups", image_id="a").body
     assert [member["id"] for member in body["groups"][0]["members"]] == ["a", "b", "c"]
+    assert body["complete"] is False
+
+
+@pytest.mark.django_db
+def test_a_large_group_is_found_by_some_of_its_images(
+    ann: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = Image.open(io.BytesIO(image(1))).convert("RGB")
+    names = [f"{number:02}" for number in range(60)]
+    for number, name in enumerate(names):
+        content = io.BytesIO()
+        picture.resize((picture.width - number % 7, picture.height)).save(
+            content, "JPEG", quality=60 + number % 35
+        )
+        assert call(ann, "PUT", f"/image/{name}", content.getvalue()).status == 201
+    monkeypatch.setattr(groups, "MAX_SEARCHES", 5)
+    searched: list[str] = []
+
+    def counted(finder: PairFinder, image_ids: Collection[str], **options: Any) -> Any:
+        searched.extend(image_ids)
+        return touching(finder, image_ids, **options)
+
+    touching = PairFinder.touching
+    monkeypatch.setattr(PairFinder, "touching", counted)
+    body = ask(ann, "GET", "/groups", image_id="00").body
+    assert len(searched) == 5
+    assert sorted(member["id"] for member in body["groups"][0]["members"]) == names
     assert body["complete"] is False
 
 

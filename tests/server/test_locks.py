@@ -24,6 +24,7 @@ from django_visualsnoop.server import pictures, writing
 from django_visualsnoop.server.keys import make_key
 from django_visualsnoop.server.models import Key, Membership, Organisation
 from django_visualsnoop.server.redescribing import redescribe
+from django_visualsnoop.server.tenancy import digest_of
 from tests.collections.contract import image
 from tests.server.pages.conftest import PASSWORD, url
 from tests.server.tenants import Tenant, call
@@ -193,6 +194,9 @@ def browser(filled: Tenant) -> Client:
     Membership.objects.create(pk=1, organisation=desk, user=user, role="owner")
     bob = get_user_model().objects.create_user("bob", "bob@example.com")
     Membership.objects.create(pk=2, organisation=desk, user=bob)
+    for pk, email in ((1, "cid@example.com"), (2, str(user.email))):
+        invited = Organisation.objects.create(pk=pk + 1, name="More") if pk == 2 else desk
+        invited.invitations.create(pk=pk, email=email, digest=digest_of(email), role="member")
     client = Client()
     client.force_login(user)
     return client
@@ -228,6 +232,12 @@ PAGES: dict[str, Callable[[Client, Tenant], Any]] = {
     "member": lambda page, ann: page.post(
         url("organisation", 1), {"email": "bob@example.com", "role": "owner"}
     ),
+    "invite": lambda page, ann: page.post(
+        url("organisation", 1), {"email": "dan@example.com", "role": "member"}
+    ),
+    "withdraw": lambda page, ann: page.post(url("withdraw", 1, 1)),
+    "accept": lambda page, ann: page.post(url("accept", 2)),
+    "decline": lambda page, ann: page.post(url("decline", 2)),
     "remove": lambda page, ann: page.post(url("remove_member", 1, 2)),
     "delete organisation": lambda page, ann: page.post(url("delete_organisation", 1)),
     "admin: change": lambda page, ann: page.post(
@@ -254,7 +264,7 @@ def test_pages(browser: Client, filled: Tenant, name: str) -> None:
     assert answer.status_code == (200 if name in ("make key", "rotate") else 302)
 
 
-@pytest.mark.parametrize("name", ["sign in", "settings", "upload", "apart", "member", "revoke"])
+@pytest.mark.parametrize("name", ["sign in", "settings", "upload", "apart", "member", "accept"])
 def test_pages_in_djangos_own_transaction(
     browser: Client, filled: Tenant, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

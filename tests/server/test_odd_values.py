@@ -105,7 +105,7 @@ def test_the_admin_refuses_what_it_cannot_look_up(ann: Tenant) -> None:
     root = get_user_model().objects.create_superuser("root", "root@example.com", "secret")
     client = Client()
     client.force_login(root)
-    for model in ("hostedcollection", "key", "organisation"):
+    for model in ("hostedcollection", "key", "organisation", "invitation"):
         base = f"/admin/visualsnoop_server/{model}/"
         for path in (
             "?q=%00",

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS
+from django_visualsnoop.engine.descriptor import BY_FILE, DIMENSIONS
 from django_visualsnoop.engine.index.crowds import Crowds
 from django_visualsnoop.engine.index.merge import Part, merged_lists
 from django_visualsnoop.engine.index.tally import Tally, pair_keys, slots_of
+from django_visualsnoop.engine.local_features import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,6 +56,8 @@ _PART = 16
 #: A pair is a candidate from so many close features on, unless the vectors are close.
 MIN_VOTES = 3
 _NAMED = 8192
+#: Postings looked at together.
+_LISTED = 1 << 20
 #: Keys of close vectors gathered at a time.
 _TOGETHER = 1 << 20
 
@@ -109,7 +112,8 @@ def candidate_pairs(
     tell(0.0)
     known = np.empty(0, dtype=np.uint64)
     signs = _signs(parts)
-    for found, share in _close_signs(signs, crowds):
+    by_file = _known_by_file(parts)
+    for found, share in _close_signs(signs, crowds, np.flatnonzero(~by_file)):
         new = np.setdiff1d(found, known, assume_unique=True)
         known = np.union1d(known, new)
         order = np.argsort(_distances(signs, *slots_of(new)), kind="stable")
@@ -137,6 +141,26 @@ def candidate_pairs(
             tell(_READING + (1.0 - _READING) * number / len(keys))
         yield pair
     tell(1.0)
+
+
+def _known_by_file(parts: Sequence[Part]) -> NDArray[np.bool_]:
+    """Return which images are known by their file, whose vectors are all much alike.
+
+    The word of each of their four codes follows from the code (see ``describe``), which of the
+    features of another picture is so with one in a million. What they are copies of, their lists
+    tell.
+    """
+    found = []
+    for segment, kept in parts:
+        lists = segment.lists
+        counts = np.zeros(segment.size, dtype=np.int64)
+        for start in range(0, len(lists.slots), _LISTED):
+            places = np.arange(start, min(start + _LISTED, len(lists.slots)))
+            words = lists.words[np.searchsorted(lists.starts, places, side="right") - 1]
+            fits = lists.codes[places] % np.uint64(WORDS) == words
+            np.add.at(counts, lists.slots[places[fits]], 1)
+        found.append(counts[kept] >= BY_FILE)
+    return np.concatenate([np.empty(0, dtype=np.bool_), *found])
 
 
 def _without(parts: Sequence[Part], spared: NDArray[np.bool_]) -> list[Part]:
@@ -212,11 +236,16 @@ def _distances(
 
 
 def _close_signs(
-    signs: Sequence[NDArray[np.uint64]], crowds: Crowds
+    signs: Sequence[NDArray[np.uint64]], crowds: Crowds, numbers: NDArray[np.intp]
 ) -> Iterator[tuple[Keys, float]]:
     """Yield pairs of close vectors, some of them repeatedly, and the share that is done.
 
     Left out are pairs within a crowd.
+
+    Args:
+        signs: of all images.
+        crowds: of these.
+        numbers: of those to compare.
     """
 
     def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -224,15 +253,15 @@ def _close_signs(
         near: NDArray[np.bool_] = turned | (_distances(signs, one, other) <= FARTHEST_SIGNS)
         return near
 
-    size = len(signs[0])
+    size = len(numbers)
     # Groups of about eight, if the vectors were random.
     width = min(16, max(4, size.bit_length() - 3))
     shifts = range(0, 64 - width + 1, width)
     for number, column in enumerate(signs):
         for place, shift in enumerate(shifts):
-            part = (column >> np.uint64(shift)) & np.uint64(2**width - 1)
+            part = (column[numbers] >> np.uint64(shift)) & np.uint64(2**width - 1)
             order = np.argsort(part.astype(np.uint16), kind="stable")
-            pairs = _pairs(part[order], order, close, EFFORT_SIGNS)
+            pairs = _pairs(part[order], numbers[order], close, EFFORT_SIGNS)
             share = (number + (place + 1) / len(shifts)) / len(signs)
             keys = (pair_keys(*places) for places in pairs)
             for found in _together(some[~crowds.within(some)] for some in keys):

@@ -22,7 +22,7 @@ from django_visualsnoop.server.pages.answering import (
 from django_visualsnoop.server.pages.forms import CollectionForm, NewCollectionForm
 from django_visualsnoop.server.pictures import drop_unwanted
 from django_visualsnoop.server.removing import delete_collection
-from django_visualsnoop.server.tenancy import visible
+from django_visualsnoop.server.tenancy import invitations, visible
 from django_visualsnoop.server.usage import usages
 from django_visualsnoop.server.writing import lock_collection, write_atomically
 
@@ -41,7 +41,9 @@ def collections(request: HttpRequest) -> HttpResponse:
     found = list(visible(request.user).select_related("owner", "organisation").order_by("name"))
     used = usages(found)
     rows = [(hosted, used[hosted.pk]) for hosted in found]
-    return shown(request, "collections.html", {"rows": rows})
+    # No mail is sent, so whoever signs in is told here.
+    context = {"rows": rows, "is_invited": invitations(request.user).exists()}
+    return shown(request, "collections.html", context)
 
 
 @page

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -119,25 +118,13 @@ class OrganisationForm(_OrganisationModelForm):
 
 
 class MemberForm(forms.Form):
-    """Who is to become a member."""
+    """Who is to become a member. Whether an account has the address is not looked up."""
 
     email = forms.EmailField(
-        label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "off"})
+        label=_("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     role = forms.ChoiceField(
         label=_("Role"), choices=Membership.Role.choices, initial=Membership.Role.MEMBER
     )
-    #: Who has the address; nobody before the form is valid, or if no one account has it.
-    user: Any = None
-
-    def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"]
-        model = get_user_model()
-        field = model.get_email_field_name()
-        users = model._default_manager.using(database()).filter(
-            **{f"{field}__iexact": email, "is_active": True}
-        )
-        found = list(users[:2])
-        # Whether there is one account is not told: anyone may make an organisation and ask.
-        self.user = found[0] if len(found) == 1 else None
-        return email

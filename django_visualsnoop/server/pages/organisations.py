@@ -1,4 +1,4 @@
-"""Organisations: those that one is in, and who else is."""
+"""Organisations: those that one is in, who else is, and who is invited."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from django_visualsnoop.server.models import Membership, Organisation, database
+from django_visualsnoop.server.models import Invitation, Membership, Organisation, database
 from django_visualsnoop.server.pages.answering import page, problem, shown
 from django_visualsnoop.server.pages.forms import MemberForm, OrganisationForm
+from django_visualsnoop.server.tenancy import (
+    address_of,
+    digest_of,
+    invitations,
+    owns,
+    visible,
+)
 from django_visualsnoop.server.tenancy import organisations as organisations_of
-from django_visualsnoop.server.tenancy import owns, visible
 from django_visualsnoop.server.writing import write_atomically
 
 if TYPE_CHECKING:
@@ -23,51 +30,58 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 
+#: So many open invitations may an organisation have; so many are shown to whom they invite.
+MAX_INVITATIONS = 100
+
+
 class Ownerless(Exception):  # noqa: N818
     """An organisation would be left without an owner."""
+
+
+class TooManyInvitations(Exception):  # noqa: N818
+    """An organisation has as many open invitations as it may have."""
 
 
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisations(request: HttpRequest) -> HttpResponse:
-    """Show the organisations that the user is in, and make one."""
+    """Show the organisations that the user is in, and is invited to; make one."""
     form = OrganisationForm(request.POST or None)
     if form.is_valid():
         assert request.user.is_authenticated
         made = write_atomically(partial(_make, form.cleaned_data["name"], request.user))
         return redirect("visualsnoop_server:organisation", made.pk)
     found = organisations_of(request.user).order_by("name", "pk")
-    context = {"organisations": found, "form": form}
+    invited = invitations(request.user).select_related("organisation", "invited_by")
+    context = {
+        "organisations": found,
+        "invitations": invited.order_by("-pk")[:MAX_INVITATIONS],
+        "form": form,
+    }
     return shown(request, "organisations.html", context, 400 if request.method == "POST" else 200)
 
 
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show an organisation's members and collections; its owners add members."""
+    """Show an organisation's members and collections; its owners invite members."""
     found = _organisation_or_404(request, pk)
     form = MemberForm(request.POST or None)
     if request.method == "POST":
         _require_owner(request, found)
         if form.is_valid():
-
-            def work() -> None:
-                _lock(request, found)
-                _require_owner(request, found)
-                if form.user is not None:
-                    _members(found).update_or_create(
-                        organisation=found,
-                        user=form.user,
-                        defaults={"role": form.cleaned_data["role"]},
-                    )
-                    _require_some_owner(found)
-
             try:
-                write_atomically(work)
+                told = write_atomically(partial(_add, request, found, **form.cleaned_data))
             except Ownerless:
                 return _ownerless(request)
-            text = _("If an account has the address %(email)s, it is among the members now.")
-            told = text % {"email": form.cleaned_data["email"]}
+            except TooManyInvitations:
+                return problem(
+                    request,
+                    409,
+                    _("There are too many invitations"),
+                    _("An organisation has %(most)d open ones at most. Withdraw one first.")
+                    % {"most": MAX_INVITATIONS},
+                )
             messages.success(request, told, fail_silently=True)
             return redirect("visualsnoop_server:organisation", found.pk)
     members = _members(found).select_related("user").order_by("-role", "pk")
@@ -75,6 +89,7 @@ def organisation(request: HttpRequest, pk: int) -> HttpResponse:
         "organisation": found,
         "form": form,
         "members": members,
+        "invitations": _invitations(found).order_by("pk"),
         "is_owner": owns(request.user, found.pk),
         "collections": visible(request.user).filter(organisation=found).order_by("name"),
     }
@@ -108,6 +123,58 @@ def remove_member(request: HttpRequest, pk: int, membership: int) -> HttpRespons
 
 
 @page
+@require_POST
+def withdraw(request: HttpRequest, pk: int, invitation: int) -> HttpResponse:
+    """Take an invitation back."""
+    found = _organisation_or_404(request, pk)
+
+    def work() -> bool:
+        _lock(request, found)
+        _require_owner(request, found)
+        deleted, _models = _invitations(found).filter(pk=invitation).delete()
+        return bool(deleted)
+
+    if write_atomically(work):
+        messages.success(request, _("The invitation is withdrawn."), fail_silently=True)
+    else:
+        text = _("This invitation was accepted, declined or withdrawn before.")
+        messages.warning(request, text, fail_silently=True)
+    return redirect("visualsnoop_server:organisation", found.pk)
+
+
+@page
+@require_POST
+def accept(request: HttpRequest, invitation: int) -> HttpResponse:
+    """Become a member by an invitation to one's own address."""
+    rows = invitations(request.user).filter(pk=invitation)
+    found = get_object_or_404(rows.select_related("organisation")).organisation
+
+    def work() -> None:
+        _lock_row(found)
+        role = get_object_or_404(rows).role
+        _delete_or_404(rows)
+        assert request.user.is_authenticated
+        # Who is a member by now keeps the role.
+        _members(found).get_or_create(
+            organisation=found, user=request.user, defaults={"role": role}
+        )
+
+    write_atomically(work)
+    text = _("You are a member of %(name)s now.") % {"name": found.name}
+    messages.success(request, text, fail_silently=True)
+    return redirect("visualsnoop_server:organisation", found.pk)
+
+
+@page
+@require_POST
+def decline(request: HttpRequest, invitation: int) -> HttpResponse:
+    """Refuse an invitation to one's own address."""
+    write_atomically(partial(_delete_or_404, invitations(request.user).filter(pk=invitation)))
+    messages.success(request, _("The invitation is declined."), fail_silently=True)
+    return redirect("visualsnoop_server:organisations")
+
+
+@page
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete an organisation, after asking; its collections stay with their owners."""
@@ -133,6 +200,49 @@ def _make(name: str, owner: Any) -> Organisation:
     return made
 
 
+def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> str:
+    """Give a member another role, or invite an address.
+
+    Of accounts, only the members' are looked at: anyone may make an organisation and ask.
+
+    Returns:
+        What was done.
+
+    Raises:
+        Http404: the organisation is gone, or the user is in it no more.
+        PermissionDenied: the user does not own it any more.
+        Ownerless: it would have no owner.
+        TooManyInvitations: it has too many.
+    """
+    _lock(request, found)
+    _require_owner(request, found)
+    digest = digest_of(email)
+    told = {"email": email, "role": Membership.Role(role).label}
+    same = [
+        member.pk
+        for member in _members(found).select_related("user")
+        if digest_of(address_of(member.user)) == digest
+    ]
+    if same:
+        _members(found).filter(pk__in=same).update(role=role)
+        _require_some_owner(found)
+        return _("%(email)s is a member. The role is now: %(role)s.") % told
+    _invitations(found).update_or_create(
+        organisation=found,
+        digest=digest,
+        defaults={"email": email, "role": role, "invited_by_id": request.user.pk},
+    )
+    if _invitations(found).count() > MAX_INVITATIONS:
+        raise TooManyInvitations
+    return _("%(email)s is invited.") % told
+
+
+def _delete_or_404(rows: QuerySet[Invitation]) -> None:
+    deleted, _models = rows.delete()
+    if not deleted:
+        raise Http404
+
+
 def _organisation_or_404(request: HttpRequest, pk: int) -> Organisation:
     found: Organisation = get_object_or_404(organisations_of(request.user), pk=pk)
     return found
@@ -147,14 +257,22 @@ def _members(found: Organisation) -> QuerySet[Membership]:
     return Membership.objects.using(database()).filter(organisation=found)
 
 
+def _invitations(found: Organisation) -> QuerySet[Invitation]:
+    return Invitation.objects.using(database()).filter(organisation=found)
+
+
 def _lock(request: HttpRequest, found: Organisation) -> None:
     """Let nobody else change an organisation, so that two owners do not leave at once.
 
     Raises:
         Http404: it is gone, or the user is in it no more.
     """
-    list(Organisation.objects.using(database()).select_for_update().filter(pk=found.pk))
+    _lock_row(found)
     _organisation_or_404(request, found.pk)
+
+
+def _lock_row(found: Organisation) -> None:
+    list(Organisation.objects.using(database()).select_for_update().filter(pk=found.pk))
 
 
 def _require_some_owner(found: Organisation) -> None:

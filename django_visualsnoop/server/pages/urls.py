@@ -56,4 +56,11 @@ urlpatterns = [
         organisations.remove_member,
         name="remove_member",
     ),
+    path(
+        "organisations/<int:pk>/invitations/<int:invitation>/withdraw/",
+        organisations.withdraw,
+        name="withdraw",
+    ),
+    path("invitations/<int:invitation>/accept/", organisations.accept, name="accept"),
+    path("invitations/<int:invitation>/decline/", organisations.decline, name="decline"),
 ]

@@ -12,6 +12,7 @@ from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.images import HostedImages
 from django_visualsnoop.server.keys import make_key, revoke_key
 from django_visualsnoop.server.models import HostedCollection, Keeps, Key, Organisation
+from django_visualsnoop.server.tenancy import digest_of
 from tests import services
 from tests.collections.contract import image
 from tests.server.pages.browsing import check, chosen, give
@@ -141,6 +142,15 @@ def every_page(ann: Person) -> Iterator[str]:
     organisation = Organisation.objects.create(name="Desk")
     for one, role in ((ann, "owner"), (person("bob"), "member")):
         organisation.memberships.create(user=one.user, role=role)
+    more = Organisation.objects.create(name="A very long name of an organisation: " + "x" * 60)
+    for invited, email in (
+        (organisation, "cid@example.com"),
+        (organisation, f"{'long' * 15}@example.com"),
+        (more, str(ann.user.email)),
+    ):
+        invited.invitations.create(
+            email=email, digest=digest_of(email), role="member", invited_by=ann.user
+        )
     pictured = ann.collection(keeps=Keeps.ORIGINALS, organisation=organisation)
     bare, empty = ann.collection("Only ids"), ann.collection("Empty")
     for hosted in (pictured, bare):

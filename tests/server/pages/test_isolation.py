@@ -13,6 +13,7 @@ from django_visualsnoop.server.images import HostedImages
 from django_visualsnoop.server.keys import live_keys, make_key
 from django_visualsnoop.server.models import HostedCollection, Keeps, Organisation
 from django_visualsnoop.server.pages import urls
+from django_visualsnoop.server.tenancy import digest_of
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add, person, upload, url
 
@@ -28,7 +29,7 @@ PUBLIC = {"sign_in", "sign_out"}
 MANAGED = {"keys", "rotate", "revoke", "settings", "delete_collection"}
 OF_OWNERS = {"delete_organisation"}
 #: Buttons, without a page of their own.
-POSTED = {"remove_member", "rotate", "together"}
+POSTED = {"remove_member", "rotate", "together", "withdraw", "accept", "decline"}
 
 
 def patterns(found: list[Any] = urls.urlpatterns) -> Iterator[URLPattern]:
@@ -47,6 +48,8 @@ FOREIGN = [name for name in NAMES if name not in OWN | PUBLIC]
 def hosted(ann: Person) -> HostedCollection:
     organisation = Organisation.objects.create(name="Anns secret society")
     organisation.memberships.create(user=ann.user, role="owner")
+    digest = digest_of("secret@example.com")
+    organisation.invitations.create(email="secret@example.com", digest=digest, role="member")
     made = ann.collection("Anns secrets", keeps=Keeps.ORIGINALS, organisation=organisation)
     add(made, "secret id", image(1))
     make_key(made.pk)
@@ -54,9 +57,12 @@ def hosted(ann: Person) -> HostedCollection:
 
 
 def address(name: str, hosted: HostedCollection) -> str:
-    """Return where the page is for this collection, its image, its key, its organisation."""
+    """Return where the page is for this collection, image, key, organisation, invitation."""
     organisation = hosted.organisation
     assert organisation is not None
+    if name in ("withdraw", "accept", "decline"):
+        of_organisation = [organisation.pk] if name == "withdraw" else []
+        return url(name, *of_organisation, organisation.invitations.get().pk)
     if "organisation" in name or name == "remove_member":
         of_member = (
             [organisation.memberships.order_by("pk")[0].pk] if name == "remove_member" else []
@@ -77,6 +83,7 @@ def state(hosted: HostedCollection) -> Any:
         HostedImages(hosted).store.count(),
         live_keys(hosted.pk).count(),
         Organisation.objects.get().memberships.count(),
+        list(Organisation.objects.get().invitations.values_list("email", "role")),
     )
 
 
