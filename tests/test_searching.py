@@ -192,6 +192,8 @@ def test_more_matches_than_one_statement_ranks_are_filtered_first(
     scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(rows)]
     with django_assert_num_queries(2):
         assert list(Product.objects.filter(name="last").similar_to(image(1))) == [last]
+    scripted[:] = [(found_id(row), 60 - rank, 0.5) for rank, row in enumerate(rows)]
+    assert list(Product.objects.filter(active=True).similar_to(image(1))) == rows[:-11:-1]
 
 
 def test_stale_and_foreign_ids_do_not_eat_the_limit(scripted: list[tuple[str, int, float]]) -> None:
