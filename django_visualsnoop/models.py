@@ -170,7 +170,7 @@ class VisualSnoopMixin(models.Model):
 
     def _do_update(self, *args: Any) -> Any:
         check_quiet_update(self)
-        return super()._do_update(*args)  # type: ignore[misc]
+        return super()._do_update(*args)
 
     def _do_insert(self, *args: Any) -> Any:
         check_quiet_insert(self)
