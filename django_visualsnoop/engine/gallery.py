@@ -272,20 +272,23 @@ class Gallery:
         finder = self.pair_finder(min_similarity, among=among, most=most)
         if finder is None:
             return
-        if budget is not None:
-            touching = self._within(budget, touching)
-        found = finder.all(progress) if touching is None else finder.touching(touching, progress)
-        yield from pair_hits(found)
+        searched = touching if budget is None else self._within(budget, touching)
+        found = finder.all(progress) if searched is None else finder.touching(searched, progress)
+        for hit in pair_hits(found):
+            if touching is None or hit.first_id in touching or hit.second_id in touching:
+                yield hit
         if budget is not None:
             budget.comparisons -= finder.compared
             budget.complete &= finder.complete
 
     def _within(self, budget: Budget, touching: Collection[str] | None) -> Collection[str] | None:
         """Return of which images pairs may be looked for; ``None`` if of all at once."""
-        if touching is not None:
+        if touching is not None and len(touching) <= budget.searches:
             return budget.take_searches(sorted(touching))
         if self.store.count() <= budget.images:
-            return None
+            return None  # which costs less than so many searches
+        if touching is not None:
+            return budget.take_searches(sorted(touching))
         budget.complete = False
         newest = self.store.page(None, max(1, budget.searches)).images
         return budget.take_searches(stored.image_id for stored in newest)

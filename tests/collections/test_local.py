@@ -242,7 +242,8 @@ def test_pairs_touching(touching: list[str] | None) -> None:
         (Budget(comparisons=0), None, 0),
         (Budget(comparisons=0), ["a"], 0),
         (Budget(searches=1), None, 4),  # all at once
-        (Budget(searches=1), ["d", "a"], 2),  # those of "a"
+        (Budget(searches=1), ["d", "a"], 3),  # all at once, too
+        (Budget(images=4, searches=1), ["d", "a"], 2),  # those of "a"
         (Budget(images=4, searches=1), None, 1),  # those of "e", the newest
         (Budget(images=4, searches=0), None, 0),
         (Budget(images=5), None, 4),
@@ -254,7 +255,7 @@ def test_pairs_take_no_more_work_than_they_may(
     collection = LocalCollection("shop", {})
     for image_id, scene in zip("abcde", [1, 1, 1, 2, 2], strict=True):
         collection.add_image(image(scene), image_id)
-    enough = found == 4
+    enough = found > 2
     assert len(list(collection.iter_pairs(touching=touching, budget=budget))) == found
     assert budget.complete is enough
     assert budget.comparisons >= 0

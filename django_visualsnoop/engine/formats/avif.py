@@ -17,6 +17,7 @@ def examine(data: bytes) -> Examined:
     # plugin turns into an Exif block of its own.
     data = heif.without_metadata(data)
     # libavif wants the brand to be named, which a file of a general brand need not do.
-    data = data[:8] + b"avif" + data[12:]
+    if data[8:12] != b"avis":  # by which it knows an animation
+        data = data[:8] + b"avif" + data[12:]
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
     return Examined(data, *image.size, orientation=exif.orientation(image.info.get("exif", b"")))
