@@ -530,11 +530,13 @@ def test_queries_do_not_depend_on_the_number_of_rows(
     with django_assert_num_queries(6):
         response = find(client, rows[0], select_across="1")
     # The recorder searches for one image after the other: for 500 in a request.
-    assert response.context["group_count"] == min(count // 2, 250)
+    found = response.context["group_count"]
+    assert found == count // 2 if count <= 500 else found >= 250
     with django_assert_num_queries(8):  # and what the filters let through: of all, of the page
         response = find(client, rows[0], url=f"{PRODUCTS}?active__exact=1", select_across="1")
     # The recorder searches for one image after the other: for 500 in a request.
-    assert response.context["group_count"] == min(count // 2, 250)
+    found = response.context["group_count"]
+    assert found == count // 2 if count <= 500 else found >= 250
 
 
 def test_the_real_engine(media: object, logged_in: LoggedIn, settings: Settings) -> None:
