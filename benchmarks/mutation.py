@@ -77,7 +77,10 @@ ROOMS = {
         "touched saving", "handlers querysets rows searching touched upserts side_by_side"
     ),
     "leases": _room("claims", "claims sync locking concurrency interruptions locked"),
-    "sync": _room("sync", "sync claims signals rows locking upgrading interruptions locked keys"),
+    "sync": _room(
+        "sync batch settling rewritten",
+        "sync claims signals rows locking upgrading interruptions locked keys",
+    ),
     "publish": _room(
         "engine/publish",
         "engine/publish engine/follow collections/local engine/sqlite_locks",

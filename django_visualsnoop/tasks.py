@@ -11,6 +11,8 @@ from celery import shared_task
 from django_visualsnoop import auditing, hints, sync
 from django_visualsnoop.failures import FIRST_DELAY
 from django_visualsnoop.interruptions import is_interruption
+from django_visualsnoop.outcome import Outcome
+from django_visualsnoop.rewritten import LOOK_AGAIN_AFTER
 from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def sync_records(using: str, record_ids: list[str]) -> None:
 
     Besides, it takes a few records along that nobody came for, as long as nothing fails.
     """
-    outcome = sync.Outcome()
+    outcome = Outcome()
     with _ending_quietly(using) as interrupted:
         sync.bring_home(record_ids, using=using, outcome=outcome)
         # An eager task holds up a request, which has enough to do with its own records.
@@ -37,7 +39,7 @@ def sync_records(using: str, record_ids: list[str]) -> None:
         with _ending_quietly(using):
             hints.publish(using, sync.still_due(record_ids, using=using), countdown)
     hints.publish_later(using, outcome.later)
-    hints.publish_look_again(using, outcome.fresh, sync.LOOK_AGAIN_AFTER)
+    hints.publish_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
 
 
 @shared_task(name="django_visualsnoop.look_again", ignore_result=True)
@@ -53,10 +55,10 @@ def sync_all(using: str = "default", limit: int = 10_000) -> int:
 
     Schedule it with Celery beat, every minute or so, for what a lost hint left behind.
     """
-    outcome = sync.Outcome()
+    outcome = Outcome()
     with _ending_quietly(using):
         sync.sweep(using=using, limit=limit, outcome=outcome)
-    hints.publish_look_again(using, outcome.fresh, sync.LOOK_AGAIN_AFTER)
+    hints.publish_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
     return outcome.worked_on
 
 

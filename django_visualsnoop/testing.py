@@ -8,7 +8,7 @@ from django_visualsnoop.collections.recorder import Call, RecorderCollection
 from django_visualsnoop.wishes import sync_paused
 
 if TYPE_CHECKING:
-    from django_visualsnoop.sync import Outcome
+    from django_visualsnoop.outcome import Outcome
 
 __all__ = ["Call", "RecorderCollection", "sync_now", "sync_paused"]
 

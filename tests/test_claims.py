@@ -11,12 +11,12 @@ from django.db import DatabaseError, connection
 from django.db.models import F
 from django.utils import timezone
 
-from django_visualsnoop import sync
+from django_visualsnoop.batch import Batch
 from django_visualsnoop.claims import LEASE_MARGIN, Claim
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.failures import MAX_ABANDONED
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import Outcome, bring_home, sweep
+from django_visualsnoop.sync import bring_home, sweep
 from django_visualsnoop.wishes import retry
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
@@ -27,6 +27,8 @@ pytestmark = pytest.mark.django_db
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
+
+    from django_visualsnoop.outcome import Outcome
 
 State = SyncRecord.State
 
@@ -46,7 +48,7 @@ def poison(recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch) -> Non
         return add_image(self, content, *args, **kwargs)
 
     monkeypatch.setattr(RecorderCollection, "add_image", deadly)
-    monkeypatch.setattr(sync._Batch, "_let_go", lambda self, error: None)
+    monkeypatch.setattr(Batch, "_let_go", lambda self, error: None)
 
 
 def later(by: float = 0.0) -> None:

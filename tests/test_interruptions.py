@@ -8,12 +8,14 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.files.storage import FileSystemStorage
 
-from django_visualsnoop import hints, sync
+from django_visualsnoop import batch, hints, sync
+from django_visualsnoop.batch import Batch
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.interruptions import is_interruption
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outcome import Outcome
 from django_visualsnoop.signals import image_synced
 from django_visualsnoop.tasks import audit, sync_all, sync_records
 from tests.collections.contract import image
@@ -107,7 +109,7 @@ def test_what_is_done_is_written_down_and_the_rest_given_back(
     for number in range(4):
         product(number)
     ids = list(SyncRecord.objects.values_list("pk", flat=True))
-    outcome = sync.Outcome()
+    outcome = Outcome()
     with pytest.raises(OSError, match="bucket"):
         sync.bring_home(ids, using="default", outcome=outcome)
     assert (outcome.agreed, len(outcome.retrying)) == (1, 1)
@@ -125,8 +127,8 @@ def test_progress_is_written_as_it_is_made(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So a batch goes on where a worker was killed, who can write down nothing."""
-    monkeypatch.setattr(sync, "SETTLE_EVERY", 0.0)
-    monkeypatch.setattr(sync._Batch, "_let_go", lambda self, error: None)
+    monkeypatch.setattr(batch, "SETTLE_EVERY", 0.0)
+    monkeypatch.setattr(Batch, "_let_go", lambda self, error: None)
     calls = 0
     add_image = RecorderCollection.add_image
 
@@ -276,7 +278,7 @@ class TestTasks:
         published: list[tuple[Any, ...]],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(sync._Batch, "_read_rows", out_of_time)
+        monkeypatch.setattr(Batch, "_read_rows", out_of_time)
         row = product(1)
         sync_records("default", [str(record_of(row).pk)])
         ((_, _, countdown),) = published

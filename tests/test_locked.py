@@ -12,7 +12,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 
-from django_visualsnoop import claims, hints, locking, sync, wishes
+from django_visualsnoop import batch, claims, hints, locking, settling, sync, wishes
+from django_visualsnoop.batch import Batch
 from django_visualsnoop.claims import Claim
 from django_visualsnoop.management.commands import visualsnoop_duplicates as duplicates
 from django_visualsnoop.management.commands import visualsnoop_status as status
@@ -87,7 +88,7 @@ def rival(stock: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rival]:
         rival.write()
         return found
 
-    for module in (claims, sync, wishes):
+    for module in (claims, settling, wishes):
         monkeypatch.setattr(module, "lock_free", interfering)
     yield rival
     rival.close()
@@ -174,7 +175,7 @@ def refusing(
         yield met
 
 
-TAKE, SETTLE, READ = (Claim, "_take"), (Claim, "settle"), (sync._Batch, "_stored")
+TAKE, SETTLE, READ = (Claim, "_take"), (Claim, "settle"), (Batch, "_stored")
 
 
 @pytest.mark.parametrize(("owner", "name"), [TAKE, SETTLE, READ])
@@ -192,7 +193,7 @@ def test_a_step_that_met_a_lock_is_done_again(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a lock."""
-    for module in (sync, claims, wishes):
+    for module in (sync, batch, settling, claims, wishes):
         monkeypatch.setattr(module, "retry_when_locked", lambda work, **_: work())
 
 

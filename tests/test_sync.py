@@ -16,7 +16,8 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DataError
 from django.utils import timezone
 
-from django_visualsnoop import sync
+from django_visualsnoop import batch, sync
+from django_visualsnoop.batch import Batch
 from django_visualsnoop.claims import Claim
 from django_visualsnoop.client.exceptions import (
     AuthenticationError,
@@ -29,6 +30,7 @@ from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.failures import Failure
 from django_visualsnoop.health import health
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outcome import Outcome
 from django_visualsnoop.sweeps import SweepRun, last_sweep
 from django_visualsnoop.sync import bring_home, bring_rewritten_home, sweep
 from django_visualsnoop.tasks import look_again, sync_records
@@ -154,7 +156,7 @@ def test_a_condition_that_turns_while_a_worker_has_read_the_row_is_not_lost(
         row.photo = picture(2)
         row.save(update_fields=["photo"])
     wished_at = record_of(row).wished_at
-    read_rows = sync._Batch._read_rows
+    read_rows = Batch._read_rows
 
     def interfering(batch: Any, images: Any) -> None:
         read_rows(batch, images)
@@ -163,7 +165,7 @@ def test_a_condition_that_turns_while_a_worker_has_read_the_row_is_not_lost(
             changed.published = not published
             changed.save()
 
-    monkeypatch.setattr(sync._Batch, "_read_rows", interfering)
+    monkeypatch.setattr(Batch, "_read_rows", interfering)
     bring_home([record_of(row).pk], using="default")
     assert len(recorder.images) == (not published)
     record = record_of(row)
@@ -565,7 +567,7 @@ def test_a_record_that_the_database_refuses_is_settled_alone(
     monkeypatch.setattr(Claim, "settle", refusing)
     monkeypatch.setattr(RecorderCollection, "bulk_size", 10)
     lose(rows[0].photo)
-    monkeypatch.setattr(sync, "judge", lambda *_, **__: Failure("error", "and so on \u2026", 5.0))
+    monkeypatch.setattr(batch, "judge", lambda *_, **__: Failure("error", "and so on \u2026", 5.0))
     outcome = sweep(using="default")
     assert (outcome.agreed, len(outcome.retrying)) == (2, 1)
     assert record_of(rows[0]).reason == r"and so on \u2026"
@@ -796,7 +798,7 @@ def test_a_failure_is_told_and_logged_with_all_that_is_known(
 
 
 def test_work_is_what_agreed_and_what_failed() -> None:
-    outcome = sync.Outcome(agreed=4, retrying={"a": "", "b": ""}, parked={"c": ""})
+    outcome = Outcome(agreed=4, retrying={"a": "", "b": ""}, parked={"c": ""})
     assert outcome.worked_on == 7
 
 
