@@ -1,0 +1,58 @@
+"""The modules that decide, and the tests that are near them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Room(NamedTuple):
+    """Modules that decide, and the tests that are near them; what is not there is passed over."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+def _room(modules: str, tests: str) -> Room:
+    return Room(tuple(modules.split()), tuple(tests.split()))
+
+
+ROOMS = {
+    "requests": _room(
+        "wishes upserts",
+        "handlers querysets hints locking claims sync wishes upserts interruptions locked",
+    ),
+    "tracking": _room(
+        "touched saving", "handlers querysets rows searching touched upserts side_by_side"
+    ),
+    "leases": _room("claims", "claims sync locking concurrency interruptions locked"),
+    "sync": _room(
+        "sync batch settling rewritten",
+        "sync claims signals rows locking upgrading interruptions locked keys",
+    ),
+    "publish": _room(
+        "engine/publish",
+        "engine/publish engine/follow collections/local engine/sqlite_locks",
+    ),
+    "store": _room(
+        "engine/store",
+        "collections/local engine/store engine/follow engine/publish engine/looks"
+        " engine/store_among_others engine/sqlite_locks",
+    ),
+    "grouping": _room("grouping", "grouping duplicates"),
+    "searching": _room("searching", "searching similar duplicates embedded keys aliases"),
+}
+
+
+def module_in(tree: Path, name: str) -> Path:
+    """Return the file of a module in a checkout or a copy of it."""
+    return tree / "django_visualsnoop" / f"{name}.py"
+
+
+def find_tests(room: Room) -> list[str]:
+    """Return the files of a room's tests."""
+    paths = [Path("tests", *name.split("/")) for name in room.tests]
+    files = [str(path.with_name(f"test_{path.name}.py")) for path in paths]
+    return [name for name in files if (ROOT / name).is_file()]
