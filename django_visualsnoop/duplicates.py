@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -16,7 +15,6 @@ from django_visualsnoop.searching import check_similarity, fields_searched
 
 if TYPE_CHECKING:
     from django_visualsnoop.budgets import Budget
-    from django_visualsnoop.collections.base import BaseCollection
     from django_visualsnoop.options import IndexedField
     from django_visualsnoop.querysets import VisualSnoopQuerySet
 
@@ -254,16 +252,12 @@ class _Search:
             row = _key_of(image_id, here)
             return row is not None and (self.allowed is None or row[0] in self.allowed)
 
-        collection = collections[alias]
-        asked: dict[str, Any] = {}
-        if self.budget is not None and _takes_budget(collection):
-            asked["budget"] = self.budget
-        for pair in collection.iter_pairs(
+        for pair in collections[alias].iter_pairs(
             min_similarity=self.min_similarity,
             touching=touching,
             progress=progress,
             among=counts,
-            **asked,
+            budget=self.budget,
         ):
             first = _key_of(pair.first_id, here)
             second = _key_of(pair.second_id, here)
@@ -274,11 +268,6 @@ class _Search:
             keys = (first[0], second[0])
             if keys not in found or pair.rank < found[keys].rank:
                 found[keys] = Link(pair.rank, pair.similarity, (first[1], second[1]))
-
-
-def _takes_budget(collection: BaseCollection) -> bool:
-    """Return whether a backend, which may be a project's own, has a bound of its work."""
-    return "budget" in inspect.signature(collection.iter_pairs).parameters
 
 
 def _share_of(

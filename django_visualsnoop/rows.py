@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from django.db.models import Q
+
 from django_visualsnoop.interruptions import is_interruption
 from django_visualsnoop.transactions import is_lock_error, retry_when_locked
 
@@ -28,6 +30,11 @@ class Row:
     name: str
     #: Whether it has a file and its condition allows it to be indexed.
     wanted: bool
+
+
+def with_picture(field: IndexedField, using: str) -> QuerySet[Any]:
+    """Return the rows that name a file."""
+    return _rows(field, using).exclude(Q(**{field.name: ""}) | Q(**{f"{field.name}__isnull": True}))
 
 
 def count(field: IndexedField, *, using: str, after: Any = None) -> int:

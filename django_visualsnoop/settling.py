@@ -16,7 +16,7 @@ from django_visualsnoop.locking import lock_free
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import field_by_label
 from django_visualsnoop.signals import image_sync_failed, image_synced, tell
-from django_visualsnoop.transactions import atomic_write, is_lock_error, retry_when_locked
+from django_visualsnoop.transactions import is_lock_error, retry_when_locked, write_when_free
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -67,12 +67,11 @@ class Settling:
         """Write down how it went; return of each whether nobody has wished again meanwhile."""
 
         def settle_free() -> dict[UUID, bool]:
-            with atomic_write(SyncRecord, using=self.claim.using):
-                free = set(lock_free(self.claim.records))
-                at_once = [image for image in images if image.record.pk in free]
-                return {image.record.pk: self._settle(image) for image in at_once}
+            free = set(lock_free(self.claim.records))
+            at_once = [image for image in images if image.record.pk in free]
+            return {image.record.pk: self._settle(image) for image in at_once}
 
-        results = retry_when_locked(settle_free, using=self.claim.using)
+        results = write_when_free(settle_free, SyncRecord, using=self.claim.using)
         # The others wait, one by one, for the wish that someone is writing just now.
         for image in images:
             if image.record.pk not in results:

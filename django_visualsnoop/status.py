@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
@@ -14,6 +14,7 @@ from django_visualsnoop.interruptions import is_interruption
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import all_indexed_fields
 from django_visualsnoop.pruning import homeless_records
+from django_visualsnoop.rows import with_picture
 from django_visualsnoop.unrecorded import unrecorded
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from django_visualsnoop.options import IndexedField
 
 _State = SyncRecord.State
 _FAILED = SyncRecord.in_state(_State.RETRYING) | SyncRecord.in_state(_State.PARKED)
@@ -79,7 +79,7 @@ def statuses(using: str) -> list[FieldStatus]:
             field.label,
             field.name,
             field.collection,
-            rows=_rows_with_a_picture(field, using),
+            rows=with_picture(field, using).count(),
             unrecorded=missing.get(field, 0),
         )
         for field in fields
@@ -112,11 +112,6 @@ def without_embedding(fields: Iterable[FieldStatus]) -> dict[str, int]:
         if count:
             found[alias] = count
     return found
-
-
-def _rows_with_a_picture(field: IndexedField, using: str) -> int:
-    rows = field.owner._base_manager.using(using)
-    return rows.exclude(Q(**{field.name: ""}) | Q(**{f"{field.name}__isnull": True})).count()
 
 
 def _status(

@@ -96,6 +96,22 @@ def atomic_write(model: type[models.Model], *, using: str) -> Iterator[None]:
         yield
 
 
+def write_when_free(work: Callable[[], _T], model: type[models.Model], *, using: str) -> _T:
+    """Call ``work`` in a transaction that may read and then write, until no lock is in its way.
+
+    Args:
+        work: does the same when it is called again after it was rolled back.
+        model: any model with a table in this database.
+        using: alias of the database.
+    """
+
+    def attempt() -> _T:
+        with atomic_write(model, using=using):
+            return work()
+
+    return retry_when_locked(attempt, using=using)
+
+
 def is_lock_error(error: BaseException) -> bool:
     """Whether a database refused because somebody else holds what was asked for."""
     if not isinstance(error, OperationalError):

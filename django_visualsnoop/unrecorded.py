@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, router
-from django.db.models import Q
 
 from django_visualsnoop.comparing import records_of
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.options import all_indexed_fields
-from django_visualsnoop.rows import by_keys
+from django_visualsnoop.rows import by_keys, with_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from django.db.models import QuerySet
 
     from django_visualsnoop.options import IndexedField
 
@@ -76,7 +73,7 @@ def unrecorded(using: str, fields: Iterable[IndexedField] | None = None) -> list
 
 def _of(field: IndexedField, using: str) -> Unrecorded:
     if not records_of(field, using).exists():
-        count = _with_picture(field, using)[:MOST].count()
+        count = with_picture(field, using).order_by()[:MOST].count()
         return Unrecorded(field, count, more=count == MOST)
     rows = field.owner._base_manager.using(using).order_by().values_list("pk", field.name)
     ends = dict([*rows.order_by("pk")[:SAMPLE], *rows.order_by("-pk")[:SAMPLE]])
@@ -86,11 +83,6 @@ def _of(field: IndexedField, using: str) -> Unrecorded:
         there = by_keys(field, missing, using=using)
         missing = [key for key in missing if key in there and there[key].name]
     return Unrecorded(field, len(missing), more=len(ends) >= 2 * SAMPLE)
-
-
-def _with_picture(field: IndexedField, using: str) -> QuerySet[Any]:
-    rows = field.owner._base_manager.using(using).order_by()
-    return rows.exclude(Q(**{field.name: ""}) | Q(**{f"{field.name}__isnull": True}))
 
 
 def _without_record(field: IndexedField, keys: list[Any], using: str) -> list[Any]:

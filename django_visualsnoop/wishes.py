@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_visualsnoop import hints
 from django_visualsnoop.locking import lock_free
-from django_visualsnoop.transactions import atomic_write, retry_when_locked
+from django_visualsnoop.transactions import atomic_write, write_when_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,13 +122,12 @@ def write_among_others(wishes: Iterable[Wish], *, using: str, hint: bool = True)
     ids = {wish.field.record_id(wish.object_id) for wish in wishes}
 
     def write_free() -> list[UUID]:
-        with atomic_write(SyncRecord, using=using):
-            known = SyncRecord.objects.using(using).filter(pk__in=ids)
-            busy = set(known.values_list("pk", flat=True)).difference(lock_free(known))
-            free = (wish for wish in wishes if wish.field.record_id(wish.object_id) not in busy)
-            return write(free, using=using, hint=hint)
+        known = SyncRecord.objects.using(using).filter(pk__in=ids)
+        busy = set(known.values_list("pk", flat=True)).difference(lock_free(known))
+        free = (wish for wish in wishes if wish.field.record_id(wish.object_id) not in busy)
+        return write(free, using=using, hint=hint)
 
-    return retry_when_locked(write_free, using=using)
+    return write_when_free(write_free, SyncRecord, using=using)
 
 
 def turn(wishes: Iterable[Wish], *, using: str) -> None:
@@ -198,13 +197,12 @@ def retry(records: QuerySet[SyncRecord], *, hint: bool = True) -> int:
     failed = SyncRecord.in_state(state.PARKED) | SyncRecord.in_state(state.RETRYING)
 
     def renew_failed() -> int:
-        with atomic_write(SyncRecord, using=records.db):
-            ids = renew_free(records, failed)
-            if hint:
-                hint_on_commit(ids, records.db)
+        ids = renew_free(records, failed)
+        if hint:
+            hint_on_commit(ids, records.db)
         return len(ids)
 
-    return retry_when_locked(renew_failed, using=records.db)
+    return write_when_free(renew_failed, SyncRecord, using=records.db)
 
 
 def renew_free(records: QuerySet[SyncRecord], condition: Q) -> list[UUID]:
@@ -217,15 +215,14 @@ def renew_free(records: QuerySet[SyncRecord], condition: Q) -> list[UUID]:
     from django_visualsnoop.models import SyncRecord
 
     def renew_them() -> list[UUID]:
-        with atomic_write(SyncRecord, using=records.db):
-            ids = lock_free(records.filter(condition))
-            for start in range(0, len(ids), BATCH_SIZE):
-                # The condition again: a new wish may have come meanwhile.
-                chunk = ids[start : start + BATCH_SIZE]
-                renew(SyncRecord.objects.using(records.db).filter(condition, pk__in=chunk))
+        ids = lock_free(records.filter(condition))
+        for start in range(0, len(ids), BATCH_SIZE):
+            # The condition again: a new wish may have come meanwhile.
+            chunk = ids[start : start + BATCH_SIZE]
+            renew(SyncRecord.objects.using(records.db).filter(condition, pk__in=chunk))
         return ids
 
-    return retry_when_locked(renew_them, using=records.db)
+    return write_when_free(renew_them, SyncRecord, using=records.db)
 
 
 def hint_on_commit(record_ids: Iterable[UUID], using: str) -> None:

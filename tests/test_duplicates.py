@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from django_visualsnoop.budgets import Budget
 from django_visualsnoop.collections.base import Pair
 from django_visualsnoop.collections.recorder import RecorderCollection
-from django_visualsnoop.duplicates import find_duplicates
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync import sweep
 from tests.fixtures import picture, product
@@ -87,23 +85,6 @@ def test_groups_of_given_rows_hold_their_copies_among_all(
     pairs += [(a, b, 0), (c, d, 0)]
     assert keys(Product.objects.duplicates(of=Product.objects.filter(pk=b))) == [[a, b]]
     assert keys(Product.objects.duplicates(of=Product.objects.none())) == []
-
-
-def test_a_backend_that_takes_no_budget_is_asked_without(
-    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a, b = bare(2)
-
-    def iter_pairs(
-        self: object, *, min_similarity: object, touching: object, progress: object, among: object
-    ) -> Iterator[Pair]:
-        yield Pair(f"testapp.product.photo:{a}", f"testapp.product.photo:{b}", 0, 1.0)
-
-    monkeypatch.setattr(RecorderCollection, "iter_pairs", iter_pairs)
-    rows: Any = Product.objects.all()
-    groups = find_duplicates(rows, of=None, field=None, min_similarity=None, budget=Budget())
-    assert keys(groups) == [[a, b]]
-    assert groups.complete
 
 
 def test_progress_goes_from_nothing_to_all(recorder: RecorderCollection) -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 
-from django_visualsnoop import batch, claims, hints, locking, settling, sync, wishes
+from django_visualsnoop import batch, claims, hints, locking, settling, sync, transactions, wishes
 from django_visualsnoop.batch import Batch
 from django_visualsnoop.claims import Claim
 from django_visualsnoop.management.commands import visualsnoop_duplicates as duplicates
@@ -193,7 +193,7 @@ def test_a_step_that_met_a_lock_is_done_again(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a lock."""
-    for module in (sync, batch, settling, claims, wishes):
+    for module in (transactions, sync, batch, settling, claims):
         monkeypatch.setattr(module, "retry_when_locked", lambda work, **_: work())
 
 

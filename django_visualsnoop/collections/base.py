@@ -284,13 +284,15 @@ class BaseCollection(ABC):
             touching: only pairs of which at least one id is among these.
             progress: called now and then with the share of the work that is done, 0…1.
             among: says of an id whether its pairs count; those of all do if ``None``.
-            budget: of the work, which says afterwards whether it was enough. A backend that
-                does not take one is asked without.
+            budget: of the work, which says afterwards whether it was enough; as much work as
+                it takes if ``None``.
         """
-        ids: Iterable[str] = sorted(touching or ())
+        wanted: Iterable[str]
         if touching is None:
-            ids = (listed["id"] for listed in self.iter_images())
-        ids = list(ids) if budget is None else budget.take_searches(ids)
+            wanted = (listed["id"] for listed in self.iter_images())
+        else:
+            wanted = sorted(touching)
+        ids = list(wanted) if budget is None else budget.take_searches(wanted)
         seen: set[tuple[str, str]] = set()
         for number, image_id in enumerate(ids):
             if progress is not None:

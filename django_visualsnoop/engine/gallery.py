@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_visualsnoop.engine import calibration, describe, follow, looks, placement
-from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.exceptions import ImageMissing
-from django_visualsnoop.engine.pairs import PairFinder
+from django_visualsnoop.engine.pairs import PairFinder, PairHit, pair_hits
 from django_visualsnoop.engine.search import search
+from django_visualsnoop.engine.side_by_side import Described, placements_among, sized
 from django_visualsnoop.engine.sources import Descriptors, Index, Looks
-from django_visualsnoop.engine.store import NewImage, Store, StoredDescriptor
-from django_visualsnoop.interruptions import is_interruption
+from django_visualsnoop.engine.store import NewImage, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,13 +26,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.follow import View
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
     from django_visualsnoop.engine.looks import LooksDescriptor
-    from django_visualsnoop.engine.pairs import FoundPair
     from django_visualsnoop.engine.reading import Content
-
-logger = logging.getLogger(__name__)
-
-#: What is kept of a picture, stored or not.
-Described: TypeAlias = NewImage | StoredDescriptor
 
 
 class Hit(NamedTuple):
@@ -52,23 +43,6 @@ class Hits(NamedTuple):
     hits: list[Hit]
     #: Of the image that was asked for by its id, in microseconds since 1970, UTC.
     image_time: int | None = None
-
-
-class PairHit(NamedTuple):
-    """``first_id < second_id``."""
-
-    first_id: str
-    second_id: str
-    rank: int
-    similarity: float
-
-
-class Compared(NamedTuple):
-    rank: int
-    #: 0 to 1.
-    similarity: float
-    #: Where the first lies in the second; ``None`` if that cannot be told.
-    placement: placement.Placement | None
 
 
 class Gallery:
@@ -131,25 +105,7 @@ class Gallery:
         )
         if self._looks is None:
             return new
-        return self._with_looks(new, picture, self._looks)
-
-    def _with_looks(self, new: NewImage, picture: Picture, model: LooksDescriptor) -> NewImage:
-        """Add what a model makes of a picture; without it where the model fails.
-
-        Copies are found all the same. The model is noted even then: it is not asked again for
-        this picture until there is another one, or somebody adds the picture again.
-        """
-        try:
-            name = looks.name_of(model)
-        except Exception as error:  # noqa: BLE001 -- such as a file that is gone and may return
-            _log_no_looks(new.image_id, error)
-            return new
-        try:
-            found = model.describe(picture.pixels).tobytes()
-        except Exception as error:  # noqa: BLE001 -- a model's errors are its own
-            _log_no_looks(new.image_id, error)
-            found = None
-        return replace(new, looks=found, looks_of=name, looks_digest=new.digest)
+        return looks.add_looks(new, picture.pixels, self._looks)
 
     def _decoded(self, content: bytes) -> Picture:
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
@@ -326,13 +282,13 @@ class Gallery:
         known = self._sized({image_id, *other_ids})
         if image_id not in known:
             raise _nothing_to_compare(image_id)
-        return _placements(known[image_id], known, other_ids)
+        return placements_among(known[image_id], known, other_ids)
 
     def placements_of(
         self, image: Described, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
         """Return where a picture, stored or not, lies in stored ones; see ``placements``."""
-        return _placements(_sized(image), self._sized(other_ids), other_ids)
+        return placements_among(sized(image), self._sized(other_ids), other_ids)
 
     def described_as(self, image_id: str) -> Described:
         """Return what is kept of a stored picture, to compare it.
@@ -342,7 +298,7 @@ class Gallery:
         """
         for stored in self.store.descriptors([image_id]):
             with suppress(ValueError):
-                _sized(stored)
+                sized(stored)
                 return stored
         raise _nothing_to_compare(image_id)
 
@@ -351,7 +307,7 @@ class Gallery:
         found = {}
         for stored in self.store.descriptors(set(image_ids)):
             with suppress(ValueError):
-                found[stored.image_id] = _sized(stored)
+                found[stored.image_id] = sized(stored)
         return found
 
     def without_looks(self) -> int:
@@ -421,48 +377,8 @@ class Gallery:
         )
 
 
-def pair_hits(found: Iterable[FoundPair]) -> Iterator[PairHit]:
-    """Yield found pairs with their ranks and similarities."""
-    for first, second, score in found:
-        yield PairHit(first, second, calibration.rank(score), calibration.similarity(score))
-
-
-def _log_no_looks(image_id: str, error: Exception) -> None:
-    """Say that a picture has no embedding, unless something else has ended the attempt."""
-    if is_interruption(error):
-        raise error
-    logger.error(
-        "The model did not describe the looks of %s, which is found as a copy, not as similar: %s",
-        image_id,
-        error,
-    )
-
-
-def compared(first: Described, second: Described) -> Compared:
-    """Return how surely two pictures are copies of each other; see ``Gallery.described``."""
-    one, other = _sized(first), _sized(second)
-    score = compare(describe.stored_probes(one.descriptor), other.descriptor).score
-    (where,) = placement.placements(one, [other])
-    return Compared(calibration.rank(score), calibration.similarity(score), where)
-
-
-def _placements(
-    image: placement.Sized, known: dict[str, placement.Sized], other_ids: Collection[str]
-) -> dict[str, placement.Placement]:
-    others = [other_id for other_id in other_ids if other_id in known]
-    found = placement.placements(image, [known[other_id] for other_id in others])
-    return {
-        other_id: where for other_id, where in zip(others, found, strict=True) if where is not None
-    }
-
-
 def _nothing_to_compare(image_id: str) -> ImageMissing:
     return ImageMissing(f"The collection holds no image {image_id!r} to compare.")
-
-
-def _sized(image: Described) -> placement.Sized:
-    size = placement.Size(image.width, image.height)
-    return placement.Sized(describe.Descriptor.from_bytes(image.vector), size)
 
 
 def _with(image_id: str, view: View[Index] | None) -> tuple[View[Index], Content]:

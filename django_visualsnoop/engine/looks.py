@@ -5,17 +5,23 @@ Looks promise nothing: the closest pictures come first, however far they are.
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from django_visualsnoop.engine import describe
 from django_visualsnoop.engine.index.closest import DECIMALS
+from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.decode import Pixels
+    from django_visualsnoop.engine.store import NewImage
+
+logger = logging.getLogger("django_visualsnoop.engine")
 
 _RANK_STEPS = 10_000
 
@@ -41,6 +47,36 @@ def name_of(looks: LooksDescriptor) -> str:
     Hexadecimal digits, which no database's collation takes for others.
     """
     return sha256(looks.identity.encode()).hexdigest()[:16]
+
+
+def add_looks(new: NewImage, pixels: Pixels, model: LooksDescriptor) -> NewImage:
+    """Add what a model makes of a picture; without it where the model fails.
+
+    Copies are found all the same. The model is noted even then: it is not asked again for
+    this picture until there is another one, or somebody adds the picture again.
+    """
+    try:
+        name = name_of(model)
+    except Exception as error:  # noqa: BLE001 -- such as a file that is gone and may return
+        _log_no_looks(new.image_id, error)
+        return new
+    try:
+        found = model.describe(pixels).tobytes()
+    except Exception as error:  # noqa: BLE001 -- a model's errors are its own
+        _log_no_looks(new.image_id, error)
+        found = None
+    return replace(new, looks=found, looks_of=name, looks_digest=new.digest)
+
+
+def _log_no_looks(image_id: str, error: Exception) -> None:
+    """Say that a picture has no embedding, unless something else has ended the attempt."""
+    if is_interruption(error):
+        raise error
+    logger.error(
+        "The model did not describe the looks of %s, which is found as a copy, not as similar: %s",
+        image_id,
+        error,
+    )
 
 
 def vector_of(pixels: Pixels, looks: LooksDescriptor | None) -> NDArray[np.int8]:

@@ -17,7 +17,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from django_visualsnoop.engine.calibration import similarity
+from django_visualsnoop.engine.calibration import rank, similarity
 from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.describe import stored_probes
 from django_visualsnoop.engine.index.crowds import Crowds
@@ -56,6 +56,21 @@ class FoundPair(NamedTuple):
     second_id: str
     #: The logarithm of the odds that one is a copy of the other.
     score: float
+
+
+class PairHit(NamedTuple):
+    """``first_id < second_id``."""
+
+    first_id: str
+    second_id: str
+    rank: int
+    similarity: float
+
+
+def pair_hits(found: Iterable[FoundPair]) -> Iterator[PairHit]:
+    """Yield found pairs with their ranks and similarities."""
+    for first, second, score in found:
+        yield PairHit(first, second, rank(score), similarity(score))
 
 
 class _Part:

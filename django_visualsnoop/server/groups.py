@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from django_visualsnoop.engine.gallery import pair_hits
+from django_visualsnoop.engine.pairs import pair_hits
 from django_visualsnoop.grouping import Link, grouped
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.answers import Refused

@@ -13,16 +13,17 @@ from PIL import Image, ImageDraw
 
 from django_visualsnoop.engine import describe, pairs
 from django_visualsnoop.engine.descriptor import Descriptor
-from django_visualsnoop.engine.gallery import Gallery, pair_hits
+from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.index.crowds import KEPT, Crowds
 from django_visualsnoop.engine.index.tally import pair_keys
+from django_visualsnoop.engine.pairs import pair_hits
 from django_visualsnoop.grouping import Link, grouped
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from django_visualsnoop.engine.gallery import PairHit
+    from django_visualsnoop.engine.pairs import PairHit
     from django_visualsnoop.engine.store import NewImage
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,52 @@
+"""Two pictures, stored or not, beside each other: are they copies, and where does one lie?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from django_visualsnoop.engine import calibration, describe, placement
+from django_visualsnoop.engine.compare import compare
+from django_visualsnoop.engine.store import NewImage, StoredDescriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+#: What is kept of a picture, stored or not.
+Described: TypeAlias = NewImage | StoredDescriptor
+
+
+class Compared(NamedTuple):
+    rank: int
+    #: 0 to 1.
+    similarity: float
+    #: Where the first lies in the second; ``None`` if that cannot be told.
+    placement: placement.Placement | None
+
+
+def compared(first: Described, second: Described) -> Compared:
+    """Return how surely two pictures are copies of each other; see ``Gallery.described``."""
+    one, other = sized(first), sized(second)
+    score = compare(describe.stored_probes(one.descriptor), other.descriptor).score
+    (where,) = placement.placements(one, [other])
+    return Compared(calibration.rank(score), calibration.similarity(score), where)
+
+
+def placements_among(
+    image: placement.Sized, known: dict[str, placement.Sized], other_ids: Collection[str]
+) -> dict[str, placement.Placement]:
+    """Return where one picture lies in others; left out are those of which that is not known."""
+    others = [other_id for other_id in other_ids if other_id in known]
+    found = placement.placements(image, [known[other_id] for other_id in others])
+    return {
+        other_id: where for other_id, where in zip(others, found, strict=True) if where is not None
+    }
+
+
+def sized(image: Described) -> placement.Sized:
+    """Return a picture with its size, to be compared.
+
+    Raises:
+        ValueError: its descriptor is broken, or of another version.
+    """
+    size = placement.Size(image.width, image.height)
+    return placement.Sized(describe.Descriptor.from_bytes(image.vector), size)
