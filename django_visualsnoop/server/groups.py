@@ -114,7 +114,7 @@ class _Known:
 
     def __init__(self, images: HostedImages) -> None:
         self._gallery = images.gallery
-        self._pairs = not_duplicates.remembered(images.collection.pk, images.store)
+        self._pairs = not_duplicates.remembered(images)
 
     def finder(self, min_similarity: float | None) -> PairFinder | None:
         return self._gallery.pair_finder(min_similarity, apart=self._pairs, most=MAX_COMPARISONS)

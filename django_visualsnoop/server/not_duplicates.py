@@ -10,14 +10,15 @@ from django.db.models import Count, Max, Q
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.models import key_of
 from django_visualsnoop.server.models import NotDuplicate, database
-from django_visualsnoop.server.writing import lock_collection, write_atomically
+from django_visualsnoop.server.writing import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     from django.db.models import QuerySet
 
-    from django_visualsnoop.engine.store import Details, Store
+    from django_visualsnoop.engine.store import Details
+    from django_visualsnoop.server.images import HostedImages
 
 #: Keys asked for in one statement.
 _TOGETHER = 500
@@ -45,43 +46,30 @@ def pair_of(one_id: str, other_id: str) -> Pair:
     return Pair(min(one_id, other_id), max(one_id, other_id))
 
 
-def remember(
-    collection_id: str, store: Store, pair: Pair, check_access: Callable[[], None] | None = None
-) -> bool:
+def remember(images: HostedImages, pair: Pair) -> bool:
     """Remember that two images are no duplicates; return whether that is new.
-
-    Args:
-        collection_id: the hosted collection's.
-        store: of its images.
-        pair: their ids.
-        check_access: see ``HostedImages``.
 
     Raises:
         ImageMissing: one of them is not there.
-        Refused: 404, the collection is gone.
+        Refused: 404, the collection is gone; or who asks may not write to it any more.
     """
-    return bool(remember_all(collection_id, store, [pair], check_access))
+    return bool(remember_all(images, [pair]))
 
 
-def remember_all(
-    collection_id: str,
-    store: Store,
-    pairs: Collection[Pair],
-    check_access: Callable[[], None] | None = None,
-) -> int:
+def remember_all(images: HostedImages, pairs: Collection[Pair]) -> int:
     """Remember pairs, all or none; return how many are new; see ``remember``.
 
     It costs a few statements for all of them.
     """
 
     def work() -> int:
-        _lock(collection_id, check_access)
-        known = store.details({image_id for pair in pairs for image_id in pair})
+        images.lock()
+        known = images.store.details({image_id for pair in pairs for image_id in pair})
         for pair in pairs:
             for image_id in pair:
                 if image_id not in known:
                     raise ImageMissing(f"The collection holds no image {image_id!r}.")
-        return _write(collection_id, pairs, known)
+        return _write(images.collection.pk, pairs, known)
 
     return write_atomically(work)
 
@@ -138,26 +126,18 @@ def _place(row: NotDuplicate) -> tuple[str, str]:
     return row.first_key, row.second_key
 
 
-def take_back(
-    collection_id: str, pair: Pair, check_access: Callable[[], None] | None = None
-) -> bool:
+def take_back(images: HostedImages, pair: Pair) -> bool:
     """Forget that two images are no duplicates; return whether that was remembered.
 
     Raises:
-        Refused: 404, the collection is gone.
+        Refused: 404, the collection is gone; or who asks may not write to it any more.
     """
 
     def work() -> bool:
-        _lock(collection_id, check_access)
-        return bool(_rows(collection_id).filter(**_keys(pair)).delete()[0])
+        images.lock()
+        return bool(_rows(images.collection.pk).filter(**_keys(pair)).delete()[0])
 
     return write_atomically(work)
-
-
-def _lock(collection_id: str, check_access: Callable[[], None] | None) -> None:
-    lock_collection(collection_id)
-    if check_access is not None:
-        check_access()
 
 
 def forget(collection_id: str, image_id: str) -> None:
@@ -166,24 +146,14 @@ def forget(collection_id: str, image_id: str) -> None:
     _rows(collection_id).filter(Q(first_key=key) | Q(second_key=key)).delete()
 
 
-def remembered(
-    collection_id: str, store: Store, among: Collection[str] | None = None
-) -> list[Pair]:
-    """Return the pairs that are remembered, the oldest first.
-
-    Args:
-        collection_id: the hosted collection's.
-        store: of its images.
-        among: only pairs of which both ids are among these, if given.
-    """
+def remembered(images: HostedImages) -> list[Pair]:
+    """Return the pairs that are remembered, the oldest first."""
     rows = list(
-        _rows(collection_id)
+        _rows(images.collection.pk)
         .order_by("pk")
         .values_list("first_id", "second_id", "first_digest", "second_digest")
     )
-    if among is not None:
-        rows = [row for row in rows if row[0] in among and row[1] in among]
-    known = store.details({image_id for row in rows for image_id in row[:2]})
+    known = images.store.details({image_id for row in rows for image_id in row[:2]})
     return [
         Pair(first_id, second_id)
         for first_id, second_id, *digests in rows

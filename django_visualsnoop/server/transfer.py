@@ -74,7 +74,7 @@ def exported(images: HostedImages) -> Iterator[bytes]:
                 continue
             count += 1
             yield image_line(one, metadata.get(image_id, {}), stored.vector)
-    for pair in not_duplicates.remembered(hosted.pk, store):
+    for pair in not_duplicates.remembered(images):
         yield line({"not_duplicates": list(pair)})
     yield line({"end": True, "images": count})
 
@@ -144,11 +144,10 @@ class _Portion:
 
     def remember(self, pairs: list[not_duplicates.Pair]) -> Imported:
         """Remember pairs of the file whose images are still there."""
-        hosted, store = self.images.collection, self.images.store
         self.images.lock()
-        there = store.details({image_id for pair in pairs for image_id in pair})
+        there = self.images.store.details({image_id for pair in pairs for image_id in pair})
         known = [pair for pair in pairs if all(image_id in there for image_id in pair)]
-        not_duplicates.remember_all(hosted.pk, store, known)
+        not_duplicates.remember_all(self.images, known)
         return Imported(0, 0, 0)
 
     def put(self, some: list[Image]) -> Imported:

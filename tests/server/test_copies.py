@@ -34,9 +34,9 @@ def test_what_was_called_no_duplicate_is_in_no_group(ann: Tenant) -> None:
     assert found(ann) == [["a", "b"]]
     images = HostedImages(ann.collection)
     pair = not_duplicates.pair_of("a", "b")
-    not_duplicates.remember(ann.collection_id, images.store, pair)
+    not_duplicates.remember(images, pair)
     assert found(ann) == []
-    not_duplicates.take_back(ann.collection_id, pair)
+    not_duplicates.take_back(images, pair)
     assert found(ann) == [["a", "b"]]
 
 

@@ -106,8 +106,8 @@ def test_what_comes_after_the_deletion_is_refused(ann: Tenant, kept: Path) -> No
         lambda: images.add(new),
         lambda: images.set_metadata("a", {"a": 1}),
         lambda: images.delete("a"),
-        lambda: remember(images.collection.pk, images.store, pair),
-        lambda: take_back(images.collection.pk, pair),
+        lambda: remember(images, pair),
+        lambda: take_back(images, pair),
     ):
         with pytest.raises(Refused) as caught:
             late()

@@ -55,7 +55,7 @@ def list_groups(
 def list_not_duplicates(request: HttpRequest) -> dict[str, Any]:
     """The pairs that were called no duplicates, the oldest first, as long as both are the same."""
     asked = asked_by(request)
-    pairs = not_duplicates.remembered(asked.collection.pk, asked.images.store)
+    pairs = not_duplicates.remembered(asked.images)
     return {"pairs": [pair._asdict() for pair in pairs]}
 
 
@@ -71,9 +71,7 @@ def put_not_duplicate(request: HttpRequest, pair: shapes.IdPair) -> Status[Any]:
     """Remember that two images are no duplicates, until one is deleted or its file replaced."""
     asked = asked_by(request)
     wanted = _pair(pair.first_id, pair.second_id)
-    is_new = not_duplicates.remember(
-        asked.collection.pk, asked.images.store, wanted, asked.caller.check_key
-    )
+    is_new = not_duplicates.remember(asked.images, wanted)
     return Status(201 if is_new else 200, wanted._asdict())
 
 
@@ -84,7 +82,7 @@ def delete_not_duplicate(
     """Take back that two images are no duplicates."""
     pair = _pair(first_id, second_id)
     asked = asked_by(request)
-    if not not_duplicates.take_back(asked.collection.pk, pair, asked.caller.check_key):
+    if not not_duplicates.take_back(asked.images, pair):
         raise Refused(404, f"{first_id!r} and {second_id!r} were not called no duplicates.")
     return Status(204, None)
 

@@ -41,7 +41,7 @@ def apart(request: HttpRequest, collection_id: str) -> HttpResponse:
     if request.method == "POST":
         return _set_apart(request, collection_id)
     hosted = hosted_or_404(request, collection_id)
-    pairs = not_duplicates.remembered(hosted.pk, HostedImages(hosted).store)
+    pairs = not_duplicates.remembered(HostedImages(hosted))
     current = Paginator(pairs[::-1], PAIRS_PER_PAGE).get_page(request.GET.get("page"))
     card_of = {
         card.image_id: card
@@ -59,9 +59,8 @@ def _set_apart(request: HttpRequest, collection_id: str) -> HttpResponse:
         raise Http404
     try:
         pairs = [pair_of(image_id, other) for other in others]
-        not_duplicates.remember_all(
-            hosted.pk, HostedImages(hosted).store, pairs, access_check(request, hosted)
-        )
+        images = HostedImages(hosted, access_check(request, hosted))
+        not_duplicates.remember_all(images, pairs)
     except ImageMissing:
         text = _("One of these images was deleted meanwhile. Nothing was done; look again.")
         messages.error(request, text, fail_silently=True)
@@ -87,7 +86,8 @@ def together(request: HttpRequest, collection_id: str) -> HttpResponse:
         pair = pair_of(one, other)
     except (SameImage, ValueError):
         raise Http404 from None
-    if not_duplicates.take_back(hosted.pk, pair, access_check(request, hosted)):
+    images = HostedImages(hosted, access_check(request, hosted))
+    if not_duplicates.take_back(images, pair):
         text = _("%(one)s and %(other)s may be shown as copies again.")
         messages.success(request, text % {"one": one, "other": other}, fail_silently=True)
     return redirect("visualsnoop_server:apart", hosted.pk)

@@ -33,7 +33,7 @@ def forms(*image_ids: str) -> list[str]:
 
 
 def pairs(hosted: HostedCollection) -> list[tuple[str, str]]:
-    return list(not_duplicates.remembered(hosted.pk, HostedImages(hosted).store))
+    return list(not_duplicates.remembered(HostedImages(hosted)))
 
 
 def test_one_is_taken_out_of_its_group_and_put_back(ann: Person, hosted: HostedCollection) -> None:

@@ -158,7 +158,7 @@ def every_page(ann: Person) -> Iterator[str]:
             add(hosted, image_id, image(number))
     for hosted in (pictured, bare):
         pair = not_duplicates.pair_of("one", "two")
-        not_duplicates.remember(hosted.pk, HostedImages(hosted).store, pair)
+        not_duplicates.remember(HostedImages(hosted), pair)
     over = make_key(pictured.pk).key
     revoke_key(over.public_key)
     key = make_key(pictured.pk).key
