@@ -11,6 +11,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "django_visualsnoop.server.proje
 
 _django = get_asgi_application()
 
-from django_visualsnoop.server.project.front import asgi_front  # noqa: E402 -- needs the apps
+from django_visualsnoop.server.project.asgi_front import asgi_front  # noqa: E402 -- needs apps
 
 application = asgi_front(cast("Any", _django))

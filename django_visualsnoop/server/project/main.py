@@ -76,7 +76,8 @@ def _serve(listen: str, threads: int) -> int:
     from django.core.wsgi import get_wsgi_application
 
     from django_visualsnoop.server.project.environment import data_folder
-    from django_visualsnoop.server.project.front import Channel, most_bytes
+    from django_visualsnoop.server.project.front import most_bytes
+    from django_visualsnoop.server.project.waitress_front import Channel
 
     # By name: it has no types.
     waitress = import_module("waitress")

@@ -1,0 +1,73 @@
+"""ASGI applications, which see no request with a long body of who is not known."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+
+from django_visualsnoop.server.project.front import (
+    ANYBODYS_BYTES,
+    most_bytes,
+    refusal_of,
+    too_long,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def asgi_front(application: ASGIApplication) -> ASGIApplication:
+    """Let an ASGI application see no request with a long body of who is not known."""
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _may_be_long(scope):
+            await application(scope, receive, send)
+            return
+        request = ASGIRequest(dict(scope), BytesIO())
+        refusal = await sync_to_async(refusal_of)(request)
+        if refusal is None and _declared(scope) > most_bytes():
+            refusal = too_long(request)
+        if refusal is None:
+            await application(scope, _limited(receive), send)
+            return
+        fields = [(name.encode(), value.encode()) for name, value in refusal.items()]
+        fields.append((b"Connection", b"close"))
+        await send(
+            {"type": "http.response.start", "status": refusal.status_code, "headers": fields}
+        )
+        await send({"type": "http.response.body", "body": refusal.content})
+
+    return answered
+
+
+def _limited(receive: Receive) -> Receive:
+    """Take a body that grows too long, of undeclared length, for one that was cut off."""
+    left = most_bytes()
+
+    async def limited() -> MutableMapping[str, Any]:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        return {"type": "http.disconnect"} if left < 0 else message
+
+    return limited
+
+
+def _may_be_long(scope: Scope) -> bool:
+    is_chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+    return is_chunked or _declared(scope) > ANYBODYS_BYTES
+
+
+def _declared(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
