@@ -3,19 +3,26 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connections
+from django.db import OperationalError, connection, connections, transaction
 
+from django_visualsnoop.server import writing
 from django_visualsnoop.server.models import Invitation, Membership, Organisation
 from django_visualsnoop.server.pages import organisations
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add, person, url
 from tests.server.serving import PATIENCE
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 pytestmark = pytest.mark.django_db
+
+#: Rows of who is in an organisation, or may be.
+MODELS = (Organisation, Membership, Invitation)
 
 
 @pytest.fixture
@@ -275,8 +282,49 @@ def test_accepting_while_the_organisation_is_deleted(ann: Person) -> None:
         accepted, deleted = at_once((bob, "accept", pk), (ann, "delete_organisation", desk.pk))
         assert accepted.status_code in (302, 404)
         assert deleted.status_code == 302
-        for table in (Organisation, Membership, Invitation):
+        for table in MODELS:
             assert not table.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", ["invite", "accept", "withdraw", "leave", "delete"])
+def test_members_change_one_after_the_other(ann: Person, desk: Organisation, name: str) -> None:
+    """What decides who is in an organisation is asked, and written, while others wait."""
+    bob, cid = person("bob"), person("cid")
+    join(ann, desk, bob)
+    ann.post("organisation", desk.pk, email=cid.user.email, role="member")
+    invitation, membership = desk.invitations.get().pk, desk.memberships.get(user=bob.user).pk
+    press: Callable[[], Any] = {
+        "invite": lambda: ann.post("organisation", desk.pk, email="eva@example.com", role="member"),
+        "accept": lambda: cid.post("accept", invitation),
+        "withdraw": lambda: ann.post("withdraw", desk.pk, invitation),
+        "leave": lambda: bob.post("remove_member", desk.pk, membership),
+        "delete": lambda: ann.post("delete_organisation", desk.pk),
+    }[name]
+    written = []
+
+    def refused_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
+        changes = re.match(r"(INSERT INTO|UPDATE|DELETE FROM) \W?(\w+)", sql)
+        if changes and changes[2] in {model._meta.db_table for model in MODELS}:
+            with ThreadPoolExecutor(1) as other, pytest.raises(OperationalError):
+                other.submit(lock_at_once, desk.pk).result(PATIENCE)
+            written.append(changes[2])
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(refused_meanwhile):
+        assert press().status_code == 302
+    assert written
+
+
+def lock_at_once(pk: int) -> None:
+    """Lock an organisation for a change, without waiting for whoever has the lock."""
+    try:
+        with writing.without_waiting(connection.alias), transaction.atomic():
+            writing.begin_writing(Organisation, using=connection.alias)
+            nowait = connection.features.has_select_for_update_nowait
+            Organisation.objects.select_for_update(nowait=nowait).get(pk=pk)
+    finally:
+        connections.close_all()
 
 
 def at_once(*buttons: Any) -> list[Any]:
