@@ -28,6 +28,7 @@ BROKER_GONE = "broker: stopped for long"
 COLLECTION_GONE = "collection: down for long"
 WORKER_KILLED = "worker killed in an upload"
 POOL_KILLED = "worker's pool killed in an upload"
+OUT_OF_TIME = "worker's soft time limit in an upload"
 SWEEPER_KILLED = "sweeper killed"
 DATABASE_CUT = "database: connections cut"
 
@@ -40,6 +41,7 @@ SHARES = {
     COLLECTION_GONE: 0.01,
     WORKER_KILLED: 0.03,
     POOL_KILLED: 0.02,
+    OUT_OF_TIME: 0.03,
     SWEEPER_KILLED: 0.03,
     DATABASE_CUT: 0.08,
 }
@@ -170,7 +172,10 @@ class Fault:
             return kind
         worker = self._ready_worker()
         if kind == POOL_KILLED:
-            met = self._in_an_upload(worker, lambda: _kill_all(worker.children()))
+            met = self._in_an_upload(worker, lambda: _signal(worker.children(), signal.SIGKILL))
+        elif kind == OUT_OF_TIME:
+            # Celery's own way. A process between two tasks ends by it, as it can under Celery.
+            met = self._in_an_upload(worker, lambda: _signal(worker.children(), signal.SIGUSR1))
         else:
             met = self._in_an_upload(worker, worker.restart)
         return kind if met else kind.replace("in an upload", "between uploads")
@@ -202,7 +207,7 @@ def _lane_of(kind: str) -> str:
     return "broker" if kind.startswith("broker: ") else "process"
 
 
-def _kill_all(pids: list[int]) -> None:
+def _signal(pids: list[int], number: int) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
