@@ -38,7 +38,10 @@ SCHEMES = [
 
 
 #: Else Celery tries a connection for some seconds, whatever ``retry=False`` says.
-QUICK: dict[str, object] = {"broker_transport_options": {"max_retries": 1, "interval_start": 0}}
+QUICK: dict[str, object] = {
+    "broker_transport_options": {"max_retries": 1, "interval_start": 0},
+    "broker_connection_timeout": 0.5,  # 4 s else
+}
 
 
 def ids(count: int = 1) -> list[str]:
@@ -321,6 +324,10 @@ class TestWords:
 
 
 class TestOutages:
+    @pytest.fixture(autouse=True)
+    def _few_retries(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(hints, "CONNECT_RETRIES", 1)
+
     @pytest.mark.parametrize("scheme", SCHEMES)
     def test_one_that_refuses_is_left_alone_for_a_while(
         self, scheme: str, caplog: pytest.LogCaptureFixture

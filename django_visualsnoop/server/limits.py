@@ -13,9 +13,9 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.server import writing
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.models import Key, database
-from django_visualsnoop.server.writing import PATIENCE
 from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _spend(key: Key, column: str, share: int, period: int, what: str) -> None:
     def pay() -> int:
         return rows.filter(**{f"{column}__lte": latest}).update(**{column: paid_until})
 
-    if retry_when_locked(pay, using=database(), patience=PATIENCE):
+    if retry_when_locked(pay, using=database(), patience=writing.PATIENCE):
         return
     owed = rows.values_list(column, flat=True).first() or latest
     seconds = max(1, -(-(owed - latest) // 1_000_000))
