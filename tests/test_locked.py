@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, connections
+from django.db import DataError, OperationalError, connection, connections
 
 from django_visualsnoop import batch, claims, hints, locking, settling, sync, transactions, wishes
 from django_visualsnoop.batch import Batch
@@ -190,6 +190,28 @@ def test_a_step_that_met_a_lock_is_done_again(
     assert record_of(row).attempts == 0
 
 
+@pytest.mark.parametrize("locks", [0, 1, 2, 3])
+def test_a_lock_met_while_records_are_settled_one_by_one(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, locks: int
+) -> None:
+    """The database refuses two records together; then each meets locks, and goes through."""
+    rows = [product(1), product(2)]
+    settle = Claim.settle
+    errors = [DataError("out of range"), *(deadlock() for _ in range(locks))]
+
+    def refused(claim: Claim, record: SyncRecord, **changes: Any) -> bool:
+        if errors:
+            raise errors.pop(0)
+        return settle(claim, record, **changes)
+
+    monkeypatch.setattr(Claim, "settle", refused)
+    sync.sweep(using="default")
+    assert errors == []
+    for row in rows:
+        record = record_of(row)
+        assert (record.state, record.attempts, record.reason) == (State.AGREES, 0, "")
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a lock."""
@@ -217,6 +239,29 @@ def test_a_task_whose_patience_ran_out_gives_back_and_ends_quietly(
     assert (record.state, record.lease) == (State.WAITING, None)
     sync.sweep(using="default")
     assert record_of(row).state == State.AGREES
+
+
+@pytest.mark.usefixtures("impatient", "recorder")
+def test_a_lock_is_no_failure_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the database has refused to settle it with others before."""
+    monkeypatch.setattr(hints, "publish", lambda *_, **__: True)
+    rows = [product(1), product(2)]
+    errors = [DataError("out of range"), deadlock()]
+    settle = Claim.settle
+
+    def refused(claim: Claim, record: SyncRecord, **changes: Any) -> bool:
+        if errors:
+            raise errors.pop(0)
+        return settle(claim, record, **changes)
+
+    monkeypatch.setattr(Claim, "settle", refused)
+    sync_records("default", [str(record_of(row).pk) for row in rows])
+    assert errors == []
+    for row in rows:
+        record = record_of(row)
+        assert (record.state, record.reason, record.lease) == (State.WAITING, "", None)
+    sync.sweep(using="default")
+    assert {record_of(row).state for row in rows} == {State.AGREES}
 
 
 @pytest.mark.usefixtures("impatient", "recorder")
