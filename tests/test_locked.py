@@ -190,14 +190,9 @@ def test_a_step_that_met_a_lock_is_done_again(
     assert record_of(row).attempts == 0
 
 
-@pytest.mark.parametrize("locks", [0, 1, 2, 3])
-def test_a_lock_met_while_records_are_settled_one_by_one(
-    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, locks: int
-) -> None:
-    """The database refuses two records together; then each meets locks, and goes through."""
-    rows = [product(1), product(2)]
+def refuse_to_settle(monkeypatch: pytest.MonkeyPatch, errors: list[Any]) -> None:
+    """Let settling a record raise these errors, one at a time, before it goes through."""
     settle = Claim.settle
-    errors = [DataError("out of range"), *(deadlock() for _ in range(locks))]
 
     def refused(claim: Claim, record: SyncRecord, **changes: Any) -> bool:
         if errors:
@@ -205,6 +200,16 @@ def test_a_lock_met_while_records_are_settled_one_by_one(
         return settle(claim, record, **changes)
 
     monkeypatch.setattr(Claim, "settle", refused)
+
+
+@pytest.mark.parametrize("locks", [0, 1, 2, 3])
+def test_a_lock_met_while_records_are_settled_one_by_one(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, locks: int
+) -> None:
+    """The database refuses two records together; then each meets locks, and goes through."""
+    rows = [product(1), product(2)]
+    errors = [DataError("out of range"), *(deadlock() for _ in range(locks))]
+    refuse_to_settle(monkeypatch, errors)
     sync.sweep(using="default")
     assert errors == []
     for row in rows:
@@ -247,14 +252,7 @@ def test_a_lock_is_no_failure_of_the_picture(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(hints, "publish", lambda *_, **__: True)
     rows = [product(1), product(2)]
     errors = [DataError("out of range"), deadlock()]
-    settle = Claim.settle
-
-    def refused(claim: Claim, record: SyncRecord, **changes: Any) -> bool:
-        if errors:
-            raise errors.pop(0)
-        return settle(claim, record, **changes)
-
-    monkeypatch.setattr(Claim, "settle", refused)
+    refuse_to_settle(monkeypatch, errors)
     sync_records("default", [str(record_of(row).pk) for row in rows])
     assert errors == []
     for row in rows:

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django_visualsnoop.server import writing
 from django_visualsnoop.server.models import Invitation, Membership, Organisation
 from django_visualsnoop.server.pages import organisations
+from django_visualsnoop.transactions import begin_writing
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add, person, url
 from tests.server.serving import PATIENCE
@@ -320,7 +321,7 @@ def lock_at_once(pk: int) -> None:
     """Lock an organisation for a change, without waiting for whoever has the lock."""
     try:
         with writing.without_waiting(connection.alias), transaction.atomic():
-            writing.begin_writing(Organisation, using=connection.alias)
+            begin_writing(Organisation, using=connection.alias)
             nowait = connection.features.has_select_for_update_nowait
             Organisation.objects.select_for_update(nowait=nowait).get(pk=pk)
     finally:
