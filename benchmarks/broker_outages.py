@@ -102,8 +102,8 @@ def _commit(broker: Broker, commits: int, interval: float) -> dict[str, float]:
     from django.core.files.base import ContentFile
     from django.db import transaction
 
-    from django_visualsnoop import hints
     from django_visualsnoop.models import SyncRecord
+    from django_visualsnoop.outbox import dispatch as hints
     from tests.testapp.models import Product
 
     tries: list[None] = []

@@ -78,7 +78,7 @@ def measure(database: str, rounds: int, seed: int, *, broker: bool) -> None:
     from django.test.utils import setup_databases, teardown_databases
 
     from benchmarks import save_ways as ways
-    from django_visualsnoop import hints
+    from django_visualsnoop.outbox import dispatch as hints
     from tests.celeryapp import app
 
     kinds = [ways.Plain, ways.PlainAgain, ways.Followed, ways.Hashed, ways.Searched]

@@ -19,15 +19,13 @@ from django.core.checks import (
     Warning,  # noqa: A004 -- Django's name
     register,
 )
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models, router
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_visualsnoop.celery_app import broker_problem, is_fallback, project_app
-from django_visualsnoop.collections import DEFAULT_BACKEND, DEFAULT_COLLECTION_ALIAS, collections
+from django_visualsnoop.collections import DEFAULT_BACKEND, collections
 from django_visualsnoop.collections.base import BaseCollection
-from django_visualsnoop.database_checks import check_sqlite, check_upsert
 from django_visualsnoop.health import (
     DATABASE,
     MIGRATIONS,
@@ -36,15 +34,15 @@ from django_visualsnoop.health import (
     health,
     sweep_words,
 )
-from django_visualsnoop.model_checks import check_descriptors, check_has_fields, check_managers
-from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import (
+from django_visualsnoop.indexed.checks import configured_collections
+from django_visualsnoop.indexed.options import (
     DEFAULT_IMAGE_ID,
-    OPTION_NAMES,
     all_indexed_fields,
-    indexed_fields,
     split_template,
 )
+from django_visualsnoop.outbox.celery import broker_problem, is_fallback, project_app
+from django_visualsnoop.outbox.checks import check_sqlite, check_upsert
+from django_visualsnoop.outbox.record import SyncRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,8 +50,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from django_visualsnoop.health import Health
-    from django_visualsnoop.models import VisualSnoopMixin
-    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.indexed.options import IndexedField
 
 TAG = "visualsnoop"
 #: The task that follows what messages have left behind.
@@ -66,156 +63,6 @@ def register_all() -> None:
     register(check_sqlite, TAG, deploy=True)
     # Not under TAG too: Django would run it for "check --tag visualsnoop" on every database.
     register(check_health, Tags.database, deploy=True)
-
-
-def check_model(model: type[VisualSnoopMixin]) -> list[CheckMessage]:
-    """Return what is wrong with a model; part of ``Model.check()``."""
-    if model._meta.proxy:
-        # What its model says need not be said again; it may have managers of its own.
-        return [*check_managers(model)] if model._meta.local_managers else []
-    found = [*_check_options(model)] if _has_options_of_its_own(model) else []
-    if any(message.is_serious() for message in found):
-        return found
-    if not indexed_fields(model):
-        return [*found, *check_has_fields(model)]
-    found += [*_check_key(model), *_check_cascades(model)]
-    return [*found, *check_managers(model), *check_descriptors(model)]
-
-
-def _has_options_of_its_own(model: type[models.Model]) -> bool:
-    parents = (parent for parent in model._meta.parents if hasattr(parent, "VisualSnoop"))
-    return "VisualSnoop" in model.__dict__ or not any(parents)
-
-
-def _check_options(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
-    label, options = model._meta.label, model.VisualSnoop
-    for name in sorted(name for name in dir(options) if not name.startswith("_")):
-        if name not in OPTION_NAMES:
-            yield Error(
-                f"{label}: class VisualSnoop has no option {name!r}.",
-                hint=f"Remove it, or use one of {', '.join(OPTION_NAMES)}.",
-                obj=model,
-                id="visualsnoop.E004",
-            )
-    yield from _check_names(model, "fields")
-    yield from _check_names(model, "condition_fields")
-    template = getattr(options, "image_id", DEFAULT_IMAGE_ID)
-    try:
-        if not isinstance(template, str):
-            raise ImproperlyConfigured(f"image_id is a {type(template).__name__}, not a string.")
-        split_template(template)
-    except ImproperlyConfigured as error:
-        yield Error(
-            f"{label}: {error}",
-            hint=f"In class VisualSnoop of {label}, write image_id = {DEFAULT_IMAGE_ID!r}",
-            obj=model,
-            id="visualsnoop.E005",
-        )
-    alias = getattr(options, "collection", DEFAULT_COLLECTION_ALIAS)
-    known = _configured()
-    if known is not None and alias not in list(known):
-        yield Error(
-            f"{label}: VISUALSNOOP has no collection {alias!r}.",
-            hint=(
-                f'Add VISUALSNOOP[{alias!r}] = {{"BACKEND": "{DEFAULT_BACKEND}"}} to the settings, '
-                f"or write collection = one of {', '.join(map(repr, sorted(known)))}."
-            ),
-            obj=model,
-            id="visualsnoop.E001",
-        )
-
-
-def _check_names(model: type[VisualSnoopMixin], option: str) -> Iterator[CheckMessage]:
-    names = getattr(model.VisualSnoop, option, None)
-    if names is None:
-        return
-    label = model._meta.label
-    if not isinstance(names, (list, tuple, set, frozenset)):
-        yield Error(
-            f"{label}: {option} = {names!r} is no list of names.",
-            hint=f"In class VisualSnoop of {label}, write {option} = [{names!r}]",
-            obj=model,
-            id="visualsnoop.E009",
-        )
-        return
-    images = [f.name for f in model._meta.get_fields() if isinstance(f, models.ImageField)]
-    for name in names:
-        try:
-            field = model._meta.get_field(name)
-        except FieldDoesNotExist:
-            here = images if option == "fields" else [f.name for f in model._meta.concrete_fields]
-            yield Error(
-                f"{label}: {option} names {name!r}, and the model has no such field.",
-                hint=f"Choose from {option} = {here!r}",
-                obj=model,
-                id="visualsnoop.E002" if option == "fields" else "visualsnoop.E007",
-            )
-        else:
-            if option == "fields" and not isinstance(field, models.ImageField):
-                yield Error(
-                    f"{label}: fields names {name!r}, a {type(field).__name__}; "
-                    "only an ImageField can be indexed.",
-                    hint=f"Choose from fields = {images!r}",
-                    obj=model,
-                    id="visualsnoop.E003",
-                )
-
-
-def _check_key(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
-    if isinstance(model._meta.pk, models.CompositePrimaryKey):
-        yield Error(
-            f"{model._meta.label} has a composite primary key, which cannot be part of an image "
-            "id.",
-            hint=(
-                "Give the model a key of one column, such as "
-                "id = models.BigAutoField(primary_key=True), and a UniqueConstraint on "
-                f"{list(model._meta.pk.field_names)!r}."
-            ),
-            obj=model,
-            id="visualsnoop.E008",
-        )
-
-
-def _check_cascades(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
-    for field in _cascading(model):
-        if field.model is not model and hasattr(field.model, "VisualSnoop"):
-            continue  # is said of the parent that declares it
-        above = [one._meta.label for one in _deleting(field.related_model)]
-        yield Warning(
-            f"{field} has on_delete=DB_CASCADE: when a {' or a '.join(above)} is deleted, the "
-            "database deletes rows without a signal, and their images stay in the collection.",
-            hint=(
-                f"Write on_delete=models.CASCADE for {field.name}, or run "
-                f"python manage.py visualsnoop_reindex {model._meta.label} --missing --prune "
-                "after such deletions."
-            ),
-            obj=field,
-            id="visualsnoop.W001",
-        )
-
-
-def _cascading(model: type[models.Model]) -> list[Any]:
-    """Return the foreign keys whose target takes rows of the model with it in the database."""
-    cascade = getattr(models, "DB_CASCADE", None)  # Django 6.1
-    if cascade is None:
-        return []
-    return [
-        field
-        for field in model._meta.concrete_fields
-        if field.remote_field is not None and field.remote_field.on_delete is cascade
-    ]
-
-
-def _deleting(model: type[models.Model]) -> list[type[models.Model]]:
-    """Return a model and those above it from which a deletion comes down to it."""
-    found: list[type[models.Model]] = []
-    waiting = [model]
-    while waiting:
-        one = waiting.pop(0)
-        if one not in found:
-            found.append(one)
-            waiting += [field.related_model for field in _cascading(one)]
-    return found
 
 
 def check_image_ids(**_: Any) -> list[CheckMessage]:
@@ -281,7 +128,7 @@ def _keys(field: IndexedField) -> str:
 
 def check_collections(**_: Any) -> list[CheckMessage]:
     """The setting ``VISUALSNOOP``, and by each backend what is its own."""
-    known = _configured()
+    known = configured_collections()
     if known is None:
         return [_wrong_setting("VISUALSNOOP", settings.VISUALSNOOP)]
     # "default" is always known; it counts if it is set, or if a model uses it.
@@ -317,14 +164,6 @@ def _wrong_setting(name: str, value: object) -> CheckMessage:
         hint=f"Write VISUALSNOOP = {example} in the settings.",
         id="visualsnoop.E010",
     )
-
-
-def _configured() -> dict[str, Any] | None:
-    """Return the collections by alias; ``None`` if the setting is no dict."""
-    try:
-        return collections.settings
-    except ImproperlyConfigured:
-        return None
 
 
 def _given() -> dict[str, Any]:

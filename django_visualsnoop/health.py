@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db import Error, connections
 from django.utils import timezone
 
-from django_visualsnoop.durations import duration
-from django_visualsnoop.failures import NOT_THE_PICTURES
-from django_visualsnoop.migrating import APP_LABEL, unapplied
-from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sweeps import last_sweep
-from django_visualsnoop.unrecorded import command, unrecorded
+from django_visualsnoop.common.durations import duration
+from django_visualsnoop.outbox.pending_migrations import APP_LABEL, unapplied
+from django_visualsnoop.outbox.record import SyncRecord
+from django_visualsnoop.outbox.retry import NOT_THE_PICTURES
+from django_visualsnoop.outbox.sweeps import last_sweep
+from django_visualsnoop.sync.unrecorded import command, unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

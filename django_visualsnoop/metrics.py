@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db.models import Case, CharField, Count, Min, Value, When
 from django.utils import timezone
 
-from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import all_indexed_fields
+from django_visualsnoop.indexed.options import all_indexed_fields
+from django_visualsnoop.outbox.record import SyncRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from asgiref.sync import sync_to_async
 from django.db import connections, models, router
 
-from django_visualsnoop import wishes
-from django_visualsnoop.options import indexed_fields
-from django_visualsnoop.touched import fields_to_judge
-from django_visualsnoop.transactions import atomic_unless_open, atomic_write
-from django_visualsnoop.upserts import find_upserted_keys
-from django_visualsnoop.wishes import Wish
+from django_visualsnoop.common.transactions import atomic_unless_open, atomic_write
+from django_visualsnoop.indexed.options import indexed_fields
+from django_visualsnoop.indexed.tracking import fields_to_judge
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.pausing import is_paused
+from django_visualsnoop.outbox.record import SyncRecord
+from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox.upserts import find_upserted_keys
+from django_visualsnoop.search.duplicates import find_duplicates
+from django_visualsnoop.search.similar import PLACE, placements, similar_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from django_visualsnoop.duplicates import DuplicateGroups
     from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.models import VisualSnoopMixin
-    from django_visualsnoop.options import IndexedField
-    from django_visualsnoop.searching import Searchable
+    from django_visualsnoop.search.duplicates import DuplicateGroups
+    from django_visualsnoop.search.similar import Searchable
 
-#: The annotation by which ``similar_to()`` limits its rows.
-PLACE = "visualsnoop_place"
 #: Rows that ``update()`` names by their keys; more could make too long a statement.
 MAX_NAMED = 10_000
 
@@ -77,8 +79,6 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             VisualSnoopError: the collection did not answer.
             ValueError: no such field or kind, or a limit or similarity out of range.
         """
-        from django_visualsnoop.searching import similar_to
-
         return similar_to(
             self, what, field=field, limit=limit, min_similarity=min_similarity, kind=kind
         )
@@ -119,8 +119,6 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             VisualSnoopError: the collection did not answer.
             ValueError: no such field, or a similarity out of range.
         """
-        from django_visualsnoop.duplicates import find_duplicates
-
         return find_duplicates(
             self, of=of, field=field, min_similarity=min_similarity, progress=progress
         )
@@ -147,8 +145,6 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             UnsupportedSearch: the collection does not know; the embedded engine does.
             ValueError: the model indexes no such field.
         """
-        from django_visualsnoop.searching import placements
-
         return placements(self, row, field=field)
 
     def bulk_create(
@@ -199,9 +195,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             rows = type(self)(self.model, using=self._db, hints=self._hints)
             return rows.filter(pk__in=found).update(**kwargs)
         fields = [] if self._visualsnoop_quiet else self._concerned(frozenset(kwargs))
-        if not fields or wishes.is_paused() or not self._is_updatable():
+        if not fields or is_paused() or not self._is_updatable():
             return super().update(**kwargs)
-        with atomic_write(_record_model(), using=self._written):
+        with atomic_write(SyncRecord, using=self._written):
             # Before the update, after which its filters may match other rows.
             keys = {
                 name: self._locked_values(name) for name in {field.key.attname for field in fields}
@@ -308,12 +304,6 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         clone: Self = super()._clone()  # type: ignore[misc]
         clone._visualsnoop_quiet = self._visualsnoop_quiet
         return clone
-
-
-def _record_model() -> type[models.Model]:
-    from django_visualsnoop.models import SyncRecord
-
-    return SyncRecord
 
 
 def _should_index(field: IndexedField, row: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from django_visualsnoop.interruptions import is_interruption
+from django_visualsnoop.common.interruptions import is_interruption
 
 #: A collection agrees with a row. Arguments: ``record`` (the ``SyncRecord`` as it was claimed),
 #: ``using`` (alias of the database), ``stored`` (whether the collection holds an image now).

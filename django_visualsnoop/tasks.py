@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from celery import shared_task
 
-from django_visualsnoop import auditing, hints, sync
-from django_visualsnoop.failures import FIRST_DELAY
-from django_visualsnoop.interruptions import is_interruption
-from django_visualsnoop.outcome import Outcome
-from django_visualsnoop.rewritten import LOOK_AGAIN_AFTER
-from django_visualsnoop.transactions import is_lock_error
+from django_visualsnoop.common.interruptions import is_interruption
+from django_visualsnoop.common.transactions import is_lock_error
+from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox.retry import FIRST_DELAY
+from django_visualsnoop.sync import audit as auditing
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.outcome import Outcome
+from django_visualsnoop.sync.rewritten import LOOK_AGAIN_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

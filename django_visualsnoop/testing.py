@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django_visualsnoop.collections.recorder import Call, RecorderCollection
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox.pausing import sync_paused
 
 if TYPE_CHECKING:
-    from django_visualsnoop.outcome import Outcome
+    from django_visualsnoop.sync.outcome import Outcome
 
 __all__ = ["Call", "RecorderCollection", "sync_now", "sync_paused"]
 
@@ -29,7 +29,7 @@ def sync_now(using: str = "default") -> Outcome:
         A failure is in there and in the sync record; it is not raised.
     """
     from django_visualsnoop.models import SyncRecord
-    from django_visualsnoop.sync import bring_home
+    from django_visualsnoop.sync.worker import bring_home
 
     unsettled = SyncRecord.objects.using(using).filter(due_at__isnull=False)
     ids = unsettled.values_list("pk", flat=True)

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.engine import follow
-from django_visualsnoop.hints import _publisher
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outbox.dispatch import _publisher
 from tests.collections.contract import image
 from tests.testapp.models import Product
 
@@ -71,7 +71,7 @@ def product(number: int = 1, **kwargs: object) -> Product:
 
 def record_of(row: object, field: str = "photo") -> SyncRecord:
     """Return the record of one image of a row."""
-    from django_visualsnoop.options import indexed_field
+    from django_visualsnoop.indexed.options import indexed_field
 
     found = indexed_field(type(row), field)  # type: ignore[arg-type]
     return SyncRecord.objects.get(pk=found.record_id(found.object_id(row)))  # type: ignore[arg-type]

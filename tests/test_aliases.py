@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connections
 
-from django_visualsnoop import options
-from django_visualsnoop.aliases import alias_in_ids
+from django_visualsnoop.indexed import options
+from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_field
+from django_visualsnoop.search.aliases import alias_in_ids
 from django_visualsnoop.testing import sync_now
 from tests.fixtures import product
 from tests.testapp.models import Product

@@ -13,10 +13,11 @@ from django.db.backends.signals import connection_created
 from django.db.models.fields.files import ImageFileDescriptor
 from django.test.utils import isolate_apps
 
-from django_visualsnoop import handlers, touched
 from django_visualsnoop.apps import _UID, follow_late_changes
+from django_visualsnoop.indexed import tracking as touched
+from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.models import VisualSnoopMixin
-from django_visualsnoop.options import indexed_fields
+from django_visualsnoop.outbox import handlers
 from tests.testapp.models import Product
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from django_visualsnoop import hints
-from django_visualsnoop.auditing import audit
+from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import all_indexed_fields
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.sync.audit import audit
+from django_visualsnoop.sync.worker import sweep
 from tests.collections.contract import image
 from tests.fixtures import grow_old, lose, picture, product, record_of
 from tests.testapp.models import Product

@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 
 from django_visualsnoop.exceptions import CollectionDoesNotExist
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.sync.worker import sweep
 from tests.collections.contract import image
 from tests.fixtures import grow_old, lose, product, record_of
 from tests.testapp.models import Document, Product

@@ -5,7 +5,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.celery_app import is_fallback, project_app
+from django_visualsnoop.outbox.celery import is_fallback, project_app
 from tests.celeryapp import app
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def test_the_projects_app_is_found_in_every_thread() -> None:
 
 def test_a_project_without_an_app_is_recognised() -> None:
     code = (
-        "from django_visualsnoop.celery_app import is_fallback, project_app;"
+        "from django_visualsnoop.outbox.celery import is_fallback, project_app;"
         "assert is_fallback(project_app())"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

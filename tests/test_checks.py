@@ -18,19 +18,22 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteWrapper
 from django.db.models.fields.files import ImageFileDescriptor
 from django.test.utils import isolate_apps
 
-from django_visualsnoop import celery_app, checks, database_checks
+from django_visualsnoop import checks
 from django_visualsnoop.collections.base import BaseCollection
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine import onnx
 from django_visualsnoop.engine.onnx import OnnxDescriptor
 from django_visualsnoop.exceptions import MissingExtra
-from django_visualsnoop.failures import NOT_THE_PICTURES
+from django_visualsnoop.indexed.options import IndexedField, indexed_field, indexed_fields
+from django_visualsnoop.indexed.checks import check_model
+from django_visualsnoop.indexed.descriptors import track
 from django_visualsnoop.models import VisualSnoopMixin
-from django_visualsnoop.options import IndexedField, indexed_field
+from django_visualsnoop.outbox import celery as celery_app
+from django_visualsnoop.outbox import checks as database_checks
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.outbox.retry import NOT_THE_PICTURES
+from django_visualsnoop.outbox.sweeps import SweepRun
 from django_visualsnoop.querysets import VisualSnoopManager, VisualSnoopQuerySet
-from django_visualsnoop.sweeps import SweepRun
-from django_visualsnoop.touched import track
-from django_visualsnoop.wishes import sync_paused
 from tests.down import database_down, tables_gone
 from tests.looks import HALF, colour_model
 from tests.records import ago, failing, records
@@ -107,7 +110,7 @@ def test_a_model_with_every_option_is_right() -> None:
             "condition_fields": ("name",),
         }
     )
-    assert ids(checks.check_model(model)) == []
+    assert ids(check_model(model)) == []
 
 
 @isolate_apps("tests.testapp")
@@ -365,12 +368,12 @@ def test_w001() -> None:
         stall=models.ForeignKey(stall, on_delete=CASCADE),
         maker=models.ForeignKey(city, null=True, on_delete=models.DO_NOTHING),
     )
-    message = only(checks.check_model(model), "visualsnoop.W001")
+    message = only(check_model(model), "visualsnoop.W001")
     assert "a testapp.Stall or a testapp.Town is deleted" in message.msg
     assert "--prune" in (message.hint or "")
 
     child: Any = type("Child", (model,), dict(module))
-    assert ids(checks.check_model(child)) == []
+    assert ids(check_model(child)) == []
 
 
 @pytest.mark.parametrize(
@@ -607,17 +610,17 @@ SEARCHABLE = "with class Searchable(VisualSnoopQuerySet, RowsQuerySet): pass"
 )
 def test_w021(manager: Any, hint: str) -> None:
     model = indexed(objects=manager)
-    message = only(checks.check_model(model), "visualsnoop.W021")
+    message = only(check_model(model), "visualsnoop.W021")
     assert "'objects' has no similar_to()" in message.msg
     assert message.hint == f"In Thing, write objects = {hint}"
     child: Any = type("Child", (model,), {"__module__": "tests.testapp.models"})
-    assert ids(checks.check_model(child)) == []
+    assert ids(check_model(child)) == []
 
 
 @isolate_apps("tests.testapp")
 def test_w021_of_a_default_manager_and_of_a_proxy() -> None:
     first = indexed(published=Published(), objects=VisualSnoopManager())
-    assert "'published'" in only(checks.check_model(first), "visualsnoop.W021").msg
+    assert "'published'" in only(check_model(first), "visualsnoop.W021").msg
     beside = type(
         "Beside",
         (VisualSnoopMixin, models.Model),
@@ -628,7 +631,7 @@ def test_w021_of_a_default_manager_and_of_a_proxy() -> None:
             "plain": models.Manager(),
         },
     )
-    assert ids(checks.check_model(beside)) == []
+    assert ids(check_model(beside)) == []
     proxy = type(
         "Proxy",
         (beside,),
@@ -638,12 +641,12 @@ def test_w021_of_a_default_manager_and_of_a_proxy() -> None:
             "Meta": type("Meta", (), {"proxy": True}),
         },
     )
-    only(checks.check_model(proxy), "visualsnoop.W021")
+    only(check_model(proxy), "visualsnoop.W021")
 
 
 @isolate_apps("tests.testapp")
 def test_w022() -> None:
-    message = only(checks.check_model(indexed(photo=models.FileField())), "visualsnoop.W022")
+    message = only(check_model(indexed(photo=models.FileField())), "visualsnoop.W022")
     assert "(photo is a FileField, which is not followed)" in message.msg
     assert "photo = models.ImageField(" in (message.hint or "")
 
@@ -657,12 +660,12 @@ def test_a_model_whose_children_have_the_pictures(monkeypatch: pytest.MonkeyPatc
         {"__module__": "tests.testapp.models", "scan": models.ImageField()},
     )
     monkeypatch.setattr(apps, "get_models", lambda: [base, child])
-    assert ids(checks.check_model(base)) == []
+    assert ids(check_model(base)) == []
 
 
 @isolate_apps("tests.testapp")
 def test_a_model_that_says_that_nothing_is_indexed() -> None:
-    assert ids(checks.check_model(indexed({"fields": []}))) == []
+    assert ids(check_model(indexed({"fields": []}))) == []
 
 
 @isolate_apps("tests.testapp")
@@ -672,34 +675,34 @@ def test_w023() -> None:
     base = type("Base", (models.Model,), {**abstract, "objects": Rows()})
     body = {**module, "photo": models.ImageField()}
     model: Any = type("Hiding", (VisualSnoopMixin, base), dict(body))
-    message = only(checks.check_model(model), "visualsnoop.W023")
+    message = only(check_model(model), "visualsnoop.W023")
     assert "hides 'objects' of Base, a Rows, with" in message.msg
     assert "objects = Rows.from_queryset(Searchable)()" in (message.hint or "")
     # As the hint says, in the model or in a class between.
     searchable = type("Searchable", (VisualSnoopQuerySet, RowsQuerySet), {})
     composed = Rows.from_queryset(searchable)
     right: Any = type("Right", (VisualSnoopMixin, base), {**body, "objects": composed()})
-    assert ids(checks.check_model(right)) == []
+    assert ids(check_model(right)) == []
     between = type("Between", (VisualSnoopMixin, base), {**abstract, "objects": composed()})
     derived: Any = type("Derived", (between,), {**module, "photo": models.ImageField()})
-    assert ids(checks.check_model(derived)) == []
+    assert ids(check_model(derived)) == []
     # A plain manager has nothing to hide.
     plain = type("Plain", (models.Model,), {**abstract, "objects": models.Manager()})
     over: Any = type("Over", (VisualSnoopMixin, plain), {**body, "photo": models.ImageField()})
-    assert ids(checks.check_model(over)) == []
+    assert ids(check_model(over)) == []
 
 
 @isolate_apps("tests.testapp")
 def test_w024() -> None:
     model = indexed()
-    track(model)
-    assert ids(checks.check_model(model)) == []
+    track(model, indexed_fields(model))
+    assert ids(check_model(model)) == []
     ours = model.photo  # type: ignore[attr-defined]
     model.photo = type("Wrapper", (), {})()  # type: ignore[attr-defined]
     model.photo.wrapped = ours  # type: ignore[attr-defined]
-    assert ids(checks.check_model(model)) == []  # what is assigned still comes to ours
+    assert ids(check_model(model)) == []  # what is assigned still comes to ours
     model.photo = ImageFileDescriptor(ours.field)  # type: ignore[attr-defined]
-    message = only(checks.check_model(model), "visualsnoop.W024")
+    message = only(check_model(model), "visualsnoop.W024")
     assert "django.db.models.fields.files.ImageFileDescriptor has taken the place" in message.msg
     assert 'before "django_visualsnoop"' in (message.hint or "")
 

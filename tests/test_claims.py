@@ -11,13 +11,13 @@ from django.db import DatabaseError, connection
 from django.db.models import F
 from django.utils import timezone
 
-from django_visualsnoop.batch import Batch
-from django_visualsnoop.claims import LEASE_MARGIN, Claim
 from django_visualsnoop.collections.recorder import RecorderCollection
-from django_visualsnoop.failures import MAX_ABANDONED
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import bring_home, sweep
-from django_visualsnoop.wishes import retry
+from django_visualsnoop.outbox.leases import LEASE_MARGIN, Claim
+from django_visualsnoop.outbox.requests import retry
+from django_visualsnoop.outbox.retry import MAX_ABANDONED
+from django_visualsnoop.sync.batch import Batch
+from django_visualsnoop.sync.worker import bring_home, sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from django_visualsnoop.outcome import Outcome
+    from django_visualsnoop.sync.outcome import Outcome
 
 State = SyncRecord.State
 

@@ -11,7 +11,7 @@ from django.db import OperationalError, connections, transaction
 
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import bring_home, sweep
+from django_visualsnoop.sync.worker import bring_home, sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product

@@ -9,7 +9,7 @@ import pytest
 from django_visualsnoop.collections.base import Pair
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import picture, product
 from tests.testapp.models import Article, Product
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_visualsnoop.durations import duration
+from django_visualsnoop.common.durations import duration
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from django_visualsnoop.client.exceptions import NotFoundError
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.sync.worker import sweep
 from tests.collections.contract import image
 from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Product

@@ -12,7 +12,7 @@ from django_visualsnoop.client.exceptions import (
     ServerError,
     TransportError,
 )
-from django_visualsnoop.failures import (
+from django_visualsnoop.outbox.retry import (
     LONGEST_DELAY,
     MAX_REASON,
     NOT_THE_PICTURES,

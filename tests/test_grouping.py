@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_visualsnoop.grouping import SURE, Link, grouped
+from django_visualsnoop.common.clustering import SURE, Link, grouped
 
 if TYPE_CHECKING:
     import random

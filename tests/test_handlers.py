@@ -14,10 +14,10 @@ from django.db import connection, models, transaction
 from django.db.models.signals import post_save, pre_save
 from django.forms import modelform_factory
 
-from django_visualsnoop import wishes
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import sweep
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.pausing import is_paused, sync_paused
+from django_visualsnoop.sync.worker import sweep
 from tests.collections.contract import image
 from tests.fixtures import lose, picture, product, record_of
 from tests.testapp.models import Article, Document, FeaturedProduct, Listing, Poster, Product, Shop
@@ -347,8 +347,8 @@ def test_nothing_is_written_while_paused() -> None:
         row.photo = picture(2)
         row.save()
         Product.objects.update(photo="elsewhere.png")
-        assert wishes.is_paused()
-    assert not wishes.is_paused()
+        assert is_paused()
+    assert not is_paused()
     assert not SyncRecord.objects.exists()
     row.photo = picture(3)
     row.save()
@@ -397,7 +397,7 @@ class TestTransactions:
     ) -> None:
         published: list[str] = []
         monkeypatch.setattr(
-            "django_visualsnoop.hints.publish", lambda using, ids: published.extend(ids)
+            "django_visualsnoop.outbox.dispatch.publish", lambda using, ids: published.extend(ids)
         )
         with transaction.atomic():
             with rolled_back():
@@ -408,7 +408,7 @@ class TestTransactions:
     def test_one_transaction_publishes_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         published: list[list[str]] = []
         monkeypatch.setattr(
-            "django_visualsnoop.hints.publish", lambda using, ids: published.append(ids)
+            "django_visualsnoop.outbox.dispatch.publish", lambda using, ids: published.append(ids)
         )
         with transaction.atomic():
             rows = [product(number) for number in range(3)]
@@ -419,7 +419,7 @@ class TestTransactions:
     ) -> None:
         published: list[list[str]] = []
         monkeypatch.setattr(
-            "django_visualsnoop.hints.publish", lambda using, ids: published.append(ids)
+            "django_visualsnoop.outbox.dispatch.publish", lambda using, ids: published.append(ids)
         )
         with rolled_back():
             product(1)

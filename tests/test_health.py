@@ -12,12 +12,14 @@ from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
 
 from django_visualsnoop import health as module
-from django_visualsnoop import migrating, sync, unrecorded
 from django_visualsnoop.client.exceptions import AuthenticationError, RateLimitedError
 from django_visualsnoop.health import CODES, MAX_DELAY, MIN_ATTEMPTS, Health, Problem, health
+from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import all_indexed_fields
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox import pending_migrations as migrating
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync import unrecorded
+from django_visualsnoop.sync import worker as sync
 from tests.down import PASSWORD, TABLE, database_down, lose_connection, tables_gone
 from tests.fixtures import grow_old, lose, product, record_of
 from tests.records import ago, failing, records

@@ -16,9 +16,9 @@ from celery import Celery, Task
 from celery.signals import after_task_publish, before_task_publish
 from django.db import connections, transaction
 
-from django_visualsnoop import hints
-from django_visualsnoop.hints import RECORDS_PER_HINT, Publisher
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox.dispatch import RECORDS_PER_HINT, Publisher
 from django_visualsnoop.signals import hint_failed
 from tests.brokers import Proxy, refusing, resetting, silent
 from tests.fixtures import product, record_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.collections.recorder import RecorderCollection
 
-LOGGER = "django_visualsnoop.hints"
+LOGGER = "django_visualsnoop.outbox.dispatch"
 SCHEMES = [
     pytest.param("redis", marks=pytest.mark.service("redis")),
     pytest.param("amqp", marks=pytest.mark.service("rabbitmq")),
@@ -308,7 +308,7 @@ class TestWords:
     ) -> None:
         # As kombu leaves it where redis is not installed.
         monkeypatch.setattr("kombu.transport.redis.redis", None)
-        monkeypatch.setattr("django_visualsnoop.celery_app._is_installed", lambda module: False)
+        monkeypatch.setattr("django_visualsnoop.outbox.celery._is_installed", lambda module: False)
         with celery_app("redis://127.0.0.1:6379/5"):
             assert not Publisher().publish("default", ids())
         assert 'python -m pip install "celery[redis]"' in caplog.text
@@ -575,7 +575,7 @@ class TestOtherCallbacks:
         def bring_home(*_: object, **__: object) -> None:
             raise RuntimeError("a bug in sync")
 
-        monkeypatch.setattr("django_visualsnoop.sync.bring_home", bring_home)
+        monkeypatch.setattr("django_visualsnoop.sync.worker.bring_home", bring_home)
         ran: list[int] = []
         eager = {"task_always_eager": True, "task_eager_propagates": True}
         with celery_app("memory://", **eager), transaction.atomic():

@@ -8,15 +8,17 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.files.storage import FileSystemStorage
 
-from django_visualsnoop import batch, hints, sync
-from django_visualsnoop.batch import Batch
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.decode import decode
-from django_visualsnoop.interruptions import is_interruption
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outcome import Outcome
+from django_visualsnoop.outbox import dispatch as hints
 from django_visualsnoop.signals import image_synced
+from django_visualsnoop.sync import batch
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.batch import Batch
+from django_visualsnoop.sync.outcome import Outcome
 from django_visualsnoop.tasks import audit, sync_all, sync_records
 from tests.collections.contract import image
 from tests.fixtures import product, record_of

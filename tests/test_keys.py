@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 
-from django_visualsnoop.auditing import audit
-from django_visualsnoop.listing import Listing as CollectionListing
-from django_visualsnoop.listing import Verdict
+from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_fields
+from django_visualsnoop.sync.audit import audit
+from django_visualsnoop.sync.listing import Listing as CollectionListing
+from django_visualsnoop.sync.listing import Verdict
 from django_visualsnoop.testing import sync_now
 from tests.fixtures import picture
 from tests.testapp.models import Article, Document, Label, Moment, Price, Product, Tag

@@ -12,15 +12,21 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DataError, OperationalError, connection, connections
 
-from django_visualsnoop import batch, claims, hints, locking, settling, sync, transactions, wishes
-from django_visualsnoop.batch import Batch
-from django_visualsnoop.claims import Claim
+from django_visualsnoop.common import transactions
+from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.management.commands import visualsnoop_duplicates as duplicates
 from django_visualsnoop.management.commands import visualsnoop_status as status
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_field
+from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import leases as claims
+from django_visualsnoop.outbox import locking
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.leases import Claim
+from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.sync import batch, settling
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.batch import Batch
 from django_visualsnoop.tasks import audit, sync_all, sync_records
-from django_visualsnoop.wishes import Wish
 from tests.fixtures import product, record_of
 from tests.records import failing
 from tests.testapp.models import Product

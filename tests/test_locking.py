@@ -9,11 +9,11 @@ import pytest
 from django.db import connection, connections, transaction
 from django.db.models import QuerySet
 
-from django_visualsnoop import wishes
-from django_visualsnoop.auditing import audit
+from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_field
-from django_visualsnoop.sync import bring_home, sweep
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.sync.audit import audit
+from django_visualsnoop.sync.worker import bring_home, sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product

@@ -10,9 +10,9 @@ import pytest
 from django.db import Error
 from django.utils import timezone
 
-from django_visualsnoop import sync
+from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.metrics import FAILING, HELP, LATE, RECORDS, WISH_AGE, samples
-from django_visualsnoop.options import all_indexed_fields
+from django_visualsnoop.sync import worker as sync
 from tests.down import database_down
 from tests.fixtures import grow_old, lose, product
 from tests.records import ago, failing, records

@@ -15,7 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_visualsnoop.options import (
+from django_visualsnoop.indexed.options import (
     all_indexed_fields,
     field_by_label,
     indexed_field,

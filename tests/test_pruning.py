@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from django_visualsnoop import sync
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.collections import collections
-from django_visualsnoop.listing import Verdict
+from django_visualsnoop.indexed.options import IndexedField, indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import IndexedField, indexed_field
-from django_visualsnoop.pruning import Pruned, prune_homeless, prune_listing, prune_records
-from django_visualsnoop.reindexing import Plan
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.listing import Verdict
+from django_visualsnoop.sync.prune import Pruned, prune_homeless, prune_listing, prune_records
+from django_visualsnoop.sync.reindex import Plan
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Document, Listing, Product
@@ -102,7 +102,7 @@ def test_a_row_of_another_database_keeps_its_image(recorder: RecorderCollection)
 def test_ids_of_another_database_are_left_alone(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from django_visualsnoop import listing
+    from django_visualsnoop.sync import listing
 
     field = IndexedField(Product, "photo", "default", "{database}/{pk}", None)
     monkeypatch.setattr(listing, "all_indexed_fields", lambda: [field])

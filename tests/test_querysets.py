@@ -8,8 +8,8 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db.models import F
 
-from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.sync import worker as sync
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Article, Listing, Poster, Product, Shop
 
@@ -179,7 +179,7 @@ def test_a_condition_may_name_a_foreign_key_or_its_column(
 ) -> None:
     monkeypatch.setattr(Product.VisualSnoop, "condition_fields", [named], raising=False)
     monkeypatch.setattr(Product, "visualsnoop_should_index", lambda self: self.shop_id is not None)
-    monkeypatch.setattr("django_visualsnoop.options._cache", {})
+    monkeypatch.setattr("django_visualsnoop.indexed.options._cache", {})
     shop = Shop.objects.create(name="here")
     row = product(1)
     settle()

@@ -9,12 +9,13 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from django_visualsnoop import hints, sync
 from django_visualsnoop.client.exceptions import ServerError
+from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_field
-from django_visualsnoop.reindexing import MAX_SHOWN, Failures, Plan, Step, Tally, reindex
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.reindex import MAX_SHOWN, Failures, Plan, Step, Tally, reindex
 from tests.collections.contract import image
 from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Listing, Poster, Product

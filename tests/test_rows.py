@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_visualsnoop.options import IndexedField, indexed_field
-from django_visualsnoop.rows import batches, by_keys, count
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.indexed.options import IndexedField, indexed_field
+from django_visualsnoop.indexed.rows import batches, by_keys, count
+from django_visualsnoop.outbox.pausing import sync_paused
 from tests.testapp.models import Article, Document, Listing, Poster, Product
 
 pytestmark = pytest.mark.django_db

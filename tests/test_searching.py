@@ -12,13 +12,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import QuerySet
 from PIL import Image
 
-from django_visualsnoop import searching
 from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.local import DEFAULT_LIMIT
 from django_visualsnoop.collections.recorder import RecorderCollection
-from django_visualsnoop.options import indexed_field
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.indexed.options import indexed_field
+from django_visualsnoop.search import similar as searching
+from django_visualsnoop.sync.worker import sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product
 from tests.testapp.models import (

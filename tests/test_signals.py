@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import OperationalError
 
-from django_visualsnoop import sync
 from django_visualsnoop.client.exceptions import ImageRefusedError, TransportError
 from django_visualsnoop.signals import image_sync_failed, image_synced, swept
-from django_visualsnoop.sync import bring_home, sweep
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.worker import bring_home, sweep
 from tests.fixtures import grow_old, lose, product, record_of
 from tests.receivers import received
 from tests.testapp.models import FeaturedProduct, Product

@@ -9,14 +9,14 @@ from asgiref.sync import async_to_sync
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 
-from django_visualsnoop import searching
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.engine.looks import name_of
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.search import similar as searching
+from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import product, record_of
 from tests.looks import BLUE, GREEN, ORANGE, RED, colour_model, plain
 from tests.testapp.models import Article, Product

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_field
-from django_visualsnoop.spellings import request_other_spellings
+from django_visualsnoop.sync.spellings import request_other_spellings
 from tests.testapp.models import Document, Product
 
 if TYPE_CHECKING:

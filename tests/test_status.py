@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.files.storage import default_storage
 
-from django_visualsnoop import sync, unrecorded
 from django_visualsnoop.client.exceptions import ServerError
+from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import all_indexed_fields
-from django_visualsnoop.status import FieldStatus, Reason, failing, statuses
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync import unrecorded
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.status import FieldStatus, Reason, failing, statuses
 from tests.fixtures import grow_old, product, record_of
 from tests.testapp.models import Product
 

@@ -16,9 +16,6 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DataError
 from django.utils import timezone
 
-from django_visualsnoop import batch, sync
-from django_visualsnoop.batch import Batch
-from django_visualsnoop.claims import Claim
 from django_visualsnoop.client.exceptions import (
     AuthenticationError,
     ImageRefusedError,
@@ -27,12 +24,16 @@ from django_visualsnoop.client.exceptions import (
     TransportError,
 )
 from django_visualsnoop.collections.recorder import RecorderCollection
-from django_visualsnoop.failures import Failure
 from django_visualsnoop.health import health
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outcome import Outcome
-from django_visualsnoop.sweeps import SweepRun, last_sweep
-from django_visualsnoop.sync import bring_home, bring_rewritten_home, sweep
+from django_visualsnoop.outbox.leases import Claim
+from django_visualsnoop.outbox.retry import Failure
+from django_visualsnoop.outbox.sweeps import SweepRun, last_sweep
+from django_visualsnoop.sync import batch
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.batch import Batch
+from django_visualsnoop.sync.outcome import Outcome
+from django_visualsnoop.sync.worker import bring_home, bring_rewritten_home, sweep
 from django_visualsnoop.tasks import look_again, sync_records
 from tests.collections.contract import image
 from tests.down import tables_gone
@@ -624,7 +625,7 @@ class TestOverdue:
     def test_nobody_takes_any_along_while_something_is_down(
         self, recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("django_visualsnoop.hints.publish", lambda *_, **__: True)
+        monkeypatch.setattr("django_visualsnoop.outbox.dispatch.publish", lambda *_, **__: True)
         self.overdue(2, sync.OVERDUE_AFTER + 10)
         row = product(99)
         recorder.fail_with(TransportError("down"))
@@ -693,7 +694,9 @@ def test_workers_are_told_when_a_condition_has_turned(
     row = Listing.objects.create(photo=picture(1), published=published)
     sweep(using="default")
     told: list[list[str]] = []
-    monkeypatch.setattr("django_visualsnoop.hints.publish", lambda using, ids: told.append(ids))
+    monkeypatch.setattr(
+        "django_visualsnoop.outbox.dispatch.publish", lambda using, ids: told.append(ids)
+    )
     row.published = not published
     row.save()
     assert told == [[str(record_of(row).pk)]]
@@ -721,7 +724,8 @@ class TestRewrittenFiles:
     def told(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         told: list[list[str]] = []
         monkeypatch.setattr(
-            "django_visualsnoop.hints.publish_look_again", lambda _, ids, __: told.append(ids)
+            "django_visualsnoop.outbox.dispatch.publish_look_again",
+            lambda _, ids, __: told.append(ids),
         )
         return told
 
@@ -782,7 +786,7 @@ def test_a_failure_is_told_and_logged_with_all_that_is_known(
     assert outcome.worked_on == 1
     assert outcome.retrying == {str(record.pk): record.reason}
     assert "connection refused" in record.reason
-    (told,) = [one for one in caplog.records if one.name == "django_visualsnoop.sync"]
+    (told,) = [one for one in caplog.records if one.name == "django_visualsnoop.sync.worker"]
     assert told.getMessage() == (
         f"{image_id(row)} is not in collection 'default' as it should be: {record.reason}"
     )

@@ -10,8 +10,8 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.sync import worker as sync
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Poster, Product
 

@@ -11,7 +11,7 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.engine import describe, follow
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import grow_old, lose, picture, product, record_of
 from tests.testapp.models import Article, Product
 

@@ -10,9 +10,9 @@ from django.db.models import Value
 from django.db.models.functions import Upper
 from django.test.utils import isolate_apps
 
-from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.upserts import find_upserted_keys
+from django_visualsnoop.outbox.upserts import find_upserted_keys
+from django_visualsnoop.sync import worker as sync
 from tests.twins.models import FollowedItem
 
 pytestmark = [

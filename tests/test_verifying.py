@@ -8,21 +8,21 @@ from uuid import uuid4
 import pytest
 from django.core.files.storage import default_storage
 
-from django_visualsnoop import sync
 from django_visualsnoop.client.exceptions import ServerError
-from django_visualsnoop.comparing import Drift, unwished
+from django_visualsnoop.indexed.options import indexed_field
+from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_field
-from django_visualsnoop.rows import batches
-from django_visualsnoop.verifying import MAX_EXAMPLES, Report, verify
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.drift import Drift, unwished
+from django_visualsnoop.sync.verify import MAX_EXAMPLES, Report, verify
 from tests.collections.contract import image
 from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Listing, Product
 
 if TYPE_CHECKING:
     from django_visualsnoop.collections.recorder import RecorderCollection
-    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.indexed.options import IndexedField
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
 

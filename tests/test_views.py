@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from django_visualsnoop.health import MAX_DELAY
+from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import all_indexed_fields
 from tests.down import PASSWORD, database_down
 from tests.fixtures import product
 

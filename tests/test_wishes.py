@@ -8,11 +8,13 @@ import pytest
 from django.db import transaction
 from django.db.models import Q
 
-from django_visualsnoop import hints, options, wishes
+from django_visualsnoop.indexed import options
+from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_field
-from django_visualsnoop.sync import sweep
-from django_visualsnoop.wishes import Wish
+from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import product, record_of
 from tests.records import failing
 from tests.testapp.models import Product

@@ -20,7 +20,9 @@ class RigConfig(AppConfig):
 
     def ready(self) -> None:
         from benchmarks.rig import breaks
-        from django_visualsnoop import claims, failures, hints
+        from django_visualsnoop.outbox import dispatch as hints
+        from django_visualsnoop.outbox import leases as claims
+        from django_visualsnoop.outbox import retry as failures
 
         hints.PAUSE_AFTER_FAILURE = PAUSE_AFTER_FAILURE
         failures.LOOKS = LOOKS

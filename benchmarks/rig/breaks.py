@@ -15,14 +15,15 @@ def apply(name: str) -> None:
 
 def settle_any_generation() -> None:
     """A worker says that a record is done without asking whether anyone has wished again."""
-    from django_visualsnoop.claims import Claim
+    from django_visualsnoop.outbox.leases import Claim
 
     Claim._same_wish = Claim._held
 
 
 def publish_at_once() -> None:
     """A hint is sent before the transaction that it tells of is committed."""
-    from django_visualsnoop import hints, wishes
+    from django_visualsnoop.outbox import dispatch as hints
+    from django_visualsnoop.outbox import requests as wishes
 
     def hint_now(record_ids: Iterable[UUID], using: str) -> None:
         hints.publish(using, sorted(str(record_id) for record_id in record_ids))

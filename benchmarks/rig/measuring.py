@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from django_visualsnoop import hints
+from django_visualsnoop.outbox import dispatch as hints
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper

@@ -16,7 +16,7 @@ from benchmarks.rig.brokers import RabbitMQ, Redis
 from benchmarks.rig.faults import Fault, planned
 from benchmarks.rig.observing import Observer, compare
 from benchmarks.rig.processes import Crew
-from django_visualsnoop.auditing import audit
+from django_visualsnoop.sync.audit import audit
 from tests.v1server import V1Server
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 
 from django.db import DatabaseError, InterfaceError, connections
 
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.sync.worker import sweep
 
 PAUSE = 2.0
 

@@ -17,7 +17,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connection,
 from benchmarks.rig.board import Board
 from benchmarks.rig.measuring import Stopwatch
 from benchmarks.rig.operations import Operator
-from django_visualsnoop import hints
+from django_visualsnoop.outbox import dispatch as hints
 
 #: The last operations, at most so many or one in ten, are not faster than workers can follow.
 MOST_LATE = 60

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import DEFAULT_DB_ALIAS
 
-from django_visualsnoop.keys import read_key
+from django_visualsnoop.indexed.keys import read_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -38,11 +38,11 @@ from django_visualsnoop.admin.choices import (
 from django_visualsnoop.admin.notices import TEMPLATES, extend, never_indexed
 from django_visualsnoop.admin.pictures import field_to_show, look_at
 from django_visualsnoop.admin.troubles import plain_words
-from django_visualsnoop.budgets import Budget
-from django_visualsnoop.duplicates import find_duplicates
-from django_visualsnoop.keys import read_key
-from django_visualsnoop.options import indexed_fields
-from django_visualsnoop.searching import similar_to
+from django_visualsnoop.common.budgets import Budget
+from django_visualsnoop.indexed.keys import read_key
+from django_visualsnoop.indexed.options import indexed_fields
+from django_visualsnoop.search.duplicates import find_duplicates
+from django_visualsnoop.search.similar import similar_to
 
 if TYPE_CHECKING:
     from django.contrib.admin.sites import AdminSite
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
-    from django_visualsnoop.duplicates import DuplicateGroup, DuplicateGroups
+    from django_visualsnoop.search.duplicates import DuplicateGroup, DuplicateGroups
 
     _ModelAdmin = admin.ModelAdmin[Any]
 else:

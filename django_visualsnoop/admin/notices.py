@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from django.db import Error, transaction
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.unrecorded import command, unrecorded
+from django_visualsnoop.sync.unrecorded import command, unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.http import HttpResponse
 
-    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.indexed.options import IndexedField
 
 #: Not "admin/visualsnoop", where Django looks for templates of this app's own models.
 TEMPLATES = "visualsnoop/admin"

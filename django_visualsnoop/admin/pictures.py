@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from django_visualsnoop.admin.troubles import plain_words
-from django_visualsnoop.options import indexed_fields
+from django_visualsnoop.indexed.options import indexed_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable

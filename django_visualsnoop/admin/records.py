@@ -15,11 +15,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_visualsnoop import wishes
 from django_visualsnoop.admin.choices import check_selection
 from django_visualsnoop.admin.notices import extend, never_indexed
 from django_visualsnoop.admin.states import reason_html, state_html
-from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.record import SyncRecord
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

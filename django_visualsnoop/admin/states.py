@@ -8,8 +8,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import indexed_fields
+from django_visualsnoop.indexed.options import indexed_fields
+from django_visualsnoop.outbox.record import SyncRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from django.db import models
     from django.utils.safestring import SafeString
 
-    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.indexed.options import IndexedField
 
 #: Characters of a reason that the column shows; all of it is in the title.
 REASON_LENGTH = 80

@@ -7,7 +7,7 @@ import logging
 from django.utils.translation import gettext as _
 
 from django_visualsnoop.client.exceptions import VisualSnoopError
-from django_visualsnoop.failures import judge
+from django_visualsnoop.outbox.retry import judge
 
 logger = logging.getLogger("django_visualsnoop")
 

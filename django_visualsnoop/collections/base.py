@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
 
-    from django_visualsnoop.budgets import Budget
     from django_visualsnoop.client.results import (
         ImageList,
         ImageResult,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
         SearchResults,
     )
     from django_visualsnoop.client.sources import ImageSource
+    from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.placement import Placement
 
 #: What a search may ask for: copies of a picture, or what looks most like it.

@@ -31,17 +31,17 @@ from django_visualsnoop.collections.base import (
     refused_setting,
 )
 from django_visualsnoop.collections.looks import check_looks, describes, looks_of
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.times import written
 from django_visualsnoop.exceptions import MissingExtra
-from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from django_visualsnoop.budgets import Budget
     from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
+    from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.gallery import Hits
     from django_visualsnoop.engine.placement import Placement
     from django_visualsnoop.engine.store import NewImage, Stored

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from django.db import DatabaseError, connections
 
+from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine import describe
 from django_visualsnoop.engine.cache import CHANGED
 from django_visualsnoop.engine.descriptor import DIMENSIONS
 from django_visualsnoop.engine.index.ids import Ids, joined_ids
 from django_visualsnoop.engine.index.segment import of_vectors, room
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
-from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

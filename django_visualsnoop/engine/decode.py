@@ -24,6 +24,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine import animation, depth
 from django_visualsnoop.engine.exceptions import (
     DecodeError,
@@ -35,7 +36,6 @@ from django_visualsnoop.engine.exceptions import (
 from django_visualsnoop.engine.featureless import unevenness
 from django_visualsnoop.engine.formats import Examined, avif, bmp, gif, heif, jpeg, png, tiff, webp
 from django_visualsnoop.engine.ground import on_ground
-from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic
 
+from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine import cache
 from django_visualsnoop.engine.index.closest import closest
 from django_visualsnoop.engine.index.ids import wanted_ids
@@ -25,7 +26,6 @@ from django_visualsnoop.engine.models import Collection
 from django_visualsnoop.engine.publish import in_transaction, publish
 from django_visualsnoop.engine.reading import read_contents, read_state
 from django_visualsnoop.engine.sources import Index
-from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from django_visualsnoop.budgets import Budget
+    from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.decode import Picture
     from django_visualsnoop.engine.follow import View
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex

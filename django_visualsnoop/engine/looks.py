@@ -10,9 +10,9 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine import describe
 from django_visualsnoop.engine.index.closest import DECIMALS
-from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     import numpy as np

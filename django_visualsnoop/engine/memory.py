@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from django.db import DatabaseError, connections
 
+from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine import blocks, cache
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.engine.reading import read_state
 from django_visualsnoop.engine.sources import Index
-from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ import numpy as np
 from django.core.exceptions import ImproperlyConfigured
 from PIL import Image
 
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.descriptor import quantised
-from django_visualsnoop.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

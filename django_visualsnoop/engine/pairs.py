@@ -17,6 +17,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.engine.calibration import rank, similarity
 from django_visualsnoop.engine.compare import compare
 from django_visualsnoop.engine.describe import stored_probes
@@ -24,7 +25,6 @@ from django_visualsnoop.engine.index.crowds import Crowds
 from django_visualsnoop.engine.index.join import Mirror, candidate_pairs
 from django_visualsnoop.engine.local_features import MIRRORED_CODE, MIRRORED_WORD
 from django_visualsnoop.engine.search import CLOSEST, candidates
-from django_visualsnoop.grouping import SURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

@@ -14,8 +14,8 @@ import time
 from django.db import DatabaseError, connections, transaction
 from django.db.models import F, Max
 
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
-from django_visualsnoop.transactions import is_lock_error
 
 logger = logging.getLogger("django_visualsnoop.engine")
 

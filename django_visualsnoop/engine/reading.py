@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connections
 
+from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine import describe
 from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from django.db import IntegrityError, connections, transaction
 from django.db.models import F
 
+from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.publish import in_transaction, publish_on_commit
-from django_visualsnoop.transactions import begin_writing, retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.core.management.base import CommandError
 from django.db import OperationalError, connections
 
-from django_visualsnoop.transactions import is_lock_error
+from django_visualsnoop.common.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from django_visualsnoop.durations import duration
+from django_visualsnoop.common.durations import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,15 +10,15 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from django_visualsnoop.keys import read_key
-from django_visualsnoop.models import SyncRecord, VisualSnoopMixin
-from django_visualsnoop.options import all_indexed_fields, indexed_fields
+from django_visualsnoop.indexed.keys import read_key
+from django_visualsnoop.indexed.options import all_indexed_fields, indexed_fields, is_indexed
+from django_visualsnoop.outbox.record import SyncRecord
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterable
 
-    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.indexed.options import IndexedField
 
 
 def add_database_argument(parser: ArgumentParser) -> None:
@@ -81,12 +81,7 @@ def _named(name: str) -> list[IndexedField]:
         )
     except LookupError as error:
         raise CommandError(f"{error} {_known()}") from error
-    found = [
-        field
-        for model in models
-        if issubclass(model, VisualSnoopMixin)
-        for field in indexed_fields(model)
-    ]
+    found = [field for model in models if is_indexed(model) for field in indexed_fields(model)]
     if not found:
         raise CommandError(f"{name} has no indexed field. {_known()}")
     return found

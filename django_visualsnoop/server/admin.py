@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.keys import NoSuchKey, revoke_key, why_not
 from django_visualsnoop.server.models import (
@@ -31,7 +32,6 @@ from django_visualsnoop.server.pictures import drop_unwanted
 from django_visualsnoop.server.removing import delete_collection
 from django_visualsnoop.server.tenancy import organisations, visible
 from django_visualsnoop.server.writing import lock_collection, write_atomically
-from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.times import written
 from django_visualsnoop.server import answers, outcomes
@@ -27,7 +28,6 @@ from django_visualsnoop.server.plain_http import require_https
 from django_visualsnoop.server.queries import count_of, parameters, refuse_parameters
 from django_visualsnoop.server.raw_path import check_utf8
 from django_visualsnoop.server.writing import busy
-from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

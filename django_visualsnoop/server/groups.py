@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from django_visualsnoop.common.clustering import Link, grouped
 from django_visualsnoop.engine.pairs import pair_hits
-from django_visualsnoop.grouping import Link, grouped
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.not_duplicates import Pair

@@ -14,11 +14,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.store import Store
 from django_visualsnoop.server.models import HostedCollection, Key, database
 from django_visualsnoop.server.sealing import seal
 from django_visualsnoop.server.writing import without_waiting, write_atomically
-from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection

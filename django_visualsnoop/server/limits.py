@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
+from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.server import writing
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.models import Key, database
-from django_visualsnoop.transactions import retry_when_locked
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.store import Store

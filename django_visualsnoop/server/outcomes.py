@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.server.models import Outcome, database
 from django_visualsnoop.server.signatures import NEWEST, OLDEST
 from django_visualsnoop.server.writing import write_atomically
-from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 
 from django.db import OperationalError
 
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import ImageExists
 from django_visualsnoop.server import changes, not_duplicates, pictures
 from django_visualsnoop.server import metadata as kept
@@ -26,7 +27,6 @@ from django_visualsnoop.server.transfer_file import (
     wrong,
 )
 from django_visualsnoop.server.writing import RETRY_AFTER, write_atomically
-from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

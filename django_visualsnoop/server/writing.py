@@ -1,7 +1,7 @@
 """How the server writes: lock first, then read, then write, and come back if a lock is in the way.
 
-See ``django_visualsnoop.transactions`` for SQLite's rule. The server's own rules beside: what is
-written belongs to a collection that is still there, and to a key that is still accepted.
+See ``django_visualsnoop.common.transactions`` for SQLite's rule. The server's own rules beside:
+what is written belongs to a collection that is still there, and to a key that is still accepted.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 from django.db import connections, transaction
 from django.db.models import F
 
+from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.models import HostedCollection, database
-from django_visualsnoop.transactions import begin_writing, retry_when_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 
-from django_visualsnoop import sync
+from django_visualsnoop.sync import worker as sync
 from tests import services
 from tests.fixtures import product
 from tests.testapp.models import Product

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from django_visualsnoop import sync
+from django_visualsnoop.sync import worker as sync
 from tests.fixtures import product
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from django.contrib import admin
 from django.contrib.messages import get_messages
 from django.core.files.base import ContentFile
 
-from django_visualsnoop import sync
 from django_visualsnoop.admin import mixin
-from django_visualsnoop.budgets import Budget
 from django_visualsnoop.client.exceptions import AuthenticationError, TransportError
 from django_visualsnoop.collections import collections
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.common.budgets import Budget
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync import worker as sync
 from tests.fixtures import picture, product
 from tests.testapp.models import Article, Document, Listing, Poster, Product
 

@@ -8,9 +8,9 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from django_visualsnoop import sync
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync import worker as sync
 from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Document, Product
 

@@ -11,10 +11,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from django_visualsnoop.budgets import Budget
 from django_visualsnoop.client.exceptions import ImageRefusedError
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.common.budgets import Budget
 from django_visualsnoop.engine import decode, describe
 from tests.collections.contract import CollectionContract, image
 

@@ -27,9 +27,9 @@ from django.utils import timezone
 from django_visualsnoop import signals, views
 from django_visualsnoop.collections import collections
 from django_visualsnoop.health import CODES
+from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.metrics import HELP, samples
 from django_visualsnoop.models import SyncRecord, VisualSnoopMixin
-from django_visualsnoop.options import indexed_fields
 from django_visualsnoop.querysets import VisualSnoopQuerySet
 from django_visualsnoop.server.conf import Options, options
 from tests.docs.blocks import Block, blocks_of
@@ -113,7 +113,7 @@ def test_scheduled_tasks_exist(page: str) -> None:
 
 
 def test_options_of_the_mixin_are_all_described() -> None:
-    from django_visualsnoop.options import OPTION_NAMES
+    from django_visualsnoop.indexed.options import OPTION_NAMES
 
     text = (ROOT / "docs" / "models.rst").read_text()
     assert set(re.findall(r"^``(\w+)``$", text, re.MULTILINE)) == set(OPTION_NAMES)
@@ -229,8 +229,10 @@ def test_every_problem_gauge_and_signal_is_described() -> None:
 
 
 def test_figures_are_those_of_the_code() -> None:
-    from django_visualsnoop import health, hints, searching
+    from django_visualsnoop import health
     from django_visualsnoop.client import transport
+    from django_visualsnoop.outbox import dispatch as hints
+    from django_visualsnoop.search import similar as searching
 
     def text(page: str) -> str:
         return " ".join((ROOT / "docs" / page).read_text().split())

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from django_visualsnoop.common.clustering import Link, grouped
 from django_visualsnoop.engine import describe, pairs
 from django_visualsnoop.engine.descriptor import Descriptor
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.index.crowds import KEPT, Crowds
 from django_visualsnoop.engine.index.tally import pair_keys
 from django_visualsnoop.engine.pairs import pair_hits
-from django_visualsnoop.grouping import Link, grouped
 from tests.collections.contract import image
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from django_visualsnoop import hints, sync, tasks, wishes
-from django_visualsnoop.auditing import audit
+from django_visualsnoop import tasks
 from django_visualsnoop.client.exceptions import (
     AuthenticationError,
     RateLimitedError,
@@ -30,6 +29,10 @@ from django_visualsnoop.client.exceptions import (
 )
 from django_visualsnoop.collections import collections
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync.audit import audit
 from tests.machine.changes import KINDS, Change, Changer
 from tests.machine.collection import InterruptedCollection
 from tests.machine.world import ALIASES, PICTURES, SLOTS, Slot, identifiers, wanted

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.management import CommandError
 
+from django_visualsnoop.indexed.options import IndexedField, indexed_field
 from django_visualsnoop.management.selection import Start, parse_start, select_fields, write_start
-from django_visualsnoop.options import IndexedField, indexed_field
 from tests.testapp.models import Article, Document, Product
 
 PHOTO = indexed_field(Product, "photo")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from django_visualsnoop.common.clustering import Link
 from django_visualsnoop.engine.pairs import PairFinder
-from django_visualsnoop.grouping import Link
 from django_visualsnoop.server import groups
 from django_visualsnoop.server.groups import _parted
 from django_visualsnoop.server.models import NotDuplicate

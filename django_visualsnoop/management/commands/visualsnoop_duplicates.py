@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from django.db import models
 
-    from django_visualsnoop.duplicates import DuplicateGroup, DuplicateGroups
+    from django_visualsnoop.search.duplicates import DuplicateGroup, DuplicateGroups
 
 #: How finely progress is counted.
 _STEPS = 1000

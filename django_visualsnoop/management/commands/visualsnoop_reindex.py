@@ -13,10 +13,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from django_visualsnoop import rows
 from django_visualsnoop.client.exceptions import VisualSnoopError
 from django_visualsnoop.collections import collections
-from django_visualsnoop.listing import Verdict
+from django_visualsnoop.common.transactions import is_lock_error
+from django_visualsnoop.indexed import rows
 from django_visualsnoop.management.interrupts import Interrupted, interruptible, program
 from django_visualsnoop.management.locks import locked
 from django_visualsnoop.management.progress import progress
@@ -28,15 +28,15 @@ from django_visualsnoop.management.selection import (
     select_fields,
     write_start,
 )
-from django_visualsnoop.pruning import Pruned, prune_homeless, prune_listing, prune_records
-from django_visualsnoop.reindexing import Failures, Plan, Tally, reindex
-from django_visualsnoop.transactions import is_lock_error
-from django_visualsnoop.verifying import Report, verify
+from django_visualsnoop.sync.listing import Verdict
+from django_visualsnoop.sync.prune import Pruned, prune_homeless, prune_listing, prune_records
+from django_visualsnoop.sync.reindex import Failures, Plan, Tally, reindex
+from django_visualsnoop.sync.verify import Report, verify
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-    from django_visualsnoop.options import IndexedField
+    from django_visualsnoop.indexed.options import IndexedField
 
 #: Options that go with --verify.
 _VERIFY_TAKES = {"models", "collection", "field", "database", "batch_size", "verify"}

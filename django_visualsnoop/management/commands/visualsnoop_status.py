@@ -10,18 +10,18 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from django_visualsnoop.durations import duration
+from django_visualsnoop.common.durations import duration
 from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health, sweep_words
 from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, positive
-from django_visualsnoop.status import failing, statuses, without_embedding
+from django_visualsnoop.sync.status import failing, statuses, without_embedding
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from django_visualsnoop.health import Health
-    from django_visualsnoop.models import SyncRecord
-    from django_visualsnoop.status import FieldStatus
+    from django_visualsnoop.outbox.record import SyncRecord
+    from django_visualsnoop.sync.status import FieldStatus
 
 
 class Command(BaseCommand):

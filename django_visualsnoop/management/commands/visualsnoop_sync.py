@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_visualsnoop import auditing, sync, wishes
 from django_visualsnoop.management.interrupts import Interrupted, interruptible
 from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, check_tables, positive
-from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.record import SyncRecord
+from django_visualsnoop.sync import audit as auditing
+from django_visualsnoop.sync import worker as sync
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -11,13 +11,13 @@ from django.http import Http404, JsonResponse
 from ninja.errors import HttpError, ValidationError
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.changes import CursorGone
 from django_visualsnoop.server.metadata import InvalidMetadata
 from django_visualsnoop.server.not_duplicates import SameImage
 from django_visualsnoop.server.writing import busy
-from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -26,12 +26,12 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.bodies import drain, within
 from django_visualsnoop.server.conf import options
 from django_visualsnoop.server.tenancy import may_manage, visible
 from django_visualsnoop.server.writing import RETRY_AFTER
-from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
+from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.times import moment
 from django_visualsnoop.server import pictures
@@ -31,7 +32,6 @@ from django_visualsnoop.server.pages.cards import cards
 from django_visualsnoop.server.pages.search import MAX_SHOWN, found
 from django_visualsnoop.server.pages.uploads import content_of
 from django_visualsnoop.server.writing import busy
-from django_visualsnoop.transactions import is_lock_error
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.management.interrupts import Interrupted
-from django_visualsnoop.sync import sweep
+from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import product
 
 if TYPE_CHECKING:

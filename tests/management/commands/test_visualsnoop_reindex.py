@@ -19,8 +19,8 @@ from django.core.management import CommandError, call_command
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.reindexing import MAX_SHOWN
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync.reindex import MAX_SHOWN
 from tests.collections.contract import image
 from tests.fixtures import picture, product
 from tests.testapp.models import Article, Document, Listing, Product
@@ -183,7 +183,7 @@ def test_an_error_of_somebody_else_says_how_to_go_on(
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("django_visualsnoop.sync.bring_home", crash)
+    monkeypatch.setattr("django_visualsnoop.sync.worker.bring_home", crash)
     err = io.StringIO()
     with pytest.raises(RuntimeError, match="out of luck"):
         call_command("visualsnoop_reindex", "testapp.Product", stderr=err, stdout=io.StringIO())
@@ -294,7 +294,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "from django.core.management import call_command;"
         "call_command('migrate', run_syncdb=True, verbosity=0);"
         "from tests.fixtures import product;"
-        "from django_visualsnoop.wishes import sync_paused;"
+        "from django_visualsnoop.outbox.pausing import sync_paused;"
         "pause = sync_paused(); pause.__enter__();"
         "[product(n) for n in range(1, 5)]"
     )

@@ -12,10 +12,10 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from django_visualsnoop import sync
+from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.options import all_indexed_fields
-from django_visualsnoop.wishes import sync_paused
+from django_visualsnoop.outbox.pausing import sync_paused
+from django_visualsnoop.sync import worker as sync
 from tests.down import PASSWORD, database_down, tables_gone
 from tests.fixtures import grow_old, product
 from tests.records import ago, failing, records

@@ -9,10 +9,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection, connections, transaction
 
+from django_visualsnoop.common.transactions import begin_writing
 from django_visualsnoop.server import writing
 from django_visualsnoop.server.models import Invitation, Membership, Organisation
 from django_visualsnoop.server.pages import organisations
-from django_visualsnoop.transactions import begin_writing
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add, person, url
 from tests.server.serving import PATIENCE

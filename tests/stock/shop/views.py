@@ -20,7 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
 from django.http import JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from django_visualsnoop.status import statuses
+from django_visualsnoop.sync.status import statuses
 
 from .models import Category, Item, Note, PlainItem
 

@@ -16,7 +16,7 @@ from shop.models import Product
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-    from django_visualsnoop.duplicates import DuplicateGroups
+    from django_visualsnoop.search.duplicates import DuplicateGroups
 
 State = SyncRecord.State
 

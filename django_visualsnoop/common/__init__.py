@@ -1,0 +1,1 @@
+"""What every room may use: transactions, interruptions, budgets and the like."""

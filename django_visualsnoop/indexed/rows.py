@@ -1,0 +1,114 @@
+"""Rows of an indexed field, in batches by key, with what each wants of its collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from django.db.models import Q
+
+from django_visualsnoop.common.interruptions import is_interruption
+from django_visualsnoop.common.transactions import is_lock_error, retry_when_locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from django.db.models import QuerySet
+
+    from django_visualsnoop.indexed.options import IndexedField
+    from django_visualsnoop.models import VisualSnoopMixin
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row, as far as its picture goes."""
+
+    key: Any
+    object_id: str
+    #: The name of its file; empty without one.
+    name: str
+    #: Whether it has a file and its condition allows it to be indexed.
+    wanted: bool
+
+
+def with_picture(field: IndexedField, using: str) -> QuerySet[Any]:
+    """Return the rows that name a file."""
+    return _rows(field, using).exclude(Q(**{field.name: ""}) | Q(**{f"{field.name}__isnull": True}))
+
+
+def count(field: IndexedField, *, using: str, after: Any = None) -> int:
+    """Return how many rows ``batches()`` will yield in all."""
+    return _after(field, using, after).count()
+
+
+def batches(
+    field: IndexedField, *, using: str, size: int, after: Any = None
+) -> Iterator[list[Row]]:
+    """Yield the rows of the model that declares the field, in the order of their keys.
+
+    Each batch is one query that starts behind the last key, so that memory stays constant
+    and the millionth row costs no more than the first; a second one if there is a condition.
+
+    Args:
+        using: alias of the database.
+        size: rows in a batch.
+        after: the key to start behind.
+    """
+    while True:
+        found = _after(field, using, after).order_by("pk").values_list("pk", field.name)[:size]
+        rows = _judged(field, retry_when_locked(partial(list, found), using=using), using)
+        if rows:
+            yield rows
+        if len(rows) < size:
+            return
+        after = rows[-1].key
+
+
+def by_keys(field: IndexedField, keys: Iterable[Any], *, using: str) -> dict[Any, Row]:
+    """Return those of these rows that are there, by key."""
+    rows = _rows(field, using).filter(pk__in=list(keys)).values_list("pk", field.name)
+    found = retry_when_locked(lambda: list(rows), using=using)
+    return {row.key: row for row in _judged(field, found, using)}
+
+
+def _rows(field: IndexedField, using: str) -> QuerySet[Any]:
+    return field.owner._base_manager.using(using)
+
+
+def _after(field: IndexedField, using: str, after: Any) -> QuerySet[Any]:
+    rows = _rows(field, using)
+    return rows if after is None else rows.filter(pk__gt=after)
+
+
+def _judged(field: IndexedField, found: Iterable[tuple[Any, Any]], using: str) -> list[Row]:
+    # Plain values, not instances: an ImageField with dimension fields may open the file of
+    # every row that is loaded, and a missing one would end the walk.
+    named = [(key, str(name or "")) for key, name in found]
+    refused = _refused(field, [key for key, name in named if name], using)
+    return [
+        Row(key, field.key_text(key), name, wanted=bool(name) and key not in refused)
+        for key, name in named
+    ]
+
+
+def _refused(field: IndexedField, keys: list[Any], using: str) -> set[Any]:
+    """Return the keys of rows whose condition says no."""
+    if not field.has_condition or not keys:
+        return set()
+
+    def refused() -> set[Any]:
+        return {row.pk for row in _rows(field, using).filter(pk__in=keys) if not _says_yes(row)}
+
+    try:
+        return retry_when_locked(refused, using=using)
+    except Exception as error:  # the project's own code: find the row that it fails for
+        if is_interruption(error) or is_lock_error(error):
+            raise
+        if len(keys) == 1:
+            return set()  # the sync will fail in the same way and write down why
+        return {key for one in keys for key in _refused(field, [one], using)}
+
+
+def _says_yes(row: object) -> bool:
+    return cast("VisualSnoopMixin", row).visualsnoop_should_index()

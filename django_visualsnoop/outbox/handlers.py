@@ -1,0 +1,46 @@
+"""Models to follow, and what their signals wish; ``saving`` has what a save wishes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.db.models.signals import class_prepared, post_delete
+
+from django_visualsnoop.indexed.descriptors import track
+from django_visualsnoop.indexed.options import indexed_fields, is_indexed
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.requests import Wish
+
+if TYPE_CHECKING:
+    from django.db import models
+
+
+def connect_all() -> None:
+    """Follow every model with the mixin: those there are, and those still to come."""
+    for model in apps.get_models(include_auto_created=True):
+        connect(model)
+    class_prepared.connect(_connect_prepared, dispatch_uid="django_visualsnoop.class_prepared")
+
+
+def connect(model: type[models.Model]) -> None:
+    """Follow one concrete or proxy model; does nothing for one without the mixin."""
+    if not is_indexed(model) or model._meta.abstract:
+        return
+    track(model, indexed_fields(model))
+    uid = f"django_visualsnoop.{model._meta.label_lower}"
+    post_delete.connect(after_delete, sender=model, dispatch_uid=uid)
+
+
+def after_delete(instance: models.Model, using: str, **_: Any) -> None:
+    wishes.write(
+        (
+            Wish(field, field.object_id(instance), wanted=False)
+            for field in indexed_fields(type(instance))
+        ),
+        using=using,
+    )
+
+
+def _connect_prepared(sender: type[models.Model], **_: Any) -> None:
+    connect(sender)

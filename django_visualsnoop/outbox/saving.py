@@ -1,0 +1,227 @@
+"""A save, and what it wishes of the collection, in one transaction that does nothing else.
+
+The project's code that a save calls runs as without us: what stores files and reads before the row
+is written, ``pre_save`` of fields and ``upload_to`` for example, runs before the transaction, and
+``post_save`` handlers run after it. So the transaction begins with the statement that writes
+the row, and on SQLite nobody waits for a slow storage or finds a lock taken.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from django.db import connections, router, transaction
+
+from django_visualsnoop.common.transactions import atomic_unless_open
+from django_visualsnoop.indexed import tracking as touched
+from django_visualsnoop.indexed.options import indexed_fields
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.pausing import is_paused
+from django_visualsnoop.outbox.requests import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db import models
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from django_visualsnoop.indexed.options import IndexedField
+    from django_visualsnoop.models import VisualSnoopMixin
+
+
+#: In the instance's ``__dict__`` while it is saved without a transaction of ours.
+_QUIET = "_visualsnoop_quiet"
+
+
+def save_row(
+    instance: VisualSnoopMixin,
+    write: Callable[[], bool],
+    *,
+    raw: bool,
+    using: str,
+    update_fields: frozenset[str] | None,
+) -> bool:
+    """Write a row and, where its picture or its condition may have changed, its sync records.
+
+    Args:
+        instance: the row.
+        write: Django's own way of writing the row; returns whether it was an update.
+        raw: whether a fixture is being loaded.
+        using: alias of the database.
+        update_fields: names given to ``save()``, or ``None`` for all.
+
+    Returns:
+        What ``write`` returned.
+    """
+    if is_paused():
+        return write()
+    if not raw and touched.is_quiet(instance) and not _is_moved(instance, using):
+        # Most saves. They change one row that is there, and need no transaction.
+        instance.__dict__[_QUIET] = True
+        try:
+            return write()
+        except _NeedsTransactionError:
+            pass
+        finally:
+            del instance.__dict__[_QUIET]
+    save = _Save(instance, raw, using, update_fields)
+    connection = connections[using]
+    if connection.in_atomic_block:
+        updated = write()
+        save.request(created=not updated)
+        return updated
+    with ExitStack() as stack:
+        with connection.execute_wrapper(_AtomicAtWrite(save, connection, stack)):
+            updated = write()
+        if not connection.in_atomic_block and save.is_needed(created=not updated):
+            stack.enter_context(atomic_unless_open(using=using))  # nothing of the row's was written
+        save.request(created=not updated)
+    return updated
+
+
+def check_quiet_update(instance: models.Model) -> None:
+    """Begin again, with a transaction, if something has assigned a picture meanwhile."""
+    if _QUIET in instance.__dict__ and not touched.is_quiet(instance):
+        raise _NeedsTransactionError
+
+
+def check_quiet_insert(instance: models.Model) -> None:
+    """Begin again, with a transaction, if the row that was to be updated is gone."""
+    if _QUIET in instance.__dict__:
+        raise _NeedsTransactionError
+
+
+def _is_moved(instance: models.Model, using: str) -> bool:
+    """Whether a row is written over what another database than its own has under its key.
+
+    A row that was read from a replica is not: a router sends it back to where it belongs.
+    """
+    source = instance._state.db
+    if source is None or source == using:
+        return False
+    return router.db_for_write(type(instance), instance=instance) != using
+
+
+class _NeedsTransactionError(Exception):
+    """A save that seemed to need no sync record needs one. Nothing is written yet."""
+
+
+class _Save:
+    """One save, and what it changes."""
+
+    def __init__(
+        self,
+        instance: VisualSnoopMixin,
+        raw: bool,
+        using: str,
+        update_fields: frozenset[str] | None,
+    ) -> None:
+        self.instance, self.raw, self.using = instance, raw, using
+        self.update_fields = update_fields
+        self.adding = instance._state.adding or raw or _is_moved(instance, using)
+        #: Asked before the files are stored, after which none is new.
+        self._changed = self._fields_saved(self.adding)
+
+    def is_needed(self, *, created: bool) -> bool:
+        """Whether there may be something to write."""
+        instance = self.instance
+        if created:
+            fields = indexed_fields(type(instance))
+            return any(getattr(instance, field.name) for field in fields)
+        return bool(self._changed or self._fields_saved(self.adding) or self._fields_judged())
+
+    def request(self, *, created: bool) -> None:
+        """Write the sync records that this save needs."""
+        if not self.is_needed(created=created):
+            return
+        instance, raw, using = self.instance, self.raw, self.using
+        now = self._fields_saved(self.adding or created)
+        changed = [*self._changed, *(field for field in now if field not in self._changed)]
+        judged = self._fields_judged()
+        # A fixture may load what the condition looks at later; the worker will ask.
+        should_index = self._ask_whether_to_index() if judged and not raw else True
+        wishes.write(
+            # A new row without a picture has nothing in the collection to correct.
+            (
+                Wish(field, field.object_id(instance), wanted=should_index)
+                for field in changed
+                if not created or getattr(instance, field.name)
+            ),
+            using=using,
+        )
+        wishes.turn(
+            (
+                Wish(field, field.object_id(instance), wanted=should_index)
+                for field in judged
+                if field not in changed and getattr(instance, field.name)
+            ),
+            using=using,
+        )
+        _forget_on_commit(instance, changed, using)
+
+    def _fields_saved(self, adding: bool) -> list[IndexedField]:
+        return touched.fields_saved(self.instance, self.update_fields, adding=adding)
+
+    def _fields_judged(self) -> list[IndexedField]:
+        return touched.fields_to_judge(type(self.instance), self.update_fields)
+
+    def _ask_whether_to_index(self) -> bool:
+        """Ask the instance as it will be once it is saved."""
+        state = self.instance._state
+        before = state.adding, state.db
+        state.adding, state.db = False, self.using
+        try:
+            return self.instance.visualsnoop_should_index()
+        finally:
+            state.adding, state.db = before
+
+
+class _AtomicAtWrite:
+    """Opens a transaction as the row's own statement is about to be executed.
+
+    See https://docs.djangoproject.com/en/stable/topics/db/instrumentation/.
+    """
+
+    def __init__(self, save: _Save, connection: BaseDatabaseWrapper, stack: ExitStack) -> None:
+        self.save, self.connection, self.stack = save, connection, stack
+        table = connection.ops.quote_name(save.instance._meta.db_table)
+        self.insert, self.update = f"INSERT INTO {table}", f"UPDATE {table}"
+
+    def __call__(
+        self,
+        execute: Callable[..., Any],
+        sql: str,
+        params: Any,
+        many: bool,
+        context: dict[str, Any],
+    ) -> Any:
+        if not self.connection.in_atomic_block and self._is_innermost() and self._writes(sql):
+            self.stack.enter_context(atomic_unless_open(using=self.save.using))
+        return execute(sql, params, many, context)
+
+    def _is_innermost(self) -> bool:
+        """Whether the statement is not of another save, which ``upload_to`` may make."""
+        ours = (one for one in self.connection.execute_wrappers if isinstance(one, _AtomicAtWrite))
+        *_, last = ours
+        return last is self
+
+    def _writes(self, sql: str) -> bool:
+        """Whether this is the row's own statement, and sync records may have to go with it."""
+        created = self.insert in sql
+        return (created or self.update in sql) and self.save.is_needed(created=created)
+
+
+def _forget_on_commit(instance: VisualSnoopMixin, fields: list[IndexedField], using: str) -> None:
+    """Forget the changes once they are committed: after a rollback they still stand."""
+    saved = touched.tokens(instance, fields)
+    if not saved:
+        return
+    reference = ref(instance)
+
+    def forget() -> None:
+        if (alive := reference()) is not None:
+            touched.forget_committed(alive, saved)
+
+    transaction.on_commit(forget, using=using, robust=True)

@@ -1,0 +1,1 @@
+"""Asking: copies and similar pictures, as rows."""

@@ -1,0 +1,312 @@
+"""``duplicates()``: pairs of images that look alike → groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from django.db import models
+
+from django_visualsnoop.collections import collections
+from django_visualsnoop.common.clustering import Link, grouped
+from django_visualsnoop.search.aliases import written_alias
+from django_visualsnoop.search.similar import check_similarity, fields_searched
+
+if TYPE_CHECKING:
+    from django_visualsnoop.common.budgets import Budget
+    from django_visualsnoop.indexed.options import IndexedField
+    from django_visualsnoop.querysets import VisualSnoopQuerySet
+
+_Model = TypeVar("_Model", bound=models.Model)
+
+#: Groups whose rows are fetched together.
+GROUPS_PER_QUERY = 100
+#: Keys that one SQL condition may list; beyond that all keys are read.
+MAX_LISTED = 5000
+#: Of groups of up to so many rows, collections tell all pairs; see ``engine.pairs``.
+_LARGE = 16
+
+
+@dataclass(frozen=True)
+class Member(Generic[_Model]):
+    """One row of a group, and how close it comes to the one it resembles most."""
+
+    row: _Model
+    rank: int
+    #: 0…1; ``None`` where the collection does not tell.
+    similarity: float | None
+    #: Name of the image field whose picture it is.
+    field: str
+
+
+@dataclass(frozen=True)
+class DuplicateGroup(Sequence[_Model]):
+    """Two or more rows whose pictures are copies of each other, closest first."""
+
+    members: tuple[Member[_Model], ...]
+
+    @property
+    def rank(self) -> int:
+        """The rank of its closest pair."""
+        return self.members[0].rank
+
+    @property
+    def similarity(self) -> float | None:
+        """The similarity of its closest pair."""
+        return self.members[0].similarity
+
+    @overload
+    def __getitem__(self, index: int) -> _Model: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_Model]: ...
+    def __getitem__(self, index: int | slice) -> _Model | Sequence[_Model]:
+        if isinstance(index, slice):
+            return tuple(member.row for member in self.members[index])
+        return self.members[index].row
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A member that is not fetched yet."""
+
+    key: Any
+    rank: int
+    similarity: float | None
+    field: str
+
+
+class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
+    """The groups that were found, best first. Their rows are fetched when they are looked at,
+    in one query for up to ``GROUPS_PER_QUERY`` groups.
+    """
+
+    def __init__(
+        self, queryset: models.QuerySet[_Model], groups: list[list[_Key]], complete: bool = True
+    ) -> None:
+        self._queryset = queryset
+        self._groups = groups
+        #: Whether all was compared, and not only as much as a request may.
+        self.complete = complete
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @overload
+    def __getitem__(self, index: int) -> DuplicateGroup[_Model]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[DuplicateGroup[_Model]]: ...
+    def __getitem__(
+        self, index: int | slice
+    ) -> DuplicateGroup[_Model] | Sequence[DuplicateGroup[_Model]]:
+        if isinstance(index, slice):
+            return DuplicateGroups(self._queryset, self._groups[index], self.complete)
+        return self._fetch([self._groups[index]])[0]
+
+    def __iter__(self) -> Iterator[DuplicateGroup[_Model]]:
+        for start in range(0, len(self._groups), GROUPS_PER_QUERY):
+            yield from self._fetch(self._groups[start : start + GROUPS_PER_QUERY])
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} groups of duplicate {self._queryset.model._meta.verbose_name_plural}>"
+
+    def _fetch(self, groups: list[list[_Key]]) -> list[DuplicateGroup[_Model]]:
+        keys = {member.key for group in groups for member in group}
+        rows = {row.pk: row for row in self._queryset.filter(pk__in=keys)}
+        fetched = (
+            tuple(
+                Member(rows[member.key], member.rank, member.similarity, member.field)
+                for member in group
+                if member.key in rows
+            )
+            for group in groups
+        )
+        # Rows may have been deleted since the groups were found.
+        return [DuplicateGroup(members) for members in fetched if len(members) > 1]
+
+
+def find_duplicates(
+    queryset: VisualSnoopQuerySet[_Model],
+    *,
+    of: models.QuerySet[Any] | None,
+    field: str | None,
+    min_similarity: float | None,
+    progress: Callable[[float], object] | None = None,
+    budget: Budget | None = None,
+) -> DuplicateGroups[_Model]:
+    """See ``VisualSnoopQuerySet.duplicates()``.
+
+    Args:
+        budget: of the work; as much as it takes if ``None``.
+    """
+    check_similarity(min_similarity)
+    fields = fields_searched(queryset.model, field)
+    filtered = queryset.query.has_filters()
+    selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
+    allowed = selected if of is None else _keys(queryset) if filtered else None
+    databases = {field: written_alias(field, queryset) for field in fields}
+    search = _Search(databases, min_similarity, allowed, budget)
+    pairs = search.pairs(selected, progress)
+    if progress is not None:
+        progress(1.0)
+    if selected is not None:
+        # Whether an unsure link joins two rows also depends on how these agree with the others.
+        unsure = {key for keys, link in pairs.items() if not link.is_sure for key in keys}
+        if among := unsure - selected:
+            more = search.pairs(among)
+            pairs |= {keys: link for keys, link in more.items() if unsure.issuperset(keys)}
+    keys = {key for pair in pairs for key in pair}
+    if of is None and selected is not None:
+        present = selected
+    elif len(keys) <= MAX_LISTED:
+        present = _keys(queryset.filter(pk__in=keys))
+    else:
+        present = _keys(queryset)
+    if lonely := _joined_by_absent(pairs, present):
+        pairs |= search.among(present).pairs(lonely)
+    pairs = {pair: found for pair, found in pairs.items() if present.issuperset(pair)}
+    groups = _groups(pairs)
+    if of is not None and selected is not None:
+        groups = [group for group in groups if not selected.isdisjoint(one.key for one in group)]
+    return DuplicateGroups(queryset, groups, complete=budget is None or budget.complete)
+
+
+def _keys(queryset: models.QuerySet[Any]) -> set[Any]:
+    return set(queryset.order_by().values_list("pk", flat=True))
+
+
+def _joined_by_absent(pairs: dict[tuple[Any, Any], Link], present: set[Any]) -> set[Any]:
+    """Return rows that are linked to such as are gone, where these may be all that joins them.
+
+    A collection may leave out pairs of a large group that are not needed to join it.
+    """
+    by_absent = {
+        key
+        for pair in pairs
+        for key, gone in (pair, pair[::-1])
+        if key in present and gone not in present
+    }
+    if not by_absent:
+        return set()
+    large = (group for group in grouped(pairs) if len(group) > _LARGE)
+    return {key for group in large for key in group & by_absent}
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What pairs are looked for.
+
+    Args:
+        fields: of one model, each with the database alias in its ids.
+        min_similarity: of a pair.
+        allowed: keys of the rows that count; all if ``None``.
+        budget: of all questions together.
+    """
+
+    fields: dict[IndexedField, str]
+    min_similarity: float | None
+    allowed: set[Any] | None
+    budget: Budget | None
+
+    def among(self, allowed: set[Any]) -> _Search:
+        return replace(self, allowed=allowed)
+
+    def pairs(
+        self, selected: set[Any] | None, progress: Callable[[float], object] | None = None
+    ) -> dict[tuple[Any, Any], Link]:
+        """Return pairs of keys of different rows, each with its closest pictures.
+
+        Args:
+            selected: only pairs with one of these rows, if given.
+            progress: called with the share of the work that is done.
+        """
+        found: dict[tuple[Any, Any], Link] = {}
+        aliases = {field.collection for field in self.fields}
+        for number, alias in enumerate(aliases):
+            share = _share_of(progress, number, len(aliases))
+            self._add_pairs(found, alias, selected, share)
+        return found
+
+    def _add_pairs(
+        self,
+        found: dict[tuple[Any, Any], Link],
+        alias: str,
+        selected: set[Any] | None,
+        progress: Callable[[float], object] | None,
+    ) -> None:
+        here = {
+            field: database for field, database in self.fields.items() if field.collection == alias
+        }
+        touching = None
+        if selected is not None:
+            touching = {
+                field.image_id(field.key_text(key), database)
+                for field, database in here.items()
+                for key in selected
+            }
+
+        def counts(image_id: str) -> bool:
+            row = _key_of(image_id, here)
+            return row is not None and (self.allowed is None or row[0] in self.allowed)
+
+        for pair in collections[alias].iter_pairs(
+            min_similarity=self.min_similarity,
+            touching=touching,
+            progress=progress,
+            among=counts,
+            budget=self.budget,
+        ):
+            first = _key_of(pair.first_id, here)
+            second = _key_of(pair.second_id, here)
+            if first is None or second is None or first[0] == second[0]:
+                continue
+            if str(first[0]) > str(second[0]):
+                first, second = second, first
+            keys = (first[0], second[0])
+            if keys not in found or pair.rank < found[keys].rank:
+                found[keys] = Link(pair.rank, pair.similarity, (first[1], second[1]))
+
+
+def _share_of(
+    progress: Callable[[float], object] | None, number: int, count: int
+) -> Callable[[float], object] | None:
+    """Return what counts the progress of one of several collections."""
+    if progress is None:
+        return None
+    return lambda share: progress((number + share) / count)
+
+
+def _key_of(image_id: str, fields: dict[IndexedField, str]) -> tuple[Any, str] | None:
+    """Return the row and the field that an image id stands for.
+
+    Args:
+        image_id: of a collection.
+        fields: those it may be of, each with the database alias in its ids.
+    """
+    for field, database in fields.items():
+        key = field.key_from_image_id(image_id, database)
+        if key is not None:
+            return key, field.name
+    return None
+
+
+def _groups(pairs: dict[tuple[Any, Any], Link]) -> list[list[_Key]]:
+    """Return the groups that the pairs make, the one with the closest pair first."""
+    closest: dict[Any, _Key] = {}
+    groups = grouped(pairs)
+    number_of = {key: number for number, group in enumerate(groups) for key in group}
+    for keys, link in pairs.items():
+        # A link to a row of another group is none that this group shows.
+        if number_of.get(keys[0], -1) != number_of.get(keys[1], -2):
+            continue
+        for key, field in zip(keys, link.fields, strict=True):
+            if key not in closest or link.rank < closest[key].rank:
+                closest[key] = _Key(key, link.rank, link.similarity, field)
+    ordered = [
+        sorted((closest[key] for key in group), key=lambda member: (member.rank, str(member.key)))
+        for group in groups
+    ]
+    return sorted(ordered, key=lambda group: (group[0].rank, -len(group), str(group[0].key)))

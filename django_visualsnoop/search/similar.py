@@ -1,0 +1,282 @@
+"""``similar_to()``: from a picture to rows of the model, in order of similarity."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+from django.db import models, router
+from django.db.models import F, Window
+from django.db.models.fields.files import FieldFile
+from django.db.models.functions import RowNumber
+
+from django_visualsnoop.client.exceptions import NotFoundError
+from django_visualsnoop.client.sources import ImageSource, read_image
+from django_visualsnoop.collections import collections
+from django_visualsnoop.collections.base import COPIES, check_kind
+from django_visualsnoop.indexed import tracking as touched
+from django_visualsnoop.indexed.options import (
+    all_indexed_fields,
+    indexed_field,
+    indexed_fields,
+    is_indexed,
+)
+from django_visualsnoop.search.aliases import alias_in_ids, written_alias
+from django_visualsnoop.search.expressions import ValueByKey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PIL.Image import Image as PILImage
+
+    from django_visualsnoop.client.results import Match
+    from django_visualsnoop.collections.base import BaseCollection
+    from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.indexed.options import IndexedField
+    from django_visualsnoop.querysets import VisualSnoopQuerySet
+
+    Searchable: TypeAlias = models.Model | FieldFile | ImageSource | PILImage
+
+#: The annotation by which rows are limited.
+PLACE = "visualsnoop_place"
+
+_QuerySet = TypeVar("_QuerySet", bound="VisualSnoopQuerySet[Any]")
+
+#: More matches than any collection holds: those that pass the filters may be far down.
+ALL = 2**31 - 1
+#: Matches that one SQL statement ranks; beyond that the filters are applied first.
+MAX_RANKED = 1000
+#: A limit that no collection reaches. ``None`` would be the backend's own cap.
+EVERY_MATCH = sys.maxsize
+
+
+class Found(NamedTuple):
+    """One row that was found."""
+
+    key: Any
+    rank: int
+    similarity: float | None
+
+
+def similar_to(
+    queryset: _QuerySet,
+    what: Searchable,
+    *,
+    field: str | None,
+    limit: int,
+    min_similarity: float | None,
+    kind: str = COPIES,
+) -> _QuerySet:
+    """See ``VisualSnoopQuerySet.similar_to()``."""
+    if limit < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}.")
+    check_similarity(min_similarity)
+    check_kind(kind)
+    fields = fields_searched(queryset.model, field)
+    query = _Query(what, field)
+    if query.is_empty:
+        return _ranked(queryset, [], limit)
+    # Unfiltered, the best ones will do; else nobody knows yet which of them pass the filters.
+    few = not queryset.query.has_filters() and _alone_in_its_collection(fields)
+    own = query.own_keys(fields[0])
+    if own and fields[0].may_be_spelled_otherwise(queryset.db):
+        queryset = queryset.exclude(pk__in=own)  # the row may spell its key in another way
+    best: dict[Any, Found] = {}
+    for alias in {field.collection for field in fields}:
+        collection = collections[alias]
+        asked: dict[str, Any] = {
+            "limit": MAX_RANKED if few else EVERY_MATCH,
+            "min_similarity": min_similarity,
+        }
+        if kind != COPIES:
+            asked["kind"] = collection.check_kind(kind)
+            if not few and collection.supports_allowed:
+                # Any image is more or less similar: only ask for those that pass.
+                asked["allowed"] = _ids_passing(queryset, fields, alias)
+        for found in _rows_found(query.search(collection, asked), fields, queryset):
+            known = best.get(found.key)
+            if found.key not in own and (known is None or found.rank < known.rank):
+                best[found.key] = found
+    ranked = sorted(best.values(), key=lambda found: found.rank)
+    if len(ranked) > MAX_RANKED:
+        passing = set(queryset.order_by().values_list("pk", flat=True))
+        ranked = [found for found in ranked if found.key in passing][:MAX_RANKED]
+    return _ranked(queryset, ranked, limit)
+
+
+def placements(
+    queryset: VisualSnoopQuerySet[Any], row: models.Model, *, field: str | None
+) -> dict[Any, Placement]:
+    """See ``VisualSnoopQuerySet.placements()``."""
+    fields = fields_searched(queryset.model, field)
+    own = _field_of(row, field)
+    searched = own if own in fields else fields[0]
+    alias = written_alias(searched, queryset)
+    ids = {searched.image_id(searched.object_id(one), alias): one.pk for one in queryset}
+    found = collections[searched.collection].placements(
+        own.image_id(own.object_id(row), _alias_of(row, own)), list(ids)
+    )
+    return {ids[image_id]: where for image_id, where in found.items()}
+
+
+def fields_searched(model: type[models.Model], name: str | None) -> tuple[IndexedField, ...]:
+    """Return the fields that a search by this field name covers.
+
+    Raises:
+        ValueError: the model indexes no such field, or none at all.
+    """
+    if name is not None:
+        return (indexed_field(model, name),)
+    fields = indexed_fields(model)
+    if not fields:
+        raise ValueError(f"{model._meta.label} has no indexed image field.")
+    return fields
+
+
+def check_similarity(value: float | None) -> None:
+    if value is not None and not 0.0 <= value <= 1.0:
+        raise ValueError(f"min_similarity must be between 0 and 1, not {value!r}.")
+
+
+class _Query:
+    """The picture that is looked for, by its id where a collection has it, else by its bytes."""
+
+    def __init__(self, what: Any, field: str | None) -> None:
+        self._instance: models.Model | None = None
+        self._field: IndexedField | None = None
+        self._file: Any = what
+        if isinstance(what, models.Model) and is_indexed(type(what)):
+            self._instance = what
+            self._field = _field_of(what, field)
+            self._file = getattr(what, self._field.name)
+        elif isinstance(what, models.Model):
+            raise TypeError(
+                f"{what._meta.label} is not indexed: give one of its files instead, "
+                "or let it inherit from VisualSnoopMixin."
+            )
+        elif isinstance(what, FieldFile):
+            self._instance = what.instance
+        self._bytes: bytes | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the instance has no picture, so that nothing is similar to it."""
+        return isinstance(self._file, FieldFile) and not self._file
+
+    def own_keys(self, searched: IndexedField) -> frozenset[Any]:
+        """Return the key of the row that is looked for itself, to leave it out."""
+        row = self._instance
+        if row is None or row.pk is None:
+            return frozenset()
+        own = row._meta.concrete_model
+        assert own is not None
+        # A child row and its parent row are the same thing, under the same key.
+        same = issubclass(own, searched.owner) or issubclass(searched.owner, own)
+        return frozenset((searched.key_value(row.pk, _alias(row)),)) if same else frozenset()
+
+    def search(self, collection: BaseCollection, asked: Mapping[str, Any]) -> list[Match]:
+        """Return what the collection finds.
+
+        Args:
+            collection: where to search.
+            asked: further arguments of its searches.
+        """
+        image_id = self._id_in(collection)
+        if image_id is not None:
+            try:
+                return collection.search_images_by_id(image_id, **asked)["results"]
+            except NotFoundError:
+                pass  # not indexed yet, or never to be
+        if self._bytes is None:
+            self._bytes = _bytes_of(self._file)
+        return collection.search_images(self._bytes, **asked)["results"]
+
+    def _id_in(self, collection: BaseCollection) -> str | None:
+        row, field = self._instance, self._field
+        if row is None or field is None or field.collection != collection.alias:
+            return None
+        if row.pk is None or touched.fields_saved(row, None, adding=row._state.adding):
+            return None  # the collection has another picture, or none
+        return field.image_id(field.object_id(row), _alias_of(row, field))
+
+
+def _alias_of(row: models.Model, field: IndexedField) -> str:
+    """Return the database alias that the id of a row's image names."""
+    return alias_in_ids(field, _alias(row), row)
+
+
+def _alias(row: models.Model) -> str:
+    return row._state.db or router.db_for_write(type(row), instance=row)
+
+
+def _field_of(instance: models.Model, name: str | None) -> IndexedField:
+    """Return the field whose picture is looked for: as named, or the first with a picture."""
+    fields = indexed_fields(type(instance))
+    if not fields:
+        raise ValueError(f"{instance._meta.label} has no indexed image field.")
+    named = [field for field in fields if field.name == name]
+    filled = [field for field in fields if getattr(instance, field.name)]
+    return (named or filled or list(fields))[0]
+
+
+def _bytes_of(what: Any) -> bytes:
+    pil = sys.modules.get("PIL.Image")
+    if pil is not None and isinstance(what, pil.Image):
+        buffer = io.BytesIO()
+        if what.mode == "HSV":  # there is no file of these
+            what = what.convert("RGB")
+        what.save(buffer, "PNG" if what.mode not in ("CMYK", "YCbCr", "LAB") else "TIFF")
+        return buffer.getvalue()
+    return read_image(what)
+
+
+def _alone_in_its_collection(fields: tuple[IndexedField, ...]) -> bool:
+    aliases = {field.collection for field in fields}
+    return sum(field.collection in aliases for field in all_indexed_fields()) == 1
+
+
+def _ids_passing(
+    queryset: VisualSnoopQuerySet[Any], fields: tuple[IndexedField, ...], alias: str
+) -> set[str]:
+    """Return the image ids in a collection of the rows that pass the filters so far."""
+    keys = list(queryset.order_by().values_list("pk", flat=True))
+    searched = [(field, written_alias(field, queryset)) for field in fields]
+    return {
+        field.image_id(field.key_text(key), database)
+        for field, database in searched
+        if field.collection == alias
+        for key in keys
+    }
+
+
+def _rows_found(
+    matches: list[Match], fields: tuple[IndexedField, ...], queryset: VisualSnoopQuerySet[Any]
+) -> list[Found]:
+    """Translate image ids into keys of rows; ids of other models and fields are dropped."""
+    searched = [(field, written_alias(field, queryset)) for field in fields]
+    found = []
+    for match in matches:
+        for field, database in searched:
+            key = field.key_from_image_id(match["id"], database)
+            if key is not None:
+                found.append(Found(key, match["rank"], match.get("similarity")))
+                break
+    return found
+
+
+def _ranked(queryset: _QuerySet, ranked: list[Found], limit: int) -> _QuerySet:
+    """Return the rows in order; the limit is a condition, so that filters may still follow."""
+    ranks = ValueByKey(
+        tuple((found.key, found.rank) for found in ranked), output_field=models.IntegerField()
+    )
+    similarities = ValueByKey(
+        tuple((found.key, found.similarity) for found in ranked), output_field=models.FloatField()
+    )
+    rows = queryset.filter(pk__in=[found.key for found in ranked]).annotate(
+        visualsnoop_rank=ranks, visualsnoop_similarity=similarities
+    )
+    if len(ranked) > limit:
+        place = Window(RowNumber(), order_by=[F("visualsnoop_rank").asc(), F("pk").asc()])
+        rows = rows.annotate(**{PLACE: place}).filter(**{f"{PLACE}__lte": limit})
+    return rows.order_by("visualsnoop_rank", "pk")

@@ -1,0 +1,1 @@
+"""Doing it: the collections are brought in step with the rows, and it is seen whether they are."""

@@ -1,0 +1,64 @@
+"""Finding what no wish tells of: rows and records that disagree without anyone having said so.
+
+A save costs no query to find out what the row was before, so a stale instance that writes an old
+file name back over a newer one leaves no wish; nor does SQL, nor a cascade inside the database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django_visualsnoop.indexed.options import all_indexed_fields
+from django_visualsnoop.indexed.rows import batches
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.record import records_of
+from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.sync.drift import (
+    NEEDS_A_WISH,
+    record_batches,
+    standing_wish,
+    unwished,
+    without_a_row,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django_visualsnoop.indexed.options import IndexedField
+
+#: Rows, and records, that are compared at a time.
+BATCH_SIZE = 1000
+
+
+def audit(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> int:
+    """Compare every row with its record, and wish again where they disagree.
+
+    No file is read and no collection is asked: it costs two queries per ``batch_size`` rows
+    (three where the model has a condition) and two per ``batch_size`` records.
+
+    Args:
+        using: alias of the database that holds rows and records.
+        batch_size: rows or records in a batch.
+        hint: false for a caller that goes on to sweep.
+
+    Returns:
+        How many wishes were written.
+    """
+    return sum(audit_batches(using=using, batch_size=batch_size, hint=hint))
+
+
+def audit_batches(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> Iterator[int]:
+    """As ``audit()``; yield how many wishes were written for each batch that disagrees."""
+    for field in all_indexed_fields():
+        for found in _disagreeing(field, using, batch_size):
+            if found:
+                yield len(wishes.write_among_others(found, using=using, hint=hint))
+
+
+def _disagreeing(field: IndexedField, using: str, batch_size: int) -> Iterator[list[Wish]]:
+    for rows in unwished(field, batches(field, using=using, size=batch_size), using=using):
+        yield [Wish(field, row.object_id, wanted=row.wanted) for row in rows]
+    for records in record_batches(records_of(field, using), size=batch_size):
+        settled = [record for record in records if standing_wish(record) in NEEDS_A_WISH]
+        gone = without_a_row(field, settled, using=using)
+        yield [Wish(field, record.object_id, wanted=False) for record in gone]

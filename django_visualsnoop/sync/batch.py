@@ -1,0 +1,322 @@
+"""Records of one collection and their rows: read together, then added and deleted together."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import DatabaseError
+from django.utils import timezone
+
+from django_visualsnoop.client.exceptions import (
+    ImageRefusedError,
+    InvalidImageIdError,
+    NotFoundError,
+)
+from django_visualsnoop.collections import collections
+from django_visualsnoop.common.interruptions import is_interruption
+from django_visualsnoop.common.transactions import is_lock_error, retry_when_locked
+from django_visualsnoop.indexed.options import field_by_label
+from django_visualsnoop.outbox.leases import Claim
+from django_visualsnoop.outbox.retry import (
+    MAX_ABANDONED,
+    Failure,
+    given_up,
+    judge,
+    out_of_time_failure,
+)
+from django_visualsnoop.sync.rewritten import is_fresh
+from django_visualsnoop.sync.settling import Settling
+from django_visualsnoop.sync.spellings import request_other_spellings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.models import QuerySet
+    from django.db.models.fields.files import FieldFile
+
+    from django_visualsnoop.collections.base import BaseCollection
+    from django_visualsnoop.indexed.options import IndexedField
+    from django_visualsnoop.outbox.record import SyncRecord
+    from django_visualsnoop.sync.outcome import Outcome
+
+#: One logger for all that syncing says.
+logger = logging.getLogger("django_visualsnoop.sync.worker")
+
+#: After how many seconds of work what is done is written down, at the next chance.
+SETTLE_EVERY = 0.5
+
+
+@dataclass(slots=True)
+class Image:
+    """One claimed record and its row as it is now."""
+
+    record: SyncRecord
+    #: The file that the row names, whether it is to be indexed or not.
+    name: str = ""
+    #: The file to index; ``None`` if the collection should hold nothing.
+    file: FieldFile | None = None
+    #: Whether the row is there, with a file, and only its condition says no.
+    unwanted: bool = False
+    digest: str = ""
+    #: Whether its file was written only a moment ago.
+    fresh: bool = False
+    failure: Failure | None = None
+    #: Whether the collection has answered to adding it.
+    answered: bool = False
+    #: Whether it only remains to write down how it went.
+    done: bool = False
+    settled: bool = False
+
+
+class Batch:
+    """Records of one collection, claimed for as long as one bulk call lasts."""
+
+    def __init__(
+        self,
+        alias: str,
+        record_ids: list[str],
+        using: str,
+        outcome: Outcome,
+        waits_for_files: bool,
+    ) -> None:
+        self.alias = alias
+        self.using = using
+        self.outcome = outcome
+        self.waits_for_files = waits_for_files
+        self.claim = Claim(record_ids, using=using)
+        self.settling = Settling(alias, self.claim, outcome)
+        self.images: list[Image] = []
+        #: The image that is read or sent just now.
+        self.in_hand: Image | None = None
+        #: Ids of records that have changed since they were claimed.
+        self.again: set[str] = set()
+        self.last_settled = time.monotonic()
+        #: Records that this batch has found out about.
+        self.requested: set[str] = set()
+
+    def run(self) -> set[str]:
+        """Work on the records; return the ids of those to look at next, such as changed ones."""
+        try:
+            collection: BaseCollection | Exception = collections[self.alias]
+        except (ImproperlyConfigured, ImportError) as error:
+            collection = error
+        try:
+            self.images = [Image(record) for record in self._claim(collection)]
+            if isinstance(collection, Exception):
+                for image in self.images:
+                    self._note(image, collection)
+                    image.done = True
+            else:
+                self._read_rows(self.images)
+                self._delete([one for one in self.images if one.file is None], collection)
+                self._add([one for one in self.images if one.file is not None], collection)
+            self._settle_done()
+        except BaseException as error:
+            self._let_go(error)
+            raise
+        return self.again | self.requested
+
+    def _let_go(self, error: BaseException) -> None:
+        """Write down what is done, and let others have what this claim holds still."""
+        out_of_time = isinstance(error, Exception) and is_interruption(error)
+        if out_of_time or not isinstance(error, Exception):
+            if isinstance(error, Exception) and self.in_hand is not None and not self.in_hand.done:
+                self.in_hand.failure = out_of_time_failure(error, self.in_hand.record.attempts)
+                self.in_hand.done = True
+            with suppress(DatabaseError):
+                self._settle_done()
+        progress = any(image.settled for image in self.images)
+        self.claim.give_back(untouched=out_of_time and progress)
+
+    def _claim(self, collection: BaseCollection | Exception) -> list[SyncRecord]:
+        longest_call = 0.0 if isinstance(collection, Exception) else collection.longest_call
+        records = self.claim.take(longest_call)
+        if len(records) < len(self.claim.record_ids):
+            # Their workers look again when they are done; this hint is in case that they die.
+            held = retry_when_locked(lambda: list(self.claim.held_by_others()), using=self.using)
+            for seconds, record_id in held:
+                self.outcome.later[seconds].append(record_id)
+        return records
+
+    def _read_rows(self, images: list[Image]) -> None:
+        """Find out what each row says now, one query per model."""
+        by_field: dict[IndexedField, list[Image]] = defaultdict(list)
+        for image in images:
+            field = field_by_label(image.record.model, image.record.field)
+            if field is None:
+                self._note(
+                    image,
+                    ImproperlyConfigured(
+                        f"This code indexes no field {image.record.model}.{image.record.field}. "
+                        "Deploy the code that does, or run visualsnoop_reindex --prune."
+                    ),
+                )
+            elif field.collection != self.alias:
+                pass  # it moved, and leaves this collection
+            elif image.record.abandoned < MAX_ABANDONED or not self._give_up(image, field):
+                by_field[field].append(image)
+        for field, members in by_field.items():
+            rows = self._rows(field, members)
+            records = (image.record for image in members)
+            self.requested |= request_other_spellings(field, records, rows, using=self.using)
+            for image in members:
+                if (row := rows.get(image.record.object_id)) is not None:
+                    try:
+                        file: FieldFile = getattr(row, field.name)
+                        image.name = file.name or ""
+                        wanted = not field.has_condition or row.visualsnoop_should_index()
+                    except Exception as error:  # noqa: BLE001 -- the project's own code
+                        self._note(image, error)
+                        continue
+                    image.unwanted = bool(file) and not wanted
+                    image.file = file if file and wanted else None
+
+    def _give_up(self, image: Image, field: IndexedField) -> bool:
+        """Fail an image that has ended one worker after the other; false if it has no file."""
+        image.name = self._name(field, image)
+        if image.name:
+            image.failure = given_up(image.record.abandoned)
+        return bool(image.name)
+
+    def _name(self, field: IndexedField, image: Image) -> str:
+        """Return the name of the file, without loading the row."""
+        names = self._stored(field, [image]).values_list(field.name, flat=True)
+        return retry_when_locked(names.first, using=self.using) or ""
+
+    def _stored(self, field: IndexedField, images: list[Image]) -> QuerySet[Any]:
+        keys = []
+        for image in images:
+            with suppress(ValidationError):  # no row can have what is no key
+                keys.append(field.key_value(image.record.object_id, self.using))
+        return field.owner._base_manager.using(self.using).filter(pk__in=keys)
+
+    def _rows(self, field: IndexedField, images: list[Image]) -> dict[str, Any]:
+        def read() -> dict[str, Any]:
+            return {field.object_id(row): row for row in self._stored(field, images)}
+
+        try:
+            return retry_when_locked(read, using=self.using)
+        except DatabaseError:
+            raise
+        # An ImageField that keeps its dimensions may open the file of a row that is loaded.
+        except Exception as error:  # a storage's errors are its own
+            if is_interruption(error):
+                raise
+            if len(images) == 1:
+                self._note(images[0], error)
+                images[0].name = self._name(field, images[0])
+                return {}
+            found = (self._rows(field, [image]) for image in images)
+            return {object_id: row for one in found for object_id, row in one.items()}
+
+    def _delete(self, images: list[Image], collection: BaseCollection) -> None:
+        for image in images:
+            if image.failure is None or image.failure.own:
+                self._remove(image, collection)
+            image.done = True
+            self._settle_now_and_then()
+
+    def _remove(self, image: Image, collection: BaseCollection) -> None:
+        """Make sure that the collection holds nothing under this id."""
+        self.in_hand = image
+        try:
+            collection.delete_image(image.record.image_id)
+        except (NotFoundError, InvalidImageIdError):
+            pass  # an id that no collection takes is in none
+        except Exception as error:  # noqa: BLE001 -- a backend's errors are its own
+            self._note(image, error)
+
+    def _add(self, images: list[Image], collection: BaseCollection) -> None:
+        for image, error in self._answers(images, collection):
+            if error is not None:
+                self._note(image, error)
+            self._finish(image, collection)
+        for image in images:
+            if not image.done:
+                self._finish(image, collection)
+
+    def _answers(
+        self, images: list[Image], collection: BaseCollection
+    ) -> Iterator[tuple[Image, Exception | None]]:
+        """Add the images; yield each with what went wrong, as soon as the collection tells."""
+        by_id = {image.record.image_id: image for image in images}
+        try:
+            for image_id, result in collection.add_images(self._opened(images, collection)):
+                by_id[image_id].answered = True
+                yield by_id[image_id], result if isinstance(result, Exception) else None
+            return
+        except Exception as error:  # now one at a time, so that only the culprit fails
+            if is_interruption(error):
+                raise
+            if is_lock_error(error):
+                logger.info("%r is being written by others: adding one image at a time", collection)
+            else:
+                logger.exception("Adding %d images to %r failed", len(images), collection)
+        for image in images:
+            if not image.answered and image.failure is None:
+                yield image, self._add_one(image, collection)
+
+    def _add_one(self, image: Image, collection: BaseCollection) -> Exception | None:
+        for image_id, data in self._opened([image], collection):
+            try:
+                collection.add_image(data, image_id, update_existing=True)
+            except Exception as error:  # noqa: BLE001 -- a backend's errors are its own
+                return error
+        return None  # or the file could not be read, which is noted
+
+    def _finish(self, image: Image, collection: BaseCollection) -> None:
+        # The older picture must not be found in the place of one that cannot be indexed.
+        if image.failure is not None and image.failure.own:
+            self._remove(image, collection)
+        image.done = True
+        self._settle_now_and_then()
+
+    def _opened(
+        self, images: list[Image], collection: BaseCollection
+    ) -> Iterator[tuple[str, bytes]]:
+        """Read one file at a time, through the storage; note those that cannot be read."""
+        for image in images:
+            assert image.file is not None
+            self.in_hand = image
+            try:
+                with image.file.open("rb") as file:
+                    data = file.read(collection.max_bytes + 1)
+                if len(data) > collection.max_bytes:
+                    raise ImageRefusedError(
+                        f"The file has more than {collection.max_bytes:,} bytes.",
+                        reason="too_large",
+                    )
+            except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
+                self._note(image, error)
+                continue
+            image.digest = hashlib.sha256(data).hexdigest()
+            image.fresh = is_fresh(image.file)
+            yield image.record.image_id, data
+
+    def _note(self, image: Image, error: Exception) -> None:
+        """Note why an image failed; raise what says nothing about it."""
+        if is_interruption(error):
+            raise error
+        age = math.inf
+        if self.waits_for_files:
+            age = (timezone.now() - image.record.wished_at).total_seconds()
+        image.failure = judge(error, image.record.attempts, age=age)
+
+    def _settle_now_and_then(self) -> None:
+        if time.monotonic() - self.last_settled >= SETTLE_EVERY:
+            self._settle_done()
+
+    def _settle_done(self) -> None:
+        """Write down how it went with those that are done, and tell of it."""
+        ready = [image for image in self.images if image.done and not image.settled]
+        if ready:
+            self.again |= self.settling.settle(ready)
+            self.last_settled = time.monotonic()

@@ -1,0 +1,174 @@
+"""Writing down how it went with records, and telling of it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, connections
+from django.utils import timezone
+
+from django_visualsnoop.common.transactions import is_lock_error, retry_when_locked, write_when_free
+from django_visualsnoop.indexed.options import field_by_label
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.locking import lock_free
+from django_visualsnoop.outbox.record import SyncRecord
+from django_visualsnoop.outbox.retry import judge, unwritable
+from django_visualsnoop.signals import image_sync_failed, image_synced, tell
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django_visualsnoop.outbox.leases import Claim
+    from django_visualsnoop.outbox.retry import Failure
+    from django_visualsnoop.sync.batch import Image
+    from django_visualsnoop.sync.outcome import Outcome
+
+#: One logger for all that syncing says.
+logger = logging.getLogger("django_visualsnoop.sync.worker")
+
+
+class Settling:
+    """Writes down what became of claimed records.
+
+    Args:
+        alias: of the collection.
+        claim: under which they are held.
+        outcome: where to count them.
+    """
+
+    def __init__(self, alias: str, claim: Claim, outcome: Outcome) -> None:
+        self.alias = alias
+        self.claim = claim
+        self.outcome = outcome
+
+    def settle(self, ready: list[Image]) -> set[str]:
+        """Write down how it went, and tell of it; return the ids that have changed meanwhile."""
+        try:
+            results = self._settle_together(ready)
+        except (DatabaseError, ValueError) as error:
+            if is_lock_error(error) or connections[self.claim.using].in_atomic_block:
+                raise
+            logger.warning("Settling %d records at once failed: %s", len(ready), error)
+            results = [self._settle_alone(image) for image in ready]
+        again = set()
+        for image, result in zip(ready, results, strict=True):
+            image.settled = True
+            if result:
+                self._count(image)
+                self._tell(image)
+            else:
+                again.add(str(image.record.pk))
+        return again
+
+    def _settle_together(self, images: list[Image]) -> list[bool]:
+        """Write down how it went; return of each whether nobody has wished again meanwhile."""
+
+        def settle_free() -> dict[UUID, bool]:
+            free = set(lock_free(self.claim.records))
+            at_once = [image for image in images if image.record.pk in free]
+            return {image.record.pk: self._settle(image) for image in at_once}
+
+        results = write_when_free(settle_free, SyncRecord, using=self.claim.using)
+        # The others wait, one by one, for the wish that someone is writing just now.
+        for image in images:
+            if image.record.pk not in results:
+                results[image.record.pk] = retry_when_locked(
+                    partial(self._settle, image), using=self.claim.using
+                )
+        return [results[image.record.pk] for image in images]
+
+    def _settle_alone(self, image: Image) -> bool:
+        """Write down how it went with one image, or if the database refuses that, in ASCII."""
+        try:
+            return retry_when_locked(lambda: self._settle(image), using=self.claim.using)
+        except (DatabaseError, ValueError) as error:
+            if is_lock_error(error):
+                raise
+            image.failure = unwritable(image.failure or judge(error, image.record.attempts))
+            image.name = ascii(image.name)[1:-1]
+            return retry_when_locked(lambda: self._settle(image), using=self.claim.using)
+
+    def _settle(self, image: Image) -> bool:
+        """Write down how it went; return whether nobody has wished again meanwhile."""
+        record = image.record
+        if image.failure is not None:
+            settled = self._settle_failure(image, image.failure)
+        elif image.file is None and not image.unwanted:
+            settled = self.claim.delete(record)
+        else:
+            settled = self.claim.settle(
+                record,
+                applied=record.generation,
+                wanted=not image.unwanted,
+                due_at=None,
+                attempts=0,
+                reason_code="",
+                reason="",
+                name="" if image.file is None else image.name,
+                digest=image.digest,
+                synced_at=timezone.now(),
+            )
+        if not settled and not self.claim.release(record):
+            # The claim ran out and another worker came: whose picture arrived last, nobody knows.
+            wishes.wish_again(record, using=self.claim.using)
+        return settled
+
+    def _settle_failure(self, image: Image, failure: Failure) -> bool:
+        changes: dict[str, Any] = {"due_at": None, "name": image.name, "digest": image.digest}
+        if failure.delay is not None:
+            changes = {"due_at": timezone.now() + timedelta(seconds=failure.delay)}
+        return self.claim.settle(
+            image.record, reason_code=failure.code, reason=failure.reason, **changes
+        )
+
+    def _count(self, image: Image) -> None:
+        key, failure = str(image.record.pk), image.failure
+        if failure is None:
+            self.outcome.agreed += 1
+            if image.fresh:
+                self.outcome.fresh.append(key)
+        elif failure.delay is None:
+            self.outcome.parked[key] = failure.reason
+        else:
+            self.outcome.retrying[key] = failure.reason
+            self.outcome.later[failure.delay].append(key)
+
+    def _tell(self, image: Image) -> None:
+        """Tell receivers and the log how it went, once that is written down."""
+        record, failure = image.record, image.failure
+        field = field_by_label(record.model, record.field)
+        sender = None if field is None else field.owner
+        if failure is None:
+            tell(
+                image_synced,
+                sender=sender,
+                record=record,
+                using=self.claim.using,
+                stored=image.file is not None,
+            )
+            return
+        tell(
+            image_sync_failed,
+            sender=sender,
+            record=record,
+            using=self.claim.using,
+            reason_code=failure.code,
+            reason=failure.reason,
+            retry_in=failure.delay,
+        )
+        logger.warning(
+            "%s is not in collection %r as it should be: %s",
+            record.image_id,
+            self.alias,
+            failure.reason,
+            extra={
+                "visualsnoop_collection": self.alias,
+                "visualsnoop_image_id": record.image_id,
+                "visualsnoop_reason": failure.code,
+                "visualsnoop_attempts": record.attempts,
+                "visualsnoop_retry_in": failure.delay,
+            },
+        )

@@ -1,0 +1,59 @@
+"""Rows that a database finds by a key that differs from theirs.
+
+MariaDB and MySQL take ``"ABC"`` for ``"abc"`` unless a column says otherwise; other databases do so
+where a column has such a collation. A row that was changed or deleted under ``"ABC"`` has its image
+under ``"abc"``. Only the database knows that, and a save does not ask it: the worker does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import connections
+from django.db.models import Q
+
+from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.record import records_of
+from django_visualsnoop.outbox.requests import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from django_visualsnoop.indexed.options import IndexedField
+    from django_visualsnoop.outbox.record import SyncRecord
+
+
+def request_other_spellings(
+    field: IndexedField, records: Iterable[SyncRecord], found: Collection[str], *, using: str
+) -> set[str]:
+    """Request the images of rows that these records mean and spell in another way.
+
+    Args:
+        field: the image field of the records.
+        records: what a worker looks at.
+        found: the keys, as text, of the rows that the database found for them.
+        using: alias of the database of rows and records.
+
+    Returns:
+        The ids of the records requested, which the caller goes on to work on.
+    """
+    if not field.may_be_spelled_otherwise(using):
+        return set()
+    by_key = {record.object_id: record for record in records}
+    others = set(found).difference(by_key)
+    # A record that was in sync once has the row's own key. This keeps the search below, which
+    # no index serves, away from ordinary deletions.
+    unknown = [key for key, one in by_key.items() if key not in found and one.applied is None]
+    if unknown:
+        others |= _recorded(field, unknown, using).difference(by_key)
+    asked = [Wish(field, object_id) for object_id in sorted(others)]
+    return {str(one) for one in wishes.write(asked, using=using, hint=False)}
+
+
+def _recorded(field: IndexedField, object_ids: list[str], using: str) -> set[str]:
+    """Return the keys, in every spelling, under which there are records; one query."""
+    if connections[using].vendor == "mysql":
+        same = Q(object_id__in=object_ids)  # the column takes them for the same, too
+    else:
+        same = Q(*(("object_id__iexact", one) for one in object_ids), _connector=Q.OR)
+    return set(records_of(field, using).filter(same).values_list("object_id", flat=True))
