@@ -24,9 +24,9 @@ from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine import onnx
 from django_visualsnoop.engine.onnx import OnnxDescriptor
 from django_visualsnoop.exceptions import MissingExtra
-from django_visualsnoop.indexed.options import IndexedField, indexed_field, indexed_fields
 from django_visualsnoop.indexed.checks import check_model
 from django_visualsnoop.indexed.descriptors import track
+from django_visualsnoop.indexed.options import IndexedField, indexed_field, indexed_fields
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.outbox import celery as celery_app
 from django_visualsnoop.outbox import checks as database_checks

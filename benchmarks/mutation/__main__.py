@@ -1,6 +1,6 @@
 """How many small changes of the code that decides would pass its tests.
 
-    python -m benchmarks.mutation [--rooms store grouping] [--sample 60] [--seed 11] [--jobs 2]
+    python -m benchmarks.mutation [--rooms store clustering] [--sample 60] [--seed 11] [--jobs 2]
 
 Each mutant is one room's file with one change: those that mutmut's operators make (a
 comparison shifted, ``and`` for ``or``, an argument left out or ``None``, a number one more, a

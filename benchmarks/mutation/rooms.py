@@ -21,16 +21,23 @@ def _room(modules: str, tests: str) -> Room:
 
 ROOMS = {
     "requests": _room(
-        "wishes upserts",
-        "handlers querysets hints locking claims sync wishes upserts interruptions locked",
+        "outbox/requests outbox/upserts",
+        "outbox/handlers querysets outbox/dispatch outbox/locking outbox/leases outbox/requests"
+        " outbox/upserts sync/worker sync/locked common/interruptions",
     ),
     "tracking": _room(
-        "touched saving", "handlers querysets rows searching touched upserts side_by_side"
+        "indexed/tracking indexed/descriptors outbox/saving",
+        "outbox/handlers querysets indexed/rows indexed/tracking search/similar outbox/upserts"
+        " side_by_side",
     ),
-    "leases": _room("claims", "claims sync locking concurrency interruptions locked"),
+    "leases": _room(
+        "outbox/leases",
+        "outbox/leases outbox/locking sync/worker sync/locked concurrency common/interruptions",
+    ),
     "sync": _room(
-        "sync batch settling rewritten",
-        "sync claims signals rows locking upgrading interruptions locked keys",
+        "sync/worker sync/batch sync/settling sync/rewritten",
+        "sync/worker sync/locked sync/outdated outbox/leases outbox/locking signals indexed/rows"
+        " indexed/keys common/interruptions",
     ),
     "publish": _room(
         "engine/publish",
@@ -41,8 +48,11 @@ ROOMS = {
         "collections/local engine/store engine/follow engine/publish engine/looks"
         " engine/store_among_others engine/sqlite_locks",
     ),
-    "grouping": _room("grouping", "grouping duplicates"),
-    "searching": _room("searching", "searching similar duplicates embedded keys aliases"),
+    "clustering": _room("common/clustering", "common/clustering search/duplicates"),
+    "search": _room(
+        "search/similar",
+        "search/similar search/kinds search/duplicates search/aliases embedded indexed/keys",
+    ),
 }
 
 

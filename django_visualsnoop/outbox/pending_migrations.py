@@ -35,9 +35,7 @@ def unapplied(using: str) -> list[str]:
         django.db.Error: the database does not answer, or was never migrated.
     """
     labels = [
-        config.label
-        for config in apps.get_app_configs()
-        if config.name.partition(".")[0] == APP
+        config.label for config in apps.get_app_configs() if config.name.partition(".")[0] == APP
     ]
     needed = {APP_LABEL, ENGINE_LABEL} if _keeps_a_collection(using) else {APP_LABEL}
     applied: dict[str, set[str]] = {}
