@@ -11,9 +11,11 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
@@ -21,7 +23,7 @@ from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.outbox import requests as wishes
 from django_visualsnoop.outbox.leases import unclaimed, unsettled
 from django_visualsnoop.outbox.record import SyncRecord
-from django_visualsnoop.outbox.retry import FIRST_DELAY
+from django_visualsnoop.outbox.retry import FIRST_DELAY, LONGEST_DELAY
 from django_visualsnoop.outbox.sweeps import note_end, note_start
 from django_visualsnoop.signals import swept, tell
 from django_visualsnoop.sync.batch import Batch
@@ -41,6 +43,8 @@ MAX_ROUNDS = 5
 OVERDUE_AFTER = 90.0
 #: How many of those a worker takes along, and among how many it chooses.
 OVERDUE_TAKEN, OVERDUE_CHOICE = 20, 200
+#: What is due later than this was written by a process whose clock is ahead.
+FROM_THE_FUTURE = timedelta(seconds=2 * LONGEST_DELAY)
 
 
 def bring_home(
@@ -174,10 +178,16 @@ def bring_rewritten_home(record_ids: Iterable[str], *, using: str) -> Outcome:
 
 
 def _due(using: str, before: datetime, count: int) -> list[UUID]:
-    """Return the ids of records that are due since then and free, the longest due first."""
-    due = unsettled(using).filter(unclaimed(), due_at__lte=before).order_by("due_at", "pk")
-    ids = due.values_list("pk", flat=True)[:count]
-    return retry_when_locked(lambda: list(ids), using=using)
+    """Return the ids of records that are due since then and free, the longest due first.
+
+    After them come those that a process wrote whose clock is far ahead: nothing waits so long.
+    """
+    free = unsettled(using).filter(unclaimed()).order_by("due_at", "pk")
+    found: list[UUID] = []
+    for due in (Q(due_at__lte=before), Q(due_at__gt=timezone.now() + FROM_THE_FUTURE)):
+        ids = free.filter(due).values_list("pk", flat=True)[: count - len(found)]
+        found += retry_when_locked(partial(list, ids), using=using)
+    return found
 
 
 def _bulk_size(alias: str) -> int:

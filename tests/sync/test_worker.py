@@ -642,6 +642,17 @@ def test_a_request_that_works_eagerly_takes_none_along(recorder: RecorderCollect
     assert list(recorder.images) == [image_id(row)]
 
 
+def test_a_clock_that_was_ahead_keeps_no_picture_back(recorder: RecorderCollection) -> None:
+    """One record is due in an hour, after a failure; one was written a day ahead."""
+    waits, ahead = product(1), product(2)
+    for row, hours in ((waits, 1), (ahead, 24)):
+        due = timezone.now() + timedelta(hours=hours)
+        SyncRecord.objects.filter(pk=record_of(row).pk).update(due_at=due, wished_at=due)
+    assert sweep(using="default").agreed == 1
+    assert record_of(ahead).state == State.AGREES
+    assert record_of(waits).state == State.WAITING
+
+
 def test_a_sweep_is_noted(recorder: RecorderCollection) -> None:
     assert last_sweep("default") is None
     product(1)
