@@ -103,19 +103,19 @@ def _commit(broker: Broker, commits: int, interval: float) -> dict[str, float]:
     from django.db import transaction
 
     from django_visualsnoop.models import SyncRecord
-    from django_visualsnoop.outbox import dispatch as hints
+    from django_visualsnoop.outbox import dispatch
     from tests.testapp.models import Product
 
     tries: list[None] = []
     taken: list[None] = []
-    send = hints._send
+    send = dispatch._send
 
     def counted(*arguments: Any) -> None:
         tries.append(None)
         send(*arguments)
         taken.append(None)
 
-    hints._send = counted
+    dispatch._send = counted
     times = []
     callbacks: list[None] = []
     for number in range(commits):

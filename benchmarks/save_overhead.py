@@ -78,14 +78,14 @@ def measure(database: str, rounds: int, seed: int, *, broker: bool) -> None:
     from django.test.utils import setup_databases, teardown_databases
 
     from benchmarks import save_ways as ways
-    from django_visualsnoop.outbox import dispatch as hints
+    from django_visualsnoop.outbox import dispatch
     from tests.celeryapp import app
 
     kinds = [ways.Plain, ways.PlainAgain, ways.Followed, ways.Hashed, ways.Searched]
     if broker:
         kinds.append(ways.Queued)
     else:
-        hints._publisher._quiet_until = float("inf")
+        dispatch._dispatcher._quiet_until = float("inf")
     dice = random.Random(seed)
     pictures = [_picture(dice) for _ in range(PICTURES)]
     made = setup_databases(verbosity=0, interactive=False, aliases=["default"])

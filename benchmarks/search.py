@@ -63,8 +63,8 @@ def fill(images: int, seed: int, path: Path) -> dict[str, Any]:
         putting += time.perf_counter() - began
     began = time.perf_counter()
     len(index)
-    index.settle()
-    settling = time.perf_counter() - began
+    index.finalize()
+    finalize = time.perf_counter() - began
     del chunk, contents
     own = memory()["own"] - start_memory["own"]
     began = time.perf_counter()
@@ -72,7 +72,7 @@ def fill(images: int, seed: int, path: Path) -> dict[str, Any]:
     writing = time.perf_counter() - began
     return {
         "put s": round(putting, 2),
-        "merge s": round(settling, 2),
+        "merge s": round(finalize, 2),
         "own B/image": round(own / images),
         "write s": round(writing, 2),
         "file B/image": round(path.stat().st_size / images),

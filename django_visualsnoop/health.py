@@ -134,7 +134,7 @@ class _Due(NamedTuple):
     collection: str
     image_id: str
     due_at: datetime
-    wished_at: datetime
+    requested_at: datetime
     attempts: int
     reason_code: str
 
@@ -187,12 +187,12 @@ class _Sample:
             for record in (*self._due, *self._later)
             if not record.reason_code
             and record.attempts >= min_attempts
-            and record.wished_at < limit
+            and record.requested_at < limit
         ]
         if not found:
             return
-        example = min(found, key=lambda one: one.wished_at)
-        waits = (self.now - example.wished_at).total_seconds()
+        example = min(found, key=lambda one: one.requested_at)
+        waits = (self.now - example.requested_at).total_seconds()
         yield Problem(
             STUCK,
             f"{_records(len(found), 'was', 'were', more=self._is_cut)} begun at least "
@@ -208,17 +208,17 @@ class _Sample:
         by_code: dict[str, list[_Due]] = defaultdict(list)
         for record in (*self._due, *self._later):
             code = record.reason_code
-            patient = code in _PATIENT and record.wished_at >= patience
+            patient = code in _PATIENT and record.requested_at >= patience
             if code in NOT_THE_PICTURES and record.attempts >= min_attempts and not patient:
                 by_code[code].append(record)
         examples = {
-            code: min(found, key=lambda one: one.wished_at) for code, found in by_code.items()
+            code: min(found, key=lambda one: one.requested_at) for code, found in by_code.items()
         }
         reasons = self._reasons([example.pk for example in examples.values()])
         for code in sorted(by_code, key=NOT_THE_PICTURES.index):
             found, example = by_code[code], examples[code]
             aliases = sorted({record.collection for record in found})
-            waits = (self.now - example.wished_at).total_seconds()
+            waits = (self.now - example.requested_at).total_seconds()
             yield Problem(
                 code,
                 f"{_records(len(found), 'has', 'have', more=self._is_cut)} failed at least "
@@ -271,8 +271,8 @@ def _records(count: int, one: str, many: str, *, more: bool) -> str:
 
 
 def _failed(using: str, max_failed: int) -> Iterator[Problem]:
-    parked = SyncRecord.in_state(SyncRecord.State.PARKED)
-    count = SyncRecord.objects.using(using).filter(parked)[: max_failed + 1].count()
+    failed = SyncRecord.in_state(SyncRecord.State.FAILED)
+    count = SyncRecord.objects.using(using).filter(failed)[: max_failed + 1].count()
     if count > max_failed:
         yield Problem(
             FAILED,

@@ -61,13 +61,13 @@ def samples(using: str = "default") -> Iterator[Sample]:
     fields: dict[_Field, _Tally] = {
         (field.collection, field.label, field.name): _Tally() for field in all_indexed_fields()
     }
-    for collection, model, field, state, reason, count, wished_at, due_at in _groups(using):
+    for collection, model, field, state, reason, count, requested_at, due_at in _groups(using):
         tally = fields.setdefault((collection, model, field), _Tally())
         tally.states[state] += count
-        if state in (_State.PARKED, _State.RETRYING):
+        if state in (_State.FAILED, _State.RETRYING):
             tally.reasons[reason] += count
         if state in (_State.WAITING, _State.RETRYING):
-            tally.wish_age = max(tally.wish_age, _seconds(wished_at, now))
+            tally.pending_age = max(tally.pending_age, _seconds(requested_at, now))
             tally.late = max(tally.late, _seconds(due_at, now))
     for key, tally in fields.items():
         labels = {
@@ -78,7 +78,7 @@ def samples(using: str = "default") -> Iterator[Sample]:
             yield Sample(RECORDS, {**labels, "state": state}, float(tally.states[state]))
         for reason, count in tally.reasons.items():
             yield Sample(FAILING, {**labels, "reason": reason}, float(count))
-        yield Sample(WISH_AGE, labels, tally.wish_age)
+        yield Sample(WISH_AGE, labels, tally.pending_age)
         yield Sample(LATE, labels, tally.late)
 
 
@@ -88,7 +88,7 @@ class _Tally:
     def __init__(self) -> None:
         self.states: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
-        self.wish_age = self.late = 0.0
+        self.pending_age = self.late = 0.0
 
 
 def _groups(using: str) -> Iterator[tuple[str, str, str, str, str, int, datetime, datetime]]:
@@ -102,7 +102,7 @@ def _groups(using: str) -> Iterator[tuple[str, str, str, str, str, int, datetime
         .annotate(state_now=states)
         .order_by()
         .values_list(*by)
-        .annotate(count=Count("pk"), wished=Min("wished_at"), due=Min("due_at"))
+        .annotate(count=Count("pk"), wished=Min("requested_at"), due=Min("due_at"))
     )
 
 

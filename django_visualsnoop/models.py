@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 
-from django_visualsnoop.indexed import tracking as touched
+from django_visualsnoop.indexed import tracking
 from django_visualsnoop.indexed.checks import check_model
 from django_visualsnoop.outbox.pausing import sync_paused as sync_paused
 from django_visualsnoop.outbox.record import SyncRecord as SyncRecord  # a model of this app
@@ -42,7 +42,7 @@ class VisualSnoopMixin(models.Model):
         abstract = True
 
     def __getstate__(self) -> dict[str, Any]:
-        return touched.state_to_copy(self, super().__getstate__())
+        return tracking.state_to_copy(self, super().__getstate__())
 
     def visualsnoop_should_index(self) -> bool:
         """Whether this row's pictures belong into the collection; override to say no.
@@ -95,4 +95,4 @@ class VisualSnoopMixin(models.Model):
         from_queryset: models.QuerySet[Self] | None = None,
     ) -> None:
         super().refresh_from_db(using, fields, from_queryset)
-        touched.forget(self, fields)
+        tracking.forget(self, fields)

@@ -9,11 +9,10 @@ from django.db import connections, models, router
 
 from django_visualsnoop.common.transactions import atomic_unless_open, atomic_write
 from django_visualsnoop.indexed.options import indexed_fields
-from django_visualsnoop.indexed.tracking import fields_to_judge
-from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.indexed.tracking import fields_with_changed_condition
 from django_visualsnoop.outbox.pausing import is_paused
 from django_visualsnoop.outbox.record import SyncRecord
-from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox.requests import SyncRequest, batch_requests, request_sync
 from django_visualsnoop.outbox.upserts import find_upserted_keys
 from django_visualsnoop.search.duplicates import find_duplicates
 from django_visualsnoop.search.similar import PLACE, placements, similar_to
@@ -165,10 +164,10 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
                 found = self._upserted(created, frozenset(update_fields or ()), unique_fields)
             else:
                 found = self._inserted(created)
-            wishes.write(found, using=self._written)
+            request_sync(found, using=self._written)
             if ignore_conflicts:
                 nameless = [row for row in created if row.pk is None]
-                wishes.write(self._upserted(nameless, frozenset(), None), using=self._written)
+                request_sync(self._upserted(nameless, frozenset(), None), using=self._written)
         return created
 
     def bulk_update(
@@ -179,9 +178,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         quiet._visualsnoop_quiet = True
         with atomic_unless_open(using=self._written):
             count = super(VisualSnoopQuerySet, quiet).bulk_update(objs, fields, batch_size)
-            wishes.write(
+            request_sync(
                 (
-                    Wish(field, field.object_id(row), _should_index(field, row))
+                    SyncRequest(field, field.object_id(row), _should_index(field, row))
                     for row in objs
                     for field in self._concerned(names)
                 ),
@@ -203,9 +202,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
                 name: self._locked_values(name) for name in {field.key.attname for field in fields}
             }
             count = super(VisualSnoopQuerySet, self._among(keys)).update(**kwargs)
-            wishes.write(
+            request_sync(
                 (
-                    Wish(field, field.key_text(key))
+                    SyncRequest(field, field.key_text(key))
                     for field in fields
                     for key in keys[field.key.attname]
                 ),
@@ -216,7 +215,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     update.alters_data = True  # type: ignore[attr-defined]
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        with wishes.gathered(self._written):
+        with batch_requests(self._written):
             return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]
@@ -229,7 +228,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
     def _concerned(self, names: frozenset[str]) -> list[IndexedField]:
         """Return the indexed fields that a change of these attributes may concern."""
-        judged = fields_to_judge(self.model, names)
+        judged = fields_with_changed_condition(self.model, names)
         return [
             field for field in indexed_fields(self.model) if field.name in names or field in judged
         ]
@@ -280,16 +279,16 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             return self  # the audit finds such a row
         return self.filter(**{f"{name}__in": found for name, found in keys.items()})
 
-    def _inserted(self, rows: Iterable[_Model]) -> Iterator[Wish]:
+    def _inserted(self, rows: Iterable[_Model]) -> Iterator[SyncRequest]:
         for row in rows:
             for field in indexed_fields(self.model):
                 # Without a key (ignore_conflicts) only the database knows which row it is.
                 if row.pk is not None and getattr(row, field.name):
-                    yield Wish(field, field.object_id(row), _should_index(field, row))
+                    yield SyncRequest(field, field.object_id(row), _should_index(field, row))
 
     def _upserted(
         self, rows: list[_Model], updated: frozenset[str], unique_fields: Collection[str] | None
-    ) -> Iterator[Wish]:
+    ) -> Iterator[SyncRequest]:
         """Yield the wishes of rows of which some were there, perhaps under other keys."""
         fields = [
             field
@@ -298,7 +297,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         ]
         if fields:
             for key in find_upserted_keys(self.using(self._written), rows, unique_fields):
-                yield from (Wish(field, field.key_text(key)) for field in fields)
+                yield from (SyncRequest(field, field.key_text(key)) for field in fields)
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]

@@ -27,9 +27,9 @@ image_sync_failed = Signal()
 #: the way to it, raised an error) or ``"resting"`` (not tried, so soon after one of these).
 #: It is sent in the thread of the commit, which waits for the receivers, or for a hint that no
 #: commit waited for, in the thread that tried to send it.
-hint_failed = Signal()
+dispatch_failed = Signal()
 
-#: A sweep came to its end. Arguments: ``using``, ``agreed``, ``retrying``, ``parked`` (records,
+#: A sweep came to its end. Arguments: ``using``, ``agreed``, ``retrying``, ``failed`` (records,
 #: by what became of them), ``seconds`` (how long it took).
 swept = Signal()
 

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.transactions import is_lock_error
-from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.outbox.retry import FIRST_DELAY
 from django_visualsnoop.sync import audit as auditing
 from django_visualsnoop.sync import worker as sync
@@ -31,24 +31,24 @@ def sync_records(using: str, record_ids: list[str]) -> None:
     """
     outcome = Outcome()
     with _ending_quietly(using) as interrupted:
-        sync.bring_home(record_ids, using=using, outcome=outcome)
+        sync.process_records(record_ids, using=using, outcome=outcome)
         # An eager task holds up a request, which has enough to do with its own records.
         if not outcome.retrying and not sync_records.request.is_eager:
-            sync.bring_overdue_home(using=using)
+            sync.process_overdue(using=using)
     if interrupted:
         # What is left goes on at once, unless nothing at all was done within the limit.
         countdown = None if outcome.worked_on else FIRST_DELAY
         with _ending_quietly(using):
-            hints.publish(using, sync.still_due(record_ids, using=using), countdown)
-    hints.publish_later(using, outcome.later)
-    hints.publish_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
+            dispatch.dispatch_records(using, sync.still_due(record_ids, using=using), countdown)
+    dispatch.dispatch_later(using, outcome.later)
+    dispatch.dispatch_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
 
 
 @shared_task(name="django_visualsnoop.look_again", ignore_result=True)
 def look_again(using: str, record_ids: list[str]) -> None:
     """Index files again that were written again since, as by a ``save()`` that shrinks them."""
     with _ending_quietly(using):
-        sync.bring_rewritten_home(record_ids, using=using)
+        sync.process_rewritten(record_ids, using=using)
 
 
 @shared_task(name="django_visualsnoop.sync_all", ignore_result=True)
@@ -60,7 +60,7 @@ def sync_all(using: str = "default", limit: int = 10_000) -> int:
     outcome = Outcome()
     with _ending_quietly(using):
         sync.sweep(using=using, limit=limit, outcome=outcome)
-    hints.publish_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
+    dispatch.dispatch_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
     return outcome.worked_on
 
 

@@ -25,12 +25,12 @@ def sync_now(using: str = "default") -> Outcome:
 
     Returns:
         How it went: ``agreed``, the number of pictures whose collection now holds what their
-        rows say, and ``retrying`` and ``parked``, which give the reason of each that failed.
+        rows say, and ``retrying`` and ``failed``, which give the reason of each that failed.
         A failure is in there and in the sync record; it is not raised.
     """
     from django_visualsnoop.models import SyncRecord
-    from django_visualsnoop.sync.worker import bring_home
+    from django_visualsnoop.sync.worker import process_records
 
-    unsettled = SyncRecord.objects.using(using).filter(due_at__isnull=False)
-    ids = unsettled.values_list("pk", flat=True)
-    return bring_home(ids, using=using, waits_for_files=False)
+    pending_records = SyncRecord.objects.using(using).filter(due_at__isnull=False)
+    ids = pending_records.values_list("pk", flat=True)
+    return process_records(ids, using=using, waits_for_files=False)

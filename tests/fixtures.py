@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_visualsnoop.collections import collections
 from django_visualsnoop.engine import follow
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox.dispatch import _publisher
+from django_visualsnoop.outbox.dispatch import _dispatcher
 from tests.collections.contract import image
 from tests.testapp.models import Product
 
@@ -50,7 +50,7 @@ def recorder(settings: Settings, media: Path) -> Iterator[RecorderCollection]:
 @pytest.fixture(autouse=True)
 def _fresh_publisher() -> None:
     """No test inherits another's broker trouble."""
-    _publisher.forget()
+    _dispatcher.forget()
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +79,8 @@ def record_of(row: object, field: str = "photo") -> SyncRecord:
 
 def grow_old(**age: float) -> None:
     """Let every request be so old, an hour if not given, that a missing file is final."""
-    wished_at = timezone.now() - timedelta(**(age or {"hours": 1}))
-    SyncRecord.objects.update(wished_at=wished_at)
+    requested_at = timezone.now() - timedelta(**(age or {"hours": 1}))
+    SyncRecord.objects.update(requested_at=requested_at)
 
 
 def lose(file: FieldFile) -> None:

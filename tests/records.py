@@ -28,7 +28,7 @@ def records(count: int, **values: object) -> list[SyncRecord]:
         "field": "photo",
         "wanted": True,
         "generation": 1,
-        "wished_at": now,
+        "requested_at": now,
         "due_at": now,
         **values,
     }

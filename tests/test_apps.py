@@ -14,7 +14,7 @@ from django.db.models.fields.files import ImageFileDescriptor
 from django.test.utils import isolate_apps
 
 from django_visualsnoop.apps import _UID, follow_late_changes
-from django_visualsnoop.indexed import tracking as touched
+from django_visualsnoop.indexed import tracking
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.outbox import handlers
@@ -25,7 +25,7 @@ def assigned(row: Any, name: str = "photo") -> list[str]:
     """Return the fields that a save would follow after an assignment to a loaded row."""
     row._state.adding = False
     setattr(row, name, "other.png")
-    return [field.name for field in touched.fields_saved(row, None, adding=False)]
+    return [field.name for field in tracking.dirty_fields(row, None, adding=False)]
 
 
 class Remembering(ImageFileDescriptor):

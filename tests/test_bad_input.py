@@ -71,13 +71,13 @@ def bomb() -> bytes:
 
 def test_a_text_file() -> None:
     record = saved(b"This is a text.", "text.jpg")
-    assert (record.state, record.reason_code) == (State.PARKED, "unsupported")
+    assert (record.state, record.reason_code) == (State.FAILED, "unsupported")
     assert "JPEG, PNG, GIF" in record.reason
 
 
 def test_an_empty_file() -> None:
     record = saved(b"", "empty.jpg")
-    assert (record.state, record.reason_code) == (State.PARKED, "empty")
+    assert (record.state, record.reason_code) == (State.FAILED, "empty")
     assert "empty" in record.reason
 
 
@@ -87,13 +87,13 @@ def test_a_missing_file() -> None:
     grow_old()
     sweep(using="default")
     record = record_of(row)
-    assert (record.state, record.reason_code) == (State.PARKED, "file_missing")
+    assert (record.state, record.reason_code) == (State.FAILED, "file_missing")
     assert record.reason.startswith("The file is not in the storage: ")
 
 
 def test_a_bomb() -> None:
     record = saved(bomb(), "bomb.png")
-    assert (record.state, record.reason_code) == (State.PARKED, "too_large")
+    assert (record.state, record.reason_code) == (State.FAILED, "too_large")
     assert "20000 x 20000" in record.reason
 
 
@@ -102,7 +102,7 @@ def test_an_id_of_101_characters() -> None:
     sweep(using="default")
     record = record_of(row, "scan")
     assert len(record.image_id) == 101
-    assert (record.state, record.reason_code) == (State.PARKED, "invalid_image_id")
+    assert (record.state, record.reason_code) == (State.FAILED, "invalid_image_id")
     assert "101" in record.reason
     assert "100" in record.reason
 
@@ -129,9 +129,9 @@ def test_wrong_keys_and_the_secret_stays_secret(
     assert "Check PUBLIC_KEY and SECRET_KEY" in record.reason
     assert wrong not in record.reason + caplog.text
     hosted(settings, server.endpoint)  # mended, it heals without anyone asking
-    SyncRecord.objects.update(due_at=record.wished_at)
+    SyncRecord.objects.update(due_at=record.requested_at)
     sweep(using="default")
-    assert SyncRecord.objects.get().state == State.AGREES
+    assert SyncRecord.objects.get().state == State.IN_SYNC
 
 
 def test_a_collection_that_is_down(settings: Settings, server: V1Server) -> None:

@@ -459,7 +459,7 @@ def test_w006() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("code", NOT_THE_PICTURES)
 def test_w007(code: str) -> None:
-    failing(1, code, wished_at=ago(3600))
+    failing(1, code, requested_at=ago(3600))
     assert f"({code})" in only(deployment("default"), "visualsnoop.W007").msg
 
 

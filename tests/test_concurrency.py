@@ -11,7 +11,7 @@ from django.db import OperationalError, connections, transaction
 
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync.worker import bring_home, sweep
+from django_visualsnoop.sync.worker import process_records, sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product
@@ -63,7 +63,7 @@ def test_sweepers_share_the_work_and_do_none_twice(
         product(number % 5)
     together(*[lambda: sweep(using="default", batch_size=5)] * count)
     sweep(using="default")  # one may have left what another was just locking
-    assert {record.state for record in SyncRecord.objects.all()} == {State.AGREES}
+    assert {record.state for record in SyncRecord.objects.all()} == {State.IN_SYNC}
     assert len(recorder.images) == 24
     assert set(added(recorder).values()) == {1}
 
@@ -72,9 +72,9 @@ def test_workers_with_the_same_hint_upload_once(recorder: RecorderCollection) ->
     for turn in range(5):
         row = product(turn)
         ids = [record_of(row).pk]
-        together(*[lambda ids=ids: bring_home(ids, using="default")] * 3)
+        together(*[lambda ids=ids: process_records(ids, using="default")] * 3)
         sweep(using="default")
-        assert record_of(row).state == State.AGREES
+        assert record_of(row).state == State.IN_SYNC
     assert set(added(recorder).values()) == {1}
 
 
@@ -92,7 +92,7 @@ def test_two_requests_save_the_same_row_while_workers_follow(
 
     def work() -> None:
         for _ in range(8):
-            bring_home(ids, using="default")
+            process_records(ids, using="default")
 
     together(lambda: save(range(1, 7)), lambda: save(range(7, 13)), work, work)
     sweep(using="default")
@@ -101,7 +101,7 @@ def test_two_requests_save_the_same_row_while_workers_follow(
         now = file.read()
     assert list(recorder.images.values()) == [now]
     record = record_of(row)
-    assert (record.state, record.name) == (State.AGREES, row.photo.name)
+    assert (record.state, record.name) == (State.IN_SYNC, row.photo.name)
 
 
 def test_transactions_that_save_two_rows_in_opposite_order_are_not_made_worse(
@@ -127,14 +127,14 @@ def test_transactions_that_save_two_rows_in_opposite_order_are_not_made_worse(
 
     def work() -> None:
         for _ in range(10):
-            bring_home(ids, using="default")
+            process_records(ids, using="default")
 
     together(
         lambda: save([first.pk, second.pk], 3), lambda: save([second.pk, first.pk], 4), work, work
     )
     assert deadlocks == []
     sweep(using="default")
-    assert {record.state for record in SyncRecord.objects.all()} == {State.AGREES}
+    assert {record.state for record in SyncRecord.objects.all()} == {State.IN_SYNC}
     assert len(recorder.images) == 2
     assert len(set(recorder.images.values())) == 1  # both of the same transaction
 
@@ -160,11 +160,11 @@ def test_an_older_upload_that_ends_last_is_made_good(monkeypatch: pytest.MonkeyP
         mine = Product.objects.get(pk=row.pk)
         mine.photo = picture(2)
         mine.save()
-        SyncRecord.objects.update(leased_until=record_of(row).wished_at)  # the lease runs out
-        assert bring_home([record_id], using="default").agreed == 1
+        SyncRecord.objects.update(leased_until=record_of(row).requested_at)  # the lease runs out
+        assert process_records([record_id], using="default").agreed == 1
         go_on.set()
 
-    together(lambda: bring_home([record_id], using="default"), replace)
+    together(lambda: process_records([record_id], using="default"), replace)
     sweep(using="default")
     assert list(RecorderCollection("default", {}).images.values()) == [image(2)]
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC

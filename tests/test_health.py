@@ -79,14 +79,14 @@ def test_records_that_nobody_works_on() -> None:
 
 
 def test_a_record_that_a_worker_has_claimed_is_not_overdue(recorder: RecorderCollection) -> None:
-    records(1, due_at=timezone.now() + timedelta(seconds=60), wished_at=ago(7200), lease=1)
+    records(1, due_at=timezone.now() + timedelta(seconds=60), requested_at=ago(7200), lease=1)
     assert health().ok
 
 
 @pytest.mark.parametrize("code", ["authentication", "unreachable", "server_error", "misconfigured"])
 def test_failures_that_are_not_the_pictures_own(code: str) -> None:
-    failing(2, code, wished_at=ago(60))
-    (first,) = failing(1, code, wished_at=ago(1500), collection="archive", reason="x" * 900)
+    failing(2, code, requested_at=ago(60))
+    (first,) = failing(1, code, requested_at=ago(1500), collection="archive", reason="x" * 900)
     problem = only(health())
     assert (problem.code, problem.count) == (code, 3)
     assert f"3 records have failed at least 3 times in a row ({code})" in problem.message
@@ -131,7 +131,7 @@ def test_keys_that_are_refused_again_and_again(recorder: RecorderCollection) -> 
 def test_a_service_that_limits_the_rate_is_slow_before_it_is_a_problem(
     recorder: RecorderCollection,
 ) -> None:
-    failing(1, "rate_limited", wished_at=ago(MAX_DELAY - 60))
+    failing(1, "rate_limited", requested_at=ago(MAX_DELAY - 60))
     assert health().ok
     assert only(health(max_delay=60)).code == "rate_limited"
     assert RateLimitedError("slow").retry_after is None
@@ -267,9 +267,9 @@ def test_no_more_records_are_read_than_it_takes(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_is_begun_again_and_again_is_a_problem() -> None:
-    records(2, wished_at=ago(3600), attempts=3)
-    records(1, wished_at=ago(30), attempts=3)
-    records(1, wished_at=ago(3600), attempts=2)
+    records(2, requested_at=ago(3600), attempts=3)
+    records(1, requested_at=ago(30), attempts=3)
+    records(1, requested_at=ago(3600), attempts=2)
     problem = only(health())
     assert (problem.code, problem.count) == ("stuck", 2)
     assert "begun at least 3 times and never finished" in problem.message

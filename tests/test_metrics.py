@@ -44,26 +44,26 @@ def test_records_by_state_and_failures_by_reason(recorder: RecorderCollection) -
     records(3)
     failing(2, "unreachable")
     failing(1, "authentication")
-    assert gauge(RECORDS, "state") == {"agrees": 2, "waiting": 3, "retrying": 3, "parked": 1}
+    assert gauge(RECORDS, "state") == {"in_sync": 2, "waiting": 3, "retrying": 3, "failed": 1}
     assert gauge(FAILING, "reason") == {"file_missing": 1, "unreachable": 2, "authentication": 1}
     assert gauge(RECORDS, "state", using="other") == {
-        "agrees": 0,
+        "in_sync": 0,
         "waiting": 0,
         "retrying": 0,
-        "parked": 0,
+        "failed": 0,
     }
     assert gauge(FAILING, "reason", using="other") == {}
 
 
 def test_ages_are_in_seconds_and_of_what_someone_is_to_work_on() -> None:
     assert (gauge(WISH_AGE), gauge(LATE)) == (0, 0)
-    records(1, due_at=None, wished_at=ago(9000), reason_code="undecodable")
-    records(1, due_at=None, wished_at=ago(9000), applied=1)
+    records(1, due_at=None, requested_at=ago(9000), reason_code="undecodable")
+    records(1, due_at=None, requested_at=ago(9000), applied=1)
     assert (gauge(WISH_AGE), gauge(LATE)) == (0, 0)
-    failing(1, wished_at=ago(3600), due_at=timezone.now() + timedelta(minutes=5))
+    failing(1, requested_at=ago(3600), due_at=timezone.now() + timedelta(minutes=5))
     assert 3600 <= gauge(WISH_AGE) < 3700
     assert gauge(LATE) == 0
-    records(1, wished_at=ago(120), due_at=ago(60))
+    records(1, requested_at=ago(120), due_at=ago(60))
     assert 3600 <= gauge(WISH_AGE) < 3700
     assert 60 <= gauge(LATE) < 160
 

@@ -77,7 +77,7 @@ def test_an_earlier_schema_is_upgraded_with_its_rows(
 
     for model, rows in before.items():
         assert _rows(model) == rows
-    assert record_of(done).state == SyncRecord.State.AGREES
+    assert record_of(done).state == SyncRecord.State.IN_SYNC
     assert record_of(waiting).state == SyncRecord.State.WAITING
     assert sweep(using="default").agreed == 1
     assert set(Product.objects.similar_to(done.photo.path)) == {done}

@@ -69,7 +69,7 @@ def test_everything_agrees_after_faults_of_every_kind(broker: str, tmp_path: Pat
     assert report["audit_found"] == 0
     found = report["comparison"]
     assert found["images"] > 0
-    assert [found[drift] for drift in ("missing", "extra", "older", "wrongly_parked")] == [[]] * 4
+    assert [found[drift] for drift in ("missing", "extra", "older", "wrongly_failed")] == [[]] * 4
 
 
 @pytest.mark.skipif(TEST_DATABASE != "sqlite", reason="one database is enough for this")

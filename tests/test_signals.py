@@ -8,7 +8,7 @@ from django.db import OperationalError
 from django_visualsnoop.client.exceptions import ImageRefusedError, TransportError
 from django_visualsnoop.signals import image_sync_failed, image_synced, swept
 from django_visualsnoop.sync import worker as sync
-from django_visualsnoop.sync.worker import bring_home, sweep
+from django_visualsnoop.sync.worker import process_records, sweep
 from tests.fixtures import grow_old, lose, product, record_of
 from tests.receivers import received
 from tests.testapp.models import FeaturedProduct, Product
@@ -38,7 +38,7 @@ def test_a_failure_says_why_and_when_it_is_tried_again(recorder: RecorderCollect
         sweep(using="default")
         grow_old()
         recorder.fail_with(ImageRefusedError("It is no picture.", reason="undecodable"))
-        bring_home([record_of(row).pk], using="default")
+        process_records([record_of(row).pk], using="default")
     passing, lasting = told
     assert (passing["reason_code"], passing["reason"]) == ("unreachable", "connection refused")
     assert passing["retry_in"] > 0
@@ -57,7 +57,7 @@ def test_a_sweep_says_what_it_came_to(recorder: RecorderCollection) -> None:
         sweep(using="default")
         sweep(using="default")  # one that finds nothing to do is a sign of life, too
     assert all(one["using"] == "default" and one["seconds"] >= 0 for one in told)
-    assert [(one["agreed"], one["retrying"], one["parked"]) for one in told] == [
+    assert [(one["agreed"], one["retrying"], one["failed"]) for one in told] == [
         (1, 0, 1),
         (0, 1, 0),
         (0, 0, 0),
@@ -70,7 +70,7 @@ def test_a_sweep_that_is_cut_short_says_nothing(
     def down(*args: object, **kwargs: object) -> None:
         raise OperationalError("the database is down")
 
-    monkeypatch.setattr(sync, "bring_home", down)
+    monkeypatch.setattr(sync, "process_records", down)
     with received(swept) as told, pytest.raises(OperationalError):
         sweep(using="default")
     assert told == []

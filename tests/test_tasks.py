@@ -81,7 +81,7 @@ def test_a_worker_process_brings_every_change_home(
 def test_a_worker_process_writes_down_why_an_image_is_refused(media: Path, tmp_path: Path) -> None:
     with celery_app(require("redis")) as app, worker(app, tmp_path):
         row = Product.objects.create(photo=_text())
-        wait_for(lambda: record_of(row).state == SyncRecord.State.PARKED)
+        wait_for(lambda: record_of(row).state == SyncRecord.State.FAILED)
         assert record_of(row).reason_code in ("undecodable", "unsupported")
         assert record_of(row).reason
 

@@ -64,7 +64,7 @@ class SyncNowTests(TestCase):
     def test_leaves_alone_what_waits_for_another_file(self) -> None:
         product = self._product(b"")
         outcome = testing.sync_now()
-        assert list(outcome.parked.values()) == ["The image is empty (0 bytes)."]
+        assert list(outcome.failed.values()) == ["The image is empty (0 bytes)."]
         self.recorder.clear()
         assert testing.sync_now().worked_on == 0
         assert self.recorder.calls == []

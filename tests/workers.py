@@ -92,8 +92,8 @@ def wait_for(condition: Callable[[], bool], what: Callable[[], object] = lambda:
 
 
 def wait_until_all_agree() -> None:
-    def settled() -> bool:
+    def finalized() -> bool:
         connections["default"].close_if_unusable_or_obsolete()
-        return all(record.state == SyncRecord.State.AGREES for record in SyncRecord.objects.all())
+        return all(record.state == SyncRecord.State.IN_SYNC for record in SyncRecord.objects.all())
 
-    wait_for(settled, lambda: [f"{r}: {r.reason}" for r in SyncRecord.objects.all()][:20])
+    wait_for(finalized, lambda: [f"{r}: {r.reason}" for r in SyncRecord.objects.all()][:20])

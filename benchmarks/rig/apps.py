@@ -20,11 +20,11 @@ class RigConfig(AppConfig):
 
     def ready(self) -> None:
         from benchmarks.rig import breaks
-        from django_visualsnoop.outbox import dispatch as hints
+        from django_visualsnoop.outbox import dispatch
         from django_visualsnoop.outbox import leases as claims
         from django_visualsnoop.outbox import retry as failures
 
-        hints.PAUSE_AFTER_FAILURE = PAUSE_AFTER_FAILURE
+        dispatch.PAUSE_AFTER_FAILURE = PAUSE_AFTER_FAILURE
         failures.LOOKS = LOOKS
         if margin := os.environ.get("RIG_LEASE_MARGIN"):
             claims.LEASE_MARGIN = float(margin)

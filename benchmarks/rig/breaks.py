@@ -13,22 +13,21 @@ def apply(name: str) -> None:
     BREAKS[name]()
 
 
-def settle_any_generation() -> None:
-    """A worker says that a record is done without asking whether anyone has wished again."""
-    from django_visualsnoop.outbox.leases import Claim
+def finalize_any_generation() -> None:
+    """A worker says that a record is done without asking whether anyone has requested it again."""
+    from django_visualsnoop.outbox.leases import Lease
 
-    Claim._same_wish = Claim._held
+    Lease._same_request = Lease._held
 
 
 def publish_at_once() -> None:
-    """A hint is sent before the transaction that it tells of is committed."""
-    from django_visualsnoop.outbox import dispatch as hints
-    from django_visualsnoop.outbox import requests as wishes
+    """A message is sent before the transaction that it tells of is committed."""
+    from django_visualsnoop.outbox import dispatch, requests
 
-    def hint_now(record_ids: Iterable[UUID], using: str) -> None:
-        hints.publish(using, sorted(str(record_id) for record_id in record_ids))
+    def dispatch_now(record_ids: Iterable[UUID], using: str) -> None:
+        dispatch.dispatch_records(using, sorted(str(record_id) for record_id in record_ids))
 
-    wishes.hint_on_commit = hint_now
+    requests.dispatch_on_commit = dispatch_now
 
 
 def sweep_never() -> None:
@@ -36,7 +35,7 @@ def sweep_never() -> None:
 
 
 BREAKS = {
-    "generation": settle_any_generation,
+    "generation": finalize_any_generation,
     "publish": publish_at_once,
     "sweeper": sweep_never,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import dispatch
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -47,7 +47,7 @@ class Stopwatch:
         connection.run_and_clear_commit_hooks = timed_callbacks
 
     def _watch_hints(self) -> None:
-        publish = hints.publish
+        publish = dispatch.dispatch_records
 
         def timed_publish(*args: Any, **kwargs: Any) -> bool:
             began = time.monotonic()
@@ -56,4 +56,4 @@ class Stopwatch:
             finally:
                 self.hints.append((began, time.monotonic() - began))
 
-        hints.publish = timed_publish
+        dispatch.dispatch_records = timed_publish

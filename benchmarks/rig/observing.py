@@ -34,9 +34,9 @@ class Observer:
         self.now = -1
 
     def look(self) -> None:
-        unsettled = SyncRecord.objects.filter(Q(applied=None) | ~Q(applied=F("generation")))
+        pending_records = SyncRecord.objects.filter(Q(applied=None) | ~Q(applied=F("generation")))
         try:
-            found = set(unsettled.filter(due_at__isnull=False).values_list("pk", flat=True))
+            found = set(pending_records.filter(due_at__isnull=False).values_list("pk", flat=True))
         except (DatabaseError, InterfaceError):  # cut like the others
             connection.close()
             self.now = -1
@@ -70,9 +70,9 @@ class Comparison:
     #: Neither in agreement nor parked.
     waiting: list[str] = field(default_factory=list)
     #: Reason → how many records of files that no collection takes.
-    parked: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
     #: Parked although the file is a picture, or without a reason.
-    wrongly_parked: list[str] = field(default_factory=list)
+    wrongly_failed: list[str] = field(default_factory=list)
 
 
 def compare(service: Service) -> Comparison:
@@ -88,14 +88,14 @@ def compare(service: Service) -> Comparison:
     found.older = [_named(image) for image in both if should[image] != there[image]]
     for record in SyncRecord.objects.all():
         image = (record.collection, record.image_id)
-        if record.state == SyncRecord.State.AGREES:
+        if record.state == SyncRecord.State.IN_SYNC:
             continue
-        if record.state != SyncRecord.State.PARKED:
+        if record.state != SyncRecord.State.FAILED:
             found.waiting.append(f"{_named(image)}: {record.state.value} {record.reason}")
         elif image in refused and record.reason_code:
-            found.parked[record.reason_code] += 1
+            found.failed[record.reason_code] += 1
         else:
-            found.wrongly_parked.append(f"{_named(image)}: {record.reason or 'no reason'}")
+            found.wrongly_failed.append(f"{_named(image)}: {record.reason or 'no reason'}")
     return found
 
 

@@ -72,7 +72,7 @@ class Operator:
         self._in_vain = False
         getattr(self, f"_{kind}")(some_slot(self.dice), self._number())
 
-    def wish_again(self) -> None:
+    def request_again(self) -> None:
         """Say that files were replaced, after a transaction that would have said so has failed."""
         for written in self.written:
             slot = written.slot

@@ -98,7 +98,7 @@ class Report:
             ("in the collection that no row wants", found.extra),
             ("with older content in the collection", found.older),
             ("that never came to agree", found.waiting),
-            ("parked without a good reason", found.wrongly_parked),
+            ("parked without a good reason", found.wrongly_failed),
         ):
             if images:
                 examples = "".join(f"\n  {image}" for image in images[:EXAMPLES])
@@ -146,7 +146,7 @@ class Report:
         drift = ", ".join(f"{len(found[name]):,} {name}" for name in ("missing", "extra", "older"))
         return [
             f"images in the collections: {found['images']:,}, of which {drift}",
-            f"files that are no picture: {_listed(found['parked'])}",
+            f"files that are no picture: {_listed(found['failed'])}",
             f"rows that only the audit found: {self.audit_found}",
         ]
 

@@ -80,7 +80,7 @@ class Run:
         self.start()
         if self.settle_quietly():
             self.go_wrong()
-            self.settle()
+            self.finalize()
         self.report.seconds = time.monotonic() - started
         self.report.ended_by_themselves = self.crew.ended_by_themselves
         self.report.looks = self.observer.looks
@@ -133,7 +133,7 @@ class Run:
             if lane.error is not None:
                 raise lane.error
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Wait until all records agree, and compare everything."""
         ended = time.monotonic()
         agreed = self.observer.wait_until_settled(self.options.patience, self._check)
@@ -149,7 +149,7 @@ class Run:
         self.report.add_faults(happened, self.options.faults)
         self.report.add_times(commits, hints, happened, longest_wait=self.options.longest_wait)
         self.report.add_comparison(compare(self.server.service))
-        self.report.add_audit(audit(using="default", hint=False))
+        self.report.add_audit(audit(using="default", dispatch=False))
 
     def progress(self) -> int:
         return sum(self.board.done(number) for number in range(self.options.webs))

@@ -22,7 +22,7 @@ def main(_: list[str]) -> None:
             if outcome.worked_on:
                 print(
                     f"{outcome.agreed} agreed, {len(outcome.retrying)} retrying, "
-                    f"{len(outcome.parked)} parked",
+                    f"{len(outcome.failed)} parked",
                     flush=True,
                 )
         connections.close_all()

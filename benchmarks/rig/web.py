@@ -17,7 +17,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connection,
 from benchmarks.rig.board import Board
 from benchmarks.rig.measuring import Stopwatch
 from benchmarks.rig.operations import Operator
-from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import dispatch
 
 #: The last operations, at most so many or one in ten, are not faster than workers can follow.
 MOST_LATE = 60
@@ -49,12 +49,12 @@ class Web:
 
     def run(self, operations: int) -> None:
         late = min(MOST_LATE, operations // 10)
-        max_wait, hints.MAX_WAIT = hints.MAX_WAIT, PATIENCE_FOR_HINTS
+        max_wait, dispatch.MAX_WAIT = dispatch.MAX_WAIT, PATIENCE_FOR_HINTS
         for count in range(operations):
             while count >= self.board.allowed:
                 time.sleep(0.02)
             if count == self.quiet:
-                hints.MAX_WAIT = max_wait
+                dispatch.MAX_WAIT = max_wait
                 self.stopwatch.clear()
             self._operation(slow=count < self.quiet, late=count >= operations - late)
             self.board.set_done(self.number, count + 1)
@@ -94,7 +94,7 @@ class Web:
         while True:
             connection.close()
             try:
-                return self.operator.wish_again()
+                return self.operator.request_again()
             except (DatabaseError, InterfaceError):
                 self.failed["wishing again"] += 1
                 time.sleep(0.1)

@@ -18,8 +18,8 @@ from django.utils.translation import ngettext
 from django_visualsnoop.admin.choices import check_selection
 from django_visualsnoop.admin.notices import extend, never_indexed
 from django_visualsnoop.admin.states import reason_html, state_html
-from django_visualsnoop.outbox import requests as wishes
 from django_visualsnoop.outbox.record import SyncRecord
+from django_visualsnoop.outbox.requests import retry_failed
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -51,11 +51,11 @@ class StateFilter(admin.SimpleListFilter):
 class SyncRecordAdmin(_ModelAdmin):
     """Read-only: records follow their rows, whatever is written into them here."""
 
-    list_display = ("image_id", "collection", "state", "why", "wished_at")
+    list_display = ("image_id", "collection", "state", "why", "requested_at")
     list_filter = (StateFilter, "collection", "model")
     search_fields = ("=object_id", "image_id")
     search_help_text = _("The key of a row, or a part of an image id.")
-    ordering = ("-wished_at", "pk")
+    ordering = ("-requested_at", "pk")
     show_full_result_count = False
     actions = ("try_again",)
     fields = (
@@ -65,7 +65,7 @@ class SyncRecordAdmin(_ModelAdmin):
         "state",
         "reason",
         ("attempts", "due_at", "leased_until"),
-        ("wished_at", "synced_at"),
+        ("requested_at", "synced_at"),
         ("name", "digest"),
     )
     readonly_fields = ("row", "state")
@@ -96,7 +96,7 @@ class SyncRecordAdmin(_ModelAdmin):
 
     @admin.action(description=_("Try again"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[SyncRecord]) -> None:
-        count = wishes.retry(queryset)
+        count = retry_failed(queryset)
         message = ngettext(
             "%(count)d failed record will be tried again.",
             "%(count)d failed records will be tried again.",

@@ -58,7 +58,7 @@ def state_of(row: models.Model) -> SafeString:
 
 def state_html(record: SyncRecord | None) -> SafeString:
     """Return one record's state as an icon and a word."""
-    if record is None or (record.state == record.State.AGREES and not record.wanted):
+    if record is None or (record.state == record.State.IN_SYNC and not record.wanted):
         state, label = "none", _("not indexed")
     else:
         state, label = record.state.value, str(record.state.label)

@@ -7,7 +7,7 @@ import logging
 from django.utils.translation import gettext as _
 
 from django_visualsnoop.client.exceptions import VisualSnoopError
-from django_visualsnoop.outbox.retry import judge
+from django_visualsnoop.outbox.retry import classify_error
 
 logger = logging.getLogger("django_visualsnoop")
 
@@ -20,4 +20,4 @@ def plain_words(error: Exception) -> str:
     ):
         # Of a storage or a network, in words for whoever runs it: pools, hosts, ports.
         return _("What is needed for this does not answer now. Try again later.")
-    return judge(error, attempts=1).reason
+    return classify_error(error, attempts=1).reason

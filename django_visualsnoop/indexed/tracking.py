@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.indexed.options import IndexedField
 
 
-def is_quiet(instance: models.Model) -> bool:
+def is_clean(instance: models.Model) -> bool:
     """Whether a save of this loaded row needs no sync record, found out with few steps.
 
     Most saves do not. After the commit before it their code has left the processor's caches, and
@@ -36,7 +36,7 @@ def is_quiet(instance: models.Model) -> bool:
     return True
 
 
-def fields_saved(
+def dirty_fields(
     instance: models.Model, update_fields: Collection[str] | None, *, adding: bool
 ) -> list[IndexedField]:
     """Return the indexed fields whose picture this save may have changed.
@@ -99,7 +99,7 @@ def forget_committed(instance: models.Model, committed: dict[str, Any]) -> None:
             del noted[name]
 
 
-def fields_to_judge(
+def fields_with_changed_condition(
     model: type[models.Model], update_fields: Collection[str] | None
 ) -> list[IndexedField]:
     """Return the indexed fields whose model's condition this save may have turned."""

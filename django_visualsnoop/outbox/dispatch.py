@@ -1,6 +1,6 @@
-"""Hints: messages that tell workers which records to look at.
+"""Dispatch: messages that tell workers which records to process.
 
-A hint may be lost: the record is the truth and the sweeper finds it. So publishing may
+A message may be lost: the record is the truth and the sweeper finds it. So publishing may
 neither fail nor hold up the commit that it follows. What talks to the broker is a thread of
 its own, for which the caller waits a bounded time, since no setting bounds it for every
 transport: a broker that accepts connections and says nothing blocks a publisher for minutes
@@ -21,7 +21,7 @@ from kombu import Producer
 
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.outbox.celery import broker_problem, project_app
-from django_visualsnoop.signals import hint_failed
+from django_visualsnoop.signals import dispatch_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,20 +36,20 @@ LOOK_AGAIN = "django_visualsnoop.look_again"
 #: Longest time, in seconds, that a commit waits for the broker: two, less what a busy machine
 #: may need to wake up.
 MAX_WAIT = 1.8
-#: After a failure, how long no hint is tried again, in seconds.
+#: After a failure, how long no message is tried, in seconds.
 PAUSE_AFTER_FAILURE = 10.0
 #: Publishing threads at once, so that a silent broker does not gather them.
 MAX_THREADS = 4
 #: How often a thread tries to connect again, which takes some seconds: a broker that is back by
-#: then loses no hint.
+#: then loses no message.
 CONNECT_RETRIES = 8
 #: Records in one message.
-RECORDS_PER_HINT = 50
+RECORDS_PER_MESSAGE = 50
 #: Longest countdown of a message, in seconds.
 MAX_COUNTDOWN = 15.0
 
 
-class Publisher:
+class Dispatcher:
     """Publishes within a bounded time, and after a failure leaves the broker alone for a while.
 
     The next try after such a while is one that nobody waits for. So an outage costs each
@@ -65,14 +65,14 @@ class Publisher:
         self._quiet_until = 0.0
         self._slots = threading.Semaphore(MAX_THREADS)
 
-    def publish(
+    def dispatch_records(
         self,
         using: str,
         record_ids: list[str],
         countdown: float | None = None,
         task_name: str = TASK,
     ) -> bool:
-        """Send hints for these records; return whether the broker is known to have them all.
+        """Send messages for these records; return whether the broker is known to have them all.
 
         Returns within ``MAX_WAIT`` seconds unless Celery runs tasks eagerly. Never raises an
         ``Exception``, except for what comes from outside, such as a time limit of the caller's.
@@ -86,7 +86,7 @@ class Publisher:
         if not record_ids:
             return True
         try:
-            return self._publish(using, record_ids, countdown, task_name)
+            return self._dispatch(using, record_ids, countdown, task_name)
         except _UnansweredError:
             return _lost(using, record_ids, "silent")
         except Exception as error:  # would skip the project's on_commit callbacks
@@ -97,7 +97,7 @@ class Publisher:
             self._rest(problem or _told(error), None if expected else error)
             return _lost(using, record_ids, "refused")
 
-    def _publish(
+    def _dispatch(
         self, using: str, record_ids: list[str], countdown: float | None, task_name: str
     ) -> bool:
         started = time.monotonic()  # the first time, the next line may load modules
@@ -151,7 +151,7 @@ class Publisher:
             app, [message], outcome.append, wait=deadline - time.monotonic(), attempts=attempts
         )
         if thread is None:
-            self._rest(f"earlier hints have not been answered within {MAX_WAIT:g} s")
+            self._rest(f"earlier messages have not been answered within {MAX_WAIT:g} s")
             raise _UnansweredError
         thread.join(max(0.0, deadline - time.monotonic()))
         if outcome and outcome[0] is not None:
@@ -197,7 +197,7 @@ class Publisher:
                 connections.close_all()  # a transport, or what traces it, may have opened some
 
         # A daemon, so that a silent broker does not keep the process from ending.
-        thread = threading.Thread(target=send, name="visualsnoop-hint", daemon=True)
+        thread = threading.Thread(target=send, name="visualsnoop-dispatch", daemon=True)
         try:
             thread.start()
         except Exception:
@@ -212,9 +212,9 @@ class Publisher:
             return
         self._failing = True
         logger.warning(
-            "No hint to Celery (%s). Nothing is lost: the wishes are in the database, and "
-            "`manage.py visualsnoop_sync` or its periodic task follows them. From now on a hint "
-            "is tried every %g s, until one arrives; no commit waits for it.",
+            "Celery takes no message (%s). Nothing is lost: the sync records are in the database, "
+            "and `manage.py visualsnoop_sync` or its periodic task processes them. From now on a "
+            "message is tried every %g s, until one arrives; no commit waits for it.",
             why,
             PAUSE_AFTER_FAILURE,
             exc_info=unexpected,
@@ -224,12 +224,12 @@ class Publisher:
         if self._failing:
             self._failing = False
             self._quiet_until = 0.0
-            logger.info("Hints reach Celery again.")
+            logger.info("Messages reach Celery again.")
 
 
 def _lost(using: str, record_ids: list[str], reason: str) -> bool:
-    """Tell receivers of a hint that was not sent; return false."""
-    hint_failed.send_robust(sender=None, using=using, count=len(record_ids), reason=reason)
+    """Tell receivers of a message that was not sent; return false."""
+    dispatch_failed.send_robust(sender=None, using=using, count=len(record_ids), reason=reason)
     return False
 
 
@@ -252,8 +252,8 @@ def _work_now(task: Task[..., None], using: str, record_ids: list[str]) -> bool:
             raise
         # With task_eager_propagates; the commit and its other callbacks must not suffer from it.
         logger.exception(
-            "The eager task failed. Nothing is lost: the wishes are in the database, and "
-            "`manage.py visualsnoop_sync` follows them."
+            "The eager task failed. Nothing is lost: the sync records are in the database, and "
+            "`manage.py visualsnoop_sync` processes them."
         )
         return False
     return True
@@ -303,9 +303,9 @@ def _make_messages(
     countdown: float | None,
     producer: Producer | None,
 ) -> None:
-    for start in range(0, len(record_ids), RECORDS_PER_HINT):
+    for start in range(0, len(record_ids), RECORDS_PER_MESSAGE):
         task.apply_async(
-            (using, record_ids[start : start + RECORDS_PER_HINT]),
+            (using, record_ids[start : start + RECORDS_PER_MESSAGE]),
             countdown=countdown,  # type: ignore[arg-type]  # None: now
             retry=False,
             producer=producer,
@@ -335,13 +335,13 @@ def _send(app: Celery, messages: list[_Message], attempts: list[Exception]) -> N
                 producer.publish(message.body, **message.options)
 
 
-_publisher = Publisher()
-os.register_at_fork(after_in_child=_publisher.forget)
-publish = _publisher.publish
+_dispatcher = Dispatcher()
+os.register_at_fork(after_in_child=_dispatcher.forget)
+dispatch_records = _dispatcher.dispatch_records
 
 
-def publish_later(using: str, later: Mapping[float, list[str]]) -> None:
-    """Send hints for records to look at again after some seconds.
+def dispatch_later(using: str, later: Mapping[float, list[str]]) -> None:
+    """Let workers process records after some seconds.
 
     A broker keeps a message with a countdown unacknowledged, and may end the channel, and
     so the worker, if that takes long. So longer waits are left to the sweeper, and the
@@ -353,11 +353,11 @@ def publish_later(using: str, later: Mapping[float, list[str]]) -> None:
     """
     soon = sorted((delay, one) for delay, ids in later.items() for one in ids)
     soon = [(delay, one) for delay, one in soon if delay <= MAX_COUNTDOWN]
-    for start in range(0, len(soon), RECORDS_PER_HINT):
-        chunk = soon[start : start + RECORDS_PER_HINT]
-        publish(using, [one for _, one in chunk], countdown=chunk[-1][0])
+    for start in range(0, len(soon), RECORDS_PER_MESSAGE):
+        chunk = soon[start : start + RECORDS_PER_MESSAGE]
+        dispatch_records(using, [one for _, one in chunk], countdown=chunk[-1][0])
 
 
-def publish_look_again(using: str, record_ids: list[str], countdown: float) -> None:
+def dispatch_look_again(using: str, record_ids: list[str], countdown: float) -> None:
     """Let a worker look, after some seconds, whether the files of these records were rewritten."""
-    _publisher.publish(using, record_ids, countdown, LOOK_AGAIN)
+    _dispatcher.dispatch_records(using, record_ids, countdown, LOOK_AGAIN)

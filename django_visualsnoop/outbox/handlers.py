@@ -9,8 +9,7 @@ from django.db.models.signals import class_prepared, post_delete
 
 from django_visualsnoop.indexed.descriptors import track
 from django_visualsnoop.indexed.options import indexed_fields, is_indexed
-from django_visualsnoop.outbox import requests as wishes
-from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox.requests import SyncRequest, request_sync
 
 if TYPE_CHECKING:
     from django.db import models
@@ -33,9 +32,9 @@ def connect(model: type[models.Model]) -> None:
 
 
 def after_delete(instance: models.Model, using: str, **_: Any) -> None:
-    wishes.write(
+    request_sync(
         (
-            Wish(field, field.object_id(instance), wanted=False)
+            SyncRequest(field, field.object_id(instance), wanted=False)
             for field in indexed_fields(type(instance))
         ),
         using=using,

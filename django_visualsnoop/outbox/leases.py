@@ -12,7 +12,7 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from django_visualsnoop.common.transactions import atomic_write, retry_when_locked
-from django_visualsnoop.outbox.locking import lock_free
+from django_visualsnoop.outbox.locking import lock_skipping_locked
 from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.retry import backoff
 
@@ -27,17 +27,17 @@ LEASE_MARGIN = 30.0
 GIVING_BACK = 5.0
 
 
-def unsettled(using: str) -> QuerySet[SyncRecord]:
+def pending_records(using: str) -> QuerySet[SyncRecord]:
     """Return the records that do not agree and are not parked."""
     return SyncRecord.objects.using(using).filter(SyncRecord.in_progress())
 
 
-def unclaimed() -> Q:
+def unleased() -> Q:
     """Return the condition that no worker holds a record just now."""
     return Q(leased_until=None) | Q(leased_until__lt=timezone.now())
 
 
-class Claim:
+class Lease:
     """One worker's hold on some records.
 
     Args:
@@ -55,19 +55,19 @@ class Claim:
         """What it holds still."""
         return SyncRecord.objects.using(self.using).filter(pk__in=self.record_ids, lease=self.token)
 
-    def take(self, longest_call: float) -> list[SyncRecord]:
+    def acquire(self, longest_call: float) -> list[SyncRecord]:
         """Claim what is unsettled and nobody else's; return it.
 
         Args:
             longest_call: how long the collection may take, in seconds.
         """
-        return retry_when_locked(lambda: self._take(longest_call), using=self.using)
+        return retry_when_locked(lambda: self._acquire(longest_call), using=self.using)
 
-    def _take(self, longest_call: float) -> list[SyncRecord]:
+    def _acquire(self, longest_call: float) -> list[SyncRecord]:
         until = timezone.now() + timedelta(seconds=longest_call + LEASE_MARGIN)
-        wanted = unsettled(self.using).filter(unclaimed(), pk__in=self.record_ids)
+        wanted = pending_records(self.using).filter(unleased(), pk__in=self.record_ids)
         with atomic_write(SyncRecord, using=self.using):
-            wanted.filter(pk__in=lock_free(wanted)).update(
+            wanted.filter(pk__in=lock_skipping_locked(wanted)).update(
                 # First, since MySQL would see the new lease in what comes after it.
                 abandoned=Case(When(lease=None, then=0), default=F("abandoned") + 1),
                 lease=self.token,
@@ -82,9 +82,11 @@ class Claim:
                 self._held(record).update(due_at=later)
         return taken
 
-    def held_by_others(self) -> Iterator[tuple[float, str]]:
-        """Yield the records that could not be claimed: seconds to wait for each, and its id."""
-        others = unsettled(self.using).filter(pk__in=self.record_ids).exclude(lease=self.token)
+    def leased_by_others(self) -> Iterator[tuple[float, str]]:
+        """Yield the records that others hold: seconds to wait for each, and its id."""
+        others = (
+            pending_records(self.using).filter(pk__in=self.record_ids).exclude(lease=self.token)
+        )
         now = timezone.now()
         for record in others.only("leased_until", "due_at"):
             # Without a lease, it is being wished for just now, and that wish has its own hint.
@@ -92,15 +94,15 @@ class Claim:
             wait = max(until, record.due_at or now) - now
             yield max(1.0, round(wait.total_seconds())), str(record.pk)
 
-    def settle(self, record: SyncRecord, **changes: Any) -> bool:
+    def finalize(self, record: SyncRecord, **changes: Any) -> bool:
         """Write down how it went and let go, unless somebody has wished again meanwhile."""
         return bool(
-            self._same_wish(record).update(lease=None, leased_until=None, abandoned=0, **changes)
+            self._same_request(record).update(lease=None, leased_until=None, abandoned=0, **changes)
         )
 
     def delete(self, record: SyncRecord) -> bool:
         """Delete the record, unless somebody has wished again meanwhile."""
-        return bool(self._same_wish(record).delete()[0])
+        return bool(self._same_request(record).delete()[0])
 
     def release(self, record: SyncRecord) -> bool:
         """Let go of one record; false if the claim on it ran out and another worker came."""
@@ -129,5 +131,5 @@ class Claim:
     def _held(self, record: SyncRecord) -> QuerySet[SyncRecord]:
         return SyncRecord.objects.using(self.using).filter(pk=record.pk, lease=self.token)
 
-    def _same_wish(self, record: SyncRecord) -> QuerySet[SyncRecord]:
+    def _same_request(self, record: SyncRecord) -> QuerySet[SyncRecord]:
         return self._held(record).filter(generation=record.generation)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.outbox.record import SyncRecord
 
 
-def lock_free(records: QuerySet[SyncRecord]) -> list[UUID]:
+def lock_skipping_locked(records: QuerySet[SyncRecord]) -> list[UUID]:
     """Lock those of these records that no other transaction is changing; return their ids.
 
     Call it in a transaction, which holds the locks until it ends. Those left out are being

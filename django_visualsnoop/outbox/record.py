@@ -20,15 +20,16 @@ require_installed()
 class SyncRecord(models.Model):
     """What a collection should hold under one image id, and how far that is true.
 
-    A *wish* gives the record a new ``generation`` in the transaction that changed the row;
-    whoever makes it true sets ``applied`` to the generation it read. They agree when equal.
+    A *sync request* gives the record a new ``generation`` in the transaction that changed the row;
+    the worker that processes it sets ``applied`` to the generation it read. The record is in sync
+    when both are equal.
     """
 
     class State(models.TextChoices):
-        AGREES = "agrees", _("agrees")
+        IN_SYNC = "in_sync", _("in sync")
         WAITING = "waiting", _("waiting")
         RETRYING = "retrying", _("retrying")
-        PARKED = "parked", _("failed")
+        FAILED = "failed", _("failed")
 
     #: UUIDv5 of collection, model, field and key: known without asking the database.
     id = models.UUIDField(primary_key=True, editable=False)
@@ -39,23 +40,24 @@ class SyncRecord(models.Model):
     object_id = models.TextField()
     image_id = models.TextField()
 
-    #: Random stamp of the newest wish. Random rather than counted, so that one upsert
+    #: Random stamp of the newest request. Random rather than counted, so that one upsert
     #: can set it without reading the old one.
     generation = models.BigIntegerField()
-    #: The generation that was last made true.
+    #: The generation that was processed last.
     applied = models.BigIntegerField(null=True)
     #: Whether the row wanted its image indexed when last looked at.
     wanted = models.BooleanField()
-    wished_at = models.DateTimeField()
+    #: The column's name is that of earlier versions, which may run beside this one.
+    requested_at = models.DateTimeField(db_column="wished_at")
 
-    #: When to work on this record next; ``None`` once it agrees or is parked.
+    #: When to work on this record next; ``None`` once it is in sync or has failed for good.
     due_at = models.DateTimeField(null=True)
-    #: Attempts at the newest wish so far.
+    #: Attempts at the newest request so far.
     attempts = models.PositiveIntegerField(default=0)
     #: How many attempts in a row ended with their worker, nobody knows how. The default in the
     #: database is for processes that still run the code before this column, during an upgrade.
     abandoned = models.PositiveSmallIntegerField(default=0, db_default=0)
-    #: The worker that has claimed this record, until when.
+    #: The worker that holds this record, until when.
     lease = models.BigIntegerField(null=True)
     leased_until = models.DateTimeField(null=True)
 
@@ -81,28 +83,28 @@ class SyncRecord(models.Model):
     @property
     def state(self) -> State:
         if self.applied == self.generation:
-            return self.State.AGREES
+            return self.State.IN_SYNC
         if self.due_at is None:
-            return self.State.PARKED
+            return self.State.FAILED
         return self.State.RETRYING if self.reason_code else self.State.WAITING
 
     @classmethod
     def in_progress(cls) -> models.Q:
-        """Return the condition, in SQL, that a record does not agree and is not parked."""
-        return ~cls._agrees() & models.Q(due_at__isnull=False)
+        """Return the condition, in SQL, that a record is neither in sync nor failed for good."""
+        return ~cls._in_sync() & models.Q(due_at__isnull=False)
 
     @classmethod
-    def _agrees(cls) -> models.Q:
+    def _in_sync(cls) -> models.Q:
         return models.Q(applied__isnull=False, applied=models.F("generation"))
 
     @classmethod
     def in_state(cls, state: State) -> models.Q:
         """Return the condition, in SQL, under which a record's ``state`` is this one."""
-        agrees = cls._agrees()
-        parked = ~agrees & models.Q(due_at=None)
+        in_sync = cls._in_sync()
+        failed = ~in_sync & models.Q(due_at=None)
         return {
-            cls.State.AGREES: agrees,
-            cls.State.PARKED: parked,
+            cls.State.IN_SYNC: in_sync,
+            cls.State.FAILED: failed,
             cls.State.RETRYING: cls.in_progress() & ~models.Q(reason_code=""),
             cls.State.WAITING: cls.in_progress() & models.Q(reason_code=""),
         }[state]

@@ -60,7 +60,7 @@ class Failure:
         return self.delay is None
 
 
-def judge(error: Exception, attempts: int, *, age: float = math.inf) -> Failure:
+def classify_error(error: Exception, attempts: int, *, age: float = math.inf) -> Failure:
     """Return what to do about an error.
 
     Args:

@@ -15,11 +15,14 @@ from weakref import ref
 from django.db import connections, router, transaction
 
 from django_visualsnoop.common.transactions import atomic_unless_open
-from django_visualsnoop.indexed import tracking as touched
+from django_visualsnoop.indexed import tracking
 from django_visualsnoop.indexed.options import indexed_fields
-from django_visualsnoop.outbox import requests as wishes
 from django_visualsnoop.outbox.pausing import is_paused
-from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox.requests import (
+    SyncRequest,
+    request_if_condition_changed,
+    request_sync,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +60,7 @@ def save_row(
     """
     if is_paused():
         return write()
-    if not raw and touched.is_quiet(instance) and not _is_moved(instance, using):
+    if not raw and tracking.is_clean(instance) and not _is_moved(instance, using):
         # Most saves. They change one row that is there, and need no transaction.
         instance.__dict__[_QUIET] = True
         try:
@@ -83,7 +86,7 @@ def save_row(
 
 def check_quiet_update(instance: models.Model) -> None:
     """Begin again, with a transaction, if something has assigned a picture meanwhile."""
-    if _QUIET in instance.__dict__ and not touched.is_quiet(instance):
+    if _QUIET in instance.__dict__ and not tracking.is_clean(instance):
         raise _NeedsTransactionError
 
 
@@ -122,7 +125,7 @@ class _Save:
         self.update_fields = update_fields
         self.adding = instance._state.adding or raw or _is_moved(instance, using)
         #: Asked before the files are stored, after which none is new.
-        self._changed = self._fields_saved(self.adding)
+        self._changed = self._dirty_fields(self.adding)
 
     def is_needed(self, *, created: bool) -> bool:
         """Whether there may be something to write."""
@@ -130,30 +133,34 @@ class _Save:
         if created:
             fields = indexed_fields(type(instance))
             return any(getattr(instance, field.name) for field in fields)
-        return bool(self._changed or self._fields_saved(self.adding) or self._fields_judged())
+        return bool(
+            self._changed
+            or self._dirty_fields(self.adding)
+            or self._fields_with_changed_condition()
+        )
 
     def request(self, *, created: bool) -> None:
         """Write the sync records that this save needs."""
         if not self.is_needed(created=created):
             return
         instance, raw, using = self.instance, self.raw, self.using
-        now = self._fields_saved(self.adding or created)
+        now = self._dirty_fields(self.adding or created)
         changed = [*self._changed, *(field for field in now if field not in self._changed)]
-        judged = self._fields_judged()
+        judged = self._fields_with_changed_condition()
         # A fixture may load what the condition looks at later; the worker will ask.
         should_index = self._ask_whether_to_index() if judged and not raw else True
-        wishes.write(
+        request_sync(
             # A new row without a picture has nothing in the collection to correct.
             (
-                Wish(field, field.object_id(instance), wanted=should_index)
+                SyncRequest(field, field.object_id(instance), wanted=should_index)
                 for field in changed
                 if not created or getattr(instance, field.name)
             ),
             using=using,
         )
-        wishes.turn(
+        request_if_condition_changed(
             (
-                Wish(field, field.object_id(instance), wanted=should_index)
+                SyncRequest(field, field.object_id(instance), wanted=should_index)
                 for field in judged
                 if field not in changed and getattr(instance, field.name)
             ),
@@ -161,11 +168,11 @@ class _Save:
         )
         _forget_on_commit(instance, changed, using)
 
-    def _fields_saved(self, adding: bool) -> list[IndexedField]:
-        return touched.fields_saved(self.instance, self.update_fields, adding=adding)
+    def _dirty_fields(self, adding: bool) -> list[IndexedField]:
+        return tracking.dirty_fields(self.instance, self.update_fields, adding=adding)
 
-    def _fields_judged(self) -> list[IndexedField]:
-        return touched.fields_to_judge(type(self.instance), self.update_fields)
+    def _fields_with_changed_condition(self) -> list[IndexedField]:
+        return tracking.fields_with_changed_condition(type(self.instance), self.update_fields)
 
     def _ask_whether_to_index(self) -> bool:
         """Ask the instance as it will be once it is saved."""
@@ -215,13 +222,13 @@ class _AtomicAtWrite:
 
 def _forget_on_commit(instance: VisualSnoopMixin, fields: list[IndexedField], using: str) -> None:
     """Forget the changes once they are committed: after a rollback they still stand."""
-    saved = touched.tokens(instance, fields)
+    saved = tracking.tokens(instance, fields)
     if not saved:
         return
     reference = ref(instance)
 
     def forget() -> None:
         if (alive := reference()) is not None:
-            touched.forget_committed(alive, saved)
+            tracking.forget_committed(alive, saved)
 
     transaction.on_commit(forget, using=using, robust=True)

@@ -15,7 +15,7 @@ from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.client.sources import ImageSource, read_image
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.base import COPIES, check_kind
-from django_visualsnoop.indexed import tracking as touched
+from django_visualsnoop.indexed import tracking
 from django_visualsnoop.indexed.options import (
     all_indexed_fields,
     indexed_field,
@@ -196,7 +196,7 @@ class _Query:
         row, field = self._instance, self._field
         if row is None or field is None or field.collection != collection.alias:
             return None
-        if row.pk is None or touched.fields_saved(row, None, adding=row._state.adding):
+        if row.pk is None or tracking.dirty_fields(row, None, adding=row._state.adding):
             return None  # the collection has another picture, or none
         return field.image_id(field.object_id(row), _alias_of(row, field))
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.indexed.rows import batches
-from django_visualsnoop.outbox import requests as wishes
 from django_visualsnoop.outbox.record import records_of
-from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox.requests import SyncRequest, request_sync_skipping_locked
 from django_visualsnoop.sync.drift import (
-    NEEDS_A_WISH,
+    NEEDS_REQUEST,
+    pending_drift,
     record_batches,
-    standing_wish,
-    unwished,
+    rows_to_request,
     without_a_row,
 )
 
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 BATCH_SIZE = 1000
 
 
-def audit(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> int:
-    """Compare every row with its record, and wish again where they disagree.
+def audit(*, using: str, batch_size: int = BATCH_SIZE, dispatch: bool = True) -> int:
+    """Compare every row with its record, and request a sync where they disagree.
 
     No file is read and no collection is asked: it costs two queries per ``batch_size`` rows
     (three where the model has a condition) and two per ``batch_size`` records.
@@ -39,26 +38,28 @@ def audit(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> int
     Args:
         using: alias of the database that holds rows and records.
         batch_size: rows or records in a batch.
-        hint: false for a caller that goes on to sweep.
+        dispatch: false for a caller that goes on to sweep.
 
     Returns:
-        How many wishes were written.
+        How many requests were written.
     """
-    return sum(audit_batches(using=using, batch_size=batch_size, hint=hint))
+    return sum(audit_batches(using=using, batch_size=batch_size, dispatch=dispatch))
 
 
-def audit_batches(*, using: str, batch_size: int = BATCH_SIZE, hint: bool = True) -> Iterator[int]:
-    """As ``audit()``; yield how many wishes were written for each batch that disagrees."""
+def audit_batches(
+    *, using: str, batch_size: int = BATCH_SIZE, dispatch: bool = True
+) -> Iterator[int]:
+    """As ``audit()``; yield how many requests were written for each batch that disagrees."""
     for field in all_indexed_fields():
         for found in _disagreeing(field, using, batch_size):
             if found:
-                yield len(wishes.write_among_others(found, using=using, hint=hint))
+                yield len(request_sync_skipping_locked(found, using=using, dispatch=dispatch))
 
 
-def _disagreeing(field: IndexedField, using: str, batch_size: int) -> Iterator[list[Wish]]:
-    for rows in unwished(field, batches(field, using=using, size=batch_size), using=using):
-        yield [Wish(field, row.object_id, wanted=row.wanted) for row in rows]
+def _disagreeing(field: IndexedField, using: str, batch_size: int) -> Iterator[list[SyncRequest]]:
+    for rows in rows_to_request(field, batches(field, using=using, size=batch_size), using=using):
+        yield [SyncRequest(field, row.object_id, wanted=row.wanted) for row in rows]
     for records in record_batches(records_of(field, using), size=batch_size):
-        settled = [record for record in records if standing_wish(record) in NEEDS_A_WISH]
-        gone = without_a_row(field, settled, using=using)
-        yield [Wish(field, record.object_id, wanted=False) for record in gone]
+        finalized = [record for record in records if pending_drift(record) in NEEDS_REQUEST]
+        gone = without_a_row(field, finalized, using=using)
+        yield [SyncRequest(field, record.object_id, wanted=False) for record in gone]

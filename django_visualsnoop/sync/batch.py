@@ -24,16 +24,16 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.transactions import is_lock_error, retry_when_locked
 from django_visualsnoop.indexed.options import field_by_label
-from django_visualsnoop.outbox.leases import Claim
+from django_visualsnoop.outbox.leases import Lease
 from django_visualsnoop.outbox.retry import (
     MAX_ABANDONED,
     Failure,
+    classify_error,
     given_up,
-    judge,
     out_of_time_failure,
 )
+from django_visualsnoop.sync.finalize import Finalizer
 from django_visualsnoop.sync.rewritten import is_fresh
-from django_visualsnoop.sync.settling import Settling
 from django_visualsnoop.sync.spellings import request_other_spellings
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_visualsnoop.sync.worker")
 
 #: After how many seconds of work what is done is written down, at the next chance.
-SETTLE_EVERY = 0.5
+FINALIZE_EVERY = 0.5
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Image:
     answered: bool = False
     #: Whether it only remains to write down how it went.
     done: bool = False
-    settled: bool = False
+    finalized: bool = False
 
 
 class Batch:
@@ -91,8 +91,8 @@ class Batch:
         self.using = using
         self.outcome = outcome
         self.waits_for_files = waits_for_files
-        self.claim = Claim(record_ids, using=using)
-        self.settling = Settling(alias, self.claim, outcome)
+        self.lease = Lease(record_ids, using=using)
+        self.finalize = Finalizer(alias, self.lease, outcome)
         self.images: list[Image] = []
         #: The image that is read or sent just now.
         self.in_hand: Image | None = None
@@ -109,7 +109,7 @@ class Batch:
         except (ImproperlyConfigured, ImportError) as error:
             collection = error
         try:
-            self.images = [Image(record) for record in self._claim(collection)]
+            self.images = [Image(record) for record in self._acquire(collection)]
             if isinstance(collection, Exception):
                 for image in self.images:
                     self._note(image, collection)
@@ -118,7 +118,7 @@ class Batch:
                 self._read_rows(self.images)
                 self._delete([one for one in self.images if one.file is None], collection)
                 self._add([one for one in self.images if one.file is not None], collection)
-            self._settle_done()
+            self._finalize_done()
         except BaseException as error:
             self._let_go(error)
             raise
@@ -132,16 +132,16 @@ class Batch:
                 self.in_hand.failure = out_of_time_failure(error, self.in_hand.record.attempts)
                 self.in_hand.done = True
             with suppress(DatabaseError):
-                self._settle_done()
-        progress = any(image.settled for image in self.images)
-        self.claim.give_back(untouched=out_of_time and progress)
+                self._finalize_done()
+        progress = any(image.finalized for image in self.images)
+        self.lease.give_back(untouched=out_of_time and progress)
 
-    def _claim(self, collection: BaseCollection | Exception) -> list[SyncRecord]:
+    def _acquire(self, collection: BaseCollection | Exception) -> list[SyncRecord]:
         longest_call = 0.0 if isinstance(collection, Exception) else collection.longest_call
-        records = self.claim.take(longest_call)
-        if len(records) < len(self.claim.record_ids):
+        records = self.lease.acquire(longest_call)
+        if len(records) < len(self.lease.record_ids):
             # Their workers look again when they are done; this hint is in case that they die.
-            held = retry_when_locked(lambda: list(self.claim.held_by_others()), using=self.using)
+            held = retry_when_locked(lambda: list(self.lease.leased_by_others()), using=self.using)
             for seconds, record_id in held:
                 self.outcome.later[seconds].append(record_id)
         return records
@@ -222,7 +222,7 @@ class Batch:
             if image.failure is None or image.failure.own:
                 self._remove(image, collection)
             image.done = True
-            self._settle_now_and_then()
+            self._finalize_now_and_then()
 
     def _remove(self, image: Image, collection: BaseCollection) -> None:
         """Make sure that the collection holds nothing under this id."""
@@ -277,7 +277,7 @@ class Batch:
         if image.failure is not None and image.failure.own:
             self._remove(image, collection)
         image.done = True
-        self._settle_now_and_then()
+        self._finalize_now_and_then()
 
     def _opened(
         self, images: list[Image], collection: BaseCollection
@@ -307,16 +307,16 @@ class Batch:
             raise error
         age = math.inf
         if self.waits_for_files:
-            age = (timezone.now() - image.record.wished_at).total_seconds()
-        image.failure = judge(error, image.record.attempts, age=age)
+            age = (timezone.now() - image.record.requested_at).total_seconds()
+        image.failure = classify_error(error, image.record.attempts, age=age)
 
-    def _settle_now_and_then(self) -> None:
-        if time.monotonic() - self.last_settled >= SETTLE_EVERY:
-            self._settle_done()
+    def _finalize_now_and_then(self) -> None:
+        if time.monotonic() - self.last_settled >= FINALIZE_EVERY:
+            self._finalize_done()
 
-    def _settle_done(self) -> None:
+    def _finalize_done(self) -> None:
         """Write down how it went with those that are done, and tell of it."""
-        ready = [image for image in self.images if image.done and not image.settled]
+        ready = [image for image in self.images if image.done and not image.finalized]
         if ready:
-            self.again |= self.settling.settle(ready)
+            self.again |= self.finalize.finalize(ready)
             self.last_settled = time.monotonic()

@@ -50,12 +50,12 @@ _MEANINGS = {
 _STANDING = {
     SyncRecord.State.WAITING: Drift.WAITING,
     SyncRecord.State.RETRYING: Drift.RETRYING,
-    SyncRecord.State.PARKED: Drift.FAILED,
+    SyncRecord.State.FAILED: Drift.FAILED,
 }
 #: Drift that a standing wish will put right, or has failed to.
 STANDING = frozenset(_STANDING.values())
-#: What ``standing_wish()`` says of a record that nobody will look at again by itself.
-NEEDS_A_WISH = (None, Drift.FAILED)
+#: What ``pending_drift()`` says of a record that nobody will look at again by itself.
+NEEDS_REQUEST = (None, Drift.FAILED)
 
 
 def with_records(
@@ -70,7 +70,7 @@ def with_records(
         yield [(row, records.get(key)) for row, key in zip(rows, ids, strict=True)]
 
 
-def unwished(
+def rows_to_request(
     field: IndexedField, batches: Iterable[list[Row]], *, using: str
 ) -> Iterator[list[Row]]:
     """Yield, batch by batch, the rows that disagree with their record where no wish stands.
@@ -87,7 +87,7 @@ def drift_of(field: IndexedField, row: Row, record: SyncRecord | None, using: st
     if record is None:
         # Also one that its condition refuses needs a record, where a turn of it is noted.
         return Drift.UNRECORDED if row.name else None
-    standing = standing_wish(record)
+    standing = pending_drift(record)
     if standing is Drift.FAILED and record.name != row.name:
         return Drift.CHANGED  # another file failed, not this one
     if standing is not None:
@@ -97,7 +97,7 @@ def drift_of(field: IndexedField, row: Row, record: SyncRecord | None, using: st
     return None if row.name and applied == wanted else Drift.CHANGED
 
 
-def standing_wish(record: SyncRecord) -> Drift | None:
+def pending_drift(record: SyncRecord) -> Drift | None:
     """Return what has become of a record's wish so far; ``None`` if it came true."""
     return _STANDING.get(record.state)
 

@@ -14,7 +14,7 @@ class Outcome:
     #: Record id → why, for those that failed and will be tried again.
     retrying: dict[str, str] = field(default_factory=dict)
     #: Record id → why, for those that wait until their image changes or someone asks.
-    parked: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
     #: Ids of records whose file was so new that it may be written again in a moment.
     fresh: list[str] = field(default_factory=list)
     #: Seconds → ids of records to look at again after so long.
@@ -22,12 +22,12 @@ class Outcome:
 
     @property
     def worked_on(self) -> int:
-        return self.agreed + len(self.retrying) + len(self.parked)
+        return self.agreed + len(self.retrying) + len(self.failed)
 
     def add(self, other: Outcome) -> None:
         self.agreed += other.agreed
         self.retrying.update(other.retrying)
-        self.parked.update(other.parked)
+        self.failed.update(other.failed)
         self.fresh += other.fresh
         for delay, ids in other.later.items():
             self.later[delay] += ids

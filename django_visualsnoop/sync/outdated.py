@@ -13,8 +13,8 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.indexed.options import all_indexed_fields
-from django_visualsnoop.outbox import requests as wishes
 from django_visualsnoop.outbox.record import SyncRecord
+from django_visualsnoop.outbox.requests import requeue_skipping_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def renew_outdated(*, using: str, limit: int, before: datetime) -> int:
+def requeue_outdated(*, using: str, limit: int, before: datetime) -> int:
     """Wish again for images that no search finds until they are added again.
 
     No hints are sent: what was saved just now comes first, and the sweeper does the rest.
@@ -67,5 +67,5 @@ def _renew(
             if key is not None:
                 keys.add(field.record_id(field.key_text(key)))
     records = SyncRecord.objects.using(using).filter(pk__in=keys)
-    agrees = SyncRecord.in_state(SyncRecord.State.AGREES)
-    return len(wishes.renew_free(records, agrees & Q(synced_at__lt=before)))
+    agrees = SyncRecord.in_state(SyncRecord.State.IN_SYNC)
+    return len(requeue_skipping_locked(records, agrees & Q(synced_at__lt=before)))

@@ -16,7 +16,7 @@ from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.exceptions import CollectionDoesNotExist
 from django_visualsnoop.indexed.options import field_by_label
 from django_visualsnoop.outbox.record import SyncRecord, records_of
-from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox.requests import SyncRequest
 from django_visualsnoop.sync.drift import record_batches, without_a_row
 from django_visualsnoop.sync.listing import Listing, Verdict
 from django_visualsnoop.sync.reindex import Tally, fulfil
@@ -63,11 +63,11 @@ def prune_listing(
     """
     for batch in Listing(alias, using=plan.using).walk(plan.batch_size):
         pruned.listed += len(batch)
-        asked: list[Wish] = []
+        asked: list[SyncRequest] = []
         for listed in batch:
             if listed.field is not None and listed.field in fields:
                 pruned.images += 1
-                asked.append(Wish(listed.field, listed.object_id, wanted=False))
+                asked.append(SyncRequest(listed.field, listed.object_id, wanted=False))
             elif listed.verdict is Verdict.LEFTOVER and leftovers:
                 pruned.images += 1
                 _delete(alias, listed.image_id, plan, pruned)
@@ -82,10 +82,12 @@ def prune_records(field: IndexedField, plan: Plan, pruned: Pruned) -> None:
     for batch in record_batches(records_of(field, plan.using), size=plan.batch_size):
         gone = without_a_row(field, batch, using=plan.using)
         pruned.records += len(gone)
-        _fulfil([Wish(field, record.object_id, wanted=False) for record in gone], plan, pruned)
+        _fulfil(
+            [SyncRequest(field, record.object_id, wanted=False) for record in gone], plan, pruned
+        )
 
 
-def prune_homeless(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) -> None:
+def prune_orphaned(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) -> None:
     """Let the records go whose field the code no longer indexes, or not in their collection.
 
     Args:
@@ -93,7 +95,7 @@ def prune_homeless(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) 
         plan: the database, the size of a batch, and how.
         pruned: where to count.
     """
-    for records in homeless_records(plan.using, aliases):
+    for records in orphaned_records(plan.using, aliases):
         for batch in record_batches(records, size=plan.batch_size):
             pruned.records += len(batch)
             for record in batch:
@@ -104,7 +106,7 @@ def prune_homeless(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) 
                     retry_when_locked(same.delete, using=plan.using)
 
 
-def homeless_records(
+def orphaned_records(
     using: str, aliases: Collection[str] | None = None
 ) -> list[QuerySet[SyncRecord]]:
     """Return the records that no field of the code has any more, by collection and field."""
@@ -119,9 +121,9 @@ def homeless_records(
     return found
 
 
-def _fulfil(asked: list[Wish], plan: Plan, pruned: Pruned) -> None:
+def _fulfil(asked: list[SyncRequest], plan: Plan, pruned: Pruned) -> None:
     if not plan.dry_run:
-        fulfil(asked, pruned.tally, using=plan.using, hint_only=plan.hint_only)
+        fulfil(asked, pruned.tally, using=plan.using, dispatch_only=plan.dispatch_only)
 
 
 def _delete(alias: str, image_id: str, plan: Plan, pruned: Pruned) -> bool:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django_visualsnoop.indexed.rows import batches
-from django_visualsnoop.outbox import requests as wishes
-from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox.requests import SyncRequest, request_sync_skipping_locked
 from django_visualsnoop.sync import worker as sync
 from django_visualsnoop.sync.drift import drift_of, with_records
 
@@ -33,7 +32,7 @@ class Plan:
         batch_size: rows per batch.
         missing: only rows that disagree with their record.
         since: only rows that were not synced since then.
-        hint_only: leave the work to the workers: write wishes and hint.
+        dispatch_only: leave the work to the workers: write the requests and dispatch them.
         dry_run: count, and change nothing.
     """
 
@@ -41,7 +40,7 @@ class Plan:
     batch_size: int = 100
     missing: bool = False
     since: datetime | None = None
-    hint_only: bool = False
+    dispatch_only: bool = False
     dry_run: bool = False
 
 
@@ -105,24 +104,24 @@ def reindex(field: IndexedField, plan: Plan, *, after: Any = None) -> Iterator[S
         tally = Tally()
         asked = list(_asked_for(field, batch, plan, tally))
         if not plan.dry_run:
-            fulfil(asked, tally, using=plan.using, hint_only=plan.hint_only)
+            fulfil(asked, tally, using=plan.using, dispatch_only=plan.dispatch_only)
         yield Step(batch[-1][0].key, tally)
 
 
-def fulfil(asked: list[Wish], tally: Tally, *, using: str, hint_only: bool) -> None:
+def fulfil(asked: list[SyncRequest], tally: Tally, *, using: str, dispatch_only: bool) -> None:
     """Write wishes, and make them true at once unless that is left to the workers.
 
     Args:
         asked: the wishes.
         tally: where to count what became of them.
         using: alias of the database.
-        hint_only: leave it to the workers.
+        dispatch_only: leave it to the workers.
     """
-    written = wishes.write_among_others(asked, using=using, hint=hint_only)
-    if hint_only or not written:
+    written = request_sync_skipping_locked(asked, using=using, dispatch=dispatch_only)
+    if dispatch_only or not written:
         return
-    outcome = sync.bring_home(written, using=using)
-    reasons = outcome.parked | outcome.retrying
+    outcome = sync.process_records(written, using=using)
+    reasons = outcome.failed | outcome.retrying
     for wish in asked:
         reason = reasons.get(str(wish.field.record_id(wish.object_id)))
         if reason is not None:
@@ -138,7 +137,7 @@ def _asked_for(
     batch: Iterable[tuple[Row, SyncRecord | None]],
     plan: Plan,
     tally: Tally,
-) -> Iterator[Wish]:
+) -> Iterator[SyncRequest]:
     for row, record in batch:
         if not row.name and record is None:
             tally.counts["empty"] += 1
@@ -146,7 +145,7 @@ def _asked_for(
             tally.counts["left"] += 1
         else:
             tally.counts["wanted" if row.wanted else "unwanted"] += 1
-            yield Wish(field, row.object_id, wanted=row.wanted)
+            yield SyncRequest(field, row.object_id, wanted=row.wanted)
 
 
 def _is_left(field: IndexedField, row: Row, record: SyncRecord | None, plan: Plan) -> bool:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from django.db import connections
 from django.db.models import Q
 
-from django_visualsnoop.outbox import requests as wishes
 from django_visualsnoop.outbox.record import records_of
-from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox.requests import SyncRequest, request_sync
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -46,8 +45,8 @@ def request_other_spellings(
     unknown = [key for key, one in by_key.items() if key not in found and one.applied is None]
     if unknown:
         others |= _recorded(field, unknown, using).difference(by_key)
-    asked = [Wish(field, object_id) for object_id in sorted(others)]
-    return {str(one) for one in wishes.write(asked, using=using, hint=False)}
+    asked = [SyncRequest(field, object_id) for object_id in sorted(others)]
+    return {str(one) for one in request_sync(asked, using=using, dispatch=False)}
 
 
 def _recorded(field: IndexedField, object_ids: list[str], using: str) -> set[str]:

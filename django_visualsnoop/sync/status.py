@@ -13,7 +13,7 @@ from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.indexed.rows import with_picture
 from django_visualsnoop.outbox.record import SyncRecord, records_of
-from django_visualsnoop.sync.prune import homeless_records
+from django_visualsnoop.sync.prune import orphaned_records
 from django_visualsnoop.sync.unrecorded import unrecorded
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _State = SyncRecord.State
-_FAILED = SyncRecord.in_state(_State.RETRYING) | SyncRecord.in_state(_State.PARKED)
+_FAILED = SyncRecord.in_state(_State.RETRYING) | SyncRecord.in_state(_State.FAILED)
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,17 @@ class FieldStatus:
     failed: int
     #: When the oldest wish was made that waits or is tried again; one that failed for good
     #: waits for nobody.
-    oldest_wish: datetime | None
+    oldest_pending: datetime | None
     reasons: tuple[Reason, ...]
     #: At least so many rows have a picture that no record knows of.
     unrecorded: int = 0
 
     @property
-    def oldest_wish_age(self) -> float | None:
+    def oldest_pending_age(self) -> float | None:
         """Seconds since the oldest wish."""
-        if self.oldest_wish is None:
+        if self.oldest_pending is None:
             return None
-        return max(0.0, (timezone.now() - self.oldest_wish).total_seconds())
+        return max(0.0, (timezone.now() - self.oldest_pending).total_seconds())
 
 
 def statuses(using: str) -> list[FieldStatus]:
@@ -83,7 +83,7 @@ def statuses(using: str) -> list[FieldStatus]:
         )
         for field in fields
     ]
-    for records in homeless_records(using):
+    for records in orphaned_records(using):
         one = records.values_list("model", "field", "collection")[0]
         found.append(_status(records, *one, rows=None))
     return found
@@ -124,11 +124,11 @@ def _status(
 ) -> FieldStatus:
     in_state = SyncRecord.in_state
     counted = records.aggregate(
-        agree=Count("pk", filter=in_state(_State.AGREES)),
+        agree=Count("pk", filter=in_state(_State.IN_SYNC)),
         waiting=Count("pk", filter=in_state(_State.WAITING)),
         retrying=Count("pk", filter=in_state(_State.RETRYING)),
-        failed=Count("pk", filter=in_state(_State.PARKED)),
-        oldest_wish=Min("wished_at", filter=SyncRecord.in_progress()),
+        failed=Count("pk", filter=in_state(_State.FAILED)),
+        oldest_pending=Min("requested_at", filter=SyncRecord.in_progress()),
     )
     states = ("agree", "waiting", "retrying", "failed")
     # No two rows share a record.

@@ -16,13 +16,13 @@ from django_visualsnoop.sync.drift import (
     STANDING,
     Drift,
     drift_of,
+    pending_drift,
     record_batches,
-    standing_wish,
     with_records,
     without_a_row,
 )
 from django_visualsnoop.sync.listing import Listing, Verdict
-from django_visualsnoop.sync.prune import homeless_records
+from django_visualsnoop.sync.prune import orphaned_records
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -98,9 +98,9 @@ def verify(
     for one in fields:
         for records in record_batches(records_of(one, using), size=batch_size):
             for record in without_a_row(one, records, using=using):
-                report.add(standing_wish(record) or Drift.ORPHANED, record.image_id, record.reason)
+                report.add(pending_drift(record) or Drift.ORPHANED, record.image_id, record.reason)
     if leftovers:
-        for homeless in homeless_records(using, (alias,)):
+        for homeless in orphaned_records(using, (alias,)):
             for records in record_batches(homeless, size=batch_size):
                 for record in records:
                     report.add(Drift.ORPHANED, record.image_id)
@@ -125,7 +125,7 @@ def _judge_listed(
         if one.field is not None and one.field in fields
     }
     for record in SyncRecord.objects.using(using).filter(pk__in=list(unwanted)):
-        if standing_wish(record) is not None:
+        if pending_drift(record) is not None:
             del unwanted[record.pk]  # is counted with its row or its record
     for image_id in unwanted.values():
         report.add(Drift.EXTRA, image_id)

@@ -2,7 +2,7 @@
 
 Level-triggered: a worker claims a record, reads the row *as it is now*, makes the collection
 agree, and says so only if nobody has wished again meanwhile. So it does not matter how often,
-how late or in which order it is called. ``batch`` has how that is done, ``settling`` how it is
+how late or in which order it is called. ``batch`` has how that is done, ``finalize`` how it is
 written down.
 """
 
@@ -20,15 +20,15 @@ from django.utils import timezone
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.transactions import retry_when_locked
-from django_visualsnoop.outbox import requests as wishes
-from django_visualsnoop.outbox.leases import unclaimed, unsettled
+from django_visualsnoop.outbox.leases import pending_records, unleased
 from django_visualsnoop.outbox.record import SyncRecord
+from django_visualsnoop.outbox.requests import requeue_skipping_locked
 from django_visualsnoop.outbox.retry import FIRST_DELAY, LONGEST_DELAY
 from django_visualsnoop.outbox.sweeps import note_end, note_start
 from django_visualsnoop.signals import swept, tell
 from django_visualsnoop.sync.batch import Batch
 from django_visualsnoop.sync.outcome import Outcome
-from django_visualsnoop.sync.outdated import renew_outdated
+from django_visualsnoop.sync.outdated import requeue_outdated
 from django_visualsnoop.sync.rewritten import is_rewritten
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ OVERDUE_TAKEN, OVERDUE_CHOICE = 20, 200
 FROM_THE_FUTURE = timedelta(seconds=2 * LONGEST_DELAY)
 
 
-def bring_home(
+def process_records(
     record_ids: Iterable[str | UUID],
     *,
     using: str,
@@ -77,7 +77,7 @@ def bring_home(
     for _ in range(MAX_ROUNDS):
         by_collection: dict[str, list[str]] = defaultdict(list)
         alone: list[tuple[int, str, str]] = []
-        for record in _unsettled_among(waiting, using):
+        for record in _pending_among(waiting, using):
             alias, key = record.collection, str(record.pk)
             if record.leased_until is None or record.leased_until >= timezone.now():
                 by_collection[alias].append(key)
@@ -99,8 +99,8 @@ def bring_home(
     return outcome
 
 
-def _unsettled_among(record_ids: Iterable[str], using: str) -> list[SyncRecord]:
-    wanted = unsettled(using).filter(pk__in=record_ids)
+def _pending_among(record_ids: Iterable[str], using: str) -> list[SyncRecord]:
+    wanted = pending_records(using).filter(pk__in=record_ids)
     fields = wanted.only("collection", "leased_until", "attempts")
     return retry_when_locked(lambda: list(fields), using=using)
 
@@ -116,7 +116,7 @@ def sweep(
         using: alias of the database that holds records and rows.
         limit: how many records to work on; all if not given.
         batch_size: how many to take at a time.
-        outcome: as for ``bring_home``, which also says what is raised.
+        outcome: as for ``process_records``, which also says what is raised.
     """
     outcome = Outcome() if outcome is None else outcome
     started = due_before = timezone.now()
@@ -124,9 +124,9 @@ def sweep(
     while limit is None or outcome.worked_on < limit:
         size = batch_size if limit is None else min(batch_size, limit - outcome.worked_on)
         before = outcome.worked_on
-        bring_home(_due(using, due_before, size), using=using, outcome=outcome)
+        process_records(_due(using, due_before, size), using=using, outcome=outcome)
         if outcome.worked_on == before:  # none left, or other workers have them
-            if not renew_outdated(using=using, limit=size, before=started):
+            if not requeue_outdated(using=using, limit=size, before=started):
                 break
             due_before = timezone.now()
     note_end(using, outcome.worked_on)
@@ -136,13 +136,13 @@ def sweep(
         using=using,
         agreed=outcome.agreed,
         retrying=len(outcome.retrying),
-        parked=len(outcome.parked),
+        failed=len(outcome.failed),
         seconds=(timezone.now() - started).total_seconds(),
     )
     return outcome
 
 
-def bring_overdue_home(*, using: str) -> Outcome:
+def process_overdue(*, using: str) -> Outcome:
     """Bring home a few records that nobody came for, as whoever works on others does besides.
 
     So a project whose sweeper nobody started gets over lost hints all the same. Workers that do
@@ -152,17 +152,17 @@ def bring_overdue_home(*, using: str) -> Outcome:
     found = _due(using, before, OVERDUE_CHOICE)
     if not found:
         return Outcome()
-    return bring_home(random.sample(found, min(OVERDUE_TAKEN, len(found))), using=using)
+    return process_records(random.sample(found, min(OVERDUE_TAKEN, len(found))), using=using)
 
 
 def still_due(record_ids: Iterable[str], *, using: str) -> list[str]:
     """Return those of these records that are due and free, such as after an interruption."""
-    due = unsettled(using).filter(unclaimed(), pk__in=record_ids, due_at__lte=timezone.now())
+    due = pending_records(using).filter(unleased(), pk__in=record_ids, due_at__lte=timezone.now())
     ids = due.values_list("pk", flat=True)
     return sorted(map(str, retry_when_locked(lambda: list(ids), using=using)))
 
 
-def bring_rewritten_home(record_ids: Iterable[str], *, using: str) -> Outcome:
+def process_rewritten(record_ids: Iterable[str], *, using: str) -> Outcome:
     """Bring those records home whose file does not hold any more what was indexed.
 
     Args:
@@ -170,11 +170,11 @@ def bring_rewritten_home(record_ids: Iterable[str], *, using: str) -> Outcome:
         using: alias of the database that holds records and rows.
     """
     records = SyncRecord.objects.using(using).filter(pk__in=record_ids)
-    agrees = SyncRecord.in_state(SyncRecord.State.AGREES)
+    agrees = SyncRecord.in_state(SyncRecord.State.IN_SYNC)
     known = retry_when_locked(lambda: list(records.filter(agrees)), using=using)
     changed = [record.pk for record in known if is_rewritten(record)]
-    renewed = wishes.renew_free(records.filter(pk__in=changed), agrees) if changed else []
-    return bring_home(renewed, using=using)
+    renewed = requeue_skipping_locked(records.filter(pk__in=changed), agrees) if changed else []
+    return process_records(renewed, using=using)
 
 
 def _due(using: str, before: datetime, count: int) -> list[UUID]:
@@ -182,7 +182,7 @@ def _due(using: str, before: datetime, count: int) -> list[UUID]:
 
     After them come those that a process wrote whose clock is far ahead: nothing waits so long.
     """
-    free = unsettled(using).filter(unclaimed()).order_by("due_at", "pk")
+    free = pending_records(using).filter(unleased()).order_by("due_at", "pk")
     found: list[UUID] = []
     for due in (Q(due_at__lte=before), Q(due_at__gt=timezone.now() + FROM_THE_FUTURE)):
         ids = free.filter(due).values_list("pk", flat=True)[: count - len(found)]

@@ -37,9 +37,9 @@ def one_of_each() -> dict[State, SyncRecord]:
         generation=1, due_at=timezone.now(), reason_code="unreachable", reason="No answer."
     )
     found = {
-        State.AGREES: record_of(rows[0]),
+        State.IN_SYNC: record_of(rows[0]),
         State.RETRYING: record_of(rows[1]),
-        State.PARKED: record_of(broken),
+        State.FAILED: record_of(broken),
         State.WAITING: record_of(product(3)),
     }
     assert {state: record.state for state, record in found.items()} == {s: s for s in State}
@@ -105,18 +105,18 @@ def test_a_row_of_a_model_that_is_gone(logged_in: LoggedIn) -> None:
 def test_try_again(logged_in: LoggedIn) -> None:
     records = one_of_each()
     with sync_paused():
-        Product.objects.filter(pk=records[State.PARKED].object_id).update(photo="")
+        Product.objects.filter(pk=records[State.FAILED].object_id).update(photo="")
     response = run(logged_in(), *records.values())
     assert "2 failed records will be tried again." in response.text
-    for state in (State.PARKED, State.RETRYING):
+    for state in (State.FAILED, State.RETRYING):
         record = SyncRecord.objects.get(pk=records[state].pk)
         assert record.due_at is not None
         assert record.attempts == 0
-    for state in (State.AGREES, State.WAITING):
+    for state in (State.IN_SYNC, State.WAITING):
         before, after = records[state], SyncRecord.objects.get(pk=records[state].pk)
         assert (after.generation, after.due_at) == (before.generation, before.due_at)
     sync.sweep(using="default")
-    assert {record.state for record in SyncRecord.objects.all()} == {State.AGREES}
+    assert {record.state for record in SyncRecord.objects.all()} == {State.IN_SYNC}
 
 
 def test_nothing_failed(logged_in: LoggedIn) -> None:
@@ -125,14 +125,14 @@ def test_nothing_failed(logged_in: LoggedIn) -> None:
 
 
 def test_who_may_only_look_cannot_try_again(logged_in: LoggedIn) -> None:
-    record = one_of_each()[State.PARKED]
+    record = one_of_each()[State.FAILED]
     client = logged_in("view_syncrecord")
     run(client, record)
     assert "try_again" not in client.get(RECORDS).text
-    assert SyncRecord.objects.get(pk=record.pk).state == State.PARKED
+    assert SyncRecord.objects.get(pk=record.pk).state == State.FAILED
 
 
 def test_who_may_change_can_try_again(logged_in: LoggedIn) -> None:
-    record = one_of_each()[State.PARKED]
+    record = one_of_each()[State.FAILED]
     run(logged_in("view_syncrecord", "change_syncrecord"), record)
     assert SyncRecord.objects.get(pk=record.pk).state == State.RETRYING

@@ -27,12 +27,12 @@ def change(row: Product, **values: object) -> None:
     SyncRecord.objects.filter(pk=record_of(row).pk).update(**values)
 
 
-def test_agrees() -> None:
+def test_in_sync() -> None:
     row = product(1)
     sync.sweep(using="default")
     assert state_of(row) == (
-        '<div class="visualsnoop-state"><span class="visualsnoop-icon visualsnoop-agrees" '
-        'aria-hidden="true"></span>agrees</div>'
+        '<div class="visualsnoop-state"><span class="visualsnoop-icon visualsnoop-in_sync" '
+        'aria-hidden="true"></span>in sync</div>'
     )
 
 

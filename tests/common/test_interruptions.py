@@ -13,7 +13,7 @@ from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.signals import image_synced
 from django_visualsnoop.sync import batch
 from django_visualsnoop.sync import worker as sync
@@ -113,10 +113,10 @@ def test_what_is_done_is_written_down_and_the_rest_given_back(
     ids = list(SyncRecord.objects.values_list("pk", flat=True))
     outcome = Outcome()
     with pytest.raises(OSError, match="bucket"):
-        sync.bring_home(ids, using="default", outcome=outcome)
+        sync.process_records(ids, using="default", outcome=outcome)
     assert (outcome.agreed, len(outcome.retrying)) == (1, 1)
     done = SyncRecord.objects.get(image_id=second_is_late[0])
-    assert done.state == State.AGREES
+    assert done.state == State.IN_SYNC
     (struck,) = SyncRecord.objects.exclude(reason_code="")
     assert (struck.state, struck.reason_code, struck.attempts) == (State.RETRYING, "out_of_time", 1)
     rest = SyncRecord.objects.exclude(pk__in=[done.pk, struck.pk])
@@ -129,7 +129,7 @@ def test_progress_is_written_as_it_is_made(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So a batch goes on where a worker was killed, who can write down nothing."""
-    monkeypatch.setattr(batch, "SETTLE_EVERY", 0.0)
+    monkeypatch.setattr(batch, "FINALIZE_EVERY", 0.0)
     monkeypatch.setattr(Batch, "_let_go", lambda self, error: None)
     calls = 0
     add_image = RecorderCollection.add_image
@@ -146,7 +146,7 @@ def test_progress_is_written_as_it_is_made(
         product(number)
     with pytest.raises(KeyboardInterrupt):
         sync.sweep(using="default")
-    assert SyncRecord.objects.filter(SyncRecord.in_state(State.AGREES)).count() == 2
+    assert SyncRecord.objects.filter(SyncRecord.in_state(State.IN_SYNC)).count() == 2
 
 
 def _while_reading_the_file(patch: pytest.MonkeyPatch) -> None:
@@ -200,14 +200,14 @@ def test_a_limit_never_fails_a_picture_for_good(
         with monkeypatch.context() as patch:
             moment(patch)
             with pytest.raises(SoftTimeLimitExceeded):
-                sync.bring_home([key], using="default")
+                sync.process_records([key], using="default")
     finally:
         image_synced.disconnect(dispatch_uid="late")
     record = SyncRecord.objects.get(pk=key)
     assert record.lease is None
-    assert record.state != State.PARKED
-    sync.bring_home([key], using="default")
-    assert SyncRecord.objects.get(pk=key).state == State.AGREES
+    assert record.state != State.FAILED
+    sync.process_records([key], using="default")
+    assert SyncRecord.objects.get(pk=key).state == State.IN_SYNC
 
 
 @pytest.mark.django_db
@@ -222,7 +222,7 @@ def test_a_limit_while_deleting(
         with pytest.raises(SoftTimeLimitExceeded):
             sync.sweep(using="default")
     assert SyncRecord.objects.get().lease is None
-    sync.bring_home(SyncRecord.objects.values_list("pk", flat=True), using="default")
+    sync.process_records(SyncRecord.objects.values_list("pk", flat=True), using="default")
     assert not SyncRecord.objects.exists()
 
 
@@ -253,7 +253,7 @@ class TestTasks:
             published.append((using, ids, countdown))
             return True
 
-        monkeypatch.setattr(hints, "publish", publish)
+        monkeypatch.setattr(dispatch, "dispatch_records", publish)
         return published
 
     @pytest.mark.django_db

@@ -206,11 +206,11 @@ def test_receivers_take_what_the_signals_give() -> None:
     counters = {name: mock.Mock() for name in ("LAG", "FAILURES", "LOST_HINTS", "LAST_SWEEP")}
     names: dict[str, Any] = dict(counters)
     exec(block("operating.rst", "from django.dispatch"), names)
-    record = SyncRecord(wished_at=timezone.now())
+    record = SyncRecord(requested_at=timezone.now())
     sent: list[tuple[Signal, dict[str, Any]]] = [
         (signals.image_synced, {"record": record, "stored": True}),
         (signals.image_sync_failed, {"record": record, "reason_code": "error"}),
-        (signals.hint_failed, {"count": 3, "reason": "silent"}),
+        (signals.dispatch_failed, {"count": 3, "reason": "silent"}),
         (signals.swept, {"agreed": 1, "seconds": 0.1}),
     ]
     for signal, arguments in sent:
@@ -231,22 +231,22 @@ def test_every_problem_gauge_and_signal_is_described() -> None:
 def test_figures_are_those_of_the_code() -> None:
     from django_visualsnoop import health
     from django_visualsnoop.client import transport
-    from django_visualsnoop.outbox import dispatch as hints
+    from django_visualsnoop.outbox import dispatch
     from django_visualsnoop.search import similar as searching
 
     def text(page: str) -> str:
         return " ".join((ROOT / "docs" / page).read_text().split())
 
-    assert f"commit waits at most {math.ceil(hints.MAX_WAIT)} seconds" in text("tasks.rst")
-    assert f"left alone for {hints.PAUSE_AFTER_FAILURE:g} seconds" in text("tasks.rst")
+    assert f"commit waits at most {math.ceil(dispatch.MAX_WAIT)} seconds" in text("tasks.rst")
+    assert f"left alone for {dispatch.PAUSE_AFTER_FAILURE:g} seconds" in text("tasks.rst")
     assert f"no more than {health.SAMPLE} records" in text("operating.rst")
     assert f"nobody working on it; {health.MAX_DELAY:g} if not given" in text("operating.rst")
     assert f"failed to count; {health.MIN_ATTEMPTS} if not given" in text("operating.rst")
     assert f"longer than {health.MAX_DELAY / 60:g} minutes" in text("checks.rst")
     assert health.MIN_ATTEMPTS == 3
     assert "failed three times in a row" in text("checks.rst")
-    assert f"left alone for {hints.PAUSE_AFTER_FAILURE:g} seconds" in text("operating.rst")
-    assert hints.MAX_THREADS == 4
+    assert f"left alone for {dispatch.PAUSE_AFTER_FAILURE:g} seconds" in text("operating.rst")
+    assert dispatch.MAX_THREADS == 4
     assert "At most four threads publish at once" in text("tasks.rst")
     assert f"At most the {searching.MAX_RANKED:,} most similar rows" in text("searching.rst")
     connect, read = transport.DEFAULT_TIMEOUT

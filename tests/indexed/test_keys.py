@@ -93,7 +93,7 @@ def check_row(model: type[Any], key: Any) -> None:
     assert str(row.pk) == str(key)
     assert held(model) == expected(model, key)
     record = SyncRecord.objects.get(model=model._meta.label_lower)
-    assert record.state == SyncRecord.State.AGREES
+    assert record.state == SyncRecord.State.IN_SYNC
     assert record.object_id == str(key)
     assert record.name == getattr(row, field_of(model)).name
     assert audit(using="default") == 0

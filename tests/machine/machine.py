@@ -29,8 +29,9 @@ from django_visualsnoop.client.exceptions import (
 )
 from django_visualsnoop.collections import collections
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch as hints
-from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox import dispatch
+from django_visualsnoop.outbox.requests import request_again
+from django_visualsnoop.sync import finalize
 from django_visualsnoop.sync import worker as sync
 from django_visualsnoop.sync.audit import audit
 from tests.machine.changes import KINDS, Change, Changer
@@ -126,24 +127,23 @@ class SyncMachine(RuleBasedStateMachine):
         self.stalled: list[StalledWorker] = []
         self.late = timedelta()
         #: Steps since everything agreed.
-        self.unsettled = 0
+        self.pending_records = 0
         self.defects: list[BaseException] = []
 
     @initialize(changes=st.lists(CHANGES, min_size=4, max_size=8), outspoken=st.booleans())
     def begin(self, changes: list[Change], outspoken: bool) -> None:
         """Start with some rows that agree, known to instances that will be stale."""
         self.patches = ExitStack()
-        self.patches.enter_context(mock.patch.object(hints, "publish", self._publish))
+        self.patches.enter_context(mock.patch.object(dispatch, "dispatch_records", self._publish))
         self.now = timezone.now
         self.patches.enter_context(mock.patch.object(timezone, "now", self._later))
-        wish_again = wishes.wish_again
         overtaken = "a claim ran out while its worker stood still"
 
         def counted(record: SyncRecord, *, using: str) -> None:
             self.reached[overtaken] += 1
-            wish_again(record, using=using)
+            request_again(record, using=using)
 
-        self.patches.enter_context(mock.patch.object(wishes, "wish_again", counted))
+        self.patches.enter_context(mock.patch.object(finalize, "request_again", counted))
         for model in (Poster, Product, Shop, Article, Document, Listing, SyncRecord):
             model._base_manager.all()._raw_delete("default")
         for alias in ALIASES:
@@ -161,10 +161,10 @@ class SyncMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self.settle()
+            self.finalize()
             while self.stalled:
                 self.wake(0)
-            self.settle()
+            self.finalize()
         finally:
             for worker in self.stalled:
                 worker.wake()
@@ -267,14 +267,14 @@ class SyncMachine(RuleBasedStateMachine):
 
     # What must hold.
 
-    @precondition(lambda self: self.unsettled > 3)
+    @precondition(lambda self: self.pending_records > 3)
     @rule()
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Sweep, audit, sweep: then all agree, even if a worker still stands somewhere."""
         InterruptedCollection.before.clear()
         InterruptedCollection.after.clear()
         state = SyncRecord.State
-        for name, condition in (("retrying", state.RETRYING), ("parked", state.PARKED)):
+        for name, condition in (("retrying", state.RETRYING), ("failed", state.FAILED)):
             found = SyncRecord.objects.filter(SyncRecord.in_state(condition)).count()
             self.reached[f"{name} when the sweeper came"] += found
         self._sweep_all()
@@ -290,14 +290,14 @@ class SyncMachine(RuleBasedStateMachine):
         assert {(record.collection, record.image_id) for record in records} == identifiers()
         there = {(alias, image_id) for alias, images in held.items() for image_id in images}
         for record in records:
-            agrees = record.state is state.AGREES
-            assert agrees or record.state is state.PARKED
+            agrees = record.state is state.IN_SYNC
+            assert agrees or record.state is state.FAILED
             assert agrees or (record.collection, record.image_id) not in there
         assert audit(using="default") == 0
-        self.reached["settled"] += 1
+        self.reached["finalized"] += 1
         self.reached["pictures compared"] += len(there)
         self._count_step()
-        self.unsettled = 0
+        self.pending_records = 0
 
     def _sweep_all(self) -> None:
         for _ in range(20):
@@ -322,7 +322,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     def _count_step(self) -> None:
         self.reached["steps"] += 1
-        self.unsettled += 1
+        self.pending_records += 1
 
     def _later(self) -> datetime:
         return self.now() + self.late

@@ -17,9 +17,9 @@ from celery.signals import after_task_publish, before_task_publish
 from django.db import connections, transaction
 
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch as hints
-from django_visualsnoop.outbox.dispatch import RECORDS_PER_HINT, Publisher
-from django_visualsnoop.signals import hint_failed
+from django_visualsnoop.outbox import dispatch
+from django_visualsnoop.outbox.dispatch import RECORDS_PER_MESSAGE, Dispatcher
+from django_visualsnoop.signals import dispatch_failed
 from tests.brokers import Proxy, refusing, resetting, silent
 from tests.fixtures import product, record_of
 from tests.receivers import received
@@ -60,15 +60,15 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock by which a publisher rests."""
+    """The clock by which a dispatcher rests."""
     clock = Clock()
-    monkeypatch.setattr(hints, "time", clock)
+    monkeypatch.setattr(dispatch, "time", clock)
     return clock
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hints, "MAX_WAIT", 0.2)
+    monkeypatch.setattr(dispatch, "MAX_WAIT", 0.2)
 
 
 class Sender:
@@ -87,13 +87,13 @@ class Sender:
 @pytest.fixture
 def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sender]:
     sender = Sender()
-    monkeypatch.setattr(hints, "_send", sender)
+    monkeypatch.setattr(dispatch, "_send", sender)
     with celery_app("memory://"):
         yield sender
 
 
 def publishing() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "visualsnoop-hint"]
+    return [thread for thread in threading.enumerate() if thread.name == "visualsnoop-dispatch"]
 
 
 def wait_for_hints() -> None:
@@ -110,10 +110,10 @@ def _no_thread_outlives_its_test() -> Iterator[None]:
 def test_a_broker_takes_hints_in_messages_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     with celery_app("memory://") as app:
-        task = app.tasks[hints.TASK]
+        task = app.tasks[dispatch.TASK]
         monkeypatch.setattr(task, "apply_async", lambda args, **kwargs: sent.append(len(args[1])))
-        assert Publisher().publish("default", ids(RECORDS_PER_HINT + 1))
-    assert sent == [RECORDS_PER_HINT, 1]
+        assert Dispatcher().dispatch_records("default", ids(RECORDS_PER_MESSAGE + 1))
+    assert sent == [RECORDS_PER_MESSAGE, 1]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_hints_arrive_at_a_broker(service: str) -> None:
     from tests.services import require
 
     with celery_app(require(service)) as app:
-        assert Publisher().publish("default", ids())
-        assert arrived(app) == [hints.TASK]
+        assert Dispatcher().dispatch_records("default", ids())
+        assert arrived(app) == [dispatch.TASK]
 
 
 def arrived(app: Celery, count: int = 1) -> list[str]:
@@ -148,13 +148,13 @@ def test_receivers_hear_of_hints_that_were_not_sent(
     def refuse(*args: object, **kwargs: object) -> None:
         raise ConnectionRefusedError("secret://user:password@broker")
 
-    publisher = Publisher()
-    with celery_app("memory://") as app, received(hint_failed) as told:
-        monkeypatch.setattr(app.tasks[hints.TASK], "apply_async", refuse)
-        assert not publisher.publish("default", ids(2))
-        assert not publisher.publish("other", ids(3))
-        clock.now += hints.PAUSE_AFTER_FAILURE + 1
-        assert not publisher.publish("default", ids(4))  # which nobody waits for
+    dispatcher = Dispatcher()
+    with celery_app("memory://") as app, received(dispatch_failed) as told:
+        monkeypatch.setattr(app.tasks[dispatch.TASK], "apply_async", refuse)
+        assert not dispatcher.dispatch_records("default", ids(2))
+        assert not dispatcher.dispatch_records("other", ids(3))
+        clock.now += dispatch.PAUSE_AFTER_FAILURE + 1
+        assert not dispatcher.dispatch_records("default", ids(4))  # which nobody waits for
         wait_for_hints()
     assert [(one["using"], one["count"], one["reason"]) for one in told] == [
         ("default", 2, "refused"),
@@ -181,7 +181,7 @@ class TestTheCallersThread:
         before_task_publish.connect(receive)
         try:
             with celery_app("memory://") as app:
-                assert Publisher().publish("default", ids())
+                assert Dispatcher().dispatch_records("default", ids())
                 message = taken(app)
         finally:
             before_task_publish.disconnect(receive)
@@ -200,19 +200,19 @@ class TestTheCallersThread:
         local.schema = "bob"
         app = Celery("tenants", broker="memory://", task_cls=TenantTask, set_as_current=False)
         app.conf.task_default_queue = "tenants"
-        monkeypatch.setattr(hints, "project_app", lambda: app)
-        assert Publisher().publish("default", ids())
+        monkeypatch.setattr(dispatch, "project_app", lambda: app)
+        assert Dispatcher().dispatch_records("default", ids())
         assert taken(app).headers["_schema_name"] == "bob"
         app.close()
 
     def test_the_first_message_after_an_outage_is_made_there_too(
         self, clock: Clock, sender: Sender
     ) -> None:
-        publisher = Publisher()
+        dispatcher = Dispatcher()
         sender.error = OSError("down")
-        publisher.publish("default", ids())
+        dispatcher.dispatch_records("default", ids())
         sender.error = None
-        clock.now += hints.PAUSE_AFTER_FAILURE
+        clock.now += dispatch.PAUSE_AFTER_FAILURE
         threads: list[str] = []
 
         def receive(**_: object) -> None:
@@ -220,7 +220,7 @@ class TestTheCallersThread:
 
         before_task_publish.connect(receive)
         try:
-            publisher.publish("default", ids())
+            dispatcher.dispatch_records("default", ids())
         finally:
             before_task_publish.disconnect(receive)
         wait_for_hints()
@@ -238,7 +238,7 @@ class TestTheCallersThread:
         sender.error = error
         after_task_publish.connect(receive)
         try:
-            assert Publisher().publish("default", ids()) is (error is None)
+            assert Dispatcher().dispatch_records("default", ids()) is (error is None)
         finally:
             after_task_publish.disconnect(receive)
         assert len(sent) == (error is None)
@@ -248,9 +248,9 @@ class TestTheCallersThread:
             raise SoftTimeLimitExceeded
 
         with celery_app("memory://") as app:
-            monkeypatch.setattr(app.tasks[hints.TASK], "apply_async", limited)
+            monkeypatch.setattr(app.tasks[dispatch.TASK], "apply_async", limited)
             with pytest.raises(SoftTimeLimitExceeded):
-                Publisher().publish("default", ids())
+                Dispatcher().dispatch_records("default", ids())
 
 
 def taken(app: Any) -> Any:
@@ -268,9 +268,9 @@ def test_the_thread_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -
         connection.ensure_connection()
         opened.append(connection)
 
-    monkeypatch.setattr(hints, "_send", send)
+    monkeypatch.setattr(dispatch, "_send", send)
     with celery_app("memory://"):
-        assert Publisher().publish("default", ids())
+        assert Dispatcher().dispatch_records("default", ids())
         wait_for_hints()
     (connection,) = opened
     assert connection is not connections["default"]
@@ -285,19 +285,21 @@ class TestLater:
         def publish(using: str, record_ids: list[str], countdown: float) -> None:
             published.append((len(record_ids), countdown))
 
-        monkeypatch.setattr(hints, "publish", publish)
+        monkeypatch.setattr(dispatch, "dispatch_records", publish)
         return published
 
     def test_records_share_messages(self, published: list[tuple[int, float]]) -> None:
-        hints.publish_later("default", {3.0 + n / 400: ids() for n in range(400)})
-        assert [count for count, _ in published] == [RECORDS_PER_HINT] * (400 // RECORDS_PER_HINT)
+        dispatch.dispatch_later("default", {3.0 + n / 400: ids() for n in range(400)})
+        assert [count for count, _ in published] == [RECORDS_PER_MESSAGE] * (
+            400 // RECORDS_PER_MESSAGE
+        )
         assert published[-1][1] == 3.0 + 399 / 400
 
     def test_no_message_waits_for_long(self, published: list[tuple[int, float]]) -> None:
-        later = {2.0: ids(), hints.MAX_COUNTDOWN: ids(), hints.MAX_COUNTDOWN + 1: ids(3)}
-        hints.publish_later("default", later)
-        assert published == [(2, hints.MAX_COUNTDOWN)]
-        assert hints.MAX_COUNTDOWN <= 15
+        later = {2.0: ids(), dispatch.MAX_COUNTDOWN: ids(), dispatch.MAX_COUNTDOWN + 1: ids(3)}
+        dispatch.dispatch_later("default", later)
+        assert published == [(2, dispatch.MAX_COUNTDOWN)]
+        assert dispatch.MAX_COUNTDOWN <= 15
 
 
 class TestWords:
@@ -310,7 +312,7 @@ class TestWords:
         monkeypatch.setattr("kombu.transport.redis.redis", None)
         monkeypatch.setattr("django_visualsnoop.outbox.celery._is_installed", lambda module: False)
         with celery_app("redis://127.0.0.1:6379/5"):
-            assert not Publisher().publish("default", ids())
+            assert not Dispatcher().dispatch_records("default", ids())
         assert 'python -m pip install "celery[redis]"' in caplog.text
         assert "NoneType" not in caplog.text
         assert "Traceback" not in caplog.text
@@ -318,7 +320,7 @@ class TestWords:
     @pytest.mark.parametrize("scheme", SCHEMES)
     def test_a_refused_connection(self, scheme: str, caplog: pytest.LogCaptureFixture) -> None:
         with celery_app(refusing(scheme)):  # with Celery's own settings
-            assert not Publisher().publish("default", ids())
+            assert not Dispatcher().dispatch_records("default", ids())
         assert "refused" in caplog.text
         assert "did not answer" not in caplog.text
 
@@ -326,16 +328,16 @@ class TestWords:
 class TestOutages:
     @pytest.fixture(autouse=True)
     def _few_retries(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(hints, "CONNECT_RETRIES", 1)
+        monkeypatch.setattr(dispatch, "CONNECT_RETRIES", 1)
 
     @pytest.mark.parametrize("scheme", SCHEMES)
     def test_one_that_refuses_is_left_alone_for_a_while(
         self, scheme: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        publisher = Publisher()
+        dispatcher = Dispatcher()
         with celery_app(refusing(scheme), **QUICK), caplog.at_level(logging.WARNING, LOGGER):
-            assert not publisher.publish("default", ids())
-            assert not publisher.publish("default", ids())
+            assert not dispatcher.dispatch_records("default", ids())
+            assert not dispatcher.dispatch_records("default", ids())
         (record,) = caplog.records  # the second did not try
         assert "Nothing is lost" in record.getMessage()
         assert "visualsnoop_sync" in record.getMessage()
@@ -345,20 +347,20 @@ class TestOutages:
         self, scheme: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         with resetting(scheme) as url, celery_app(url, **QUICK):
-            assert not Publisher().publish("default", ids())
-        assert "No hint to Celery" in caplog.text
+            assert not Dispatcher().dispatch_records("default", ids())
+        assert "Celery takes no message" in caplog.text
 
     @pytest.mark.parametrize("scheme", SCHEMES)
     @pytest.mark.usefixtures("impatient")
     def test_one_that_says_nothing_gets_few_threads_and_one_wait(
         self, scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(hints, "PAUSE_AFTER_FAILURE", 0.0)
-        publisher = Publisher()
-        with silent(scheme) as url, celery_app(url, **QUICK), received(hint_failed) as told:
-            for _ in range(hints.MAX_THREADS + 3):
-                assert not publisher.publish("default", ids())
-            assert len(publishing()) == hints.MAX_THREADS
+        monkeypatch.setattr(dispatch, "PAUSE_AFTER_FAILURE", 0.0)
+        dispatcher = Dispatcher()
+        with silent(scheme) as url, celery_app(url, **QUICK), received(dispatch_failed) as told:
+            for _ in range(dispatch.MAX_THREADS + 3):
+                assert not dispatcher.dispatch_records("default", ids())
+            assert len(publishing()) == dispatch.MAX_THREADS
         assert {one["reason"] for one in told} == {"silent"}
         (record,) = caplog.records
         assert "did not answer within 0.2 s" in record.getMessage()
@@ -374,18 +376,18 @@ class TestOutages:
         assert parts.hostname is not None
         assert parts.port is not None
         proxy = Proxy(parts.hostname, parts.port)
-        publisher = Publisher()
+        dispatcher = Dispatcher()
         try:
             with celery_app(f"redis://127.0.0.1:{proxy.port}{parts.path}") as app:
-                assert publisher.publish("default", ids())
+                assert dispatcher.dispatch_records("default", ids())
                 proxy.fall_silent()
-                assert not publisher.publish("default", ids())
+                assert not dispatcher.dispatch_records("default", ids())
                 assert "did not answer" in caplog.text
                 # The one that was late arrives, and shows that the broker is back.
                 proxy.speak_again()
                 wait_for_hints()
-                assert publisher.publish("default", ids())
-                assert arrived(app, 3) == [hints.TASK] * 3
+                assert dispatcher.dispatch_records("default", ids())
+                assert arrived(app, 3) == [dispatch.TASK] * 3
         finally:
             proxy.close()
 
@@ -413,59 +415,61 @@ class TestRest:
     def test_after_a_failure_it_rests_then_tries_again(
         self, clock: Clock, sender: Sender, caplog: pytest.LogCaptureFixture
     ) -> None:
-        publisher = Publisher()
+        dispatcher = Dispatcher()
         sender.error = OSError("down")
         with caplog.at_level(logging.INFO, LOGGER):
-            assert not publisher.publish("default", ids())
-            clock.now += hints.PAUSE_AFTER_FAILURE - 1
-            assert not publisher.publish("default", ids())
+            assert not dispatcher.dispatch_records("default", ids())
+            clock.now += dispatch.PAUSE_AFTER_FAILURE - 1
+            assert not dispatcher.dispatch_records("default", ids())
             assert sender.calls == 1
             clock.now += 1
-            publisher.publish("default", ids())
+            dispatcher.dispatch_records("default", ids())
             wait_for_hints()
             assert sender.calls == 2
             # That failed, too: another rest, without another warning.
-            publisher.publish("default", ids())
+            dispatcher.dispatch_records("default", ids())
             assert sender.calls == 2
             assert len(caplog.records) == 1
             sender.error = None
-            clock.now += hints.PAUSE_AFTER_FAILURE
-            publisher.publish("default", ids())
+            clock.now += dispatch.PAUSE_AFTER_FAILURE
+            dispatcher.dispatch_records("default", ids())
             wait_for_hints()
-            assert publisher.publish("default", ids())
+            assert dispatcher.dispatch_records("default", ids())
         assert sender.calls == 4
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
     def test_nobody_waits_for_a_broker_that_failed_last_time(
         self, clock: Clock, sender: Sender, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        publisher = Publisher()
+        dispatcher = Dispatcher()
         sender.error = OSError("down")
-        publisher.publish("default", ids())
+        dispatcher.dispatch_records("default", ids())
         answer = threading.Event()
-        monkeypatch.setattr(hints, "_send", lambda *_: answer.wait())
-        clock.now += hints.PAUSE_AFTER_FAILURE
-        assert not publisher.publish("default", ids())  # returns while the broker is silent
+        monkeypatch.setattr(dispatch, "_send", lambda *_: answer.wait())
+        clock.now += dispatch.PAUSE_AFTER_FAILURE
+        assert not dispatcher.dispatch_records(
+            "default", ids()
+        )  # returns while the broker is silent
         answer.set()
         wait_for_hints()
-        assert not publisher._failing
+        assert not dispatcher._failing
 
     @pytest.mark.usefixtures("impatient")
     def test_threads_that_publish_at_once_take_turns(
         self, sender: Sender, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        publisher = Publisher()
+        dispatcher = Dispatcher()
         answer = threading.Event()
-        monkeypatch.setattr(hints, "_send", lambda *_: answer.wait())
+        monkeypatch.setattr(dispatch, "_send", lambda *_: answer.wait())
         callers = [
-            threading.Thread(target=publisher.publish, args=("default", ids()))
-            for _ in range(hints.MAX_THREADS + 4)
+            threading.Thread(target=dispatcher.dispatch_records, args=("default", ids()))
+            for _ in range(dispatch.MAX_THREADS + 4)
         ]
         for caller in callers:
             caller.start()
         for caller in callers:
             caller.join()
-        assert len(publishing()) == hints.MAX_THREADS
+        assert len(publishing()) == dispatch.MAX_THREADS
         answer.set()
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -473,8 +477,8 @@ class TestRest:
         self, sender: Sender, caplog: pytest.LogCaptureFixture
     ) -> None:
         sender.error = SystemExit()
-        assert not Publisher().publish("default", ids())
-        assert "No hint to Celery" in caplog.text
+        assert not Dispatcher().dispatch_records("default", ids())
+        assert "Celery takes no message" in caplog.text
 
 
 def _registry_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
@@ -486,14 +490,14 @@ def _registry_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
 
 
 def _task_is_unknown(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
-    monkeypatch.delitem(app.tasks, hints.TASK)
+    monkeypatch.delitem(app.tasks, dispatch.TASK)
 
 
 def _no_app(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
     def project_app() -> Celery:
         raise ImportError("no app")
 
-    monkeypatch.setattr(hints, "project_app", project_app)
+    monkeypatch.setattr(dispatch, "project_app", project_app)
 
 
 def _no_thread(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
@@ -516,14 +520,14 @@ def _task_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
     def apply_async(*args: object, **kwargs: object) -> None:
         raise TypeError("not serializable")
 
-    monkeypatch.setattr(app.tasks[hints.TASK], "apply_async", apply_async)
+    monkeypatch.setattr(app.tasks[dispatch.TASK], "apply_async", apply_async)
 
 
 def _publish_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
     def publish(*_: object) -> bool:
         raise RuntimeError("a bug in publish()")
 
-    monkeypatch.setattr(hints, "publish", publish)
+    monkeypatch.setattr(dispatch, "dispatch_records", publish)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -572,10 +576,10 @@ class TestOtherCallbacks:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        def bring_home(*_: object, **__: object) -> None:
+        def process_records(*_: object, **__: object) -> None:
             raise RuntimeError("a bug in sync")
 
-        monkeypatch.setattr("django_visualsnoop.sync.worker.bring_home", bring_home)
+        monkeypatch.setattr("django_visualsnoop.sync.worker.process_records", process_records)
         ran: list[int] = []
         eager = {"task_always_eager": True, "task_eager_propagates": True}
         with celery_app("memory://", **eager), transaction.atomic():
@@ -590,7 +594,7 @@ class TestOtherCallbacks:
         def project_app() -> Celery:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(hints, "project_app", project_app)
+        monkeypatch.setattr(dispatch, "project_app", project_app)
         with pytest.raises(KeyboardInterrupt):
             product()
         assert SyncRecord.objects.count() == 1
@@ -600,7 +604,7 @@ class TestOtherCallbacks:
 def test_an_eager_project_syncs_on_commit(recorder: RecorderCollection) -> None:
     with celery_app("memory://", task_always_eager=True):
         row = product()
-    assert record_of(row).state == SyncRecord.State.AGREES
+    assert record_of(row).state == SyncRecord.State.IN_SYNC
     assert len(recorder.images) == 1
 
 
@@ -615,8 +619,8 @@ def test_an_eager_project_does_not_retry_in_the_request(recorder: RecorderCollec
 
 
 def test_a_forked_process_starts_afresh() -> None:
-    hints._publisher._quiet_until = float("inf")
+    dispatch._dispatcher._quiet_until = float("inf")
     child = os.fork()
     if child == 0:
-        os._exit(0 if hints._publisher._quiet_until == 0.0 else 1)
+        os._exit(0 if dispatch._dispatcher._quiet_until == 0.0 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -15,7 +15,7 @@ from django.db.models.signals import post_save, pre_save
 from django.forms import modelform_factory
 
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox import requests as outbox_requests
 from django_visualsnoop.outbox.pausing import is_paused, sync_paused
 from django_visualsnoop.sync.worker import sweep
 from tests.collections.contract import image
@@ -358,7 +358,7 @@ def test_nothing_is_written_while_paused() -> None:
 @pytest.mark.django_db(transaction=True)
 class TestTransactions:
     def test_row_and_wish_are_one_transaction(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wishes, "_upsert", _fail)
+        monkeypatch.setattr(outbox_requests, "_upsert", _fail)
         with pytest.raises(RuntimeError, match="no upsert"):
             product()
         assert not Product.objects.exists()
@@ -397,7 +397,8 @@ class TestTransactions:
     ) -> None:
         published: list[str] = []
         monkeypatch.setattr(
-            "django_visualsnoop.outbox.dispatch.publish", lambda using, ids: published.extend(ids)
+            "django_visualsnoop.outbox.dispatch.dispatch_records",
+            lambda using, ids: published.extend(ids),
         )
         with transaction.atomic():
             with rolled_back():
@@ -408,7 +409,8 @@ class TestTransactions:
     def test_one_transaction_publishes_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         published: list[list[str]] = []
         monkeypatch.setattr(
-            "django_visualsnoop.outbox.dispatch.publish", lambda using, ids: published.append(ids)
+            "django_visualsnoop.outbox.dispatch.dispatch_records",
+            lambda using, ids: published.append(ids),
         )
         with transaction.atomic():
             rows = [product(number) for number in range(3)]
@@ -419,7 +421,8 @@ class TestTransactions:
     ) -> None:
         published: list[list[str]] = []
         monkeypatch.setattr(
-            "django_visualsnoop.outbox.dispatch.publish", lambda using, ids: published.append(ids)
+            "django_visualsnoop.outbox.dispatch.dispatch_records",
+            lambda using, ids: published.append(ids),
         )
         with rolled_back():
             product(1)

@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox.leases import LEASE_MARGIN, Claim
-from django_visualsnoop.outbox.requests import retry
+from django_visualsnoop.outbox.leases import LEASE_MARGIN, Lease
+from django_visualsnoop.outbox.requests import retry_failed
 from django_visualsnoop.outbox.retry import MAX_ABANDONED
 from django_visualsnoop.sync.batch import Batch
-from django_visualsnoop.sync.worker import bring_home, sweep
+from django_visualsnoop.sync.worker import process_records, sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product
@@ -78,8 +78,8 @@ def test_a_picture_that_ends_its_worker_takes_no_others_along(recorder: Recorder
     bad, good, fine = product(9), product(1), product(2)
     die(2)  # once with all of them, then alone
     with suppress(WorkerDiedError):
-        bring_home(SyncRecord.objects.values_list("pk", flat=True), using="default")
-    assert record_of(good).state == record_of(fine).state == State.AGREES
+        process_records(SyncRecord.objects.values_list("pk", flat=True), using="default")
+    assert record_of(good).state == record_of(fine).state == State.IN_SYNC
     assert set(recorder.images.values()) == {image(1), image(2)}
     record = record_of(bad)
     assert record.state == State.WAITING
@@ -92,9 +92,9 @@ def test_a_picture_that_ends_its_worker_takes_no_others_along(recorder: Recorder
 def test_a_picture_that_ends_every_worker_is_parked() -> None:
     row = product(9)
     die(MAX_ABANDONED)
-    assert sweep(using="default").parked
+    assert sweep(using="default").failed
     record = record_of(row)
-    assert record.state == State.PARKED
+    assert record.state == State.FAILED
     assert record.reason_code == "worker_lost"
     assert record.reason.startswith(f"{MAX_ABANDONED} workers in a row")
     assert record.name == row.photo.name
@@ -107,14 +107,14 @@ def test_a_parked_one_is_tried_again_when_someone_asks(recorder: RecorderCollect
     row = product(9)
     die(MAX_ABANDONED)
     sweep(using="default")
-    assert retry(SyncRecord.objects.all()) == 1
+    assert retry_failed(SyncRecord.objects.all()) == 1
     dying(lambda: sweep(using="default"))
     row.photo = picture(1)
     row.save()
     assert record_of(row).abandoned == 0
     later()
     sweep(using="default")
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC
     assert list(recorder.images.values()) == [image(1)]
 
 
@@ -161,10 +161,10 @@ def test_a_worker_that_survives_ends_the_row_of_deaths(recorder: RecorderCollect
 def test_a_claim_that_was_given_back_is_no_death(recorder: RecorderCollection) -> None:
     row = product()
     SyncRecord.objects.update(abandoned=3)
-    claim = Claim([str(record_of(row).pk)], using="default")
-    (record,) = claim.take(longest_call=1)
+    lease = Lease([str(record_of(row).pk)], using="default")
+    (record,) = lease.acquire(longest_call=1)
     assert record.abandoned == 0
-    claim.give_back()
+    lease.give_back()
     assert record_of(row).lease is None
 
 
@@ -179,10 +179,10 @@ def test_a_worker_whose_connection_was_cut_gives_its_claim_back(
         "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%s)"),
         "mysql": ("SELECT connection_id()", "KILL %s"),
     }[connection.vendor]
-    take = Claim.take
+    acquire = Lease.acquire
 
-    def cut(claim: Claim, longest_call: float) -> list[SyncRecord]:
-        taken = take(claim, longest_call)
+    def cut(lease: Lease, longest_call: float) -> list[SyncRecord]:
+        taken = acquire(lease, longest_call)
         with connection.cursor() as cursor:
             cursor.execute(who)
             number = cursor.fetchone()
@@ -193,29 +193,29 @@ def test_a_worker_whose_connection_was_cut_gives_its_claim_back(
         return taken
 
     with monkeypatch.context() as patched:
-        patched.setattr(Claim, "take", cut)
+        patched.setattr(Lease, "acquire", cut)
         with pytest.raises(DatabaseError):
             sweep(using="default")
     assert record_of(row).lease is None
     assert sweep(using="default").agreed == 1
 
 
-def claimed(rows: list[Product]) -> tuple[Claim, list[SyncRecord]]:
-    claim = Claim([str(record_of(row).pk) for row in rows], using="default")
-    return claim, claim.take(longest_call=1)
+def claimed(rows: list[Product]) -> tuple[Lease, list[SyncRecord]]:
+    lease = Lease([str(record_of(row).pk) for row in rows], using="default")
+    return lease, lease.acquire(longest_call=1)
 
 
 def test_one_record_is_let_go_of_and_the_others_held(recorder: RecorderCollection) -> None:
     rows = [product(number) for number in (1, 2, 3)]
-    claim, taken = claimed(rows)
+    lease, taken = claimed(rows)
     assert len(taken) == 3
-    assert claim.release(taken[0])
-    assert not claim.release(taken[0])
-    assert {record.pk for record in claim.records} == {record.pk for record in taken[1:]}
-    assert claim.settle(taken[1], applied=taken[1].generation)
-    assert not claim.delete(taken[1])
-    assert [record.pk for record in claim.records] == [taken[2].pk]
-    assert claim.delete(taken[2])
+    assert lease.release(taken[0])
+    assert not lease.release(taken[0])
+    assert {record.pk for record in lease.records} == {record.pk for record in taken[1:]}
+    assert lease.finalize(taken[1], applied=taken[1].generation)
+    assert not lease.delete(taken[1])
+    assert [record.pk for record in lease.records] == [taken[2].pk]
+    assert lease.delete(taken[2])
     assert SyncRecord.objects.count() == 2
 
 
@@ -235,7 +235,7 @@ def test_only_who_died_before_waits_longer_should_he_die_again(
 
 def test_who_comes_second_is_told_how_long_to_wait(recorder: RecorderCollection) -> None:
     rows = [product(number) for number in range(1, 7)]
-    leased, late, free, ending, settled, mine = (record_of(row).pk for row in rows)
+    leased, late, free, ending, finalized, mine = (record_of(row).pk for row in rows)
     now = timezone.now()
 
     def set_times(key: UUID, lease: int | None, until: float | None, due: float) -> None:
@@ -249,10 +249,10 @@ def test_who_comes_second_is_told_how_long_to_wait(recorder: RecorderCollection)
     set_times(late, 1, 300, 500)
     set_times(free, None, None, 0)  # somebody is wishing for it just now
     set_times(ending, 1, -5, -5)
-    SyncRecord.objects.filter(pk=settled).update(applied=F("generation"))
-    claim = Claim([str(record_of(row).pk) for row in rows], using="default")
-    set_times(mine, claim.token, 300, 300)
-    waits = {key: seconds for seconds, key in claim.held_by_others()}
+    SyncRecord.objects.filter(pk=finalized).update(applied=F("generation"))
+    lease = Lease([str(record_of(row).pk) for row in rows], using="default")
+    set_times(mine, lease.token, 300, 300)
+    waits = {key: seconds for seconds, key in lease.leased_by_others()}
     assert waits == {
         str(leased): pytest.approx(300, abs=2),
         str(late): pytest.approx(500, abs=2),
@@ -269,11 +269,11 @@ def test_giving_back_without_a_database_is_no_error_of_its_own(
         raise DatabaseError("the server has gone")
 
     row = product(1)
-    claim, _ = claimed([row])
+    lease, _ = claimed([row])
     with connection.execute_wrapper(broken):
-        claim.give_back()
-    assert record_of(row).lease == claim.token
-    claim.give_back()
+        lease.give_back()
+    assert record_of(row).lease == lease.token
+    lease.give_back()
     assert record_of(row).lease is None
 
 
@@ -281,7 +281,7 @@ def test_only_what_was_tried_counts_as_an_attempt(recorder: RecorderCollection) 
     row = product(1)
     attempts = []
     for untouched in ({}, {}, {"untouched": True}, {"untouched": False}):
-        claim, _ = claimed([row])
-        claim.give_back(**untouched)
+        lease, _ = claimed([row])
+        lease.give_back(**untouched)
         attempts.append(record_of(row).attempts)
     assert attempts == [1, 2, 2, 3]

@@ -11,9 +11,13 @@ from django.db.models import QuerySet
 
 from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox.requests import (
+    SyncRequest,
+    request_sync_skipping_locked,
+    retry_failed,
+)
 from django_visualsnoop.sync.audit import audit
-from django_visualsnoop.sync.worker import bring_home, sweep
+from django_visualsnoop.sync.worker import process_records, sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product
@@ -57,12 +61,12 @@ def test_a_worker_leaves_out_what_is_being_wished_for(recorder: RecorderCollecti
     with transaction.atomic():
         second.photo = picture(3)
         second.save()
-        outcome = elsewhere(lambda: bring_home(ids, using="default"))
+        outcome = elsewhere(lambda: process_records(ids, using="default"))
         assert outcome.agreed == 1
         first.photo = picture(4)  # the record that the worker has just settled
         first.save()
     sweep(using="default")
-    assert {record.state for record in SyncRecord.objects.all()} == {State.AGREES}
+    assert {record.state for record in SyncRecord.objects.all()} == {State.IN_SYNC}
 
 
 def test_a_reindexing_leaves_out_what_is_being_wished_for(recorder: RecorderCollection) -> None:
@@ -70,11 +74,13 @@ def test_a_reindexing_leaves_out_what_is_being_wished_for(recorder: RecorderColl
     first, second = product(1), product(2)
     sweep(using="default")
     field = indexed_field(Product, "photo")
-    asked = [wishes.Wish(field, str(row.pk)) for row in (first, second)]
+    asked = [SyncRequest(field, str(row.pk)) for row in (first, second)]
     with transaction.atomic():
         second.photo = picture(3)
         second.save()
-        written = elsewhere(lambda: wishes.write_among_others(asked, using="default", hint=False))
+        written = elsewhere(
+            lambda: request_sync_skipping_locked(asked, using="default", dispatch=False)
+        )
         assert written == [record_of(first).pk]
         first.photo = picture(4)
         first.save()
@@ -87,7 +93,7 @@ def test_trying_again_leaves_out_what_is_being_wished_for(recorder: RecorderColl
     with transaction.atomic():
         second.photo = picture(3)
         second.save()
-        assert elsewhere(lambda: wishes.retry(SyncRecord.objects.all())) == 1
+        assert elsewhere(lambda: retry_failed(SyncRecord.objects.all())) == 1
         first.photo = picture(4)
         first.save()
 
@@ -96,8 +102,8 @@ def test_nothing_is_left_out_when_nobody_is_busy(recorder: RecorderCollection) -
     product(1)
     product(2)
     field = indexed_field(Product, "photo")
-    asked = [wishes.Wish(field, str(row.pk)) for row in Product.objects.all()]
-    assert len(wishes.write_among_others(asked, using="default")) == 2
+    asked = [SyncRequest(field, str(row.pk)) for row in Product.objects.all()]
+    assert len(request_sync_skipping_locked(asked, using="default")) == 2
     assert sweep(using="default").agreed == 2
 
 

@@ -11,9 +11,9 @@ from django.db.models import Q
 from django_visualsnoop.indexed import options
 from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch as hints
-from django_visualsnoop.outbox import requests as wishes
-from django_visualsnoop.outbox.requests import Wish
+from django_visualsnoop.outbox import dispatch
+from django_visualsnoop.outbox import requests as outbox_requests
+from django_visualsnoop.outbox.requests import SyncRequest
 from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import product, record_of
 from tests.records import failing
@@ -36,12 +36,12 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         told.append((using, len(record_ids)))
         return True
 
-    monkeypatch.setattr(hints, "publish", publish)
+    monkeypatch.setattr(dispatch, "dispatch_records", publish)
     return told
 
 
-def wishes_of(*keys: int) -> list[Wish]:
-    return [Wish(indexed_field(Product, "photo"), str(key)) for key in keys]
+def requests_of(*keys: int) -> list[SyncRequest]:
+    return [SyncRequest(indexed_field(Product, "photo"), str(key)) for key in keys]
 
 
 @pytest.mark.usefixtures("recorder")
@@ -51,16 +51,19 @@ def test_requests_and_messages_name_the_database_of_their_rows(
     names = type("VisualSnoop", (), {"image_id": "{database}/{pk}"})
     monkeypatch.setattr(Product, "VisualSnoop", names)
     monkeypatch.setattr(options, "_cache", {})
-    written = wishes.write_among_others(wishes_of(1, 2, 2), using="other")
+    written = outbox_requests.request_sync_skipping_locked(requests_of(1, 2, 2), using="other")
     there = SyncRecord.objects.using("other")
     assert set(written) == set(there.values_list("pk", flat=True))
     assert set(there.values_list("image_id", flat=True)) == {"other/1", "other/2"}
-    assert wishes.write_among_others(wishes_of(3), using="other", hint=False) != []
+    assert (
+        outbox_requests.request_sync_skipping_locked(requests_of(3), using="other", dispatch=False)
+        != []
+    )
     assert there.count() == 3
     there.update(due_at=None, reason_code="undecodable")
-    assert wishes.retry(there.all()) == 3
+    assert outbox_requests.retry_failed(there.all()) == 3
     assert not there.filter(due_at=None).exists()
-    wishes.wish_again(there.all()[0], using="other")
+    outbox_requests.request_again(there.all()[0], using="other")
     assert published == [("other", 2), ("other", 3), ("other", 1)]
     assert not SyncRecord.objects.exists()
 
@@ -69,13 +72,13 @@ def test_requests_and_messages_name_the_database_of_their_rows(
 def test_one_message_tells_of_a_transaction(published: list[tuple[str, int]]) -> None:
     with transaction.atomic():
         for key in (1, 2, 3):
-            wishes.write(wishes_of(key), using="default")
+            outbox_requests.request_sync(requests_of(key), using="default")
         with transaction.atomic():
-            wishes.write(wishes_of(3, 4), using="default")
-        wishes.write(wishes_of(5), using="other")
+            outbox_requests.request_sync(requests_of(3, 4), using="default")
+        outbox_requests.request_sync(requests_of(5), using="other")
         assert published == [("other", 1)]
     assert published == [("other", 1), ("default", 4)]
-    assert wishes.write([], using="default") == []
+    assert outbox_requests.request_sync([], using="default") == []
     assert len(published) == 2
 
 
@@ -83,8 +86,8 @@ def test_what_is_renewed_is_looked_at_again(recorder: RecorderCollection) -> Non
     rows = [product(number) for number in (1, 2, 3)]
     sweep(using="default")
     agreed = Q(pk__in=[record_of(row).pk for row in rows[:2]])
-    assert len(wishes.renew_free(SyncRecord.objects.all(), agreed)) == 2
-    assert [record_of(row).state for row in rows] == [State.WAITING, State.WAITING, State.AGREES]
+    assert len(outbox_requests.requeue_skipping_locked(SyncRecord.objects.all(), agreed)) == 2
+    assert [record_of(row).state for row in rows] == [State.WAITING, State.WAITING, State.IN_SYNC]
     assert sweep(using="default").agreed == 2
 
 
@@ -92,12 +95,12 @@ def test_trying_again_counts_what_has_failed(published: list[tuple[str, int]]) -
     failing(3)
     record = failing(2, due_at=None)[0]
     before = SyncRecord.objects.get(pk=record.pk)
-    assert wishes.retry(SyncRecord.objects.all(), hint=False) == 5
+    assert outbox_requests.retry_failed(SyncRecord.objects.all(), dispatch=False) == 5
     assert published == []
     after = SyncRecord.objects.get(pk=record.pk)
     assert after.generation != before.generation
     assert after.due_at is not None
-    assert after.wished_at == before.wished_at
+    assert after.requested_at == before.requested_at
     assert (after.attempts, after.abandoned) == (0, 0)
 
 
@@ -108,7 +111,7 @@ def test_what_is_wished_for_again_begins_anew(published: list[tuple[str, int]]) 
         record = SyncRecord.objects.filter(pk=before.pk).first() or before
         record.attempts, record.abandoned, record.reason_code = 7, 7, "unreachable"
         generation = record.generation
-        wishes.wish_again(record, using="default")
+        outbox_requests.request_again(record, using="default")
         after = SyncRecord.objects.get(pk=before.pk)
         assert (after.attempts, after.abandoned) == (0, 0)
         assert (after.reason_code, after.reason, after.lease) == ("", "", None)
@@ -118,10 +121,10 @@ def test_what_is_wished_for_again_begins_anew(published: list[tuple[str, int]]) 
 
 
 def test_many_are_renewed_by_few_statements(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wishes, "BATCH_SIZE", 10)
+    monkeypatch.setattr(outbox_requests, "BATCH_SIZE", 10)
     failing(25)
     renewed: list[int] = []
-    renew = wishes.renew
-    monkeypatch.setattr(wishes, "renew", lambda records: renewed.append(renew(records)))
-    assert len(wishes.renew_free(SyncRecord.objects.all(), Q())) == 25
+    renew = outbox_requests.requeue
+    monkeypatch.setattr(outbox_requests, "requeue", lambda records: renewed.append(renew(records)))
+    assert len(outbox_requests.requeue_skipping_locked(SyncRecord.objects.all(), Q())) == 25
     assert renewed == [10, 10, 5]

@@ -17,7 +17,7 @@ from django_visualsnoop.outbox.retry import (
     MAX_REASON,
     NOT_THE_PICTURES,
     backoff,
-    judge,
+    classify_error,
     out_of_time_failure,
 )
 
@@ -30,13 +30,13 @@ def test_waits_double_up_to_the_longest_with_jitter(attempts: int, ceiling: floa
 
 
 def test_a_refusal_is_permanent_and_an_outage_is_not() -> None:
-    assert judge(ImageRefusedError("no picture"), 1).permanent
-    assert not judge(TransportError("refused"), 1).permanent
+    assert classify_error(ImageRefusedError("no picture"), 1).permanent
+    assert not classify_error(TransportError("refused"), 1).permanent
 
 
 def test_only_what_is_not_the_pictures_own_fault_is_tried_again() -> None:
     others = {
-        judge(error, 1)
+        classify_error(error, 1)
         for error in (
             AuthenticationError("no"),
             RateLimitedError("slow"),
@@ -50,7 +50,7 @@ def test_only_what_is_not_the_pictures_own_fault_is_tried_again() -> None:
     assert {failure.code for failure in others} == set(NOT_THE_PICTURES)
     assert not any(failure.permanent for failure in others)
     own = [
-        judge(error, 1)
+        classify_error(error, 1)
         for error in (
             ImageRefusedError("no picture", reason="undecodable"),
             InvalidImageIdError("too long"),
@@ -62,14 +62,16 @@ def test_only_what_is_not_the_pictures_own_fault_is_tried_again() -> None:
 
 
 def test_the_longer_of_two_waits_counts() -> None:
-    assert judge(RateLimitedError("slow down", retry_after=900.0), 1).delay == 900.0
-    delay = judge(RateLimitedError("slow down", retry_after=0.1), 1).delay
+    assert classify_error(RateLimitedError("slow down", retry_after=900.0), 1).delay == 900.0
+    delay = classify_error(RateLimitedError("slow down", retry_after=0.1), 1).delay
     assert delay is not None
     assert delay > 2
 
 
 def test_a_wait_that_a_service_asks_for_is_capped() -> None:
-    assert judge(RateLimitedError("slow", retry_after=10_000_000.0), 1).delay == LONGEST_DELAY
+    assert (
+        classify_error(RateLimitedError("slow", retry_after=10_000_000.0), 1).delay == LONGEST_DELAY
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,21 +88,21 @@ def test_a_wait_that_a_service_asks_for_is_capped() -> None:
 def test_the_file_of_a_young_request_may_be_late(
     error: Exception, age: float, delay: float | None
 ) -> None:
-    failure = judge(error, 7, age=age)
+    failure = classify_error(error, 7, age=age)
     assert failure.delay == delay
     assert failure.own
 
 
 @pytest.mark.parametrize("reason", ["unsupported", "too_large"])
 def test_what_whole_files_say_is_final(reason: str) -> None:
-    assert judge(ImageRefusedError("no", reason=reason), 1, age=0).permanent
+    assert classify_error(ImageRefusedError("no", reason=reason), 1, age=0).permanent
 
 
 def test_a_lack_of_memory_says_nothing_about_a_picture() -> None:
     error = ImageRefusedError("There was not enough memory.", reason="too_large")
     error.__cause__ = ValueError()
     error.__cause__.__cause__ = MemoryError()
-    assert not judge(error, 1).permanent
+    assert not classify_error(error, 1).permanent
 
 
 @pytest.mark.parametrize(
@@ -112,11 +114,13 @@ def test_a_lack_of_memory_says_nothing_about_a_picture() -> None:
     ],
 )
 def test_foreign_words_are_such_as_every_database_takes(text: str, words: str) -> None:
-    assert judge(OSError(text), 1).reason == f"OSError: {words}"
-    assert words in judge(FileNotFoundError(text), 1).reason
-    assert judge(ImageRefusedError(text, reason="x\0" * 40), 1).code == (r"x\x00" * 40)[:32]
+    assert classify_error(OSError(text), 1).reason == f"OSError: {words}"
+    assert words in classify_error(FileNotFoundError(text), 1).reason
+    assert (
+        classify_error(ImageRefusedError(text, reason="x\0" * 40), 1).code == (r"x\x00" * 40)[:32]
+    )
 
 
 def test_an_error_without_words_is_named() -> None:
-    assert judge(TimeoutError(), 1).reason == "TimeoutError: TimeoutError"
-    assert len(judge(ValueError("x" * 5000), 1).reason) == MAX_REASON
+    assert classify_error(TimeoutError(), 1).reason == "TimeoutError: TimeoutError"
+    assert len(classify_error(ValueError("x" * 5000), 1).reason) == MAX_REASON

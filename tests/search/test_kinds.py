@@ -163,7 +163,7 @@ def test_the_sweeper_describes_what_the_new_model_has_not(
         assert names(plain(RED)) == ["red", "orange", "green", "blue"]
         assert set(IndexedImage.objects.values_list("looks_of", flat=True)) == {name_of(looks)}
         assert sweep(using="default").worked_on == 0
-    assert all(record_of(row).state == SyncRecord.State.AGREES for row in rows.values())
+    assert all(record_of(row).state == SyncRecord.State.IN_SYNC for row in rows.values())
 
 
 def test_the_command_describes_all_at_once(settings: Settings, model: OnnxDescriptor) -> None:
@@ -182,7 +182,7 @@ def test_a_model_that_cannot_be_used_keeps_nothing_from_being_found_as_a_copy(
     row, copy = product(1), product(1)
     sweep(using="default")
     assert "gone.onnx cannot be read" in caplog.text
-    assert record_of(row).state == SyncRecord.State.AGREES
+    assert record_of(row).state == SyncRecord.State.IN_SYNC
     assert list(Product.objects.similar_to(row)) == [copy]
     use(settings, model)
     call_command("visualsnoop_sync", verbosity=0)

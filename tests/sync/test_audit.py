@@ -8,7 +8,7 @@ import pytest
 
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.sync.audit import audit
 from django_visualsnoop.sync.worker import sweep
 from tests.collections.contract import image
@@ -54,7 +54,7 @@ def test_a_stale_instance_saved_over_a_picture_that_failed_is_found(
     lose(row.photo)
     grow_old()
     sweep(using="default")
-    assert record_of(row).state == State.PARKED
+    assert record_of(row).state == State.FAILED
     assert audit(using="default") == 0  # the file that failed is still the row's
     stale.save()
     assert audit(using="default") == 1
@@ -80,12 +80,14 @@ def test_a_row_deleted_by_sql_is_found_though_its_picture_failed(
 @pytest.mark.usefixtures("recorder")
 def test_it_hints_unless_the_caller_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     published: list[Any] = []
-    monkeypatch.setattr(hints, "publish", lambda *arguments: published.append(arguments))
+    monkeypatch.setattr(
+        dispatch, "dispatch_records", lambda *arguments: published.append(arguments)
+    )
     Product.objects.using("other").bulk_create([Product(pk=1)])
     Product._base_manager.using("other").update(photo="elsewhere.png")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.db.transaction.on_commit", lambda call, **_: call())
-        assert audit(using="other", hint=False) == 1
+        assert audit(using="other", dispatch=False) == 1
         assert published == []
         SyncRecord.objects.using("other").all().delete()
         assert audit(using="other") == 1

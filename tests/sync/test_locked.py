@@ -17,13 +17,12 @@ from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.management.commands import visualsnoop_duplicates as duplicates
 from django_visualsnoop.management.commands import visualsnoop_status as status
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch as hints
-from django_visualsnoop.outbox import leases as claims
-from django_visualsnoop.outbox import locking
-from django_visualsnoop.outbox import requests as wishes
-from django_visualsnoop.outbox.leases import Claim
-from django_visualsnoop.outbox.requests import Wish
-from django_visualsnoop.sync import batch, settling
+from django_visualsnoop.outbox import dispatch, leases, locking
+from django_visualsnoop.outbox import requests as outbox_requests
+from django_visualsnoop.outbox.leases import Lease
+from django_visualsnoop.outbox.requests import SyncRequest
+from django_visualsnoop.sync import audit as audit_module
+from django_visualsnoop.sync import batch, finalize, reindex
 from django_visualsnoop.sync import worker as sync
 from django_visualsnoop.sync.batch import Batch
 from django_visualsnoop.tasks import audit, sync_all, sync_records
@@ -87,15 +86,15 @@ class Rival:
 def rival(stock: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rival]:
     """One that tries to get in between what a worker reads and what it writes."""
     rival = Rival()
-    lock_free = locking.lock_free
+    lock_skipping_locked = locking.lock_skipping_locked
 
     def interfering(records: Any) -> Any:
-        found = lock_free(records)
+        found = lock_skipping_locked(records)
         rival.write()
         return found
 
-    for module in (claims, settling, wishes):
-        monkeypatch.setattr(module, "lock_free", interfering)
+    for module in (leases, finalize, outbox_requests):
+        monkeypatch.setattr(module, "lock_skipping_locked", interfering)
     yield rival
     rival.close()
 
@@ -106,13 +105,13 @@ def _sweep() -> int:
 
 def _write() -> int:
     field = indexed_field(Product, "photo")
-    found = [Wish(field, field.object_id(row)) for row in Product.objects.all()]
-    return len(wishes.write_among_others(found, using="default"))
+    found = [SyncRequest(field, field.object_id(row)) for row in Product.objects.all()]
+    return len(outbox_requests.request_sync_skipping_locked(found, using="default"))
 
 
 def _retry() -> int:
     failing(2)
-    return wishes.retry(SyncRecord.objects.all()) - 1
+    return outbox_requests.retry_failed(SyncRecord.objects.all()) - 1
 
 
 @pytest.mark.parametrize("work", [_sweep, _write, _retry])
@@ -181,7 +180,7 @@ def refusing(
         yield met
 
 
-TAKE, SETTLE, READ = (Claim, "_take"), (Claim, "settle"), (Batch, "_stored")
+TAKE, SETTLE, READ = (Lease, "_acquire"), (Lease, "finalize"), (Batch, "_stored")
 
 
 @pytest.mark.parametrize(("owner", "name"), [TAKE, SETTLE, READ])
@@ -192,20 +191,20 @@ def test_a_step_that_met_a_lock_is_done_again(
     with refusing(monkeypatch, owner, name, times=2) as met:
         sync.sweep(using="default")
     assert len(met) == 2
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC
     assert record_of(row).attempts == 0
 
 
-def refuse_to_settle(monkeypatch: pytest.MonkeyPatch, errors: list[Any]) -> None:
+def refuse_to_finalize(monkeypatch: pytest.MonkeyPatch, errors: list[Any]) -> None:
     """Let settling a record raise these errors, one at a time, before it goes through."""
-    settle = Claim.settle
+    finalize = Lease.finalize
 
-    def refused(claim: Claim, record: SyncRecord, **changes: Any) -> bool:
+    def refused(lease: Lease, record: SyncRecord, **changes: Any) -> bool:
         if errors:
             raise errors.pop(0)
-        return settle(claim, record, **changes)
+        return finalize(lease, record, **changes)
 
-    monkeypatch.setattr(Claim, "settle", refused)
+    monkeypatch.setattr(Lease, "finalize", refused)
 
 
 @pytest.mark.parametrize("locks", [0, 1, 2, 3])
@@ -215,18 +214,18 @@ def test_a_lock_met_while_records_are_settled_one_by_one(
     """The database refuses two records together; then each meets locks, and goes through."""
     rows = [product(1), product(2)]
     errors = [DataError("out of range"), *(deadlock() for _ in range(locks))]
-    refuse_to_settle(monkeypatch, errors)
+    refuse_to_finalize(monkeypatch, errors)
     sync.sweep(using="default")
     assert errors == []
     for row in rows:
         record = record_of(row)
-        assert (record.state, record.attempts, record.reason) == (State.AGREES, 0, "")
+        assert (record.state, record.attempts, record.reason) == (State.IN_SYNC, 0, "")
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a lock."""
-    for module in (transactions, sync, batch, settling, claims):
+    for module in (transactions, sync, batch, finalize, leases):
         monkeypatch.setattr(module, "retry_when_locked", lambda work, **_: work())
 
 
@@ -239,7 +238,7 @@ def test_a_task_whose_patience_ran_out_gives_back_and_ends_quietly(
     owner: Any,
     name: str,
 ) -> None:
-    monkeypatch.setattr(hints, "publish", lambda *_, **__: True)
+    monkeypatch.setattr(dispatch, "dispatch_records", lambda *_, **__: True)
     row = product(1)
     with refusing(monkeypatch, owner, name, times=99):
         sync_records("default", [str(record_of(row).pk)])
@@ -249,33 +248,33 @@ def test_a_task_whose_patience_ran_out_gives_back_and_ends_quietly(
     record = record_of(row)
     assert (record.state, record.lease) == (State.WAITING, None)
     sync.sweep(using="default")
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC
 
 
 @pytest.mark.usefixtures("impatient", "recorder")
 def test_a_lock_is_no_failure_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even where the database has refused to settle it with others before."""
-    monkeypatch.setattr(hints, "publish", lambda *_, **__: True)
+    monkeypatch.setattr(dispatch, "dispatch_records", lambda *_, **__: True)
     rows = [product(1), product(2)]
     errors = [DataError("out of range"), deadlock()]
-    refuse_to_settle(monkeypatch, errors)
+    refuse_to_finalize(monkeypatch, errors)
     sync_records("default", [str(record_of(row).pk) for row in rows])
     assert errors == []
     for row in rows:
         record = record_of(row)
         assert (record.state, record.reason, record.lease) == (State.WAITING, "", None)
     sync.sweep(using="default")
-    assert {record_of(row).state for row in rows} == {State.AGREES}
+    assert {record_of(row).state for row in rows} == {State.IN_SYNC}
 
 
 @pytest.mark.usefixtures("impatient", "recorder")
 @pytest.mark.parametrize(
     ("arguments", "owner", "name"),
     [
-        (("visualsnoop_sync",), Claim, "_take"),
-        (("visualsnoop_sync", "--retry-failed"), wishes, "renew_free"),
-        (("visualsnoop_sync", "--audit"), wishes, "write_among_others"),
-        (("visualsnoop_reindex",), wishes, "write_among_others"),
+        (("visualsnoop_sync",), Lease, "_acquire"),
+        (("visualsnoop_sync", "--retry-failed"), outbox_requests, "requeue_skipping_locked"),
+        (("visualsnoop_sync", "--audit"), audit_module, "request_sync_skipping_locked"),
+        (("visualsnoop_reindex",), reindex, "request_sync_skipping_locked"),
         (("visualsnoop_status",), status, "statuses"),
         (("visualsnoop_duplicates",), duplicates.Command, "find"),
     ],

@@ -70,7 +70,7 @@ def test_the_sweeper_describes_them_again_while_searches_go_on(upgrade: Callable
         done = set(Product.objects.similar_to(rows[0].photo.path))
         assert len(done) == versions().count(NEW)
         for row in done:
-            assert record_of(row).state == State.AGREES
+            assert record_of(row).state == State.IN_SYNC
     assert found(rows[0]) == set(rows[1:])
     assert sweep(using="default").worked_on == 0
 
@@ -81,7 +81,7 @@ def test_what_is_due_comes_first(upgrade: Callable[[], None]) -> None:
     upgrade()
     new = product(2)
     sweep(using="default", limit=1)
-    assert record_of(new).state == State.AGREES
+    assert record_of(new).state == State.IN_SYNC
     assert versions() == [OLD, NEW]
     sweep(using="default", limit=1)
     assert versions() == [NEW, NEW]
@@ -102,7 +102,7 @@ def test_an_older_process_leaves_newer_images_alone(upgrade: Callable[[], None])
     IndexedImage.objects.update(version=NEW)
     assert sweep(using="default").worked_on == 0
     assert versions() == [NEW]
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC
 
 
 def test_one_whose_file_is_gone_is_parked_and_leaves_the_collection(
@@ -114,7 +114,7 @@ def test_one_whose_file_is_gone_is_parked_and_leaves_the_collection(
     upgrade()
     grow_old()
     sweep(using="default")
-    assert record_of(row).state == State.PARKED
+    assert record_of(row).state == State.FAILED
     assert versions() == [OLD]  # its tombstone
     assert sweep(using="default").worked_on == 0
 

@@ -13,7 +13,7 @@ from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
 from django_visualsnoop.sync import worker as sync
 from django_visualsnoop.sync.listing import Verdict
-from django_visualsnoop.sync.prune import Pruned, prune_homeless, prune_listing, prune_records
+from django_visualsnoop.sync.prune import Pruned, prune_listing, prune_orphaned, prune_records
 from django_visualsnoop.sync.reindex import Plan
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
@@ -121,7 +121,7 @@ def test_a_dry_run_counts_and_removes_nothing(recorder: RecorderCollection) -> N
 
 def test_workers_may_be_left_to_remove_it(recorder: RecorderCollection) -> None:
     put(recorder, "testapp.product.photo:1")
-    prune(PHOTO, plan=Plan(hint_only=True))
+    prune(PHOTO, plan=Plan(dispatch_only=True))
     assert recorder.images
     assert SyncRecord.objects.get().state == SyncRecord.State.WAITING
     sync.sweep(using="default")
@@ -189,11 +189,11 @@ def test_records_that_no_field_has_any_more_go(
     if alias == "archive":
         collections[alias].add_image(image(1), f"testapp.product.photo:{row.pk}")
     pruned = Pruned()
-    prune_homeless(None, Plan(dry_run=True), pruned)
+    prune_orphaned(None, Plan(dry_run=True), pruned)
     assert (pruned.records, SyncRecord.objects.count()) == (1, 2)
-    prune_homeless(["nowhere"], Plan(), pruned)
+    prune_orphaned(["nowhere"], Plan(), pruned)
     assert SyncRecord.objects.count() == 2
-    prune_homeless([alias], Plan(), pruned)
+    prune_orphaned([alias], Plan(), pruned)
     assert SyncRecord.objects.get().pk == record_of(other).pk
     assert f"testapp.product.photo:{row.pk}" not in collections[alias].images  # type: ignore[attr-defined]
 
@@ -204,6 +204,6 @@ def test_a_record_stays_if_its_image_could_not_be_removed(recorder: RecorderColl
     moved(row, field="old_photo")
     pruned = Pruned()
     with recorder.failing(ServerError("busy")):
-        prune_homeless(None, Plan(), pruned)
+        prune_orphaned(None, Plan(), pruned)
     assert pruned.tally.failures.count == 1
     assert SyncRecord.objects.count() == 1

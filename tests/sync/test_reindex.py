@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch as hints
+from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.outbox.pausing import sync_paused
 from django_visualsnoop.sync import worker as sync
 from django_visualsnoop.sync.reindex import MAX_SHOWN, Failures, Plan, Step, Tally, reindex
@@ -134,11 +134,11 @@ def test_missing_tries_again_what_was_parked(recorder: RecorderCollection) -> No
     default_storage.delete(str(row.photo.name))
     run()
     grow_old()
-    sync.bring_home([record_of(row).pk], using="default")
-    assert record_of(row).state == SyncRecord.State.PARKED
+    sync.process_records([record_of(row).pk], using="default")
+    assert record_of(row).state == SyncRecord.State.FAILED
     default_storage.save(row.photo.name, picture(1))
     run(Plan(missing=True))
-    assert record_of(row).state == SyncRecord.State.AGREES
+    assert record_of(row).state == SyncRecord.State.IN_SYNC
 
 
 def test_since_leaves_what_was_synced_later(recorder: RecorderCollection) -> None:
@@ -150,7 +150,7 @@ def test_since_leaves_what_was_synced_later(recorder: RecorderCollection) -> Non
     tally = run(Plan(since=now - timedelta(days=1)))
     assert set(recorder.images) == ids(old, new)
     assert tally.counts["left"] == 1
-    assert record_of(fresh).state == SyncRecord.State.AGREES
+    assert record_of(fresh).state == SyncRecord.State.IN_SYNC
 
 
 def test_a_dry_run_changes_nothing(recorder: RecorderCollection) -> None:
@@ -160,21 +160,21 @@ def test_a_dry_run_changes_nothing(recorder: RecorderCollection) -> None:
     assert not SyncRecord.objects.exists()
 
 
-@pytest.mark.parametrize("hint_only", [False, True])
-def test_workers_get_a_hint_only_if_the_work_is_theirs(
+@pytest.mark.parametrize("dispatch_only", [False, True])
+def test_workers_get_a_dispatch_only_if_the_work_is_theirs(
     recorder: RecorderCollection,
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: Any,
-    hint_only: bool,
+    dispatch_only: bool,
 ) -> None:
     hinted: list[str] = []
-    monkeypatch.setattr(hints, "publish", lambda _, found: hinted.extend(found))
+    monkeypatch.setattr(dispatch, "dispatch_records", lambda _, found: hinted.extend(found))
     row = unheard(1)
     with django_capture_on_commit_callbacks(execute=True):
-        run(Plan(hint_only=hint_only))
+        run(Plan(dispatch_only=dispatch_only))
     record = record_of(row)
-    assert hinted == ([str(record.pk)] if hint_only else [])
-    assert record.state == ("waiting" if hint_only else "agrees")
+    assert hinted == ([str(record.pk)] if dispatch_only else [])
+    assert record.state == ("waiting" if dispatch_only else "in_sync")
 
 
 def test_a_batch_that_is_interrupted_stays_due(

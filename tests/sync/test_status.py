@@ -47,9 +47,11 @@ def test_each_state_is_counted(recorder: RecorderCollection) -> None:
     status = of("photo")
     assert status.rows == 5
     assert (status.agree, status.waiting, status.retrying, status.failed) == (1, 1, 1, 2)
-    assert status.oldest_wish == record_of(later).wished_at  # nobody will look at the parked ones
-    assert status.oldest_wish_age is not None
-    assert 0 <= status.oldest_wish_age < 3600
+    assert (
+        status.oldest_pending == record_of(later).requested_at
+    )  # nobody will look at the parked ones
+    assert status.oldest_pending_age is not None
+    assert 0 <= status.oldest_pending_age < 3600
     first, second = status.reasons
     assert (first.code, first.count) == ("file_missing", 2)
     assert first.image_id == min(f"testapp.product.photo:{row.pk}" for row in gone)
@@ -68,8 +70,8 @@ def test_every_field_has_a_status_of_its_own(recorder: RecorderCollection) -> No
     assert ("testapp.document", "scan", "archive") in found
     assert len(found) == len(all_indexed_fields())
     assert of("cover", "testapp.article").rows == 0
-    assert of("cover", "testapp.article").oldest_wish is None
-    assert of("cover", "testapp.article").oldest_wish_age is None
+    assert of("cover", "testapp.article").oldest_pending is None
+    assert of("cover", "testapp.article").oldest_pending_age is None
 
 
 def test_records_that_no_field_has_any_more_are_shown(recorder: RecorderCollection) -> None:

@@ -14,7 +14,7 @@ from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
 from django_visualsnoop.sync import worker as sync
-from django_visualsnoop.sync.drift import Drift, unwished
+from django_visualsnoop.sync.drift import Drift, rows_to_request
 from django_visualsnoop.sync.verify import MAX_EXAMPLES, Report, verify
 from tests.collections.contract import image
 from tests.fixtures import grow_old, picture, product, record_of
@@ -195,5 +195,7 @@ def test_rows_that_changed_unwished(recorder: RecorderCollection, rows: list[Pro
         Product.objects.filter(pk=rows[1].pk).update(photo="products/other.png")
         new = product(2)
     walked = batches(PHOTO, using="default", size=2)
-    drifted = [row.key for batch in unwished(PHOTO, walked, using="default") for row in batch]
+    drifted = [
+        row.key for batch in rows_to_request(PHOTO, walked, using="default") for row in batch
+    ]
     assert drifted == [rows[1].pk, new.pk]

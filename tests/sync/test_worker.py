@@ -26,14 +26,14 @@ from django_visualsnoop.client.exceptions import (
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.health import health
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox.leases import Claim
+from django_visualsnoop.outbox.leases import Lease
 from django_visualsnoop.outbox.retry import Failure
 from django_visualsnoop.outbox.sweeps import SweepRun, last_sweep
 from django_visualsnoop.sync import batch
 from django_visualsnoop.sync import worker as sync
 from django_visualsnoop.sync.batch import Batch
 from django_visualsnoop.sync.outcome import Outcome
-from django_visualsnoop.sync.worker import bring_home, bring_rewritten_home, sweep
+from django_visualsnoop.sync.worker import process_records, process_rewritten, sweep
 from django_visualsnoop.tasks import look_again, sync_records
 from tests.collections.contract import image
 from tests.down import tables_gone
@@ -58,7 +58,7 @@ def test_an_image_is_added(recorder: RecorderCollection) -> None:
     assert sweep(using="default").agreed == 1
     assert recorder.images == {image_id(row): image(1)}
     record = record_of(row)
-    assert record.state == State.AGREES
+    assert record.state == State.IN_SYNC
     assert record.name == row.photo.name
     assert record.due_at is None
     assert record.lease is None
@@ -117,7 +117,7 @@ def test_a_row_that_no_longer_wants_is_removed_and_comes_back(recorder: Recorder
     row.save()
     sweep(using="default")
     assert recorder.images == {}
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC
 
 
 def test_records_go_to_their_own_collection(recorder: RecorderCollection) -> None:
@@ -139,7 +139,7 @@ def test_a_record_that_agrees_is_left_alone(recorder: RecorderCollection) -> Non
     row = product()
     sweep(using="default")
     calls = len(recorder.calls)
-    assert bring_home([record_of(row).pk], using="default").worked_on == 0
+    assert process_records([record_of(row).pk], using="default").worked_on == 0
     assert len(recorder.calls) == calls
 
 
@@ -156,7 +156,7 @@ def test_a_condition_that_turns_while_a_worker_has_read_the_row_is_not_lost(
     else:
         row.photo = picture(2)
         row.save(update_fields=["photo"])
-    wished_at = record_of(row).wished_at
+    requested_at = record_of(row).requested_at
     read_rows = Batch._read_rows
 
     def interfering(batch: Any, images: Any) -> None:
@@ -167,11 +167,11 @@ def test_a_condition_that_turns_while_a_worker_has_read_the_row_is_not_lost(
             changed.save()
 
     monkeypatch.setattr(Batch, "_read_rows", interfering)
-    bring_home([record_of(row).pk], using="default")
+    process_records([record_of(row).pk], using="default")
     assert len(recorder.images) == (not published)
     record = record_of(row)
-    assert (record.state, record.wanted) == (State.AGREES, not published)
-    assert published or record.wished_at == wished_at
+    assert (record.state, record.wanted) == (State.IN_SYNC, not published)
+    assert published or record.requested_at == requested_at
 
 
 def test_a_save_that_turns_nothing_keeps_a_failure_waiting(recorder: RecorderCollection) -> None:
@@ -182,7 +182,7 @@ def test_a_save_that_turns_nothing_keeps_a_failure_waiting(recorder: RecorderCol
     Listing.objects.get(pk=row.pk).save()
     record = record_of(row)
     assert record.generation != before.generation
-    for name in ("wished_at", "due_at", "attempts", "reason_code", "reason"):
+    for name in ("requested_at", "due_at", "attempts", "reason_code", "reason"):
         assert getattr(record, name) == getattr(before, name)
 
 
@@ -201,9 +201,9 @@ def test_a_change_of_mind_during_the_upload_is_not_lost(
         return result
 
     monkeypatch.setattr(RecorderCollection, "add_image", interfering)
-    bring_home([record_of(row).pk], using="default")
+    process_records([record_of(row).pk], using="default")
     assert recorder.images == {image_id(row): image(2)}
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC
 
 
 def test_a_row_deleted_during_the_upload_does_not_stay(
@@ -219,7 +219,7 @@ def test_a_row_deleted_during_the_upload_does_not_stay(
         return result
 
     monkeypatch.setattr(RecorderCollection, "add_image", interfering)
-    bring_home([record_id], using="default")
+    process_records([record_id], using="default")
     assert recorder.images == {}
     assert not SyncRecord.objects.exists()
 
@@ -235,7 +235,7 @@ def test_a_row_that_never_rests_is_looked_at_later(
         return add_image(self, *args, **kwargs)
 
     monkeypatch.setattr(RecorderCollection, "add_image", interfering)
-    outcome = bring_home([record_of(row).pk], using="default")
+    outcome = process_records([record_of(row).pk], using="default")
     assert list(outcome.later.values()) == [[str(record_of(row).pk)]]
     monkeypatch.undo()
     assert sweep(using="default").agreed == 1
@@ -245,7 +245,7 @@ def test_a_claimed_record_is_left_to_its_worker(recorder: RecorderCollection) ->
     row = product()
     until = timezone.now() + timedelta(seconds=40)
     SyncRecord.objects.update(lease=1, leased_until=until)
-    outcome = bring_home([record_of(row).pk], using="default")
+    outcome = process_records([record_of(row).pk], using="default")
     assert outcome.worked_on == 0
     assert recorder.calls == []
     ((delay, ids),) = outcome.later.items()  # in case that worker dies
@@ -273,7 +273,7 @@ def test_a_worker_that_lost_its_claim_does_not_have_the_last_word(
 
     monkeypatch.setattr(RecorderCollection, "add_image", overtaken)
     before = record_of(row).generation
-    bring_home([record_of(row).pk], using="default")
+    process_records([record_of(row).pk], using="default")
     record = record_of(row)
     assert record.generation != before
     assert record.state == State.WAITING
@@ -291,7 +291,7 @@ def test_a_worker_that_lost_its_claim_leaves_no_picture_of_a_row_that_is_gone(
         return add_image(self, *args, **kwargs)
 
     monkeypatch.setattr(RecorderCollection, "add_image", overtaken)
-    bring_home([record_of(row).pk], using="default")
+    process_records([record_of(row).pk], using="default")
     monkeypatch.undo()
     sweep(using="default")
     assert recorder.images == {}
@@ -321,7 +321,7 @@ def test_a_passing_failure_is_tried_again(
     assert record.due_at is not None
     assert record.due_at > timezone.now()
     assert list(outcome.later.values()) == [[str(record.pk)]]
-    assert bring_home([record.pk], using="default").agreed == 1
+    assert process_records([record.pk], using="default").agreed == 1
     assert recorder.images == {image_id(row): image(1)}
     record = record_of(row)
     assert (record.attempts, record.reason) == (0, "")
@@ -346,9 +346,9 @@ def test_a_refused_image_is_parked_until_it_changes(
     recorder.fail_with(ImageRefusedError("It is no picture.", reason=reason))
     outcome = sweep(using="default")
     record = record_of(row)
-    assert record.state == State.PARKED
+    assert record.state == State.FAILED
     assert (record.reason_code, record.reason) == (reason, "It is no picture.")
-    assert outcome.parked == {str(record.pk): "It is no picture."}
+    assert outcome.failed == {str(record.pk): "It is no picture."}
     assert recorder.images == {}  # the older picture is not found in its place
     assert sweep(using="default").worked_on == 0
     row.photo = picture(3)
@@ -363,7 +363,7 @@ def test_a_file_that_is_gone_is_parked(recorder: RecorderCollection) -> None:
     grow_old()
     sweep(using="default")
     record = record_of(row)
-    assert record.state == State.PARKED
+    assert record.state == State.FAILED
     assert record.reason_code == "file_missing"
     assert str(row.photo.name) in record.reason
 
@@ -389,7 +389,7 @@ def test_an_id_too_long_is_parked_and_gone_with_its_row(recorder: RecorderCollec
     row = Document.objects.create(code="k" * 120, scan=picture())
     sweep(using="default")
     record = record_of(row, "scan")
-    assert record.state == State.PARKED
+    assert record.state == State.FAILED
     assert record.reason_code == "invalid_image_id"
     row.delete()
     sweep(using="default")
@@ -406,7 +406,7 @@ def test_one_bad_image_does_not_hold_up_the_others(
     lose(gone.photo)
     grow_old()
     outcome = sweep(using="default")
-    assert (outcome.agreed, len(outcome.parked)) == (1, 2)
+    assert (outcome.agreed, len(outcome.failed)) == (1, 2)
     assert recorder.images == {image_id(good): image(1)}
 
 
@@ -507,15 +507,15 @@ def test_two_workers_never_upload_the_same_record_at_once(
         return add_image(self, content, *args, **kwargs)
 
     monkeypatch.setattr(RecorderCollection, "add_image", slow)
-    first = _in_thread(lambda: bring_home([record_id], using="default"))
+    first = _in_thread(lambda: process_records([record_id], using="default"))
     assert uploading.wait(10)
     row.photo = picture(2)  # while the older picture is on its way
     row.save()
-    assert bring_home([record_id], using="default").worked_on == 0
+    assert process_records([record_id], using="default").worked_on == 0
     go_on.set()
     first.join(10)
     assert recorder.images == {image_id(row): image(2)}
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC
 
 
 def _in_thread(function: Any) -> threading.Thread:
@@ -558,17 +558,19 @@ def test_a_record_that_the_database_refuses_is_settled_alone(
 ) -> None:
     """Whatever it is that the database refuses, such as four bytes in a column of three."""
     rows = [product(number) for number in range(3)]
-    settle = Claim.settle
+    finalize = Lease.finalize
 
-    def refusing(claim: Claim, record: SyncRecord, **changes: Any) -> bool:
+    def refusing(lease: Lease, record: SyncRecord, **changes: Any) -> bool:
         if "\u2026" in changes["reason"]:
             raise DataError("Incorrect string value")
-        return settle(claim, record, **changes)
+        return finalize(lease, record, **changes)
 
-    monkeypatch.setattr(Claim, "settle", refusing)
+    monkeypatch.setattr(Lease, "finalize", refusing)
     monkeypatch.setattr(RecorderCollection, "bulk_size", 10)
     lose(rows[0].photo)
-    monkeypatch.setattr(batch, "judge", lambda *_, **__: Failure("error", "and so on \u2026", 5.0))
+    monkeypatch.setattr(
+        batch, "classify_error", lambda *_, **__: Failure("error", "and so on \u2026", 5.0)
+    )
     outcome = sweep(using="default")
     assert (outcome.agreed, len(outcome.retrying)) == (2, 1)
     assert record_of(rows[0]).reason == r"and so on \u2026"
@@ -584,21 +586,23 @@ def test_a_file_that_arrives_late_is_found(recorder: RecorderCollection) -> None
     record = record_of(row)
     assert (record.state, record.reason_code) == (State.RETRYING, "file_missing")
     default_storage.save(row.photo.name or "", ContentFile(content))
-    assert bring_home([record.pk], using="default").agreed == 1
+    assert process_records([record.pk], using="default").agreed == 1
 
 
 def test_looks_at_a_late_file_come_to_an_end(recorder: RecorderCollection) -> None:
     row = product(1)
     lose(row.photo)
     looks = 0
-    while record_of(row).state != State.PARKED:
+    while record_of(row).state != State.FAILED:
         looks += 1
         assert looks < 6
         sweep(using="default")
         record = record_of(row)
         if record.due_at is not None:  # let so much time pass
             wait = record.due_at - timezone.now()
-            SyncRecord.objects.update(wished_at=record.wished_at - wait, due_at=timezone.now())
+            SyncRecord.objects.update(
+                requested_at=record.requested_at - wait, due_at=timezone.now()
+            )
     assert looks == 4
 
 
@@ -625,7 +629,9 @@ class TestOverdue:
     def test_nobody_takes_any_along_while_something_is_down(
         self, recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("django_visualsnoop.outbox.dispatch.publish", lambda *_, **__: True)
+        monkeypatch.setattr(
+            "django_visualsnoop.outbox.dispatch.dispatch_records", lambda *_, **__: True
+        )
         self.overdue(2, sync.OVERDUE_AFTER + 10)
         row = product(99)
         recorder.fail_with(TransportError("down"))
@@ -647,9 +653,9 @@ def test_a_clock_that_was_ahead_keeps_no_picture_back(recorder: RecorderCollecti
     waits, ahead = product(1), product(2)
     for row, hours in ((waits, 1), (ahead, 24)):
         due = timezone.now() + timedelta(hours=hours)
-        SyncRecord.objects.filter(pk=record_of(row).pk).update(due_at=due, wished_at=due)
+        SyncRecord.objects.filter(pk=record_of(row).pk).update(due_at=due, requested_at=due)
     assert sweep(using="default").agreed == 1
-    assert record_of(ahead).state == State.AGREES
+    assert record_of(ahead).state == State.IN_SYNC
     assert record_of(waits).state == State.WAITING
 
 
@@ -706,7 +712,7 @@ def test_workers_are_told_when_a_condition_has_turned(
     sweep(using="default")
     told: list[list[str]] = []
     monkeypatch.setattr(
-        "django_visualsnoop.outbox.dispatch.publish", lambda using, ids: told.append(ids)
+        "django_visualsnoop.outbox.dispatch.dispatch_records", lambda using, ids: told.append(ids)
     )
     row.published = not published
     row.save()
@@ -720,7 +726,7 @@ def test_a_file_as_large_as_the_collection_takes_is_sent(
     size = len(image(1))
     monkeypatch.setattr(RecorderCollection, "max_bytes", size)
     sweep(using="default")
-    assert record_of(row).state == State.AGREES
+    assert record_of(row).state == State.IN_SYNC
     monkeypatch.setattr(RecorderCollection, "max_bytes", size - 1)
     row.photo = picture(1)
     row.save()
@@ -735,7 +741,7 @@ class TestRewrittenFiles:
     def told(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         told: list[list[str]] = []
         monkeypatch.setattr(
-            "django_visualsnoop.outbox.dispatch.publish_look_again",
+            "django_visualsnoop.outbox.dispatch.dispatch_look_again",
             lambda _, ids, __: told.append(ids),
         )
         return told
@@ -752,7 +758,7 @@ class TestRewrittenFiles:
         look_again("default", ids)
         assert recorder.images == {image_id(row): image(3), image_id(other): image(2)}
         assert len(recorder.calls) == calls + 1
-        assert record_of(row).state == State.AGREES
+        assert record_of(row).state == State.IN_SYNC
 
     def test_only_fresh_files_are_looked_at_again(
         self, recorder: RecorderCollection, told: list[list[str]]
@@ -770,7 +776,7 @@ class TestRewrittenFiles:
         sync_records("default", [str(record_of(row).pk)])
         lose(row.photo)
         look_again("default", told[0])
-        assert record_of(row).state == State.AGREES
+        assert record_of(row).state == State.IN_SYNC
 
 
 def test_what_the_worker_has_found_out_of_a_condition_is_written_down(
@@ -780,7 +786,7 @@ def test_what_the_worker_has_found_out_of_a_condition_is_written_down(
     SyncRecord.objects.update(wanted=True)
     sweep(using="default")
     record = record_of(row)
-    assert (record.state, record.wanted, record.name) == (State.AGREES, False, "")
+    assert (record.state, record.wanted, record.name) == (State.IN_SYNC, False, "")
     assert recorder.images == {}
     Listing.objects.filter(pk=row.pk).update(published=True)
     sweep(using="default")
@@ -813,7 +819,7 @@ def test_a_failure_is_told_and_logged_with_all_that_is_known(
 
 
 def test_work_is_what_agreed_and_what_failed() -> None:
-    outcome = Outcome(agreed=4, retrying={"a": "", "b": ""}, parked={"c": ""})
+    outcome = Outcome(agreed=4, retrying={"a": "", "b": ""}, failed={"c": ""})
     assert outcome.worked_on == 7
 
 
@@ -833,7 +839,7 @@ def test_a_row_that_cannot_be_loaded_holds_up_no_other(
         patched.setattr(Article, "from_db", classmethod(picky))
         sweep(using="default")
     states = [record_of(row, "thumbnail").state for row in rows]
-    assert states == [State.AGREES, State.RETRYING, State.AGREES]
+    assert states == [State.IN_SYNC, State.RETRYING, State.IN_SYNC]
     assert "the storage is away" in record_of(rows[1], "thumbnail").reason
     assert sorted(recorder.images.values()) == sorted([image(1), image(3)])
 
@@ -878,7 +884,7 @@ def test_a_storage_that_knows_no_times_hinders_nothing(
     assert outcome.agreed == 1
     assert outcome.fresh == []
     monkeypatch.setattr(FileSystemStorage, "open", refuse)
-    assert bring_rewritten_home([str(record_of(row).pk)], using="default").worked_on == 0
+    assert process_rewritten([str(record_of(row).pk)], using="default").worked_on == 0
 
 
 @pytest.mark.django_db(databases=["default", "other"])
@@ -887,8 +893,8 @@ def test_what_is_overdue_comes_home_in_the_database_that_is_worked_on(
 ) -> None:
     row = Product.objects.using("other").create(photo=picture(1))
     product(2)
-    assert sync.bring_overdue_home(using="other").worked_on == 0
+    assert sync.process_overdue(using="other").worked_on == 0
     long_ago = timezone.now() - timedelta(seconds=sync.OVERDUE_AFTER + 1)
     SyncRecord.objects.using("other").update(due_at=long_ago)
-    assert sync.bring_overdue_home(using="other").agreed == 1
+    assert sync.process_overdue(using="other").agreed == 1
     assert recorder.images == {image_id(row): image(1)}

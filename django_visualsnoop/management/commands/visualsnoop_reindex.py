@@ -29,7 +29,7 @@ from django_visualsnoop.management.selection import (
     write_start,
 )
 from django_visualsnoop.sync.listing import Verdict
-from django_visualsnoop.sync.prune import Pruned, prune_homeless, prune_listing, prune_records
+from django_visualsnoop.sync.prune import Pruned, prune_listing, prune_orphaned, prune_records
 from django_visualsnoop.sync.reindex import Failures, Plan, Tally, reindex
 from django_visualsnoop.sync.verify import Report, verify
 
@@ -69,7 +69,12 @@ class Command(BaseCommand):
         how = parser.add_mutually_exclusive_group()
         add = how.add_argument
         add("--sync", action="store_true", help="Do it here and now (default).")
-        add("--async", action="store_true", dest="hint_only", help="Leave it to Celery's workers.")
+        add(
+            "--async",
+            action="store_true",
+            dest="dispatch_only",
+            help="Leave it to Celery's workers.",
+        )
 
     def handle(self, **options: Any) -> None:
         self.options = options
@@ -108,7 +113,7 @@ class Command(BaseCommand):
             batch_size=options["batch_size"],
             missing=options["missing"],
             since=options["since"],
-            hint_only=options["hint_only"],
+            dispatch_only=options["dispatch_only"],
             dry_run=options["dry_run"],
         )
         failures = Failures()
@@ -152,7 +157,7 @@ class Command(BaseCommand):
             prune_records(field, plan, pruned)
         if whole:
             alias = options["collection"]
-            prune_homeless(None if alias is None else [alias], plan, pruned)
+            prune_orphaned(None if alias is None else [alias], plan, pruned)
         failures.update(pruned.tally.failures)
         self.say(
             f"{'Would prune' if plan.dry_run else 'Pruned'} {pruned.images:,} images "
@@ -248,7 +253,7 @@ class Command(BaseCommand):
                 text = value.isoformat() if isinstance(value, datetime) else str(value)
                 words += [_option(name), text]
         words += [_option(name) for name in _FLAGS if options[name]]
-        if options["hint_only"]:
+        if options["dispatch_only"]:
             words.append("--async")
         if options["resume_from"] is not None:
             # In one word, since a key may begin with a dash.
@@ -274,7 +279,7 @@ def _summary(tally: Tally, plan: Plan, started: float) -> str:
     seconds = time.monotonic() - started
     if plan.dry_run:
         told = [("wanted", "would be added or updated"), ("unwanted", "would be removed")]
-    elif plan.hint_only:
+    elif plan.dispatch_only:
         told = [("wanted", "wishes to add or update"), ("unwanted", "to remove")]
     else:
         told = [
@@ -294,7 +299,7 @@ def _refuse_with_verify(options: dict[str, Any]) -> None:
     for name in ("missing", "prune", "dry_run", "since", "resume_from", "max_failures"):
         if options[name]:
             raise CommandError(f"--verify changes nothing: leave {_option(name)} out.")
-    if options["hint_only"]:
+    if options["dispatch_only"]:
         raise CommandError("--verify changes nothing: leave --async out.")
 
 

@@ -134,8 +134,10 @@ class Command(BaseCommand):
                 f"python manage.py visualsnoop_reindex {status.model} --missing "
                 f"--database {using}"
             )
-        if status.oldest_wish_age is not None:
-            self.stdout.write(f"    the oldest wish waits for {duration(status.oldest_wish_age)}")
+        if status.oldest_pending_age is not None:
+            self.stdout.write(
+                f"    the oldest wish waits for {duration(status.oldest_pending_age)}"
+            )
         for reason in status.reasons:
             self.stdout.write(
                 f"    {reason.count:,} {reason.code}, such as {reason.image_id}: {reason.reason}"
@@ -166,7 +168,7 @@ def _told(
     }
     if fields is not None:
         told["fields"] = [
-            {**asdict(status), "oldest_wish_age": status.oldest_wish_age} for status in fields
+            {**asdict(status), "oldest_pending_age": status.oldest_pending_age} for status in fields
         ]
     if failures is not None:
         told["failed"] = [_failed(record) for record in failures]

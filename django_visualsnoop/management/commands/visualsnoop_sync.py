@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_visualsnoop.management.interrupts import Interrupted, interruptible
 from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, check_tables, positive
-from django_visualsnoop.outbox import requests as wishes
+from django_visualsnoop.outbox import requests
 from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.sync import audit as auditing
 from django_visualsnoop.sync import worker as sync
@@ -61,10 +61,12 @@ class Command(BaseCommand):
         try:
             with interruptible(), telling_locks(database, again):
                 if retry_failed:
-                    count = wishes.retry(SyncRecord.objects.using(database), hint=False)
+                    count = requests.retry_failed(
+                        SyncRecord.objects.using(database), dispatch=False
+                    )
                     self.stdout.write(f"{count:,} failed records are due again.")
                 if audit:
-                    found = auditing.audit(using=database, batch_size=batch_size, hint=False)
+                    found = auditing.audit(using=database, batch_size=batch_size, dispatch=False)
                     self.stdout.write(f"{found:,} rows disagreed with their record.")
                 outcome = sync.sweep(using=database, limit=limit)
         except Interrupted as signal:
@@ -74,9 +76,9 @@ class Command(BaseCommand):
             ) from signal
         self.stdout.write(
             f"{outcome.agreed:,} records agree now, {len(outcome.retrying):,} will be tried "
-            f"again, {len(outcome.parked):,} failed for good."
+            f"again, {len(outcome.failed):,} failed for good."
         )
-        if outcome.retrying or outcome.parked:
+        if outcome.retrying or outcome.failed:
             raise CommandError(
                 "Not all succeeded. For the reasons, type: "
                 f"python manage.py visualsnoop_status --failed --database {database}"

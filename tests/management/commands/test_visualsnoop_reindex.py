@@ -183,7 +183,7 @@ def test_an_error_of_somebody_else_says_how_to_go_on(
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("django_visualsnoop.sync.worker.bring_home", crash)
+    monkeypatch.setattr("django_visualsnoop.sync.worker.process_records", crash)
     err = io.StringIO()
     with pytest.raises(RuntimeError, match="out of luck"):
         call_command("visualsnoop_reindex", "testapp.Product", stderr=err, stdout=io.StringIO())

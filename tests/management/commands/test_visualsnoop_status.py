@@ -74,10 +74,10 @@ def test_json(broken: Product) -> None:
     )
     assert (photo["rows"], photo["agree"], photo["failed"]) == (2, 1, 1)
     assert photo["reasons"][0]["code"] == "file_missing"
-    assert (photo["oldest_wish"], photo["oldest_wish_age"]) == (None, None)
+    assert (photo["oldest_pending"], photo["oldest_pending_age"]) == (None, None)
     assert (told["healthy"], told["problems"], told["late"]) == (True, [], 0.0)
     (failed,) = told["failed"]
-    assert (failed["object_id"], failed["state"]) == (str(broken.pk), "parked")
+    assert (failed["object_id"], failed["state"]) == (str(broken.pk), "failed")
     assert "failed" not in json.loads(run("--json"))
 
 
@@ -91,10 +91,10 @@ def test_another_database(broken: Product) -> None:
 
 
 def test_a_wish_that_waits(broken: Product) -> None:
-    SyncRecord.objects.update(due_at=ago(60), wished_at=ago(3600), generation=7, applied=None)
+    SyncRecord.objects.update(due_at=ago(60), requested_at=ago(3600), generation=7, applied=None)
     assert "    the oldest wish waits for 1 h 0 min" in run().splitlines()
-    (photo,) = (one for one in json.loads(run("--json"))["fields"] if one["oldest_wish"])
-    assert 3600 <= photo["oldest_wish_age"] < 3700
+    (photo,) = (one for one in json.loads(run("--json"))["fields"] if one["oldest_pending"])
+    assert 3600 <= photo["oldest_pending_age"] < 3700
 
 
 def test_what_is_down_comes_first(broken: Product) -> None:
@@ -110,7 +110,7 @@ def test_what_is_down_comes_first(broken: Product) -> None:
 
 
 def test_check_says_what_is_down_and_fails(broken: Product) -> None:
-    failing(1, "authentication", wished_at=ago(3600))
+    failing(1, "authentication", requested_at=ago(3600))
     out = io.StringIO()
     with pytest.raises(CommandError, match="authentication") as caught:
         run("--check", out=out)
@@ -136,7 +136,7 @@ def test_check_has_limits(broken: Product) -> None:
     run("--check")
     with pytest.raises(CommandError, match="overdue"):
         run("--check", "--max-delay", "60")
-    failing(1, attempts=1, wished_at=ago(3600))
+    failing(1, attempts=1, requested_at=ago(3600))
     run("--check")
     with pytest.raises(CommandError, match="unreachable"):
         run("--check", "--min-attempts", "1")

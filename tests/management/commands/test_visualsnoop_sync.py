@@ -61,14 +61,14 @@ def test_what_failed_for_good_is_tried_again_if_asked(recorder: RecorderCollecti
     default_storage.delete(str(row.photo.name))
     with pytest.raises(CommandError):
         run()
-    wished = record_of(row).wished_at
+    wished = record_of(row).requested_at
     default_storage.save(row.photo.name, picture(1))
     run()
     assert not recorder.images
     out = run("--retry-failed")
     assert out.splitlines()[0] == "1 failed records are due again."
     assert recorder.images
-    assert record_of(row).wished_at == wished
+    assert record_of(row).requested_at == wished
     assert run("--retry-failed").splitlines()[0] == "0 failed records are due again."
 
 

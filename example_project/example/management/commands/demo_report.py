@@ -50,14 +50,14 @@ class Command(BaseCommand):
                 break
             if time.monotonic() - started > seconds:
                 raise CommandError(
-                    f"After {seconds:g} s, {states[State.AGREES]} of {len(records)} pictures are "
+                    f"After {seconds:g} s, {states[State.IN_SYNC]} of {len(records)} pictures are "
                     "indexed. Is a worker running?"
                 )
             time.sleep(0.2)
         for record in records:
-            if record.state == State.PARKED:
+            if record.state == State.FAILED:
                 self.stderr.write(f"{record.image_id} cannot be indexed: {record.reason}")
-        indexed = sum(record.state == State.AGREES and record.wanted for record in records)
+        indexed = sum(record.state == State.IN_SYNC and record.wanted for record in records)
         self.stdout.write(f"The worker has indexed {indexed} pictures.")
 
     def _show(self, what: str, groups: DuplicateGroups[Any]) -> None:

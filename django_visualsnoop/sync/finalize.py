@@ -12,16 +12,16 @@ from django.utils import timezone
 
 from django_visualsnoop.common.transactions import is_lock_error, retry_when_locked, write_when_free
 from django_visualsnoop.indexed.options import field_by_label
-from django_visualsnoop.outbox import requests as wishes
-from django_visualsnoop.outbox.locking import lock_free
+from django_visualsnoop.outbox.locking import lock_skipping_locked
 from django_visualsnoop.outbox.record import SyncRecord
-from django_visualsnoop.outbox.retry import judge, unwritable
+from django_visualsnoop.outbox.requests import request_again
+from django_visualsnoop.outbox.retry import classify_error, unwritable
 from django_visualsnoop.signals import image_sync_failed, image_synced, tell
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from django_visualsnoop.outbox.leases import Claim
+    from django_visualsnoop.outbox.leases import Lease
     from django_visualsnoop.outbox.retry import Failure
     from django_visualsnoop.sync.batch import Image
     from django_visualsnoop.sync.outcome import Outcome
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_visualsnoop.sync.worker")
 
 
-class Settling:
+class Finalizer:
     """Writes down what became of claimed records.
 
     Args:
@@ -39,23 +39,23 @@ class Settling:
         outcome: where to count them.
     """
 
-    def __init__(self, alias: str, claim: Claim, outcome: Outcome) -> None:
+    def __init__(self, alias: str, lease: Lease, outcome: Outcome) -> None:
         self.alias = alias
-        self.claim = claim
+        self.lease = lease
         self.outcome = outcome
 
-    def settle(self, ready: list[Image]) -> set[str]:
+    def finalize(self, ready: list[Image]) -> set[str]:
         """Write down how it went, and tell of it; return the ids that have changed meanwhile."""
         try:
-            results = self._settle_together(ready)
+            results = self._finalize_together(ready)
         except (DatabaseError, ValueError) as error:
-            if is_lock_error(error) or connections[self.claim.using].in_atomic_block:
+            if is_lock_error(error) or connections[self.lease.using].in_atomic_block:
                 raise
             logger.warning("Settling %d records at once failed: %s", len(ready), error)
-            results = [self._settle_alone(image) for image in ready]
+            results = [self._finalize_alone(image) for image in ready]
         again = set()
         for image, result in zip(ready, results, strict=True):
-            image.settled = True
+            image.finalized = True
             if result:
                 self._count(image)
                 self._tell(image)
@@ -63,43 +63,45 @@ class Settling:
                 again.add(str(image.record.pk))
         return again
 
-    def _settle_together(self, images: list[Image]) -> list[bool]:
+    def _finalize_together(self, images: list[Image]) -> list[bool]:
         """Write down how it went; return of each whether nobody has wished again meanwhile."""
 
         def settle_free() -> dict[UUID, bool]:
-            free = set(lock_free(self.claim.records))
+            free = set(lock_skipping_locked(self.lease.records))
             at_once = [image for image in images if image.record.pk in free]
-            return {image.record.pk: self._settle(image) for image in at_once}
+            return {image.record.pk: self._finalize(image) for image in at_once}
 
-        results = write_when_free(settle_free, SyncRecord, using=self.claim.using)
+        results = write_when_free(settle_free, SyncRecord, using=self.lease.using)
         # The others wait, one by one, for the wish that someone is writing just now.
         for image in images:
             if image.record.pk not in results:
                 results[image.record.pk] = retry_when_locked(
-                    partial(self._settle, image), using=self.claim.using
+                    partial(self._finalize, image), using=self.lease.using
                 )
         return [results[image.record.pk] for image in images]
 
-    def _settle_alone(self, image: Image) -> bool:
+    def _finalize_alone(self, image: Image) -> bool:
         """Write down how it went with one image, or if the database refuses that, in ASCII."""
         try:
-            return retry_when_locked(lambda: self._settle(image), using=self.claim.using)
+            return retry_when_locked(lambda: self._finalize(image), using=self.lease.using)
         except (DatabaseError, ValueError) as error:
             if is_lock_error(error):
                 raise
-            image.failure = unwritable(image.failure or judge(error, image.record.attempts))
+            image.failure = unwritable(
+                image.failure or classify_error(error, image.record.attempts)
+            )
             image.name = ascii(image.name)[1:-1]
-            return retry_when_locked(lambda: self._settle(image), using=self.claim.using)
+            return retry_when_locked(lambda: self._finalize(image), using=self.lease.using)
 
-    def _settle(self, image: Image) -> bool:
+    def _finalize(self, image: Image) -> bool:
         """Write down how it went; return whether nobody has wished again meanwhile."""
         record = image.record
         if image.failure is not None:
-            settled = self._settle_failure(image, image.failure)
+            finalized = self._finalize_failure(image, image.failure)
         elif image.file is None and not image.unwanted:
-            settled = self.claim.delete(record)
+            finalized = self.lease.delete(record)
         else:
-            settled = self.claim.settle(
+            finalized = self.lease.finalize(
                 record,
                 applied=record.generation,
                 wanted=not image.unwanted,
@@ -111,16 +113,16 @@ class Settling:
                 digest=image.digest,
                 synced_at=timezone.now(),
             )
-        if not settled and not self.claim.release(record):
+        if not finalized and not self.lease.release(record):
             # The claim ran out and another worker came: whose picture arrived last, nobody knows.
-            wishes.wish_again(record, using=self.claim.using)
-        return settled
+            request_again(record, using=self.lease.using)
+        return finalized
 
-    def _settle_failure(self, image: Image, failure: Failure) -> bool:
+    def _finalize_failure(self, image: Image, failure: Failure) -> bool:
         changes: dict[str, Any] = {"due_at": None, "name": image.name, "digest": image.digest}
         if failure.delay is not None:
             changes = {"due_at": timezone.now() + timedelta(seconds=failure.delay)}
-        return self.claim.settle(
+        return self.lease.finalize(
             image.record, reason_code=failure.code, reason=failure.reason, **changes
         )
 
@@ -131,7 +133,7 @@ class Settling:
             if image.fresh:
                 self.outcome.fresh.append(key)
         elif failure.delay is None:
-            self.outcome.parked[key] = failure.reason
+            self.outcome.failed[key] = failure.reason
         else:
             self.outcome.retrying[key] = failure.reason
             self.outcome.later[failure.delay].append(key)
@@ -146,7 +148,7 @@ class Settling:
                 image_synced,
                 sender=sender,
                 record=record,
-                using=self.claim.using,
+                using=self.lease.using,
                 stored=image.file is not None,
             )
             return
@@ -154,7 +156,7 @@ class Settling:
             image_sync_failed,
             sender=sender,
             record=record,
-            using=self.claim.using,
+            using=self.lease.using,
             reason_code=failure.code,
             reason=failure.reason,
             retry_in=failure.delay,
