@@ -26,7 +26,7 @@ else:  # Django's own class takes no parameters
 
 
 class CollectionHandler(_Handler):
-    """One collection object per alias and thread, made when first asked for."""
+    """One collection object per alias and thread, created on first access."""
 
     settings_name = "VISUALSNOOP"
     exception_class = CollectionDoesNotExist
@@ -42,7 +42,7 @@ class CollectionHandler(_Handler):
         return {DEFAULT_COLLECTION_ALIAS: {}, **settings}
 
     def params(self, alias: str) -> dict[str, Any]:
-        """Return the setting of one alias, defaults filled in, without making the collection.
+        """Return the setting of one alias with defaults, without creating the collection.
 
         Raises:
             CollectionDoesNotExist: the alias is not in the setting.
@@ -52,8 +52,8 @@ class CollectionHandler(_Handler):
         except KeyError:
             known = ", ".join(repr(name) for name in sorted(self.settings))
             raise CollectionDoesNotExist(
-                f"VISUALSNOOP has no collection {alias!r}; it has {known}. "
-                f"Add VISUALSNOOP[{alias!r}] to the settings, or use one of these."
+                f"VISUALSNOOP has no collection {alias!r}. "
+                f"Add VISUALSNOOP[{alias!r}] to the settings, or use one of: {known}."
             ) from None
         return {"BACKEND": DEFAULT_BACKEND, "NAME": alias, "OPTIONS": {}, **params}
 
@@ -63,11 +63,11 @@ class CollectionHandler(_Handler):
         return backend(alias, params)
 
     def __getitem__(self, alias: str) -> BaseCollection:
-        self.params(alias)  # for its error, which says what to type
+        self.params(alias)  # raises an error that tells what to type
         return super().__getitem__(alias)
 
     def reset(self, *, setting: str, **_: Any) -> None:
-        """Forget everything when tests override the setting."""
+        """Reset all collections when tests override the setting."""
         if setting == self.settings_name:
             self.__dict__.pop("settings", None)
             self.__init__()  # type: ignore[misc]

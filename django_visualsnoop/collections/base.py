@@ -1,11 +1,10 @@
-"""The interface between the integration and a place where images are searched.
+"""The interface of collection backends.
 
-It is the client's six calls, plus what the integration needs and some backends
-can do better than by a loop: bulk adding, limits, thresholds, all pairs.
+It consists of the client's six calls, plus calls that the integration needs and that some backends
+implement more efficiently than with a loop: adding in bulk, limits, thresholds, all pairs.
 
-Unlike the drop-in client, whose calls return the service's dict for a missing
-or an existing id, a collection *raises* a ``VisualSnoopError`` for every
-outcome that is not a success.
+Unlike the drop-in client, whose calls return the service's dict for a missing or an existing id, a
+collection *raises* a ``VisualSnoopError`` for every outcome that is not a success.
 """
 
 from __future__ import annotations
@@ -35,19 +34,18 @@ if TYPE_CHECKING:
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.placement import Placement
 
-#: What a search may ask for: copies of a picture, or what looks most like it.
+#: Kinds of search: copies of a picture, or pictures that look similar.
 COPIES, SIMILAR = KINDS = ("copies", "similar")
 
-#: How many images a page of the listing has when the caller does not say, and at most.
+#: Default and largest size of a page of the listing.
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
-#: The largest file that is sent to a collection whose options say nothing else, in bytes; the
-#: embedded engine reads no larger ones either.
+#: Default size limit of a file, in bytes. It is also the embedded engine's limit.
 DEFAULT_MAX_BYTES = 50_000_000
 
 
 def page_size(count: int | None) -> int:
-    """Return the size of a page of the listing; ``ValueError`` if ``count`` is not positive."""
+    """Return the size of a page; raise ``ValueError`` if ``count`` is not positive."""
     if count is None:
         return DEFAULT_PAGE_SIZE
     if count < 1:
@@ -56,14 +54,14 @@ def page_size(count: int | None) -> int:
 
 
 def check_kind(kind: str) -> str:
-    """Return a kind of search that there is; ``ValueError`` for any other."""
+    """Return the kind of search; raise ``ValueError`` if it is unknown."""
     if kind not in KINDS:
         raise ValueError(f"kind must be {' or '.join(map(repr, KINDS))}, not {kind!r}.")
     return kind
 
 
 def refused_setting(alias: str, error: Exception) -> CheckMessage:
-    """Return the check message for a setting that the backend itself refuses."""
+    """Return the check message for a setting that the backend rejects."""
     return Error(
         str(error), hint=f"Correct VISUALSNOOP[{alias!r}] in the settings.", id="visualsnoop.E016"
     )
@@ -75,7 +73,7 @@ def narrow(
     min_similarity: float | None,
     allowed: Collection[str] | None,
 ) -> list[Match]:
-    """Keep the matches asked for, where the collection itself could not be asked.
+    """Filter matches on behalf of a collection that cannot do so itself.
 
     Raises:
         UnsupportedSearch: ``min_similarity`` is given and a match has no similarity.
@@ -85,7 +83,7 @@ def narrow(
     if min_similarity is not None:
         if any("similarity" not in match for match in matches):
             raise UnsupportedSearch(
-                "This collection gives no similarity, only a rank: leave min_similarity out."
+                "This collection returns no similarities, so it does not support min_similarity."
             )
         matches = [match for match in matches if match["similarity"] >= min_similarity]
     return matches[:limit]
@@ -109,19 +107,19 @@ class BaseCollection(ABC):
         params: the setting's value for that alias.
     """
 
-    #: Matches carry ``"similarity"``, so ``min_similarity`` can be given.
+    #: Whether matches contain ``"similarity"``, so that ``min_similarity`` is supported.
     supports_similarity: ClassVar[bool] = False
-    #: A search can be restricted to given ids (``allowed``) by the collection itself.
+    #: Whether the collection itself can restrict a search to given ids (``allowed``).
     supports_allowed: ClassVar[bool] = False
-    #: The kinds of search that it offers, of ``KINDS``. One that only finds copies is never
+    #: The supported kinds of search, of ``KINDS``. A collection that supports only copies is never
     #: called with ``kind``.
     kinds: ClassVar[tuple[str, ...]] = (COPIES,)
-    #: How many images ``add_images`` takes well at a time.
+    #: How many images to pass to ``add_images`` at a time.
     bulk_size: ClassVar[int] = 1
-    #: The largest file that is sent to it, in bytes.
+    #: Size limit of a file, in bytes.
     max_bytes: int = DEFAULT_MAX_BYTES
-    #: Upper bound, in seconds, of one ``delete_image`` or of ``add_images`` with ``bulk_size``
-    #: images; a worker's claim on a record must outlast it.
+    #: Upper bound, in seconds, of one ``delete_image`` call, or of ``add_images`` with
+    #: ``bulk_size`` images. A worker's lease on a record must outlast it.
     longest_call: float = 60.0
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:  # noqa: ARG002 -- for subclasses
@@ -132,26 +130,27 @@ class BaseCollection(ABC):
 
     @classmethod
     def check(cls, alias: str, params: Mapping[str, Any]) -> list[CheckMessage]:  # noqa: ARG003 -- for subclasses
-        """Return what is wrong with the settings of an alias, for ``manage.py check``.
+        """Check the settings of an alias, for ``manage.py check``.
 
-        It opens no connection to a network or a database. Secrets stay out of the messages.
+        This must not open a connection to a network or a database, and messages must not contain
+        secrets.
 
         Args:
             alias: the key in the setting.
-            params: the setting's value for that alias, defaults filled in, without ``BACKEND``.
+            params: the setting's value for that alias with defaults, without ``BACKEND``.
         """
         return []
 
     def check_kind(self, kind: str) -> str:
-        """Return a kind of search that this collection offers.
+        """Return the kind of search, if this collection supports it.
 
         Raises:
-            UnsupportedSearch: it does not offer this one.
-            ValueError: there is no such kind.
+            UnsupportedSearch: this collection does not support it.
+            ValueError: the kind is unknown.
         """
         if check_kind(kind) not in self.kinds:
             raise UnsupportedSearch(
-                f"The collection {self.alias!r} cannot search with kind={kind!r}; it offers "
+                f"The collection {self.alias!r} does not support kind={kind!r}. It supports "
                 f"{' and '.join(map(repr, self.kinds))}."
             )
         return kind
@@ -163,7 +162,7 @@ class BaseCollection(ABC):
         image_id: str | None = None,
         update_existing: bool = False,
     ) -> ImageResult:
-        """Add one image; it is searchable, in every process, once this returns.
+        """Add one image. Once this returns, searches in every process find it.
 
         Args:
             image: path, bytes, or a binary file (read from its start).
@@ -179,9 +178,9 @@ class BaseCollection(ABC):
     def add_images(
         self, items: Iterable[tuple[str, ImageSource]]
     ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
-        """Add or update many images; one that fails yields its error and stops nothing.
+        """Add or update many images. For an image that fails, yield its error and continue.
 
-        ``items`` is consumed lazily, so a caller may open one file at a time.
+        This consumes ``items`` lazily, so the caller may open one file at a time.
         """
         for image_id, image in items:
             try:
@@ -191,27 +190,27 @@ class BaseCollection(ABC):
 
     @abstractmethod
     def get_image(self, image_id: str) -> ImageResult:
-        """Return what is known of one image; raise ``NotFoundError`` if it is not there."""
+        """Return the data of one image; raise ``NotFoundError`` if it does not exist."""
 
     @abstractmethod
     def delete_image(self, image_id: str) -> ImageResult:
-        """Delete one image; raise ``NotFoundError`` if it is not there."""
+        """Delete one image; raise ``NotFoundError`` if it does not exist."""
 
     @abstractmethod
     def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
         """List images, newest first.
 
         Args:
-            start: image id to start with, inclusive (``next_image_id`` of the page before).
-                An id deleted since then resumes at its old place.
-            count: page size; 100 if ``None``, at most 1000 are given.
+            start: image id to start with, inclusive (``next_image_id`` of the previous page).
+                If it was deleted since, the listing resumes at its old position.
+            count: page size; 100 if ``None``, at most 1000.
 
         Raises:
             ValueError: ``count`` is not positive.
         """
 
     def iter_images(self) -> Iterator[ListedImage]:
-        """Walk the whole listing, page by page."""
+        """Yield the whole listing, page by page."""
         start: str | None = None
         while True:
             page = self.get_images(start=start, count=MAX_PAGE_SIZE)
@@ -234,17 +233,17 @@ class BaseCollection(ABC):
 
         Args:
             image: path, bytes, or a binary file (read from its start).
-            limit: at most this many matches; the backend's own cap if ``None``.
-            min_similarity: 0…1; only matches at least this similar. ``None`` is the
-                backend's own threshold.
-            allowed: search among these ids only (``supports_allowed``).
-            kind: ``"copies"`` of the picture, edited, or ``"similar"``: all images, ordered by
-                how much they look like it, without a threshold of the backend's own (``kinds``).
+            limit: highest number of matches; the backend's own limit if ``None``.
+            min_similarity: 0…1; only matches that are at least this similar; the backend's own
+                threshold if ``None``.
+            allowed: search only among these ids (``supports_allowed``).
+            kind: ``"copies"`` for edited copies of the picture, or ``"similar"`` for all images,
+                ordered by similarity, without a threshold of the backend (``kinds``).
 
         Raises:
-            ImageRefusedError: the bytes are no picture.
-            UnsupportedSearch: an argument that this backend cannot honour.
-            ValueError: there is no such kind.
+            ImageRefusedError: the bytes are not a picture.
+            UnsupportedSearch: the backend does not support an argument.
+            ValueError: the kind is unknown.
         """
 
     @abstractmethod
@@ -257,10 +256,10 @@ class BaseCollection(ABC):
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
     ) -> SearchResults:
-        """Find images that look like the one stored under ``image_id``, without that one.
+        """Find images that look like the one stored under ``image_id``, excluding it.
 
         Raises:
-            NotFoundError: the collection holds no such image.
+            NotFoundError: the collection does not contain the image.
         """
 
     def iter_pairs(
@@ -272,20 +271,20 @@ class BaseCollection(ABC):
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
     ) -> Iterator[Pair]:
-        """Yield pairs of images that look alike, each once, in no promised order.
+        """Yield pairs of images that look alike, each pair once, in any order.
 
-        Of very many copies of one picture, a backend may leave out pairs that are not needed to
-        join all of them that count.
+        For very many copies of one picture, a backend may omit pairs that are not needed to
+        connect all of them.
 
-        This default asks one search per image; a backend that can do better overrides it.
+        This default implementation runs one search per image; override it with a faster one.
 
         Args:
             min_similarity: as in ``search_images``.
-            touching: only pairs of which at least one id is among these.
-            progress: called now and then with the share of the work that is done, 0…1.
-            among: says of an id whether its pairs count; those of all do if ``None``.
-            budget: of the work, which says afterwards whether it was enough; as much work as
-                it takes if ``None``.
+            touching: only pairs with at least one of these ids.
+            progress: called from time to time with the completed part of the work, 0…1.
+            among: returns whether the pairs of an id count; all count if ``None``.
+            budget: limits the work, and tells afterwards whether it was sufficient; no limit if
+                ``None``.
         """
         wanted: Iterable[str]
         if touching is None:
@@ -310,28 +309,27 @@ class BaseCollection(ABC):
                     yield Pair(first, second, match["rank"], match.get("similarity"))
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:  # noqa: ARG002 -- for subclasses
-        """Return where one stored picture lies in others, by their ids: why they match.
+        """Return where one stored picture is located in others, by their ids.
 
-        Left out are ids that are not there, and those of which the collection cannot tell.
+        The result omits ids that do not exist, and pictures in which it could not be located.
 
         Raises:
-            NotFoundError: the collection holds no image ``image_id``.
-            UnsupportedSearch: this backend does not know.
+            NotFoundError: the collection does not contain ``image_id``.
+            UnsupportedSearch: the backend does not support this.
         """
-        raise UnsupportedSearch("This collection does not tell where one picture lies in another.")
+        raise UnsupportedSearch("This collection does not support locating one picture in another.")
 
     def count_without_embedding(self) -> int:
-        """Return how many images the embedding model has failed to describe.
+        """Return how many images the embedding model failed to describe.
 
-        They are found as copies, and not as similar.
+        Searches find them as copies, but not as similar.
         """
         return 0
 
     def iter_outdated(self) -> Iterator[str]:
-        """Yield the ids of images that some search does not find until they are added again.
+        """Yield the ids of images that some searches cannot find until they are added again.
 
-        Such are those that an older version of the backend described, or another model than
-        the settings name now. The sweeper adds them again; each of its runs asks, so this must
-        cost little when there are none.
+        An older version of the backend, or another model, described them. The sweeper adds them
+        again. Every sweep calls this, so it must be fast when there are none.
         """
         return iter(())

@@ -1,4 +1,4 @@
-"""A collection on a service that speaks API v1, ours or another."""
+"""A collection on any service that implements API v1."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.client.transport import Timeout
 
-#: What must be set, and how it is written.
+#: Required setting → example value.
 REQUIRED = {
     "ENDPOINT": '"https://images.example.com/api/v1"',
     "PUBLIC_KEY": 'os.environ["VISUALSNOOP_PUBLIC_KEY"]',
@@ -54,18 +54,17 @@ class HTTPCollection(BaseCollection):
     Args:
         alias: the key in ``VISUALSNOOP``.
         params: ``ENDPOINT`` (the base URL of the API), ``PUBLIC_KEY`` and ``SECRET_KEY``;
-            optionally ``TIMEOUT`` (seconds, or a pair: to connect, between two
-            bytes) and ``OPTIONS``, a dict of ``max_bytes`` (larger files are not
-            sent), ``max_retries``, ``proxies`` (as in ``requests``) and ``signing``
-            (``"v1"`` or ``"v2"``).
+            optionally ``TIMEOUT`` (seconds, or a pair: for connecting, and between two bytes)
+            and ``OPTIONS``, a dict of ``max_bytes`` (larger files are not sent),
+            ``max_retries``, ``proxies`` (as in ``requests``) and ``signing`` (``"v1"`` or
+            ``"v2"``).
 
-    ``min_similarity`` can be given if the service puts ``"similarity"`` into its
-    matches, which API v1 leaves open. ``limit`` and ``allowed`` choose among
-    the matches that the service sends, which may be capped. API v1 only knows
-    copies, so ``kind="similar"`` is refused.
+    ``min_similarity`` is supported if the service adds ``"similarity"`` to its matches, which is
+    optional in API v1. ``limit`` and ``allowed`` filter the matches that the service returns,
+    whose number it may limit. API v1 finds only copies, so ``kind="similar"`` is not supported.
 
     Raises:
-        ImproperlyConfigured: a setting is missing or unknown.
+        ImproperlyConfigured: a setting is missing or invalid.
     """
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
@@ -91,7 +90,7 @@ class HTTPCollection(BaseCollection):
     def check(cls, alias: str, params: Mapping[str, Any]) -> list[CheckMessage]:
         missing: list[CheckMessage] = [
             Error(
-                f"VISUALSNOOP[{alias!r}] has no {key}.",
+                f"VISUALSNOOP[{alias!r}] does not set {key}.",
                 hint=f'Add "{key}": {example} to VISUALSNOOP[{alias!r}] in the settings.',
                 id="visualsnoop.E013",
             )
@@ -109,8 +108,8 @@ class HTTPCollection(BaseCollection):
             return []
         return [
             Warning(
-                f"VISUALSNOOP[{alias!r}] sends pictures over a network unencrypted.",
-                hint=f'Write "ENDPOINT": "https://…" in VISUALSNOOP[{alias!r}].',
+                f"VISUALSNOOP[{alias!r}] sends pictures over an unencrypted connection.",
+                hint=f'Set "ENDPOINT": "https://…" in VISUALSNOOP[{alias!r}].',
                 id="visualsnoop.W002",
             )
         ]
@@ -170,7 +169,8 @@ class HTTPCollection(BaseCollection):
         missing = [key for key in expected if key not in result]
         if missing:
             raise ServerError(
-                f"The answer lacks {' and '.join(missing)}, so no VisualSnoop service gave it. "
+                f"The response does not contain {' and '.join(missing)}, so it is not from a "
+                "VisualSnoop service. "
                 f'Check VISUALSNOOP["{self.alias}"]["ENDPOINT"].',
                 status=result["status"],
                 payload=result,
@@ -180,7 +180,7 @@ class HTTPCollection(BaseCollection):
 
 def _content(image: ImageSource) -> bytes:
     content = read_image(image)
-    if not content:  # the answer depends on the web server in front of the service
+    if not content:  # the response would depend on the web server in front of the service
         raise ImageRefusedError("The image is empty (0 bytes).", reason="empty", status=400)
     return content
 
@@ -189,15 +189,17 @@ def _check(alias: str, params: Mapping[str, Any]) -> None:
     for key in REQUIRED:
         value = params.get(key)
         if not isinstance(value, str) or not value.strip():
-            state = "missing or empty" if not value else f"a {type(value).__name__}, not a string"
-            raise ImproperlyConfigured(
-                f'VISUALSNOOP["{alias}"]["{key}"] is {state}. Add it to the settings.'
+            problem = (
+                "is missing or empty. Add it to the settings."
+                if not value
+                else f"must be a non-empty string, not a {type(value).__name__}."
             )
+            raise ImproperlyConfigured(f'VISUALSNOOP["{alias}"]["{key}"] {problem}')
     parts = urlsplit(params["ENDPOINT"])
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ImproperlyConfigured(
-            f'VISUALSNOOP["{alias}"]["ENDPOINT"] is {params["ENDPOINT"]!r}, which is no URL. '
-            'Write it like "https://images.example.com/api/v1".'
+            f'VISUALSNOOP["{alias}"]["ENDPOINT"] must be a URL such as '
+            f'"https://images.example.com/api/v1", not {params["ENDPOINT"]!r}.'
         )
     _refuse_unknown(f'VISUALSNOOP["{alias}"]', params, KNOWN)
     options = params.get("OPTIONS") or {}
@@ -205,13 +207,13 @@ def _check(alias: str, params: Mapping[str, Any]) -> None:
     max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
     if not isinstance(max_bytes, int) or isinstance(max_bytes, bool) or max_bytes < 1:
         raise ImproperlyConfigured(
-            f'VISUALSNOOP["{alias}"]["OPTIONS"]["max_bytes"] is {max_bytes!r}; write a positive '
-            "whole number."
+            f'VISUALSNOOP["{alias}"]["OPTIONS"]["max_bytes"] must be a positive integer, not '
+            f"{max_bytes!r}."
         )
     signing = options.get("signing", SIGNINGS[0])
     if signing not in SIGNINGS:
         raise ImproperlyConfigured(
-            f'VISUALSNOOP["{alias}"]["OPTIONS"]["signing"] is {signing!r}; write "v1" or "v2".'
+            f'VISUALSNOOP["{alias}"]["OPTIONS"]["signing"] must be "v1" or "v2", not {signing!r}.'
         )
     if signing == "v2" and find_spec("http_message_signatures") is None:
         raise MissingExtra(f'VISUALSNOOP["{alias}"]["OPTIONS"]["signing"]', "signing")
@@ -221,7 +223,7 @@ def _refuse_unknown(setting: str, given: Mapping[str, Any], known: set[str]) -> 
     unknown = ", ".join(repr(key) for key in sorted(set(given) - known))
     if unknown:
         raise ImproperlyConfigured(
-            f"{setting} has an unknown {unknown}; it takes {', '.join(sorted(known))}."
+            f"{setting} has unknown keys: {unknown}. Valid keys: {', '.join(sorted(known))}."
         )
 
 
@@ -231,7 +233,7 @@ def _timeout(alias: str, value: Any) -> Timeout:
         isinstance(number, (int, float)) and number > 0 for number in numbers
     ):
         raise ImproperlyConfigured(
-            f'VISUALSNOOP["{alias}"]["TIMEOUT"] is {value!r}. Write seconds, or a pair like '
-            "(3.05, 30): to connect, and to wait for the next byte."
+            f'VISUALSNOOP["{alias}"]["TIMEOUT"] must be a number of seconds, or a pair such as '
+            f"(3.05, 30) for connecting and for waiting for the next byte, not {value!r}."
         )
     return float(numbers[0]), float(numbers[1])

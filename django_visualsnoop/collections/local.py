@@ -46,21 +46,21 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.placement import Placement
     from django_visualsnoop.engine.store import NewImage, Stored
 
-#: How many matches a search returns at most when the caller does not say.
+#: Highest number of matches of a search, if the caller gives no limit.
 DEFAULT_LIMIT = 100
-#: After so many seconds, what was described is stored before more is, so that a process that is
-#: killed in the midst of many large pictures has done some.
+#: How often to store described pictures, in seconds, so that a process that is killed while it
+#: describes many large pictures has stored some of them.
 BULK_SECONDS = 5.0
-#: Allowed for one picture, which a large model sees on one core.
+#: Time allowed for one picture, for a large model on one core, in seconds.
 _LOOKING_SECONDS = 5.0
-#: The id of a collection to which nothing was ever added.
+#: The id of a collection that never contained an image.
 NO_COLLECTION_ID = "0" * 8
 
 _ENGINE = "django_visualsnoop.engine"
 
 
 class LocalCollection(BaseCollection):
-    """A collection in a table of the project's database; needs the extra ``engine``.
+    """A collection in a table of the project's database; requires the extra ``engine``.
 
     Args:
         alias: the key in the ``VISUALSNOOP`` setting.
@@ -68,33 +68,33 @@ class LocalCollection(BaseCollection):
             given), and ``OPTIONS``, a dict with any of
 
             * ``database``: alias in ``DATABASES``, ``"default"`` if not given;
-            * ``min_similarity``: 0 to 1, the threshold of searches that name none;
-            * ``max_bytes``: files with more are refused;
-            * ``max_pixels``: pictures with more are refused; a baseline JPEG may
-              have four times as many;
+            * ``min_similarity``: 0 to 1, the default threshold of searches;
+            * ``max_bytes``: the size limit of a file;
+            * ``max_pixels``: the size limit of a picture; a baseline JPEG may have
+              four times as many pixels;
             * ``cache``: the path of a folder for snapshots of the index, which
-              processes share; none if not given;
+              processes share; no snapshots if not given;
             * ``early``: whether a process that has just started may search a large
-              collection by global vectors alone until it has read the rest; it may if
+              collection by global vectors alone until it has loaded the rest; true if
               not given;
-            * ``looks``: what describes how images look, for ``kind="similar"``: an
+            * ``looks``: describes how images look, for ``kind="similar"``: an
               ``OnnxDescriptor``, or the dotted path of one; the engine's own
               vectors if not given;
-            * ``memory``: bytes that a process may hold of all collections together;
-              2 GiB if not given.
+            * ``memory``: how many bytes of all collections together a process may
+              keep in memory; 2 GiB if not given.
 
     Raises:
-        MissingExtra: Pillow, numpy or OpenCV is not installed, or onnxruntime is
-            not, and a model is given.
+        MissingExtra: Pillow, NumPy or OpenCV is not installed, or a model is given
+            and onnxruntime is not installed.
         ImproperlyConfigured: the engine is not in ``INSTALLED_APPS``, or an option
-            is unknown or impossible.
+            is unknown or invalid.
     """
 
     supports_similarity: ClassVar[bool] = True
     supports_allowed: ClassVar[bool] = True
     kinds: ClassVar[tuple[str, ...]] = KINDS
     bulk_size: ClassVar[int] = 32
-    #: 32 of the largest pictures allowed, at some seven seconds each, and the database's time.
+    #: 32 of the largest pictures, at about seven seconds each, plus time for the database.
     longest_call = 240.0
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
@@ -103,10 +103,11 @@ class LocalCollection(BaseCollection):
             raise MissingExtra("The embedded engine", "engine")
         if not apps.is_installed(_ENGINE):
             raise ImproperlyConfigured(
-                f"The collection {alias!r} is kept by the embedded engine: "
-                f'add "{_ENGINE}" to INSTALLED_APPS and type python manage.py migrate.'
+                f"The collection {alias!r} uses the embedded engine, which is not in "
+                f'INSTALLED_APPS. Add "{_ENGINE}" to INSTALLED_APPS and type: '
+                "python manage.py migrate"
             )
-        from django_visualsnoop.engine.gallery import Gallery  # needs what was just checked
+        from django_visualsnoop.engine.gallery import Gallery  # requires the checks above
 
         options = dict(params.get("OPTIONS") or {})
         _check_options(alias, options)
@@ -123,8 +124,8 @@ class LocalCollection(BaseCollection):
         if not _has_extra():
             found.append(
                 Error(
-                    f"VISUALSNOOP[{alias!r}] is kept by the embedded engine, "
-                    "which needs Pillow, numpy and OpenCV.",
+                    f"VISUALSNOOP[{alias!r}] uses the embedded engine, which requires Pillow, "
+                    "NumPy and OpenCV.",
                     hint='Type: python -m pip install "django-visualsnoop[engine]"',
                     id="visualsnoop.E012",
                 )
@@ -132,9 +133,9 @@ class LocalCollection(BaseCollection):
         if not apps.is_installed(_ENGINE):
             found.append(
                 Error(
-                    f"VISUALSNOOP[{alias!r}] is kept by the embedded engine, "
-                    "which is not in INSTALLED_APPS.",
-                    hint=f'Add "{_ENGINE}" to INSTALLED_APPS and type python manage.py migrate.',
+                    f"VISUALSNOOP[{alias!r}] uses the embedded engine, which is not in "
+                    "INSTALLED_APPS.",
+                    hint=f'Add "{_ENGINE}" to INSTALLED_APPS and type: python manage.py migrate',
                     id="visualsnoop.E014",
                 )
             )
@@ -150,8 +151,9 @@ class LocalCollection(BaseCollection):
             known = ", ".join(repr(name) for name in connections)
             found.append(
                 Error(
-                    f"VISUALSNOOP[{alias!r}] is kept in {database!r}, which is not in DATABASES.",
-                    hint=f"Write one of {known}, or add DATABASES[{database!r}] to the settings.",
+                    f"VISUALSNOOP[{alias!r}] uses the database {database!r}, which is not in "
+                    "DATABASES.",
+                    hint=f"Use one of {known}, or add DATABASES[{database!r}] to the settings.",
                     id="visualsnoop.E015",
                 )
             )
@@ -189,7 +191,7 @@ class LocalCollection(BaseCollection):
                     bulk[image_id] = error
         except Exception as error:
             if is_interruption(error):
-                yield from self._put(bulk)  # what is described need not be so again
+                yield from self._put(bulk)  # so that these are not described again
             raise
         yield from self._put(bulk)
 
@@ -329,15 +331,14 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
             right = value is None or isinstance(value, str) or describes(value)
             expected = "an OnnxDescriptor, or the dotted path of one"
         elif name in ("max_bytes", "max_pixels", "memory"):
-            right, expected = isinstance(value, int) and value > 0, "a positive whole number"
+            right, expected = isinstance(value, int) and value > 0, "a positive integer"
         else:
             raise ImproperlyConfigured(
-                f"{where} has the unknown option {name!r}; "
-                "there are cache, database, early, looks, max_bytes, max_pixels, memory "
-                "and min_similarity."
+                f"{where} has an unknown option {name!r}. Valid options: cache, database, early, "
+                "looks, max_bytes, max_pixels, memory, min_similarity."
             )
         if not right:
-            raise ImproperlyConfigured(f'{where}["{name}"] is {value!r}; write {expected}.')
+            raise ImproperlyConfigured(f'{where}["{name}"] must be {expected}, not {value!r}.')
 
 
 def _refused(error: DecodeError) -> ImageRefusedError:

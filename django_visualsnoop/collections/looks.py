@@ -1,4 +1,4 @@
-"""The option ``looks`` of ``LocalCollection``: what it names, and what may be wrong with that."""
+"""The option ``looks`` of ``LocalCollection``: resolve and check it."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from django_visualsnoop.exceptions import MissingExtra
 if TYPE_CHECKING:
     from django_visualsnoop.engine.looks import LooksDescriptor
 
-#: Width and height of the picture that a check lets a model describe.
+#: Width and height of the picture with which a check tests a model.
 _SIDE = 32
 
 
 def describes(value: object) -> bool:
-    """Return whether something can describe looks."""
+    """Return whether an object can describe looks."""
     return callable(getattr(value, "describe", None)) and not isinstance(value, type)
 
 
 def looks_of(alias: str, value: LooksDescriptor | str) -> LooksDescriptor:
-    """Return what describes looks; needs the extra ``engine``.
+    """Return the descriptor of looks; requires the extra ``engine``.
 
     Args:
-        alias: of the collection.
-        value: of the option: an object that ``describes``, or its dotted path.
+        alias: alias of the collection.
+        value: the option's value: an object that ``describes()``, or its dotted path.
 
     Raises:
-        ImproperlyConfigured: the path leads nowhere, or to something else.
+        ImproperlyConfigured: the path cannot be imported, or is not a descriptor.
         MissingExtra: it is a model, and onnxruntime is not installed.
     """
     looks = _named(alias, value)
     if _lacks_runtime(looks):
-        raise MissingExtra("The model of looks", "onnx")
+        raise MissingExtra("The model for looks", "onnx")
     return looks
 
 
 def check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]:
-    """Return what is wrong with the option, for ``manage.py check``; see ``looks_of``."""
+    """Check the option, for ``manage.py check``; see ``looks_of``."""
     from django_visualsnoop.engine.onnx import OnnxDescriptor  # needs the extra
 
     try:
@@ -53,7 +53,7 @@ def check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]:
     if _lacks_runtime(looks):
         return [
             Error(
-                f"VISUALSNOOP[{alias!r}] describes looks by a model, which needs onnxruntime.",
+                f"VISUALSNOOP[{alias!r}] uses a model for looks, which requires onnxruntime.",
                 hint='Type: python -m pip install "django-visualsnoop[onnx]"',
                 id="visualsnoop.E012",
             )
@@ -61,9 +61,9 @@ def check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]:
     if isinstance(looks, OnnxDescriptor) and not os.access(looks.path, os.R_OK):
         return [
             Error(
-                f"VISUALSNOOP[{alias!r}] describes looks by the model {looks.path}, which cannot "
-                "be read.",
-                hint="Put the ONNX file there, let this user read it, or correct the path.",
+                f"VISUALSNOOP[{alias!r}] uses the model {looks.path} for looks, which cannot be "
+                "read.",
+                hint="Create the ONNX file, make it readable for this user, or correct the path.",
                 id="visualsnoop.E017",
             )
         ]
@@ -71,7 +71,7 @@ def check_looks(alias: str, value: LooksDescriptor | str) -> list[CheckMessage]:
 
 
 def _try_once(alias: str, looks: LooksDescriptor) -> list[CheckMessage]:
-    """Let a model describe a picture of a few pixels."""
+    """Test a model with a small picture."""
     import numpy as np
 
     from django_visualsnoop.engine.onnx import OnnxDescriptor
@@ -84,14 +84,14 @@ def _try_once(alias: str, looks: LooksDescriptor) -> list[CheckMessage]:
         else:
             looks.identity.encode()
             looks.describe(pixels).tobytes()
-    except Exception as error:  # noqa: BLE001 -- a model's errors are its own
+    except Exception as error:  # noqa: BLE001 -- a model may raise anything
         return [
             Error(
-                f"VISUALSNOOP[{alias!r}] describes looks by a model that fails for a picture of "
+                f"VISUALSNOOP[{alias!r}] uses a model for looks that fails for a picture of "
                 f"{_SIDE} x {_SIDE} pixels: {type(error).__name__}: {error}",
                 hint=(
-                    'In OPTIONS["looks"], give the size, mean and std that the model was trained '
-                    "with, or leave looks out."
+                    'In OPTIONS["looks"], set the size, mean and std that the model was trained '
+                    "with, or remove looks."
                 ),
                 id="visualsnoop.E021",
             )
@@ -106,9 +106,12 @@ def _named(alias: str, value: LooksDescriptor | str) -> LooksDescriptor:
     try:
         looks = import_string(value)
     except ImportError as error:
-        raise ImproperlyConfigured(f"{where} is {value!r}: {error}.") from error
+        raise ImproperlyConfigured(f"{where}: could not import {value!r}: {error}.") from error
     if not describes(looks):
-        raise ImproperlyConfigured(f"{where} is {value!r}, which is no OnnxDescriptor.")
+        raise ImproperlyConfigured(
+            f"{where} must be the dotted path of an OnnxDescriptor, but {value!r} is a "
+            f"{type(looks).__name__}."
+        )
     return cast("LooksDescriptor", looks)
 
 

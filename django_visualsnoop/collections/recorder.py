@@ -1,4 +1,4 @@
-"""A collection in memory, for the test suites of projects that use this package."""
+"""A collection in memory, for projects' test suites."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to a ``RecorderCollection``, recorded whether it succeeded or not.
+    """One call to a ``RecorderCollection``, whether it succeeded or not.
 
     Args:
         method: ``"add_image"``, ``"get_image"``, ``"delete_image"``, ``"get_images"``,
             ``"search_images"`` or ``"search_images_by_id"``.
-        image_id: the id that was given.
-        content: the image's bytes that were given.
+        image_id: the given id.
+        content: the bytes of the given image.
         arguments: the other arguments, by name.
     """
 
@@ -49,11 +49,11 @@ class _Image:
 
 
 class _State:
-    """What the recorders of one alias share, in all threads of the process."""
+    """The state that all recorders of one alias share, in all threads of the process."""
 
     def __init__(self) -> None:
         self.images: dict[str, _Image] = {}
-        #: The last time of every id there ever was: a listing resumes at a deleted one.
+        #: The last time of every id, including deleted ones, because a listing resumes at them.
         self.times: dict[str, datetime] = {}
         self.last_time = datetime.min.replace(tzinfo=UTC)
         self.calls: list[Call] = []
@@ -66,7 +66,7 @@ _states: defaultdict[str, _State] = defaultdict(_State)
 
 
 class RecorderCollection(BaseCollection):
-    """A collection that keeps images in memory and notes what it was asked.
+    """A collection that stores images in memory and records calls.
 
     Use it in the settings of a test suite::
 
@@ -80,10 +80,9 @@ class RecorderCollection(BaseCollection):
         ...
         assert collections["default"].calls[-1].method == "add_image"
 
-    Identical bytes match with rank 0 and similarity 1.0, all else does not
-    match, whichever kind of search is asked for. Nothing is decoded: any bytes
-    but none at all are an image. All objects of one alias share one state,
-    whichever thread made them; ``clear()`` empties it.
+    Identical bytes match with rank 0 and similarity 1.0, for every kind of search; nothing else
+    matches. Nothing is decoded, so any non-empty bytes are an image. All objects of one alias
+    share one state, in all threads; ``clear()`` empties it.
     """
 
     supports_similarity: ClassVar[bool] = True
@@ -104,23 +103,23 @@ class RecorderCollection(BaseCollection):
 
     @property
     def images(self) -> dict[str, bytes]:
-        """The bytes held now, by image id."""
+        """The bytes of the stored images, by image id."""
         with _lock:
             return {image_id: image.content for image_id, image in self._state.images.items()}
 
     def clear(self) -> None:
-        """Forget images, calls and failures to come, for every object of this alias."""
+        """Delete images, calls and scheduled failures, for every object of this alias."""
         with _lock:
             _states[self.alias] = _State()
 
     def fail_with(self, error: BaseException, *, times: int = 1) -> None:
-        """Let the next ``times`` calls raise ``error``, after the failures asked for before."""
+        """Make the next ``times`` calls raise ``error``, after failures that are scheduled."""
         with _lock:
             self._state.failures.extend([error] * times)
 
     @contextmanager
     def failing(self, error: BaseException) -> Iterator[None]:
-        """Let every call inside the block, in any thread, raise ``error``."""
+        """Make every call in this block raise ``error``, in any thread."""
         with _lock:
             self._state.standing_failure = error
         try:

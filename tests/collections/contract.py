@@ -376,7 +376,7 @@ class CollectionContract:
         with pytest.raises(ValueError, match="kind must be 'copies' or 'similar', not 'alike'"):
             collection.search_images(image(1), kind="alike")
         if "similar" not in collection.kinds:
-            refusal = "kind='similar'; it offers 'copies'"
+            refusal = "kind='similar'. It supports 'copies'"
             with pytest.raises(UnsupportedSearch, match=refusal):
                 collection.search_images(image(1), kind="similar")
             with pytest.raises(UnsupportedSearch, match=refusal):

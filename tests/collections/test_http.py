@@ -67,20 +67,20 @@ def test_a_bad_key_is_not_shown() -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         HTTPCollection("hosted", params(SECRET_KEY=b"hush"))
     assert "hush" not in str(caught.value)
-    assert "a bytes, not a string" in str(caught.value)
+    assert "must be a non-empty string, not a bytes" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ENDPOINT": "images.example.com/api/v1"}, "is no URL"),
-        ({"ENDPOINT": "ftp://images.example.com"}, "is no URL"),
-        ({"TIMEOUTS": 3}, "unknown 'TIMEOUTS'"),
+        ({"ENDPOINT": "images.example.com/api/v1"}, "must be a URL"),
+        ({"ENDPOINT": "ftp://images.example.com"}, "must be a URL"),
+        ({"TIMEOUTS": 3}, "unknown keys: 'TIMEOUTS'"),
         (
             {"OPTIONS": {"proxy": {}}},
-            r"\[\"OPTIONS\"\] has an unknown 'proxy'; it takes max_bytes, max_ret",
+            r"\[\"OPTIONS\"\] has unknown keys: 'proxy'. Valid keys: max_bytes, max_ret",
         ),
-        ({"OPTIONS": {"signing": "v3"}}, 'is \'v3\'; write "v1" or "v2"'),
+        ({"OPTIONS": {"signing": "v3"}}, 'must be "v1" or "v2", not \'v3\''),
         ({"TIMEOUT": 0}, "TIMEOUT"),
         ({"TIMEOUT": None}, "TIMEOUT"),
         ({"TIMEOUT": (1, 2, 3)}, "TIMEOUT"),
@@ -218,5 +218,5 @@ def test_larger_files_than_the_option_says_are_not_sent() -> None:
     assert HTTPCollection("hosted", keys).max_bytes == DEFAULT_MAX_BYTES
     assert HTTPCollection("hosted", {**keys, "OPTIONS": {"max_bytes": 7}}).max_bytes == 7
     for wrong in (0, -1, True, "7", 7.5):
-        with pytest.raises(ImproperlyConfigured, match="write a positive whole number"):
+        with pytest.raises(ImproperlyConfigured, match="must be a positive integer"):
             HTTPCollection("hosted", {**keys, "OPTIONS": {"max_bytes": wrong}})

@@ -48,12 +48,18 @@ OPTIONS = 'VISUALSNOOP["shop"]["OPTIONS"]'
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"treshold": 1}, f"{OPTIONS} has the unknown option 'treshold'; there are cache"),
-        ({"database": 1}, f'{OPTIONS}["database"] is 1; write an alias of DATABASES.'),
-        ({"min_similarity": 1.5}, f'{OPTIONS}["min_similarity"] is 1.5; write a number from 0'),
-        ({"early": "no"}, f"{OPTIONS}[\"early\"] is 'no'; write True or False."),
-        ({"max_bytes": 0}, f'{OPTIONS}["max_bytes"] is 0; write a positive'),
-        ({"max_pixels": "many"}, f"{OPTIONS}[\"max_pixels\"] is 'many'; write a positive"),
+        ({"treshold": 1}, f"{OPTIONS} has an unknown option 'treshold'. Valid options: cache"),
+        ({"database": 1}, f'{OPTIONS}["database"] must be an alias of DATABASES, not 1.'),
+        (
+            {"min_similarity": 1.5},
+            f'{OPTIONS}["min_similarity"] must be a number from 0 to 1, not 1.5',
+        ),
+        ({"early": "no"}, f"{OPTIONS}[\"early\"] must be True or False, not 'no'."),
+        ({"max_bytes": 0}, f'{OPTIONS}["max_bytes"] must be a positive integer, not 0'),
+        (
+            {"max_pixels": "many"},
+            f"{OPTIONS}[\"max_pixels\"] must be a positive integer, not 'many'",
+        ),
     ],
 )
 def test_wrong_options(options: dict[str, object], message: str) -> None:
@@ -68,7 +74,7 @@ def test_making_one_touches_no_database() -> None:
 
 def test_the_engine_must_be_installed(settings: Settings) -> None:
     settings.INSTALLED_APPS = ["django_visualsnoop"]
-    with pytest.raises(ImproperlyConfigured, match=r'add "django_visualsnoop\.engine"'):
+    with pytest.raises(ImproperlyConfigured, match=r'Add "django_visualsnoop\.engine"'):
         LocalCollection("shop", {})
 
 

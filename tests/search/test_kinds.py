@@ -125,7 +125,7 @@ def test_a_backend_that_knows_no_kinds_goes_on_finding_copies(
     monkeypatch.setattr(RecorderCollection, "search_images", search)
     monkeypatch.setattr(RecorderCollection, "kinds", ("copies",))
     assert list(Product.objects.similar_to(plain(RED))) == [row]
-    with pytest.raises(UnsupportedSearch, match="'default' cannot search with kind='similar'"):
+    with pytest.raises(UnsupportedSearch, match="'default' does not support kind='similar'"):
         Product.objects.similar_to(plain(RED), kind="similar")
 
 
@@ -156,9 +156,9 @@ def test_the_sweeper_describes_what_the_new_model_has_not(
         assert names(plain(RED)) == []
         # What the collection does not know yet of the row's picture, its file tells.
         assert names(rows["red"]) == []
-        assert sweep(using="default", limit=2).agreed == 2
+        assert sweep(using="default", limit=2).in_sync == 2
         assert len(names(plain(RED))) == 2  # those described by now, and none of another model
-        while sweep(using="default").agreed:
+        while sweep(using="default").in_sync:
             pass
         assert names(plain(RED)) == ["red", "orange", "green", "blue"]
         assert set(IndexedImage.objects.values_list("looks_of", flat=True)) == {name_of(looks)}
