@@ -1,4 +1,4 @@
-"""The admin: ``VisualSnoopAdminMixin`` for your models, and the sync records, to look at."""
+"""The admin: ``VisualSnoopAdminMixin`` for your models, and read-only pages of sync records."""
 
 from __future__ import annotations
 

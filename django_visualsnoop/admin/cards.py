@@ -1,4 +1,4 @@
-"""Rows as the admin's pages show them: one by one, and in groups of copies."""
+"""Rows and groups of copies, prepared for the admin's templates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One row as a picture with its facts."""
+    """One row, with its picture and details."""
 
     row: models.Model
     picture: Picture
     change_url: str
-    #: 0…1; ``None`` where the collection does not tell.
+    #: 0…1; ``None`` if the collection returns no similarity.
     similarity: float | None
     is_selected: bool
 
@@ -38,11 +38,11 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class ShownGroup:
-    """One group of copies, as far as it is shown."""
+    """The shown part of one group of copies."""
 
     number: int
     cards: list[Card]
-    #: How many rows the group has.
+    #: Number of rows in the group, including hidden ones.
     size: int
 
     @property
@@ -51,7 +51,7 @@ class ShownGroup:
 
     @property
     def proposed(self) -> str:
-        """The key of the row to keep: the largest picture, and of equal ones the oldest key."""
+        """The key of the row to keep: that of the largest picture; among equals, the lowest key."""
         oldest_first = sorted(self.cards, key=lambda card: card.row.pk)
         return max(oldest_first, key=lambda card: card.picture.worth).key
 
@@ -61,7 +61,7 @@ class ShownGroup:
 
 
 def percent(similarity: float | None) -> str:
-    """Return a similarity in words: 100 % is only what is perceptually identical."""
+    """Return a similarity as text, rounded down: only identical-looking pictures have 100 %."""
     if similarity is None:
         return "\N{EN DASH}"
     return _("%(percent)d%%") % {"percent": math.floor(similarity * 100)}

@@ -1,4 +1,4 @@
-"""What the user chose to keep, and so which rows are left to be deleted."""
+"""Read which rows the user keeps, and determine the rows to delete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from django.db import models
     from django.http import QueryDict
 
-#: Names of the fields of the duplicates page's form; the first two once per group.
+#: Names of the form fields of the duplicates page; the first two occur once per group.
 MEMBERS = "visualsnoop_members_"
 KEEP = "visualsnoop_keep_"
 PAGE = "visualsnoop_page"
@@ -26,31 +26,31 @@ DELETE = "visualsnoop_delete"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One group as it was shown: the keys of its rows, and the one to keep."""
+    """One group of the page: the keys of its rows, and the one to keep."""
 
     members: frozenset[Any]
-    #: ``None``: keep all.
+    #: ``None`` to keep all.
     kept: Any | None
 
 
 def members_value(keys: Iterable[str]) -> str:
-    """Return a group's keys as one form field, so that many rows are few fields."""
+    """Return a group's keys as the value of one form field."""
     return json.dumps(list(keys))
 
 
 def read_choices(
     data: QueryDict, key: models.Field[Any, Any], *, limit: int, using: str = DEFAULT_DB_ALIAS
 ) -> list[Choice]:
-    """Return what a submitted form says of each group.
+    """Return the choice for each group of a submitted form.
 
     Args:
-        data: the form.
+        data: the form data.
         key: the primary key of the rows.
-        limit: how many keys a page has at most.
+        limit: highest number of keys on a page.
         using: alias of the database of the rows.
 
     Raises:
-        SuspiciousOperation: our pages send no such form.
+        SuspiciousOperation: the form is not one that the page sends.
     """
     choices = []
     count = 0
@@ -62,35 +62,35 @@ def read_choices(
                 if not isinstance(texts, list):
                     raise TypeError(name)
                 keys = {str(text): read_key(key, str(text), using) for text in texts}
-            # Lists in lists may be too deep to be read.
+            # RecursionError: deeply nested lists.
             except (ValueError, TypeError, ValidationError, RecursionError) as error:
-                raise SuspiciousOperation(f"{name} lists no keys.") from error
+                raise SuspiciousOperation(f"{name} must be a list of keys.") from error
             choices.append(Choice(frozenset(keys.values()), keys.get(kept or "")))
             count += len(keys)
             if count > limit:
-                raise SuspiciousOperation(f"The form lists more than {limit} keys.")
+                raise SuspiciousOperation(f"The form contains more than {limit} keys.")
     return choices
 
 
 def check_selection(
     texts: Iterable[str], key: models.Field[Any, Any], *, using: str = DEFAULT_DB_ALIAS
 ) -> None:
-    """Refuse a selection that no changelist sends, before a database is asked for it.
+    """Check a changelist's selection before querying the database for it.
 
     Raises:
-        SuspiciousOperation: one of the texts is no key.
+        SuspiciousOperation: one of the texts is not a valid key.
     """
     for text in texts:
         try:
             read_key(key, text, using)
         except ValidationError as error:
-            raise SuspiciousOperation(f"{text[:50]!r} is no key.") from error
+            raise SuspiciousOperation(f"{text[:50]!r} is not a valid key.") from error
 
 
 def others(choices: list[Choice], present: set[Any]) -> tuple[set[Any], int]:
-    """Return the keys that nobody wants to keep, of rows that are still there.
+    """Return the keys to delete, of rows that still exist, and the number of skipped groups.
 
-    Also how many groups were left alone since what should be kept is gone.
+    A group is skipped if the row to keep no longer exists.
     """
     kept = {choice.kept for choice in choices}
     left: set[Any] = set()

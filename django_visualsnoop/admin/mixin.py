@@ -59,24 +59,24 @@ else:
 
 ACTION = "visualsnoop_find_duplicates"
 
-#: What a search may raise that is worth a sentence rather than an error page:
-#: VisualSnoopError and a missing file are OSErrors; so is a storage that does not answer.
+#: Errors of a search that are shown as a message instead of an error page. OSError includes
+#: VisualSnoopError, missing files, and storages that do not answer.
 _SEARCH_ERRORS = (OSError, ImproperlyConfigured, SuspiciousOperation)
 
 
 class VisualSnoopAdminMixin(_ModelAdmin):
-    """Put it before ``admin.ModelAdmin`` in the admin of a model with ``VisualSnoopMixin``.
+    """List it before ``admin.ModelAdmin`` in the admin of a model with ``VisualSnoopMixin``.
 
     It adds the action *Find duplicates*, a page of similar rows for each row, and
-    ``"visualsnoop_state"`` for ``list_display`` or ``readonly_fields``. Nothing is deleted here:
-    what is not kept is handed to Django's own *delete selected* action, which asks first.
+    ``"visualsnoop_state"`` for ``list_display`` or ``readonly_fields``. It deletes nothing itself:
+    it passes the rows to delete to Django's *delete selected* action, which asks for confirmation.
     """
 
-    #: Groups on one page of duplicates.
+    #: Groups per page of duplicates.
     visualsnoop_groups_per_page = 20
-    #: Rows of one group that are shown, each of which costs opening its file.
+    #: Shown rows per group. Showing a row opens its file.
     visualsnoop_rows_per_group = 24
-    #: Rows on the page of similar ones.
+    #: Rows on the page of similar rows.
     visualsnoop_similar_limit = 24
 
     class Media:
@@ -88,25 +88,25 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             self.actions = [*self.actions, ACTION]
 
     def visualsnoop_thumbnail_url(self, obj: Any, field: str) -> str:
-        """Return the address of a small picture; override it for a thumbnail library.
+        """Return the URL of a small picture; override it to use a thumbnail library.
 
         Args:
             obj: the row.
-            field: name of its image field, which has a file.
+            field: name of an image field that has a file.
         """
         url: str = getattr(obj, field).url
         return url
 
     @admin.display(description=_("image search"))
     def visualsnoop_state(self, obj: Any) -> SafeString:
-        """The column that says whether the row's pictures are in their collections."""
+        """The column that shows whether the row's pictures are in their collections."""
         return states.state_of(obj)
 
     @admin.action(description=_("Find duplicates"), permissions=["view"])
     def visualsnoop_find_duplicates(
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponse | None:
-        """The action: show groups of copies, or hand over what is not kept of them."""
+        """The action: show groups of copies, or pass the rows to delete to Django's action."""
         if DELETE in request.POST:
             return self._visualsnoop_hand_over(request)
         across = request.POST.get("select_across") == "1"
@@ -120,19 +120,19 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         )
 
     def visualsnoop_duplicates_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the groups of copies among all rows that the changelist's filters let through."""
+        """Show the groups of copies among all rows that match the changelist's filters."""
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         if not self.has_view_permission(request):
             raise PermissionDenied
         filters = request.GET.copy()
         page = filters.pop(PAGE, [None])[-1]
-        request.GET = filters  # type: ignore[assignment]  # the changelist takes each for a filter
+        request.GET = filters  # type: ignore[assignment]  # the changelist treats each as a filter
         try:
             if any("\0" in value for _, values in filters.lists() for value in values):
                 raise IncorrectLookupParameters
             rows = self.get_changelist_instance(request).get_queryset(request)
-        # Django passes on what a database says of numbers that are too long.
+        # Django does not handle a database's errors for numbers that are too long.
         except (IncorrectLookupParameters, OverflowError, ValueError):
             return HttpResponseRedirect(f"{self._visualsnoop_url('changelist')}?{ERROR_FLAG}=1")
         return self._visualsnoop_duplicates(
@@ -140,7 +140,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         )
 
     def visualsnoop_similar_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the rows that look most like one."""
+        """Show the rows that look most similar to one row."""
         row = self._visualsnoop_row(request, object_id)
         if not self.has_view_permission(request, row):
             raise PermissionDenied
@@ -210,7 +210,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
     ) -> HttpResponse:
         response: HttpResponse = super().changelist_view(request, extra_context)
         changelist = (getattr(response, "context_data", None) or {}).get("cl")
-        if changelist is None:  # the answer of an action
+        if changelist is None:  # the response of an action
             return response
         if "visualsnoop_state" in changelist.list_display:
             states.load(changelist.result_list)
@@ -251,7 +251,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         across: bool,
         links: bool = False,
     ) -> HttpResponse:
-        # Unfiltered, "all" need not be listed to the collection.
+        # Without filters, the search does not need a list of all rows.
         everything = across and not rows.query.has_filters()
         changelist_url = self._visualsnoop_url("changelist")
         filters = request.GET.urlencode()
@@ -291,12 +291,12 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             "command": f"python manage.py visualsnoop_duplicates {self.opts.label}",
             "mark_selected": bool(selected),
             "across": across,
-            # Django asks for one key at least, also where all rows are meant.
+            # Django requires at least one selected key, even for "select across".
             "selection": selection or [card.key for group in shown for card in group.cards][:1],
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "action": ACTION,
             "can_delete": self._visualsnoop_delete_action(request) is not None,
-            # A copy may be outside of the filters, so Django's confirmation goes without them.
+            # A copy may not match the filters, so Django's confirmation must not apply them.
             "changelist_url": changelist_url,
             "filtered_url": filtered_url,
             "filters": filters,
@@ -318,11 +318,11 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         return ShownGroup(number, cards, len(group))
 
     def _visualsnoop_hand_over(self, request: HttpRequest) -> HttpResponse | None:
-        """Let Django ask whether to delete what is not kept, as its own action does."""
+        """Pass the rows to delete to Django's action, which asks for confirmation."""
         delete_selected = self._visualsnoop_delete_action(request)
         if delete_selected is None:
             raise PermissionDenied
-        if "post" in request.POST:  # what the confirmation sends: it goes to Django's action
+        if "post" in request.POST:  # only Django's confirmation page sends it, to its own action
             raise SuspiciousOperation("The page of duplicates cannot confirm a deletion.")
         rows = self.get_queryset(request)
         limit = self.visualsnoop_groups_per_page * self.visualsnoop_rows_per_group
@@ -332,8 +332,8 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         left, gone = others(choices, present)
         if gone:
             message = ngettext(
-                "%(count)d group was left alone: the picture to keep is no longer there.",
-                "%(count)d groups were left alone: the pictures to keep are no longer there.",
+                "Skipped %(count)d group: the picture to keep no longer exists.",
+                "Skipped %(count)d groups: the pictures to keep no longer exist.",
                 gone,
             )
             self.message_user(request, message % {"count": gone}, messages.WARNING)
@@ -344,7 +344,7 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         return response
 
     def _visualsnoop_delete_action(self, request: HttpRequest) -> Any | None:
-        """Return Django's action, unless the user, the site or this admin must not use it."""
+        """Return Django's action, or ``None`` if the user may not use it or it is disabled."""
         action: Any = self.get_actions(request).get("delete_selected")
         if action is None or not self.has_delete_permission(request):
             return None

@@ -1,4 +1,4 @@
-"""What the admin's lists say above their rows: that some were never indexed."""
+"""Notices above the admin's lists about rows that were never indexed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.indexed.options import IndexedField
 
-#: Not "admin/visualsnoop", where Django looks for templates of this app's own models.
+#: Not "admin/visualsnoop", where Django looks for the templates of this app's models.
 TEMPLATES = "visualsnoop/admin"
 
 
 def never_indexed(using: str, fields: Iterable[IndexedField] | None = None) -> list[str]:
-    """Return a sentence for each field whose table has rows that were never indexed.
+    """Return a notice for each field whose table has rows that were never indexed.
 
-    A list is shown as without this app where the database does not tell.
+    Return no notices if the database raises an error.
 
     Args:
         using: alias of the database of the rows.
-        fields: where to look; every indexed field if ``None``.
+        fields: the fields to check; every indexed field if ``None``.
     """
     try:
         with transaction.atomic(using=using):
@@ -36,8 +36,8 @@ def never_indexed(using: str, fields: Iterable[IndexedField] | None = None) -> l
         return []
     return [
         _(
-            "%(count)s rows of %(field)s have a picture that was never asked to be indexed, so no "
-            "search finds it. Type: %(command)s"
+            "%(count)s rows of %(field)s have a picture that was never indexed, so searches do "
+            "not find it. Type: %(command)s"
         )
         % {"count": one.words, "field": one.field, "command": command([one], using)}
         for one in found
@@ -45,7 +45,7 @@ def never_indexed(using: str, fields: Iterable[IndexedField] | None = None) -> l
 
 
 def extend(response: Any, template: str, **context: Any) -> HttpResponse:
-    """Wrap the template of a response, whichever it is, in one of ours that adds to it."""
+    """Replace the template of a response with one that extends it."""
     response.context_data["visualsnoop_base"] = response.resolve_template(response.template_name)
     response.context_data.update(context)
     response.template_name = f"{TEMPLATES}/{template}"

@@ -1,4 +1,4 @@
-"""What the admin's pages show of one file, read through its storage."""
+"""Details of one file for the admin's pages, read through its storage."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One file; what could not be found out is ``None``, and ``problem`` says why."""
+    """One file. Unknown details are ``None``, and ``problem`` tells why."""
 
     #: The file's name in its storage; empty if the row has no file.
     name: str
-    #: Where a browser finds something small to show.
+    #: URL of a small picture.
     url: str = ""
     #: In pixels, as stored.
     width: int | None = None
@@ -33,24 +33,24 @@ class Picture:
 
     @property
     def worth(self) -> tuple[int, int]:
-        """Sorts pictures by what would be lost with them: pixels, then bytes."""
+        """Sort key: pixels, then bytes."""
         return (self.width or 0) * (self.height or 0), self.size or 0
 
 
 def field_to_show(row: models.Model, matched: str | None = None) -> str:
-    """Return the name of the image field to show: the one that matched, else the first filled."""
+    """Return the image field to show: the one that matched, or the first that has a file."""
     names = [field.name for field in indexed_fields(type(row))]
     filled = [name for name in names if getattr(row, name)]
     return matched if matched in filled else (filled or names)[0]
 
 
 def look_at(row: models.Model, name: str, url: Callable[[Any, str], str]) -> Picture:
-    """Find out about one file. Never raises: a missing or broken file has a ``problem``.
+    """Return the details of one file; for a missing or broken file, they include a ``problem``.
 
     Args:
-        row: the row that the file belongs to.
-        name: the row's image field.
-        url: returns the address of something small to show, given row and field.
+        row: the row that has the file.
+        name: name of the row's image field.
+        url: returns the URL of a small picture, given a row and the name of a field.
     """
     file = getattr(row, name)
     if not file:
@@ -59,11 +59,11 @@ def look_at(row: models.Model, name: str, url: Callable[[Any, str], str]) -> Pic
         size = file.size
         width, height = _dimensions(row, name)
         if not width or not height:
-            return Picture(file.name, size=size, problem=_("No picture can be read from the file."))
+            return Picture(file.name, size=size, problem=_("The file is not a readable picture."))
         return Picture(file.name, url(row, name), width, height, size)
     except FileNotFoundError:
         return Picture(file.name, problem=_("The file is not in the storage."))
-    except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
+    except Exception as error:  # noqa: BLE001 -- a storage may raise anything
         return Picture(file.name, problem=plain_words(error))
 
 

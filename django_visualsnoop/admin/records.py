@@ -1,4 +1,4 @@
-"""Sync records in the admin: to look at, and to try again."""
+"""Sync records in the admin: view and retry them."""
 
 # ruff: noqa: ARG002 -- the arguments are Django's
 
@@ -49,12 +49,12 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(SyncRecord)
 class SyncRecordAdmin(_ModelAdmin):
-    """Read-only: records follow their rows, whatever is written into them here."""
+    """Read-only, because sync records follow their rows."""
 
     list_display = ("image_id", "collection", "state", "why", "requested_at")
     list_filter = (StateFilter, "collection", "model")
     search_fields = ("=object_id", "image_id")
-    search_help_text = _("The key of a row, or a part of an image id.")
+    search_help_text = _("Search by the key of a row or by part of an image id.")
     ordering = ("-requested_at", "pk")
     show_full_result_count = False
     actions = ("try_again",)
@@ -83,7 +83,7 @@ class SyncRecordAdmin(_ModelAdmin):
 
     @admin.display(description=_("row"))
     def row(self, record: SyncRecord) -> str:
-        """Link to the row, where the admin shows its model."""
+        """Link to the row, if the admin has its model."""
         try:
             url = reverse(
                 f"admin:{record.model.replace('.', '_')}_change",
@@ -98,8 +98,8 @@ class SyncRecordAdmin(_ModelAdmin):
     def try_again(self, request: HttpRequest, queryset: QuerySet[SyncRecord]) -> None:
         count = retry_failed(queryset)
         message = ngettext(
-            "%(count)d failed record will be tried again.",
-            "%(count)d failed records will be tried again.",
+            "%(count)d failed record will be retried.",
+            "%(count)d failed records will be retried.",
             count,
         )
         level = messages.SUCCESS if count else messages.INFO
@@ -109,7 +109,7 @@ class SyncRecordAdmin(_ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         response: HttpResponse = super().changelist_view(request, extra_context)
-        if "cl" not in (getattr(response, "context_data", None) or {}):  # the answer of an action
+        if "cl" not in (getattr(response, "context_data", None) or {}):  # the response of an action
             return response
         using = router.db_for_write(SyncRecord)
         return extend(response, "notices.html", visualsnoop_notices=never_indexed(using))

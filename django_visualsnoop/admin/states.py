@@ -1,4 +1,4 @@
-"""The changelist's column that says how far each row's pictures are in their collections."""
+"""The changelist's column with the sync state of each row's pictures."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.indexed.options import IndexedField
 
-#: Characters of a reason that the column shows; all of it is in the title.
+#: Shown characters of a reason; the title contains all of it.
 REASON_LENGTH = 80
 
 _LOADED = "_visualsnoop_records"
 
 
 def load(rows: Iterable[models.Model]) -> None:
-    """Give each row its sync records, in one query for all of them."""
+    """Attach the sync records to the rows, with one query."""
     rows = list(rows)
     if not rows:
         return
@@ -57,7 +57,7 @@ def state_of(row: models.Model) -> SafeString:
 
 
 def state_html(record: SyncRecord | None) -> SafeString:
-    """Return one record's state as an icon and a word."""
+    """Return the state of a record as an icon and a label."""
     if record is None or (record.state == record.State.IN_SYNC and not record.wanted):
         state, label = "none", _("not indexed")
     else:
@@ -68,7 +68,7 @@ def state_html(record: SyncRecord | None) -> SafeString:
 
 
 def reason_html(record: SyncRecord) -> SafeString:
-    """Return why the last attempt failed, shortened, with all of it as title."""
+    """Return the shortened reason of the last failure, with the full reason as title."""
     return format_html(
         '<span class="visualsnoop-reason" title="{}">{}</span>',
         record.reason,

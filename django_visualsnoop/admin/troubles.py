@@ -1,4 +1,4 @@
-"""What an editor is told when something cannot be done; the details are for the log."""
+"""Error messages for the admin's users; the details go to the log."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ logger = logging.getLogger("django_visualsnoop")
 
 
 def plain_words(error: Exception) -> str:
-    """Return why something cannot be done, as a sentence; the error itself goes to the log."""
-    logger.info("The admin could not do what was asked", exc_info=error)
+    """Return an error as a sentence for users, and log the exception."""
+    logger.info("The admin could not complete a request.", exc_info=error)
     if isinstance(error, OSError) and not isinstance(
         error, (VisualSnoopError, FileNotFoundError, IsADirectoryError)
     ):
-        # Of a storage or a network, in words for whoever runs it: pools, hosts, ports.
-        return _("What is needed for this does not answer now. Try again later.")
+        # The text of a storage or network error is for its operator: pools, hosts, ports.
+        return _("A required service is not responding. Try again later.")
     return classify_error(error, attempts=1).reason

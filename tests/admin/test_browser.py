@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests import services
 from tests.fixtures import product
 from tests.testapp.models import Product
@@ -50,7 +50,7 @@ def page(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
 @pytest.mark.usefixtures("recorder")
 def test_from_two_rows_to_one(page: Page) -> None:
     first, second, other = product(1, name="one"), product(1, name="two"), product(2)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     page.goto("/admin/testapp/product/")
     for row in (first, other):
         page.check(f"input[name=_selected_action][value='{row.pk}']")
@@ -70,7 +70,7 @@ def test_from_two_rows_to_one(page: Page) -> None:
     page.keyboard.press("ArrowDown")
     assert group.get_by_label(f"Keep Product object ({second.pk})").is_checked()
 
-    page.get_by_role("button", name="Delete what is not kept").click()
+    page.get_by_role("button", name="Delete the others").click()
     assert Product.objects.count() == 3
     page.get_by_role("button", name="Yes, I’m sure").click()  # noqa: RUF001 -- Django's own
     assert "Successfully deleted 1 product." in page.content()
@@ -80,7 +80,7 @@ def test_from_two_rows_to_one(page: Page) -> None:
 @pytest.mark.usefixtures("recorder")
 def test_from_a_row_to_its_similar_one(page: Page) -> None:
     first, second = product(1), product(1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     page.goto(f"/admin/testapp/product/{first.pk}/change/")
     page.get_by_role("link", name="Similar").click()
     page.get_by_role("link", name=f"Product object ({second.pk})").click()

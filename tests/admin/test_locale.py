@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests.fixtures import product
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def test_german(logged_in: Callable[..., Client], settings: Settings) -> None:
     settings.LANGUAGE_CODE = "de"
     product(1)
     product(1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     client = logged_in()
     changelist = client.get(PRODUCTS).text
     assert changelist.count("</span>synchron</div>") == 2

@@ -17,7 +17,7 @@ from django_visualsnoop.client.exceptions import AuthenticationError, TransportE
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.budgets import Budget
 from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests.fixtures import picture, product
 from tests.testapp.models import Article, Document, Listing, Poster, Product
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 PRODUCTS = "/admin/testapp/product/"
 ACTION = "visualsnoop_find_duplicates"
 
-finalize = partial(sync.sweep, using="default")
+finalize = partial(worker.sweep, using="default")
 
 
 def copies(*numbers: int, **kwargs: Any) -> list[Product]:
@@ -172,7 +172,7 @@ class TestGroups:
         copy.photo.storage.save(copy.photo.name, ContentFile(b"no picture"))
         text = find(logged_in(), one).text
         assert "The file is not in the storage." in text
-        assert "No picture can be read from the file." in text
+        assert "The file is not a readable picture." in text
 
     def test_large_groups_are_cut_and_the_selected_shown_first(self, logged_in: LoggedIn) -> None:
         rows = copies(1, 1, 1, 1, 1, 1)
@@ -180,7 +180,7 @@ class TestGroups:
         (group,) = response.context["groups"]
         assert len(group.cards) == 4
         assert group.cards[0].row == rows[-1]
-        assert "2 more copies are not shown, and are kept." in response.text
+        assert "2 more copies are not shown and will be kept." in response.text
 
     def test_the_field_that_matched_is_shown(self, logged_in: LoggedIn) -> None:
         first = Article.objects.create(cover=picture(1), thumbnail=picture(2))
@@ -229,7 +229,7 @@ class TestPages:
         assert 'href="?active__exact=1&amp;visualsnoop_page=2"' in first.text
         second = client.get(f"{PRODUCTS}duplicates/?active__exact=1&visualsnoop_page=2")
         assert len(groups(second)) == 1
-        assert "choices made on other pages are not remembered" in second.text
+        assert "Choices on other pages are not saved" in second.text
 
     @pytest.mark.parametrize("page", ["x", "0", "99", ""])
     def test_pages_that_there_are_not(self, page: str, logged_in: LoggedIn) -> None:
@@ -292,7 +292,7 @@ class TestDeleting:
         one.delete()
         answer = client.post(PRODUCTS, {**sent, "visualsnoop_delete": "x"})
         assert messages_of(answer) == [
-            "1 group was left alone: the picture to keep is no longer there.",
+            "Skipped 1 group: the picture to keep no longer exists.",
             "All pictures are kept.",
         ]
 
@@ -337,7 +337,7 @@ class TestPermissions:
         client = logged_in(*codenames)
         for response in (find(client, one), client.get(f"{PRODUCTS}duplicates/")):
             assert groups(response) == [{one.pk, copy.pk}]
-            assert "You may look at them, but not delete them." in response.text
+            assert "You do not have permission to delete them." in response.text
             assert 'type="radio"' not in response.text
             assert "visualsnoop_delete" not in response.text
         assert "Find duplicates</a>" in client.get(PRODUCTS).text
@@ -474,7 +474,7 @@ class TestSimilar:
         row = Product.objects.create()
         client = logged_in()
         assert "/similar/" not in client.get(f"{PRODUCTS}{row.pk}/change/").text
-        assert "Nothing looks similar." in client.get(f"{PRODUCTS}{row.pk}/similar/").text
+        assert "No similar pictures found." in client.get(f"{PRODUCTS}{row.pk}/similar/").text
 
     def test_a_row_that_there_is_not(self, logged_in: LoggedIn) -> None:
         response = logged_in().get(f"{PRODUCTS}77/similar/")
@@ -504,13 +504,13 @@ def test_the_list_says_that_rows_were_never_indexed(
 ) -> None:
     product(1)
     client = logged_in()
-    assert "never asked to be indexed" not in client.get(PRODUCTS).text
+    assert "never indexed" not in client.get(PRODUCTS).text
     with sync_paused():
         product(1)
     text = unescape(client.get(PRODUCTS).text)
     assert (
-        '<li class="warning">1 rows of testapp.Product.photo have a picture that was never asked '
-        "to be indexed, so no search finds it. Type: python manage.py visualsnoop_reindex "
+        '<li class="warning">1 rows of testapp.Product.photo have a picture that was never indexed'
+        ", so searches do not find it. Type: python manage.py visualsnoop_reindex "
         "testapp.Product --missing --database default</li>"
     ) in text
     records = unescape(client.get("/admin/visualsnoop/syncrecord/").text)

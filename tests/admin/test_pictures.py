@@ -46,7 +46,7 @@ def test_a_missing_file() -> None:
 def test_a_broken_file(content: bytes) -> None:
     row = Product.objects.create(photo=ContentFile(content, "broken.png"))
     found = look_at(Product.objects.get(pk=row.pk), "photo", url)
-    assert found.problem == "No picture can be read from the file."
+    assert found.problem == "The file is not a readable picture."
     assert found.url == ""
     assert found.size == len(content)
 
@@ -70,7 +70,7 @@ def test_a_storage_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(row.photo.storage, "size", down)
     found = look_at(Product.objects.get(pk=row.pk), "photo", url)
-    assert found.problem == "What is needed for this does not answer now. Try again later."
+    assert found.problem == "A required service is not responding. Try again later."
 
 
 def test_no_file() -> None:

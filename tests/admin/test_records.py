@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Document, Product
 
@@ -31,7 +31,7 @@ def one_of_each() -> dict[State, SyncRecord]:
     rows = [product(number) for number in range(2)]
     broken = Product.objects.create(photo=ContentFile(b"", "empty.png"))
     grow_old()
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     retrying = record_of(rows[1])
     SyncRecord.objects.filter(pk=retrying.pk).update(
         generation=1, due_at=timezone.now(), reason_code="unreachable", reason="No answer."
@@ -107,7 +107,7 @@ def test_try_again(logged_in: LoggedIn) -> None:
     with sync_paused():
         Product.objects.filter(pk=records[State.FAILED].object_id).update(photo="")
     response = run(logged_in(), *records.values())
-    assert "2 failed records will be tried again." in response.text
+    assert "2 failed records will be retried." in response.text
     for state in (State.FAILED, State.RETRYING):
         record = SyncRecord.objects.get(pk=records[state].pk)
         assert record.due_at is not None
@@ -115,13 +115,13 @@ def test_try_again(logged_in: LoggedIn) -> None:
     for state in (State.IN_SYNC, State.WAITING):
         before, after = records[state], SyncRecord.objects.get(pk=records[state].pk)
         assert (after.generation, after.due_at) == (before.generation, before.due_at)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert {record.state for record in SyncRecord.objects.all()} == {State.IN_SYNC}
 
 
 def test_nothing_failed(logged_in: LoggedIn) -> None:
     response = run(logged_in(), record_of(product(1)))
-    assert "0 failed records will be tried again." in response.text
+    assert "0 failed records will be retried." in response.text
 
 
 def test_who_may_only_look_cannot_try_again(logged_in: LoggedIn) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_visualsnoop.admin.states import load, state_of
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Listing, Product
 
@@ -29,7 +29,7 @@ def change(row: Product, **values: object) -> None:
 
 def test_in_sync() -> None:
     row = product(1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert state_of(row) == (
         '<div class="visualsnoop-state"><span class="visualsnoop-icon visualsnoop-in_sync" '
         'aria-hidden="true"></span>in sync</div>'
@@ -60,7 +60,7 @@ def test_not_indexed() -> None:
 
 def test_left_out_by_the_models_own_condition() -> None:
     row = Listing.objects.create(photo=picture(1), published=False)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert "</span>not indexed</div>" in state_of(row)
 
 
@@ -100,7 +100,7 @@ def test_a_list_that_can_be_edited(logged_in: Callable[..., Client]) -> None:
 def test_on_the_change_form(logged_in: Callable[..., Client]) -> None:
     row = Article.objects.create(cover=ContentFile(b"", "empty.png"))
     grow_old()
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     text = logged_in().get(f"/admin/testapp/article/{row.pk}/change/").text
     assert "</span>failed<" in text
     assert 'href="/static/visualsnoop/admin.css"' in text
