@@ -3,8 +3,8 @@
     python -m benchmarks.broker_outages [--broker redis|rabbitmq] [--commits 30] [--interval 0.5]
 
 Each commit is that of a transaction that saves a row with a new picture, in SQLite; its time
-is from the end of the block to the return of the last ``on_commit`` callback. A hint is *taken*
-when Celery's call has returned; RabbitMQ does not confirm what it got unless told to.
+is from the end of the block to the return of the last ``on_commit`` callback. A message is *taken*
+when Celery's call has returned; RabbitMQ confirms messages only if it is configured to.
 
 It needs the program ``redis-server`` for Redis, and for RabbitMQ a broker at TEST_RABBITMQ_URL.
 """
@@ -54,7 +54,7 @@ def main() -> None:
         print(json.dumps(measure(kind, options.commits, options.interval)))
         return
     print(f"{options.commits} commits of each, one every {options.interval:g} s; {_versions()}\n")
-    print(f"{'':<32} longest   median   tries     taken   wishes   callbacks")
+    print(f"{'':<32} longest   median   tries     taken requests   callbacks")
     for broker in options.broker or KINDS:
         for name in KINDS[broker]:
             command = [
@@ -68,7 +68,7 @@ def main() -> None:
             row = json.loads(found.stdout)
             print(
                 f"{broker + ', ' + name:<32}{row['longest']:6.3f} s {row['median'] * 1000:5.1f} ms"
-                f"{row['tries']:8}{row['taken']:10}{row['wishes']:9}{row['callbacks']:12}",
+                f"{row['tries']:8}{row['taken']:10}{row['requests']:9}{row['callbacks']:12}",
                 flush=True,
             )
 
@@ -132,7 +132,7 @@ def _commit(broker: Broker, commits: int, interval: float) -> dict[str, float]:
         "median": statistics.median(times),
         "tries": len(tries),
         "taken": len(taken),
-        "wishes": SyncRecord.objects.count(),
+        "requests": SyncRecord.objects.count(),
         "callbacks": len(callbacks),
     }
 

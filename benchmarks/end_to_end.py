@@ -66,7 +66,7 @@ def measure(photos: list[Path], broker: str, concurrency: int, folder: Path) -> 
     from django.core.management import call_command
 
     from tests.testapp.models import Product
-    from tests.workers import celery_app, wait_until_all_agree, worker
+    from tests.workers import celery_app, wait_until_all_in_sync, worker
 
     call_command("migrate", run_syncdb=True, verbosity=0)
     print(
@@ -91,7 +91,7 @@ def measure(photos: list[Path], broker: str, concurrency: int, folder: Path) -> 
                 for edit in EDITS
             ]
         saved = time.perf_counter() - started
-        wait_until_all_agree()
+        wait_until_all_in_sync()
         agreed = time.perf_counter() - started
     found = dict.fromkeys(EDITS, 0)
     others = 0

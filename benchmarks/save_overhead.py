@@ -7,8 +7,9 @@ in shuffled order; a ratio is that of a model's median to the plain model's, and
 that of a bootstrap over the rounds. ``PlainAgain`` is the plain model once more: the noise.
 Saves are in autocommit mode, as in a request without ATOMIC_REQUESTS.
 
-With a Redis at ``--broker``, hints and the Celery way publish to it; without one there are no
-hints, and that way is left out. Nothing works off the messages: the queue is deleted at the end.
+With a Redis at ``--broker``, this app and the Celery way publish messages to it. Without one, this
+app publishes nothing, and the Celery way is skipped. No worker processes the messages; the queue is
+deleted at the end.
 The search server is a process that answers each request at once. See ``save_ways``.
 """
 

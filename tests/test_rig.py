@@ -65,7 +65,7 @@ def test_everything_agrees_after_faults_of_every_kind(broker: str, tmp_path: Pat
     assert report["passed"]
     assert sum(report["done"].values()) == 300
     assert len(report["faults"]) >= 8
-    assert report["seconds_to_agree"] is not None
+    assert report["seconds_to_sync"] is not None
     assert report["audit_found"] == 0
     found = report["comparison"]
     assert found["images"] > 0
@@ -79,4 +79,4 @@ def test_a_hint_before_the_commit_is_noticed(tmp_path: Path) -> None:
     code, printed, report = rig(tmp_path / "report.json", *arguments)
     assert code == 1
     assert not report["passed"]
-    assert "FAILED: without faults, hints alone left" in printed
+    assert "FAILED: without faults, messages alone left" in printed

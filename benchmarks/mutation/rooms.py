@@ -35,7 +35,7 @@ ROOMS = {
         "outbox/leases outbox/locking sync/worker sync/locked concurrency common/interruptions",
     ),
     "sync": _room(
-        "sync/worker sync/batch sync/settling sync/rewritten",
+        "sync/worker sync/batch sync/finalize sync/rewritten",
         "sync/worker sync/locked sync/outdated outbox/leases outbox/locking signals indexed/rows"
         " indexed/keys common/interruptions",
     ),

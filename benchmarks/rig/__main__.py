@@ -1,13 +1,13 @@
-"""Thousands of changes by several web processes, with faults at random; does all end in agreement?
+"""Thousands of changes by several web processes, with random faults: is everything in sync after?
 
     python -m benchmarks.rig --database postgresql --broker redis --operations 10000 --faults 500
 
 Everything is real: the database server, the broker, Celery worker processes, sweepers, an HTTP
-service and the embedded engine. First come operations without faults or sweepers, which hints
-alone must bring home. Then faults happen while operations go on. Once all is well again, both
-collections must hold exactly the pictures that the rows name, without any help of the audit.
+service and the embedded engine. The first operations run without faults or sweepers, so that only
+messages trigger their sync. Then faults happen while operations continue. After the last fault,
+both collections must contain exactly the pictures of the rows, without help from the audit.
 
-``--break`` runs a build that is broken on purpose, which must fail. The exit code is 0 or 1.
+``--break`` runs a deliberately broken build, which must fail. The exit status is 0 or 1.
 """
 
 from __future__ import annotations
@@ -42,22 +42,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--lease-margin",
         type=float,
-        help="seconds that a claim outlasts the longest call by, instead of the package's own",
+        help="seconds by which a lease outlasts the longest call, instead of the package's value",
     )
     parser.add_argument(
         "--patience",
         type=float,
         default=240.0,
-        help="seconds to wait for agreement at the end (default: 240)",
+        help="seconds to wait until everything is in sync at the end (default: 240)",
     )
     parser.add_argument(
         "--longest-wait",
         type=float,
         default=2.5,
-        help="seconds that a commit may wait for a broker: the package's 2, and what a busy "
-        "machine adds (default: 2.5)",
+        help="seconds that a commit may wait for a broker: the package's limit of 2, plus a margin "
+        "for a busy machine (default: 2.5)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the report to this file"
+    )
     parser.add_argument(
         "--logs", type=Path, metavar="FOLDER", help="keep logs and files in this new folder"
     )

@@ -6,11 +6,11 @@ import os
 
 from django.apps import AppConfig
 
-#: After a failure a process leaves the broker alone for this long, in seconds, instead of 10:
-#: with an outage every few seconds, hints would otherwise hardly ever be sent.
+#: How long a process pauses publishing after a failure, in seconds, instead of 10: with an outage
+#: every few seconds, it would otherwise hardly ever publish.
 PAUSE_AFTER_FAILURE = 1.0
-#: At which ages of a request a file that is missing or broken is looked at again, in seconds,
-#: instead of up to ten minutes, for which nobody wants to wait at the end.
+#: At which ages of a request to read a missing or broken file again, in seconds, instead of up to
+#: ten minutes, which would delay the end of a run.
 LOOKS = (1.0, 4.0, 12.0)
 
 
@@ -20,13 +20,11 @@ class RigConfig(AppConfig):
 
     def ready(self) -> None:
         from benchmarks.rig import breaks
-        from django_visualsnoop.outbox import dispatch
-        from django_visualsnoop.outbox import leases as claims
-        from django_visualsnoop.outbox import retry as failures
+        from django_visualsnoop.outbox import dispatch, leases, retry
 
         dispatch.PAUSE_AFTER_FAILURE = PAUSE_AFTER_FAILURE
-        failures.LOOKS = LOOKS
+        retry.LOOKS = LOOKS
         if margin := os.environ.get("RIG_LEASE_MARGIN"):
-            claims.LEASE_MARGIN = float(margin)
+            leases.LEASE_MARGIN = float(margin)
         if name := os.environ.get("RIG_BREAK"):
             breaks.apply(name)

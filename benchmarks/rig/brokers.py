@@ -54,7 +54,7 @@ class Broker(ABC):
 
 
 class Redis(Broker):
-    """A server of our own, which is really killed and really stopped. It forgets all hints."""
+    """A Redis server that the rig starts, kills and suspends; it loses messages when killed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class Redis(Broker):
 
 
 class RabbitMQ(Broker):
-    """The server that is there, behind a proxy. It keeps what it was given."""
+    """An existing server behind a proxy. It keeps its messages."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -7,5 +7,5 @@ from django_visualsnoop.collections.local import LocalCollection
 
 class SmallPictures(LocalCollection):
     bulk_size = 8
-    #: The claim of a worker that dies outlasts this, so it is what a killed worker costs.
+    #: The lease of a worker that dies outlasts this, so a killed worker costs this much time.
     longest_call = 2.5

@@ -1,4 +1,4 @@
-"""How long commits take in this process, and how much of that is spent on hints."""
+"""Measure how long commits take in this process, and how much of that is dispatch."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from django_visualsnoop.outbox import dispatch
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-#: When it began, by the clock that all processes share, and how long it took, in seconds.
+#: Start, by the clock that all processes share, and duration, in seconds.
 Span = tuple[float, float]
 
 
 class Stopwatch:
-    """Times every commit of one connection, callbacks included, and every call that hints."""
+    """Time every commit of one connection, including callbacks, and every dispatch."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.commits: list[Span] = []
-        self.hints: list[Span] = []
+        self.dispatches: list[Span] = []
         self._watch_commits(connection)
-        self._watch_hints()
+        self._watch_dispatch()
 
     def clear(self) -> None:
         self.commits.clear()
-        self.hints.clear()
+        self.dispatches.clear()
 
     def _watch_commits(self, connection: Any) -> None:
         commit, run_callbacks = connection.commit, connection.run_and_clear_commit_hooks
@@ -46,7 +46,7 @@ class Stopwatch:
         connection.commit = timed_commit
         connection.run_and_clear_commit_hooks = timed_callbacks
 
-    def _watch_hints(self) -> None:
+    def _watch_dispatch(self) -> None:
         publish = dispatch.dispatch_records
 
         def timed_publish(*args: Any, **kwargs: Any) -> bool:
@@ -54,6 +54,6 @@ class Stopwatch:
             try:
                 return publish(*args, **kwargs)
             finally:
-                self.hints.append((began, time.monotonic() - began))
+                self.dispatches.append((began, time.monotonic() - began))
 
         dispatch.dispatch_records = timed_publish

@@ -1,4 +1,4 @@
-"""Looking at the records while everything runs, and comparing everything at the end."""
+"""Observe the records during a run, and compare rows and collections at its end."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ PAUSE = 0.3
 
 
 class Observer:
-    """Notes which records disagree whenever it looks."""
+    """Count the records that are not in sync."""
 
     def __init__(self) -> None:
         self.looks = 0
-        self.ever_disagreed: set[UUID] = set()
+        self.ever_out_of_sync: set[UUID] = set()
         self.most_at_once = 0
-        #: How many disagree now; -1 if the database did not say.
+        #: How many are not in sync now; -1 if the database did not answer.
         self.now = -1
 
     def look(self) -> None:
@@ -42,12 +42,12 @@ class Observer:
             self.now = -1
             return
         self.looks += 1
-        self.ever_disagreed |= found
+        self.ever_out_of_sync |= found
         self.most_at_once = max(self.most_at_once, len(found))
         self.now = len(found)
 
-    def wait_until_settled(self, patience: float, each: Callable[[], object]) -> float | None:
-        """Return when no record waited for anything any more; ``None`` if that took too long."""
+    def wait_until_in_sync(self, patience: float, each: Callable[[], object]) -> float | None:
+        """Wait until no record is pending; return that time, or ``None`` if it took too long."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             each()
@@ -60,18 +60,18 @@ class Observer:
 
 @dataclass
 class Comparison:
-    """What is in the collections, beside what the rows say."""
+    """The differences between collections and rows."""
 
     images: int = 0
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
-    #: Another content than the file that the row names has now.
+    #: Images whose content differs from that of the row's file.
     older: list[str] = field(default_factory=list)
-    #: Neither in agreement nor parked.
+    #: Images whose record is neither in sync nor failed.
     waiting: list[str] = field(default_factory=list)
-    #: Reason → how many records of files that no collection takes.
+    #: Reason → number of failed records whose file is not a picture.
     failed: Counter[str] = field(default_factory=Counter)
-    #: Parked although the file is a picture, or without a reason.
+    #: Images that failed although their file is a picture, or without a reason.
     wrongly_failed: list[str] = field(default_factory=list)
 
 

@@ -60,8 +60,8 @@ class Operator:
         """Return a kind.
 
         Args:
-            late: it is one of the last. Nothing follows that would hide a lost wish, so half of
-                these are of the kind that is most likely to lose one.
+            late: whether it is one of the last operations. No later operation hides a lost
+                request, so half of these are of the kind that is most likely to lose one.
         """
         if late and self.dice.random() < 0.5:
             return "replace_twice"
@@ -73,7 +73,7 @@ class Operator:
         getattr(self, f"_{kind}")(some_slot(self.dice), self._number())
 
     def request_again(self) -> None:
-        """Say that files were replaced, after a transaction that would have said so has failed."""
+        """Request a sync of replaced files, after the transaction that requested it has failed."""
         for written in self.written:
             slot = written.slot
             rows = slot.rows.filter(pk=slot.key(written.number), **{slot.field: written.name})

@@ -1,4 +1,4 @@
-"""What a run has measured, in words and as JSON, and the verdict."""
+"""The report of a run, as text and as JSON, and whether it passed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from benchmarks.rig.measuring import Span
     from benchmarks.rig.observing import Comparison
 
-#: Kinds of faults that a run must have met, and which part of those that were planned.
+#: How many kinds of faults a run must have had, and what share of the planned faults.
 FEWEST_KINDS = 8
 FEWEST_FAULTS = 0.8
-#: Lines that a list of examples has at most.
+#: Most lines in a list of examples.
 EXAMPLES = 5
 
 NO_OUTAGE = "no outage"
@@ -30,8 +30,8 @@ OUTAGES = {
     faults.BROKER_GONE: "broker stopped",
     faults.BROKER_SILENT: "broker silent",
 }
-#: What a task says when its soft time limit came.
-_OUT_OF_TIME = "since its time limit came"
+#: What a task logs when it reaches its soft time limit.
+_OUT_OF_TIME = "it reached its time limit"
 _EXCEPTION = re.compile(
     r"^(?:\[.*?\] )?([A-Za-z_][\w.]*(?:Error|Exception|Refused|Lost))\b", re.MULTILINE
 )
@@ -39,7 +39,7 @@ _EXCEPTION = re.compile(
 
 @dataclass
 class Report:
-    """All that a run has found; ``failures`` is empty if it passed."""
+    """The results of a run; ``failures`` is empty if it passed."""
 
     machine: str
     options: dict[str, Any]
@@ -48,18 +48,18 @@ class Report:
     failed: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     commits: dict[str, dict[str, float]] = field(default_factory=dict)
-    hints: dict[str, dict[str, float]] = field(default_factory=dict)
-    ever_disagreed: int = 0
+    dispatches: dict[str, dict[str, float]] = field(default_factory=dict)
+    ever_out_of_sync: int = 0
     most_at_once: int = 0
     looks: int = 0
     quiet_seconds: float | None = None
-    seconds_to_agree: float | None = None
+    seconds_to_sync: float | None = None
     audit_found: int | None = None
     comparison: dict[str, Any] = field(default_factory=dict)
     #: Workers and sweepers that nobody killed.
     ended_by_themselves: int = 0
     exceptions_logged: Counter[str] = field(default_factory=Counter)
-    #: Tasks whose soft time limit came.
+    #: Tasks that reached their soft time limit.
     out_of_time: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -70,19 +70,19 @@ class Report:
         self.done.update(result["done"])
         self.failed.update(result["failed"])
         for told in result["unexpected"][:EXAMPLES]:
-            self.failures.append(f"an operation failed for another reason:\n{told}")
+            self.failures.append(f"an operation failed for an unexpected reason:\n{told}")
 
     def add_times(
         self,
         commits: list[Span],
-        hints: list[Span],
+        dispatches: list[Span],
         happened: list[Happened],
         *,
         longest_wait: float,
     ) -> None:
         self.commits = _by_outage(commits, happened)
-        self.hints = _by_outage(hints, happened)
-        longest = max((times["longest"] for times in self.hints.values()), default=0.0)
+        self.dispatches = _by_outage(dispatches, happened)
+        longest = max((times["longest"] for times in self.dispatches.values()), default=0.0)
         if longest > longest_wait:
             self.failures.append(f"a commit waited {longest:.2f} s for the broker")
 
@@ -96,9 +96,9 @@ class Report:
         for what, images in (
             ("missing in the collection", found.missing),
             ("in the collection that no row wants", found.extra),
-            ("with older content in the collection", found.older),
-            ("that never came to agree", found.waiting),
-            ("parked without a good reason", found.wrongly_failed),
+            ("with outdated content in the collection", found.older),
+            ("never in sync", found.waiting),
+            ("failed without a valid reason", found.wrongly_failed),
         ):
             if images:
                 examples = "".join(f"\n  {image}" for image in images[:EXAMPLES])
@@ -107,7 +107,7 @@ class Report:
     def add_audit(self, found: int) -> None:
         self.audit_found = found
         if found:
-            self.failures.append(f"the audit found {found} rows that changed without a wish")
+            self.failures.append(f"the audit found {found} rows that changed without a request")
 
     def add_logs(self, logs: list[Path]) -> None:
         for log in logs:
@@ -118,7 +118,7 @@ class Report:
     def __str__(self) -> str:
         total, failed = sum(self.done.values()), sum(self.failed.values())
         told = (f"{name}={value}" for name, value in self.options.items() if value is not None)
-        disagreed = f"{self.ever_disagreed:,}; at most {self.most_at_once:,} at once"
+        out_of_sync = f"{self.ever_out_of_sync:,}; at most {self.most_at_once:,} at once"
         lines = [
             self.machine,
             " ".join(told),
@@ -127,13 +127,13 @@ class Report:
             f"{sum(self.faults.values()):,} faults of {len(self.faults)} kinds:",
             *(f"  {count:>5} {kind}" for kind, count in sorted(self.faults.items())),
             *_table("commits", self.commits),
-            *_table("of which hints", self.hints),
-            f"hints alone, without faults: all agreed {_after(self.quiet_seconds)}",
-            f"records that disagreed at one of {self.looks:,} observations: {disagreed}",
-            f"after the last fault and operation: all agreed {_after(self.seconds_to_agree)}",
+            *_table("dispatches", self.dispatches),
+            f"messages alone, without faults: all in sync {_after(self.quiet_seconds)}",
+            f"records not in sync at any of {self.looks:,} observations: {out_of_sync}",
+            f"after the last fault and operation: all in sync {_after(self.seconds_to_sync)}",
             *self._compared(),
             f"workers that ended by themselves: {self.ended_by_themselves}",
-            f"tasks whose soft time limit came: {self.out_of_time}",
+            f"tasks that reached their soft time limit: {self.out_of_time}",
             f"exceptions in logs: {_listed(self.exceptions_logged)}",
             *(f"FAILED: {failure}" for failure in self.failures),
         ]
@@ -145,8 +145,8 @@ class Report:
         found = self.comparison
         drift = ", ".join(f"{len(found[name]):,} {name}" for name in ("missing", "extra", "older"))
         return [
-            f"images in the collections: {found['images']:,}, of which {drift}",
-            f"files that are no picture: {_listed(found['failed'])}",
+            f"images in the collections: {found['images']:,}; {drift}",
+            f"files that are not pictures: {_listed(found['failed'])}",
             f"rows that only the audit found: {self.audit_found}",
         ]
 

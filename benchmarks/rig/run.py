@@ -1,4 +1,4 @@
-"""One run: everything is started, goes on for a while, and is compared."""
+"""One run: start all processes, let operations and faults happen, and compare the results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORKERS = 2
 SWEEPERS = 2
 #: Operations of each web process without faults: one in ten, and at most so many.
 MOST_QUIET = 30
-#: How long the records of these may take to agree, in seconds.
+#: How long the records of these may take to be in sync, in seconds.
 QUIET_PATIENCE = 60.0
 #: How far, as a part of all, operations go on while a fault is due that has not happened yet.
 SLACK = 0.02
@@ -78,13 +78,13 @@ class Run:
     def go(self) -> Report:
         started = time.monotonic()
         self.start()
-        if self.settle_quietly():
+        if self.sync_quietly():
             self.go_wrong()
-            self.finalize()
+            self.compare()
         self.report.seconds = time.monotonic() - started
         self.report.ended_by_themselves = self.crew.ended_by_themselves
         self.report.looks = self.observer.looks
-        self.report.ever_disagreed = len(self.observer.ever_disagreed)
+        self.report.ever_out_of_sync = len(self.observer.ever_out_of_sync)
         self.report.most_at_once = self.observer.most_at_once
         self.report.add_logs(sorted(self.folder.glob("*.log")))
         return self.report
@@ -98,20 +98,20 @@ class Run:
         for share in self.shares:
             self.crew.start_web(share, self.quiet, keys, self.options.seed)
 
-    def settle_quietly(self) -> bool:
-        """Let hints alone bring the first records home; return whether they did."""
+    def sync_quietly(self) -> bool:
+        """Wait until messages alone have synced the first records; return whether they did."""
         self.board.allowed = self.quiet
         while self.progress() < self.quiet * self.options.webs:
             self._look()
         ended = time.monotonic()
         patience = min(QUIET_PATIENCE, self.options.patience)
-        agreed = self.observer.wait_until_settled(patience, self._check)
-        if agreed is None:
+        synced = self.observer.wait_until_in_sync(patience, self._check)
+        if synced is None:
             self.report.failures.append(
-                f"without faults, hints alone left {self.observer.now} records waiting"
+                f"without faults, messages alone left {self.observer.now} records pending"
             )
             return False
-        self.report.quiet_seconds = agreed - ended
+        self.report.quiet_seconds = synced - ended
         return True
 
     def go_wrong(self) -> None:
@@ -133,21 +133,21 @@ class Run:
             if lane.error is not None:
                 raise lane.error
 
-    def finalize(self) -> None:
-        """Wait until all records agree, and compare everything."""
+    def compare(self) -> None:
+        """Wait until all records are in sync, and compare rows and collections."""
         ended = time.monotonic()
-        agreed = self.observer.wait_until_settled(self.options.patience, self._check)
-        if agreed is not None:
-            self.report.seconds_to_agree = agreed - ended
-        commits, hints = [], []
+        synced = self.observer.wait_until_in_sync(self.options.patience, self._check)
+        if synced is not None:
+            self.report.seconds_to_sync = synced - ended
+        commits, dispatches = [], []
         for number in range(self.options.webs):
             result = json.loads((self.folder / f"web{number}.json").read_text())
             self.report.add_web(result)
             commits += result["commits"]
-            hints += result["hints"]
+            dispatches += result["dispatches"]
         happened = [one for lane in self.lanes for one in lane.happened]
         self.report.add_faults(happened, self.options.faults)
-        self.report.add_times(commits, hints, happened, longest_wait=self.options.longest_wait)
+        self.report.add_times(commits, dispatches, happened, longest_wait=self.options.longest_wait)
         self.report.add_comparison(compare(self.server.service))
         self.report.add_audit(audit(using="default", dispatch=False))
 

@@ -30,7 +30,7 @@ STORAGES = {
 }
 
 VISUALSNOOP: dict[str, dict[str, Any]] = {
-    # Without retries of its own, a call is short, and so is the claim of a worker that dies.
+    # Without its own retries, a call is short, and so is the lease of a worker that dies.
     "default": {
         "BACKEND": "django_visualsnoop.collections.http.HTTPCollection",
         "ENDPOINT": os.environ.get("RIG_ENDPOINT", "http://127.0.0.1:9/api/v1"),

@@ -21,8 +21,8 @@ def main(_: list[str]) -> None:
         else:
             if outcome.worked_on:
                 print(
-                    f"{outcome.agreed} agreed, {len(outcome.retrying)} retrying, "
-                    f"{len(outcome.failed)} parked",
+                    f"{outcome.in_sync} in sync, {len(outcome.retrying)} retrying, "
+                    f"{len(outcome.failed)} failed",
                     flush=True,
                 )
         connections.close_all()

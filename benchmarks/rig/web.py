@@ -1,4 +1,4 @@
-"""A web process: does its share of the operations, and survives a database that is cut off.
+"""A web process: does its share of the operations, and survives a disconnected database.
 
 Its arguments are FOLDER NUMBER OPERATIONS QUIET KEYS SEED.
 """
@@ -19,14 +19,14 @@ from benchmarks.rig.measuring import Stopwatch
 from benchmarks.rig.operations import Operator
 from django_visualsnoop.outbox import dispatch
 
-#: The last operations, at most so many or one in ten, are not faster than workers can follow.
+#: The last operations, at most this many or one in ten, are slow enough for workers to follow.
 MOST_LATE = 60
 LATE_PAUSE = (0.05, 0.3)
-#: As long as hints alone must bring all home, none is given up because the machine is busy.
-PATIENCE_FOR_HINTS = 60.0
-#: What databases call a transaction that had to make way for another.
+#: While only messages trigger syncs, a busy machine must not make a dispatch give up.
+PATIENCE_FOR_DISPATCH = 60.0
+#: How databases describe a transaction that was aborted in favour of another.
 _DEADLOCKS = ("deadlock", "Deadlock", "has changed since last read")
-#: What Django says when the row to be updated is gone.
+#: Django's message if the row to update no longer exists.
 _GONE = "did not affect any rows"
 
 
@@ -49,7 +49,7 @@ class Web:
 
     def run(self, operations: int) -> None:
         late = min(MOST_LATE, operations // 10)
-        max_wait, dispatch.MAX_WAIT = dispatch.MAX_WAIT, PATIENCE_FOR_HINTS
+        max_wait, dispatch.MAX_WAIT = dispatch.MAX_WAIT, PATIENCE_FOR_DISPATCH
         for count in range(operations):
             while count >= self.board.allowed:
                 time.sleep(0.02)
@@ -90,13 +90,13 @@ class Web:
             self.failed["database cut off"] += 1
 
     def _make_up(self) -> None:
-        """Start a new connection, and wish for the files that were replaced in vain."""
+        """Open a new connection, and request a sync of files whose transaction failed."""
         while True:
             connection.close()
             try:
                 return self.operator.request_again()
             except (DatabaseError, InterfaceError):
-                self.failed["wishing again"] += 1
+                self.failed["requesting again"] += 1
                 time.sleep(0.1)
 
     def report(self) -> dict[str, object]:
@@ -105,7 +105,7 @@ class Web:
             "failed": self.failed,
             "unexpected": self.unexpected,
             "commits": self.stopwatch.commits,
-            "hints": self.stopwatch.hints,
+            "dispatches": self.stopwatch.dispatches,
         }
 
 

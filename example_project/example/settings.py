@@ -84,7 +84,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "what lost hints left behind": {
+    "sync records that are due": {
         "task": "django_visualsnoop.sync_all",
         "schedule": 30.0,
         "options": {"expires": 30.0},
