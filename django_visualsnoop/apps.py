@@ -26,10 +26,10 @@ class VisualSnoopConfig(AppConfig):
 
 
 def follow_late_changes(**_: Any) -> None:
-    """Follow fields that apps listed after this one have added or changed in their ``ready()``.
+    """Track fields that apps listed after this one have added or changed in their ``ready()``.
 
-    No row is loaded before a connection is opened, and Django says in no other way that all apps
-    are ready.
+    No row is loaded before a connection is opened, and Django has no other signal for the moment
+    when all apps are ready.
     """
     from django_visualsnoop.outbox import handlers
 

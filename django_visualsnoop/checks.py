@@ -1,4 +1,4 @@
-"""System checks. They look at code and settings, and open no connection to anything.
+"""System checks. They inspect code and settings, and open no connections.
 
 The exception is ``check_health``, which Django runs only for ``check --deploy --database``.
 """
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.indexed.options import IndexedField
 
 TAG = "visualsnoop"
-#: The task that follows what messages have left behind.
+#: The periodic task that processes records whose message was lost.
 SWEEPER = "django_visualsnoop.sync_all"
 
 
@@ -61,20 +61,20 @@ def register_all() -> None:
     for check in (check_collections, check_image_ids, check_celery, check_upsert):
         register(check, TAG)
     register(check_sqlite, TAG, deploy=True)
-    # Not under TAG too: Django would run it for "check --tag visualsnoop" on every database.
+    # Not with TAG as well: Django would run it for "check --tag visualsnoop" on every database.
     register(check_health, Tags.database, deploy=True)
 
 
 def check_image_ids(**_: Any) -> list[CheckMessage]:
-    """No two fields may write the same id into one collection."""
+    """Check that no two fields can use the same image id in one collection."""
     fields = [field for field in all_indexed_fields() if _is_template(field.template)]
     return [
         Error(
-            f"{first} and {second} may have the same image ids in collection "
+            f"{first} and {second} may use the same image ids in collection "
             f"{first.collection!r} ({first.template!r} and {second.template!r}).",
             hint=(
-                "In class VisualSnoop of one of them, write "
-                f"image_id = {DEFAULT_IMAGE_ID!r}, or another collection."
+                "In class VisualSnoop of one of them, set "
+                f"image_id = {DEFAULT_IMAGE_ID!r}, or use another collection."
             ),
             obj=first.owner,
             id="visualsnoop.E006",
@@ -88,13 +88,13 @@ def _is_template(template: object) -> bool:
     try:
         return isinstance(template, str) and bool(split_template(template))
     except ImproperlyConfigured:
-        return False  # E005 says so
+        return False  # E005 reports it
 
 
 def _may_meet(first: IndexedField, second: IndexedField) -> bool:
     """Whether an id of one field may also be an id of the other.
 
-    Where one has more text before its keys, or after them, the other's keys must have it.
+    If one template has a longer prefix or suffix, the other field's keys must contain the rest.
     """
     if {_keys(first), _keys(second)} == {_INTEGER, _UUID}:
         return False
@@ -113,7 +113,7 @@ def _may_meet(first: IndexedField, second: IndexedField) -> bool:
     )
 
 
-#: What a part of a written key may look like.
+#: Patterns of a part of a key as text.
 _INTEGER, _UUID, _ANY = r"-?\d*", r"[0-9a-f-]*", r"(?s).*"
 
 
@@ -127,11 +127,11 @@ def _keys(field: IndexedField) -> str:
 
 
 def check_collections(**_: Any) -> list[CheckMessage]:
-    """The setting ``VISUALSNOOP``, and by each backend what is its own."""
+    """Check the ``VISUALSNOOP`` setting; each backend checks its own parameters."""
     known = configured_collections()
     if known is None:
         return [_wrong_setting("VISUALSNOOP", settings.VISUALSNOOP)]
-    # "default" is always known; it counts if it is set, or if a model uses it.
+    # "default" always exists; check it only if it is set or a model uses it.
     used = {field.collection for field in all_indexed_fields()}
     aliases = [alias for alias in known if alias in used or alias in _given()]
     return [message for alias in aliases for message in _check_collection(alias, known[alias])]
@@ -145,12 +145,12 @@ def _check_collection(alias: str, value: object) -> list[CheckMessage]:
     try:
         backend = import_string(path)
         if not (isinstance(backend, type) and issubclass(backend, BaseCollection)):
-            raise ImportError(f"{path} is no subclass of BaseCollection")
-    except Exception as error:  # noqa: BLE001 -- a module of somebody's may raise anything
+            raise ImportError(f"{path} is not a subclass of BaseCollection")
+    except Exception as error:  # noqa: BLE001 -- importing a module may raise anything
         return [
             Error(
-                f"VISUALSNOOP[{alias!r}]: the backend {path!r} cannot be imported: {error}",
-                hint=f'Write "BACKEND": "{DEFAULT_BACKEND}", or install what it needs.',
+                f"VISUALSNOOP[{alias!r}]: could not import the backend {path!r}: {error}",
+                hint=f'Set "BACKEND": "{DEFAULT_BACKEND}", or install what the backend needs.',
                 id="visualsnoop.E011",
             )
         ]
@@ -160,8 +160,8 @@ def _check_collection(alias: str, value: object) -> list[CheckMessage]:
 def _wrong_setting(name: str, value: object) -> CheckMessage:
     example = f'{{"default": {{"BACKEND": "{DEFAULT_BACKEND}"}}}}'
     return Error(
-        f"{name} is a {type(value).__name__}, not a dict.",
-        hint=f"Write VISUALSNOOP = {example} in the settings.",
+        f"{name} must be a dict, not a {type(value).__name__}.",
+        hint=f"Set VISUALSNOOP = {example} in the settings.",
         id="visualsnoop.E010",
     )
 
@@ -171,7 +171,7 @@ def _given() -> dict[str, Any]:
 
 
 def check_celery(**_: Any) -> list[CheckMessage]:
-    """Hints need a broker; without one, only the sweeper works."""
+    """Check the Celery app, its broker and its schedule; without them, nothing is dispatched."""
     app = project_app()
     if not all_indexed_fields() or app.conf.task_always_eager:
         return []
@@ -183,14 +183,14 @@ def check_celery(**_: Any) -> list[CheckMessage]:
         return [*_check_broker(app), *_check_sweeper(app)]
     return [
         Warning(
-            f"{problem}, so no worker hears of a changed image.",
+            f"{problem}, so workers cannot sync changed images.",
             hint=(
-                'Write CELERY_BROKER_URL = "redis://localhost:6379/0" in the settings, and in a '
-                "module celery.py beside them, which their package's __init__.py imports: "
-                'app = Celery("project"); '
+                'Set CELERY_BROKER_URL = "redis://localhost:6379/0" in the settings. Create a '
+                "module celery.py beside them, import it in their package's __init__.py, and write "
+                'in it: app = Celery("project"); '
                 'app.config_from_object("django.conf:settings", namespace="CELERY"); '
-                "app.autodiscover_tasks(). Or leave Celery out, let cron run "
-                "python manage.py visualsnoop_sync every minute, and write "
+                "app.autodiscover_tasks(). To run without Celery, let cron run "
+                "python manage.py visualsnoop_sync every minute, and set "
                 'SILENCED_SYSTEM_CHECKS = ["visualsnoop.W003"].'
             ),
             id="visualsnoop.W003",
@@ -202,23 +202,23 @@ def _check_broker(app: Celery) -> Iterator[CheckMessage]:
     if problem := broker_problem(app):
         what, _, command = problem.partition(" Type: ")
         yield Warning(
-            f"No worker hears of a changed image. {what}",
+            f"{what} Workers cannot sync changed images.",
             hint=f"Type: {command}" if command else "Correct CELERY_BROKER_URL in the settings.",
             id="visualsnoop.W011",
         )
 
 
 def _check_sweeper(app: Celery) -> Iterator[CheckMessage]:
-    """Hints may be lost, and long waits are left to the sweeper: somebody has to run it."""
+    """Check that something runs the sweeper, which handles lost messages and long delays."""
     if _is_scheduled(app):
         return
     yield Warning(
-        f"The schedule of Celery beat has no {SWEEPER}, so what a lost message or a failure leaves "
-        "behind waits until workers happen to take it along.",
+        f"CELERY_BEAT_SCHEDULE does not contain {SWEEPER}, so after a lost message or a failure, "
+        "a record waits until a worker processes other records.",
         hint=(
-            f'Write CELERY_BEAT_SCHEDULE = {{"visualsnoop": {{"task": "{SWEEPER}", "schedule": '
+            f'Set CELERY_BEAT_SCHEDULE = {{"visualsnoop": {{"task": "{SWEEPER}", "schedule": '
             "60.0}} in the settings, and run celery -A PROJECT beat. Or let cron run python "
-            "manage.py visualsnoop_sync every minute, and write "
+            "manage.py visualsnoop_sync every minute, and set "
             'SILENCED_SYSTEM_CHECKS = ["visualsnoop.W010"].'
         ),
         id="visualsnoop.W010",
@@ -229,13 +229,13 @@ def _is_scheduled(app: Celery) -> bool:
     if "django_celery_beat" in str(app.conf.beat_scheduler) or apps.is_installed(
         "django_celery_beat"
     ):
-        return True  # perhaps: its schedule is in the database, which is not asked here
+        return True  # its schedule is in the database, which this check does not query
     schedule = app.conf.beat_schedule or {}
     return any(dict(entry).get("task") == SWEEPER for entry in schedule.values())
 
 
 def check_health(databases: Iterable[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """What a probe would say of each database that holds records."""
+    """Report the health problems of each database that stores sync records."""
     found: list[CheckMessage] = []
     for alias in databases or ():
         if router.allow_migrate_model(alias, SyncRecord):
@@ -256,14 +256,14 @@ def _check_swept(state: Health) -> Iterator[CheckMessage]:
         yield Warning(
             sweep_words(state.using, state.swept_at, now),
             hint=(
-                f"Let Celery beat run {SWEEPER} every minute, or cron "
+                f"Let Celery beat run {SWEEPER} every minute, or let cron run: "
                 f"python manage.py visualsnoop_sync --database {state.using}"
             ),
             id="visualsnoop.W012",
         )
 
 
-#: How long ago the last sweep may have begun.
+#: How long ago the last sweep may have started.
 _SWEPT_WITHIN = timedelta(days=1)
 
 

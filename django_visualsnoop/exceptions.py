@@ -1,4 +1,4 @@
-"""Every error that a project may catch: those of the integration, and those of collections."""
+"""Exceptions that a project may catch: those of the integration, and those of collections."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ __all__ = [
 
 
 class CollectionDoesNotExist(ImproperlyConfigured):
-    """No such alias in the ``VISUALSNOOP`` setting."""
+    """The ``VISUALSNOOP`` setting has no such alias."""
 
 
 class MissingExtra(ImproperlyConfigured):
-    """A backend needs packages that an extra of this distribution brings."""
+    """A backend needs packages that an extra of this distribution installs."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(
@@ -51,4 +51,4 @@ class MissingExtra(ImproperlyConfigured):
 
 
 class UnsupportedSearch(VisualSnoopError, ValueError):  # noqa: N818
-    """The collection cannot search in the way that was asked for."""
+    """The collection does not support this kind of search."""

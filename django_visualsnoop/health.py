@@ -1,8 +1,8 @@
-"""Whether models and collections are kept in step, for probes.
+"""Health of the sync between models and collections, for probes.
 
-It answers from the database alone and asks neither a collection nor a broker. Every query is
-bounded by an index and ``SAMPLE``, however many records there are and whatever is down. Only a
-field that has no records may cost a walk through its table, to the first pictures in it.
+``health()`` queries only the database, and calls neither a collection nor the broker. An index and
+``SAMPLE`` bound every query, whatever the number of records. Only for a field without records, a
+query may scan its table up to the first pictures.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-#: How long a record may be due without anyone working on it, in seconds.
+#: How long a record may be due before that is a problem, in seconds.
 MAX_DELAY = 600.0
-#: How often in a row a record must have failed to count.
+#: How many times in a row a record must have failed before that is a problem.
 MIN_ATTEMPTS = 3
-#: Records looked at among those that are due, and among those that will be; of more of them,
+#: Number of records read of those that are due, and of those that will be due. If there are more,
 #: counts are lower bounds.
 SAMPLE = 500
 #: Longest reason quoted, in characters.
@@ -48,35 +48,35 @@ UNRECORDED = "unrecorded"
 #: Every code that a problem may have.
 CODES = (DATABASE, MIGRATIONS, OVERDUE, STUCK, FAILED, UNRECORDED, *NOT_THE_PICTURES)
 
-#: Codes that mean slow rather than broken: a problem only of wishes older than ``max_delay``.
+#: Codes that mean slow, not broken: a problem only if the request is older than ``max_delay``.
 _PATIENT = ("rate_limited",)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that keeps models and collections from agreeing. It holds no secret."""
+    """A problem that keeps models and collections from being in sync. It contains no secrets."""
 
     #: One of ``CODES``.
     code: str
-    #: What is so, with the value and its limit; may name an image and quote a reason.
+    #: The problem, with its value and limit; may name an image and quote a failure reason.
     message: str
-    #: What to look at and what to type.
+    #: What to check and what to type.
     hint: str
-    #: Records or migrations, at least; ``None`` where nothing is counted.
+    #: Number of records or migrations, at least; ``None`` if nothing is counted.
     count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is wrong in one database with followed models; nothing if ``ok``."""
+    """The problems of one database with indexed models."""
 
     using: str
     problems: tuple[Problem, ...] = ()
-    #: Seconds for which the record that is due the longest has been due; 0 without one,
-    #: ``None`` if the database did not say.
+    #: Seconds since the oldest due record was due; 0 if none is due, ``None`` if the database did
+    #: not answer.
     late: float | None = None
-    #: When the sweeper last began; ``None`` if it never did, or the database did not say. In a
-    #: database whose records all agree that is no problem: there was nothing to sweep.
+    #: When the sweeper last started; ``None`` if it never did, or if the database did not answer.
+    #: That is no problem while all records are in sync, because there is nothing to sweep.
     swept_at: datetime | None = None
 
     @property
@@ -91,23 +91,23 @@ def health(
     min_attempts: int = MIN_ATTEMPTS,
     max_failed: int | None = None,
 ) -> Health:
-    """Look whether something is down; a few short queries, and up to three for each field.
+    """Return the problems of a database; a few short queries, plus up to three per field.
 
-    A database that does not answer, or lacks its tables, is a problem and no exception.
+    A database that does not answer, or has no tables, is reported as a problem, not raised.
 
     Args:
-        using: alias of the database that holds rows and records.
-        max_delay: seconds that a record may be due before that is a problem. Less than a
-            worker's claim lasts (some minutes) gives false alarms.
-        min_attempts: how often in a row a record must have failed, for a reason that is not
-            its picture's own, before that is a problem.
-        max_failed: how many records may have failed for good, such as by files that are no
-            pictures; ``None``: any number. Asking costs a walk through the table.
+        using: alias of the database that stores rows and records.
+        max_delay: how many seconds a record may be due before that is a problem. A value below
+            the duration of a worker's lease (a few minutes) causes false alarms.
+        min_attempts: how many times in a row a record must have failed before that is a problem,
+            for reasons that its picture does not cause.
+        max_failed: how many records may have failed permanently, for example because their files
+            are not pictures; any number if ``None``. Counting them scans the table.
 
     Raises:
-        django.utils.connection.ConnectionDoesNotExist: there is no such alias.
+        django.utils.connection.ConnectionDoesNotExist: the alias does not exist.
     """
-    connections[using]  # an unknown alias is a mistake of the caller's
+    connections[using]  # raise for an unknown alias, which is the caller's mistake
     try:
         if missing := unapplied(using):
             return Health(using, (_unmigrated(using, missing),))
@@ -128,7 +128,7 @@ def health(
 
 
 class _Due(NamedTuple):
-    """What is asked of a record that someone is to work on."""
+    """The columns read of a pending record."""
 
     pk: UUID
     collection: str
@@ -140,10 +140,10 @@ class _Due(NamedTuple):
 
 
 class _Sample:
-    """The records that are due the longest, and those that will be due the latest.
+    """The records that have been due the longest, and those that will be due the latest.
 
-    The former are what nobody works on; the latter have failed most often, since the waits
-    between attempts double.
+    Nobody processes the former. The latter have failed most often, because the delay between
+    attempts doubles.
     """
 
     def __init__(self, using: str, now: datetime) -> None:
@@ -170,17 +170,19 @@ class _Sample:
             entry["args"] = (self.using,)
         yield Problem(
             OVERDUE,
-            f"{_records(count, 'is', 'are', more=count == SAMPLE)} due for longer than "
-            f"{duration(max_delay)}, the first for {duration(self.late)}: the workers and the "
-            f"sweeper do not run or cannot keep up. {sweep_words(self.using, swept_at, self.now)}",
-            "Look whether workers answer (celery -A PROJECT inspect ping) and whether cron or "
-            f"beat runs the sweeper; beat needs {entry} in CELERY_BEAT_SCHEDULE. To catch up by "
-            f"hand, type: python manage.py visualsnoop_sync --database {self.using}",
+            f"{_records(count, 'has', 'have', more=count == SAMPLE)} been due for more than "
+            f"{duration(max_delay)}, the oldest for {duration(self.late)}. The workers and the "
+            "sweeper are not running or cannot keep up. "
+            f"{sweep_words(self.using, swept_at, self.now)}",
+            "Check that the workers respond (celery -A PROJECT inspect ping), and that Celery beat "
+            f"or cron runs the sweeper. Celery beat needs {entry} in CELERY_BEAT_SCHEDULE. To "
+            "process the records now, type: "
+            f"python manage.py visualsnoop_sync --database {self.using}",
             count,
         )
 
     def stuck(self, min_attempts: int, max_delay: float) -> Iterator[Problem]:
-        """Find records that are tried again and again, and of which nothing is written down."""
+        """Find records that workers keep starting without ever writing an outcome."""
         limit = self.now - timedelta(seconds=max_delay)
         found = [
             record
@@ -195,11 +197,12 @@ class _Sample:
         waits = (self.now - example.requested_at).total_seconds()
         yield Problem(
             STUCK,
-            f"{_records(len(found), 'was', 'were', more=self._is_cut)} begun at least "
-            f"{min_attempts} times and never finished, such as {example.image_id}, wished for "
+            f"{_records(len(found), 'was', 'were', more=self._is_cut)} started at least "
+            f"{min_attempts} times but never finished. Example: {example.image_id}, requested "
             f"{duration(waits)} ago.",
-            "Workers raise an error or end in the midst of them: the log of the workers says why. "
-            f"To see it here, type: python manage.py visualsnoop_sync --database {self.using}",
+            "Workers raise an error or die while they process these records. Check the log of the "
+            "workers. To see the error here, type: "
+            f"python manage.py visualsnoop_sync --database {self.using}",
             len(found),
         )
 
@@ -222,10 +225,11 @@ class _Sample:
             yield Problem(
                 code,
                 f"{_records(len(found), 'has', 'have', more=self._is_cut)} failed at least "
-                f"{min_attempts} times in a row ({code}) in {', '.join(map(repr, aliases))}, "
-                f"such as {example.image_id}, wished for {duration(max(0.0, waits))} ago: "
+                f"{min_attempts} times in a row ({code}) in {', '.join(map(repr, aliases))}. "
+                f"Example: {example.image_id}, requested {duration(max(0.0, waits))} ago: "
                 f"{reasons.get(example.pk, '')}",
-                f"{_HINTS[code]} They are tried again within an hour; at once if you type: "
+                f"{_HINTS[code]} The records will be retried within an hour. To retry them now, "
+                "type: "
                 f"python manage.py visualsnoop_sync --retry-failed --database {self.using}",
                 len(found),
             )
@@ -239,25 +243,25 @@ class _Sample:
 
 _HINTS = {
     "authentication": "Check PUBLIC_KEY and SECRET_KEY of these collections in VISUALSNOOP.",
-    "rate_limited": "The service takes fewer requests than are sent: use fewer workers, or ask "
-    "whoever runs it for a higher limit.",
-    "unreachable": "Look whether the service at ENDPOINT runs, and whether the workers' machines "
-    "reach it.",
-    "server_error": "The service answers with errors: ask whoever runs it.",
-    "misconfigured": "Do what the reason says, with the code and the settings of the workers in "
-    "mind: they may be older than those of the web server.",
+    "rate_limited": "The service accepts fewer requests than the workers send. Use fewer workers, "
+    "or ask the operator of the service for a higher limit.",
+    "unreachable": "Check that the service at ENDPOINT is running and that the workers can reach "
+    "it.",
+    "server_error": "The service responds with errors. Contact its operator.",
+    "misconfigured": "Correct what the reason names, in the code and settings of the workers: they "
+    "may be older than those of the web server.",
     "out_of_time": "The time limit of the task django_visualsnoop.sync_records is too short for "
-    "these images: raise it, or look why reading or sending them takes so long.",
-    "error": "The storage, the collection's backend or the project's own code raised an error; "
-    "the log of the workers may say more.",
+    "these images. Raise it, or find out why reading or sending them takes so long.",
+    "error": "The storage, the collection's backend or the project's code raised an error. Check "
+    "the log of the workers.",
 }
 
 
 def sweep_words(using: str, swept_at: datetime | None, now: datetime) -> str:
-    """Say in a sentence when the sweeper last began."""
+    """Return a sentence that tells when the sweeper last started."""
     if swept_at is None:
-        return f"No sweep of {using!r} has ever run."
-    return f"The last sweep began {duration(max(0.0, (now - swept_at).total_seconds()))} ago."
+        return f"The sweeper has never run for the database {using!r}."
+    return f"The last sweep started {duration(max(0.0, (now - swept_at).total_seconds()))} ago."
 
 
 def _fetch(records: QuerySet[SyncRecord]) -> list[_Due]:
@@ -276,9 +280,9 @@ def _failed(using: str, max_failed: int) -> Iterator[Problem]:
     if count > max_failed:
         yield Problem(
             FAILED,
-            f"More records than {max_failed:,} have failed for good, for reasons of their "
-            "pictures or files.",
-            "For the reasons, type: "
+            f"More than {max_failed:,} records have failed permanently because of their pictures "
+            "or files.",
+            "To see the reasons, type: "
             f"python manage.py visualsnoop_status --failed --database {using}",
             count,
         )
@@ -291,7 +295,7 @@ def _unrecorded(using: str) -> Iterator[Problem]:
     fields = ", ".join(f"{one.words} of {one.field}" for one in found)
     yield Problem(
         UNRECORDED,
-        f"Rows have a picture that was never asked to be indexed, so no search finds it: {fields}.",
+        f"Rows have pictures that were never indexed, so searches do not find them: {fields}.",
         f"Type: {command(found, using)}",
         sum(one.count for one in found),
     )
@@ -301,8 +305,8 @@ def _unmigrated(using: str, missing: list[str]) -> Problem:
     labels = sorted({name.partition(".")[0] for name in missing})
     return Problem(
         MIGRATIONS,
-        f"The database {using!r} lacks migrations: {', '.join(missing)}. What else is wrong "
-        "cannot be told before.",
+        f"The database {using!r} has unapplied migrations: {', '.join(missing)}. Apply them to "
+        "check for other problems.",
         "Type: "
         + " && ".join(f"python manage.py migrate {label} --database {using}" for label in labels),
         len(missing),
@@ -310,21 +314,21 @@ def _unmigrated(using: str, missing: list[str]) -> Problem:
 
 
 def _refused(using: str, error: Error) -> Problem:
-    """Find out why the database did not answer.
+    """Return the problem of a database that raised an error.
 
-    The error's own words stay out: a connection string in them may hold a password.
+    It does not quote the error, which may contain a connection string with a password.
     """
     connection = connections[using]
     table = SyncRecord._meta.db_table
     try:
-        # Without a connection there is no asking, and no waiting for it a second time.
+        # Without a connection, do not wait for one a second time.
         gone = connection.connection is not None and (
             table not in connection.introspection.table_names()
         )
     except Error:
         gone = False
-    if not connection.in_atomic_block:  # in which it is not ours to close
-        connection.close_if_unusable_or_obsolete()  # so that the next probe begins afresh
+    if not connection.in_atomic_block:  # the caller owns the connection in a transaction
+        connection.close_if_unusable_or_obsolete()  # so that the next probe opens a new one
     if gone:
         return Problem(
             MIGRATIONS,
@@ -334,5 +338,5 @@ def _refused(using: str, error: Error) -> Problem:
     return Problem(
         DATABASE,
         f"The database {using!r} does not answer ({type(error).__name__}).",
-        f"To see its own words, type: python manage.py dbshell --database {using}",
+        f"To see the error, type: python manage.py dbshell --database {using}",
     )

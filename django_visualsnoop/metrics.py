@@ -1,7 +1,7 @@
-"""Gauges for Prometheus, OpenTelemetry and their like.
+"""Gauges for Prometheus, OpenTelemetry and similar systems.
 
-They are read from the database and so are the same whichever process tells them: one process
-that does is enough. What happens in a process is told by ``signals``.
+Their values come from the database, so every process reports the same ones, and one exporting
+process is enough. For events within a process, see ``signals``.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 
 RECORDS = "visualsnoop_records"
 FAILING = "visualsnoop_failing_records"
-WISH_AGE = "visualsnoop_oldest_wish_age_seconds"
+PENDING_AGE = "visualsnoop_oldest_pending_age_seconds"
 LATE = "visualsnoop_late_seconds"
 
-#: What each gauge tells, by name. All have the labels ``database``, ``collection``, ``model``
-#: and ``field``, and those that are named in parentheses.
+#: Help text of each gauge. All gauges have the labels ``database``, ``collection``, ``model`` and
+#: ``field``; parentheses name further labels.
 HELP = {
-    RECORDS: "Images by how far they agree with their rows (state: agrees, waiting, retrying, "
-    "parked).",
+    RECORDS: "Images by sync state (state: in_sync, waiting, retrying, failed).",
     FAILING: "Images whose last attempt failed (reason: a code).",
-    WISH_AGE: "Seconds since the oldest wish that waits or is tried again; 0 without one.",
-    LATE: "Seconds for which the record that is due the longest has been due; 0 without one.",
+    PENDING_AGE: "Seconds since the oldest pending sync was requested; 0 if none is pending.",
+    LATE: "Seconds since the oldest due record was due; 0 if none is due.",
 }
 
 _State = SyncRecord.State
@@ -47,12 +46,12 @@ class Sample(NamedTuple):
 
 
 def samples(using: str = "default") -> Iterator[Sample]:
-    """Yield the values of every gauge in ``HELP``; one query, which walks through the table.
+    """Yield the values of every gauge in ``HELP``; one query, which scans the table.
 
-    Every field that the code indexes has values, also where nothing was ever wished.
+    Every indexed field has values, even if it has no records.
 
     Args:
-        using: alias of the database that holds rows and records.
+        using: alias of the database that stores rows and records.
 
     Raises:
         django.db.Error: the database does not answer, or lacks the table.
@@ -78,12 +77,12 @@ def samples(using: str = "default") -> Iterator[Sample]:
             yield Sample(RECORDS, {**labels, "state": state}, float(tally.states[state]))
         for reason, count in tally.reasons.items():
             yield Sample(FAILING, {**labels, "reason": reason}, float(count))
-        yield Sample(WISH_AGE, labels, tally.pending_age)
+        yield Sample(PENDING_AGE, labels, tally.pending_age)
         yield Sample(LATE, labels, tally.late)
 
 
 class _Tally:
-    """What there is of one field in one collection."""
+    """The counts of one field in one collection."""
 
     def __init__(self) -> None:
         self.states: Counter[str] = Counter()
@@ -102,7 +101,7 @@ def _groups(using: str) -> Iterator[tuple[str, str, str, str, str, int, datetime
         .annotate(state_now=states)
         .order_by()
         .values_list(*by)
-        .annotate(count=Count("pk"), wished=Min("requested_at"), due=Min("due_at"))
+        .annotate(count=Count("pk"), requested=Min("requested_at"), due=Min("due_at"))
     )
 
 

@@ -1,4 +1,4 @@
-"""The mixin that keeps a model's pictures in a collection, and the models of this app."""
+"""The mixin that indexes a model's pictures in a collection, and the models of this app."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class VisualSnoopMixin(models.Model):
-    """Keeps the pictures of a model's image fields in a collection.
+    """Index the pictures of a model's image fields in a collection.
 
-    Put it before ``models.Model``. An inner ``class VisualSnoop`` may say more::
+    List it before ``models.Model``. An inner ``class VisualSnoop`` may set options::
 
         class VisualSnoop:
             fields = ["photo"]          # default: every ImageField
@@ -45,14 +45,14 @@ class VisualSnoopMixin(models.Model):
         return tracking.state_to_copy(self, super().__getstate__())
 
     def visualsnoop_should_index(self) -> bool:
-        """Whether this row's pictures belong into the collection; override to say no.
+        """Whether to index this row's pictures; override it to exclude rows.
 
-        It is asked on every save and again by the worker, so it should look at this row's own
-        columns only; name them in ``condition_fields`` to spare other saves the question.
+        Every save calls it, and the worker calls it again, so it should read only this row's own
+        columns. Name them in ``condition_fields``, so that other saves do not call it.
         """
         return True
 
-    #: By this Django's own models and ours are told apart; see ``indexed.options``.
+    #: Marks indexed models; see ``indexed.options``.
     _visualsnoop_always_index = visualsnoop_should_index
 
     @classmethod
@@ -68,10 +68,10 @@ class VisualSnoopMixin(models.Model):
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
     ) -> bool:
-        """Write the row, and what it wishes of the collection, in one transaction.
+        """Write the row and its sync records in one transaction.
 
-        Django calls it for the table of each parent, then for the model's own; a fixture too
-        comes past here, which calls ``Model.save_base()``.
+        Django calls this for the table of each parent, then for the model's own table. Fixtures,
+        which call ``Model.save_base()``, use it as well.
         """
         save = super()._save_table  # type: ignore[misc]  # not in the stubs
         write = partial(save, raw, cls, force_insert, force_update, using, update_fields)

@@ -1,9 +1,9 @@
-"""Django signals for those who count, log or show what syncing does.
+"""Django signals that report syncing.
 
-They are sent by the process that did the work, after its record was written. An exception in
-a receiver is logged and changes nothing. The ``sender`` of the first two is the model that
-declares the image field, or ``None`` for a record whose model the code no longer has; the others
-have none.
+The process that did the work sends them, after it has written the record. An exception in a
+receiver is logged and has no other effect. The ``sender`` of the first two signals is the model
+that declares the image field, or ``None`` if the code no longer has that model. The others have no
+sender.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from django.dispatch import Signal
 
 from django_visualsnoop.common.interruptions import is_interruption
 
-#: A collection agrees with a row. Arguments: ``record`` (the ``SyncRecord`` as it was claimed),
-#: ``using`` (alias of the database), ``stored`` (whether the collection holds an image now).
+#: Sent when an image is in sync with its row. Arguments: ``record`` (the ``SyncRecord`` as it was
+#: leased), ``using`` (alias of the database), ``stored`` (whether the collection holds an image).
 image_synced = Signal()
 
-#: A collection could not be made to agree. Arguments: ``record``, ``using``, ``reason_code``,
-#: ``reason``, ``retry_in`` (seconds; ``None``: not until the image changes or someone asks).
+#: Sent when an attempt to sync an image failed. Arguments: ``record``, ``using``, ``reason_code``,
+#: ``reason``, ``retry_in`` (seconds; ``None``: not until the image changes or someone retries it).
 image_sync_failed = Signal()
 
-#: Workers were not told of wishes; the sweeper will find them. Arguments: ``using``, ``count``
-#: (records), ``reason``: ``"silent"`` (the broker did not answer in time), ``"refused"`` (it, or
-#: the way to it, raised an error) or ``"resting"`` (not tried, so soon after one of these).
-#: It is sent in the thread of the commit, which waits for the receivers, or for a hint that no
-#: commit waited for, in the thread that tried to send it.
+#: Sent when records could not be dispatched; the sweeper will process them. Arguments: ``using``,
+#: ``count`` (of records), ``reason``: ``"silent"`` (the broker did not answer in time),
+#: ``"refused"`` (the broker, or the connection to it, raised an error) or ``"resting"`` (not
+#: attempted, too soon after one of these). The thread of the commit sends it and waits for the
+#: receivers; for a message that no commit waited for, the publishing thread sends it.
 dispatch_failed = Signal()
 
-#: A sweep came to its end. Arguments: ``using``, ``agreed``, ``retrying``, ``failed`` (records,
-#: by what became of them), ``seconds`` (how long it took).
+#: Sent at the end of a sweep. Arguments: ``using``, ``in_sync``, ``retrying``, ``failed`` (numbers
+#: of processed records, by outcome), ``seconds`` (how long it took).
 swept = Signal()
 
 
 def tell(signal: Signal, *, sender: Any, **arguments: Any) -> None:
-    """Send a signal; a receiver's error is logged, and only what came from outside is raised."""
+    """Send a signal. Log errors of receivers, but raise interruptions from outside."""
     for _, result in signal.send_robust(sender=sender, **arguments):
         if isinstance(result, Exception) and is_interruption(result):
             raise result

@@ -1,4 +1,4 @@
-"""What a project's own test suite needs: a collection in memory, and syncing without a worker."""
+"""Tools for a project's test suite: a collection in memory, and syncing without a worker."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["Call", "RecorderCollection", "sync_now", "sync_paused"]
 
 
 def sync_now(using: str = "default") -> Outcome:
-    """Do now, in this thread and transaction, what a worker would do after the commit.
+    """Process all pending records now, in this thread and transaction, as a worker would.
 
-    So it works inside Django's ``TestCase``, whose transaction never commits. It asks for
-    no broker, and tries at once what failed before, without the wait that a worker keeps.
-    What a worker would look at again for some minutes, such as a missing file, is final at once.
+    This works inside Django's ``TestCase``, whose transaction never commits. It needs no broker,
+    and retries failures immediately, without a worker's delay. Failures that a worker would retry
+    for a few minutes, such as a missing file, are final.
 
     Args:
-        using: alias of the database that holds the rows.
+        using: alias of the database that stores the rows.
 
     Returns:
-        How it went: ``agreed``, the number of pictures whose collection now holds what their
-        rows say, and ``retrying`` and ``failed``, which give the reason of each that failed.
-        A failure is in there and in the sync record; it is not raised.
+        The outcome: ``in_sync``, the number of pictures that are in sync now, and ``retrying`` and
+        ``failed``, which map each failed record to its reason. Failures are also in the sync
+        records; they are not raised.
     """
     from django_visualsnoop.models import SyncRecord
     from django_visualsnoop.sync.worker import process_records

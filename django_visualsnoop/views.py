@@ -1,4 +1,4 @@
-"""Views that a project may put into its urls."""
+"""Views that a project may add to its URLconf."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def health(
     min_attempts: int = MIN_ATTEMPTS,
     max_failed: int | None = None,
 ) -> JsonResponse:
-    """Answer 200 if nothing is down and 503 if something is, for probes over HTTP.
+    """Return 200 if there are no problems, and 503 otherwise, for HTTP probes.
 
-    Anyone may ask, so codes and counts are all that it tells; the rest is told by
-    ``visualsnoop_status --check``. The arguments are those of ``health.health()``.
+    Anyone may request it, so it returns only codes and counts; ``visualsnoop_status --check``
+    prints the messages. The arguments are those of ``health.health()``.
     """
     found = look(using, max_delay=max_delay, min_attempts=min_attempts, max_failed=max_failed)
     told = [{"code": problem.code, "count": problem.count} for problem in found.problems]
@@ -38,5 +38,5 @@ def health(
 
 
 for _alias in connections:
-    # Under ATOMIC_REQUESTS, a database that is down would raise before the view is called.
+    # With ATOMIC_REQUESTS, an unavailable database would raise before the view is called.
     transaction.non_atomic_requests(using=_alias)(health)

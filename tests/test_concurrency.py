@@ -161,7 +161,7 @@ def test_an_older_upload_that_ends_last_is_made_good(monkeypatch: pytest.MonkeyP
         mine.photo = picture(2)
         mine.save()
         SyncRecord.objects.update(leased_until=record_of(row).requested_at)  # the lease runs out
-        assert process_records([record_id], using="default").agreed == 1
+        assert process_records([record_id], using="default").in_sync == 1
         go_on.set()
 
     together(lambda: process_records([record_id], using="default"), replace)

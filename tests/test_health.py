@@ -16,10 +16,9 @@ from django_visualsnoop.client.exceptions import AuthenticationError, RateLimite
 from django_visualsnoop.health import CODES, MAX_DELAY, MIN_ATTEMPTS, Health, Problem, health
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import pending_migrations as migrating
+from django_visualsnoop.outbox import pending_migrations
 from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import unrecorded
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import unrecorded, worker
 from tests.down import PASSWORD, TABLE, database_down, lose_connection, tables_gone
 from tests.fixtures import grow_old, lose, product, record_of
 from tests.records import ago, failing, records
@@ -48,7 +47,7 @@ def only(found: Health) -> Problem:
 def test_all_is_well(recorder: RecorderCollection) -> None:
     assert health() == Health("default", (), 0.0)
     product(1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert health().ok
 
 
@@ -67,13 +66,15 @@ def test_records_that_nobody_works_on() -> None:
     found = health()
     problem = only(found)
     assert (problem.code, problem.count) == ("overdue", 3)
-    assert "3 records are due for longer than 10 min, the first for 2 h 0 min" in problem.message
+    assert (
+        "3 records have been due for more than 10 min, the oldest for 2 h 0 min" in problem.message
+    )
     assert "{'task': 'django_visualsnoop.sync_all', 'schedule': 60.0}" in problem.hint
     assert "python manage.py visualsnoop_sync --database default" in problem.hint
     assert found.late is not None
     assert found.late >= 2 * 3600
     assert health(max_delay=3 * 3600).ok
-    assert only(health(max_delay=3600)).message.startswith("1 record is due")
+    assert only(health(max_delay=3600)).message.startswith("1 record has been due")
     SyncRecord.objects.all()[0].save(using="other")
     assert "'args': ('other',)" in only(health("other", max_delay=-1)).hint
 
@@ -90,7 +91,7 @@ def test_failures_that_are_not_the_pictures_own(code: str) -> None:
     problem = only(health())
     assert (problem.code, problem.count) == (code, 3)
     assert f"3 records have failed at least 3 times in a row ({code})" in problem.message
-    assert f"in 'archive', 'default', such as {first.image_id}, wished for 25 min ago" in (
+    assert f"in 'archive', 'default'. Example: {first.image_id}, requested 25 min ago" in (
         problem.message
     )
     assert problem.message.endswith(": " + "x" * module.MAX_QUOTE)
@@ -121,7 +122,7 @@ def test_keys_that_are_refused_again_and_again(recorder: RecorderCollection) -> 
         for attempt in range(1, MIN_ATTEMPTS + 1):
             assert health().ok
             SyncRecord.objects.update(due_at=timezone.now())
-            sync.sweep(using="default")
+            worker.sweep(using="default")
             assert record_of(row).attempts == attempt
     problem = only(health())
     assert problem.code == "authentication"
@@ -142,12 +143,12 @@ def test_a_picture_that_is_none_is_no_problem_unless_asked(recorder: RecorderCol
     for row in rows:
         lose(row.photo)
     grow_old(days=1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert health().ok
     assert health(max_failed=2).ok
     problem = only(health(max_failed=1))
     assert (problem.code, problem.count) == ("failed", 2)
-    assert "More records than 1 have failed for good" in problem.message
+    assert "More than 1 records have failed permanently" in problem.message
     assert "visualsnoop_status --failed --database default" in problem.hint
     assert only(health(max_failed=0)).count == 1  # it counts no further than it must
     SyncRecord.objects.all()[0].delete()
@@ -164,7 +165,7 @@ def test_a_database_behind_its_migrations() -> None:
     recorder.migration_qs.filter(app="visualsnoop", name="0001_initial").delete()
     problem = only(health("other"))
     assert (problem.code, problem.count) == ("migrations", 1)
-    assert "'other' lacks migrations: visualsnoop.0001_initial" in problem.message
+    assert "'other' has unapplied migrations: visualsnoop.0001_initial" in problem.message
     assert "python manage.py migrate visualsnoop --database other" in problem.hint
     assert health("default").ok
 
@@ -176,7 +177,7 @@ def test_the_engine_counts_where_it_is(settings: Any) -> None:
     MigrationRecorder(connections["other"]).record_applied("visualsnoop_engine", "0000_older")
     assert "migrate visualsnoop_engine --database other" in only(health("other")).hint
     settings.MIGRATION_MODULES = {"visualsnoop_engine": None}
-    assert migrating.unapplied("other") == []
+    assert pending_migrations.unapplied("other") == []
 
 
 @without_a_transaction
@@ -257,8 +258,8 @@ def test_no_more_records_are_read_than_it_takes(monkeypatch: pytest.MonkeyPatch)
     failing(5, "authentication")
     overdue, unreachable = health().problems
     assert (overdue.count, unreachable.count) == (3, 3)
-    assert overdue.message.startswith("3 or more records are due")
-    assert "the first for 2 h 30 min" in overdue.message
+    assert overdue.message.startswith("3 or more records have been due")
+    assert "the oldest for 2 h 30 min" in overdue.message
     assert unreachable.message.startswith("3 or more records have failed")
     SyncRecord.objects.filter(reason_code="unreachable", object_id__gt="0").delete()
     counts = {one.code: one.message.partition(" have")[0] for one in health().problems}
@@ -272,7 +273,7 @@ def test_what_is_begun_again_and_again_is_a_problem() -> None:
     records(1, requested_at=ago(3600), attempts=2)
     problem = only(health())
     assert (problem.code, problem.count) == ("stuck", 2)
-    assert "begun at least 3 times and never finished" in problem.message
+    assert "started at least 3 times but never finished" in problem.message
     assert "visualsnoop_sync --database default" in problem.hint
 
 
@@ -280,10 +281,10 @@ def test_it_says_when_the_sweeper_last_began() -> None:
     assert health().swept_at is None
     assert health().ok  # there is nothing to sweep
     records(1, due_at=ago(7200))
-    assert "No sweep of 'default' has ever run." in only(health()).message
-    sync.sweep(using="default", limit=0)
+    assert "The sweeper has never run for the database 'default'." in only(health()).message
+    worker.sweep(using="default", limit=0)
     assert health().swept_at is not None
-    assert "The last sweep began" in only(health()).message
+    assert "The last sweep started" in only(health()).message
 
 
 def test_a_table_that_was_never_indexed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from django.db import Error
 from django.utils import timezone
 
 from django_visualsnoop.indexed.options import all_indexed_fields
-from django_visualsnoop.metrics import FAILING, HELP, LATE, RECORDS, WISH_AGE, samples
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.metrics import FAILING, HELP, LATE, PENDING_AGE, RECORDS, samples
+from django_visualsnoop.sync import worker
 from tests.down import database_down
 from tests.fixtures import grow_old, lose, product
 from tests.records import ago, failing, records
@@ -40,7 +40,7 @@ def test_records_by_state_and_failures_by_reason(recorder: RecorderCollection) -
     product(2)
     lose(product(3).photo)
     grow_old()
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     records(3)
     failing(2, "unreachable")
     failing(1, "authentication")
@@ -56,15 +56,15 @@ def test_records_by_state_and_failures_by_reason(recorder: RecorderCollection) -
 
 
 def test_ages_are_in_seconds_and_of_what_someone_is_to_work_on() -> None:
-    assert (gauge(WISH_AGE), gauge(LATE)) == (0, 0)
+    assert (gauge(PENDING_AGE), gauge(LATE)) == (0, 0)
     records(1, due_at=None, requested_at=ago(9000), reason_code="undecodable")
     records(1, due_at=None, requested_at=ago(9000), applied=1)
-    assert (gauge(WISH_AGE), gauge(LATE)) == (0, 0)
+    assert (gauge(PENDING_AGE), gauge(LATE)) == (0, 0)
     failing(1, requested_at=ago(3600), due_at=timezone.now() + timedelta(minutes=5))
-    assert 3600 <= gauge(WISH_AGE) < 3700
+    assert 3600 <= gauge(PENDING_AGE) < 3700
     assert gauge(LATE) == 0
     records(1, requested_at=ago(120), due_at=ago(60))
-    assert 3600 <= gauge(WISH_AGE) < 3700
+    assert 3600 <= gauge(PENDING_AGE) < 3700
     assert 60 <= gauge(LATE) < 160
 
 

@@ -79,7 +79,7 @@ def test_an_earlier_schema_is_upgraded_with_its_rows(
         assert _rows(model) == rows
     assert record_of(done).state == SyncRecord.State.IN_SYNC
     assert record_of(waiting).state == SyncRecord.State.WAITING
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
     assert set(Product.objects.similar_to(done.photo.path)) == {done}
     again = product(1)
     sweep(using="default")

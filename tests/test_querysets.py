@@ -9,7 +9,7 @@ from asgiref.sync import async_to_sync
 from django.db.models import F
 
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Article, Listing, Poster, Product, Shop
 
@@ -25,7 +25,7 @@ pytestmark = [
 
 
 def finalize() -> None:
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert {record.state for record in SyncRecord.objects.all()} <= {SyncRecord.State.IN_SYNC}
 
 
@@ -105,13 +105,13 @@ def test_update_through_a_join_and_a_related_manager() -> None:
     finalize()
     Product.objects.filter(shop__name="corner").update(photo="elsewhere.png")
     assert waiting() == {str(row.pk)}
-    settle_missing_files()
+    sync_missing_files()
     shop.products.update(photo="another.png")
     assert waiting() == {str(row.pk)}
 
 
-def settle_missing_files() -> None:
-    sync.sweep(using="default")
+def sync_missing_files() -> None:
+    worker.sweep(using="default")
 
 
 def test_update_of_a_child_concerns_the_parents_record() -> None:

@@ -7,7 +7,7 @@ from django.db import OperationalError
 
 from django_visualsnoop.client.exceptions import ImageRefusedError, TransportError
 from django_visualsnoop.signals import image_sync_failed, image_synced, swept
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from django_visualsnoop.sync.worker import process_records, sweep
 from tests.fixtures import grow_old, lose, product, record_of
 from tests.receivers import received
@@ -57,7 +57,7 @@ def test_a_sweep_says_what_it_came_to(recorder: RecorderCollection) -> None:
         sweep(using="default")
         sweep(using="default")  # one that finds nothing to do is a sign of life, too
     assert all(one["using"] == "default" and one["seconds"] >= 0 for one in told)
-    assert [(one["agreed"], one["retrying"], one["failed"]) for one in told] == [
+    assert [(one["in_sync"], one["retrying"], one["failed"]) for one in told] == [
         (1, 0, 1),
         (0, 1, 0),
         (0, 0, 0),
@@ -70,7 +70,7 @@ def test_a_sweep_that_is_cut_short_says_nothing(
     def down(*args: object, **kwargs: object) -> None:
         raise OperationalError("the database is down")
 
-    monkeypatch.setattr(sync, "process_records", down)
+    monkeypatch.setattr(worker, "process_records", down)
     with received(swept) as told, pytest.raises(OperationalError):
         sweep(using="default")
     assert told == []
@@ -84,7 +84,7 @@ def test_a_receiver_that_breaks_changes_nothing(recorder: RecorderCollection) ->
         signal.connect(broken)
     try:
         product()
-        assert sweep(using="default").agreed == 1
+        assert sweep(using="default").in_sync == 1
     finally:
         for signal in (image_synced, swept):
             signal.disconnect(broken)

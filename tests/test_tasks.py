@@ -12,7 +12,7 @@ from django_visualsnoop.tasks import audit, sync_all, sync_records
 from tests.fixtures import picture, product, record_of
 from tests.services import require
 from tests.testapp.models import Product
-from tests.workers import celery_app, wait_for, wait_until_all_agree, worker
+from tests.workers import celery_app, wait_for, wait_until_all_in_sync, worker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,13 +61,13 @@ def test_a_worker_process_brings_every_change_home(
     with celery_app(require(broker)) as app, worker(app, tmp_path):
         with transaction.atomic():
             first, copy, other = product(1), product(1), product(2)
-        wait_until_all_agree()
+        wait_until_all_in_sync()
         assert list(Product.objects.similar_to(first)) == [copy]
         assert [set(group) for group in Product.objects.duplicates()] == [{first, copy}]
 
         copy.photo = picture(2)
         copy.save()
-        wait_until_all_agree()
+        wait_until_all_in_sync()
         assert list(Product.objects.similar_to(copy)) == [other]
         assert list(Product.objects.similar_to(first)) == []
 

@@ -27,7 +27,7 @@ class SyncNowTests(TestCase):
     def test_brings_saved_changed_and_deleted_rows_home(self) -> None:
         kept, deleted = self._product(b"one"), self._product(b"two")
         outcome = testing.sync_now()
-        assert outcome.agreed == 2
+        assert outcome.in_sync == 2
         assert set(self.recorder.images.values()) == {b"one", b"two"}
 
         kept.photo.save("new.jpg", ContentFile(b"three"))
@@ -51,15 +51,15 @@ class SyncNowTests(TestCase):
     def test_works_on_one_database(self) -> None:
         Article.objects.using("other").create(cover=ContentFile(b"other", "cover.jpg"))
         assert testing.sync_now().worked_on == 0
-        assert testing.sync_now("other").agreed == 1
+        assert testing.sync_now("other").in_sync == 1
 
     def test_returns_why_a_picture_failed_and_tries_it_again_without_waiting(self) -> None:
         self._product(b"one")
         with self.recorder.failing(ServerError("Out of order.", status=503)):
             outcome = testing.sync_now()
         assert list(outcome.retrying.values()) == ["Out of order."]
-        assert outcome.agreed == 0
-        assert testing.sync_now().agreed == 1
+        assert outcome.in_sync == 0
+        assert testing.sync_now().in_sync == 1
 
     def test_leaves_alone_what_waits_for_another_file(self) -> None:
         product = self._product(b"")
@@ -69,7 +69,7 @@ class SyncNowTests(TestCase):
         assert testing.sync_now().worked_on == 0
         assert self.recorder.calls == []
         product.photo.save("new.jpg", ContentFile(b"a picture"))
-        assert testing.sync_now().agreed == 1
+        assert testing.sync_now().in_sync == 1
 
     def test_paused_saves_leave_nothing_to_bring_home(self) -> None:
         with testing.sync_paused():

@@ -91,7 +91,7 @@ def wait_for(condition: Callable[[], bool], what: Callable[[], object] = lambda:
         time.sleep(0.1)
 
 
-def wait_until_all_agree() -> None:
+def wait_until_all_in_sync() -> None:
     def finalized() -> bool:
         connections["default"].close_if_unusable_or_obsolete()
         return all(record.state == SyncRecord.State.IN_SYNC for record in SyncRecord.objects.all())

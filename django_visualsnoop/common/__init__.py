@@ -1,1 +1,1 @@
-"""What every room may use: transactions, interruptions, budgets and the like."""
+"""Helpers that every package may import: transactions, interruptions, budgets and others."""

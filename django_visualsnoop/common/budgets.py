@@ -1,4 +1,4 @@
-"""How much work one request may cause."""
+"""Limits on the work that one request may cause."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class Budget:
-    """What is left of the work that looking for pairs may take.
+    """The remaining work that a search for pairs may cause.
 
-    Who does the work takes off what it took.
+    The code that does the work subtracts it.
     """
 
-    #: Pairs of pictures that are compared in every detail, the closest first.
+    #: Pairs of pictures that are compared in detail, the closest first.
     comparisons: int = 10_000
-    #: Images for each of which the collection is searched once.
+    #: Searches in the collection, one per image.
     searches: int = 500
-    #: Of a collection with more images, only the newest are searched for.
+    #: Images to search for; in larger collections, only the newest.
     images: int = 100_000
-    #: Whether it was enough.
+    #: Whether the budget was sufficient.
     complete: bool = True
 
     def take_searches(self, image_ids: Iterable[str]) -> list[str]:
-        """Return as many ids, the first ones, as may still be searched for."""
+        """Return the first ids, as many as the budget allows to search for."""
         some = list(islice(image_ids, self.searches + 1))
         if len(some) > self.searches:
             self.complete = False

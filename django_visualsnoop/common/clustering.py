@@ -1,10 +1,10 @@
-"""Pairs of copies → groups.
+"""Group pairs of copies.
 
-Rows that sure links join are one group, however long the chain: a left and a right half of
-one picture are both its copies, and no copies of each other. Links that are not so sure make
-no chains. Where such a link would join two groups, each of the surely joined parts of the one
-must be linked to each of the other (complete linkage; P. Sneath, R. Sokal, Numerical Taxonomy,
-1973); otherwise it is left out. The surest are looked at first, so the weakest are left out.
+Sure links join rows into one part, however long the chain: the left and the right half of a picture
+are both copies of it, but not of each other. Unsure links do not form chains. An unsure link joins
+two groups only if every part of one group is linked to every part of the other (complete linkage;
+P. Sneath, R. Sokal, Numerical Taxonomy, 1973). Links are processed from the strongest to the
+weakest, so the weakest are dropped.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: From this similarity on a link is sure.
+#: A link with at least this similarity is sure.
 SURE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How close two rows come, and by which image field of either."""
+    """The similarity of two rows, and the image field of each that matched."""
 
     rank: int
-    #: 0…1; ``None`` where the collection does not tell, which makes the link a sure one.
+    #: 0…1; ``None`` if the collection returns no similarity, in which case the link is sure.
     similarity: float | None
     fields: tuple[str, str]
 
@@ -37,7 +37,7 @@ def grouped(links: Mapping[tuple[Any, Any], Link]) -> list[set[Any]]:
     """Return groups of two or more keys; no key is in two of them.
 
     Args:
-        links: by the two keys, each pair once.
+        links: pair of keys → link; each pair occurs once.
     """
     by_rank = sorted(links.items(), key=lambda item: (item[1].rank, str(item[0])))
     parts = _joined(links, (keys for keys, link in by_rank if link.is_sure))
@@ -56,7 +56,7 @@ def grouped(links: Mapping[tuple[Any, Any], Link]) -> list[set[Any]]:
 def _joined(
     links: Iterable[tuple[Any, Any]], sure: Iterable[tuple[Any, Any]]
 ) -> list[frozenset[Any]]:
-    """Return the connected components of all keys by the sure links."""
+    """Return the connected components that the sure links form among all keys."""
     parent = {key: key for keys in links for key in keys}
 
     def root(key: Any) -> Any:

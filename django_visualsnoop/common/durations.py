@@ -1,10 +1,10 @@
-"""Seconds, as people read them."""
+"""Format durations."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in words, rounded: ``"45 s"``, ``"12 min"``, ``"3 h 20 min"``."""
+    """Return a rounded duration such as ``"45 s"``, ``"12 min"`` or ``"3 h 20 min"``."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

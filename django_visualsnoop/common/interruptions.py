@@ -1,9 +1,9 @@
-"""Exceptions that say nothing about the work that they end, such as a worker's time limit.
+"""Exceptions that interrupt work from outside, such as a worker's time limit.
 
-``KeyboardInterrupt`` and ``SystemExit`` are no ``Exception``, so ``except Exception`` lets them
-through. Celery's soft time limit is one: whoever catches any ``Exception`` asks here first.
+``except Exception`` does not catch ``KeyboardInterrupt`` and ``SystemExit``, but it does catch
+Celery's soft time limit. Code that catches ``Exception`` must therefore call ``is_interruption()``.
 
-This module imports nothing outside the standard library, so that every room may use it.
+This module imports only the standard library, so that every package may use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Module and class of such exceptions. Whoever raises one has imported its module.
+#: Module and class of such exceptions. The code that raises one has imported its module.
 _CLASSES = (
     ("billiard.exceptions", "SoftTimeLimitExceeded"),  # Celery
     ("rq.timeouts", "BaseTimeoutException"),
@@ -22,9 +22,9 @@ _CLASSES = (
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Whether an exception came from outside, or was raised because of one that did.
+    """Whether an exception is an interruption, or was caused by one.
 
-    Libraries wrap whatever they meet in errors of their own, so its causes count, too.
+    Libraries wrap exceptions in their own, so this checks the causes as well.
     """
     classes = tuple(_known_classes())
     return any(

@@ -1,12 +1,12 @@
-"""Transactions that write before they read, and errors that mean "somebody else is writing".
+"""Transactions that write before they read, and detection of lock errors.
 
-SQLite has one writer at a time. A transaction that has read, and writes afterwards, asks for more
-than it began with; if another connection has written or is writing meanwhile, SQLite refuses at
-once, whatever the timeout (https://sqlite.org/rescode.html#busy_snapshot). One that begins with a
-write waits for its turn. Django's setting ``transaction_mode`` makes every transaction begin like
-that, but a project made by ``startproject`` has not set it.
+SQLite has one writer at a time. A transaction that reads first and writes later must upgrade its
+lock. If another connection has written meanwhile, SQLite raises an error immediately, whatever the
+timeout (https://sqlite.org/rescode.html#busy_snapshot). A transaction that starts with a write
+waits instead. Django's option ``transaction_mode`` makes every transaction start that way, but
+``startproject`` does not set it.
 
-This module imports Django and nothing else, so that every room may use it.
+This module imports only Django, so that every package may use it.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-#: How long ``retry_when_locked()`` goes on, in seconds.
+#: How long ``retry_when_locked()`` retries, in seconds.
 PATIENCE = 60.0
 
 #: MariaDB and MySQL: lock wait timeout, deadlock.
 _MYSQL_CODES = (1205, 1213)
 #: PostgreSQL: serialization failure, deadlock, lock not available.
 _SQLSTATES = ("40001", "40P01", "55P03")
-#: SQLite: busy, locked. Extended codes have them in their lowest byte.
+#: SQLite: busy, locked. The lowest byte of an extended code.
 _SQLITE_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def begin_writing(model: type[models.Model], *, using: str) -> None:
-    """On SQLite, wait until this transaction may write; call it before the first query.
+    """On SQLite, wait until this transaction may write; call this before the first query.
 
     Args:
-        model: any model with a table in this database. No row is changed.
+        model: any model with a table in this database. No row changes.
         using: alias of the database; a transaction must be open.
     """
     connection = connections[using]
@@ -55,10 +55,10 @@ def begin_writing(model: type[models.Model], *, using: str) -> None:
 
 
 def atomic_unless_open(*, using: str) -> AbstractContextManager[None]:
-    """Open a transaction where none is open.
+    """Open a transaction if none is open.
 
-    Inside a transaction of the caller's there is no block of ours: an error that the caller
-    catches would spoil that transaction, or else every call would cost a savepoint.
+    Inside the caller's transaction this opens no nested block: without a savepoint, an error that
+    the caller catches would break that transaction, and with one, every call would be slower.
     """
     connection = connections[using]
     if connection.in_atomic_block:
@@ -70,22 +70,22 @@ def atomic_unless_open(*, using: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def _joined(using: str) -> Iterator[None]:
-    """Take part in the transaction that ``set_autocommit(False)`` has begun.
+    """Join the transaction that ``set_autocommit(False)`` has started.
 
-    No savepoint: where SQLite's transaction would begin with one, releasing it commits.
+    This opens no savepoint: if a savepoint starts a transaction on SQLite, releasing it commits.
     """
     try:
-        with transaction.atomic(using=using, savepoint=False):  # on_commit() asks for a block
+        with transaction.atomic(using=using, savepoint=False):  # on_commit() requires a block
             yield
     except BaseException:
-        # Without us there is no block that an error could spoil.
+        # The caller has no atomic block, so an error must not force a rollback.
         connections[using].needs_rollback = False
         raise
 
 
 @contextmanager
 def atomic_write(model: type[models.Model], *, using: str) -> Iterator[None]:
-    """Open a transaction that may read and then write, where none is open.
+    """Open a transaction that may read and then write, if none is open.
 
     Args:
         model: any model with a table in this database.
@@ -97,10 +97,10 @@ def atomic_write(model: type[models.Model], *, using: str) -> Iterator[None]:
 
 
 def write_when_free(work: Callable[[], _T], model: type[models.Model], *, using: str) -> _T:
-    """Call ``work`` in a transaction that may read and then write, until no lock is in its way.
+    """Call ``work`` in a transaction that may read and then write; retry it after lock errors.
 
     Args:
-        work: does the same when it is called again after it was rolled back.
+        work: must be safe to call again after a rollback.
         model: any model with a table in this database.
         using: alias of the database.
     """
@@ -113,7 +113,7 @@ def write_when_free(work: Callable[[], _T], model: type[models.Model], *, using:
 
 
 def is_lock_error(error: BaseException) -> bool:
-    """Whether a database refused because somebody else holds what was asked for."""
+    """Whether a database error means that another connection holds a lock."""
     if not isinstance(error, OperationalError):
         return False
     cause: Any = error.__cause__
@@ -125,14 +125,14 @@ def is_lock_error(error: BaseException) -> bool:
 
 
 def retry_when_locked(work: Callable[[], _T], *, using: str, patience: float = PATIENCE) -> _T:
-    """Call ``work`` until no lock is in its way, and return what it returns.
+    """Call ``work``, retry it after lock errors, and return its result.
 
-    Inside a transaction it is called once: a refused statement has ended that transaction.
+    Inside a transaction this calls it only once, because the error has broken that transaction.
 
     Args:
-        work: does the same when it is called again after it was rolled back.
-        using: alias of the database it works on.
-        patience: seconds after which the error is raised all the same.
+        work: must be safe to call again after a rollback.
+        using: alias of the database.
+        patience: how many seconds to retry before raising the error.
     """
     deadline = time.monotonic() + patience
     wait = 0.05
@@ -144,5 +144,5 @@ def retry_when_locked(work: Callable[[], _T], *, using: str, patience: float = P
                 raise
             if time.monotonic() + wait > deadline:
                 raise
-        time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 -- spreads load, guards nothing
+        time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 -- not used for security
         wait = min(2 * wait, 2.0)

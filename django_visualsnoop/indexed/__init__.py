@@ -1,1 +1,1 @@
-"""What is indexed: the options of models, their keys and rows, and what has changed in them."""
+"""Indexed models: their options, keys and rows, and change tracking."""

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 def check_model(model: type[VisualSnoopMixin]) -> list[CheckMessage]:
-    """Return what is wrong with a model; part of ``Model.check()``."""
+    """Check an indexed model; part of ``Model.check()``."""
     if model._meta.proxy:
-        # What its model says need not be said again; it may have managers of its own.
+        # Its concrete model reports everything else, but it may have its own managers.
         return [*check_managers(model)] if model._meta.local_managers else []
     found = [*_check_options(model)] if _has_options_of_its_own(model) else []
     if any(message.is_serious() for message in found):
@@ -54,7 +54,7 @@ def _check_options(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
         if name not in OPTION_NAMES:
             yield Error(
                 f"{label}: class VisualSnoop has no option {name!r}.",
-                hint=f"Remove it, or use one of {', '.join(OPTION_NAMES)}.",
+                hint=f"Remove it, or use one of: {', '.join(OPTION_NAMES)}.",
                 obj=model,
                 id="visualsnoop.E004",
             )
@@ -63,12 +63,14 @@ def _check_options(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
     template = getattr(options, "image_id", DEFAULT_IMAGE_ID)
     try:
         if not isinstance(template, str):
-            raise ImproperlyConfigured(f"image_id is a {type(template).__name__}, not a string.")
+            raise ImproperlyConfigured(
+                f"image_id must be a string, not a {type(template).__name__}."
+            )
         split_template(template)
     except ImproperlyConfigured as error:
         yield Error(
             f"{label}: {error}",
-            hint=f"In class VisualSnoop of {label}, write image_id = {DEFAULT_IMAGE_ID!r}",
+            hint=f"In class VisualSnoop of {label}, set image_id = {DEFAULT_IMAGE_ID!r}",
             obj=model,
             id="visualsnoop.E005",
         )
@@ -79,7 +81,7 @@ def _check_options(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
             f"{label}: VISUALSNOOP has no collection {alias!r}.",
             hint=(
                 f'Add VISUALSNOOP[{alias!r}] = {{"BACKEND": "{DEFAULT_BACKEND}"}} to the settings, '
-                f"or write collection = one of {', '.join(map(repr, sorted(known)))}."
+                f"or set collection to one of: {', '.join(map(repr, sorted(known)))}."
             ),
             obj=model,
             id="visualsnoop.E001",
@@ -93,8 +95,8 @@ def _check_names(model: type[VisualSnoopMixin], option: str) -> Iterator[CheckMe
     label = model._meta.label
     if not isinstance(names, (list, tuple, set, frozenset)):
         yield Error(
-            f"{label}: {option} = {names!r} is no list of names.",
-            hint=f"In class VisualSnoop of {label}, write {option} = [{names!r}]",
+            f"{label}: {option} must be a list of names, not {names!r}.",
+            hint=f"In class VisualSnoop of {label}, set {option} = [{names!r}]",
             obj=model,
             id="visualsnoop.E009",
         )
@@ -106,7 +108,7 @@ def _check_names(model: type[VisualSnoopMixin], option: str) -> Iterator[CheckMe
         except FieldDoesNotExist:
             here = images if option == "fields" else [f.name for f in model._meta.concrete_fields]
             yield Error(
-                f"{label}: {option} names {name!r}, and the model has no such field.",
+                f"{label}: {option} refers to the nonexistent field {name!r}.",
                 hint=f"Choose from {option} = {here!r}",
                 obj=model,
                 id="visualsnoop.E002" if option == "fields" else "visualsnoop.E007",
@@ -114,8 +116,8 @@ def _check_names(model: type[VisualSnoopMixin], option: str) -> Iterator[CheckMe
         else:
             if option == "fields" and not isinstance(field, models.ImageField):
                 yield Error(
-                    f"{label}: fields names {name!r}, a {type(field).__name__}; "
-                    "only an ImageField can be indexed.",
+                    f"{label}: fields refers to {name!r}, which is a {type(field).__name__}, "
+                    "not an ImageField.",
                     hint=f"Choose from fields = {images!r}",
                     obj=model,
                     id="visualsnoop.E003",
@@ -125,11 +127,11 @@ def _check_names(model: type[VisualSnoopMixin], option: str) -> Iterator[CheckMe
 def _check_key(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
     if isinstance(model._meta.pk, models.CompositePrimaryKey):
         yield Error(
-            f"{model._meta.label} has a composite primary key, which cannot be part of an image "
-            "id.",
+            f"{model._meta.label} has a composite primary key, but image ids require a key of one "
+            "column.",
             hint=(
-                "Give the model a key of one column, such as "
-                "id = models.BigAutoField(primary_key=True), and a UniqueConstraint on "
+                "Use a primary key of one column, such as "
+                "id = models.BigAutoField(primary_key=True), and add a UniqueConstraint on "
                 f"{list(model._meta.pk.field_names)!r}."
             ),
             obj=model,
@@ -140,13 +142,14 @@ def _check_key(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
 def _check_cascades(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
     for field in _cascading(model):
         if field.model is not model and hasattr(field.model, "VisualSnoop"):
-            continue  # is said of the parent that declares it
+            continue  # the parent that declares the field reports it
         above = [one._meta.label for one in _deleting(field.related_model)]
         yield Warning(
-            f"{field} has on_delete=DB_CASCADE: when a {' or a '.join(above)} is deleted, the "
-            "database deletes rows without a signal, and their images stay in the collection.",
+            f"{field} uses on_delete=DB_CASCADE. When a {' or a '.join(above)} is deleted, the "
+            "database deletes rows without sending signals, so their images stay in the "
+            "collection.",
             hint=(
-                f"Write on_delete=models.CASCADE for {field.name}, or run "
+                f"Set on_delete=models.CASCADE for {field.name}, or run "
                 f"python manage.py visualsnoop_reindex {model._meta.label} --missing --prune "
                 "after such deletions."
             ),
@@ -156,7 +159,7 @@ def _check_cascades(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
 
 
 def _cascading(model: type[models.Model]) -> list[Any]:
-    """Return the foreign keys whose target takes rows of the model with it in the database."""
+    """Return the foreign keys of the model that cascade inside the database."""
     cascade = getattr(models, "DB_CASCADE", None)  # Django 6.1
     if cascade is None:
         return []
@@ -168,7 +171,7 @@ def _cascading(model: type[models.Model]) -> list[Any]:
 
 
 def _deleting(model: type[models.Model]) -> list[type[models.Model]]:
-    """Return a model and those above it from which a deletion comes down to it."""
+    """Return a model, and the models whose deletion cascades to it."""
     found: list[type[models.Model]] = []
     waiting = [model]
     while waiting:
@@ -180,18 +183,19 @@ def _deleting(model: type[models.Model]) -> list[type[models.Model]]:
 
 
 def check_has_fields(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
-    """A mixin that follows nothing, in the model or in any that is derived from it."""
+    """Check that the model, or a subclass of it, has an indexed field."""
     if getattr(model.VisualSnoop, "fields", None) is not None:
         return
     if any(issubclass(one, model) and indexed_fields(one) for one in apps.get_models()):
         return
     others = [f.name for f in model._meta.concrete_fields if isinstance(f, models.FileField)]
-    instead = f" ({', '.join(others)} is a FileField, which is not followed)" if others else ""
+    instead = f" (it has a FileField: {', '.join(others)})" if others else ""
     yield Warning(
-        f"{model._meta.label} has VisualSnoopMixin and no ImageField{instead}: nothing is indexed.",
+        f"{model._meta.label} uses VisualSnoopMixin but has no ImageField{instead}, so nothing is "
+        "indexed.",
         hint=(
-            f'In {model.__name__}, write photo = models.ImageField(upload_to="photos"), '
-            "or leave VisualSnoopMixin out."
+            f'In {model.__name__}, add photo = models.ImageField(upload_to="photos"), '
+            "or remove VisualSnoopMixin."
         ),
         obj=model,
         id="visualsnoop.W022",
@@ -199,7 +203,7 @@ def check_has_fields(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
 
 
 def check_descriptors(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
-    """A field whose descriptor another app has replaced, so that assignments go unseen."""
+    """Check that no other app has replaced the descriptor that tracks assignments."""
     for field in indexed_fields(model):
         descriptor = getattr(model, field.name, None)
         if _is_tracked(descriptor):
@@ -207,23 +211,26 @@ def check_descriptors(model: type[VisualSnoopMixin]) -> Iterator[CheckMessage]:
         kind = type(descriptor)
         app = kind.__module__.partition(".")[0]
         yield Warning(
-            f"{model._meta.label}.{field.name}: {kind.__module__}.{kind.__name__} has taken the "
-            "place of what follows the field, so a picture that is assigned to a loaded row is "
-            "not noticed when the row is saved.",
-            hint=f'In INSTALLED_APPS, put "{app}" or what brings it before "django_visualsnoop".',
+            f"{model._meta.label}.{field.name}: {kind.__module__}.{kind.__name__} has replaced the "
+            "descriptor that tracks the field, so saving a loaded row does not detect a new "
+            "picture.",
+            hint=(
+                f'In INSTALLED_APPS, move "{app}", or the app that uses it, before '
+                '"django_visualsnoop".'
+            ),
             obj=model,
             id="visualsnoop.W024",
         )
 
 
 def _is_tracked(descriptor: object) -> bool:
-    """Whether assignments come to us, also through a descriptor that holds ours."""
+    """Whether the descriptor, or one that it wraps, tracks assignments."""
     held = vars(descriptor).values() if hasattr(descriptor, "__dict__") else ()
     return any(isinstance(one, TrackedDescriptor) for one in (descriptor, *held))
 
 
 def configured_collections() -> dict[str, Any] | None:
-    """Return the collections by alias; ``None`` if the setting is no dict."""
+    """Return the collections by alias; ``None`` if the setting is not a dict."""
     try:
         return collections.settings
     except ImproperlyConfigured:

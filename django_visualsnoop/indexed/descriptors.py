@@ -1,4 +1,4 @@
-"""What notes that an image field was assigned to: the field's own descriptor, and ours in it."""
+"""Track assignments to image fields, with a subclass of the field's own descriptor."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.indexed.options import IndexedField
 
-#: In the instance's ``__dict__``: attribute name → a token of its latest assignment.
-TOUCHED = "_visualsnoop_touched"
-#: In a ``FieldFile``'s ``__dict__``: what it was when it was looked at first, or saved last.
+#: Key in the instance's ``__dict__``: attribute name → token of its latest assignment.
+ASSIGNED = "_visualsnoop_assigned"
+#: Key in a ``FieldFile``'s ``__dict__``: its state when it was first read, or last saved.
 SAVED = "_visualsnoop_saved"
 
 
 class TrackedDescriptor:
-    """Mixed into the descriptor class of each indexed field."""
+    """A mixin for the descriptor class of each indexed field."""
 
     field: models.ImageField
 
@@ -35,20 +35,19 @@ class TrackedDescriptor:
         name = self.field.attname
         before = instance.__dict__.get(name)
         super().__set__(instance, value)  # type: ignore[misc]  # Django's ImageFileDescriptor
-        # A form hands an unchanged file back as the very object it found. A string may be
-        # the same name with other content (FieldFile.save), so equality proves nothing.
-        # While a row is being built there is nothing to compare with; a new instance counts
-        # as touched throughout (see `fields_saved`).
+        # A form assigns an unchanged file as the same object. An equal string may stand for other
+        # content (FieldFile.save()), so equality does not count. All fields of a new instance are
+        # dirty anyway (see `dirty_fields`).
         if value is not before and not instance._state.adding:
-            instance.__dict__.setdefault(TOUCHED, {})[name] = object()
+            instance.__dict__.setdefault(ASSIGNED, {})[name] = object()
 
 
 def track(model: type[models.Model], fields: Iterable[IndexedField]) -> None:
-    """Make these image fields of a model note their assignments."""
+    """Track assignments to these image fields of a model."""
     for field in fields:
         descriptor = getattr(model, field.name)
         if not isinstance(descriptor, TrackedDescriptor) and hasattr(descriptor, "field"):
             kind = type(descriptor)
-            tracked = copy(descriptor)  # with whatever else another app's descriptor knows
+            tracked = copy(descriptor)  # keep the attributes of another app's descriptor
             tracked.__class__ = type(f"Tracked{kind.__name__}", (TrackedDescriptor, kind), {})
             setattr(model, field.name, tracked)

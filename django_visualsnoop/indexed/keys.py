@@ -1,7 +1,7 @@
-"""Primary keys as their rows have them, however the project's code spells them.
+"""Normalize primary keys to the values that their rows have.
 
-``Article(id="6F0A…")`` and ``Price(code="1.5")`` are saved as the UUID and as ``1.50``. The id of
-an image is made of what the row has, so the spelling is put right before anything is written.
+``Article(id="6F0A…")`` and ``Price(code="1.5")`` are saved as the UUID and as ``1.50``. An image id
+contains the row's value, so keys are normalized before anything is written.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from django.core.exceptions import ValidationError
 from django.db import connections, models
 from django.utils import timezone
 
-#: Classes of fields → the type of a key that needs nothing put right. Exact classes, since a
-#: field of the project's own may do more.
+#: Field class → type of a key that is already normalized. Exact classes, because a subclass may
+#: convert values.
 _EXACT: dict[type[models.Field[Any, Any]], type] = {
     **dict.fromkeys(
         (
@@ -42,12 +42,12 @@ def stored_key(field: models.Field[Any, Any], key: object, database: str) -> Any
     """Return a primary key as the row has it.
 
     Args:
-        field: the primary key; of a foreign key, what it points at counts.
-        key: any spelling that the field takes, text included.
-        database: alias of the database that holds the row.
+        field: the primary key; a foreign key is resolved to its target.
+        key: any value that the field accepts, including text.
+        database: alias of the database that stores the row.
 
     Raises:
-        ValidationError: the field takes no such key.
+        ValidationError: the field does not accept the key.
     """
     if _EXACT.get(type(field)) is type(key):
         return key
@@ -61,39 +61,39 @@ def stored_key(field: models.Field[Any, Any], key: object, database: str) -> Any
         if isinstance(value, datetime.datetime):
             return _utc(value)
     except ArithmeticError as error:
-        raise ValidationError(f"{field} takes no key {key!r}.") from error
+        raise ValidationError(f"{key!r} is not a valid key for {field}.") from error
     return value if type(field) in _EXACT else _round_trip(field, value, database)
 
 
 def read_key(field: models.Field[Any, Any], text: str, database: str) -> Any:
-    """Return the primary key that a text of unknown origin stands for.
+    """Parse an untrusted text as a primary key.
 
     Args:
         field: the primary key.
-        text: anything.
-        database: alias of the database that is to be asked for it.
+        text: any text.
+        database: alias of the database that will be queried for the key.
 
     Raises:
-        ValidationError: no row can have such a key, and a database may refuse to be asked for it.
+        ValidationError: no row can have such a key, and querying it may be a database error.
     """
     key = stored_key(field, text, database)
     if isinstance(key, int) and not -(2**63) <= key < 2**63:
-        raise ValidationError(f"No column holds {text[:50]}…, which is longer than 64 bits.")
+        raise ValidationError(f"The key {text[:50]}… is longer than 64 bits.")
     if isinstance(key, str) and not _can_be_sent(key, database):
-        raise ValidationError(f"No column holds the text {key[:50]!r}.")
+        raise ValidationError(f"The database cannot store the key {key[:50]!r}.")
     return key
 
 
 def _can_be_sent(text: str, database: str) -> bool:
     try:
-        text.encode()  # a lone surrogate is no character
+        text.encode()  # fails for a lone surrogate
     except UnicodeEncodeError:
         return False
     return "\0" not in text or connections[database].vendor != "postgresql"
 
 
 def matches_other_spellings(field: models.Field[Any, Any], database: str) -> bool:
-    """Whether the database may hold two spellings of a text, such as by case, for the same key."""
+    """Whether the database may treat two spellings of a key as equal, such as by case."""
     field = _target(field)
     if not isinstance(field, (models.CharField, models.TextField)):
         return False
@@ -107,7 +107,7 @@ def _target(field: Any) -> models.Field[Any, Any]:
 
 
 def _utc(value: datetime.datetime) -> datetime.datetime:
-    """Return a time as every process and database tells it, whatever zone it was given in."""
+    """Return a datetime in UTC, so that its text is the same in every process and database."""
     if not settings.USE_TZ:
         return value
     aware = timezone.make_aware(value) if timezone.is_naive(value) else value
@@ -115,8 +115,8 @@ def _utc(value: datetime.datetime) -> datetime.datetime:
 
 
 def _rounded(field: models.DecimalField[Any, Any], value: Decimal, database: str) -> Decimal:
-    """Return a number with as many places as its column keeps."""
-    # On SQLite Django rounds what it reads; other databases round what they store.
+    """Return a number with the decimal places of its column."""
+    # On SQLite, Django rounds when it reads; other databases round when they store.
     by_django = connections[database].vendor == "sqlite"
     return value.quantize(
         Decimal(1).scaleb(-(field.decimal_places or 0)),
@@ -126,12 +126,12 @@ def _rounded(field: models.DecimalField[Any, Any], value: Decimal, database: str
 
 
 def _round_trip(field: models.Field[Any, Any], value: object, database: str) -> Any:
-    """Return what a field makes of a value that was written and read again."""
+    """Return a value as the field returns it after writing and reading it."""
     try:
         prepared = field.get_prep_value(value)
         read = getattr(field, "from_db_value", None)
         if read is not None:
             return read(prepared, None, connections[database])
         return field.to_python(prepared)
-    except Exception:  # noqa: BLE001 -- the project's own field, which expects what its driver gives
+    except Exception:  # noqa: BLE001 -- a custom field may expect what its database driver returns
         return value

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from django.db.models.manager import BaseManager
 
-#: The attribute by which a ``VisualSnoopQuerySet`` is known.
+#: An attribute that identifies a ``VisualSnoopQuerySet``.
 SEARCHABLE = "_visualsnoop_quiet"
 
 
 def check_managers(model: type[models.Model]) -> Iterator[CheckMessage]:
-    """A manager that the mixin hides; a default one, or ``objects``, without ``similar_to()``.
+    """Check that the mixin hides no manager, and that the main managers have ``similar_to()``.
 
     Args:
         model: an indexed model, concrete or proxy.
@@ -30,8 +30,9 @@ def check_managers(model: type[models.Model]) -> Iterator[CheckMessage]:
     hidden = _hidden_manager(model)
     if hidden is not None:
         yield Warning(
-            f"{model._meta.label}: the manager of VisualSnoopMixin hides {hidden.name!r} of "
-            f"{hidden.model.__name__}, a {type(hidden).__name__}, with what it leaves out or adds.",
+            f"{model._meta.label}: the manager of VisualSnoopMixin hides the manager "
+            f"{hidden.name!r} ({type(hidden).__name__}) of {hidden.model.__name__}, including its "
+            "filters and methods.",
             hint=f"In {model.__name__}, write {_composed(hidden)}",
             obj=model,
             id="visualsnoop.W023",
@@ -40,8 +41,8 @@ def check_managers(model: type[models.Model]) -> Iterator[CheckMessage]:
     for manager in _managers_used(model):
         if not _searches(manager) and not _is_said_of_a_parent(model, manager):
             yield Warning(
-                f"{model._meta.label}: the manager {manager.name!r} has no similar_to() and no "
-                "duplicates(), and what it changes in bulk is not followed.",
+                f"{model._meta.label}: the manager {manager.name!r} has no similar_to() or "
+                "duplicates(), and its bulk changes are not synced.",
                 hint=f"In {model.__name__}, write {_composed(manager)}",
                 obj=model,
                 id="visualsnoop.W021",
@@ -49,7 +50,7 @@ def check_managers(model: type[models.Model]) -> Iterator[CheckMessage]:
 
 
 def _managers_used(model: type[models.Model]) -> Iterator[BaseManager[Any]]:
-    """Yield the manager that Django and the admin use, and the one that people type."""
+    """Yield the default manager, which Django and the admin use, and ``objects``."""
     default = model._default_manager
     yield default
     for manager in model._meta.managers:
@@ -60,7 +61,7 @@ def _managers_used(model: type[models.Model]) -> Iterator[BaseManager[Any]]:
 def _searches(manager: BaseManager[Any]) -> bool:
     try:
         return hasattr(manager.get_queryset(), SEARCHABLE)
-    except Exception:  # noqa: BLE001 -- the project's own code, which may want a request
+    except Exception:  # noqa: BLE001 -- the project's code may need a request
         return True
 
 
@@ -75,15 +76,15 @@ def _is_said_of_a_parent(model: type[models.Model], manager: BaseManager[Any]) -
 
 
 def _hidden_manager(model: type[models.Model]) -> BaseManager[Any] | None:
-    """Return the manager that the model would have without the mixin's; ``None`` if it has none.
+    """Return the manager that the model would have without the mixin; ``None`` if none is hidden.
 
-    Django takes the first class in the order of resolution that brings a manager of this name,
-    and its first manager as the default one.
+    Django uses the first class in the method resolution order that has a manager of a name, and
+    the first manager as the default one.
     """
     bases: list[type[models.Model]] = [base for base in model.__mro__ if hasattr(base, "_meta")]
     mixin = max(number for number, base in enumerate(bases) if is_indexed(base))
     if any(base._meta.local_managers for base in bases[:mixin]):
-        return None  # another hides both
+        return None  # another manager hides both
     for base in bases[mixin + 1 :]:
         for manager in base._meta.local_managers:
             of_its_own = not getattr(manager, "auto_created", False)
@@ -93,7 +94,7 @@ def _hidden_manager(model: type[models.Model]) -> BaseManager[Any] | None:
 
 
 def _composed(manager: BaseManager[Any]) -> str:
-    """Return a line that makes such a manager search."""
+    """Return a line of code that adds searching to such a manager."""
     queryset: Any = manager._queryset_class  # type: ignore[attr-defined]
     name, kind = manager.name, _class_of(manager)
     if queryset is models.QuerySet:
@@ -105,7 +106,7 @@ def _composed(manager: BaseManager[Any]) -> str:
 
 
 def _class_of(manager: BaseManager[Any]) -> str:
-    """Return the class to write: not the one that ``from_queryset()`` has made of it."""
+    """Return the class to write: not the one that ``from_queryset()`` has created from it."""
     kind = type(manager)
     if kind.__module__ == models.Manager.__module__ or kind.__name__.startswith(
         ("ManagerFrom", "BaseManagerFrom")

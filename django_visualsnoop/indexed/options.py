@@ -1,4 +1,4 @@
-"""What a model says in its inner ``class VisualSnoop``, resolved and cached."""
+"""The options of a model's inner ``class VisualSnoop``, resolved and cached."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from django_visualsnoop.indexed.keys import matches_other_spellings, read_key, s
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Whatever defines a model of this app comes after this module.
+# Every module that defines a model of this app imports this one first.
 require_installed()
 
 DEFAULT_IMAGE_ID = "{model}.{field}:{pk}"
 PLACEHOLDERS = ("model", "field", "database", "pk")
-#: Options that ``class VisualSnoop`` may name.
+#: Valid options of ``class VisualSnoop``.
 OPTION_NAMES = ("fields", "collection", "image_id", "condition_fields")
 
-#: The attribute by which a model with ``VisualSnoopMixin`` is known. Not a base class: historical
-#: models in migrations keep bases that are no models, and users' migrations would name it.
+#: An attribute that identifies a model with ``VisualSnoopMixin``. It is not a base class, because
+#: migrations keep bases that are not models, so users' migrations would import it.
 _MARK = "_visualsnoop_always_index"
 
 #: Namespace of the UUIDs that identify sync records.
@@ -39,10 +39,10 @@ RECORD_NAMESPACE = UUID("6f0a9bd2-6d0c-5e5c-8c1e-1c8f6a1d7f43")
 
 @dataclass(frozen=True)
 class IndexedField:
-    """One image field whose pictures are kept in a collection.
+    """One image field whose pictures are indexed in a collection.
 
-    ``owner`` is the concrete model that declares the field, so that a row saved through a
-    parent, a child or a proxy is the same image of the same collection.
+    ``owner`` is the concrete model that declares the field, so that a row has the same image
+    whether it is saved as a parent, a child or a proxy.
     """
 
     owner: type[models.Model]
@@ -60,17 +60,17 @@ class IndexedField:
 
     @cached_property
     def names_database(self) -> bool:
-        """Whether the ids of its images say which database the row is in."""
+        """Whether the image ids contain the database of the row."""
         return self.affixes("a") != self.affixes("b")
 
     @cached_property
     def has_condition(self) -> bool:
-        """Whether the model decides by itself which of its rows are indexed."""
+        """Whether the model overrides ``visualsnoop_should_index()``."""
         own = getattr(self.owner, "visualsnoop_should_index", None)
         return own is not getattr(self.owner, _MARK)
 
     def object_id(self, instance: models.Model) -> str:
-        """Return the row's key as text; also right for a child or a proxy of the owner."""
+        """Return the row's key as text; the instance may be of a child or a proxy of the owner."""
         key = getattr(instance, self.key.attname)
         return self.key_text(key, instance._state.db or DEFAULT_DB_ALIAS)
 
@@ -79,26 +79,26 @@ class IndexedField:
         return self.owner._meta.pk
 
     def key_text(self, key: object, database: str = DEFAULT_DB_ALIAS) -> str:
-        """Return the text of a key, the same for every spelling that the field takes.
+        """Return a key as text, the same for every spelling that the field accepts.
 
         Args:
-            key: what the project's code or the row has.
-            database: alias of the database that holds the row.
+            key: the key from the project's code or from the row.
+            database: alias of the database that stores the row.
         """
         key = stored_key(self.key, key, database)
-        # A member of an enumeration that is text says its class, too, when it is asked by str().
+        # str() of a text enumeration's member would contain the name of its class.
         return str.__str__(key) if isinstance(key, str) else str(key)
 
     def key_value(self, object_id: object, database: str = DEFAULT_DB_ALIAS) -> Any:
-        """Return the primary key that ``object_id`` stands for, as the row has it.
+        """Return the primary key for ``object_id``, as the row has it.
 
         Raises:
-            ValidationError: the text is no key of this model.
+            ValidationError: the text is not a valid key of this model.
         """
         return stored_key(self.key, object_id, database)
 
     def may_be_spelled_otherwise(self, database: str) -> bool:
-        """Whether the database may find a row by a key that differs from the row's, as by case."""
+        """Whether the database may find a row by another spelling of its key, such as by case."""
         return matches_other_spellings(self.key, database)
 
     def image_id(self, object_id: str, database: str) -> str:
@@ -106,7 +106,7 @@ class IndexedField:
         return f"{prefix}{object_id}{suffix}"
 
     def key_from_image_id(self, image_id: str, database: str) -> Any | None:
-        """Return the primary key behind an image id, or ``None`` if it is not of this field."""
+        """Return the primary key in an image id, or ``None`` if it belongs to another field."""
         prefix, suffix = self.affixes(database)
         if len(image_id) <= len(prefix) + len(suffix):
             return None
@@ -115,12 +115,12 @@ class IndexedField:
         return self.key_of(image_id[len(prefix) : len(image_id) - len(suffix)], database)
 
     def key_of(self, object_id: str, database: str = DEFAULT_DB_ALIAS) -> Any | None:
-        """Return the primary key written in this way, or ``None`` if none is."""
+        """Return the primary key with this text, or ``None`` if no key has it."""
         try:
             key = read_key(self.key, object_id, database)
         except ValidationError:
             return None
-        # "007" reads as the integer 7, whose image has another id.
+        # "007" parses as the integer 7, whose image has another id.
         return key if self.key_text(key, database) == object_id else None
 
     def record_id(self, object_id: str) -> UUID:
@@ -130,7 +130,7 @@ class IndexedField:
         )
 
     def affixes(self, database: str) -> tuple[str, str]:
-        """Return what stands before and after the key in an image id."""
+        """Return the parts of an image id before and after the key."""
         prefix, suffix = split_template(self.template)
         values = {"model": self.label, "field": self.name, "database": database}
         return prefix.format(**values), suffix.format(**values)
@@ -140,7 +140,7 @@ def split_template(template: str) -> tuple[str, str]:
     """Split an image id template at ``{pk}``.
 
     Raises:
-        ImproperlyConfigured: no ``{pk}``, two of them, or an unknown placeholder.
+        ImproperlyConfigured: ``{pk}`` does not occur exactly once, or a placeholder is unknown.
     """
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
@@ -149,7 +149,7 @@ def split_template(template: str) -> tuple[str, str]:
     unknown = sorted(set(names) - set(PLACEHOLDERS))
     if unknown or names.count("pk") != 1 or "{pk}" not in template:
         raise ImproperlyConfigured(
-            f"image_id = {template!r} must contain {{pk}} once and no placeholders but "
+            f"image_id = {template!r} must contain {{pk}} exactly once. Valid placeholders are "
             f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}. "
             f"Example: image_id = {DEFAULT_IMAGE_ID!r}"
         )
@@ -172,7 +172,7 @@ def indexed_fields(model: type[models.Model]) -> tuple[IndexedField, ...]:
     assert concrete is not None
     declared = concrete._meta.concrete_fields
     known = _cache.get(concrete)
-    # Django makes the list anew when an app adds a field, which it may do after our ready().
+    # Django rebuilds this list when an app adds a field, which may be after our ready().
     if known is not None and known[0] is declared:
         return known[1]
     fields = tuple(_resolve(concrete))
@@ -186,17 +186,19 @@ def indexed_field(model: type[models.Model], name: str) -> IndexedField:
     """Return one indexed field by name.
 
     Raises:
-        ValueError: the model indexes no such field.
+        ValueError: the model does not index such a field.
     """
     for field in indexed_fields(model):
         if field.name == name:
             return field
     known = ", ".join(repr(field.name) for field in indexed_fields(model)) or "none"
-    raise ValueError(f"{model._meta.label} indexes no field {name!r}; it indexes {known}.")
+    raise ValueError(
+        f"{model._meta.label} does not index a field {name!r}. Indexed fields: {known}."
+    )
 
 
 def field_by_label(label: str, name: str) -> IndexedField | None:
-    """Return the field that a sync record names; ``None`` if the code no longer has it."""
+    """Return the field that a sync record names; ``None`` if the code no longer indexes it."""
     try:
         model = apps.get_model(label)
         return indexed_field(model, name)
@@ -217,7 +219,7 @@ def all_indexed_fields() -> list[IndexedField]:
 def _resolve(model: type[models.Model]) -> Iterable[IndexedField]:
     if not is_indexed(model):
         raise ImproperlyConfigured(
-            f"{model._meta.label} is not indexed. Make it a subclass: "
+            f"{model._meta.label} is not indexed. Add the mixin to it: "
             f"class {model.__name__}(VisualSnoopMixin, models.Model)"
         )
     for field in model._meta.concrete_fields:
@@ -241,14 +243,14 @@ def _resolve(model: type[models.Model]) -> Iterable[IndexedField]:
 
 
 def _names_in_every_spelling(model: type[models.Model], names: Iterable[str]) -> Iterable[str]:
-    """Yield ``shop`` and ``shop_id`` for either: a project may name both when it saves."""
+    """Yield ``shop`` and ``shop_id`` for either, because ``update_fields`` may contain both."""
     for name in names:
         yield name
-        with suppress(FieldDoesNotExist):  # a check says so
+        with suppress(FieldDoesNotExist):  # a system check reports it
             field: Any = model._meta.get_field(name)
             yield field.name
             yield getattr(field, "attname", field.name)
 
 
-#: Model → its columns' fields when it was asked, and those of them that are indexed.
+#: Model → its concrete fields when it was resolved, and its indexed fields.
 _cache: dict[type[models.Model], tuple[object, tuple[IndexedField, ...]]] = {}

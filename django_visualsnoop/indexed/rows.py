@@ -1,4 +1,4 @@
-"""Rows of an indexed field, in batches by key, with what each wants of its collection."""
+"""Read the rows of an indexed field in batches, with whether each wants its image indexed."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row, as far as its picture goes."""
+    """The part of a row that concerns its picture."""
 
     key: Any
     object_id: str
-    #: The name of its file; empty without one.
+    #: The name of its file; empty if it has none.
     name: str
     #: Whether it has a file and its condition allows it to be indexed.
     wanted: bool
 
 
 def with_picture(field: IndexedField, using: str) -> QuerySet[Any]:
-    """Return the rows that name a file."""
+    """Return the rows that have a file."""
     return _rows(field, using).exclude(Q(**{field.name: ""}) | Q(**{f"{field.name}__isnull": True}))
 
 
 def count(field: IndexedField, *, using: str, after: Any = None) -> int:
-    """Return how many rows ``batches()`` will yield in all."""
+    """Return the total number of rows that ``batches()`` will yield."""
     return _after(field, using, after).count()
 
 
@@ -47,17 +47,18 @@ def batches(
 ) -> Iterator[list[Row]]:
     """Yield the rows of the model that declares the field, in the order of their keys.
 
-    Each batch is one query that starts behind the last key, so that memory stays constant
-    and the millionth row costs no more than the first; a second one if there is a condition.
+    Each batch is one query that starts after the last key, so memory stays constant and the
+    millionth row costs no more than the first. A condition costs a second query.
 
     Args:
+        field: the indexed field.
         using: alias of the database.
-        size: rows in a batch.
-        after: the key to start behind.
+        size: rows per batch.
+        after: start after this key.
     """
     while True:
         found = _after(field, using, after).order_by("pk").values_list("pk", field.name)[:size]
-        rows = _judged(field, retry_when_locked(partial(list, found), using=using), using)
+        rows = _with_condition(field, retry_when_locked(partial(list, found), using=using), using)
         if rows:
             yield rows
         if len(rows) < size:
@@ -66,10 +67,10 @@ def batches(
 
 
 def by_keys(field: IndexedField, keys: Iterable[Any], *, using: str) -> dict[Any, Row]:
-    """Return those of these rows that are there, by key."""
+    """Return the existing rows among these keys, by key."""
     rows = _rows(field, using).filter(pk__in=list(keys)).values_list("pk", field.name)
     found = retry_when_locked(lambda: list(rows), using=using)
-    return {row.key: row for row in _judged(field, found, using)}
+    return {row.key: row for row in _with_condition(field, found, using)}
 
 
 def _rows(field: IndexedField, using: str) -> QuerySet[Any]:
@@ -81,9 +82,9 @@ def _after(field: IndexedField, using: str, after: Any) -> QuerySet[Any]:
     return rows if after is None else rows.filter(pk__gt=after)
 
 
-def _judged(field: IndexedField, found: Iterable[tuple[Any, Any]], using: str) -> list[Row]:
-    # Plain values, not instances: an ImageField with dimension fields may open the file of
-    # every row that is loaded, and a missing one would end the walk.
+def _with_condition(field: IndexedField, found: Iterable[tuple[Any, Any]], using: str) -> list[Row]:
+    # Plain values, not instances: loading a row may open its file, if an ImageField has dimension
+    # fields, and a missing file would raise an error.
     named = [(key, str(name or "")) for key, name in found]
     refused = _refused(field, [key for key, name in named if name], using)
     return [
@@ -93,7 +94,7 @@ def _judged(field: IndexedField, found: Iterable[tuple[Any, Any]], using: str) -
 
 
 def _refused(field: IndexedField, keys: list[Any], using: str) -> set[Any]:
-    """Return the keys of rows whose condition says no."""
+    """Return the keys of the rows that their condition excludes."""
     if not field.has_condition or not keys:
         return set()
 
@@ -102,11 +103,11 @@ def _refused(field: IndexedField, keys: list[Any], using: str) -> set[Any]:
 
     try:
         return retry_when_locked(refused, using=using)
-    except Exception as error:  # the project's own code: find the row that it fails for
+    except Exception as error:  # the project's code failed: find the row
         if is_interruption(error) or is_lock_error(error):
             raise
         if len(keys) == 1:
-            return set()  # the sync will fail in the same way and write down why
+            return set()  # syncing it will fail in the same way and record the reason
         return {key for one in keys for key in _refused(field, [one], using)}
 
 

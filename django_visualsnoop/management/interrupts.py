@@ -1,4 +1,4 @@
-"""Ending on a signal in good order."""
+"""Stop a command cleanly on a signal."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-#: What a shell reports for a process that a signal has ended.
+#: Added to a signal's number, this is the exit status that a shell reports for the signal.
 SIGNAL_BASE = 128
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or a request to end, as process managers send it."""
+    """Ctrl-C, or SIGTERM from a process manager."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -27,7 +27,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise ``Interrupted`` in this block; in the main thread only."""
+    """Raise ``Interrupted`` on SIGINT and SIGTERM in this block, in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -44,7 +44,7 @@ def _raise(number: int, _: FrameType | None) -> None:
 
 
 def program() -> str:
-    """Return how this command line began, up to the command's name."""
+    """Return the start of this command line, up to the name of the command."""
     name = Path(sys.argv[0]).name
     if name == "__main__.py":
         return "python -m django"

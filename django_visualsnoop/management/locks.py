@@ -1,4 +1,4 @@
-"""What a command says of a database that somebody else holds."""
+"""Messages of commands for a locked database."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 def locked(using: str) -> str:
-    """Return, in a sentence or two, who may hold a database and what to look for."""
+    """Return a message that tells what may lock a database and what to look for."""
     connection = connections[using]
     if connection.vendor == "sqlite":
         return (
-            f"The database {using!r} ({connection.settings_dict['NAME']}) is locked: another "
-            "program has written to it for too long. Look for a long transaction, such as an "
-            "import or a shell, and let it end."
+            f"The database {using!r} ({connection.settings_dict['NAME']}) is locked, because "
+            "another process has been writing to it for too long. Look for a long transaction, "
+            "such as an import or a shell, and let it end."
         )
     return (
-        f"The database {using!r} refused, since another transaction holds the same rows. Look for "
-        "a long transaction, such as an import or a shell, and let it end."
+        f"Another transaction has locked the same rows in the database {using!r}. Look for a long "
+        "transaction, such as an import or a shell, and let it end."
     )
 
 
 @contextmanager
 def telling_locks(using: str, command: str) -> Iterator[None]:
-    """Let a command that meets a lock for too long end with what to type.
+    """Convert a lock error into a ``CommandError`` that tells what to type.
 
     Args:
         using: alias of the database.
-        command: what to type to go on.
+        command: what to type to continue.
 
     Raises:
-        CommandError: a lock was in the way for too long.
+        CommandError: the database was locked for too long.
     """
     try:
         yield

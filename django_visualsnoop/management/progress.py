@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, plain lines now and then in a log."""
+"""Progress: a bar on a terminal, or a line every few seconds in a log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Progress(Protocol):
 
 
 class Lines:
-    """A line with rate and time left, at most every ``INTERVAL`` seconds."""
+    """Write a line with rate and remaining time, at most every ``INTERVAL`` seconds."""
 
     def __init__(
         self,
@@ -68,11 +68,11 @@ def progress(
     """Show progress while the block runs.
 
     Args:
-        label: what is gone through.
-        total: how many there are, if known.
-        unit: what is counted, in the plural.
-        out: where lines go; the bar goes to standard error, if that is a terminal too.
-        verbosity: nothing is shown at 0.
+        label: what is being processed.
+        total: the total number, if known.
+        unit: the unit of the count, in the plural.
+        out: receives the lines; the bar goes to standard error, if that is a terminal too.
+        verbosity: 0 shows nothing.
     """
     if verbosity < 1:
         yield _Silent()

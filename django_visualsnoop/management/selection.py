@@ -1,4 +1,4 @@
-"""What a command is to work on: databases, models, fields, and the row to resume after."""
+"""Command arguments that select databases, models, fields, and the row to resume after."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def add_database_argument(parser: ArgumentParser) -> None:
         "--database",
         default=DEFAULT_DB_ALIAS,
         choices=tuple(connections),
-        help='Alias of the database with the rows and their records; "default" if not given.',
+        help='Alias of the database that stores the rows and their records. Defaults to "default".',
     )
 
 
 def positive(text: str) -> int:
-    """Read a number of things that there must be at least one of."""
+    """Parse an integer that must be at least 1."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -39,7 +39,7 @@ def positive(text: str) -> int:
 
 
 def check_tables(using: str) -> None:
-    """Say what to type if the records' table is not there yet."""
+    """Raise ``CommandError`` if the table of the sync records does not exist."""
     if SyncRecord._meta.db_table not in connections[using].introspection.table_names():
         raise CommandError(
             f"The database {using!r} has no table {SyncRecord._meta.db_table}. "
@@ -50,15 +50,15 @@ def check_tables(using: str) -> None:
 def select_fields(
     names: Iterable[str], *, collection: str | None, field: str | None
 ) -> list[IndexedField]:
-    """Return the fields that the arguments name, in an order that never changes.
+    """Return the fields that the arguments select, in a stable order.
 
     Args:
-        names: ``app.Model`` or ``app``; all if empty.
+        names: ``app.Model`` or ``app``; all models if empty.
         collection: only fields of this collection.
         field: only fields of this name.
 
     Raises:
-        CommandError: they name nothing that is indexed.
+        CommandError: the arguments select no indexed field.
     """
     named = [one for name in names for one in _named(name)] if names else all_indexed_fields()
     chosen = {
@@ -67,7 +67,7 @@ def select_fields(
         if collection in (None, one.collection) and field in (None, one.name)
     }
     if not chosen and (names or field is not None or collection is None):
-        raise CommandError(f"These arguments select no indexed field. {_known()}")
+        raise CommandError(f"No indexed field matches these arguments. {_known()}")
     return [chosen[key] for key in sorted(chosen)]
 
 
@@ -89,22 +89,22 @@ def _named(name: str) -> list[IndexedField]:
 
 def _known() -> str:
     fields = sorted(f"{field} (collection {field.collection!r})" for field in all_indexed_fields())
-    return f"Indexed are: {', '.join(fields) or 'none'}."
+    return f"Indexed fields: {', '.join(fields) or 'none'}."
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where to start: the field, and the key of its last row that is done."""
+    """Where to start: the field, and the key of its last processed row."""
 
     field: IndexedField
     key: Any
 
 
 def parse_start(text: str, fields: list[IndexedField]) -> Start:
-    """Read ``--resume-from``: a key if there is one field, else ``app.model.field:key``.
+    """Parse ``--resume-from``: a key if there is one field, else ``app.model.field:key``.
 
     Raises:
-        CommandError: it names none of these fields, or is no key of the field.
+        CommandError: the text names none of these fields, or its key is not valid.
     """
     for field in fields:
         if text.startswith(_prefix(field)):
@@ -113,13 +113,13 @@ def parse_start(text: str, fields: list[IndexedField]) -> Start:
         return Start(fields[0], _key(fields[0], text))
     examples = ", ".join(f"{_prefix(field)}KEY" for field in fields)
     raise CommandError(
-        f"--resume-from {text!r} does not say of which field, and {len(fields)} are selected. "
-        f"Write one of: {examples}"
+        f"--resume-from {text!r} must name its field, because {len(fields)} fields are selected. "
+        f"Use one of: {examples}"
     )
 
 
 def write_start(field: IndexedField, key: Any, fields: list[IndexedField]) -> str:
-    """Write what ``parse_start()`` reads."""
+    """Return the text that ``parse_start()`` parses."""
     text = field.key_text(key)
     return text if len(fields) == 1 else f"{_prefix(field)}{text}"
 
@@ -133,6 +133,6 @@ def _key(field: IndexedField, text: str) -> Any:
         return read_key(field.key, text, DEFAULT_DB_ALIAS)
     except ValidationError as error:
         raise CommandError(
-            f"--resume-from: {text!r} is no key of {field.owner._meta.label}, "
-            f"whose keys are of {type(field.key).__name__}."
+            f"--resume-from: {text!r} is not a valid key of {field.owner._meta.label}, whose "
+            f"primary key is of type {type(field.key).__name__}."
         ) from error

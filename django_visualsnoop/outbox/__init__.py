@@ -1,1 +1,1 @@
-"""What is to be done: records written with the rows they follow, and word of them to Celery."""
+"""The outbox: sync records written with their rows, and their dispatch to Celery."""

@@ -11,7 +11,7 @@ from kombu.transport import resolve_transport
 if TYPE_CHECKING:
     from celery import Celery
 
-#: Schemes of brokers, the module that each needs, and what installs it.
+#: Scheme of a broker URL → the Python module it needs, and the package that installs it.
 _PACKAGES = {
     "redis": ("redis", "celery[redis]"),
     "rediss": ("redis", "celery[redis]"),
@@ -34,21 +34,21 @@ _PACKAGES = {
 
 
 def project_app() -> Celery:
-    """Return the Celery app of the project, or the fallback that Celery makes without one."""
+    """Return the project's Celery app, or the default app that Celery creates without one."""
     app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]  # a Proxy
     return app
 
 
 def is_fallback(app: Celery) -> bool:
-    """Whether Celery made this app by itself, because the project has made none."""
+    """Whether this is the app that Celery creates when the project has none."""
     return app.main == "default" and not app.set_as_current  # type: ignore[attr-defined]
 
 
 def broker_problem(app: Celery) -> str | None:
-    """Return why no message can reach this app's broker, and what to type; ``None`` if it may.
+    """Return why this app cannot use its broker, and what to type; ``None`` if nothing is wrong.
 
-    It opens no connection. Of the broker's address only the scheme is told, since the rest may
-    hold a password.
+    This opens no connection. The text names only the scheme of the broker URL, because the rest
+    may contain a password.
     """
     for scheme in _schemes(app):
         module, package = _PACKAGES.get(scheme.lower(), ("", ""))
@@ -60,16 +60,16 @@ def broker_problem(app: Celery) -> str | None:
         try:
             resolve_transport(scheme)
         except (ImportError, AttributeError) as error:
-            return f"The broker {scheme}:// needs something that is not installed: {error}."
+            return f"Celery cannot import the transport of the broker {scheme}://: {error}."
         except KeyError as error:
-            return f"The broker {scheme}:// is unknown to Celery: {error.args[0]}."
+            return f"Celery does not support the broker {scheme}://: {error.args[0]}."
     return None
 
 
 def _schemes(app: Celery) -> list[str]:
-    url: Any = app.conf.broker_write_url  # celery-types leaves lists out
+    url: Any = app.conf.broker_write_url  # celery-types omits lists
     urls = url if isinstance(url, (list, tuple)) else str(url or "").split(";")
-    # An address like redis+socket:///path has a transport and how to reach it.
+    # "redis+socket:///path": the part before the plus sign selects the transport.
     found = (str(one).partition("://") for one in urls)
     return [before.partition("+")[0] for before, separator, _ in found if separator]
 
@@ -77,5 +77,5 @@ def _schemes(app: Celery) -> list[str]:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it is in
+    except ModuleNotFoundError:  # its parent package
         return False

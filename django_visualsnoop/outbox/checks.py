@@ -1,4 +1,4 @@
-"""System checks of the databases that hold records. They open no connection."""
+"""System checks of the databases that store sync records. They open no connection."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-#: Seconds that a writer waits for its turn, at least.
+#: Shortest recommended timeout, in seconds.
 SQLITE_TIMEOUT = 20
-#: Name of an option of DATABASES → what to write.
+#: Name of an option in DATABASES → the recommended value.
 SQLITE_OPTIONS = {
     "timeout": str(SQLITE_TIMEOUT),
     "transaction_mode": '"IMMEDIATE"',
@@ -26,15 +26,15 @@ SQLITE_OPTIONS = {
 
 
 def check_upsert(**_: Any) -> list[CheckMessage]:
-    """A save writes its record by INSERT … ON CONFLICT, which not every database has."""
+    """Check that the database supports INSERT … ON CONFLICT, which writes sync records."""
     return [
         Error(
-            f"The database {alias!r} ({connection.display_name}) cannot insert a row or update it "
-            "in one statement, so every save of an indexed model would fail.",
+            f"The database {alias!r} ({connection.display_name}) does not support upserts, so "
+            "saving an indexed model will fail.",
             hint=(
-                "Keep the indexed models in SQLite, PostgreSQL, MariaDB or MySQL. If they are not "
-                f"kept in {alias!r}, let allow_migrate() of a router in DATABASE_ROUTERS return "
-                'False for it and the app "visualsnoop".'
+                "Use SQLite, PostgreSQL, MariaDB or MySQL for indexed models. If "
+                f"{alias!r} stores no indexed model, return False from allow_migrate() of a "
+                f'database router for db={alias!r} and app_label="visualsnoop".'
             ),
             id="visualsnoop.E020",
         )
@@ -44,7 +44,7 @@ def check_upsert(**_: Any) -> list[CheckMessage]:
 
 
 def check_sqlite(**_: Any) -> list[CheckMessage]:
-    """What makes SQLite wait for its turn rather than refuse; nothing depends on it."""
+    """Recommend the SQLite options that make concurrent writers wait instead of failing."""
     found: list[CheckMessage] = []
     for alias, connection in _with_records():
         lacks = list(_lacking(connection)) if connection.vendor == "sqlite" else []
@@ -52,8 +52,8 @@ def check_sqlite(**_: Any) -> list[CheckMessage]:
             wanted = ", ".join(f'"{name}": {SQLITE_OPTIONS[name]}' for name in SQLITE_OPTIONS)
             found.append(
                 Info(
-                    f"The database {alias!r} is SQLite without {' and '.join(lacks)}. It works, "
-                    "and under load more saves wait for each other or fail.",
+                    f"The SQLite database {alias!r} does not set {' and '.join(lacks)}. Under "
+                    "load, saves may wait for each other or fail.",
                     hint=f'Write DATABASES[{alias!r}]["OPTIONS"] = {{{wanted}}}',
                     id="visualsnoop.I020",
                 )

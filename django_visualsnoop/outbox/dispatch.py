@@ -1,11 +1,11 @@
-"""Dispatch: messages that tell workers which records to process.
+"""Dispatch: Celery messages that tell workers which records to process.
 
-A message may be lost: the record is the truth and the sweeper finds it. So publishing may
-neither fail nor hold up the commit that it follows. What talks to the broker is a thread of
-its own, for which the caller waits a bounded time, since no setting bounds it for every
-transport: a broker that accepts connections and says nothing blocks a publisher for minutes
-(github.com/celery/celery/issues/6911). The messages themselves are made in the caller's thread,
-where tracing, tenants and receivers of ``before_task_publish`` find what is local to it.
+A message may be lost, because the record is in the database and the sweeper finds it. Publishing
+must therefore neither fail nor delay the commit it follows. A separate thread talks to the broker
+and the caller waits for it for a limited time, because no setting limits that time for every
+transport: a broker that accepts connections but never answers blocks a publisher for minutes
+(github.com/celery/celery/issues/6911). The caller's thread builds the messages, so that tracing,
+tenants and receivers of ``before_task_publish`` see its thread-local state.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TASK = "django_visualsnoop.sync_records"
-#: The task that looks whether files were written again since they were indexed.
+#: The task that checks whether files were rewritten since they were indexed.
 LOOK_AGAIN = "django_visualsnoop.look_again"
-#: Longest time, in seconds, that a commit waits for the broker: two, less what a busy machine
-#: may need to wake up.
+#: Longest time, in seconds, that a commit waits for the broker: two seconds, minus the time that a
+#: busy machine may need to schedule the thread.
 MAX_WAIT = 1.8
-#: After a failure, how long no message is tried, in seconds.
+#: How long to publish nothing after a failure, in seconds.
 PAUSE_AFTER_FAILURE = 10.0
-#: Publishing threads at once, so that a silent broker does not gather them.
+#: Most publishing threads at a time, so that they do not pile up while a broker does not answer.
 MAX_THREADS = 4
-#: How often a thread tries to connect again, which takes some seconds: a broker that is back by
-#: then loses no message.
+#: How often a thread retries the connection, for a few seconds in total. A broker that restarts
+#: within that time loses no message.
 CONNECT_RETRIES = 8
 #: Records in one message.
 RECORDS_PER_MESSAGE = 50
@@ -50,17 +50,17 @@ MAX_COUNTDOWN = 15.0
 
 
 class Dispatcher:
-    """Publishes within a bounded time, and after a failure leaves the broker alone for a while.
+    """Publish within a limited time, and pause after a failure.
 
-    The next try after such a while is one that nobody waits for. So an outage costs each
-    thread of the process one wait, however long it lasts.
+    Nobody waits for the first attempt after a pause. However long an outage lasts, each thread of
+    the process waits only once.
     """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Start afresh, as in a new process."""
+        """Reset the state, as in a new process."""
         self._failing = False
         self._quiet_until = 0.0
         self._slots = threading.Semaphore(MAX_THREADS)
@@ -72,16 +72,16 @@ class Dispatcher:
         countdown: float | None = None,
         task_name: str = TASK,
     ) -> bool:
-        """Send messages for these records; return whether the broker is known to have them all.
+        """Send messages for these records; return whether the broker has accepted them all.
 
-        Returns within ``MAX_WAIT`` seconds unless Celery runs tasks eagerly. Never raises an
-        ``Exception``, except for what comes from outside, such as a time limit of the caller's.
+        Returns within ``MAX_WAIT`` seconds unless Celery runs tasks eagerly. Raises no
+        ``Exception``, except for one from outside, such as the caller's own time limit.
 
         Args:
-            using: alias of the database that holds the records.
+            using: alias of the database that stores the records.
             record_ids: ids of sync records.
-            countdown: seconds until a worker should look at them, a few; at once if ``None``.
-            task_name: of the task that does.
+            countdown: seconds until a worker should process them; at once if ``None``.
+            task_name: name of the task.
         """
         if not record_ids:
             return True
@@ -89,7 +89,7 @@ class Dispatcher:
             return self._dispatch(using, record_ids, countdown, task_name)
         except _UnansweredError:
             return _lost(using, record_ids, "silent")
-        except Exception as error:  # would skip the project's on_commit callbacks
+        except Exception as error:  # it would skip the project's on_commit callbacks
             if is_interruption(error):
                 raise
             problem = _broker_problem()
@@ -100,11 +100,11 @@ class Dispatcher:
     def _dispatch(
         self, using: str, record_ids: list[str], countdown: float | None, task_name: str
     ) -> bool:
-        started = time.monotonic()  # the first time, the next line may load modules
+        started = time.monotonic()  # before the next line, which may import modules
         app = project_app()
         task = app.tasks[task_name]
         if app.conf.task_always_eager:
-            # An eager task runs here and now; for one with a countdown that would be too early.
+            # An eager task ignores its countdown and would run too early.
             return countdown is None and _work_now(task, using, record_ids)
         if started < self._quiet_until:
             return _lost(using, record_ids, "resting")
@@ -125,8 +125,8 @@ class Dispatcher:
         countdown: float | None,
         started: float,
     ) -> None:
-        """Try again, after a failure, and let nobody wait for it."""
-        self._quiet_until = started + PAUSE_AFTER_FAILURE  # other threads need not try, too
+        """Retry after a failure without waiting for the result."""
+        self._quiet_until = started + PAUSE_AFTER_FAILURE  # one thread at a time retries
         messages: list[_Message] = []
         with _Producer(app, messages.append) as producer:
             _make_messages(task, using, record_ids, countdown, producer)
@@ -139,11 +139,11 @@ class Dispatcher:
             raise _UnansweredError
 
     def _send_in_time(self, app: Celery, message: _Message, deadline: float) -> None:
-        """Send one message, unless that takes longer than the caller may wait.
+        """Send one message before the deadline.
 
         Raises:
-            _UnansweredError: it does.
-            _BrokerError: the broker, or the way to it, refuses.
+            _UnansweredError: the broker did not answer in time.
+            _BrokerError: the broker, or the connection to it, raised an error.
         """
         outcome: list[Exception | None] = []
         attempts: list[Exception] = []
@@ -151,13 +151,13 @@ class Dispatcher:
             app, [message], outcome.append, wait=deadline - time.monotonic(), attempts=attempts
         )
         if thread is None:
-            self._rest(f"earlier messages have not been answered within {MAX_WAIT:g} s")
+            self._rest(f"the broker did not answer earlier messages within {MAX_WAIT:g} s")
             raise _UnansweredError
         thread.join(max(0.0, deadline - time.monotonic()))
         if outcome and outcome[0] is not None:
             raise _BrokerError(_told(outcome[0]))
         if not outcome and attempts:
-            raise _BrokerError(_told(attempts[-1]))  # it is asked again and again, and refuses
+            raise _BrokerError(_told(attempts[-1]))  # every connection attempt failed so far
         if not outcome:
             self._rest(f"the broker did not answer within {MAX_WAIT:g} s")
             raise _UnansweredError
@@ -171,14 +171,14 @@ class Dispatcher:
         wait: float,
         attempts: list[Exception] | None = None,
     ) -> threading.Thread | None:
-        """Send messages in a thread; return it, or ``None`` if too many are at it.
+        """Send messages in a thread; return it, or ``None`` if too many threads are publishing.
 
         Args:
             app: the Celery app.
-            messages: what to send.
-            tell: is called in that thread with what went wrong, or with ``None``.
+            messages: the messages to send.
+            tell: called in that thread with the error, or with ``None``.
             wait: how many seconds to wait for other threads to end.
-            attempts: where to note why connecting failed while it is tried again.
+            attempts: collects the errors of failed connection attempts.
         """
         slots = self._slots
         if not slots.acquire(timeout=max(0.0, wait)):
@@ -187,16 +187,16 @@ class Dispatcher:
         def send() -> None:
             try:
                 _send(app, messages, attempts if attempts is not None else [])
-            except Exception as error:  # noqa: BLE001 -- every transport has errors of its own
+            except Exception as error:  # noqa: BLE001 -- every transport raises its own errors
                 tell(error)
             else:
                 tell(None)
                 self._recover()
             finally:
                 slots.release()
-                connections.close_all()  # a transport, or what traces it, may have opened some
+                connections.close_all()  # a transport or a tracer may have opened connections
 
-        # A daemon, so that a silent broker does not keep the process from ending.
+        # A daemon thread: a broker that does not answer must not keep the process from exiting.
         thread = threading.Thread(target=send, name="visualsnoop-dispatch", daemon=True)
         try:
             thread.start()
@@ -206,15 +206,15 @@ class Dispatcher:
         return thread
 
     def _rest(self, why: str, unexpected: Exception | None = None) -> None:
-        """Leave the broker alone for a while; say so once an outage."""
+        """Pause publishing; log that once per outage."""
         self._quiet_until = time.monotonic() + PAUSE_AFTER_FAILURE
         if self._failing:
             return
         self._failing = True
         logger.warning(
-            "Celery takes no message (%s). Nothing is lost: the sync records are in the database, "
-            "and `manage.py visualsnoop_sync` or its periodic task processes them. From now on a "
-            "message is tried every %g s, until one arrives; no commit waits for it.",
+            "Could not send a message to Celery: %s. No change is lost: the sync records are in "
+            "the database, and `manage.py visualsnoop_sync` or the periodic task processes them. "
+            "Retrying every %g s in the background.",
             why,
             PAUSE_AFTER_FAILURE,
             exc_info=unexpected,
@@ -224,11 +224,11 @@ class Dispatcher:
         if self._failing:
             self._failing = False
             self._quiet_until = 0.0
-            logger.info("Messages reach Celery again.")
+            logger.info("Celery accepts messages again.")
 
 
 def _lost(using: str, record_ids: list[str], reason: str) -> bool:
-    """Tell receivers of a message that was not sent; return false."""
+    """Send the signal ``dispatch_failed``; return false."""
     dispatch_failed.send_robust(sender=None, using=using, count=len(record_ids), reason=reason)
     return False
 
@@ -240,7 +240,7 @@ def _told(error: Exception) -> str:
 def _broker_problem() -> str | None:
     try:
         return broker_problem(project_app())
-    except Exception:  # noqa: BLE001 -- the app's settings may be what is wrong
+    except Exception:  # noqa: BLE001 -- the app's settings may be invalid
         return None
 
 
@@ -250,9 +250,9 @@ def _work_now(task: Task[..., None], using: str, record_ids: list[str]) -> bool:
     except Exception as error:
         if is_interruption(error):
             raise
-        # With task_eager_propagates; the commit and its other callbacks must not suffer from it.
+        # With task_eager_propagates, the error must not reach the commit and its other callbacks.
         logger.exception(
-            "The eager task failed. Nothing is lost: the sync records are in the database, and "
+            "The eager task failed. No change is lost: the sync records are in the database, and "
             "`manage.py visualsnoop_sync` processes them."
         )
         return False
@@ -260,40 +260,40 @@ def _work_now(task: Task[..., None], using: str, record_ids: list[str]) -> bool:
 
 
 class _UnansweredError(Exception):
-    """The broker did not answer in time; that it rests now is said already."""
+    """The broker did not answer in time. The pause has already been logged."""
 
 
 class _BrokerError(Exception):
-    """The broker, or the way to it, refused; in words for the log."""
+    """The broker, or the connection to it, raised an error. The text is for the log."""
 
 
 class _Message(NamedTuple):
-    """What Celery gives to a producer's ``publish()``."""
+    """The arguments of a producer's ``publish()``."""
 
     body: Any
     options: dict[str, Any]
 
 
 class _Producer(Producer):
-    """Takes messages as Celery has made them, and lets ``deliver`` do what needs the broker.
+    """Pass the messages that Celery builds to ``deliver``, which talks to the broker.
 
     Args:
         app: the Celery app whose tasks are sent.
-        deliver: is called with each message, in the thread that sends the task.
+        deliver: called with each message, in the thread that sends the task.
     """
 
     def __init__(self, app: Celery, deliver: Callable[[_Message], None]) -> None:
-        # The connection is never opened: Celery only asks it for the classes of its errors.
+        # Celery never opens this connection; it only reads its error classes.
         super().__init__(app.connection_for_write(), auto_declare=False)
         self._deliver = deliver
 
     def publish(self, body: Any, *args: Any, **options: Any) -> None:
         if args:
-            raise TypeError("Celery gives options by name.")
+            raise TypeError("publish() takes its options as keyword arguments.")
         self._deliver(_Message(body, options))
 
     def __exit__(self, *_: object) -> None:
-        pass  # there is nothing to close
+        pass  # nothing to close
 
 
 def _make_messages(
@@ -313,16 +313,16 @@ def _make_messages(
 
 
 def _send(app: Celery, messages: list[_Message], attempts: list[Exception]) -> None:
-    """Give messages to the broker.
+    """Send messages to the broker, in this order.
 
     Args:
         app: the Celery app.
-        messages: what to send, in this order.
-        attempts: where to note why connecting failed while it is tried again.
+        messages: the messages to send.
+        attempts: collects the errors of failed connection attempts.
     """
-    pool: Any = app.pool  # celery-types takes its connections for producers
+    pool: Any = app.pool  # celery-types types its connections as producers
     with pool.acquire(block=True) as connection:
-        # Else Celery goes on for ever, and nobody hears why.
+        # Without this, Celery would retry forever and report no error.
         connection.ensure_connection(
             errback=lambda error, _: attempts.append(error),
             max_retries=CONNECT_RETRIES,
@@ -341,14 +341,14 @@ dispatch_records = _dispatcher.dispatch_records
 
 
 def dispatch_later(using: str, later: Mapping[float, list[str]]) -> None:
-    """Let workers process records after some seconds.
+    """Dispatch records with a countdown, up to ``MAX_COUNTDOWN`` seconds.
 
-    A broker keeps a message with a countdown unacknowledged, and may end the channel, and
-    so the worker, if that takes long. So longer waits are left to the sweeper, and the
+    A worker keeps a message with a countdown unacknowledged. If that takes long, the broker may
+    close the channel, which ends the worker. The sweeper therefore handles longer waits, and the
     others share messages.
 
     Args:
-        using: alias of the database that holds the records.
+        using: alias of the database that stores the records.
         later: seconds → ids of records.
     """
     soon = sorted((delay, one) for delay, ids in later.items() for one in ids)
@@ -359,5 +359,5 @@ def dispatch_later(using: str, later: Mapping[float, list[str]]) -> None:
 
 
 def dispatch_look_again(using: str, record_ids: list[str], countdown: float) -> None:
-    """Let a worker look, after some seconds, whether the files of these records were rewritten."""
+    """Let a worker check, after a countdown, whether the files of these records were rewritten."""
     _dispatcher.dispatch_records(using, record_ids, countdown, LOOK_AGAIN)

@@ -1,4 +1,4 @@
-"""Models to follow, and what their signals wish; ``saving`` has what a save wishes."""
+"""Track indexed models, and request a sync when a row is deleted; see ``saving`` for saves."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def connect_all() -> None:
-    """Follow every model with the mixin: those there are, and those still to come."""
+    """Track every model with the mixin, including models that are defined later."""
     for model in apps.get_models(include_auto_created=True):
         connect(model)
     class_prepared.connect(_connect_prepared, dispatch_uid="django_visualsnoop.class_prepared")
 
 
 def connect(model: type[models.Model]) -> None:
-    """Follow one concrete or proxy model; does nothing for one without the mixin."""
+    """Track one concrete or proxy model; do nothing if it does not use the mixin."""
     if not is_indexed(model) or model._meta.abstract:
         return
     track(model, indexed_fields(model))

@@ -1,4 +1,4 @@
-"""Claims: the leases under which workers hold records, and what they may write down."""
+"""Leases: a worker's exclusive, temporary right to process records and to write their outcome."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-#: What a lease outlasts the collection's longest call by, in seconds.
+#: By how many seconds a lease outlasts the collection's longest call.
 LEASE_MARGIN = 30.0
-#: How long giving back waits for a lock, in seconds: the process may be about to end.
+#: How long ``give_back()`` waits for a lock, in seconds: the process may be about to exit.
 GIVING_BACK = 5.0
 
 
 def pending_records(using: str) -> QuerySet[SyncRecord]:
-    """Return the records that do not agree and are not parked."""
+    """Return the records that are neither in sync nor failed."""
     return SyncRecord.objects.using(using).filter(SyncRecord.in_progress())
 
 
 def unleased() -> Q:
-    """Return the condition that no worker holds a record just now."""
+    """Return the condition that no worker holds a valid lease on a record."""
     return Q(leased_until=None) | Q(leased_until__lt=timezone.now())
 
 
 class Lease:
-    """One worker's hold on some records.
+    """One worker's lease on a set of records.
 
     Args:
-        record_ids: what it may claim.
-        using: alias of the database of the records.
+        record_ids: ids of the records to lease.
+        using: alias of the database that stores the records.
     """
 
     def __init__(self, record_ids: list[str], *, using: str) -> None:
@@ -52,14 +52,14 @@ class Lease:
 
     @property
     def records(self) -> QuerySet[SyncRecord]:
-        """What it holds still."""
+        """The records that this lease still holds."""
         return SyncRecord.objects.using(self.using).filter(pk__in=self.record_ids, lease=self.token)
 
     def acquire(self, longest_call: float) -> list[SyncRecord]:
-        """Claim what is unsettled and nobody else's; return it.
+        """Lease the pending records that no other worker holds; return them.
 
         Args:
-            longest_call: how long the collection may take, in seconds.
+            longest_call: how long a call to the collection may take, in seconds.
         """
         return retry_when_locked(lambda: self._acquire(longest_call), using=self.using)
 
@@ -68,60 +68,59 @@ class Lease:
         wanted = pending_records(self.using).filter(unleased(), pk__in=self.record_ids)
         with atomic_write(SyncRecord, using=self.using):
             wanted.filter(pk__in=lock_skipping_locked(wanted)).update(
-                # First, since MySQL would see the new lease in what comes after it.
+                # First, because MySQL evaluates assignments in order and would see the new lease.
                 abandoned=Case(When(lease=None, then=0), default=F("abandoned") + 1),
                 lease=self.token,
                 leased_until=until,
-                due_at=until,  # for the sweeper, should this process die
+                due_at=until,  # for the sweeper, if this process dies
                 attempts=F("attempts") + 1,
             )
         taken = list(self.records)
         for record in taken:
-            if record.abandoned:  # then it may die again
+            if record.abandoned:  # this worker may die as well
                 later = until + timedelta(seconds=backoff(record.abandoned))
                 self._held(record).update(due_at=later)
         return taken
 
     def leased_by_others(self) -> Iterator[tuple[float, str]]:
-        """Yield the records that others hold: seconds to wait for each, and its id."""
+        """Yield seconds to wait and record id, for each record that another worker holds."""
         others = (
             pending_records(self.using).filter(pk__in=self.record_ids).exclude(lease=self.token)
         )
         now = timezone.now()
         for record in others.only("leased_until", "due_at"):
-            # Without a lease, it is being wished for just now, and that wish has its own hint.
+            # Without a lease, a new sync request is being written, which is dispatched by itself.
             until = record.leased_until or now + timedelta(seconds=LEASE_MARGIN)
             wait = max(until, record.due_at or now) - now
             yield max(1.0, round(wait.total_seconds())), str(record.pk)
 
     def finalize(self, record: SyncRecord, **changes: Any) -> bool:
-        """Write down how it went and let go, unless somebody has wished again meanwhile."""
+        """Write the outcome and release the record; false if its sync was requested again."""
         return bool(
             self._same_request(record).update(lease=None, leased_until=None, abandoned=0, **changes)
         )
 
     def delete(self, record: SyncRecord) -> bool:
-        """Delete the record, unless somebody has wished again meanwhile."""
+        """Delete the record; false if its sync was requested again."""
         return bool(self._same_request(record).delete()[0])
 
     def release(self, record: SyncRecord) -> bool:
-        """Let go of one record; false if the claim on it ran out and another worker came."""
+        """Release one record; false if the lease expired and another worker has taken over."""
         return bool(self._held(record).update(lease=None, leased_until=None))
 
-    def give_back(self, *, untouched: bool = False) -> None:
-        """Let others have, now, what it holds still; never raises a ``DatabaseError``.
+    def give_back(self, *, unattempted: bool = False) -> None:
+        """Make the records that it still holds due now; raise no ``DatabaseError``.
 
-        Without a database, the leases run out by themselves.
+        If the database does not answer, the leases expire.
 
         Args:
-            untouched: nothing was tried yet with what it holds, so that it does not count as
-                an attempt.
+            unattempted: nothing was attempted with these records yet, so do not count an attempt.
         """
         connection = connections[self.using]
         if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()  # it may be the reason for giving back
+            connection.close_if_unusable_or_obsolete()  # a broken connection may be the cause
         changes: dict[str, Any] = {"lease": None, "leased_until": None, "due_at": timezone.now()}
-        if untouched:
+        if unattempted:
             changes["attempts"] = Case(When(attempts__gt=0, then=F("attempts") - 1), default=0)
         with suppress(DatabaseError):
             retry_when_locked(

@@ -1,8 +1,8 @@
-"""Locking several sync records without ever making a save wait for us, or us for a save.
+"""Lock several sync records without blocking a save, or waiting for one.
 
-A user's transaction that saves two images locks two records, in an order of its own. Whoever
-else locks several records at once could deadlock with it, and the database might choose the
-user's transaction as the victim. So workers and commands lock only what is free.
+A user's transaction that saves two images locks two records, in any order. A worker that locks
+several records could deadlock with it, and the database might abort the user's transaction.
+Workers and commands therefore lock only records that nobody else has locked.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def lock_skipping_locked(records: QuerySet[SyncRecord]) -> list[UUID]:
-    """Lock those of these records that no other transaction is changing; return their ids.
+    """Lock the records that no other transaction has locked; return their ids.
 
-    Call it in a transaction, which holds the locks until it ends. Those left out are being
-    wished for, or settled, just now. SQLite has one writer at a time and nothing to lock; on
-    MySQL before 8.0.1 and MariaDB before 10.6 nothing is left out, nor locked.
+    Call this in a transaction, which keeps the locks until it ends. Another transaction is
+    requesting or finalizing the skipped records. SQLite has one writer at a time and needs no row
+    locks; MySQL before 8.0.1 and MariaDB before 10.6 skip nothing and lock nothing.
     """
     rows = records.order_by()
     if connections[records.db].features.has_select_for_update_skip_locked:

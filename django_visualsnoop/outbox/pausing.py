@@ -1,4 +1,4 @@
-"""A block in which the collections do not hear of changes."""
+"""A context manager that pauses syncing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _paused: ContextVar[int] = ContextVar("visualsnoop_paused", default=0)
 
 @contextmanager
 def sync_paused() -> Iterator[None]:
-    """Write no wishes in this block: the collection will not hear of its changes.
+    """Write no sync requests in this block, so its changes do not reach the collection.
 
-    Re-entrant, and local to the thread or asyncio task. ``visualsnoop_reindex`` catches up.
+    The block is re-entrant, and local to the thread or asyncio task. ``visualsnoop_reindex``
+    indexes the changes later.
     """
     token = _paused.set(_paused.get() + 1)
     try:

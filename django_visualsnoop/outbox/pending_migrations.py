@@ -1,4 +1,4 @@
-"""Which of this distribution's migrations a database lacks, without loading them all."""
+"""Find this distribution's unapplied migrations without loading the migration graph."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ ENGINE_LABEL = "visualsnoop_engine"
 
 
 def unapplied(using: str) -> list[str]:
-    """Return the migrations that a database lacks, as ``"visualsnoop.0001_initial"``; one query.
+    """Return the unapplied migrations, such as ``"visualsnoop.0001_initial"``; one query.
 
-    The engine counts where a collection of an indexed field is kept. Another app of this
-    distribution counts once it has any migration there.
+    The engine's migrations count if the engine stores an indexed field's collection in this
+    database. Those of another app of this distribution count once one of them is applied.
 
     Args:
         using: alias of the database.
@@ -52,14 +52,14 @@ def unapplied(using: str) -> list[str]:
 
 
 def _keeps_a_collection(using: str) -> bool:
-    """Whether the embedded engine keeps an indexed field's collection in this database."""
+    """Whether the embedded engine stores an indexed field's collection in this database."""
     return any(
         _database_of(alias) == using for alias in {one.collection for one in all_indexed_fields()}
     )
 
 
 def _database_of(alias: str) -> str | None:
-    """Return where the engine keeps a collection; ``None`` if it does not, or checks say why."""
+    """Return the engine's database for a collection; ``None`` for other or invalid backends."""
     try:
         params = collections.params(alias)
         if not issubclass(import_string(params["BACKEND"]), LocalCollection):
@@ -73,6 +73,6 @@ def _database_of(alias: str) -> str | None:
 @cache
 def _names(module: str | None) -> tuple[str, ...]:
     if module is None:
-        return ()  # the setting MIGRATION_MODULES wants none
+        return ()  # MIGRATION_MODULES disables them
     found = iter_modules(import_module(module).__path__)
     return tuple(sorted(one.name for one in found if not one.ispkg and one.name[0] not in "_~"))

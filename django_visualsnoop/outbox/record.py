@@ -1,4 +1,4 @@
-"""The record of each image: what a collection should hold, and how far that is true."""
+"""The sync record of each image: what its collection should hold, and its sync state."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ require_installed()
 
 
 class SyncRecord(models.Model):
-    """What a collection should hold under one image id, and how far that is true.
+    """What a collection should hold under one image id, and the state of its sync.
 
-    A *sync request* gives the record a new ``generation`` in the transaction that changed the row;
-    the worker that processes it sets ``applied`` to the generation it read. The record is in sync
+    A *sync request* gives the record a new ``generation`` in the transaction that changes the row.
+    The worker that processes it sets ``applied`` to the generation it read. The record is in sync
     when both are equal.
     """
 
@@ -31,40 +31,40 @@ class SyncRecord(models.Model):
         RETRYING = "retrying", _("retrying")
         FAILED = "failed", _("failed")
 
-    #: UUIDv5 of collection, model, field and key: known without asking the database.
+    #: UUIDv5 of collection, model, field and key, so computing it needs no query.
     id = models.UUIDField(primary_key=True, editable=False)
     collection = models.CharField(max_length=100)
     model = models.CharField(max_length=200)
     field = models.CharField(max_length=100)
-    #: Text columns, not varchar: a key that is too long must not make the save fail.
+    #: Text columns, not varchar: a long key must not make the save fail.
     object_id = models.TextField()
     image_id = models.TextField()
 
-    #: Random stamp of the newest request. Random rather than counted, so that one upsert
-    #: can set it without reading the old one.
+    #: Random number of the newest request. It is not a counter, so that an upsert can set it
+    #: without reading the old value.
     generation = models.BigIntegerField()
     #: The generation that was processed last.
     applied = models.BigIntegerField(null=True)
-    #: Whether the row wanted its image indexed when last looked at.
+    #: Whether the row wanted its image indexed when it was last read.
     wanted = models.BooleanField()
-    #: The column's name is that of earlier versions, which may run beside this one.
+    #: The column keeps its old name, because earlier versions may run beside this one.
     requested_at = models.DateTimeField(db_column="wished_at")
 
-    #: When to work on this record next; ``None`` once it is in sync or has failed for good.
+    #: When to process this record next; ``None`` once it is in sync or has failed permanently.
     due_at = models.DateTimeField(null=True)
-    #: Attempts at the newest request so far.
+    #: Attempts to process the newest request so far.
     attempts = models.PositiveIntegerField(default=0)
-    #: How many attempts in a row ended with their worker, nobody knows how. The default in the
-    #: database is for processes that still run the code before this column, during an upgrade.
+    #: How many attempts in a row ended because their worker died. The database default is for
+    #: processes that still run code without this column during an upgrade.
     abandoned = models.PositiveSmallIntegerField(default=0, db_default=0)
-    #: The worker that holds this record, until when.
+    #: Token of the worker that holds this record, and when its lease expires.
     lease = models.BigIntegerField(null=True)
     leased_until = models.DateTimeField(null=True)
 
-    #: Why the last attempt failed: a word for programs, a sentence for people.
+    #: Why the last attempt failed: a code for programs, a sentence for people.
     reason_code = models.CharField(max_length=32, blank=True, default="")
     reason = models.TextField(blank=True, default="")
-    #: The file that was applied, or failed for good, and the SHA-256 of its bytes in hex.
+    #: The file that was applied or failed permanently, and the SHA-256 of its bytes in hex.
     name = models.TextField(blank=True, default="")
     digest = models.CharField(max_length=64, blank=True, default="")
     synced_at = models.DateTimeField(null=True)
@@ -90,7 +90,7 @@ class SyncRecord(models.Model):
 
     @classmethod
     def in_progress(cls) -> models.Q:
-        """Return the condition, in SQL, that a record is neither in sync nor failed for good."""
+        """Return a ``Q`` for records that are neither in sync nor permanently failed."""
         return ~cls._in_sync() & models.Q(due_at__isnull=False)
 
     @classmethod
@@ -99,7 +99,7 @@ class SyncRecord(models.Model):
 
     @classmethod
     def in_state(cls, state: State) -> models.Q:
-        """Return the condition, in SQL, under which a record's ``state`` is this one."""
+        """Return a ``Q`` for records whose ``state`` is this one."""
         in_sync = cls._in_sync()
         failed = ~in_sync & models.Q(due_at=None)
         return {

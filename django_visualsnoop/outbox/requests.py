@@ -1,4 +1,4 @@
-"""Sync requests: records written beside the rows they follow, and dispatched on commit."""
+"""Sync requests: records written in the transaction of their rows, and dispatched on commit."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from django.db.models import Field, QuerySet
 
     from django_visualsnoop.indexed.options import IndexedField
+
 #: Rows per upsert: below the parameter limit of every database (SQLite: 32,766).
 BATCH_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """That a worker compare one image with its row, whatever the row will say then."""
+    """A request to sync one image with its row, as the row is when a worker processes it."""
 
     field: IndexedField
     object_id: str
@@ -47,7 +48,7 @@ _gathering: ContextVar[dict[str, list[SyncRequest]] | None] = ContextVar(
 
 @contextmanager
 def batch_requests(using: str) -> Iterator[None]:
-    """Write the requests made in this block together at its end, in the same transaction."""
+    """Collect the requests made in this block and write them at its end, in one transaction."""
     with atomic_write(SyncRecord, using=using):
         if _gathering.get() is not None:
             yield
@@ -65,17 +66,17 @@ def batch_requests(using: str) -> Iterator[None]:
 def request_sync(
     requests: Iterable[SyncRequest], *, using: str, dispatch: bool = True
 ) -> list[UUID]:
-    """Write sync records in the database of their rows; on commit, tell the workers.
+    """Write sync records in the database of their rows, and dispatch them on commit.
 
-    One statement for up to ``BATCH_SIZE`` requests, and none when there are none.
+    This executes one statement per ``BATCH_SIZE`` requests, and none without requests.
 
     Args:
-        requests: two for the same image count once.
-        using: alias of the database that holds the rows.
-        dispatch: false for a caller that goes on to process the records itself.
+        requests: the requests; duplicates for one image count once.
+        using: alias of the database that stores the rows.
+        dispatch: false if the caller processes the records itself.
 
     Returns:
-        The ids of the records written.
+        The ids of the written records.
     """
     if is_paused():
         return []
@@ -96,9 +97,9 @@ def request_sync(
 def request_sync_skipping_locked(
     requests: Iterable[SyncRequest], *, using: str, dispatch: bool = True
 ) -> list[UUID]:
-    """Like ``request_sync``, for commands: leaves out records that someone else is changing.
+    """Like ``request_sync``, for commands: skip records that another transaction has locked.
 
-    Those are being requested, or finalized, anyway; see ``locking``.
+    That transaction is requesting or finalizing them; see ``locking``.
     """
     requests = list(requests)
     ids = {one.field.record_id(one.object_id) for one in requests}
@@ -113,11 +114,11 @@ def request_sync_skipping_locked(
 
 
 def request_if_condition_changed(requests: Iterable[SyncRequest], *, using: str) -> None:
-    """Request the sync of rows whose image did not change, where their condition's answer did.
+    """Request a sync where the result of a row's condition changed, but not its image.
 
-    One statement for each, which changes no record as long as the answer is the same. A record
-    that is not in sync yet is always requested: a worker may have read the row before its
-    condition changed, and ``wanted`` may be what was assumed when its image changed.
+    This executes one statement per request, which changes no record if the result is the same.
+    It always requests a record that is not in sync yet: a worker may have read the row before its
+    condition changed, and ``wanted`` may be only an assumption from the change of its image.
     """
     if is_paused():
         return
@@ -139,21 +140,20 @@ def _is_unchanged(request: SyncRequest) -> Q:
 
 
 def request_again(record: SyncRecord, *, using: str) -> None:
-    """Request what this record asks for, due now, even if the record itself is gone."""
+    """Request this record's sync again, due now, even if the record was deleted."""
     record.generation = secrets.randbits(63)
     record.requested_at = record.due_at = timezone.now()
     record.attempts, record.abandoned, record.reason_code, record.reason = 0, 0, "", ""
-    record.lease = record.leased_until = (
-        None  # of a record made anew; one that is there keeps its own
-    )
+    # For a deleted record; the upsert does not change the lease of an existing one.
+    record.lease = record.leased_until = None
     _upsert([record], using)
     dispatch_on_commit([record.pk], using)
 
 
 def requeue(records: QuerySet[SyncRecord]) -> int:
-    """Request again what these records ask for, due now; return how many there were.
+    """Request the sync of these records again, due now; return how many there were.
 
-    ``requested_at`` stays: what was asked for then has not come true yet.
+    ``requested_at`` stays, because the original request has not been processed yet.
     """
     return records.update(
         generation=secrets.randbits(63), due_at=timezone.now(), attempts=0, abandoned=0
@@ -161,15 +161,15 @@ def requeue(records: QuerySet[SyncRecord]) -> int:
 
 
 def retry_failed(records: QuerySet[SyncRecord], *, dispatch: bool = True) -> int:
-    """Let the workers look again, now, at those of these records that failed.
+    """Retry the failed ones of these records now.
 
     Args:
-        records: sync records in any state, of one database; those that are in sync, or wait
-            for their first attempt, are left alone.
-        dispatch: false for a caller that goes on to sweep.
+        records: sync records of one database, in any state. Records that are in sync or wait for
+            their first attempt do not change.
+        dispatch: false if the caller sweeps afterwards.
 
     Returns:
-        How many will be tried again.
+        How many records will be retried.
     """
     state = SyncRecord.State
     failed = SyncRecord.in_state(state.FAILED) | SyncRecord.in_state(state.RETRYING)
@@ -184,17 +184,18 @@ def retry_failed(records: QuerySet[SyncRecord], *, dispatch: bool = True) -> int
 
 
 def requeue_skipping_locked(records: QuerySet[SyncRecord], condition: Q) -> list[UUID]:
-    """Request again, as ``requeue`` does, without waiting for anyone; return the records' ids.
+    """Requeue records without waiting for locks; return their ids.
 
     Args:
-        records: sync records of one database; those that someone is changing are left out.
-        condition: what must be true of a record, now and when it is written.
+        records: sync records of one database. Records that another transaction has locked are
+            skipped.
+        condition: must hold for a record both when it is selected and when it is updated.
     """
 
     def requeue_free() -> list[UUID]:
         ids = lock_skipping_locked(records.filter(condition))
         for start in range(0, len(ids), BATCH_SIZE):
-            # The condition again: a new request may have come meanwhile.
+            # Check the condition again, because a new request may have been written meanwhile.
             chunk = ids[start : start + BATCH_SIZE]
             requeue(SyncRecord.objects.using(records.db).filter(condition, pk__in=chunk))
         return ids
@@ -203,19 +204,19 @@ def requeue_skipping_locked(records: QuerySet[SyncRecord], condition: Q) -> list
 
 
 def dispatch_on_commit(record_ids: Iterable[UUID], using: str) -> None:
-    """Once this transaction commits, tell the workers which records to look at."""
+    """Dispatch these records when this transaction commits."""
     connection = connections[using]
     pending = _find_pending_dispatch(connection)
     pending.record_ids.update(record_ids)
     transaction.on_commit(pending.dispatch, using=using, robust=True)
 
 
-#: What only another answer of the condition changes; a request with the same one waits as long as
-#: before.
+#: Fields that change only if the condition has another result. Otherwise a request keeps its place
+#: in the queue.
 _OF_ANOTHER_CONDITION = ("requested_at", "due_at", "attempts", "abandoned", "reason_code", "reason")
-#: What a request changes in a record that is there already. The lease stays: a worker that is
-#: still uploading the older picture must not be overtaken by one with the newer. ``wanted`` is
-#: last, since MySQL would see the new one in what comes after it.
+#: Fields that a request changes in an existing record. The lease stays, so that no worker uploads
+#: the new picture while another is still uploading the old one. ``wanted`` comes last, because
+#: MySQL evaluates assignments in order.
 _REQUESTED = ("image_id", "generation", *_OF_ANOTHER_CONDITION, "wanted")
 
 
@@ -249,8 +250,9 @@ def _upsert(records: list[SyncRecord], using: str) -> None:
 class _PendingDispatch:
     """The records that one transaction has requested.
 
-    It is found by its on_commit callbacks, which a rollback drops. The first of them dispatches
-    all; of a savepoint that was rolled back, workers find nothing to do.
+    ``_find_pending_dispatch()`` finds it through its on_commit callbacks, which a rollback
+    discards. The first callback dispatches all records. Workers find nothing to do for those of a
+    savepoint that was rolled back.
     """
 
     def __init__(self, using: str) -> None:
@@ -266,7 +268,7 @@ class _PendingDispatch:
 
 
 def _find_pending_dispatch(connection: BaseDatabaseWrapper) -> _PendingDispatch:
-    # The latest is found first, however many callbacks other apps have left.
+    # Search backwards, because other apps may have registered many callbacks.
     for registered in reversed(connection.run_on_commit):
         owner = getattr(registered[1], "__self__", None)
         if isinstance(owner, _PendingDispatch):

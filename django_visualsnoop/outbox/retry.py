@@ -1,4 +1,4 @@
-"""What a failure of syncing means: try again, and when, or wait until the image changes."""
+"""Classify sync errors: retry after a delay, or fail until the image changes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from django_visualsnoop.client.exceptions import (
     TransportError,
 )
 
-#: Waits between attempts double from the first to the longest, in seconds.
+#: The delay between attempts doubles from the first to the longest, in seconds.
 FIRST_DELAY = 5.0
 LONGEST_DELAY = 3600.0
-#: After so many workers that did not survive an image, it waits until it changes or someone asks.
+#: After this many workers in a row died while processing an image, it fails permanently.
 MAX_ABANDONED = 5
 #: Longest reason kept in a record, in characters.
 MAX_REASON = 1000
-#: Codes of failures that are not the picture's own, and so are tried again.
+#: Codes of failures that the picture does not cause, and that are therefore retried.
 NOT_THE_PICTURES = (
     "authentication",
     "rate_limited",
@@ -34,10 +34,10 @@ NOT_THE_PICTURES = (
     "error",
     "out_of_time",
 )
-#: Refusals that a file may earn by being late, or by being written just now.
+#: Refusals that a file may cause because it arrives late, or is still being written.
 PASSING_REFUSALS = ("empty", "undecodable")
-#: At which ages of a request, in seconds, its file is looked at again after such a refusal.
-#: What it says after the last of them is final.
+#: At which ages of a request, in seconds, to read its file again after such a refusal. The result
+#: of the last read is final.
 LOOKS = (5.0, 60.0, 600.0)
 #: Longest code kept in a record, in characters.
 MAX_CODE = 32
@@ -45,14 +45,14 @@ MAX_CODE = 32
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    #: A word for programs.
+    #: A code for programs.
     code: str
     #: A sentence for people.
     reason: str
-    #: Seconds until the next attempt; ``None``: none until the image changes or someone asks.
+    #: Seconds until the next attempt; ``None`` until the image changes or someone retries it.
     delay: float | None
 
-    #: Whether it is the picture's or the file's own, so that the collection is to hold nothing.
+    #: Whether the picture or its file is the cause, so the collection must not hold it.
     own: bool = False
 
     @property
@@ -61,12 +61,13 @@ class Failure:
 
 
 def classify_error(error: Exception, attempts: int, *, age: float = math.inf) -> Failure:
-    """Return what to do about an error.
+    """Return how to handle an error.
 
     Args:
-        error: what reading the file or calling the collection raised.
-        attempts: how many attempts at this wish there have been, this one included.
-        age: seconds since the wish. The file of a young one may be late or still be written.
+        error: the error from reading the file or from calling the collection.
+        attempts: number of attempts to process this request, including this one.
+        age: seconds since the request. The file of a recent request may arrive late or may still
+            be being written.
     """
     words = _words(error)
     match error:
@@ -81,12 +82,12 @@ def classify_error(error: Exception, attempts: int, *, age: float = math.inf) ->
             words = clean(f"The file is not in the storage: {error}")
             return Failure("file_missing", words, _next_look(age), own=True)
         case SuspiciousOperation() | IsADirectoryError():
-            words = clean(f"The storage refuses the file: {error}")
+            words = clean(f"The storage refused to open the file: {error}")
             return Failure("file_refused", words, None, own=True)
         case AuthenticationError():
             code = "authentication"
             words = (
-                f"The service refuses the keys ({words}). "
+                f"The service refused the keys ({words}). "
                 "Check PUBLIC_KEY and SECRET_KEY in the VISUALSNOOP setting."
             )
         case RateLimitedError():
@@ -105,7 +106,7 @@ def classify_error(error: Exception, attempts: int, *, age: float = math.inf) ->
 
 
 def _next_look(age: float) -> float | None:
-    """Return seconds until a file is looked at again; ``None`` if what it said is final."""
+    """Return seconds until the file is read again; ``None`` if the last result is final."""
     return next((look - age for look in LOOKS if look - age >= 1.0), None)
 
 
@@ -119,32 +120,32 @@ def _ran_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_time_failure(error: Exception, attempts: int) -> Failure:
-    """Return what to write down of an image at which a worker's time limit struck."""
+    """Return the failure of an image whose attempt a worker's time limit has ended."""
     return Failure(
         "out_of_time",
-        f"The worker's time limit ended this attempt ({type(error).__name__}). If it goes on like "
-        "that, give the task django_visualsnoop.sync_records more time.",
+        f"The worker reached its time limit ({type(error).__name__}). If this happens again, "
+        "raise the time limit of the task django_visualsnoop.sync_records.",
         backoff(attempts),
     )
 
 
 def unwritable(failure: Failure) -> Failure:
-    """Return a failure with a reason that every database takes: in ASCII."""
+    """Return the failure with an ASCII reason, which every database accepts."""
     reason = ascii(failure.reason)[1:-1][:MAX_REASON]
     return replace(failure, code=ascii(failure.code)[1:-1][:MAX_CODE], reason=reason)
 
 
 def clean(text: str) -> str:
-    r"""Return foreign text as every database takes it: NUL and lone surrogates as ``\x00``."""
+    r"""Escape what a database may reject in foreign text: NUL and lone surrogates."""
     text = text.encode("utf-8", "backslashreplace").decode()
     return text.replace("\0", "\\x00")[:MAX_REASON]
 
 
 def given_up(abandoned: int) -> Failure:
-    """Return what to write down of an image that so many workers in a row did not survive."""
+    """Return the failure of an image during which several workers in a row died."""
     return Failure(
         "worker_lost",
-        f"{abandoned} workers in a row ended in the midst of this image, which may need more "
+        f"{abandoned} workers in a row stopped while they processed this image. It may need more "
         "memory or time than a worker has.",
         None,
         own=True,
@@ -152,13 +153,13 @@ def given_up(abandoned: int) -> Failure:
 
 
 def backoff(attempts: int) -> float:
-    """Return seconds to wait after so many attempts, half of it at random.
+    """Return seconds to wait after a number of attempts, half of it random.
 
-    Jitter keeps the records of one outage from coming back all at once
+    The jitter keeps the records of one outage from being retried all at once
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
     """
     ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(max(attempts, 1) - 1, 30))
-    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 -- spreads load, guards nothing
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 -- not used for security
 
 
 def _words(error: Exception) -> str:

@@ -1,9 +1,9 @@
-"""A save, and what it wishes of the collection, in one transaction that does nothing else.
+"""Write a row and its sync records in one short transaction.
 
-The project's code that a save calls runs as without us: what stores files and reads before the row
-is written, ``pre_save`` of fields and ``upload_to`` for example, runs before the transaction, and
-``post_save`` handlers run after it. So the transaction begins with the statement that writes
-the row, and on SQLite nobody waits for a slow storage or finds a lock taken.
+The project's code that a save calls runs outside this transaction, as it would without this
+package: ``pre_save()`` of fields and ``upload_to``, which may store files, run before it, and
+``post_save`` receivers run after it. The transaction begins with the statement that writes the
+row, so on SQLite no other writer waits for a slow storage.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.models import VisualSnoopMixin
 
 
-#: In the instance's ``__dict__`` while it is saved without a transaction of ours.
+#: Set in the instance's ``__dict__`` while it is saved without a transaction of this package.
 _QUIET = "_visualsnoop_quiet"
 
 
@@ -46,22 +46,22 @@ def save_row(
     using: str,
     update_fields: frozenset[str] | None,
 ) -> bool:
-    """Write a row and, where its picture or its condition may have changed, its sync records.
+    """Write a row, and its sync records if its picture or its condition may have changed.
 
     Args:
         instance: the row.
-        write: Django's own way of writing the row; returns whether it was an update.
+        write: Django's code that writes the row; returns whether it was an update.
         raw: whether a fixture is being loaded.
         using: alias of the database.
         update_fields: names given to ``save()``, or ``None`` for all.
 
     Returns:
-        What ``write`` returned.
+        The result of ``write``.
     """
     if is_paused():
         return write()
     if not raw and tracking.is_clean(instance) and not _is_moved(instance, using):
-        # Most saves. They change one row that is there, and need no transaction.
+        # Most saves update one existing row and need no transaction.
         instance.__dict__[_QUIET] = True
         try:
             return write()
@@ -79,27 +79,27 @@ def save_row(
         with connection.execute_wrapper(_AtomicAtWrite(save, connection, stack)):
             updated = write()
         if not connection.in_atomic_block and save.is_needed(created=not updated):
-            stack.enter_context(atomic_unless_open(using=using))  # nothing of the row's was written
+            stack.enter_context(atomic_unless_open(using=using))  # no statement wrote the row
         save.request(created=not updated)
     return updated
 
 
 def check_quiet_update(instance: models.Model) -> None:
-    """Begin again, with a transaction, if something has assigned a picture meanwhile."""
+    """Start the save again, in a transaction, if a picture was assigned meanwhile."""
     if _QUIET in instance.__dict__ and not tracking.is_clean(instance):
         raise _NeedsTransactionError
 
 
 def check_quiet_insert(instance: models.Model) -> None:
-    """Begin again, with a transaction, if the row that was to be updated is gone."""
+    """Start the save again, in a transaction, if the row to update no longer exists."""
     if _QUIET in instance.__dict__:
         raise _NeedsTransactionError
 
 
 def _is_moved(instance: models.Model, using: str) -> bool:
-    """Whether a row is written over what another database than its own has under its key.
+    """Whether a row is saved to another database than the one it was read from.
 
-    A row that was read from a replica is not: a router sends it back to where it belongs.
+    A row that was read from a replica does not count: a router writes it to the primary.
     """
     source = instance._state.db
     if source is None or source == using:
@@ -108,11 +108,11 @@ def _is_moved(instance: models.Model, using: str) -> bool:
 
 
 class _NeedsTransactionError(Exception):
-    """A save that seemed to need no sync record needs one. Nothing is written yet."""
+    """A save needs a sync record after all. Nothing has been written yet."""
 
 
 class _Save:
-    """One save, and what it changes."""
+    """One save and its changes."""
 
     def __init__(
         self,
@@ -124,11 +124,11 @@ class _Save:
         self.instance, self.raw, self.using = instance, raw, using
         self.update_fields = update_fields
         self.adding = instance._state.adding or raw or _is_moved(instance, using)
-        #: Asked before the files are stored, after which none is new.
+        #: Determined before the files are stored, because a stored file is no longer new.
         self._changed = self._dirty_fields(self.adding)
 
     def is_needed(self, *, created: bool) -> bool:
-        """Whether there may be something to write."""
+        """Whether this save may need sync records."""
         instance = self.instance
         if created:
             fields = indexed_fields(type(instance))
@@ -146,11 +146,11 @@ class _Save:
         instance, raw, using = self.instance, self.raw, self.using
         now = self._dirty_fields(self.adding or created)
         changed = [*self._changed, *(field for field in now if field not in self._changed)]
-        judged = self._fields_with_changed_condition()
-        # A fixture may load what the condition looks at later; the worker will ask.
-        should_index = self._ask_whether_to_index() if judged and not raw else True
+        conditional = self._fields_with_changed_condition()
+        # A fixture may load later what the condition reads; the worker evaluates it again.
+        should_index = self._ask_whether_to_index() if conditional and not raw else True
         request_sync(
-            # A new row without a picture has nothing in the collection to correct.
+            # A new row without a picture has no image in the collection.
             (
                 SyncRequest(field, field.object_id(instance), wanted=should_index)
                 for field in changed
@@ -161,7 +161,7 @@ class _Save:
         request_if_condition_changed(
             (
                 SyncRequest(field, field.object_id(instance), wanted=should_index)
-                for field in judged
+                for field in conditional
                 if field not in changed and getattr(instance, field.name)
             ),
             using=using,
@@ -175,7 +175,7 @@ class _Save:
         return tracking.fields_with_changed_condition(type(self.instance), self.update_fields)
 
     def _ask_whether_to_index(self) -> bool:
-        """Ask the instance as it will be once it is saved."""
+        """Evaluate the condition with the state that the instance has once it is saved."""
         state = self.instance._state
         before = state.adding, state.db
         state.adding, state.db = False, self.using
@@ -186,7 +186,7 @@ class _Save:
 
 
 class _AtomicAtWrite:
-    """Opens a transaction as the row's own statement is about to be executed.
+    """Open a transaction just before the statement that writes the row.
 
     See https://docs.djangoproject.com/en/stable/topics/db/instrumentation/.
     """
@@ -209,19 +209,19 @@ class _AtomicAtWrite:
         return execute(sql, params, many, context)
 
     def _is_innermost(self) -> bool:
-        """Whether the statement is not of another save, which ``upload_to`` may make."""
+        """Whether the statement belongs to this save, not to one that ``upload_to`` made."""
         ours = (one for one in self.connection.execute_wrappers if isinstance(one, _AtomicAtWrite))
         *_, last = ours
         return last is self
 
     def _writes(self, sql: str) -> bool:
-        """Whether this is the row's own statement, and sync records may have to go with it."""
+        """Whether this statement writes the row and the save may need sync records."""
         created = self.insert in sql
         return (created or self.update in sql) and self.save.is_needed(created=created)
 
 
 def _forget_on_commit(instance: VisualSnoopMixin, fields: list[IndexedField], using: str) -> None:
-    """Forget the changes once they are committed: after a rollback they still stand."""
+    """Clear the tracked changes on commit. After a rollback they must remain."""
     saved = tracking.tokens(instance, fields)
     if not saved:
         return

@@ -1,4 +1,4 @@
-"""When the sweeper last ran, so that somebody notices when nobody runs it."""
+"""When the sweeper last ran, so that checks can report a missing sweeper."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ logger = logging.getLogger(__name__)
 
 #: The key of the only row.
 _KEY = 1
-#: How long noting a sweep waits for a lock, in seconds.
+#: How long recording a sweep waits for a lock, in seconds.
 _PATIENCE = 5.0
 
 
 class SweepRun(models.Model):
-    """The last sweep of a database; one row, or none if there never was a sweep."""
+    """The last sweep of a database: one row, or none before the first sweep."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=_KEY, editable=False)
     started_at = models.DateTimeField()
-    #: ``None``: no sweep has come to its end yet.
+    #: ``None`` until a sweep has finished.
     ended_at = models.DateTimeField(null=True)
-    #: Records that the last sweep to end has worked on.
+    #: Number of records that the last finished sweep processed.
     worked_on = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -42,7 +42,7 @@ class SweepRun(models.Model):
 
 
 def last_sweep(using: str) -> SweepRun | None:
-    """Return the last sweep of a database; ``None`` if there never was one.
+    """Return the last sweep of a database; ``None`` before the first one.
 
     Raises:
         django.db.Error: the database does not answer, or lacks the table.
@@ -51,7 +51,7 @@ def last_sweep(using: str) -> SweepRun | None:
 
 
 def note_start(using: str) -> None:
-    """Note that a sweep begins now; a database that refuses does not keep it from that."""
+    """Record the start of a sweep. A database error does not prevent the sweep."""
     takes_target = connections[using].features.supports_update_conflicts_with_target
     run = SweepRun(started_at=timezone.now())
     _write(
@@ -66,11 +66,11 @@ def note_start(using: str) -> None:
 
 
 def note_end(using: str, worked_on: int) -> None:
-    """Note that a sweep has come to its end.
+    """Record the end of a sweep.
 
     Args:
         using: alias of the database.
-        worked_on: how many records it has worked on.
+        worked_on: how many records it processed.
     """
     run = SweepRun.objects.using(using).filter(pk=_KEY)
     _write(using, lambda: run.update(ended_at=timezone.now(), worked_on=worked_on))
@@ -79,5 +79,5 @@ def note_end(using: str, worked_on: int) -> None:
 def _write(using: str, work: Callable[[], object]) -> None:
     try:
         retry_when_locked(work, using=using, patience=_PATIENCE)
-    except DatabaseError as error:  # such as code that is newer than the tables
-        logger.warning("The sweep of %r could not be noted: %s", using, type(error).__name__)
+    except DatabaseError as error:  # the tables may be older than the code
+        logger.warning("Could not record the sweep of database %r: %s", using, type(error).__name__)

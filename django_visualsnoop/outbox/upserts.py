@@ -1,6 +1,6 @@
-"""Which rows ``bulk_create()`` has written where some were there already.
+"""Find the rows that ``bulk_create()`` has written when some of them existed already.
 
-Django does not always say: a row that was there keeps its key, whatever key the instance has.
+Django does not always tell: an existing row keeps its key, whatever key the instance has.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from django.db.models import Model, QuerySet
 
-#: Rows that one query looks up: SQLite nests no expression deeper than 1,000.
+#: Rows per query: SQLite limits the depth of an expression to 1,000.
 BATCH_SIZE = 100
 
 
@@ -23,13 +23,13 @@ def find_upserted_keys(
 ) -> set[Any]:
     """Return the primary keys of the rows in the database.
 
-    Rows that no constraint can find are new, and have the key that their instances have.
+    A row that no constraint identifies is new, and has the key of its instance.
 
     Args:
         queryset: all rows of the model, in the database that was written.
-        rows: what was given to ``bulk_create()``.
-        unique_fields: what was given to it, too. Without it (MySQL, MariaDB), rows are found by
-            every unique constraint of the model.
+        rows: the instances passed to ``bulk_create()``.
+        unique_fields: the argument of ``bulk_create()``. Without it (MySQL, MariaDB), every unique
+            constraint of the model identifies rows.
     """
     meta = queryset.model._meta
     sets = [tuple(unique_fields)] if unique_fields else _unique_sets(queryset.model)
@@ -68,7 +68,7 @@ def _unique_sets(model: type[Model]) -> list[tuple[str, ...]]:
 
 
 def _matches(names: tuple[str, ...], rows: Sequence[Model]) -> Q:
-    """Return the condition that a row has the same values as one of these; NULL equals nothing."""
+    """Return the condition that a row equals one of these in the named fields; NULL never does."""
     known = _known_values(names, rows)
     if len(names) == 1:
         return Q(**{f"{names[0]}__in": [one[0] for one in known]}) if known else Q()

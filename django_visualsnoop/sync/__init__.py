@@ -1,1 +1,1 @@
-"""Doing it: the collections are brought in step with the rows, and it is seen whether they are."""
+"""Sync: bring the collections in sync with the rows, and verify that they are."""

@@ -1,7 +1,7 @@
-"""Finding what no wish tells of: rows and records that disagree without anyone having said so.
+"""Find rows that changed without a sync request.
 
-A save costs no query to find out what the row was before, so a stale instance that writes an old
-file name back over a newer one leaves no wish; nor does SQL, nor a cascade inside the database.
+A save does not query what the row was before, so a stale instance that overwrites a newer file
+name with an old one requests no sync. Neither does SQL, or a cascade inside the database.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.indexed.options import IndexedField
 
-#: Rows, and records, that are compared at a time.
+#: Rows or records per batch.
 BATCH_SIZE = 1000
 
 
 def audit(*, using: str, batch_size: int = BATCH_SIZE, dispatch: bool = True) -> int:
-    """Compare every row with its record, and request a sync where they disagree.
+    """Compare every row with its record, and request a sync where they differ.
 
-    No file is read and no collection is asked: it costs two queries per ``batch_size`` rows
-    (three where the model has a condition) and two per ``batch_size`` records.
+    This reads no file and calls no collection. It executes two queries per ``batch_size`` rows
+    (three if the model has a condition) and two per ``batch_size`` records.
 
     Args:
-        using: alias of the database that holds rows and records.
-        batch_size: rows or records in a batch.
-        dispatch: false for a caller that goes on to sweep.
+        using: alias of the database that stores rows and records.
+        batch_size: rows or records per batch.
+        dispatch: false if the caller sweeps afterwards.
 
     Returns:
         How many requests were written.
@@ -49,14 +49,14 @@ def audit(*, using: str, batch_size: int = BATCH_SIZE, dispatch: bool = True) ->
 def audit_batches(
     *, using: str, batch_size: int = BATCH_SIZE, dispatch: bool = True
 ) -> Iterator[int]:
-    """As ``audit()``; yield how many requests were written for each batch that disagrees."""
+    """Like ``audit()``, but yield the number of requests written for each batch."""
     for field in all_indexed_fields():
-        for found in _disagreeing(field, using, batch_size):
+        for found in _find_drift(field, using, batch_size):
             if found:
                 yield len(request_sync_skipping_locked(found, using=using, dispatch=dispatch))
 
 
-def _disagreeing(field: IndexedField, using: str, batch_size: int) -> Iterator[list[SyncRequest]]:
+def _find_drift(field: IndexedField, using: str, batch_size: int) -> Iterator[list[SyncRequest]]:
     for rows in rows_to_request(field, batches(field, using=using, size=batch_size), using=using):
         yield [SyncRequest(field, row.object_id, wanted=row.wanted) for row in rows]
     for records in record_batches(records_of(field, using), size=batch_size):

@@ -1,4 +1,4 @@
-"""Records of one collection and their rows: read together, then added and deleted together."""
+"""Process the records of one collection together: read their rows, then add and delete images."""
 
 from __future__ import annotations
 
@@ -47,37 +47,37 @@ if TYPE_CHECKING:
     from django_visualsnoop.outbox.record import SyncRecord
     from django_visualsnoop.sync.outcome import Outcome
 
-#: One logger for all that syncing says.
+#: The logger that all modules of sync share.
 logger = logging.getLogger("django_visualsnoop.sync.worker")
 
-#: After how many seconds of work what is done is written down, at the next chance.
+#: How often to finalize processed images, in seconds.
 FINALIZE_EVERY = 0.5
 
 
 @dataclass(slots=True)
 class Image:
-    """One claimed record and its row as it is now."""
+    """One leased record, and its row as it is now."""
 
     record: SyncRecord
-    #: The file that the row names, whether it is to be indexed or not.
+    #: The name of the row's file, whether the row wants it indexed or not.
     name: str = ""
     #: The file to index; ``None`` if the collection should hold nothing.
     file: FieldFile | None = None
-    #: Whether the row is there, with a file, and only its condition says no.
+    #: Whether the row exists and has a file, but its condition excludes it.
     unwanted: bool = False
     digest: str = ""
-    #: Whether its file was written only a moment ago.
+    #: Whether its file was modified only a few seconds ago.
     fresh: bool = False
     failure: Failure | None = None
-    #: Whether the collection has answered to adding it.
+    #: Whether the collection has returned a result for it.
     answered: bool = False
-    #: Whether it only remains to write down how it went.
+    #: Whether it is processed and only needs to be finalized.
     done: bool = False
     finalized: bool = False
 
 
 class Batch:
-    """Records of one collection, claimed for as long as one bulk call lasts."""
+    """Records of one collection, leased for the duration of one bulk call."""
 
     def __init__(
         self,
@@ -94,16 +94,16 @@ class Batch:
         self.lease = Lease(record_ids, using=using)
         self.finalize = Finalizer(alias, self.lease, outcome)
         self.images: list[Image] = []
-        #: The image that is read or sent just now.
+        #: The image that is being read or sent.
         self.in_hand: Image | None = None
-        #: Ids of records that have changed since they were claimed.
+        #: Ids of records that have changed since they were leased.
         self.again: set[str] = set()
-        self.last_settled = time.monotonic()
-        #: Records that this batch has found out about.
+        self.last_finalized = time.monotonic()
+        #: Ids of records that this batch has requested.
         self.requested: set[str] = set()
 
     def run(self) -> set[str]:
-        """Work on the records; return the ids of those to look at next, such as changed ones."""
+        """Process the records; return the ids to process next, such as those of changed ones."""
         try:
             collection: BaseCollection | Exception = collections[self.alias]
         except (ImproperlyConfigured, ImportError) as error:
@@ -125,7 +125,7 @@ class Batch:
         return self.again | self.requested
 
     def _let_go(self, error: BaseException) -> None:
-        """Write down what is done, and let others have what this claim holds still."""
+        """Finalize what is done, and release the other records of this lease."""
         out_of_time = isinstance(error, Exception) and is_interruption(error)
         if out_of_time or not isinstance(error, Exception):
             if isinstance(error, Exception) and self.in_hand is not None and not self.in_hand.done:
@@ -134,20 +134,20 @@ class Batch:
             with suppress(DatabaseError):
                 self._finalize_done()
         progress = any(image.finalized for image in self.images)
-        self.lease.give_back(untouched=out_of_time and progress)
+        self.lease.give_back(unattempted=out_of_time and progress)
 
     def _acquire(self, collection: BaseCollection | Exception) -> list[SyncRecord]:
         longest_call = 0.0 if isinstance(collection, Exception) else collection.longest_call
         records = self.lease.acquire(longest_call)
         if len(records) < len(self.lease.record_ids):
-            # Their workers look again when they are done; this hint is in case that they die.
+            # Their workers check for changes when they finish. Dispatch these in case one dies.
             held = retry_when_locked(lambda: list(self.lease.leased_by_others()), using=self.using)
             for seconds, record_id in held:
                 self.outcome.later[seconds].append(record_id)
         return records
 
     def _read_rows(self, images: list[Image]) -> None:
-        """Find out what each row says now, one query per model."""
+        """Read the current rows, one query per model."""
         by_field: dict[IndexedField, list[Image]] = defaultdict(list)
         for image in images:
             field = field_by_label(image.record.model, image.record.field)
@@ -155,12 +155,12 @@ class Batch:
                 self._note(
                     image,
                     ImproperlyConfigured(
-                        f"This code indexes no field {image.record.model}.{image.record.field}. "
-                        "Deploy the code that does, or run visualsnoop_reindex --prune."
+                        f"The code does not index {image.record.model}.{image.record.field}. "
+                        "Deploy code that indexes it, or run visualsnoop_reindex --prune."
                     ),
                 )
             elif field.collection != self.alias:
-                pass  # it moved, and leaves this collection
+                pass  # the field moved to another collection: delete the image here
             elif image.record.abandoned < MAX_ABANDONED or not self._give_up(image, field):
                 by_field[field].append(image)
         for field, members in by_field.items():
@@ -180,7 +180,7 @@ class Batch:
                     image.file = file if file and wanted else None
 
     def _give_up(self, image: Image, field: IndexedField) -> bool:
-        """Fail an image that has ended one worker after the other; false if it has no file."""
+        """Fail an image during which too many workers have died; false if it has no file."""
         image.name = self._name(field, image)
         if image.name:
             image.failure = given_up(image.record.abandoned)
@@ -194,7 +194,7 @@ class Batch:
     def _stored(self, field: IndexedField, images: list[Image]) -> QuerySet[Any]:
         keys = []
         for image in images:
-            with suppress(ValidationError):  # no row can have what is no key
+            with suppress(ValidationError):  # no row can have an invalid key
                 keys.append(field.key_value(image.record.object_id, self.using))
         return field.owner._base_manager.using(self.using).filter(pk__in=keys)
 
@@ -206,8 +206,8 @@ class Batch:
             return retry_when_locked(read, using=self.using)
         except DatabaseError:
             raise
-        # An ImageField that keeps its dimensions may open the file of a row that is loaded.
-        except Exception as error:  # a storage's errors are its own
+        # Loading a row may open its file, if an ImageField has dimension fields.
+        except Exception as error:  # a storage may raise anything
             if is_interruption(error):
                 raise
             if len(images) == 1:
@@ -225,13 +225,13 @@ class Batch:
             self._finalize_now_and_then()
 
     def _remove(self, image: Image, collection: BaseCollection) -> None:
-        """Make sure that the collection holds nothing under this id."""
+        """Delete this image from the collection, if it is there."""
         self.in_hand = image
         try:
             collection.delete_image(image.record.image_id)
         except (NotFoundError, InvalidImageIdError):
-            pass  # an id that no collection takes is in none
-        except Exception as error:  # noqa: BLE001 -- a backend's errors are its own
+            pass  # no collection holds an image with an invalid id
+        except Exception as error:  # noqa: BLE001 -- a backend may raise anything
             self._note(image, error)
 
     def _add(self, images: list[Image], collection: BaseCollection) -> None:
@@ -246,20 +246,20 @@ class Batch:
     def _answers(
         self, images: list[Image], collection: BaseCollection
     ) -> Iterator[tuple[Image, Exception | None]]:
-        """Add the images; yield each with what went wrong, as soon as the collection tells."""
+        """Add the images; yield each with its error or ``None`` as soon as its result is known."""
         by_id = {image.record.image_id: image for image in images}
         try:
             for image_id, result in collection.add_images(self._opened(images, collection)):
                 by_id[image_id].answered = True
                 yield by_id[image_id], result if isinstance(result, Exception) else None
             return
-        except Exception as error:  # now one at a time, so that only the culprit fails
+        except Exception as error:  # add them one at a time, so that only the culprit fails
             if is_interruption(error):
                 raise
             if is_lock_error(error):
-                logger.info("%r is being written by others: adding one image at a time", collection)
+                logger.info("%r is locked. Adding one image at a time.", collection)
             else:
-                logger.exception("Adding %d images to %r failed", len(images), collection)
+                logger.exception("Could not add %d images to %r together.", len(images), collection)
         for image in images:
             if not image.answered and image.failure is None:
                 yield image, self._add_one(image, collection)
@@ -268,12 +268,12 @@ class Batch:
         for image_id, data in self._opened([image], collection):
             try:
                 collection.add_image(data, image_id, update_existing=True)
-            except Exception as error:  # noqa: BLE001 -- a backend's errors are its own
+            except Exception as error:  # noqa: BLE001 -- a backend may raise anything
                 return error
-        return None  # or the file could not be read, which is noted
+        return None  # added, or _opened() has noted why the file cannot be read
 
     def _finish(self, image: Image, collection: BaseCollection) -> None:
-        # The older picture must not be found in the place of one that cannot be indexed.
+        # Searches must not find the old picture in place of one that cannot be indexed.
         if image.failure is not None and image.failure.own:
             self._remove(image, collection)
         image.done = True
@@ -282,7 +282,7 @@ class Batch:
     def _opened(
         self, images: list[Image], collection: BaseCollection
     ) -> Iterator[tuple[str, bytes]]:
-        """Read one file at a time, through the storage; note those that cannot be read."""
+        """Read one file at a time through its storage; note errors."""
         for image in images:
             assert image.file is not None
             self.in_hand = image
@@ -291,10 +291,10 @@ class Batch:
                     data = file.read(collection.max_bytes + 1)
                 if len(data) > collection.max_bytes:
                     raise ImageRefusedError(
-                        f"The file has more than {collection.max_bytes:,} bytes.",
+                        f"The file is larger than {collection.max_bytes:,} bytes.",
                         reason="too_large",
                     )
-            except Exception as error:  # noqa: BLE001 -- a storage's errors are its own
+            except Exception as error:  # noqa: BLE001 -- a storage may raise anything
                 self._note(image, error)
                 continue
             image.digest = hashlib.sha256(data).hexdigest()
@@ -302,7 +302,7 @@ class Batch:
             yield image.record.image_id, data
 
     def _note(self, image: Image, error: Exception) -> None:
-        """Note why an image failed; raise what says nothing about it."""
+        """Note why an image failed. Raise interruptions, which say nothing about the image."""
         if is_interruption(error):
             raise error
         age = math.inf
@@ -311,12 +311,12 @@ class Batch:
         image.failure = classify_error(error, image.record.attempts, age=age)
 
     def _finalize_now_and_then(self) -> None:
-        if time.monotonic() - self.last_settled >= FINALIZE_EVERY:
+        if time.monotonic() - self.last_finalized >= FINALIZE_EVERY:
             self._finalize_done()
 
     def _finalize_done(self) -> None:
-        """Write down how it went with those that are done, and tell of it."""
+        """Finalize the images that are done."""
         ready = [image for image in self.images if image.done and not image.finalized]
         if ready:
             self.again |= self.finalize.finalize(ready)
-            self.last_settled = time.monotonic()
+            self.last_finalized = time.monotonic()

@@ -1,4 +1,4 @@
-"""Rows beside their records: what disagrees, and what no wish will put right."""
+"""Drift: differences between rows, records and collections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Drift(StrEnum):
-    """How a row, its record and the collection may disagree."""
+    """How a row, its record and the collection may differ."""
 
     MISSING = "missing"
     UNRECORDED = "unrecorded"
@@ -37,31 +37,31 @@ class Drift(StrEnum):
 
 
 _MEANINGS = {
-    Drift.MISSING: "a row wants its picture there, and the collection does not list it",
-    Drift.UNRECORDED: "a row has a picture that no record knows of",
-    Drift.CHANGED: "a row has changed without a wish",
-    Drift.EXTRA: "the collection lists a picture that no row wants",
-    Drift.ORPHANED: "a record's row is gone",
-    Drift.WAITING: "a wish is not fulfilled yet",
-    Drift.RETRYING: "a wish has failed and will be tried again",
-    Drift.FAILED: "a wish has failed and waits until its picture changes or someone asks",
+    Drift.MISSING: "the collection does not list the picture of a row",
+    Drift.UNRECORDED: "a row has a picture but no sync record",
+    Drift.CHANGED: "a row changed without a sync request",
+    Drift.EXTRA: "the collection lists a picture that no row has",
+    Drift.ORPHANED: "a sync record has no row",
+    Drift.WAITING: "a sync request is waiting for a worker",
+    Drift.RETRYING: "a sync failed and will be retried",
+    Drift.FAILED: "a sync failed permanently",
 }
 
-_STANDING = {
+_PENDING = {
     SyncRecord.State.WAITING: Drift.WAITING,
     SyncRecord.State.RETRYING: Drift.RETRYING,
     SyncRecord.State.FAILED: Drift.FAILED,
 }
-#: Drift that a standing wish will put right, or has failed to.
-STANDING = frozenset(_STANDING.values())
-#: What ``pending_drift()`` says of a record that nobody will look at again by itself.
+#: Drift for which a sync request already exists, whether it is pending or has failed.
+REQUESTED = frozenset(_PENDING.values())
+#: Results of ``pending_drift()`` for records that no worker will process without a new request.
 NEEDS_REQUEST = (None, Drift.FAILED)
 
 
 def with_records(
     field: IndexedField, batches: Iterable[list[Row]], *, using: str
 ) -> Iterator[list[tuple[Row, SyncRecord | None]]]:
-    """Put the record of each row beside it; one query a batch."""
+    """Yield each row with its record; one query per batch."""
     for rows in batches:
         ids = [field.record_id(row.object_id) for row in rows]
         records = retry_when_locked(
@@ -73,37 +73,40 @@ def with_records(
 def rows_to_request(
     field: IndexedField, batches: Iterable[list[Row]], *, using: str
 ) -> Iterator[list[Row]]:
-    """Yield, batch by batch, the rows that disagree with their record where no wish stands.
+    """Yield, per batch, the rows that differ from their record and have no sync request.
 
-    A QuerySet that was not ours, a stale instance saved over a newer one, or SQL may do that.
+    Causes are a QuerySet that is not a ``VisualSnoopQuerySet``, a stale instance, or SQL.
     """
     for batch in with_records(field, batches, using=using):
         drifts = ((row, drift_of(field, row, record, using)) for row, record in batch)
-        yield [row for row, drift in drifts if drift is not None and drift not in STANDING]
+        yield [row for row, drift in drifts if drift is not None and drift not in REQUESTED]
 
 
 def drift_of(field: IndexedField, row: Row, record: SyncRecord | None, using: str) -> Drift | None:
-    """Return how a row and its record disagree; ``None`` if they do not."""
+    """Return how a row and its record differ; ``None`` if they are in sync."""
     if record is None:
-        # Also one that its condition refuses needs a record, where a turn of it is noted.
+        # A row that its condition excludes needs a record, too: it notes when the result changes.
         return Drift.UNRECORDED if row.name else None
-    standing = pending_drift(record)
-    if standing is Drift.FAILED and record.name != row.name:
+    pending = pending_drift(record)
+    if pending is Drift.FAILED and record.name != row.name:
         return Drift.CHANGED  # another file failed, not this one
-    if standing is not None:
-        return standing
+    if pending is not None:
+        return pending
     applied = (record.image_id, record.wanted, record.name)
     wanted = (field.image_id(row.object_id, using), row.wanted, row.name if row.wanted else "")
     return None if row.name and applied == wanted else Drift.CHANGED
 
 
 def pending_drift(record: SyncRecord) -> Drift | None:
-    """Return what has become of a record's wish so far; ``None`` if it came true."""
-    return _STANDING.get(record.state)
+    """Return the state of a record as drift; ``None`` if the record is in sync."""
+    return _PENDING.get(record.state)
 
 
 def record_batches(records: QuerySet[SyncRecord], *, size: int) -> Iterator[list[SyncRecord]]:
-    """Walk records by key, each batch one query; those that are deleted meanwhile do no harm."""
+    """Yield records in the order of their keys, one query per batch.
+
+    Records may be deleted meanwhile.
+    """
     after = None
     while True:
         rest = records if after is None else records.filter(pk__gt=after)
@@ -119,7 +122,7 @@ def record_batches(records: QuerySet[SyncRecord], *, size: int) -> Iterator[list
 def without_a_row(
     field: IndexedField, records: Iterable[SyncRecord], *, using: str
 ) -> list[SyncRecord]:
-    """Return those of these records of one field whose row is gone; one query."""
+    """Return the records of one field whose row does not exist; one query."""
     keys: dict[Any, SyncRecord] = {}
     gone = []
     for record in records:

@@ -1,4 +1,4 @@
-"""Writing down how it went with records, and telling of it."""
+"""Finalize processed records: write their outcome, send signals and log failures."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from django_visualsnoop.sync.batch import Image
     from django_visualsnoop.sync.outcome import Outcome
 
-#: One logger for all that syncing says.
+#: The logger that all modules of sync share.
 logger = logging.getLogger("django_visualsnoop.sync.worker")
 
 
 class Finalizer:
-    """Writes down what became of claimed records.
+    """Write the outcome of leased records.
 
     Args:
-        alias: of the collection.
-        claim: under which they are held.
-        outcome: where to count them.
+        alias: alias of the collection.
+        lease: the lease that holds the records.
+        outcome: counts the records.
     """
 
     def __init__(self, alias: str, lease: Lease, outcome: Outcome) -> None:
@@ -45,13 +45,13 @@ class Finalizer:
         self.outcome = outcome
 
     def finalize(self, ready: list[Image]) -> set[str]:
-        """Write down how it went, and tell of it; return the ids that have changed meanwhile."""
+        """Finalize images; return the ids of the records that have changed meanwhile."""
         try:
             results = self._finalize_together(ready)
         except (DatabaseError, ValueError) as error:
             if is_lock_error(error) or connections[self.lease.using].in_atomic_block:
                 raise
-            logger.warning("Settling %d records at once failed: %s", len(ready), error)
+            logger.warning("Could not finalize %d records together: %s", len(ready), error)
             results = [self._finalize_alone(image) for image in ready]
         again = set()
         for image, result in zip(ready, results, strict=True):
@@ -64,15 +64,15 @@ class Finalizer:
         return again
 
     def _finalize_together(self, images: list[Image]) -> list[bool]:
-        """Write down how it went; return of each whether nobody has wished again meanwhile."""
+        """Finalize images; return for each whether its record is unchanged since the lease."""
 
-        def settle_free() -> dict[UUID, bool]:
+        def finalize_free() -> dict[UUID, bool]:
             free = set(lock_skipping_locked(self.lease.records))
-            at_once = [image for image in images if image.record.pk in free]
-            return {image.record.pk: self._finalize(image) for image in at_once}
+            unlocked = [image for image in images if image.record.pk in free]
+            return {image.record.pk: self._finalize(image) for image in unlocked}
 
-        results = write_when_free(settle_free, SyncRecord, using=self.lease.using)
-        # The others wait, one by one, for the wish that someone is writing just now.
+        results = write_when_free(finalize_free, SyncRecord, using=self.lease.using)
+        # The others wait, one by one, for the transaction that is requesting them.
         for image in images:
             if image.record.pk not in results:
                 results[image.record.pk] = retry_when_locked(
@@ -81,7 +81,7 @@ class Finalizer:
         return [results[image.record.pk] for image in images]
 
     def _finalize_alone(self, image: Image) -> bool:
-        """Write down how it went with one image, or if the database refuses that, in ASCII."""
+        """Finalize one image; if the database rejects its reason or name, write them in ASCII."""
         try:
             return retry_when_locked(lambda: self._finalize(image), using=self.lease.using)
         except (DatabaseError, ValueError) as error:
@@ -94,7 +94,7 @@ class Finalizer:
             return retry_when_locked(lambda: self._finalize(image), using=self.lease.using)
 
     def _finalize(self, image: Image) -> bool:
-        """Write down how it went; return whether nobody has wished again meanwhile."""
+        """Finalize one image; return whether its record is unchanged since the lease."""
         record = image.record
         if image.failure is not None:
             finalized = self._finalize_failure(image, image.failure)
@@ -114,7 +114,7 @@ class Finalizer:
                 synced_at=timezone.now(),
             )
         if not finalized and not self.lease.release(record):
-            # The claim ran out and another worker came: whose picture arrived last, nobody knows.
+            # The lease expired and another worker took over. Either picture may have arrived last.
             request_again(record, using=self.lease.using)
         return finalized
 
@@ -129,7 +129,7 @@ class Finalizer:
     def _count(self, image: Image) -> None:
         key, failure = str(image.record.pk), image.failure
         if failure is None:
-            self.outcome.agreed += 1
+            self.outcome.in_sync += 1
             if image.fresh:
                 self.outcome.fresh.append(key)
         elif failure.delay is None:
@@ -139,7 +139,7 @@ class Finalizer:
             self.outcome.later[failure.delay].append(key)
 
     def _tell(self, image: Image) -> None:
-        """Tell receivers and the log how it went, once that is written down."""
+        """Send the signal and log a failure, after the outcome is written."""
         record, failure = image.record, image.failure
         field = field_by_label(record.model, record.field)
         sender = None if field is None else field.owner
@@ -162,7 +162,7 @@ class Finalizer:
             retry_in=failure.delay,
         )
         logger.warning(
-            "%s is not in collection %r as it should be: %s",
+            "Could not sync %s with collection %r: %s",
             record.image_id,
             self.alias,
             failure.reason,

@@ -1,4 +1,4 @@
-"""What a collection lists, and who in this project wants it."""
+"""The images that a collection lists, classified by whether a row of this project wants them."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
     from django_visualsnoop.indexed.options import IndexedField
 
 
-class Verdict(Enum):
-    #: A row wants it, here or in another database that may hold rows of the field.
+class Category(Enum):
+    #: A row wants it, in this or another database that may store rows of the field.
     WANTED = auto()
-    #: It is an id of a field of this collection, and no row wants it.
+    #: Its id belongs to a field of this collection, but no row wants it.
     UNWANTED = auto()
-    #: It has an id of another of this project's databases.
+    #: Its id belongs to another database of this project.
     ELSEWHERE = auto()
-    #: By its prefix it was this project's, and no field of this collection has such ids.
+    #: Its prefix is one of this project's, but no field of this collection has such ids.
     LEFTOVER = auto()
-    #: Nothing says that it is this project's.
+    #: It does not belong to this project.
     FOREIGN = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One listed id; field and key are given if it is ``UNWANTED``."""
+    """One listed id; ``UNWANTED`` ids have a field and a key."""
 
     image_id: str
-    verdict: Verdict
+    category: Category
     field: IndexedField | None = None
     object_id: str = ""
 
 
 class Listing:
-    """The listing of one collection, seen from one database.
+    """The listing of one collection, compared with the rows of one database.
 
     Args:
         alias: alias of the collection.
@@ -60,17 +60,17 @@ class Listing:
         self.fields = [field for field in all_indexed_fields() if field.collection == alias]
 
     def walk(self, size: int) -> Iterator[list[Listed]]:
-        """Yield all that is listed, in batches of ``size``.
+        """Yield the whole listing in batches of ``size``.
 
         Raises:
             VisualSnoopError: the collection did not answer.
         """
         ids = (listed["id"] for listed in collections[self.alias].iter_images())
         while batch := list(islice(ids, size)):
-            yield self.judge(batch)
+            yield self.classify(batch)
 
-    def judge(self, image_ids: Iterable[str]) -> list[Listed]:
-        """Say of each id whether it is wanted; one query or two per field and database."""
+    def classify(self, image_ids: Iterable[str]) -> list[Listed]:
+        """Classify ids; one or two queries per field and database."""
         keys: dict[tuple[IndexedField, str], dict[str, Any]] = defaultdict(dict)
         image_ids = list(image_ids)
         for image_id in image_ids:
@@ -83,29 +83,29 @@ class Listing:
         for (field, database), by_id in keys.items():
             rows = by_keys(field, by_id.values(), using=database)
             wanted |= {i for i, key in by_id.items() if key in rows and rows[key].wanted}
-        return [self._judged(image_id, keys, wanted) for image_id in image_ids]
+        return [self._classify(image_id, keys, wanted) for image_id in image_ids]
 
-    def _judged(
+    def _classify(
         self,
         image_id: str,
         keys: dict[tuple[IndexedField, str], dict[str, Any]],
         wanted: set[str],
     ) -> Listed:
         if image_id in wanted:
-            return Listed(image_id, Verdict.WANTED)
+            return Listed(image_id, Category.WANTED)
         owners = [owner for owner, by_id in keys.items() if image_id in by_id]
         for field, database in owners:
             if database == self.using:
                 text = field.key_text(keys[field, database][image_id])
-                return Listed(image_id, Verdict.UNWANTED, field, text)
+                return Listed(image_id, Category.UNWANTED, field, text)
         if owners:
-            return Listed(image_id, Verdict.ELSEWHERE)
+            return Listed(image_id, Category.ELSEWHERE)
         ours = image_id.startswith(self._prefixes)
-        return Listed(image_id, Verdict.LEFTOVER if ours else Verdict.FOREIGN)
+        return Listed(image_id, Category.LEFTOVER if ours else Category.FOREIGN)
 
     @cached_property
     def _databases(self) -> dict[IndexedField, list[str]]:
-        """The databases that may hold rows of each field; their ids may be the same."""
+        """The databases that may store rows of each field; their image ids may be equal."""
         tables = {alias: _tables(alias) for alias in connections if alias != self.using}
         return {
             field: [self.using, *(alias for alias in tables if _may_hold(field, alias, tables))]
@@ -114,19 +114,19 @@ class Listing:
 
     @cached_property
     def _prefixes(self) -> tuple[str, ...]:
-        """What the default ids of this project's models begin with, whatever their field."""
+        """The prefixes of the default image ids of this project's models."""
         return tuple(
             f"{model._meta.label_lower}." for model in apps.get_models() if is_indexed(model)
         )
 
 
 def _may_hold(field: IndexedField, alias: str, tables: dict[str, set[str]]) -> bool:
-    """Whether rows of this field can have been saved to that database."""
+    """Whether the database may store rows of this field."""
     table = field.owner._meta.db_table.casefold()
     return (
         router.allow_migrate_model(alias, field.owner)
         and SyncRecord._meta.db_table in tables[alias]
-        # Some write a schema into the name, which the database then lists in another way.
+        # Some projects put a schema into the name, which the database lists differently.
         and ('"' in table or table in tables[alias])
     )
 

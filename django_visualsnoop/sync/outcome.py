@@ -1,4 +1,4 @@
-"""What became of the records that were worked on."""
+"""The outcome of processing records."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Outcome:
-    """What became of the records that one call was given."""
+    """The outcome of processing a set of records."""
 
-    agreed: int = 0
-    #: Record id → why, for those that failed and will be tried again.
+    in_sync: int = 0
+    #: Record id → reason, of records that failed and will be retried.
     retrying: dict[str, str] = field(default_factory=dict)
-    #: Record id → why, for those that wait until their image changes or someone asks.
+    #: Record id → reason, of records that failed until their image changes or someone retries them.
     failed: dict[str, str] = field(default_factory=dict)
-    #: Ids of records whose file was so new that it may be written again in a moment.
+    #: Ids of records whose file is so new that it may be rewritten in a moment.
     fresh: list[str] = field(default_factory=list)
-    #: Seconds → ids of records to look at again after so long.
+    #: Seconds → ids of records to process after that delay.
     later: dict[float, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def worked_on(self) -> int:
-        return self.agreed + len(self.retrying) + len(self.failed)
+        return self.in_sync + len(self.retrying) + len(self.failed)
 
     def add(self, other: Outcome) -> None:
-        self.agreed += other.agreed
+        self.in_sync += other.in_sync
         self.retrying.update(other.retrying)
         self.failed.update(other.failed)
         self.fresh += other.fresh

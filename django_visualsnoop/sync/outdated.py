@@ -1,4 +1,4 @@
-"""Images that an older version described: added again in the background, while searches go on."""
+"""Add images again that an older version described, in the background."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ logger = logging.getLogger(__name__)
 
 
 def requeue_outdated(*, using: str, limit: int, before: datetime) -> int:
-    """Wish again for images that no search finds until they are added again.
+    """Request the sync of images that searches cannot find until they are added again.
 
-    No hints are sent: what was saved just now comes first, and the sweeper does the rest.
+    This dispatches nothing: recently saved images come first, and the sweeper processes these.
 
     Args:
-        using: alias of the database of the records.
-        limit: about how many wishes to write; a collection is asked for so many ids at a time.
-        before: only for images last synced before this, so that one that stays outdated when it
-            is added again keeps nobody busy.
+        using: alias of the database that stores the records.
+        limit: approximate number of requests to write, and number of ids per call to a collection.
+        before: only images that were last synced before this time, so that an image that stays
+            outdated is not added again and again.
 
     Returns:
-        How many were written. Images whose record waits or has failed are left to that, and
-        those without a record to whoever added them.
+        How many requests were written. Images whose record is pending or failed, and images
+        without a record, get none.
     """
     fields: dict[str, list[IndexedField]] = defaultdict(list)
     for field in all_indexed_fields():
@@ -50,10 +50,10 @@ def requeue_outdated(*, using: str, limit: int, before: datetime) -> int:
             outdated = collections[alias].iter_outdated()
             while renewed < limit and (image_ids := list(islice(outdated, limit))):
                 renewed += _renew(image_ids, members, using, before)
-        except Exception as error:  # a backend's errors are its own, and no reason to end the sweep
+        except Exception as error:  # a backend may raise anything, which must not end the sweep
             if is_interruption(error) or is_lock_error(error):
                 raise
-            logger.exception("Collection %r did not say which images are outdated", alias)
+            logger.exception("Could not list the outdated images of collection %r.", alias)
     return renewed
 
 
@@ -67,5 +67,5 @@ def _renew(
             if key is not None:
                 keys.add(field.record_id(field.key_text(key)))
     records = SyncRecord.objects.using(using).filter(pk__in=keys)
-    agrees = SyncRecord.in_state(SyncRecord.State.IN_SYNC)
-    return len(requeue_skipping_locked(records, agrees & Q(synced_at__lt=before)))
+    in_sync = SyncRecord.in_state(SyncRecord.State.IN_SYNC)
+    return len(requeue_skipping_locked(records, in_sync & Q(synced_at__lt=before)))

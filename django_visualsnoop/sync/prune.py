@@ -1,4 +1,4 @@
-"""Removing from a collection what no row of this project wants, and nobody else's pictures."""
+"""Remove from a collection the images that no row of this project wants."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from django_visualsnoop.indexed.options import field_by_label
 from django_visualsnoop.outbox.record import SyncRecord, records_of
 from django_visualsnoop.outbox.requests import SyncRequest
 from django_visualsnoop.sync.drift import record_batches, without_a_row
-from django_visualsnoop.sync.listing import Listing, Verdict
-from django_visualsnoop.sync.reindex import Tally, fulfil
+from django_visualsnoop.sync.listing import Category, Listing
+from django_visualsnoop.sync.reindex import Tally, process_requests
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -32,68 +32,68 @@ if TYPE_CHECKING:
 
 @dataclass
 class Pruned:
-    """What pruning did, or under ``dry_run`` would do."""
+    """What pruning removed, or with ``dry_run`` would remove."""
 
     listed: int = 0
-    #: Listed images that nobody wants.
+    #: Listed images that no row wants.
     images: int = 0
-    #: Records whose row, field or collection is gone.
+    #: Records whose row, field or collection no longer exists.
     records: int = 0
-    #: Listed ids that were left alone, by verdict.
-    left: Counter[Verdict] = field(default_factory=Counter)
+    #: Listed ids that pruning skipped, by category.
+    left: Counter[Category] = field(default_factory=Counter)
     tally: Tally = field(default_factory=Tally)
 
 
 def prune_listing(
     alias: str, fields: Collection[IndexedField], plan: Plan, pruned: Pruned, *, leftovers: bool
 ) -> Iterator[int]:
-    """Walk what a collection lists and remove what no row wants; yield after each batch.
+    """Remove the listed images that no row wants; yield after each batch.
 
-    What belongs to a field is removed by a wish, so that a row saved meanwhile wins.
+    Images of a field are removed by a sync request, so that a row saved meanwhile wins.
 
     Args:
         alias: alias of the collection.
         fields: the fields whose images may be removed.
-        plan: the database, the size of a batch, and how.
-        pruned: where to count.
-        leftovers: also remove what by its prefix was of a field that is gone.
+        plan: the database, the batch size, and how to process requests.
+        pruned: counts what is removed.
+        leftovers: also remove images whose prefix is that of a field that no longer exists.
 
     Raises:
-        VisualSnoopError: the collection did not answer to listing.
+        VisualSnoopError: the collection could not list its images.
     """
     for batch in Listing(alias, using=plan.using).walk(plan.batch_size):
         pruned.listed += len(batch)
-        asked: list[SyncRequest] = []
+        requests: list[SyncRequest] = []
         for listed in batch:
             if listed.field is not None and listed.field in fields:
                 pruned.images += 1
-                asked.append(SyncRequest(listed.field, listed.object_id, wanted=False))
-            elif listed.verdict is Verdict.LEFTOVER and leftovers:
+                requests.append(SyncRequest(listed.field, listed.object_id, wanted=False))
+            elif listed.category is Category.LEFTOVER and leftovers:
                 pruned.images += 1
                 _delete(alias, listed.image_id, plan, pruned)
-            elif listed.verdict is not Verdict.WANTED:
-                pruned.left[listed.verdict] += 1
-        _fulfil(asked, plan, pruned)
+            elif listed.category is not Category.WANTED:
+                pruned.left[listed.category] += 1
+        _process(requests, plan, pruned)
         yield len(batch)
 
 
 def prune_records(field: IndexedField, plan: Plan, pruned: Pruned) -> None:
-    """Let the records of one field go whose row is gone, and what they left behind."""
+    """Remove the records of one field whose row no longer exists, and their images."""
     for batch in record_batches(records_of(field, plan.using), size=plan.batch_size):
         gone = without_a_row(field, batch, using=plan.using)
         pruned.records += len(gone)
-        _fulfil(
+        _process(
             [SyncRequest(field, record.object_id, wanted=False) for record in gone], plan, pruned
         )
 
 
 def prune_orphaned(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) -> None:
-    """Let the records go whose field the code no longer indexes, or not in their collection.
+    """Remove the records whose field the code no longer indexes in their collection.
 
     Args:
         aliases: only records of these collections.
-        plan: the database, the size of a batch, and how.
-        pruned: where to count.
+        plan: the database, the batch size, and how to process requests.
+        pruned: counts what is removed.
     """
     for records in orphaned_records(plan.using, aliases):
         for batch in record_batches(records, size=plan.batch_size):
@@ -101,7 +101,7 @@ def prune_orphaned(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) 
             for record in batch:
                 removed = _delete(record.collection, record.image_id, plan, pruned)
                 if removed and not plan.dry_run:
-                    # Unless it is wished again, by code that knows its field.
+                    # Unless code that knows its field has requested it again.
                     same = records.filter(pk=record.pk, generation=record.generation)
                     retry_when_locked(same.delete, using=plan.using)
 
@@ -109,7 +109,7 @@ def prune_orphaned(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) 
 def orphaned_records(
     using: str, aliases: Collection[str] | None = None
 ) -> list[QuerySet[SyncRecord]]:
-    """Return the records that no field of the code has any more, by collection and field."""
+    """Return the records whose field the code no longer indexes, by collection and field."""
     records = SyncRecord.objects.using(using)
     found = []
     for alias, model, name in (
@@ -121,9 +121,9 @@ def orphaned_records(
     return found
 
 
-def _fulfil(asked: list[SyncRequest], plan: Plan, pruned: Pruned) -> None:
+def _process(requests: list[SyncRequest], plan: Plan, pruned: Pruned) -> None:
     if not plan.dry_run:
-        fulfil(asked, pruned.tally, using=plan.using, dispatch_only=plan.dispatch_only)
+        process_requests(requests, pruned.tally, using=plan.using, dispatch_only=plan.dispatch_only)
 
 
 def _delete(alias: str, image_id: str, plan: Plan, pruned: Pruned) -> bool:
@@ -132,7 +132,7 @@ def _delete(alias: str, image_id: str, plan: Plan, pruned: Pruned) -> bool:
     try:
         collections[alias].delete_image(image_id)
     except (NotFoundError, InvalidImageIdError, CollectionDoesNotExist):
-        return True  # there is nothing, or nowhere to ask
+        return True  # the image or its collection does not exist
     except VisualSnoopError as error:
         pruned.tally.failures.add(image_id, str(error))
         return False

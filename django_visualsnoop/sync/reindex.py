@@ -1,4 +1,4 @@
-"""Bringing whole tables home, batch by batch, so that it can stop and go on at any row."""
+"""Reindex whole tables in batches, so that a run can stop and resume at any row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.outbox.requests import SyncRequest, request_sync_skipping_locked
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from django_visualsnoop.sync.drift import drift_of, with_records
 
 if TYPE_CHECKING:
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from django_visualsnoop.indexed.rows import Row
     from django_visualsnoop.outbox.record import SyncRecord
 
-#: Failures that a run keeps to show, however many there are.
+#: Failures that a run lists; it counts the others.
 MAX_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to go through the rows.
+    """Which rows to process, and how.
 
     Args:
-        using: alias of the database that holds rows and records.
+        using: alias of the database that stores rows and records.
         batch_size: rows per batch.
-        missing: only rows that disagree with their record.
+        missing: only rows that differ from their record.
         since: only rows that were not synced since then.
-        dispatch_only: leave the work to the workers: write the requests and dispatch them.
-        dry_run: count, and change nothing.
+        dispatch_only: write and dispatch requests, and let the workers process them.
+        dry_run: count, but change nothing.
     """
 
     using: str = "default"
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass
 class Failures:
-    """How many images failed, and the first few of them."""
+    """The number of failed images, and the first few of them."""
 
     count: int = 0
     #: Image id and reason.
@@ -64,10 +64,10 @@ class Failures:
 
 @dataclass
 class Tally:
-    """What became of the rows of one batch, or of all."""
+    """Counts of the rows of one batch, or of all."""
 
-    #: "wanted", "unwanted", "empty" and "left": what the rows said; "agreed", "failed" and
-    #: "elsewhere": what became of those worked on.
+    #: "wanted", "unwanted", "empty" and "left" count rows; "in_sync", "failed" and "elsewhere"
+    #: count processed records.
     counts: Counter[str] = field(default_factory=Counter)
     failures: Failures = field(default_factory=Failures)
 
@@ -82,57 +82,59 @@ class Tally:
 
 @dataclass(frozen=True)
 class Step:
-    """One batch that is done: what became of it, and the key to resume after."""
+    """One processed batch: its counts, and the key to resume after."""
 
     last_key: Any
     tally: Tally
 
 
 def reindex(field: IndexedField, plan: Plan, *, after: Any = None) -> Iterator[Step]:
-    """Make the collection agree with the rows of a field; yield after each batch.
+    """Sync the rows of a field with their collection; yield after each batch.
 
-    One bad image never stops it. When it is interrupted, the records of the unfinished batch
-    stay due, and going on after the last step's key misses nothing.
+    A failed image does not stop the run. After an interruption, the records of the unfinished
+    batch stay due, and resuming after the last step's key skips no row.
 
     Args:
-        field: what to reindex.
-        plan: which rows, and how.
-        after: the key to start behind.
+        field: the field to reindex.
+        plan: which rows to process, and how.
+        after: start after this key.
     """
     found = batches(field, using=plan.using, size=plan.batch_size, after=after)
     for batch in with_records(field, found, using=plan.using):
         tally = Tally()
-        asked = list(_asked_for(field, batch, plan, tally))
+        requests = list(_requests(field, batch, plan, tally))
         if not plan.dry_run:
-            fulfil(asked, tally, using=plan.using, dispatch_only=plan.dispatch_only)
+            process_requests(requests, tally, using=plan.using, dispatch_only=plan.dispatch_only)
         yield Step(batch[-1][0].key, tally)
 
 
-def fulfil(asked: list[SyncRequest], tally: Tally, *, using: str, dispatch_only: bool) -> None:
-    """Write wishes, and make them true at once unless that is left to the workers.
+def process_requests(
+    requests: list[SyncRequest], tally: Tally, *, using: str, dispatch_only: bool
+) -> None:
+    """Write sync requests, and process them unless the workers should.
 
     Args:
-        asked: the wishes.
-        tally: where to count what became of them.
+        requests: the requests.
+        tally: counts the processed records.
         using: alias of the database.
-        dispatch_only: leave it to the workers.
+        dispatch_only: let the workers process the requests.
     """
-    written = request_sync_skipping_locked(asked, using=using, dispatch=dispatch_only)
+    written = request_sync_skipping_locked(requests, using=using, dispatch=dispatch_only)
     if dispatch_only or not written:
         return
-    outcome = sync.process_records(written, using=using)
+    outcome = worker.process_records(written, using=using)
     reasons = outcome.failed | outcome.retrying
-    for wish in asked:
-        reason = reasons.get(str(wish.field.record_id(wish.object_id)))
+    for request in requests:
+        reason = reasons.get(str(request.field.record_id(request.object_id)))
         if reason is not None:
-            tally.failures.add(wish.field.image_id(wish.object_id, using), reason)
+            tally.failures.add(request.field.image_id(request.object_id, using), reason)
     failed = len(reasons)
     tally.counts.update(
-        agreed=outcome.agreed, failed=failed, elsewhere=len(written) - outcome.agreed - failed
+        in_sync=outcome.in_sync, failed=failed, elsewhere=len(written) - outcome.in_sync - failed
     )
 
 
-def _asked_for(
+def _requests(
     field: IndexedField,
     batch: Iterable[tuple[Row, SyncRecord | None]],
     plan: Plan,

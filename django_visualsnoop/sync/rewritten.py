@@ -1,5 +1,6 @@
-"""Files that are written again in place after their row is saved, as the usual tutorial does it:
-``super().save()``, then ``image.save(self.photo.path)``.
+"""Detect files that are rewritten in place after their row is saved.
+
+Many tutorials do that: ``super().save()``, then ``image.save(self.photo.path)``.
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.outbox.record import SyncRecord
 
-#: A file that was written within so many seconds may be written again in a moment; and after how
-#: many seconds it is looked at again.
+#: A file is fresh for this many seconds after it was written; a fresh file is read again after this
+#: many seconds.
 FRESH, LOOK_AGAIN_AFTER = 5.0, 10.0
 
 
 def is_fresh(file: FieldFile) -> bool:
-    """Whether a file on a local disk was written a moment ago; others cannot be, in place."""
+    """Whether a local file was written a moment ago; other storages cannot rewrite in place."""
     if not isinstance(file.storage, FileSystemStorage) or not file.name:
         return False
     try:
         written = file.storage.get_modified_time(file.name)
-    except Exception as error:  # a storage of the project's own may not know
+    except Exception as error:  # a custom storage may not support this
         if is_interruption(error):
             raise
         return False
-    # Without USE_TZ both are naive, in the zone that Django has given to the process.
+    # Without USE_TZ both are naive, in the time zone that Django sets for the process.
     return (datetime.now(written.tzinfo) - written).total_seconds() < FRESH
 
 
 def is_rewritten(record: SyncRecord) -> bool:
-    """Whether the file of a record does not hold any more what was indexed."""
+    """Whether the content of a record's file has changed since it was indexed."""
     field = field_by_label(record.model, record.field)
     if field is None or not record.name or not record.digest:
         return False
@@ -46,8 +47,8 @@ def is_rewritten(record: SyncRecord) -> bool:
     try:
         with column.storage.open(record.name, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except Exception as error:  # a storage's errors are its own
+    except Exception as error:  # a storage may raise anything
         if is_interruption(error):
             raise
-        return False  # it is gone, which its row says, or else an audit
+        return False  # a missing file is the concern of its row, or of an audit
     return digest != record.digest

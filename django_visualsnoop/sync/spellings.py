@@ -1,8 +1,9 @@
-"""Rows that a database finds by a key that differs from theirs.
+"""Rows that a database finds by a different spelling of their key.
 
-MariaDB and MySQL take ``"ABC"`` for ``"abc"`` unless a column says otherwise; other databases do so
-where a column has such a collation. A row that was changed or deleted under ``"ABC"`` has its image
-under ``"abc"``. Only the database knows that, and a save does not ask it: the worker does.
+MariaDB and MySQL treat ``"ABC"`` and ``"abc"`` as equal unless a column says otherwise; other
+databases do if a column has such a collation. A row that was changed or deleted as ``"ABC"`` may
+have its image under ``"abc"``. Only the database knows, and a save does not query it, so the worker
+does.
 """
 
 from __future__ import annotations
@@ -25,34 +26,34 @@ if TYPE_CHECKING:
 def request_other_spellings(
     field: IndexedField, records: Iterable[SyncRecord], found: Collection[str], *, using: str
 ) -> set[str]:
-    """Request the images of rows that these records mean and spell in another way.
+    """Request a sync of the rows that these records identify by another spelling.
 
     Args:
         field: the image field of the records.
-        records: what a worker looks at.
+        records: the records that a worker processes.
         found: the keys, as text, of the rows that the database found for them.
-        using: alias of the database of rows and records.
+        using: alias of the database that stores rows and records.
 
     Returns:
-        The ids of the records requested, which the caller goes on to work on.
+        The ids of the requested records, which the caller processes.
     """
     if not field.may_be_spelled_otherwise(using):
         return set()
     by_key = {record.object_id: record for record in records}
     others = set(found).difference(by_key)
-    # A record that was in sync once has the row's own key. This keeps the search below, which
-    # no index serves, away from ordinary deletions.
+    # A record that was in sync once has the row's own spelling. So ordinary deletions skip the
+    # query below, which uses no index.
     unknown = [key for key, one in by_key.items() if key not in found and one.applied is None]
     if unknown:
         others |= _recorded(field, unknown, using).difference(by_key)
-    asked = [SyncRequest(field, object_id) for object_id in sorted(others)]
-    return {str(one) for one in request_sync(asked, using=using, dispatch=False)}
+    requests = [SyncRequest(field, object_id) for object_id in sorted(others)]
+    return {str(one) for one in request_sync(requests, using=using, dispatch=False)}
 
 
 def _recorded(field: IndexedField, object_ids: list[str], using: str) -> set[str]:
-    """Return the keys, in every spelling, under which there are records; one query."""
+    """Return the keys, in every spelling, that have records; one query."""
     if connections[using].vendor == "mysql":
-        same = Q(object_id__in=object_ids)  # the column takes them for the same, too
+        same = Q(object_id__in=object_ids)  # this column's collation ignores case, too
     else:
         same = Q(*(("object_id__iexact", one) for one in object_ids), _connector=Q.OR)
     return set(records_of(field, using).filter(same).values_list("object_id", flat=True))

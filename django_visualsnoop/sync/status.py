@@ -1,4 +1,4 @@
-"""How far the collections agree with the rows, in a constant number of queries per field."""
+"""The sync status of each field, in a constant number of queries per field."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FAILED = SyncRecord.in_state(_State.RETRYING) | SyncRecord.in_state(_State.FAIL
 
 @dataclass(frozen=True)
 class Reason:
-    """How many records failed for one reason, and one of them."""
+    """A failure reason: how many records have it, and an example."""
 
     code: str
     count: int
@@ -39,36 +39,35 @@ class Reason:
 
 @dataclass(frozen=True)
 class FieldStatus:
-    """One indexed field in one collection."""
+    """The status of one indexed field in one collection."""
 
     model: str
     field: str
     collection: str
     #: Rows with a picture; ``None`` if the code no longer indexes the field.
     rows: int | None
-    agree: int
+    in_sync: int
     waiting: int
     retrying: int
     failed: int
-    #: When the oldest wish was made that waits or is tried again; one that failed for good
-    #: waits for nobody.
+    #: When the oldest pending sync was requested; permanently failed ones do not count.
     oldest_pending: datetime | None
     reasons: tuple[Reason, ...]
-    #: At least so many rows have a picture that no record knows of.
+    #: At least this many rows have a picture but no record.
     unrecorded: int = 0
 
     @property
     def oldest_pending_age(self) -> float | None:
-        """Seconds since the oldest wish."""
+        """Seconds since the oldest pending sync was requested."""
         if self.oldest_pending is None:
             return None
         return max(0.0, (timezone.now() - self.oldest_pending).total_seconds())
 
 
 def statuses(using: str) -> list[FieldStatus]:
-    """Return the status of every indexed field, then of those that only records know.
+    """Return the status of every indexed field, then of fields that only records name.
 
-    Up to nine queries per field, and two.
+    This executes up to nine queries per field, plus two.
     """
     fields = sorted(all_indexed_fields(), key=str)
     missing = {one.field: one.count for one in unrecorded(using, fields)}
@@ -90,21 +89,21 @@ def statuses(using: str) -> list[FieldStatus]:
 
 
 def failing(using: str) -> Iterator[SyncRecord]:
-    """Yield the records whose last attempt failed, whether it will be tried again or not."""
+    """Yield the records whose last attempt failed, whether they will be retried or not."""
     records = SyncRecord.objects.using(using).filter(_FAILED).exclude(reason_code="")
     yield from records.order_by("collection", "model", "field", "pk").iterator()
 
 
 def without_embedding(fields: Iterable[FieldStatus]) -> dict[str, int]:
-    """Return how many images of these fields' collections the embedding model failed to describe.
+    """Return, per collection of these fields, how many images have no embedding.
 
-    Collections without such images are left out, and those that do not tell.
+    The result omits collections without such images, and collections that raise an error.
     """
     found = {}
     for alias in sorted({field.collection for field in fields}):
         try:
             count = collections[alias].count_without_embedding()
-        except Exception as error:  # a backend's errors are its own, and told elsewhere
+        except Exception as error:  # a backend may raise anything; health() reports it
             if is_interruption(error):
                 raise
             continue
@@ -124,13 +123,13 @@ def _status(
 ) -> FieldStatus:
     in_state = SyncRecord.in_state
     counted = records.aggregate(
-        agree=Count("pk", filter=in_state(_State.IN_SYNC)),
+        in_sync=Count("pk", filter=in_state(_State.IN_SYNC)),
         waiting=Count("pk", filter=in_state(_State.WAITING)),
         retrying=Count("pk", filter=in_state(_State.RETRYING)),
         failed=Count("pk", filter=in_state(_State.FAILED)),
         oldest_pending=Min("requested_at", filter=SyncRecord.in_progress()),
     )
-    states = ("agree", "waiting", "retrying", "failed")
+    states = ("in_sync", "waiting", "retrying", "failed")
     # No two rows share a record.
     fewest = (rows or 0) - sum(counted[state] for state in states)
     return FieldStatus(

@@ -1,7 +1,8 @@
-"""Rows that have a picture and no record: tables that were there before the app, or its pauses.
+"""Find rows that have a picture but no sync record.
 
-Looking at every row would take minutes in a large table, so this looks at those with the lowest and
-the highest keys, and at more only where a field has no records at all.
+Such rows were written before the app was installed, or while syncing was paused. Reading every row
+of a large table would take minutes, so this reads the rows with the lowest and the highest keys,
+and more only if a field has no records at all.
 """
 
 from __future__ import annotations
@@ -20,42 +21,43 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.indexed.options import IndexedField
 
-#: Rows looked at from either end of a table.
+#: Rows read from each end of a table.
 SAMPLE = 500
-#: The most that is counted.
+#: Highest count.
 MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
-    """How many rows of one field have a picture that no record knows of."""
+    """How many rows of one field have a picture but no sync record."""
 
     field: IndexedField
     count: int
-    #: Whether there may be more of them.
+    #: Whether there may be more.
     more: bool = False
 
     @property
     def words(self) -> str:
-        """The count, as far as it is known: ``"12"``, ``"1,000 or more"``."""
+        """The count as text, such as ``"12"`` or ``"1,000 or more"``."""
         return f"{self.count:,}{' or more' if self.more else ''}"
 
 
 def command(found: Iterable[Unrecorded], using: str) -> str:
-    """Return what to type so that these rows are indexed."""
+    """Return the command that indexes these rows."""
     labels = " ".join(sorted({one.field.owner._meta.label for one in found}))
     return f"python manage.py visualsnoop_reindex {labels} --missing --database {using}"
 
 
 def unrecorded(using: str, fields: Iterable[IndexedField] | None = None) -> list[Unrecorded]:
-    """Return the fields in whose tables rows with a picture and without a record were found.
+    """Return the fields whose tables have rows with a picture but no record.
 
-    Two or three short queries a field, however many rows there are, and two more where it finds
-    something. What lies in the midst of a table that has records is left to the audit.
+    This executes two or three short queries per field, whatever the number of rows, and two more
+    if it finds something. It does not find rows in the middle of a table that has records; the
+    audit does.
 
     Args:
-        using: alias of the database of rows and records.
-        fields: where to look; every indexed field if ``None``.
+        using: alias of the database that stores rows and records.
+        fields: the fields to check; every indexed field if ``None``.
 
     Raises:
         django.db.Error: the database does not answer.
@@ -78,7 +80,7 @@ def _of(field: IndexedField, using: str) -> Unrecorded:
     ends = dict([*rows.order_by("pk")[:SAMPLE], *rows.order_by("-pk")[:SAMPLE]])
     missing = _without_record(field, [key for key, name in ends.items() if name], using)
     if missing:
-        # A row may have been deleted, with its record, since it was read.
+        # A row and its record may have been deleted since the row was read.
         there = by_keys(field, missing, using=using)
         missing = [key for key in missing if key in there and there[key].name]
     return Unrecorded(field, len(missing), more=len(ends) >= 2 * SAMPLE)

@@ -1,4 +1,4 @@
-"""Comparing rows, records and listings, and changing nothing."""
+"""Compare rows, records and listings without changing anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.outbox.record import SyncRecord, records_of
 from django_visualsnoop.sync.drift import (
-    STANDING,
+    REQUESTED,
     Drift,
     drift_of,
     pending_drift,
@@ -21,7 +21,7 @@ from django_visualsnoop.sync.drift import (
     with_records,
     without_a_row,
 )
-from django_visualsnoop.sync.listing import Listing, Verdict
+from django_visualsnoop.sync.listing import Category, Listing
 from django_visualsnoop.sync.prune import orphaned_records
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ MAX_EXAMPLES = 5
 
 @dataclass
 class Report:
-    """The drift that was found."""
+    """The drift that ``verify()`` found."""
 
     rows: int = 0
     listed: int = 0
-    #: Listed ids that are not this project's, or not this database's; no drift.
+    #: Listed ids of other projects or databases, which are no drift.
     foreign: int = 0
     drift: Counter[Drift] = field(default_factory=Counter)
     examples: dict[Drift, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -62,15 +62,15 @@ def verify(
     batch_size: int,
     leftovers: bool,
 ) -> Iterator[int]:
-    """Compare the fields of one collection with what it lists; yield rows done per batch.
+    """Compare the fields of one collection with its listing; yield the number of rows per batch.
 
     Args:
         alias: alias of the collection.
         fields: the fields to compare, all of them in this collection.
-        report: where to count.
+        report: counts the drift.
         using: alias of the database.
         batch_size: rows, records or listed ids per batch.
-        leftovers: also report what is there of fields that are gone.
+        leftovers: also report images of fields that no longer exist.
 
     Raises:
         VisualSnoopError: the collection did not answer.
@@ -80,7 +80,7 @@ def verify(
         for listed in Listing(alias, using=using).walk(batch_size):
             report.listed += len(listed)
             seen.add(one.image_id for one in listed)
-            _judge_listed(listed, fields, report, using, leftovers=leftovers)
+            _count_listed(listed, fields, report, using, leftovers=leftovers)
         for one in fields:
             found = batches(one, using=using, size=batch_size)
             for batch in with_records(one, found, using=using):
@@ -89,7 +89,7 @@ def verify(
                     image_id = one.image_id(row.object_id, using)
                     listed_now = image_id in there or _is_fresh(record, started)
                     drift = drift_of(one, row, record, using)
-                    if drift not in STANDING and row.wanted and not listed_now:
+                    if drift not in REQUESTED and row.wanted and not listed_now:
                         drift = Drift.MISSING
                     if drift is not None:
                         report.add(drift, image_id, _detail(drift, row, record))
@@ -100,18 +100,18 @@ def verify(
             for record in without_a_row(one, records, using=using):
                 report.add(pending_drift(record) or Drift.ORPHANED, record.image_id, record.reason)
     if leftovers:
-        for homeless in orphaned_records(using, (alias,)):
-            for records in record_batches(homeless, size=batch_size):
+        for orphaned in orphaned_records(using, (alias,)):
+            for records in record_batches(orphaned, size=batch_size):
                 for record in records:
                     report.add(Drift.ORPHANED, record.image_id)
 
 
 def _is_fresh(record: SyncRecord | None, started: datetime) -> bool:
-    """Whether it was synced after the listing began, which may have been too late for that."""
+    """Whether it was synced after the listing began, which may therefore not include it."""
     return record is not None and record.synced_at is not None and record.synced_at >= started
 
 
-def _judge_listed(
+def _count_listed(
     listed: list[Listed],
     fields: Collection[IndexedField],
     report: Report,
@@ -126,13 +126,13 @@ def _judge_listed(
     }
     for record in SyncRecord.objects.using(using).filter(pk__in=list(unwanted)):
         if pending_drift(record) is not None:
-            del unwanted[record.pk]  # is counted with its row or its record
+            del unwanted[record.pk]  # counted with its row or its record
     for image_id in unwanted.values():
         report.add(Drift.EXTRA, image_id)
     for one in listed:
-        if one.verdict is Verdict.LEFTOVER and leftovers:
+        if one.category is Category.LEFTOVER and leftovers:
             report.add(Drift.EXTRA, one.image_id)
-        elif one.verdict in (Verdict.FOREIGN, Verdict.ELSEWHERE):
+        elif one.category in (Category.FOREIGN, Category.ELSEWHERE):
             report.foreign += 1
 
 
@@ -140,15 +140,15 @@ def _detail(drift: Drift, row: Row, record: SyncRecord | None) -> str:
     if record is None:
         return ""
     if drift is Drift.CHANGED:
-        return f"{record.name or 'no file'} was indexed, the row has {row.name or 'no file'}"
+        return f"indexed {record.name or 'no file'}, but the row has {row.name or 'no file'}"
     return record.reason
 
 
 class _Seen:
-    """The ids that a collection lists, on disk: a set of a million would fill the memory."""
+    """The ids that a collection lists, on disk: millions of them would fill the memory."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")  # a temporary file, which SQLite removes itself
+        self._database = sqlite3.connect("")  # a temporary file, which SQLite deletes
         self._database.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
 
     def close(self) -> None:
@@ -159,8 +159,8 @@ class _Seen:
         self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?)", rows)
 
     def among(self, image_ids: Iterable[str]) -> set[str]:
-        """Return those of these ids that are listed."""
-        # One lookup each, since a statement takes a limited number of parameters.
+        """Return the given ids that are listed."""
+        # One lookup per id, because the number of parameters of a statement is limited.
         found = (
             self._database.execute("SELECT id FROM seen WHERE id = ?", (image_id,)).fetchone()
             for image_id in image_ids

@@ -1,9 +1,9 @@
-"""Bringing records home: one record → its collection.
+"""Process records: bring their collections in sync with their rows.
 
-Level-triggered: a worker claims a record, reads the row *as it is now*, makes the collection
-agree, and says so only if nobody has wished again meanwhile. So it does not matter how often,
-how late or in which order it is called. ``batch`` has how that is done, ``finalize`` how it is
-written down.
+Processing is level-triggered: a worker leases a record, reads the row *as it is now*, updates the
+collection, and finalizes the record only if nobody has requested its sync again meanwhile. So
+messages may be lost, duplicated, late or out of order. ``batch`` processes the records of one
+collection, and ``finalize`` writes the outcome.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-#: How often one call looks again at a record whose row keeps changing while it works.
+#: How often one call processes a record whose row keeps changing meanwhile.
 MAX_ROUNDS = 5
-#: How long a record must be due before any worker takes it along, in seconds; a sweeper that
-#: runs every minute comes first.
+#: How long a record must be due before any worker processes it, in seconds; a sweeper that runs
+#: every minute is faster.
 OVERDUE_AFTER = 90.0
-#: How many of those a worker takes along, and among how many it chooses.
+#: How many overdue records a worker processes, and from how many it chooses them.
 OVERDUE_TAKEN, OVERDUE_CHOICE = 20, 200
-#: What is due later than this was written by a process whose clock is ahead.
+#: A record that is due later than this was written by a process whose clock is fast.
 FROM_THE_FUTURE = timedelta(seconds=2 * LONGEST_DELAY)
 
 
@@ -54,23 +54,23 @@ def process_records(
     outcome: Outcome | None = None,
     waits_for_files: bool = True,
 ) -> Outcome:
-    """Make the collections agree with the rows of these records.
+    """Bring the collections in sync with the rows of these records.
 
-    What one record, its file or its collection may do wrong is written into the record and
-    never raised. Records that agree already, or that another worker has claimed, are left alone.
+    Errors of a record, its file or its collection are written to the record, not raised. Records
+    that are in sync already, or that another worker holds, are skipped.
 
     Args:
-        record_ids: ids of sync records, in any number.
-        using: alias of the database that holds records and rows.
-        outcome: where to write what became of them; a new one if not given. A caller that may
-            be interrupted finds in it what was done until then.
-        waits_for_files: whether a file that is missing or broken may arrive later, if the
-            request is young.
+        record_ids: any number of ids of sync records.
+        using: alias of the database that stores records and rows.
+        outcome: collects the outcome; a new object if not given. After an interruption, it tells
+            the caller what was done until then.
+        waits_for_files: whether a missing or broken file may still arrive, if the request is
+            recent.
 
     Raises:
-        DatabaseError: the database did not answer, or somebody held it for too long.
-        Exception: what came from outside, such as a time limit. What was done is written down,
-            and the rest is free for other workers.
+        DatabaseError: the database did not answer, or was locked for too long.
+        Exception: an interruption from outside, such as a time limit. Processed records are
+            finalized, and the others are released.
     """
     outcome = Outcome() if outcome is None else outcome
     waiting = {str(record_id) for record_id in record_ids}
@@ -82,8 +82,7 @@ def process_records(
             if record.leased_until is None or record.leased_until >= timezone.now():
                 by_collection[alias].append(key)
             else:
-                # Its last worker ended, perhaps because of it: this one comes to it last, and
-                # takes no other record along.
+                # Its last worker died, perhaps because of it. Process it last, and alone.
                 alone.append((record.attempts, alias, key))
         waiting = set()
         for alias, ids in by_collection.items():
@@ -108,15 +107,15 @@ def _pending_among(record_ids: Iterable[str], using: str) -> list[SyncRecord]:
 def sweep(
     *, using: str, limit: int | None = None, batch_size: int = 500, outcome: Outcome | None = None
 ) -> Outcome:
-    """Bring home every record that is due, the longest due first; at most ``limit`` of them.
+    """Process every record that is due, the longest due first; at most ``limit`` of them.
 
-    Once none is left, images that an older version described are added again, up to the limit.
+    When none is left, add images again that an older version described, up to the limit.
 
     Args:
-        using: alias of the database that holds records and rows.
-        limit: how many records to work on; all if not given.
-        batch_size: how many to take at a time.
-        outcome: as for ``process_records``, which also says what is raised.
+        using: alias of the database that stores records and rows.
+        limit: how many records to process; all if not given.
+        batch_size: how many records to process at a time.
+        outcome: as for ``process_records()``, which also documents the exceptions.
     """
     outcome = Outcome() if outcome is None else outcome
     started = due_before = timezone.now()
@@ -125,7 +124,7 @@ def sweep(
         size = batch_size if limit is None else min(batch_size, limit - outcome.worked_on)
         before = outcome.worked_on
         process_records(_due(using, due_before, size), using=using, outcome=outcome)
-        if outcome.worked_on == before:  # none left, or other workers have them
+        if outcome.worked_on == before:  # none left, or other workers hold them
             if not requeue_outdated(using=using, limit=size, before=started):
                 break
             due_before = timezone.now()
@@ -134,7 +133,7 @@ def sweep(
         swept,
         sender=None,
         using=using,
-        agreed=outcome.agreed,
+        in_sync=outcome.in_sync,
         retrying=len(outcome.retrying),
         failed=len(outcome.failed),
         seconds=(timezone.now() - started).total_seconds(),
@@ -143,10 +142,10 @@ def sweep(
 
 
 def process_overdue(*, using: str) -> Outcome:
-    """Bring home a few records that nobody came for, as whoever works on others does besides.
+    """Process a few overdue records; every worker does so after its own records.
 
-    So a project whose sweeper nobody started gets over lost hints all the same. Workers that do
-    so at once choose among more than each takes, so that they seldom want the same ones.
+    A project without a sweeper thus recovers from lost messages. Each worker chooses at random
+    from more records than it processes, so that concurrent workers seldom choose the same ones.
     """
     before = timezone.now() - timedelta(seconds=OVERDUE_AFTER)
     found = _due(using, before, OVERDUE_CHOICE)
@@ -156,31 +155,31 @@ def process_overdue(*, using: str) -> Outcome:
 
 
 def still_due(record_ids: Iterable[str], *, using: str) -> list[str]:
-    """Return those of these records that are due and free, such as after an interruption."""
+    """Return the records that are due and not leased, such as after an interruption."""
     due = pending_records(using).filter(unleased(), pk__in=record_ids, due_at__lte=timezone.now())
     ids = due.values_list("pk", flat=True)
     return sorted(map(str, retry_when_locked(lambda: list(ids), using=using)))
 
 
 def process_rewritten(record_ids: Iterable[str], *, using: str) -> Outcome:
-    """Bring those records home whose file does not hold any more what was indexed.
+    """Process the records whose file has changed since it was indexed.
 
     Args:
-        record_ids: ids of records; those that do not agree are left to others.
-        using: alias of the database that holds records and rows.
+        record_ids: ids of records; those that are not in sync are skipped.
+        using: alias of the database that stores records and rows.
     """
     records = SyncRecord.objects.using(using).filter(pk__in=record_ids)
-    agrees = SyncRecord.in_state(SyncRecord.State.IN_SYNC)
-    known = retry_when_locked(lambda: list(records.filter(agrees)), using=using)
+    in_sync = SyncRecord.in_state(SyncRecord.State.IN_SYNC)
+    known = retry_when_locked(lambda: list(records.filter(in_sync)), using=using)
     changed = [record.pk for record in known if is_rewritten(record)]
-    renewed = requeue_skipping_locked(records.filter(pk__in=changed), agrees) if changed else []
+    renewed = requeue_skipping_locked(records.filter(pk__in=changed), in_sync) if changed else []
     return process_records(renewed, using=using)
 
 
 def _due(using: str, before: datetime, count: int) -> list[UUID]:
-    """Return the ids of records that are due since then and free, the longest due first.
+    """Return the ids of unleased records that are due since then, the longest due first.
 
-    After them come those that a process wrote whose clock is far ahead: nothing waits so long.
+    Records of a process whose clock is far ahead come last: no other record waits that long.
     """
     free = pending_records(using).filter(unleased()).order_by("due_at", "pk")
     found: list[UUID] = []
@@ -194,4 +193,4 @@ def _bulk_size(alias: str) -> int:
     try:
         return collections[alias].bulk_size
     except (ImproperlyConfigured, ImportError):
-        return 100  # the batch will say of each what is wrong
+        return 100  # the batch writes the error to each record

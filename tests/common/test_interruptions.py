@@ -15,8 +15,7 @@ from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.signals import image_synced
-from django_visualsnoop.sync import batch
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import batch, worker
 from django_visualsnoop.sync.batch import Batch
 from django_visualsnoop.sync.outcome import Outcome
 from django_visualsnoop.tasks import audit, sync_all, sync_records
@@ -113,15 +112,15 @@ def test_what_is_done_is_written_down_and_the_rest_given_back(
     ids = list(SyncRecord.objects.values_list("pk", flat=True))
     outcome = Outcome()
     with pytest.raises(OSError, match="bucket"):
-        sync.process_records(ids, using="default", outcome=outcome)
-    assert (outcome.agreed, len(outcome.retrying)) == (1, 1)
+        worker.process_records(ids, using="default", outcome=outcome)
+    assert (outcome.in_sync, len(outcome.retrying)) == (1, 1)
     done = SyncRecord.objects.get(image_id=second_is_late[0])
     assert done.state == State.IN_SYNC
     (struck,) = SyncRecord.objects.exclude(reason_code="")
     assert (struck.state, struck.reason_code, struck.attempts) == (State.RETRYING, "out_of_time", 1)
     rest = SyncRecord.objects.exclude(pk__in=[done.pk, struck.pk])
     assert {(one.state, one.lease, one.attempts) for one in rest} == {(State.WAITING, None, 0)}
-    assert set(sync.still_due(map(str, ids), using="default")) == {str(one.pk) for one in rest}
+    assert set(worker.still_due(map(str, ids), using="default")) == {str(one.pk) for one in rest}
 
 
 @pytest.mark.django_db
@@ -145,7 +144,7 @@ def test_progress_is_written_as_it_is_made(
     for number in range(3):
         product(number)
     with pytest.raises(KeyboardInterrupt):
-        sync.sweep(using="default")
+        worker.sweep(using="default")
     assert SyncRecord.objects.filter(SyncRecord.in_state(State.IN_SYNC)).count() == 2
 
 
@@ -200,13 +199,13 @@ def test_a_limit_never_fails_a_picture_for_good(
         with monkeypatch.context() as patch:
             moment(patch)
             with pytest.raises(SoftTimeLimitExceeded):
-                sync.process_records([key], using="default")
+                worker.process_records([key], using="default")
     finally:
         image_synced.disconnect(dispatch_uid="late")
     record = SyncRecord.objects.get(pk=key)
     assert record.lease is None
     assert record.state != State.FAILED
-    sync.process_records([key], using="default")
+    worker.process_records([key], using="default")
     assert SyncRecord.objects.get(pk=key).state == State.IN_SYNC
 
 
@@ -215,14 +214,14 @@ def test_a_limit_while_deleting(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = product(1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     row.delete()
     with monkeypatch.context() as patch:
         patch.setattr(RecorderCollection, "delete_image", out_of_time)
         with pytest.raises(SoftTimeLimitExceeded):
-            sync.sweep(using="default")
+            worker.sweep(using="default")
     assert SyncRecord.objects.get().lease is None
-    sync.process_records(SyncRecord.objects.values_list("pk", flat=True), using="default")
+    worker.process_records(SyncRecord.objects.values_list("pk", flat=True), using="default")
     assert not SyncRecord.objects.exists()
 
 
@@ -232,7 +231,7 @@ def test_a_limit_while_the_collection_says_what_is_outdated(
 ) -> None:
     monkeypatch.setattr(RecorderCollection, "iter_outdated", out_of_time)
     with pytest.raises(SoftTimeLimitExceeded):
-        sync.sweep(using="default")
+        worker.sweep(using="default")
 
 
 @pytest.mark.django_db
@@ -270,7 +269,7 @@ class TestTasks:
         (using, left, countdown), *later = published
         assert (using, len(left), countdown) == ("default", 2, None)
         assert [len(one[1]) for one in later] == [1]  # the picture at which the limit came
-        assert "its time limit came" in caplog.text
+        assert "it reached its time limit" in caplog.text
         assert "Traceback" not in caplog.text
 
     @pytest.mark.django_db

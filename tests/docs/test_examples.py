@@ -211,7 +211,7 @@ def test_receivers_take_what_the_signals_give() -> None:
         (signals.image_synced, {"record": record, "stored": True}),
         (signals.image_sync_failed, {"record": record, "reason_code": "error"}),
         (signals.dispatch_failed, {"count": 3, "reason": "silent"}),
-        (signals.swept, {"agreed": 1, "seconds": 0.1}),
+        (signals.swept, {"in_sync": 1, "seconds": 0.1}),
     ]
     for signal, arguments in sent:
         signal.send(sender=None, using="default", **arguments)

@@ -32,7 +32,7 @@ def test_every_picture_is_found_that_a_newcomer_saves(tmp_path: Path) -> None:
         project.run(f"python -m tests.stock.save_products {SAVES}")
         project.wait_until_in_sync()
         (status,) = project.statuses()
-        assert (status["rows"], status["agree"]) == (SAVES, SAVES)
+        assert (status["rows"], status["in_sync"]) == (SAVES, SAVES)
         script = read_instructions(QUICKSTART).scripts["search.py"]
         found = project.run("python manage.py shell", script=script).splitlines()
         assert any(line.startswith("second 0 ") for line in found), found

@@ -15,8 +15,8 @@ from django.db import connection
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync.audit import audit
+from django_visualsnoop.sync.listing import Category
 from django_visualsnoop.sync.listing import Listing as CollectionListing
-from django_visualsnoop.sync.listing import Verdict
 from django_visualsnoop.testing import sync_now
 from tests.fixtures import picture
 from tests.testapp.models import Article, Document, Label, Moment, Price, Product, Tag
@@ -103,7 +103,7 @@ def check_row(model: type[Any], key: Any) -> None:
         for batch in CollectionListing(field.collection, using="default").walk(10)
         for one in batch
     ]
-    assert [one.verdict for one in listed] == [Verdict.WANTED]
+    assert [one.category for one in listed] == [Category.WANTED]
 
 
 @pytest.mark.parametrize(("model", "key", "stored"), SPELLINGS, ids=IDS)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Poster, Product
 
@@ -119,7 +119,7 @@ def test_a_row_written_over_that_of_another_database_is_followed() -> None:
     here = product(1)
     there = Product(pk=here.pk, photo=picture(2))
     there.save(using="other")
-    sync.sweep(using="other")
+    worker.sweep(using="other")
     Product.objects.get(pk=here.pk).save(using="other", update_fields=["name"])
     assert not SyncRecord.objects.using("other").filter(SyncRecord.in_progress())
     Product.objects.get(pk=here.pk).save(using="other")

@@ -31,8 +31,7 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.outbox.requests import request_again
-from django_visualsnoop.sync import finalize
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import finalize, worker
 from django_visualsnoop.sync.audit import audit
 from tests.machine.changes import KINDS, Change, Changer
 from tests.machine.collection import InterruptedCollection
@@ -84,7 +83,7 @@ class StalledWorker:
     """A worker that stands still in the midst of its next call to a collection."""
 
     def __init__(self, work: Callable[[], None]) -> None:
-        self.claimed_at = timezone.now()
+        self.leased_at = timezone.now()
         self._standing, self._go_on = threading.Event(), threading.Event()
         InterruptedCollection.before.appendleft(self._stand)
         self._thread = threading.Thread(target=self._run, args=(work,))
@@ -166,8 +165,8 @@ class SyncMachine(RuleBasedStateMachine):
                 self.wake(0)
             self.finalize()
         finally:
-            for worker in self.stalled:
-                worker.wake()
+            for stalled in self.stalled:
+                stalled.wake()
             logging.disable(logging.NOTSET)
             self.patches.close()
 
@@ -206,7 +205,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     @rule(limit=st.none() | st.integers(1, 5))
     def sweep(self, limit: int | None) -> None:
-        self._work(lambda: sync.sweep(using="default", limit=limit, batch_size=2))
+        self._work(lambda: worker.sweep(using="default", limit=limit, batch_size=2))
         self._count_step()
 
     @rule(batch_size=st.integers(1, 3))
@@ -248,12 +247,12 @@ class SyncMachine(RuleBasedStateMachine):
     def stall(self, place: int | None) -> None:
         """Let a worker stop at its next call, following a hint or sweeping."""
         if place is None or not self.queue:
-            worker = StalledWorker(lambda: cast("None", sync.sweep(using="default", limit=3)))
+            stalled = StalledWorker(lambda: cast("None", worker.sweep(using="default", limit=3)))
         else:
             using, ids = self.queue[place % len(self.queue)]
-            worker = StalledWorker(lambda: tasks.sync_records(using, ids))
-        if worker.stands:
-            self.stalled.append(worker)
+            stalled = StalledWorker(lambda: tasks.sync_records(using, ids))
+        if stalled.stands:
+            self.stalled.append(stalled)
             self.reached["worker stood still in a call"] += 1
         self._no_defects()
         self._count_step()
@@ -303,7 +302,7 @@ class SyncMachine(RuleBasedStateMachine):
         for _ in range(20):
             self.late += LONG
             try:
-                if not sync.sweep(using="default").worked_on:
+                if not worker.sweep(using="default").worked_on:
                     return
             except WorkerKilledError:
                 self.reached["worker killed"] += 1

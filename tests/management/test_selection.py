@@ -31,7 +31,7 @@ def test_what_is_written_can_be_read(field: object, key: object, several: bool) 
 
 @pytest.mark.parametrize("text", ["7.5", "", str(2**70)])
 def test_no_key(text: str) -> None:
-    with pytest.raises(CommandError, match="is no key of testapp"):
+    with pytest.raises(CommandError, match="is not a valid key of testapp"):
         parse_start(text, [PHOTO])
 
 

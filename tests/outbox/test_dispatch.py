@@ -96,7 +96,7 @@ def publishing() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "visualsnoop-dispatch"]
 
 
-def wait_for_hints() -> None:
+def wait_for_dispatch() -> None:
     for thread in publishing():
         thread.join()
 
@@ -104,7 +104,7 @@ def wait_for_hints() -> None:
 @pytest.fixture(autouse=True)
 def _no_thread_outlives_its_test() -> Iterator[None]:
     yield
-    wait_for_hints()
+    wait_for_dispatch()
 
 
 def test_a_broker_takes_hints_in_messages_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_receivers_hear_of_hints_that_were_not_sent(
         assert not dispatcher.dispatch_records("other", ids(3))
         clock.now += dispatch.PAUSE_AFTER_FAILURE + 1
         assert not dispatcher.dispatch_records("default", ids(4))  # which nobody waits for
-        wait_for_hints()
+        wait_for_dispatch()
     assert [(one["using"], one["count"], one["reason"]) for one in told] == [
         ("default", 2, "refused"),
         ("other", 3, "resting"),
@@ -223,7 +223,7 @@ class TestTheCallersThread:
             dispatcher.dispatch_records("default", ids())
         finally:
             before_task_publish.disconnect(receive)
-        wait_for_hints()
+        wait_for_dispatch()
         assert threads == [threading.current_thread().name]
 
     @pytest.mark.parametrize("error", [None, OSError("down")])
@@ -271,7 +271,7 @@ def test_the_thread_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(dispatch, "_send", send)
     with celery_app("memory://"):
         assert Dispatcher().dispatch_records("default", ids())
-        wait_for_hints()
+        wait_for_dispatch()
     (connection,) = opened
     assert connection is not connections["default"]
     assert connection.connection is None
@@ -339,7 +339,7 @@ class TestOutages:
             assert not dispatcher.dispatch_records("default", ids())
             assert not dispatcher.dispatch_records("default", ids())
         (record,) = caplog.records  # the second did not try
-        assert "Nothing is lost" in record.getMessage()
+        assert "No change is lost" in record.getMessage()
         assert "visualsnoop_sync" in record.getMessage()
 
     @pytest.mark.parametrize("scheme", SCHEMES)
@@ -348,7 +348,7 @@ class TestOutages:
     ) -> None:
         with resetting(scheme) as url, celery_app(url, **QUICK):
             assert not Dispatcher().dispatch_records("default", ids())
-        assert "Celery takes no message" in caplog.text
+        assert "Could not send a message to Celery" in caplog.text
 
     @pytest.mark.parametrize("scheme", SCHEMES)
     @pytest.mark.usefixtures("impatient")
@@ -385,7 +385,7 @@ class TestOutages:
                 assert "did not answer" in caplog.text
                 # The one that was late arrives, and shows that the broker is back.
                 proxy.speak_again()
-                wait_for_hints()
+                wait_for_dispatch()
                 assert dispatcher.dispatch_records("default", ids())
                 assert arrived(app, 3) == [dispatch.TASK] * 3
         finally:
@@ -424,7 +424,7 @@ class TestRest:
             assert sender.calls == 1
             clock.now += 1
             dispatcher.dispatch_records("default", ids())
-            wait_for_hints()
+            wait_for_dispatch()
             assert sender.calls == 2
             # That failed, too: another rest, without another warning.
             dispatcher.dispatch_records("default", ids())
@@ -433,7 +433,7 @@ class TestRest:
             sender.error = None
             clock.now += dispatch.PAUSE_AFTER_FAILURE
             dispatcher.dispatch_records("default", ids())
-            wait_for_hints()
+            wait_for_dispatch()
             assert dispatcher.dispatch_records("default", ids())
         assert sender.calls == 4
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
@@ -451,7 +451,7 @@ class TestRest:
             "default", ids()
         )  # returns while the broker is silent
         answer.set()
-        wait_for_hints()
+        wait_for_dispatch()
         assert not dispatcher._failing
 
     @pytest.mark.usefixtures("impatient")
@@ -478,7 +478,7 @@ class TestRest:
     ) -> None:
         sender.error = SystemExit()
         assert not Dispatcher().dispatch_records("default", ids())
-        assert "Celery takes no message" in caplog.text
+        assert "Could not send a message to Celery" in caplog.text
 
 
 def _registry_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:

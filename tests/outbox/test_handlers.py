@@ -15,7 +15,7 @@ from django.db.models.signals import post_save, pre_save
 from django.forms import modelform_factory
 
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import requests as outbox_requests
+from django_visualsnoop.outbox import requests
 from django_visualsnoop.outbox.pausing import is_paused, sync_paused
 from django_visualsnoop.sync.worker import sweep
 from tests.collections.contract import image
@@ -358,7 +358,7 @@ def test_nothing_is_written_while_paused() -> None:
 @pytest.mark.django_db(transaction=True)
 class TestTransactions:
     def test_row_and_wish_are_one_transaction(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(outbox_requests, "_upsert", _fail)
+        monkeypatch.setattr(requests, "_upsert", _fail)
         with pytest.raises(RuntimeError, match="no upsert"):
             product()
         assert not Product.objects.exists()

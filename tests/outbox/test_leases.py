@@ -197,7 +197,7 @@ def test_a_worker_whose_connection_was_cut_gives_its_claim_back(
         with pytest.raises(DatabaseError):
             sweep(using="default")
     assert record_of(row).lease is None
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
 
 
 def claimed(rows: list[Product]) -> tuple[Lease, list[SyncRecord]]:
@@ -280,8 +280,8 @@ def test_giving_back_without_a_database_is_no_error_of_its_own(
 def test_only_what_was_tried_counts_as_an_attempt(recorder: RecorderCollection) -> None:
     row = product(1)
     attempts = []
-    for untouched in ({}, {}, {"untouched": True}, {"untouched": False}):
+    for unattempted in ({}, {}, {"unattempted": True}, {"unattempted": False}):
         lease, _ = claimed([row])
-        lease.give_back(**untouched)
+        lease.give_back(**unattempted)
         attempts.append(record_of(row).attempts)
     assert attempts == [1, 2, 2, 3]

@@ -62,7 +62,7 @@ def test_a_worker_leaves_out_what_is_being_wished_for(recorder: RecorderCollecti
         second.photo = picture(3)
         second.save()
         outcome = elsewhere(lambda: process_records(ids, using="default"))
-        assert outcome.agreed == 1
+        assert outcome.in_sync == 1
         first.photo = picture(4)  # the record that the worker has just settled
         first.save()
     sweep(using="default")
@@ -104,7 +104,7 @@ def test_nothing_is_left_out_when_nobody_is_busy(recorder: RecorderCollection) -
     field = indexed_field(Product, "photo")
     asked = [SyncRequest(field, str(row.pk)) for row in Product.objects.all()]
     assert len(request_sync_skipping_locked(asked, using="default")) == 2
-    assert sweep(using="default").agreed == 2
+    assert sweep(using="default").in_sync == 2
 
 
 def test_update_leaves_out_a_row_that_comes_after_it_has_looked(

@@ -11,8 +11,7 @@ from django.db.models import Q
 from django_visualsnoop.indexed import options
 from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch
-from django_visualsnoop.outbox import requests as outbox_requests
+from django_visualsnoop.outbox import dispatch, requests
 from django_visualsnoop.outbox.requests import SyncRequest
 from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import product, record_of
@@ -51,19 +50,18 @@ def test_requests_and_messages_name_the_database_of_their_rows(
     names = type("VisualSnoop", (), {"image_id": "{database}/{pk}"})
     monkeypatch.setattr(Product, "VisualSnoop", names)
     monkeypatch.setattr(options, "_cache", {})
-    written = outbox_requests.request_sync_skipping_locked(requests_of(1, 2, 2), using="other")
+    written = requests.request_sync_skipping_locked(requests_of(1, 2, 2), using="other")
     there = SyncRecord.objects.using("other")
     assert set(written) == set(there.values_list("pk", flat=True))
     assert set(there.values_list("image_id", flat=True)) == {"other/1", "other/2"}
     assert (
-        outbox_requests.request_sync_skipping_locked(requests_of(3), using="other", dispatch=False)
-        != []
+        requests.request_sync_skipping_locked(requests_of(3), using="other", dispatch=False) != []
     )
     assert there.count() == 3
     there.update(due_at=None, reason_code="undecodable")
-    assert outbox_requests.retry_failed(there.all()) == 3
+    assert requests.retry_failed(there.all()) == 3
     assert not there.filter(due_at=None).exists()
-    outbox_requests.request_again(there.all()[0], using="other")
+    requests.request_again(there.all()[0], using="other")
     assert published == [("other", 2), ("other", 3), ("other", 1)]
     assert not SyncRecord.objects.exists()
 
@@ -72,13 +70,13 @@ def test_requests_and_messages_name_the_database_of_their_rows(
 def test_one_message_tells_of_a_transaction(published: list[tuple[str, int]]) -> None:
     with transaction.atomic():
         for key in (1, 2, 3):
-            outbox_requests.request_sync(requests_of(key), using="default")
+            requests.request_sync(requests_of(key), using="default")
         with transaction.atomic():
-            outbox_requests.request_sync(requests_of(3, 4), using="default")
-        outbox_requests.request_sync(requests_of(5), using="other")
+            requests.request_sync(requests_of(3, 4), using="default")
+        requests.request_sync(requests_of(5), using="other")
         assert published == [("other", 1)]
     assert published == [("other", 1), ("default", 4)]
-    assert outbox_requests.request_sync([], using="default") == []
+    assert requests.request_sync([], using="default") == []
     assert len(published) == 2
 
 
@@ -86,16 +84,16 @@ def test_what_is_renewed_is_looked_at_again(recorder: RecorderCollection) -> Non
     rows = [product(number) for number in (1, 2, 3)]
     sweep(using="default")
     agreed = Q(pk__in=[record_of(row).pk for row in rows[:2]])
-    assert len(outbox_requests.requeue_skipping_locked(SyncRecord.objects.all(), agreed)) == 2
+    assert len(requests.requeue_skipping_locked(SyncRecord.objects.all(), agreed)) == 2
     assert [record_of(row).state for row in rows] == [State.WAITING, State.WAITING, State.IN_SYNC]
-    assert sweep(using="default").agreed == 2
+    assert sweep(using="default").in_sync == 2
 
 
 def test_trying_again_counts_what_has_failed(published: list[tuple[str, int]]) -> None:
     failing(3)
     record = failing(2, due_at=None)[0]
     before = SyncRecord.objects.get(pk=record.pk)
-    assert outbox_requests.retry_failed(SyncRecord.objects.all(), dispatch=False) == 5
+    assert requests.retry_failed(SyncRecord.objects.all(), dispatch=False) == 5
     assert published == []
     after = SyncRecord.objects.get(pk=record.pk)
     assert after.generation != before.generation
@@ -111,7 +109,7 @@ def test_what_is_wished_for_again_begins_anew(published: list[tuple[str, int]]) 
         record = SyncRecord.objects.filter(pk=before.pk).first() or before
         record.attempts, record.abandoned, record.reason_code = 7, 7, "unreachable"
         generation = record.generation
-        outbox_requests.request_again(record, using="default")
+        requests.request_again(record, using="default")
         after = SyncRecord.objects.get(pk=before.pk)
         assert (after.attempts, after.abandoned) == (0, 0)
         assert (after.reason_code, after.reason, after.lease) == ("", "", None)
@@ -121,10 +119,10 @@ def test_what_is_wished_for_again_begins_anew(published: list[tuple[str, int]]) 
 
 
 def test_many_are_renewed_by_few_statements(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_requests, "BATCH_SIZE", 10)
+    monkeypatch.setattr(requests, "BATCH_SIZE", 10)
     failing(25)
     renewed: list[int] = []
-    renew = outbox_requests.requeue
-    monkeypatch.setattr(outbox_requests, "requeue", lambda records: renewed.append(renew(records)))
-    assert len(outbox_requests.requeue_skipping_locked(SyncRecord.objects.all(), Q())) == 25
+    renew = requests.requeue
+    monkeypatch.setattr(requests, "requeue", lambda records: renewed.append(renew(records)))
+    assert len(requests.requeue_skipping_locked(SyncRecord.objects.all(), Q())) == 25
     assert renewed == [10, 10, 5]

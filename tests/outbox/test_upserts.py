@@ -12,7 +12,7 @@ from django.test.utils import isolate_apps
 
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.upserts import find_upserted_keys
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests.twins.models import FollowedItem
 
 pytestmark = [
@@ -52,7 +52,7 @@ def test_a_replaced_and_an_emptied_picture_are_requested(item: FollowedItem, pho
 def test_the_row_that_was_there_is_requested_and_not_the_instances_key(item: FollowedItem) -> None:
     upsert(FollowedItem(pk=4711, code="a", photo="b.png"), update_fields=["photo"])
     assert str(item.pk) in requested()
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert not SyncRecord.objects.filter(object_id="4711").exists()
 
 

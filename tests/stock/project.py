@@ -214,7 +214,7 @@ class Project:
 
 def _is_in_sync(status: dict[str, Any]) -> bool:
     waits = status["waiting"] + status["retrying"] + status["failed"]
-    return bool(status["rows"] == status["agree"] and waits == 0)
+    return bool(status["rows"] == status["in_sync"] and waits == 0)
 
 
 def tracebacks(log: str) -> list[str]:

@@ -17,13 +17,11 @@ from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.management.commands import visualsnoop_duplicates as duplicates
 from django_visualsnoop.management.commands import visualsnoop_status as status
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import dispatch, leases, locking
-from django_visualsnoop.outbox import requests as outbox_requests
+from django_visualsnoop.outbox import dispatch, leases, locking, requests
 from django_visualsnoop.outbox.leases import Lease
 from django_visualsnoop.outbox.requests import SyncRequest
 from django_visualsnoop.sync import audit as audit_module
-from django_visualsnoop.sync import batch, finalize, reindex
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import batch, finalize, reindex, worker
 from django_visualsnoop.sync.batch import Batch
 from django_visualsnoop.tasks import audit, sync_all, sync_records
 from tests.fixtures import product, record_of
@@ -93,25 +91,25 @@ def rival(stock: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rival]:
         rival.write()
         return found
 
-    for module in (leases, finalize, outbox_requests):
+    for module in (leases, finalize, requests):
         monkeypatch.setattr(module, "lock_skipping_locked", interfering)
     yield rival
     rival.close()
 
 
 def _sweep() -> int:
-    return sync.sweep(using="default").agreed
+    return worker.sweep(using="default").in_sync
 
 
 def _write() -> int:
     field = indexed_field(Product, "photo")
     found = [SyncRequest(field, field.object_id(row)) for row in Product.objects.all()]
-    return len(outbox_requests.request_sync_skipping_locked(found, using="default"))
+    return len(requests.request_sync_skipping_locked(found, using="default"))
 
 
 def _retry() -> int:
     failing(2)
-    return outbox_requests.retry_failed(SyncRecord.objects.all()) - 1
+    return requests.retry_failed(SyncRecord.objects.all()) - 1
 
 
 @pytest.mark.parametrize("work", [_sweep, _write, _retry])
@@ -152,7 +150,7 @@ def test_many_workers_and_a_writer_on_stock_sqlite(
         thread.join()
     assert errors == []
     assert "Traceback" not in caplog.text
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert not SyncRecord.objects.filter(SyncRecord.in_progress()).exists()
     assert len(recorder.images) == 9
 
@@ -189,7 +187,7 @@ def test_a_step_that_met_a_lock_is_done_again(
 ) -> None:
     row = product(1)
     with refusing(monkeypatch, owner, name, times=2) as met:
-        sync.sweep(using="default")
+        worker.sweep(using="default")
     assert len(met) == 2
     assert record_of(row).state == State.IN_SYNC
     assert record_of(row).attempts == 0
@@ -215,7 +213,7 @@ def test_a_lock_met_while_records_are_settled_one_by_one(
     rows = [product(1), product(2)]
     errors = [DataError("out of range"), *(deadlock() for _ in range(locks))]
     refuse_to_finalize(monkeypatch, errors)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert errors == []
     for row in rows:
         record = record_of(row)
@@ -225,7 +223,7 @@ def test_a_lock_met_while_records_are_settled_one_by_one(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a lock."""
-    for module in (transactions, sync, batch, finalize, leases):
+    for module in (transactions, worker, batch, finalize, leases):
         monkeypatch.setattr(module, "retry_when_locked", lambda work, **_: work())
 
 
@@ -243,11 +241,11 @@ def test_a_task_whose_patience_ran_out_gives_back_and_ends_quietly(
     with refusing(monkeypatch, owner, name, times=99):
         sync_records("default", [str(record_of(row).pk)])
         assert sync_all() == 0
-    assert "others held the database 'default' for too long" in caplog.text
+    assert "the database 'default' was locked for too long" in caplog.text
     assert "Traceback" not in caplog.text
     record = record_of(row)
     assert (record.state, record.lease) == (State.WAITING, None)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert record_of(row).state == State.IN_SYNC
 
 
@@ -263,7 +261,7 @@ def test_a_lock_is_no_failure_of_the_picture(monkeypatch: pytest.MonkeyPatch) ->
     for row in rows:
         record = record_of(row)
         assert (record.state, record.reason, record.lease) == (State.WAITING, "", None)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert {record_of(row).state for row in rows} == {State.IN_SYNC}
 
 
@@ -272,7 +270,7 @@ def test_a_lock_is_no_failure_of_the_picture(monkeypatch: pytest.MonkeyPatch) ->
     ("arguments", "owner", "name"),
     [
         (("visualsnoop_sync",), Lease, "_acquire"),
-        (("visualsnoop_sync", "--retry-failed"), outbox_requests, "requeue_skipping_locked"),
+        (("visualsnoop_sync", "--retry-failed"), requests, "requeue_skipping_locked"),
         (("visualsnoop_sync", "--audit"), audit_module, "request_sync_skipping_locked"),
         (("visualsnoop_reindex",), reindex, "request_sync_skipping_locked"),
         (("visualsnoop_status",), status, "statuses"),

@@ -65,7 +65,7 @@ def test_the_sweeper_describes_them_again_while_searches_go_on(upgrade: Callable
     assert found(rows[0]) == set()
     done: set[Product] = set()
     while len(done) < 5:
-        assert sweep(using="default", limit=2).agreed in (1, 2)
+        assert sweep(using="default", limit=2).in_sync in (1, 2)
         # No answer has an image of the old version in it, and each has all of the new one.
         done = set(Product.objects.similar_to(rows[0].photo.path))
         assert len(done) == versions().count(NEW)
@@ -92,7 +92,7 @@ def test_every_field_of_every_model_is_upgraded(upgrade: Callable[[], None]) -> 
     product(3)
     sweep(using="default")
     upgrade()
-    assert sweep(using="default", batch_size=2).agreed == 3
+    assert sweep(using="default", batch_size=2).in_sync == 3
     assert versions() == [NEW] * 3
 
 
@@ -147,8 +147,8 @@ def test_one_that_stays_outdated_does_not_keep_the_sweeper_busy(
     sweep(using="default")
     image_id = record_of(row).image_id
     monkeypatch.setattr(type(recorder), "iter_outdated", lambda self: iter([image_id]))
-    assert sweep(using="default").agreed == 1
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
+    assert sweep(using="default").in_sync == 1
 
 
 def test_a_collection_that_cannot_say_so_does_not_stop_the_sweeper(
@@ -161,5 +161,5 @@ def test_a_collection_that_cannot_say_so_does_not_stop_the_sweeper(
 
     product(1)
     monkeypatch.setattr(type(recorder), "iter_outdated", down)
-    assert sweep(using="default").agreed == 1
-    assert "did not say which images are outdated" in caplog.text
+    assert sweep(using="default").in_sync == 1
+    assert "Could not list the outdated images" in caplog.text

@@ -11,8 +11,8 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.indexed.options import IndexedField, indexed_field
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import worker as sync
-from django_visualsnoop.sync.listing import Verdict
+from django_visualsnoop.sync import worker
+from django_visualsnoop.sync.listing import Category
 from django_visualsnoop.sync.prune import Pruned, prune_listing, prune_orphaned, prune_records
 from django_visualsnoop.sync.reindex import Plan
 from tests.collections.contract import image
@@ -46,7 +46,7 @@ def put(recorder: RecorderCollection, *image_ids: str) -> None:
 
 def test_only_what_no_row_wants_is_removed(recorder: RecorderCollection) -> None:
     kept, gone = product(1), product(2)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     with sync_paused():
         gone.delete()
     assert len(recorder.images) == 2
@@ -60,7 +60,7 @@ def test_another_application_keeps_its_images(recorder: RecorderCollection) -> N
     put(recorder, *FOREIGN)
     pruned = prune(PHOTO, leftovers=True)
     assert set(recorder.images) == set(FOREIGN)
-    assert pruned.left[Verdict.FOREIGN] == len(FOREIGN)
+    assert pruned.left[Category.FOREIGN] == len(FOREIGN)
     assert not pruned.images
 
 
@@ -71,12 +71,12 @@ def test_ids_of_a_field_that_is_gone(recorder: RecorderCollection, leftovers: bo
     pruned = prune(PHOTO, leftovers=leftovers)
     assert set(recorder.images) == (set() if leftovers else left)
     assert pruned.images == (2 if leftovers else 0)
-    assert pruned.left[Verdict.LEFTOVER] == (0 if leftovers else 2)
+    assert pruned.left[Category.LEFTOVER] == (0 if leftovers else 2)
 
 
 def test_fields_that_are_not_selected_are_left_alone(recorder: RecorderCollection) -> None:
     put(recorder, "testapp.listing.photo:1")
-    assert prune(PHOTO).left[Verdict.UNWANTED] == 1
+    assert prune(PHOTO).left[Category.UNWANTED] == 1
     assert recorder.images
     prune(indexed_field(Listing, "photo"))
     assert not recorder.images
@@ -84,7 +84,7 @@ def test_fields_that_are_not_selected_are_left_alone(recorder: RecorderCollectio
 
 def test_what_its_condition_refuses_is_removed(recorder: RecorderCollection) -> None:
     row = Listing.objects.create(photo=picture(1))
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     with sync_paused():
         Listing.objects.update(published=False)
     prune(indexed_field(Listing, "photo"))
@@ -94,7 +94,7 @@ def test_what_its_condition_refuses_is_removed(recorder: RecorderCollection) -> 
 
 def test_a_row_of_another_database_keeps_its_image(recorder: RecorderCollection) -> None:
     row = Product.objects.using("other").create(photo=picture(1))
-    sync.sweep(using="other")
+    worker.sweep(using="other")
     prune(PHOTO)
     assert list(recorder.images) == [f"testapp.product.photo:{row.pk}"]
 
@@ -109,7 +109,7 @@ def test_ids_of_another_database_are_left_alone(
     put(recorder, "other/1", "default/1")
     pruned = prune(field)
     assert list(recorder.images) == ["other/1"]
-    assert pruned.left[Verdict.ELSEWHERE] == 1
+    assert pruned.left[Category.ELSEWHERE] == 1
 
 
 def test_a_dry_run_counts_and_removes_nothing(recorder: RecorderCollection) -> None:
@@ -124,7 +124,7 @@ def test_workers_may_be_left_to_remove_it(recorder: RecorderCollection) -> None:
     prune(PHOTO, plan=Plan(dispatch_only=True))
     assert recorder.images
     assert SyncRecord.objects.get().state == SyncRecord.State.WAITING
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert not recorder.images
 
 
@@ -147,7 +147,7 @@ def test_an_image_that_cannot_be_removed_stops_nothing(
 
 def test_records_without_a_row_go(recorder: RecorderCollection) -> None:
     kept, gone = product(1), product(2)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     with sync_paused():
         gone.delete()
     pruned = Pruned()
@@ -160,7 +160,7 @@ def test_records_without_a_row_go(recorder: RecorderCollection) -> None:
 def test_records_of_a_text_key(recorder: RecorderCollection) -> None:
     kept = Document.objects.create(code="a b/ü", scan=picture(1))
     Document.objects.create(code="b", scan=picture(2))
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     with sync_paused():
         Document.objects.filter(code="b").delete()
     pruned = Pruned()
@@ -183,7 +183,7 @@ def test_records_that_no_field_has_any_more_go(
     recorder: RecorderCollection, where: dict[str, str]
 ) -> None:
     row, other = product(1), product(2)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     moved(row, **where)
     alias = where.get("collection", "default")
     if alias == "archive":
@@ -200,7 +200,7 @@ def test_records_that_no_field_has_any_more_go(
 
 def test_a_record_stays_if_its_image_could_not_be_removed(recorder: RecorderCollection) -> None:
     row = product(1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     moved(row, field="old_photo")
     pruned = Pruned()
     with recorder.failing(ServerError("busy")):

@@ -14,7 +14,7 @@ from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from django_visualsnoop.sync.reindex import MAX_SHOWN, Failures, Plan, Step, Tally, reindex
 from tests.collections.contract import image
 from tests.fixtures import grow_old, picture, product, record_of
@@ -52,7 +52,7 @@ def test_rows_are_brought_home(recorder: RecorderCollection) -> None:
     tally = run(Plan(batch_size=2))
     assert set(recorder.images) == ids(*rows)
     assert recorder.images[f"testapp.product.photo:{rows[0].pk}"] == image(1)
-    assert tally.counts == {"wanted": 3, "empty": 1, "agreed": 3, "failed": 0, "elsewhere": 0}
+    assert tally.counts == {"wanted": 3, "empty": 1, "in_sync": 3, "failed": 0, "elsewhere": 0}
     assert tally.rows == 4
 
 
@@ -89,7 +89,7 @@ def test_a_row_that_cannot_even_be_loaded_stops_nothing(recorder: RecorderCollec
 
 def test_what_its_condition_refuses_is_removed_and_noted(recorder: RecorderCollection) -> None:
     row = Listing.objects.create(photo=picture(1))
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert recorder.images
     with sync_paused():
         Listing.objects.update(published=False)
@@ -101,13 +101,13 @@ def test_what_its_condition_refuses_is_removed_and_noted(recorder: RecorderColle
     row.refresh_from_db()
     row.published = True
     row.save(update_fields=["published"])
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert recorder.images
 
 
 def test_a_row_that_lost_its_picture_unheard_loses_it_there(recorder: RecorderCollection) -> None:
     row = product(1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     with sync_paused():
         Product.objects.filter(pk=row.pk).update(photo="")
     run()
@@ -117,7 +117,7 @@ def test_a_row_that_lost_its_picture_unheard_loses_it_there(recorder: RecorderCo
 
 def test_missing_leaves_what_agrees(recorder: RecorderCollection) -> None:
     agreeing, changed, new = product(1), product(2), unheard(3)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     with sync_paused():
         changed.photo = picture(4)
         changed.save()
@@ -134,7 +134,7 @@ def test_missing_tries_again_what_was_parked(recorder: RecorderCollection) -> No
     default_storage.delete(str(row.photo.name))
     run()
     grow_old()
-    sync.process_records([record_of(row).pk], using="default")
+    worker.process_records([record_of(row).pk], using="default")
     assert record_of(row).state == SyncRecord.State.FAILED
     default_storage.save(row.photo.name, picture(1))
     run(Plan(missing=True))
@@ -143,7 +143,7 @@ def test_missing_tries_again_what_was_parked(recorder: RecorderCollection) -> No
 
 def test_since_leaves_what_was_synced_later(recorder: RecorderCollection) -> None:
     old, fresh, new = product(1), product(2), unheard(3)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     now = timezone.now()
     SyncRecord.objects.filter(pk=record_of(old).pk).update(synced_at=now - timedelta(days=2))
     recorder.clear()
@@ -212,7 +212,7 @@ def test_a_failure_that_may_pass_counts_as_one(recorder: RecorderCollection) -> 
 def test_children_are_counted_once(recorder: RecorderCollection) -> None:
     with sync_paused():
         poster = Poster.objects.create(photo=picture(1))
-    assert run().counts["agreed"] == 1
+    assert run().counts["in_sync"] == 1
     assert set(recorder.images) == ids(poster)
 
 
@@ -220,7 +220,7 @@ def test_rows_of_another_database(recorder: RecorderCollection) -> None:
     with sync_paused():
         row = Product.objects.using("other").create(photo=picture(1))
         unheard(2)
-    assert run(Plan(using="other")).counts["agreed"] == 1
+    assert run(Plan(using="other")).counts["in_sync"] == 1
     assert list(recorder.images) == [f"testapp.product.photo:{row.pk}"]
     assert SyncRecord.objects.using("other").count() == 1
     assert not SyncRecord.objects.exists()

@@ -11,8 +11,7 @@ from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import unrecorded
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import unrecorded, worker
 from django_visualsnoop.sync.status import FieldStatus, Reason, failing, statuses
 from tests.fixtures import grow_old, product, record_of
 from tests.testapp.models import Product
@@ -38,15 +37,15 @@ def test_each_state_is_counted(recorder: RecorderCollection) -> None:
     product(1)
     gone = [broken(), broken()]
     grow_old()
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     later = product(3)
     with recorder.failing(ServerError("busy")):
-        sync.sweep(using="default")
+        worker.sweep(using="default")
     waiting = product(4)
     Product.objects.create()
     status = of("photo")
     assert status.rows == 5
-    assert (status.agree, status.waiting, status.retrying, status.failed) == (1, 1, 1, 2)
+    assert (status.in_sync, status.waiting, status.retrying, status.failed) == (1, 1, 1, 2)
     assert (
         status.oldest_pending == record_of(later).requested_at
     )  # nobody will look at the parked ones
@@ -91,7 +90,7 @@ def test_a_constant_number_of_queries(
 ) -> None:
     for _ in range(rows):
         broken()
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     # Two for the counts of each field, one for its reasons, one for the examples of the one
     # that has any, and one for records of fields that are gone. One for the tables' names, and
     # two to find rows without a record, or four where there are records.
@@ -105,7 +104,7 @@ def test_rows_without_a_record_are_counted(recorder: RecorderCollection) -> None
     with sync_paused():
         Product.objects.bulk_create(Product(photo=f"{number}.png") for number in range(3))
     assert of("photo").unrecorded == 3
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert of("photo").unrecorded == 3
 
 

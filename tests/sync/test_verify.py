@@ -13,7 +13,7 @@ from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from django_visualsnoop.sync.drift import Drift, rows_to_request
 from django_visualsnoop.sync.verify import MAX_EXAMPLES, Report, verify
 from tests.collections.contract import image
@@ -49,7 +49,7 @@ def found(*fields: IndexedField, leftovers: bool = False, unchanged: bool = True
 def rows(recorder: RecorderCollection) -> list[Product]:
     """Three rows that agree."""
     made = [product(n) for n in range(1, 4)]
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     return made
 
 
@@ -87,7 +87,7 @@ def test_what_was_synced_after_the_listing_is_not_missing(
     product(1)
 
     def late(*_: object, **__: object) -> object:
-        sync.sweep(using="default")
+        worker.sweep(using="default")
         return listed
 
     monkeypatch.setattr(type(recorder), "get_images", late)
@@ -111,7 +111,7 @@ def test_changed_file_without_a_wish(recorder: RecorderCollection, rows: list[Pr
     report = found()
     assert report.drift == {Drift.CHANGED: 1}
     assert report.examples[Drift.CHANGED] == [
-        f"{image_id(stale)}: {indexed} was indexed, the row has {stale.photo.name}"
+        f"{image_id(stale)}: indexed {indexed}, but the row has {stale.photo.name}"
     ]
 
 
@@ -130,7 +130,7 @@ def test_another_id_than_the_template_says(
 
 def test_condition_turned_without_a_wish(recorder: RecorderCollection) -> None:
     Listing.objects.create(photo=picture(1))
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     with sync_paused():
         Listing.objects.update(published=False)
     report = found(indexed_field(Listing, "photo"))
@@ -160,7 +160,7 @@ def test_standing_wishes(recorder: RecorderCollection, rows: list[Product]) -> N
     product(1)
     assert found().drift == {Drift.WAITING: 1}
     with recorder.failing(ServerError("busy")):
-        sync.sweep(using="default")
+        worker.sweep(using="default")
     report = found()
     assert report.drift == {Drift.RETRYING: 1}
     assert report.examples[Drift.RETRYING][0].endswith(": busy")
@@ -170,7 +170,7 @@ def test_failed(recorder: RecorderCollection, rows: list[Product]) -> None:
     bad = product(5)
     default_storage.delete(str(bad.photo.name))
     grow_old()
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     assert found().drift == {Drift.FAILED: 1}
 
 

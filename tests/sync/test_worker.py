@@ -29,8 +29,7 @@ from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.leases import Lease
 from django_visualsnoop.outbox.retry import Failure
 from django_visualsnoop.outbox.sweeps import SweepRun, last_sweep
-from django_visualsnoop.sync import batch
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import batch, worker
 from django_visualsnoop.sync.batch import Batch
 from django_visualsnoop.sync.outcome import Outcome
 from django_visualsnoop.sync.worker import process_records, process_rewritten, sweep
@@ -55,7 +54,7 @@ def image_id(row: Product) -> str:
 
 def test_an_image_is_added(recorder: RecorderCollection) -> None:
     row = product(1)
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
     assert recorder.images == {image_id(row): image(1)}
     record = record_of(row)
     assert record.state == State.IN_SYNC
@@ -131,8 +130,8 @@ def test_records_go_to_their_own_collection(recorder: RecorderCollection) -> Non
 @pytest.mark.django_db(databases=["default", "other"])
 def test_records_of_another_database() -> None:
     Product.objects.using("other").create(photo=picture())
-    assert sweep(using="default").agreed == 0
-    assert sweep(using="other").agreed == 1
+    assert sweep(using="default").in_sync == 0
+    assert sweep(using="other").in_sync == 1
 
 
 def test_a_record_that_agrees_is_left_alone(recorder: RecorderCollection) -> None:
@@ -238,7 +237,7 @@ def test_a_row_that_never_rests_is_looked_at_later(
     outcome = process_records([record_of(row).pk], using="default")
     assert list(outcome.later.values()) == [[str(record_of(row).pk)]]
     monkeypatch.undo()
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
 
 
 def test_a_claimed_record_is_left_to_its_worker(recorder: RecorderCollection) -> None:
@@ -257,7 +256,7 @@ def test_a_claimed_record_is_left_to_its_worker(recorder: RecorderCollection) ->
 def test_the_claim_of_a_dead_worker_runs_out(recorder: RecorderCollection) -> None:
     row = product(1)
     SyncRecord.objects.update(lease=1, leased_until=timezone.now() - timedelta(seconds=1))
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
     assert recorder.images == {image_id(row): image(1)}
 
 
@@ -321,7 +320,7 @@ def test_a_passing_failure_is_tried_again(
     assert record.due_at is not None
     assert record.due_at > timezone.now()
     assert list(outcome.later.values()) == [[str(record.pk)]]
-    assert process_records([record.pk], using="default").agreed == 1
+    assert process_records([record.pk], using="default").in_sync == 1
     assert recorder.images == {image_id(row): image(1)}
     record = record_of(row)
     assert (record.attempts, record.reason) == (0, "")
@@ -353,7 +352,7 @@ def test_a_refused_image_is_parked_until_it_changes(
     assert sweep(using="default").worked_on == 0
     row.photo = picture(3)
     row.save()
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
     assert recorder.images == {image_id(row): image(3)}
 
 
@@ -382,7 +381,7 @@ def test_a_file_too_large_is_not_read_whole(
     monkeypatch.setattr(RecorderCollection, "max_bytes", 1000)
     row = product()
     sweep(using="default")
-    assert record_of(row).reason == "The file has more than 1,000 bytes."
+    assert record_of(row).reason == "The file is larger than 1,000 bytes."
 
 
 def test_an_id_too_long_is_parked_and_gone_with_its_row(recorder: RecorderCollection) -> None:
@@ -406,7 +405,7 @@ def test_one_bad_image_does_not_hold_up_the_others(
     lose(gone.photo)
     grow_old()
     outcome = sweep(using="default")
-    assert (outcome.agreed, len(outcome.failed)) == (1, 2)
+    assert (outcome.in_sync, len(outcome.failed)) == (1, 2)
     assert recorder.images == {image_id(good): image(1)}
 
 
@@ -422,7 +421,7 @@ def test_a_collection_that_breaks_in_bulk_is_asked_one_by_one(
 
     monkeypatch.setattr(RecorderCollection, "add_images", broken)
     rows = [product(number) for number in range(3)]
-    assert sweep(using="default").agreed == 3
+    assert sweep(using="default").in_sync == 3
     assert set(recorder.images) == {image_id(row) for row in rows}
     # What the collection has answered to is not asked for again.
     added = [one.image_id for one in recorder.calls if one.method == "add_image"]
@@ -430,7 +429,7 @@ def test_a_collection_that_breaks_in_bulk_is_asked_one_by_one(
     for row in rows:
         row.photo = picture(7)
         row.save()
-    assert sweep(using="default").agreed == 3
+    assert sweep(using="default").in_sync == 3
     assert set(recorder.images.values()) == {image(7)}
 
 
@@ -480,15 +479,15 @@ def test_an_interrupted_worker_gives_its_claim_back(
         sweep(using="default")
     monkeypatch.undo()
     assert record_of(row).lease is None
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
 
 
 @pytest.mark.usefixtures("recorder")
 def test_a_sweep_stops_at_its_limit() -> None:
     for number in range(5):
         product(number)
-    assert sync.sweep(using="default", limit=2, batch_size=2).agreed == 2
-    assert sync.sweep(using="default", batch_size=2).agreed == 3
+    assert worker.sweep(using="default", limit=2, batch_size=2).in_sync == 2
+    assert worker.sweep(using="default", batch_size=2).in_sync == 3
 
 
 @pytest.mark.django_db(transaction=True)
@@ -547,7 +546,7 @@ def test_foreign_words_hold_nobody_up(
 
     monkeypatch.setattr(FileSystemStorage, "_open", foreign)
     outcome = sweep(using="default")
-    assert (outcome.agreed, len(outcome.retrying)) == (2, 1)
+    assert (outcome.in_sync, len(outcome.retrying)) == (2, 1)
     assert record_of(rows[1]).reason_code == "error"
     assert word.split()[0] in record_of(rows[1]).reason
 
@@ -572,7 +571,7 @@ def test_a_record_that_the_database_refuses_is_settled_alone(
         batch, "classify_error", lambda *_, **__: Failure("error", "and so on \u2026", 5.0)
     )
     outcome = sweep(using="default")
-    assert (outcome.agreed, len(outcome.retrying)) == (2, 1)
+    assert (outcome.in_sync, len(outcome.retrying)) == (2, 1)
     assert record_of(rows[0]).reason == r"and so on \u2026"
 
 
@@ -586,7 +585,7 @@ def test_a_file_that_arrives_late_is_found(recorder: RecorderCollection) -> None
     record = record_of(row)
     assert (record.state, record.reason_code) == (State.RETRYING, "file_missing")
     default_storage.save(row.photo.name or "", ContentFile(content))
-    assert process_records([record.pk], using="default").agreed == 1
+    assert process_records([record.pk], using="default").in_sync == 1
 
 
 def test_looks_at_a_late_file_come_to_an_end(recorder: RecorderCollection) -> None:
@@ -614,15 +613,15 @@ class TestOverdue:
         return rows
 
     def test_who_works_takes_a_few_along(self, recorder: RecorderCollection) -> None:
-        self.overdue(sync.OVERDUE_TAKEN + 5, sync.OVERDUE_AFTER + 10)
+        self.overdue(worker.OVERDUE_TAKEN + 5, worker.OVERDUE_AFTER + 10)
         row = product(99)
         sync_records("default", [str(record_of(row).pk)])
-        assert len(recorder.images) == 1 + sync.OVERDUE_TAKEN
+        assert len(recorder.images) == 1 + worker.OVERDUE_TAKEN
         sync_records("default", [])
-        assert len(recorder.images) == 1 + sync.OVERDUE_TAKEN + 5
+        assert len(recorder.images) == 1 + worker.OVERDUE_TAKEN + 5
 
     def test_the_sweeper_comes_first(self, recorder: RecorderCollection) -> None:
-        self.overdue(2, sync.OVERDUE_AFTER - 30)
+        self.overdue(2, worker.OVERDUE_AFTER - 30)
         sync_records("default", [])
         assert recorder.images == {}
 
@@ -632,7 +631,7 @@ class TestOverdue:
         monkeypatch.setattr(
             "django_visualsnoop.outbox.dispatch.dispatch_records", lambda *_, **__: True
         )
-        self.overdue(2, sync.OVERDUE_AFTER + 10)
+        self.overdue(2, worker.OVERDUE_AFTER + 10)
         row = product(99)
         recorder.fail_with(TransportError("down"))
         sync_records("default", [str(record_of(row).pk)])
@@ -642,7 +641,7 @@ class TestOverdue:
 @pytest.mark.django_db(transaction=True)
 def test_a_request_that_works_eagerly_takes_none_along(recorder: RecorderCollection) -> None:
     product(1)
-    SyncRecord.objects.update(due_at=timezone.now() - timedelta(seconds=sync.OVERDUE_AFTER + 10))
+    SyncRecord.objects.update(due_at=timezone.now() - timedelta(seconds=worker.OVERDUE_AFTER + 10))
     with celery_app("memory://", task_always_eager=True):
         row = product(2)
     assert list(recorder.images) == [image_id(row)]
@@ -654,7 +653,7 @@ def test_a_clock_that_was_ahead_keeps_no_picture_back(recorder: RecorderCollecti
     for row, hours in ((waits, 1), (ahead, 24)):
         due = timezone.now() + timedelta(hours=hours)
         SyncRecord.objects.filter(pk=record_of(row).pk).update(due_at=due, requested_at=due)
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
     assert record_of(ahead).state == State.IN_SYNC
     assert record_of(waits).state == State.WAITING
 
@@ -678,8 +677,8 @@ def test_a_sweep_that_cannot_be_noted_is_one_all_the_same(
 ) -> None:
     product(1)
     with tables_gone("default", SweepRun._meta.db_table):
-        assert sweep(using="default").agreed == 1
-    assert "could not be noted" in caplog.text
+        assert sweep(using="default").in_sync == 1
+    assert "Could not record the sweep" in caplog.text
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
@@ -805,7 +804,7 @@ def test_a_failure_is_told_and_logged_with_all_that_is_known(
     assert "connection refused" in record.reason
     (told,) = [one for one in caplog.records if one.name == "django_visualsnoop.sync.worker"]
     assert told.getMessage() == (
-        f"{image_id(row)} is not in collection 'default' as it should be: {record.reason}"
+        f"Could not sync {image_id(row)} with collection 'default': {record.reason}"
     )
     known = {name: value for name, value in vars(told).items() if name.startswith("visualsnoop")}
     delay = known.pop("visualsnoop_retry_in")
@@ -819,7 +818,7 @@ def test_a_failure_is_told_and_logged_with_all_that_is_known(
 
 
 def test_work_is_what_agreed_and_what_failed() -> None:
-    outcome = Outcome(agreed=4, retrying={"a": "", "b": ""}, failed={"c": ""})
+    outcome = Outcome(in_sync=4, retrying={"a": "", "b": ""}, failed={"c": ""})
     assert outcome.worked_on == 7
 
 
@@ -864,11 +863,11 @@ def test_it_works_with_and_without_time_zones(
     day_ago = time.time() - 86_400
     os.utime(old.photo.path, (day_ago, day_ago))
     outcome = sweep(using="default")
-    assert outcome.agreed == 2
+    assert outcome.in_sync == 2
     assert outcome.fresh == [str(record_of(first).pk)]
     first.photo = picture(3)
     first.save()
-    assert sweep(using="default").agreed == 1
+    assert sweep(using="default").in_sync == 1
     assert health("default").ok
 
 
@@ -881,7 +880,7 @@ def test_a_storage_that_knows_no_times_hinders_nothing(
     row = product()
     monkeypatch.setattr(FileSystemStorage, "get_modified_time", refuse)
     outcome = sweep(using="default")
-    assert outcome.agreed == 1
+    assert outcome.in_sync == 1
     assert outcome.fresh == []
     monkeypatch.setattr(FileSystemStorage, "open", refuse)
     assert process_rewritten([str(record_of(row).pk)], using="default").worked_on == 0
@@ -893,8 +892,8 @@ def test_what_is_overdue_comes_home_in_the_database_that_is_worked_on(
 ) -> None:
     row = Product.objects.using("other").create(photo=picture(1))
     product(2)
-    assert sync.process_overdue(using="other").worked_on == 0
-    long_ago = timezone.now() - timedelta(seconds=sync.OVERDUE_AFTER + 1)
+    assert worker.process_overdue(using="other").worked_on == 0
+    long_ago = timezone.now() - timedelta(seconds=worker.OVERDUE_AFTER + 1)
     SyncRecord.objects.using("other").update(due_at=long_ago)
-    assert sync.process_overdue(using="other").agreed == 1
+    assert worker.process_overdue(using="other").in_sync == 1
     assert recorder.images == {image_id(row): image(1)}

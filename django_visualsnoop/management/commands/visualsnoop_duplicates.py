@@ -1,4 +1,4 @@
-"""``manage.py visualsnoop_duplicates``: the groups of copies, for a log or a program."""
+"""``manage.py visualsnoop_duplicates``: print groups of copies, for a log or a program."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.search.duplicates import DuplicateGroup, DuplicateGroups
 
-#: How finely progress is counted.
+#: Steps of the progress bar.
 _STEPS = 1000
 
 
 class Command(BaseCommand):
-    help = "Print the groups of rows whose pictures are copies of each other, the surest first."
+    help = "Prints groups of rows whose pictures are copies of each other, the closest first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
-        add("models", nargs="*", metavar="app.Model", help="Only these models, or apps.")
-        add("--field", metavar="NAME", help="Only the image field of this name.")
+        add("models", nargs="*", metavar="app.Model", help="Only these models or apps.")
+        add("--field", metavar="NAME", help="Only the image field with this name.")
         add(
             "--min-similarity",
             type=float,
             metavar="0…1",
-            help="How similar two pictures must be; the collection's own threshold if not given.",
+            help="How similar two pictures must be. Defaults to the collection's own threshold.",
         )
-        add("--json", action="store_true", help="Print one JSON object per group and line.")
+        add("--json", action="store_true", help="Print one JSON object per line and group.")
         add_database_argument(parser)
 
     def handle(self, **options: Any) -> None:

@@ -28,7 +28,7 @@ from django_visualsnoop.management.selection import (
     select_fields,
     write_start,
 )
-from django_visualsnoop.sync.listing import Verdict
+from django_visualsnoop.sync.listing import Category
 from django_visualsnoop.sync.prune import Pruned, prune_listing, prune_orphaned, prune_records
 from django_visualsnoop.sync.reindex import Failures, Plan, Tally, reindex
 from django_visualsnoop.sync.verify import Report, verify
@@ -38,42 +38,42 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.indexed.options import IndexedField
 
-#: Options that go with --verify.
+#: Options that --verify accepts.
 _VERIFY_TAKES = {"models", "collection", "field", "database", "batch_size", "verify"}
-#: Options of this command, in the order in which they are written; flags have no value.
+#: Options of this command, in the order of ``command()``; flags have no value.
 _VALUES = ("collection", "field", "database", "batch_size", "since", "max_failures")
 _FLAGS = ("missing", "prune", "verify", "dry_run")
 
 
 class Command(BaseCommand):
     help = (
-        "Bring the collections in step with the rows of indexed models: all of them, or those "
-        "that are missing, changed or not synced since a date. Ends with 1 if an image failed, "
+        "Syncs the collections with the rows of indexed models: with all rows, or with those that "
+        "are missing, changed or not synced since a date. The exit status is 1 if an image failed "
         "or if --verify found drift."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
-        add("models", nargs="*", metavar="app.Model", help="Only these models, or apps.")
-        add("--collection", metavar="ALIAS", help="Only fields kept in this collection.")
-        add("--field", metavar="NAME", help="Only fields of this name.")
+        add("models", nargs="*", metavar="app.Model", help="Only these models or apps.")
+        add("--collection", metavar="ALIAS", help="Only fields indexed in this collection.")
+        add("--field", metavar="NAME", help="Only fields with this name.")
         add_database_argument(parser)
-        add("--batch-size", type=positive, default=100, help="Rows at a time; 100 if not given.")
+        add("--batch-size", type=positive, default=100, help="Rows per batch. Defaults to 100.")
         add("--since", type=_moment, metavar="DATETIME", help="Only rows not synced since then.")
         add("--resume-from", metavar="KEY", help="Only rows after this key.")
-        add("--missing", action="store_true", help="Only rows that disagree with their record.")
-        add("--prune", action="store_true", help="Also remove what no row wants any more.")
-        add("--verify", action="store_true", help="Compare, report drift, and change nothing.")
-        add("--dry-run", action="store_true", help="Print what would be done, and do nothing.")
+        add("--missing", action="store_true", help="Only rows that differ from their record.")
+        add("--prune", action="store_true", help="Also remove images that no row wants.")
+        add("--verify", action="store_true", help="Only compare, and report drift.")
+        add("--dry-run", action="store_true", help="Only print what would be done.")
         add("--max-failures", type=positive, metavar="N", help="Stop after N failures.")
         how = parser.add_mutually_exclusive_group()
         add = how.add_argument
-        add("--sync", action="store_true", help="Do it here and now (default).")
+        add("--sync", action="store_true", help="Sync in this process (default).")
         add(
             "--async",
             action="store_true",
             dest="dispatch_only",
-            help="Leave it to Celery's workers.",
+            help="Let the Celery workers sync.",
         )
 
     def handle(self, **options: Any) -> None:
@@ -163,9 +163,9 @@ class Command(BaseCommand):
             f"{'Would prune' if plan.dry_run else 'Pruned'} {pruned.images:,} images "
             f"and {pruned.records:,} records without a row; {pruned.listed:,} images listed."
         )
-        for verdict, why in _LEFT_ALONE.items():
-            if pruned.left[verdict]:
-                self.say(f"Left alone: {pruned.left[verdict]:,} images {why}.")
+        for category, why in _LEFT_ALONE.items():
+            if pruned.left[category]:
+                self.say(f"Skipped {pruned.left[category]:,} images {why}.")
 
     def verify(self) -> None:
         options, report = self.options, Report()
@@ -179,8 +179,8 @@ class Command(BaseCommand):
                 for count in found:
                     shown.update(count)
         self.say(
-            f"Compared {report.rows:,} rows with {report.listed:,} listed images, "
-            f"of which {report.foreign:,} are not this project's."
+            f"Compared {report.rows:,} rows with {report.listed:,} listed images. "
+            f"{report.foreign:,} images belong to other projects or databases."
         )
         if not report.drift:
             self.say(self.style.SUCCESS("No drift."))
@@ -193,11 +193,11 @@ class Command(BaseCommand):
                 self.say(f"    … and {count - len(report.examples[drift]):,} more")
         fix = self.command(verify=False, missing=True, prune=True)
         raise CommandError(
-            f"{report.drift.total():,} images drifted. To bring them home, type: {fix}"
+            f"Found drift in {report.drift.total():,} images. To fix it, type: {fix}"
         )
 
     def aliases(self) -> list[str]:
-        """Return the collections to look into: those of the fields, and the one named."""
+        """Return the collections to process: those of the fields, and ``--collection``."""
         named = {self.options["collection"]} - {None}
         return sorted({field.collection for field in self.fields} | named)
 
@@ -220,8 +220,8 @@ class Command(BaseCommand):
         self.list_failures(failures)
         if failures.count:
             raise CommandError(
-                f"{failures.count:,} images failed. Those that may succeed later are tried again "
-                "by the workers or by visualsnoop_sync."
+                f"{failures.count:,} images failed. The workers or visualsnoop_sync will retry "
+                "those that failed temporarily."
             )
 
     def list_failures(self, failures: Failures) -> None:
@@ -235,16 +235,16 @@ class Command(BaseCommand):
             )
 
     def stopped(self, why: str) -> str:
-        """Return why the command stops, and what to type to go on."""
+        """Return why the command stopped, and what to type to continue."""
         if self.options["verify"]:
             return f"{why} Nothing was changed."
         if self.done is None:
             return f"{why} To start again, type: {self.command()}"
         start = write_start(*self.done, self.fields)
-        return f"{why} To go on, type: {self.command(resume_from=start)}"
+        return f"{why} To continue, type: {self.command(resume_from=start)}"
 
     def command(self, **changed: Any) -> str:
-        """Return this command with other options, as it is typed."""
+        """Return this command line, with changed options."""
         options = self.options | changed
         words = [*shlex.split(program()), "visualsnoop_reindex", *options["models"]]
         for name in ("settings", "pythonpath", *_VALUES):
@@ -256,17 +256,17 @@ class Command(BaseCommand):
         if options["dispatch_only"]:
             words.append("--async")
         if options["resume_from"] is not None:
-            # In one word, since a key may begin with a dash.
+            # In one word, because a key may start with a dash.
             words.append(f"--resume-from={options['resume_from']}")
         return shlex.join(words)
 
 
 _DEFAULTS = {"database": "default", "batch_size": 100}
 _LEFT_ALONE = {
-    Verdict.UNWANTED: "of fields that were not selected",
-    Verdict.ELSEWHERE: "of other databases",
-    Verdict.LEFTOVER: "of fields that are gone (name no model and no field to prune them)",
-    Verdict.FOREIGN: "that are not this project's",
+    Category.UNWANTED: "of fields that are not selected",
+    Category.ELSEWHERE: "of other databases",
+    Category.LEFTOVER: "of fields that no longer exist (to prune them, select no model or field)",
+    Category.FOREIGN: "of other projects",
 }
 
 
@@ -280,14 +280,14 @@ def _summary(tally: Tally, plan: Plan, started: float) -> str:
     if plan.dry_run:
         told = [("wanted", "would be added or updated"), ("unwanted", "would be removed")]
     elif plan.dispatch_only:
-        told = [("wanted", "wishes to add or update"), ("unwanted", "to remove")]
+        told = [("wanted", "requests to add or update"), ("unwanted", "requests to remove")]
     else:
         told = [
-            ("agreed", "agree"),
+            ("in_sync", "in sync"),
             ("failed", "failed"),
-            ("elsewhere", "in the hands of other workers"),
+            ("elsewhere", "left to other workers"),
         ]
-    told += [("left", "left as they are"), ("empty", "without a picture")]
+    told += [("left", "skipped"), ("empty", "without a picture")]
     parts = [f"{counts[name]:,} {words}" for name, words in told if counts[name]]
     rate = f"{tally.rows / seconds:,.0f} rows/s" if seconds > 0 else "at once"
     return (
@@ -298,9 +298,9 @@ def _summary(tally: Tally, plan: Plan, started: float) -> str:
 def _refuse_with_verify(options: dict[str, Any]) -> None:
     for name in ("missing", "prune", "dry_run", "since", "resume_from", "max_failures"):
         if options[name]:
-            raise CommandError(f"--verify changes nothing: leave {_option(name)} out.")
+            raise CommandError(f"{_option(name)} cannot be used with --verify.")
     if options["dispatch_only"]:
-        raise CommandError("--verify changes nothing: leave --async out.")
+        raise CommandError("--async cannot be used with --verify.")
 
 
 def _check_alias(alias: str) -> None:

@@ -1,4 +1,4 @@
-"""``manage.py visualsnoop_status``: what is down, and how many agree, wait, failed and why."""
+"""``manage.py visualsnoop_status``: print problems, and the number of images by sync state."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Show what is down, and how many images agree, wait or failed, and why, per field and "
-        "collection."
+        "Prints problems, and the number of images by sync state with failure reasons, per field "
+        "and collection."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_database_argument(parser)
-        parser.add_argument("--json", action="store_true", help="Print JSON, for programs.")
+        parser.add_argument("--json", action="store_true", help="Print JSON.")
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--failed", action="store_true", help="Also list every failure.")
         how.add_argument(
             "--check",
             action="store_true",
-            help="Show only what is down, which is quick, and end with 1 if anything is.",
+            help="Print only problems, which is fast. The exit status is 1 if there are any.",
         )
         parser.add_argument(
             "--max-delay",
             type=float,
             default=MAX_DELAY,
             metavar="SECONDS",
-            help="How long a record may be due; %(default)g if not given.",
+            help="How long a record may be due. Defaults to %(default)g.",
         )
         parser.add_argument(
             "--min-attempts",
             type=positive,
             default=MIN_ATTEMPTS,
             metavar="N",
-            help="How often in a row a record must have failed to count, if not by a fault of its "
-            "picture; %(default)s if not given.",
+            help="Report records that failed at least N times in a row for reasons that their "
+            "pictures do not cause. Defaults to %(default)s.",
         )
         parser.add_argument(
             "--max-failed",
             type=int,
             metavar="N",
-            help="How many records may have failed for good; any number if not given.",
+            help="How many records may have failed permanently. Defaults to any number.",
         )
 
     def handle(
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         found = health(
             database, max_delay=max_delay, min_attempts=min_attempts, max_failed=max_failed
         )
-        silent = found.late is None  # no more is asked of a database that cannot tell
+        silent = found.late is None  # do not query a database that does not answer
         with telling_locks(database, f"python manage.py visualsnoop_status --database {database}"):
             fields = None if check else [] if silent else statuses(database)
             failures = None if not failed else [] if silent else list(failing(database))
@@ -87,7 +87,7 @@ class Command(BaseCommand):
             self._print(found, fields, failures, check=check)
         if not found.ok and (check or silent):
             words = ", ".join(problem.code for problem in found.problems)
-            raise CommandError(f"Something is down: {words}")
+            raise CommandError(f"Found problems: {words}")
 
     def _print(
         self,
@@ -103,13 +103,13 @@ class Command(BaseCommand):
         if not check and found.late is not None:
             self.stdout.write(_sweep_line(found))
         if check and found.ok:
-            self.stdout.write(f"Nothing is down in {found.using!r}.")
+            self.stdout.write(f"No problems in the database {found.using!r}.")
         for status in fields or ():
             self._print_field(status, found.using)
         for alias, count in without_embedding(fields or ()).items():
             self.stdout.write(
-                f"{alias}: the embedding model failed for {count:,} images, which are found as "
-                "copies and not as similar. The log of the workers says why; to try again, type: "
+                f"{alias}: the embedding model failed for {count:,} images. Searches find them as "
+                "copies, but not as similar. Check the log of the workers. To retry, type: "
                 f"python manage.py visualsnoop_reindex --collection {alias}"
             )
         if fields == [] and found.late is not None:
@@ -119,28 +119,29 @@ class Command(BaseCommand):
 
     def _print_field(self, status: FieldStatus, using: str) -> None:
         rows = (
-            "no longer indexed by the code"
+            "the code no longer indexes this field"
             if status.rows is None
             else f"{status.rows:,} rows with a picture"
         )
         self.stdout.write(
             f"{status.model}.{status.field} → {status.collection}: {rows}; "
-            f"{status.agree:,} agree, {status.waiting:,} waiting, "
+            f"{status.in_sync:,} in sync, {status.waiting:,} waiting, "
             f"{status.retrying:,} retrying, {status.failed:,} failed"
         )
         if status.unrecorded:
             self.stdout.write(
-                f"    at least {status.unrecorded:,} rows have a picture and no record; type: "
+                f"    at least {status.unrecorded:,} rows were never indexed. Type: "
                 f"python manage.py visualsnoop_reindex {status.model} --missing "
                 f"--database {using}"
             )
         if status.oldest_pending_age is not None:
             self.stdout.write(
-                f"    the oldest wish waits for {duration(status.oldest_pending_age)}"
+                f"    the oldest pending request is {duration(status.oldest_pending_age)} old"
             )
         for reason in status.reasons:
             self.stdout.write(
-                f"    {reason.count:,} {reason.code}, such as {reason.image_id}: {reason.reason}"
+                f"    {reason.count:,} {reason.code}, for example {reason.image_id}: "
+                f"{reason.reason}"
             )
 
 
@@ -150,7 +151,7 @@ def _sweep_line(found: Health) -> str:
     if found.swept_at is not None and (now - found.swept_at).total_seconds() < MAX_DELAY:
         return line
     return (
-        f"{line} Let Celery beat run django_visualsnoop.sync_all every minute, or cron "
+        f"{line} Let Celery beat run django_visualsnoop.sync_all every minute, or let cron run: "
         f"python manage.py visualsnoop_sync --database {found.using}"
     )
 
@@ -158,7 +159,7 @@ def _sweep_line(found: Health) -> str:
 def _told(
     found: Health, fields: list[FieldStatus] | None, failures: list[SyncRecord] | None
 ) -> dict[str, object]:
-    """Return what ``--json`` prints; ``fields`` and ``failed`` are there if they were asked."""
+    """Return the output of ``--json``; it contains ``fields`` and ``failed`` if requested."""
     told: dict[str, object] = {
         "database": found.using,
         "healthy": found.ok,

@@ -1,4 +1,4 @@
-"""``manage.py visualsnoop_sync``: the sweeper, for cron or by hand."""
+"""``manage.py visualsnoop_sync``: run the sweeper, from cron or by hand."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, check_tables, positive
 from django_visualsnoop.outbox import requests
 from django_visualsnoop.outbox.record import SyncRecord
-from django_visualsnoop.sync import audit as auditing
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
+from django_visualsnoop.sync.audit import BATCH_SIZE, audit_batches
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -20,30 +20,31 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Bring home every record that is due: wishes whose hint was lost, and failures whose "
-        "time has come. Run it every minute where no Celery beat does. Ends with 1 if one failed."
+        "Processes every record that is due: requests whose message was lost, and failures that "
+        "are due for a retry. Run it every minute if Celery beat does not run the sweeper. The "
+        "exit status is 1 if a record failed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_database_argument(parser)
-        parser.add_argument("--limit", type=int, metavar="N", help="At most N records.")
+        parser.add_argument("--limit", type=int, metavar="N", help="Process at most N records.")
         parser.add_argument(
             "--retry-failed",
             action="store_true",
-            help="First wish again what has failed, for good or until a later attempt.",
+            help="First requeue failed records, including those that wait for a retry.",
         )
         parser.add_argument(
             "--audit",
             action="store_true",
-            help="First walk through all rows and wish again for those that disagree with their "
-            "record, after a stale instance was saved or rows were changed by SQL.",
+            help="First scan all rows and request a sync of those that differ from their record, "
+            "for example because SQL changed them or a stale instance was saved.",
         )
         parser.add_argument(
             "--batch-size",
             type=positive,
-            default=auditing.BATCH_SIZE,
+            default=BATCH_SIZE,
             metavar="N",
-            help="Rows that --audit compares at a time; %(default)s if not given.",
+            help="Rows per batch of --audit. Defaults to %(default)s.",
         )
 
     def handle(
@@ -64,22 +65,23 @@ class Command(BaseCommand):
                     count = requests.retry_failed(
                         SyncRecord.objects.using(database), dispatch=False
                     )
-                    self.stdout.write(f"{count:,} failed records are due again.")
+                    self.stdout.write(f"Requeued {count:,} failed records.")
                 if audit:
-                    found = auditing.audit(using=database, batch_size=batch_size, dispatch=False)
-                    self.stdout.write(f"{found:,} rows disagreed with their record.")
-                outcome = sync.sweep(using=database, limit=limit)
+                    batches = audit_batches(using=database, batch_size=batch_size, dispatch=False)
+                    found = sum(batches)
+                    self.stdout.write(f"The audit found {found:,} rows that were not in sync.")
+                outcome = worker.sweep(using=database, limit=limit)
         except Interrupted as signal:
             raise CommandError(
-                f"Stopped by {signal}. What is not done stays due; run it again.",
+                f"Stopped by {signal}. The remaining records stay due; run the command again.",
                 returncode=signal.returncode,
             ) from signal
         self.stdout.write(
-            f"{outcome.agreed:,} records agree now, {len(outcome.retrying):,} will be tried "
-            f"again, {len(outcome.failed):,} failed for good."
+            f"{outcome.in_sync:,} records in sync, {len(outcome.retrying):,} retrying, "
+            f"{len(outcome.failed):,} failed."
         )
         if outcome.retrying or outcome.failed:
             raise CommandError(
-                "Not all succeeded. For the reasons, type: "
+                "Some records failed. To see the reasons, type: "
                 f"python manage.py visualsnoop_status --failed --database {database}"
             )

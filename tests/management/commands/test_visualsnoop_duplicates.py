@@ -68,7 +68,7 @@ def test_there_may_be_none(recorder: RecorderCollection) -> None:
 def test_bad_arguments_are_named(recorder: RecorderCollection) -> None:
     with pytest.raises(CommandError, match=r"between 0 and 1, not 2\.0"):
         run("--min-similarity", "2")
-    with pytest.raises(CommandError, match=r"nosuch.*Indexed are"):
+    with pytest.raises(CommandError, match=r"nosuch.*Indexed fields"):
         run("nosuch.Model")
 
 

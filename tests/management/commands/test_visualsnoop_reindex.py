@@ -72,7 +72,7 @@ def test_everything(recorder: RecorderCollection) -> None:
     }
     assert set(collections["archive"].images) == {"scan/d"}  # type: ignore[attr-defined]
     assert "testapp.Product.photo → default: 1 rows in " in ran.out
-    assert ran.out.count("1 agree") == 5
+    assert ran.out.count("1 in sync") == 5
 
 
 @pytest.mark.parametrize(
@@ -102,16 +102,16 @@ def test_a_selection(recorder: RecorderCollection, arguments: list[str], fields:
         (["shop.Product"], ["shop", "testapp.Product.photo (collection 'default')"]),
         (["testapp.Nothing"], ["Nothing", "testapp.Product.photo"]),
         (["testapp.Shop"], ["testapp.Shop has no indexed field", "testapp.Product.photo"]),
-        (["--field", "foto"], ["select no indexed field", "testapp.Product.photo"]),
+        (["--field", "foto"], ["No indexed field matches", "testapp.Product.photo"]),
         (["--collection", "atic"], ["'atic'", "'archive', 'default'"]),
-        (["--resume-from", "3"], ["of which field", "testapp.product.photo:KEY"]),
-        (["testapp.Product", "--resume-from", "x"], ["'x' is no key of testapp.Product"]),
+        (["--resume-from", "3"], ["must name its field", "testapp.product.photo:KEY"]),
+        (["testapp.Product", "--resume-from", "x"], ["'x' is not a valid key of testapp.Product"]),
         (["--since", "soon"], ["--since"]),
         (["--batch-size", "0"], ["--batch-size"]),
         (["--database", "third"], ["third", "'other'"]),
         (["--sync", "--async"], ["not allowed with"]),
         *(
-            (["--verify", option], [f"leave {option.split('=')[0]} out"])
+            (["--verify", option], [f"{option.split('=')[0]} cannot be used with"])
             for option in (
                 "--prune",
                 "--missing",
@@ -192,16 +192,16 @@ def test_an_error_of_somebody_else_says_how_to_go_on(
 
 def test_since_takes_a_day_or_a_moment(recorder: RecorderCollection) -> None:
     unheard()
-    assert "1 agree" in Ran("testapp.Product", "--since", "2026-01-01").out
-    assert "1 left as they are" in Ran("testapp.Product", "--since", "2026-01-01T10:00").out
-    assert "1 agree" in Ran("testapp.Product", "--since", "2999-01-01T10:00:00Z").out
+    assert "1 in sync" in Ran("testapp.Product", "--since", "2026-01-01").out
+    assert "1 skipped" in Ran("testapp.Product", "--since", "2026-01-01T10:00").out
+    assert "1 in sync" in Ran("testapp.Product", "--since", "2999-01-01T10:00:00Z").out
 
 
 def test_missing(recorder: RecorderCollection) -> None:
     unheard(1)
     Ran("testapp.Product")
     unheard(2)
-    assert "1 agree, 1 left as they are" in Ran("testapp.Product", "--missing").out
+    assert "1 in sync, 1 skipped" in Ran("testapp.Product", "--missing").out
 
 
 def test_prune(recorder: RecorderCollection) -> None:
@@ -210,7 +210,7 @@ def test_prune(recorder: RecorderCollection) -> None:
     ran = Ran("--prune")
     assert set(recorder.images) == {"somebody's", "7"}
     assert "Pruned 2 images and 0 records without a row; 4 images listed." in ran.out
-    assert "Left alone: 2 images that are not this project's." in ran.out
+    assert "Skipped 2 images of other projects." in ran.out
 
 
 def test_prune_with_a_selection_leaves_leftovers(recorder: RecorderCollection) -> None:
@@ -218,7 +218,7 @@ def test_prune_with_a_selection_leaves_leftovers(recorder: RecorderCollection) -
         recorder.add_image(image(1), image_id)
     ran = Ran("testapp.Product", "--prune")
     assert list(recorder.images) == ["testapp.product.old:1"]
-    assert "Left alone: 1 images of fields that are gone" in ran.out
+    assert "Skipped 1 images of fields that no longer exist" in ran.out
 
 
 def test_a_dry_run(recorder: RecorderCollection) -> None:
@@ -233,7 +233,7 @@ def test_a_dry_run(recorder: RecorderCollection) -> None:
 
 def test_async_only_writes_wishes(recorder: RecorderCollection) -> None:
     unheard()
-    assert "1 wishes to add or update" in Ran("testapp.Product", "--async").out
+    assert "1 requests to add or update" in Ran("testapp.Product", "--async").out
     assert not recorder.images
     assert SyncRecord.objects.get().state == SyncRecord.State.WAITING
 
@@ -252,7 +252,7 @@ def test_verify(recorder: RecorderCollection) -> None:
     assert ran.error is not None
     assert ran.error.returncode == 1
     assert "visualsnoop_reindex --missing --prune" in str(ran.error)
-    assert "missing: 1 (a row wants its picture there" in ran.out
+    assert "missing: 1 (the collection does not list" in ran.out
     assert f"    testapp.product.photo:{row.pk}\n" in ran.out
     assert not SyncRecord.objects.exists()
     Ran("--missing", "--prune")
@@ -332,7 +332,7 @@ def test_a_signal_leaves_a_state_to_go_on_from(
     _, err = process.communicate(timeout=60)
     assert process.returncode == status, err
     typed = "python -m django visualsnoop_reindex testapp.Product --batch-size 1 --resume-from=2"
-    assert err.rstrip().endswith(f"To go on, type: {typed}")
+    assert err.rstrip().endswith(f"To continue, type: {typed}")
     assert sorted(path.name for path in tmp_path.glob("*.added")) == ["1.added", "2.added"]
 
     env["SLOW_FROM"] = "99"

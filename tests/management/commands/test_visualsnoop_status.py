@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import worker as sync
+from django_visualsnoop.sync import worker
 from tests.down import PASSWORD, database_down, tables_gone
 from tests.fixtures import grow_old, product
 from tests.records import ago, failing, records
@@ -43,7 +43,7 @@ def broken(recorder: RecorderCollection) -> Product:
     row = product(2)
     default_storage.delete(str(row.photo.name))
     grow_old()
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     return row
 
 
@@ -51,10 +51,10 @@ def test_each_field_has_a_line(broken: Product) -> None:
     lines = run().splitlines()
     where = lines.index(
         "testapp.product.photo → default: 2 rows with a picture; "
-        "1 agree, 0 waiting, 0 retrying, 1 failed"
+        "1 in sync, 0 waiting, 0 retrying, 1 failed"
     )
     assert lines[where + 1].startswith(
-        f"    1 file_missing, such as testapp.product.photo:{broken.pk}: The file is not in"
+        f"    1 file_missing, for example testapp.product.photo:{broken.pk}: The file is not in"
     )
     assert any(line.startswith("testapp.document.scan → archive: 0 rows") for line in lines)
 
@@ -72,7 +72,7 @@ def test_json(broken: Product) -> None:
         for one in told["fields"]
         if (one["model"], one["field"]) == ("testapp.product", "photo")
     )
-    assert (photo["rows"], photo["agree"], photo["failed"]) == (2, 1, 1)
+    assert (photo["rows"], photo["in_sync"], photo["failed"]) == (2, 1, 1)
     assert photo["reasons"][0]["code"] == "file_missing"
     assert (photo["oldest_pending"], photo["oldest_pending_age"]) == (None, None)
     assert (told["healthy"], told["problems"], told["late"]) == (True, [], 0.0)
@@ -83,7 +83,9 @@ def test_json(broken: Product) -> None:
 
 def test_fields_that_are_gone(broken: Product) -> None:
     SyncRecord.objects.update(field="old")
-    assert "testapp.product.old → default: no longer indexed by the code; 1 agree" in run()
+    assert (
+        "testapp.product.old → default: the code no longer indexes this field; 1 in sync" in run()
+    )
 
 
 def test_another_database(broken: Product) -> None:
@@ -92,7 +94,7 @@ def test_another_database(broken: Product) -> None:
 
 def test_a_wish_that_waits(broken: Product) -> None:
     SyncRecord.objects.update(due_at=ago(60), requested_at=ago(3600), generation=7, applied=None)
-    assert "    the oldest wish waits for 1 h 0 min" in run().splitlines()
+    assert "    the oldest pending request is 1 h 0 min old" in run().splitlines()
     (photo,) = (one for one in json.loads(run("--json"))["fields"] if one["oldest_pending"])
     assert 3600 <= photo["oldest_pending_age"] < 3700
 
@@ -100,7 +102,7 @@ def test_a_wish_that_waits(broken: Product) -> None:
 def test_what_is_down_comes_first(broken: Product) -> None:
     records(2, due_at=ago(3600))
     first, second, *rest = run().splitlines()
-    assert first.startswith("overdue: 2 records are due for longer than 10 min")
+    assert first.startswith("overdue: 2 records have been due for more than 10 min")
     assert "visualsnoop_sync --database default" in second
     assert any(line.startswith("testapp.product.photo → default: ") for line in rest)
     told = json.loads(run("--json"))
@@ -125,7 +127,7 @@ def test_check_is_quick_and_content_where_nothing_is_down(
 ) -> None:
     # See QUERIES of the tests of health; the field of the broken one has a record.
     with django_assert_num_queries(5 + 2 * len(all_indexed_fields()) + 2):
-        assert run("--check") == "Nothing is down in 'default'.\n"
+        assert run("--check") == "No problems in the database 'default'.\n"
     told = json.loads(run("--check", "--json"))
     assert datetime.fromisoformat(told.pop("swept_at")) <= timezone.now()
     assert told == {"database": "default", "healthy": True, "problems": [], "late": 0.0}
@@ -140,7 +142,7 @@ def test_check_has_limits(broken: Product) -> None:
     run("--check")
     with pytest.raises(CommandError, match="unreachable"):
         run("--check", "--min-attempts", "1")
-    with pytest.raises(CommandError, match="down: failed"):
+    with pytest.raises(CommandError, match="problems: failed"):
         run("--check", "--max-failed", "0")
 
 
@@ -157,7 +159,7 @@ def test_a_database_without_the_table_says_what_to_type(recorder: RecorderCollec
 def test_a_database_that_is_down(recorder: RecorderCollection, arguments: tuple[str, ...]) -> None:
     out = io.StringIO()
     with database_down("other"):
-        with pytest.raises(CommandError, match="down: database"):
+        with pytest.raises(CommandError, match="problems: database"):
             run("--database", "other", *arguments, out=out)
         json_out = io.StringIO()
         with pytest.raises(CommandError):
@@ -175,9 +177,9 @@ def test_rows_without_a_record_are_told_with_what_to_type(broken: Product) -> No
     with sync_paused():
         Product.objects.create(photo="a.png")
     text = run()
-    assert "unrecorded: Rows have a picture that was never asked to be indexed" in text
+    assert "unrecorded: Rows have pictures that were never indexed" in text
     assert (
-        "    at least 1 rows have a picture and no record; type: "
+        "    at least 1 rows were never indexed. Type: "
         "python manage.py visualsnoop_reindex testapp.product --missing --database default\n"
     ) in text
 
@@ -185,7 +187,7 @@ def test_rows_without_a_record_are_told_with_what_to_type(broken: Product) -> No
 def test_images_without_an_embedding_are_told(broken: Product, settings: Settings) -> None:
     settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": "tests.looks.BROKEN"}}}
     product(1)
-    sync.sweep(using="default")
+    worker.sweep(using="default")
     text = run()
-    assert "default: the embedding model failed for 1 images, which are found as copies" in text
+    assert "default: the embedding model failed for 1 images. Searches find them as copies" in text
     assert "python manage.py visualsnoop_reindex --collection default" in text

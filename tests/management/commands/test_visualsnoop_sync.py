@@ -28,9 +28,9 @@ def run(*arguments: str) -> str:
 
 def test_it_brings_home_what_is_due(recorder: RecorderCollection) -> None:
     product(1)
-    assert run().startswith("1 records agree now, 0 will be tried again, 0 failed for good.")
+    assert run().startswith("1 records in sync, 0 retrying, 0 failed.")
     assert recorder.images
-    assert run().startswith("0 records agree now")
+    assert run().startswith("0 records in sync")
 
 
 def test_a_limit(recorder: RecorderCollection) -> None:
@@ -43,7 +43,7 @@ def test_a_limit(recorder: RecorderCollection) -> None:
 def test_another_database(recorder: RecorderCollection) -> None:
     product(1)
     Product.objects.using("other").create(photo=picture(2))
-    assert run("--database", "other").startswith("1 records agree now")
+    assert run("--database", "other").startswith("1 records in sync")
     assert record_of(Product.objects.get()).state == SyncRecord.State.WAITING
 
 
@@ -66,10 +66,10 @@ def test_what_failed_for_good_is_tried_again_if_asked(recorder: RecorderCollecti
     run()
     assert not recorder.images
     out = run("--retry-failed")
-    assert out.splitlines()[0] == "1 failed records are due again."
+    assert out.splitlines()[0] == "Requeued 1 failed records."
     assert recorder.images
     assert record_of(row).requested_at == wished
-    assert run("--retry-failed").splitlines()[0] == "0 failed records are due again."
+    assert run("--retry-failed").splitlines()[0] == "Requeued 0 failed records."
 
 
 def test_what_waits_for_a_later_attempt_is_tried_now_if_asked(recorder: RecorderCollection) -> None:
@@ -78,7 +78,7 @@ def test_what_waits_for_a_later_attempt_is_tried_now_if_asked(recorder: Recorder
         run()
     run()
     assert not recorder.images
-    assert run("--retry-failed").splitlines()[0] == "1 failed records are due again."
+    assert run("--retry-failed").splitlines()[0] == "Requeued 1 failed records."
     assert recorder.images
 
 
@@ -86,10 +86,10 @@ def test_an_audit_finds_what_changed_without_a_wish(recorder: RecorderCollection
     rows = [product(1), product(2)]
     run()
     Product._base_manager.update(photo="")
-    assert run().startswith("0 records agree now")
+    assert run().startswith("0 records in sync")
     out = run("--audit", "--batch-size", "1").splitlines()
-    assert out[0] == f"{len(rows)} rows disagreed with their record."
-    assert out[1].startswith("2 records agree now")
+    assert out[0] == f"The audit found {len(rows)} rows that were not in sync."
+    assert out[1].startswith("2 records in sync")
     assert recorder.images == {}
 
 
