@@ -92,7 +92,7 @@ def measure(photos: list[Path], broker: str, concurrency: int, folder: Path) -> 
             ]
         saved = time.perf_counter() - started
         wait_until_all_in_sync()
-        agreed = time.perf_counter() - started
+        indexed = time.perf_counter() - started
     found = dict.fromkeys(EDITS, 0)
     others = 0
     started = time.perf_counter()
@@ -104,7 +104,9 @@ def measure(photos: list[Path], broker: str, concurrency: int, folder: Path) -> 
     searched = time.perf_counter() - started
     groups = len(Product.objects.duplicates())
     total = len(photos) * (1 + len(EDITS))
-    print(f"saved {total} rows in {saved:.1f} s; all indexed {agreed - saved:.1f} s after the last")
+    print(
+        f"saved {total} rows in {saved:.1f} s; all indexed {indexed - saved:.1f} s after the last"
+    )
     print(f"similar_to(): {searched / len(photos) * 1000:.1f} ms each, photo decoded and described")
     for edit, count in found.items():
         print(f"{edit:>12}: {count} of {len(photos)} copies found")

@@ -513,7 +513,7 @@ def test_a_broker_that_celery_does_not_know(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.django_db
 def test_w012() -> None:
-    assert deployment("default") == []  # nothing was ever wished
+    assert deployment("default") == []  # nothing was ever requested
     records(1, due_at=None)
     message = only(deployment("default"), "visualsnoop.W012")
     assert message.msg == "The sweeper has never run for the database 'default'."
@@ -559,8 +559,8 @@ def test_i020(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], lacks: s
     assert f"does not set {lacks}" in message.msg
     assert '"transaction_mode": "IMMEDIATE"' in (message.hint or "")
     # What the hint says is enough.
-    hinted = (message.hint or "").partition(" = ")[2]
-    use_sqlite(monkeypatch, ast.literal_eval(hinted))
+    options = (message.hint or "").partition(" = ")[2]
+    use_sqlite(monkeypatch, ast.literal_eval(options))
     assert database_checks.check_sqlite() == []
 
 

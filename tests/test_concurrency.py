@@ -68,7 +68,7 @@ def test_sweepers_share_the_work_and_do_none_twice(
     assert set(added(recorder).values()) == {1}
 
 
-def test_workers_with_the_same_hint_upload_once(recorder: RecorderCollection) -> None:
+def test_workers_with_the_same_message_upload_once(recorder: RecorderCollection) -> None:
     for turn in range(5):
         row = product(turn)
         ids = [record_of(row).pk]

@@ -51,7 +51,7 @@ def test_all_is_well(recorder: RecorderCollection) -> None:
     assert health().ok
 
 
-def test_a_fresh_wish_is_no_problem() -> None:
+def test_a_recent_request_is_no_problem() -> None:
     records(3)
     found = health()
     assert found.ok
@@ -79,7 +79,7 @@ def test_records_that_nobody_works_on() -> None:
     assert "'args': ('other',)" in only(health("other", max_delay=-1)).hint
 
 
-def test_a_record_that_a_worker_has_claimed_is_not_overdue(recorder: RecorderCollection) -> None:
+def test_a_record_that_a_worker_has_leased_is_not_overdue(recorder: RecorderCollection) -> None:
     records(1, due_at=timezone.now() + timedelta(seconds=60), requested_at=ago(7200), lease=1)
     assert health().ok
 

@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 
-def finalize() -> None:
+def sync_all() -> None:
     worker.sweep(using="default")
     assert {record.state for record in SyncRecord.objects.all()} <= {SyncRecord.State.IN_SYNC}
 
@@ -47,9 +47,9 @@ def test_bulk_create_costs_one_write_for_all(
     assert waiting() == {str(row.pk) for row in rows[:3]}
 
 
-def test_bulk_create_that_updates_wishes_again() -> None:
+def test_bulk_create_that_updates_requests_again() -> None:
     row = Article.objects.create(cover=picture(1))
-    finalize()
+    sync_all()
     Article.objects.bulk_create(
         [Article(pk=row.pk, cover=picture(2))],
         update_conflicts=True,
@@ -61,7 +61,7 @@ def test_bulk_create_that_updates_wishes_again() -> None:
 
 def test_bulk_update_costs_one_write_for_all() -> None:
     rows = [product(number) for number in range(3)]
-    finalize()
+    sync_all()
     for row in rows[:2]:
         row.photo = "elsewhere.png"
     Product.objects.bulk_update(rows[:2], ["photo"])
@@ -72,17 +72,17 @@ def test_bulk_update_of_other_fields_costs_nothing(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     row = product()
-    finalize()
+    sync_all()
     with django_assert_num_queries(1):
         Product.objects.bulk_update([row], ["name"])
     assert not waiting()
 
 
-def test_update_wishes_for_the_rows_it_matched() -> None:
+def test_update_requests_the_rows_it_matched() -> None:
     rows = [product(number, name="old") for number in range(3)]
     rows[2].name = "other"
     rows[2].save()
-    finalize()
+    sync_all()
     # After the update, its own filter matches nothing.
     Product.objects.filter(name="old").update(name="new", photo="elsewhere.png")
     assert waiting() == {str(row.pk) for row in rows[:2]}
@@ -92,7 +92,7 @@ def test_update_of_other_fields_costs_nothing(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     product()
-    finalize()
+    sync_all()
     with django_assert_num_queries(1):
         Product.objects.update(name=F("name"))
     assert not waiting()
@@ -102,7 +102,7 @@ def test_update_through_a_join_and_a_related_manager() -> None:
     shop = Shop.objects.create(name="corner")
     row = product(shop=shop)
     product(2)
-    finalize()
+    sync_all()
     Product.objects.filter(shop__name="corner").update(photo="elsewhere.png")
     assert waiting() == {str(row.pk)}
     sync_missing_files()
@@ -116,14 +116,14 @@ def sync_missing_files() -> None:
 
 def test_update_of_a_child_concerns_the_parents_record() -> None:
     row = Poster.objects.create(photo=picture())
-    finalize()
+    sync_all()
     Poster.objects.filter(artist="").update(photo="elsewhere.png", artist="x")
     assert waiting() == {str(row.pk)}
 
 
-def test_update_that_may_turn_a_condition_wishes() -> None:
+def test_update_that_may_turn_a_condition_requests() -> None:
     row = Listing.objects.create(photo=picture())
-    finalize()
+    sync_all()
     Listing.objects.update(title="renamed")
     assert not waiting()
     Listing.objects.update(published=False)
@@ -132,9 +132,9 @@ def test_update_that_may_turn_a_condition_wishes() -> None:
 
 def test_queryset_delete_removes_from_the_collection(recorder: RecorderCollection) -> None:
     rows = [product(number) for number in range(3)]
-    finalize()
+    sync_all()
     Product.objects.filter(pk__in=[row.pk for row in rows[:2]]).delete()
-    finalize()
+    sync_all()
     assert set(recorder.images) == {f"testapp.product.photo:{rows[2].pk}"}
 
 
@@ -161,7 +161,7 @@ async def _save_and_update() -> None:
 
 def test_a_projects_own_queryset_composes() -> None:
     Listing.objects.create(photo=picture(), published=True)
-    finalize()
+    sync_all()
     assert Listing.objects.published().similar_to(picture()).count() == 1
     assert record_of(Listing.objects.published().get()).wanted
 
@@ -182,13 +182,13 @@ def test_a_condition_may_name_a_foreign_key_or_its_column(
     monkeypatch.setattr("django_visualsnoop.indexed.options._cache", {})
     shop = Shop.objects.create(name="here")
     row = product(1)
-    finalize()
+    sync_all()
     row.shop = shop
     row.save(update_fields=[changed])
     assert waiting() == {str(row.pk)}
-    finalize()
+    sync_all()
     Product.objects.update(**{changed: None})
     assert waiting() == {str(row.pk)}
-    finalize()
+    sync_all()
     Product.objects.bulk_update([row], [changed])
     assert waiting() == {str(row.pk)}

@@ -54,7 +54,7 @@ SETTINGS = ("--stock",) if TEST_DATABASE == "sqlite" else ()
 
 
 @pytest.mark.parametrize("broker", BROKERS)
-def test_everything_agrees_after_faults_of_every_kind(broker: str, tmp_path: Path) -> None:
+def test_everything_is_in_sync_after_faults_of_every_kind(broker: str, tmp_path: Path) -> None:
     services.require(NEEDS[broker])
     code, printed, report = rig(
         tmp_path / "report.json",
@@ -74,7 +74,7 @@ def test_everything_agrees_after_faults_of_every_kind(broker: str, tmp_path: Pat
 
 @pytest.mark.skipif(TEST_DATABASE != "sqlite", reason="one database is enough for this")
 @pytest.mark.service("redis-server")
-def test_a_hint_before_the_commit_is_noticed(tmp_path: Path) -> None:
+def test_a_dispatch_before_the_commit_is_noticed(tmp_path: Path) -> None:
     arguments = ("--operations", "300", "--break", "publish", "--patience", "10")
     code, printed, report = rig(tmp_path / "report.json", *arguments)
     assert code == 1

@@ -1,4 +1,4 @@
-"""Models and collections agree, whatever comes in between: a model-based test.
+"""Models and collections end in sync, whatever happens in between: a model-based test.
 
 ``VISUALSNOOP_MACHINE_EXAMPLES=2000 pytest -s tests/test_state_machine.py`` looks at other
 examples each time, as many as it says, and fails unless the rare states were reached.
@@ -26,17 +26,17 @@ LONG_RUN = os.environ.get("VISUALSNOOP_MACHINE_EXAMPLES")
 COLLECTION = "tests.machine.collection.InterruptedCollection"
 #: States that a long run must have come across, beside every kind of change.
 RARE = (
-    "a claim ran out while its worker stood still",
+    "a lease expired while its worker stood still",
     "condition turned",
-    "hint delivered twice",
-    "hint for a later attempt",
-    "hint lost",
-    "hint out of order",
+    "message delivered twice",
+    "message for a later attempt",
+    "message lost",
+    "message out of order",
     "key used again before its delete was followed",
-    "parked when the sweeper came",
+    "failed when the sweeper came",
     "retrying when the sweeper came",
     "row changed during a call",
-    "row without a wish found by an audit",
+    "row without a request found by an audit",
     "rows that a cascade deleted",
     "same name, other content",
     "savepoint rolled back",
@@ -49,7 +49,7 @@ RARE = (
 
 
 @pytest.mark.django_db(transaction=True)
-def test_models_and_collections_agree(settings_: Settings, media: Path) -> None:
+def test_models_and_collections_end_in_sync(settings_: Settings, media: Path) -> None:
     SyncMachine.reached.clear()
     if LONG_RUN is not None:
         faulthandler.cancel_dump_traceback_later()  # it may well take longer than any other test

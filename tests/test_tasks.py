@@ -41,7 +41,7 @@ def test_the_audit_is_a_task(recorder: RecorderCollection) -> None:
 
 
 @pytest.mark.django_db
-def test_a_task_does_what_a_hint_says(recorder: RecorderCollection) -> None:
+def test_a_task_processes_the_records_of_its_message(recorder: RecorderCollection) -> None:
     row = product(1)
     sync_records("default", [str(record_of(row).pk), "6f0a9bd2-6d0c-5e5c-8c1e-1c8f6a1d7f43"])
     assert len(recorder.images) == 1

@@ -37,13 +37,13 @@ pytestmark = pytest.mark.django_db
 PRODUCTS = "/admin/testapp/product/"
 ACTION = "visualsnoop_find_duplicates"
 
-finalize = partial(worker.sweep, using="default")
+sweep = partial(worker.sweep, using="default")
 
 
 def copies(*numbers: int, **kwargs: Any) -> list[Product]:
     """Save one product per number; equal numbers are copies of each other."""
     rows = [product(number, **kwargs) for number in numbers]
-    finalize()
+    sweep()
     return rows
 
 
@@ -185,7 +185,7 @@ class TestGroups:
     def test_the_field_that_matched_is_shown(self, logged_in: LoggedIn) -> None:
         first = Article.objects.create(cover=picture(1), thumbnail=picture(2))
         second = Article.objects.create(cover=picture(3), thumbnail=picture(2))
-        finalize()
+        sweep()
         response = find(logged_in(), first, url="/admin/testapp/article/")
         assert groups(response) == [{first.pk, second.pk}]
         assert first.thumbnail.url in response.text
@@ -193,7 +193,7 @@ class TestGroups:
 
     def test_thumbnails_made_elsewhere(self, logged_in: LoggedIn) -> None:
         rows = [Document.objects.create(code=code, scan=picture(1)) for code in ("a_b", 'c"d')]
-        finalize()
+        sweep()
         response = find(logged_in(), rows[0], url="/admin/testapp/document/")
         assert '<img src="/thumbnails/scan/a_b"' in response.text
         assert 'href="/admin/testapp/document/a_5Fb/change/"' in response.text
@@ -306,7 +306,7 @@ class TestDeleting:
     def test_djangos_own_rule_for_related_rows_holds(self, logged_in: LoggedIn) -> None:
         one = product(1)
         poster = Poster.objects.create(photo=picture(1))
-        finalize()
+        sweep()
         client = logged_in("view_product", "delete_product")
         sent = {**fields(find(client, one)), "visualsnoop_delete": "x"}
         asked = client.post(PRODUCTS, sent)
@@ -369,7 +369,7 @@ class TestPermissions:
 
     def test_rows_that_the_admin_hides_stay_hidden(self, logged_in: LoggedIn) -> None:
         rows = [Listing.objects.create(photo=picture(1)) for _ in range(3)]
-        finalize()
+        sweep()
         Listing.objects.filter(pk=rows[2].pk).update(published=False)  # still in the collection
         url = "/admin/testapp/listing/"
         client = logged_in("view_listing", "delete_listing")

@@ -236,7 +236,7 @@ def test_a_limit_while_the_collection_says_what_is_outdated(
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("recorder")
-def test_a_limit_while_rows_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_while_conditions_are_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     Listing.objects.create(photo=product(1).photo.name)
     Listing.objects.create(photo=product(2).photo.name)
     monkeypatch.setattr(Listing, "visualsnoop_should_index", out_of_time)

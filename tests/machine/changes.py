@@ -293,7 +293,7 @@ def _aimed(change: Change) -> Change:
     return replace(change, slot=slot, key=key)
 
 
-#: Kinds that leave no wish, or may not.
+#: Kinds that leave no request, or may leave none.
 SILENT = {"save_stale", "change_by_sql", "delete_by_sql"}
 #: Kinds that need no row.
 MAKES_ROWS = {"create", "replace", "assign", "bulk_create", "upsert"}

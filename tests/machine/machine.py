@@ -125,18 +125,18 @@ class SyncMachine(RuleBasedStateMachine):
         self.queue: list[tuple[str, list[str]]] = []
         self.stalled: list[StalledWorker] = []
         self.late = timedelta()
-        #: Steps since everything agreed.
-        self.pending_records = 0
+        #: Steps since everything was in sync.
+        self.steps_since_sync = 0
         self.defects: list[BaseException] = []
 
     @initialize(changes=st.lists(CHANGES, min_size=4, max_size=8), outspoken=st.booleans())
     def begin(self, changes: list[Change], outspoken: bool) -> None:
-        """Start with some rows that agree, known to instances that will be stale."""
+        """Start with some rows that are in sync, known to instances that will be stale."""
         self.patches = ExitStack()
         self.patches.enter_context(mock.patch.object(dispatch, "dispatch_records", self._publish))
         self.now = timezone.now
         self.patches.enter_context(mock.patch.object(timezone, "now", self._later))
-        overtaken = "a claim ran out while its worker stood still"
+        overtaken = "a lease expired while its worker stood still"
 
         def counted(record: SyncRecord, *, using: str) -> None:
             self.reached[overtaken] += 1
@@ -151,7 +151,7 @@ class SyncMachine(RuleBasedStateMachine):
         InterruptedCollection.after.clear()
         logging.disable(logging.CRITICAL)
         self.reached["examples"] += 1
-        self.reached["examples in which every change leaves a wish"] += outspoken
+        self.reached["examples in which every change leaves a request"] += outspoken
         self.changer.outspoken = outspoken
         for change in changes:
             self.changer.apply(replace(change, kind="create"))
@@ -160,10 +160,10 @@ class SyncMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self.finalize()
+            self.converge()
             while self.stalled:
                 self.wake(0)
-            self.finalize()
+            self.converge()
         finally:
             for stalled in self.stalled:
                 stalled.wake()
@@ -187,7 +187,7 @@ class SyncMachine(RuleBasedStateMachine):
         self.reached["savepoint rolled back"] += bool(inner)
         self._count_step()
 
-    # What becomes of the hints.
+    # What becomes of the messages.
 
     @precondition(lambda self: self.queue)
     @rule(place=st.integers(0, 20), times=st.integers(0, 2), keep=st.booleans())
@@ -198,9 +198,9 @@ class SyncMachine(RuleBasedStateMachine):
             del self.queue[place]
         for _ in range(times):
             self._work(lambda: tasks.sync_records(using, ids))
-        self.reached["hint out of order"] += bool(place and times)
-        self.reached["hint lost"] += not (keep or times)
-        self.reached["hint delivered twice"] += times == 2 or (keep and times > 0)
+        self.reached["message out of order"] += bool(place and times)
+        self.reached["message lost"] += not (keep or times)
+        self.reached["message delivered twice"] += times == 2 or (keep and times > 0)
         self._count_step()
 
     @rule(limit=st.none() | st.integers(1, 5))
@@ -210,7 +210,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     @rule(batch_size=st.integers(1, 3))
     def audit(self, batch_size: int) -> None:
-        self.reached["row without a wish found by an audit"] += audit(
+        self.reached["row without a request found by an audit"] += audit(
             using="default", batch_size=batch_size
         )
         self._count_step()
@@ -245,7 +245,7 @@ class SyncMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.stalled) < 2)
     @rule(place=st.none() | st.integers(0, 20))
     def stall(self, place: int | None) -> None:
-        """Let a worker stop at its next call, following a hint or sweeping."""
+        """Let a worker stop at its next call, following a message or sweeping."""
         if place is None or not self.queue:
             stalled = StalledWorker(lambda: cast("None", worker.sweep(using="default", limit=3)))
         else:
@@ -266,10 +266,10 @@ class SyncMachine(RuleBasedStateMachine):
 
     # What must hold.
 
-    @precondition(lambda self: self.pending_records > 3)
+    @precondition(lambda self: self.steps_since_sync > 3)
     @rule()
-    def finalize(self) -> None:
-        """Sweep, audit, sweep: then all agree, even if a worker still stands somewhere."""
+    def converge(self) -> None:
+        """Sweep, audit, sweep: then all are in sync, even if a worker still stands somewhere."""
         InterruptedCollection.before.clear()
         InterruptedCollection.after.clear()
         state = SyncRecord.State
@@ -278,8 +278,8 @@ class SyncMachine(RuleBasedStateMachine):
             self.reached[f"{name} when the sweeper came"] += found
         self._sweep_all()
         found = audit(using="default", batch_size=2)
-        assert not (found and self.changer.outspoken), "A wish is missing."
-        self.reached["row without a wish found by an audit"] += found
+        assert not (found and self.changer.outspoken), "A request is missing."
+        self.reached["row without a request found by an audit"] += found
         self._sweep_all()
         held = {
             alias: cast("InterruptedCollection", collections[alias]).images for alias in ALIASES
@@ -289,14 +289,14 @@ class SyncMachine(RuleBasedStateMachine):
         assert {(record.collection, record.image_id) for record in records} == identifiers()
         there = {(alias, image_id) for alias, images in held.items() for image_id in images}
         for record in records:
-            agrees = record.state is state.IN_SYNC
-            assert agrees or record.state is state.FAILED
-            assert agrees or (record.collection, record.image_id) not in there
+            in_sync = record.state is state.IN_SYNC
+            assert in_sync or record.state is state.FAILED
+            assert in_sync or (record.collection, record.image_id) not in there
         assert audit(using="default") == 0
-        self.reached["finalized"] += 1
+        self.reached["converged"] += 1
         self.reached["pictures compared"] += len(there)
         self._count_step()
-        self.pending_records = 0
+        self.steps_since_sync = 0
 
     def _sweep_all(self) -> None:
         for _ in range(20):
@@ -321,7 +321,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     def _count_step(self) -> None:
         self.reached["steps"] += 1
-        self.pending_records += 1
+        self.steps_since_sync += 1
 
     def _later(self) -> datetime:
         return self.now() + self.late
@@ -332,5 +332,5 @@ class SyncMachine(RuleBasedStateMachine):
 
     def _publish(self, using: str, ids: list[str], countdown: float | None = None) -> bool:
         self.queue.append((using, list(ids)))
-        self.reached["hint for a later attempt"] += countdown is not None
+        self.reached["message for a later attempt"] += countdown is not None
         return True

@@ -107,7 +107,9 @@ def _no_thread_outlives_its_test() -> Iterator[None]:
     wait_for_dispatch()
 
 
-def test_a_broker_takes_hints_in_messages_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_takes_records_in_messages_of_bounded_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     sent: list[int] = []
     with celery_app("memory://") as app:
         task = app.tasks[dispatch.TASK]
@@ -123,7 +125,7 @@ def test_a_broker_takes_hints_in_messages_of_bounded_size(monkeypatch: pytest.Mo
         pytest.param("rabbitmq", marks=pytest.mark.service("rabbitmq")),
     ],
 )
-def test_hints_arrive_at_a_broker(service: str) -> None:
+def test_messages_arrive_at_a_broker(service: str) -> None:
     from tests.services import require
 
     with celery_app(require(service)) as app:
@@ -142,7 +144,7 @@ def arrived(app: Celery, count: int = 1) -> list[str]:
     return [message.headers["task"] for message in messages]
 
 
-def test_receivers_hear_of_hints_that_were_not_sent(
+def test_receivers_hear_of_messages_that_were_not_sent(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
@@ -532,7 +534,7 @@ def _publish_raises(monkeypatch: pytest.MonkeyPatch, app: Celery) -> None:
 
 @pytest.mark.django_db(transaction=True)
 class TestOtherCallbacks:
-    """Whatever goes wrong in a hint, callbacks registered later run."""
+    """Whatever goes wrong in a dispatch, callbacks registered later run."""
 
     @pytest.mark.parametrize("robust", [False, True])
     @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def generation(row: models.Model, field: str = "photo") -> int:
     return record_of(row, field).generation
 
 
-def test_a_new_image_is_wished_for() -> None:
+def test_a_new_image_is_requested() -> None:
     row = product()
     record = record_of(row)
     assert record.state == SyncRecord.State.WAITING
@@ -75,7 +75,7 @@ def test_a_new_row_without_image_costs_nothing(
     assert not SyncRecord.objects.exists()
 
 
-def test_an_unchanged_row_that_was_deleted_meanwhile_is_wished_for_when_saved_again() -> None:
+def test_an_unchanged_row_that_was_deleted_meanwhile_is_requested_when_saved_again() -> None:
     row = Product.objects.get(pk=product().pk)
     before = generation(row)
     Product.objects.filter(pk=row.pk).delete()
@@ -222,7 +222,7 @@ def test_a_row_copied_by_clearing_its_key_is_indexed() -> None:
     assert SyncRecord.objects.count() == 2
 
 
-def test_a_deleted_row_leaves_a_wish() -> None:
+def test_a_deleted_row_leaves_a_request() -> None:
     row = product()
     before, key = generation(row), row.pk
     row.delete()
@@ -231,7 +231,7 @@ def test_a_deleted_row_leaves_a_wish() -> None:
     assert not record_of(row).wanted
 
 
-def test_a_cascade_leaves_a_wish() -> None:
+def test_a_cascade_leaves_requests() -> None:
     shop = Shop.objects.create(name="corner")
     row = product(shop=shop)
     before = generation(row)
@@ -244,7 +244,7 @@ def test_a_deleted_queryset_costs_one_write_for_all(
 ) -> None:
     for number in range(5):
         product(number)
-    # Select, children, delete, wishes; and SQLite first takes its lock.
+    # Select, children, delete, requests; and SQLite first takes its lock.
     expected = 5 if connection.vendor == "sqlite" else 4
     with django_assert_num_queries(expected) as captured:
         Product.objects.all().delete()
@@ -357,7 +357,7 @@ def test_nothing_is_written_while_paused() -> None:
 
 @pytest.mark.django_db(transaction=True)
 class TestTransactions:
-    def test_row_and_wish_are_one_transaction(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_row_and_request_are_one_transaction(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(requests, "_upsert", _fail)
         with pytest.raises(RuntimeError, match="no upsert"):
             product()
@@ -392,7 +392,7 @@ class TestTransactions:
         row.save()
         assert generation(row) != before
 
-    def test_a_rolled_back_savepoint_keeps_the_others_hints(
+    def test_a_rolled_back_savepoint_keeps_the_others_messages(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         published: list[str] = []

@@ -89,7 +89,7 @@ def test_a_picture_that_ends_its_worker_takes_no_others_along(recorder: Recorder
 
 
 @pytest.mark.usefixtures("poison", "recorder")
-def test_a_picture_that_ends_every_worker_is_parked() -> None:
+def test_a_picture_that_ends_every_worker_fails() -> None:
     row = product(9)
     die(MAX_ABANDONED)
     assert sweep(using="default").failed
@@ -103,7 +103,7 @@ def test_a_picture_that_ends_every_worker_is_parked() -> None:
 
 
 @pytest.mark.usefixtures("poison")
-def test_a_parked_one_is_tried_again_when_someone_asks(recorder: RecorderCollection) -> None:
+def test_a_failed_one_is_retried_when_someone_asks(recorder: RecorderCollection) -> None:
     row = product(9)
     die(MAX_ABANDONED)
     sweep(using="default")
@@ -158,7 +158,7 @@ def test_a_worker_that_survives_ends_the_row_of_deaths(recorder: RecorderCollect
     assert record.abandoned == 0
 
 
-def test_a_claim_that_was_given_back_is_no_death(recorder: RecorderCollection) -> None:
+def test_a_lease_that_was_given_back_is_no_death(recorder: RecorderCollection) -> None:
     row = product()
     SyncRecord.objects.update(abandoned=3)
     lease = Lease([str(record_of(row).pk)], using="default")
@@ -169,7 +169,7 @@ def test_a_claim_that_was_given_back_is_no_death(recorder: RecorderCollection) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_whose_connection_was_cut_gives_its_claim_back(
+def test_a_worker_whose_connection_was_cut_gives_its_lease_back(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if connection.vendor == "sqlite":
@@ -200,14 +200,14 @@ def test_a_worker_whose_connection_was_cut_gives_its_claim_back(
     assert sweep(using="default").in_sync == 1
 
 
-def claimed(rows: list[Product]) -> tuple[Lease, list[SyncRecord]]:
+def lease_all(rows: list[Product]) -> tuple[Lease, list[SyncRecord]]:
     lease = Lease([str(record_of(row).pk) for row in rows], using="default")
     return lease, lease.acquire(longest_call=1)
 
 
 def test_one_record_is_let_go_of_and_the_others_held(recorder: RecorderCollection) -> None:
     rows = [product(number) for number in (1, 2, 3)]
-    lease, taken = claimed(rows)
+    lease, taken = lease_all(rows)
     assert len(taken) == 3
     assert lease.release(taken[0])
     assert not lease.release(taken[0])
@@ -225,7 +225,7 @@ def test_only_who_died_before_waits_longer_should_he_die_again(
     fine, bad = product(1), product(2)
     past = timezone.now() - timedelta(seconds=1)
     SyncRecord.objects.filter(pk=record_of(bad).pk).update(lease=1, leased_until=past, abandoned=3)
-    claimed([fine, bad])
+    lease_all([fine, bad])
     first, second = record_of(fine), record_of(bad)
     assert first.due_at == first.leased_until == second.leased_until
     assert second.due_at is not None
@@ -247,7 +247,7 @@ def test_who_comes_second_is_told_how_long_to_wait(recorder: RecorderCollection)
 
     set_times(leased, 1, 300, 0)
     set_times(late, 1, 300, 500)
-    set_times(free, None, None, 0)  # somebody is wishing for it just now
+    set_times(free, None, None, 0)  # somebody is requesting it now
     set_times(ending, 1, -5, -5)
     SyncRecord.objects.filter(pk=finalized).update(applied=F("generation"))
     lease = Lease([str(record_of(row).pk) for row in rows], using="default")
@@ -269,7 +269,7 @@ def test_giving_back_without_a_database_is_no_error_of_its_own(
         raise DatabaseError("the server has gone")
 
     row = product(1)
-    lease, _ = claimed([row])
+    lease, _ = lease_all([row])
     with connection.execute_wrapper(broken):
         lease.give_back()
     assert record_of(row).lease == lease.token
@@ -281,7 +281,7 @@ def test_only_what_was_tried_counts_as_an_attempt(recorder: RecorderCollection) 
     row = product(1)
     attempts = []
     for unattempted in ({}, {}, {"unattempted": True}, {"unattempted": False}):
-        lease, _ = claimed([row])
+        lease, _ = lease_all([row])
         lease.give_back(**unattempted)
         attempts.append(record_of(row).attempts)
     assert attempts == [1, 2, 2, 3]

@@ -54,7 +54,7 @@ def needs_row_locks() -> None:
         pytest.skip("this database has one writer at a time, or cannot skip locked rows")
 
 
-def test_a_worker_leaves_out_what_is_being_wished_for(recorder: RecorderCollection) -> None:
+def test_a_worker_skips_what_is_being_requested(recorder: RecorderCollection) -> None:
     needs_row_locks()
     first, second = product(1), product(2)
     ids = [record_of(first).pk, record_of(second).pk]
@@ -63,13 +63,13 @@ def test_a_worker_leaves_out_what_is_being_wished_for(recorder: RecorderCollecti
         second.save()
         outcome = elsewhere(lambda: process_records(ids, using="default"))
         assert outcome.in_sync == 1
-        first.photo = picture(4)  # the record that the worker has just settled
+        first.photo = picture(4)  # the record that the worker has just finalized
         first.save()
     sweep(using="default")
     assert {record.state for record in SyncRecord.objects.all()} == {State.IN_SYNC}
 
 
-def test_a_reindexing_leaves_out_what_is_being_wished_for(recorder: RecorderCollection) -> None:
+def test_a_reindexing_skips_what_is_being_requested(recorder: RecorderCollection) -> None:
     needs_row_locks()
     first, second = product(1), product(2)
     sweep(using="default")
@@ -86,7 +86,7 @@ def test_a_reindexing_leaves_out_what_is_being_wished_for(recorder: RecorderColl
         first.save()
 
 
-def test_trying_again_leaves_out_what_is_being_wished_for(recorder: RecorderCollection) -> None:
+def test_retrying_skips_what_is_being_requested(recorder: RecorderCollection) -> None:
     needs_row_locks()
     first, second = product(1), product(2)
     SyncRecord.objects.update(due_at=None, reason_code="undecodable")
@@ -110,7 +110,7 @@ def test_nothing_is_left_out_when_nobody_is_busy(recorder: RecorderCollection) -
 def test_update_leaves_out_a_row_that_comes_after_it_has_looked(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would change without a wish."""
+    """It would change without a request."""
     needs_row_locks()
     known = product(1)
     name = known.photo.name

@@ -83,8 +83,8 @@ def test_one_message_tells_of_a_transaction(published: list[tuple[str, int]]) ->
 def test_what_is_renewed_is_looked_at_again(recorder: RecorderCollection) -> None:
     rows = [product(number) for number in (1, 2, 3)]
     sweep(using="default")
-    agreed = Q(pk__in=[record_of(row).pk for row in rows[:2]])
-    assert len(requests.requeue_skipping_locked(SyncRecord.objects.all(), agreed)) == 2
+    first_two = Q(pk__in=[record_of(row).pk for row in rows[:2]])
+    assert len(requests.requeue_skipping_locked(SyncRecord.objects.all(), first_two)) == 2
     assert [record_of(row).state for row in rows] == [State.WAITING, State.WAITING, State.IN_SYNC]
     assert sweep(using="default").in_sync == 2
 
@@ -102,7 +102,7 @@ def test_trying_again_counts_what_has_failed(published: list[tuple[str, int]]) -
     assert (after.attempts, after.abandoned) == (0, 0)
 
 
-def test_what_is_wished_for_again_begins_anew(published: list[tuple[str, int]]) -> None:
+def test_what_is_requested_again_begins_anew(published: list[tuple[str, int]]) -> None:
     (before,) = failing(1, abandoned=2, reason="because", lease=1)
     SyncRecord.objects.all().delete()
     for _ in ("gone", "there"):

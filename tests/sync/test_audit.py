@@ -1,4 +1,4 @@
-"""Rows that changed without a wish are found and wished for again."""
+"""The audit finds rows that changed without a request, and requests them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_row_deleted_by_sql_is_found_though_its_picture_failed(
 
 
 @pytest.mark.usefixtures("recorder")
-def test_it_hints_unless_the_caller_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_dispatches_unless_the_caller_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     published: list[Any] = []
     monkeypatch.setattr(
         dispatch, "dispatch_records", lambda *arguments: published.append(arguments)

@@ -178,10 +178,10 @@ def refusing(
         yield met
 
 
-TAKE, SETTLE, READ = (Lease, "_acquire"), (Lease, "finalize"), (Batch, "_stored")
+TAKE, FINALIZE, READ = (Lease, "_acquire"), (Lease, "finalize"), (Batch, "_stored")
 
 
-@pytest.mark.parametrize(("owner", "name"), [TAKE, SETTLE, READ])
+@pytest.mark.parametrize(("owner", "name"), [TAKE, FINALIZE, READ])
 def test_a_step_that_met_a_lock_is_done_again(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
 ) -> None:
@@ -194,7 +194,7 @@ def test_a_step_that_met_a_lock_is_done_again(
 
 
 def refuse_to_finalize(monkeypatch: pytest.MonkeyPatch, errors: list[Any]) -> None:
-    """Let settling a record raise these errors, one at a time, before it goes through."""
+    """Let finalizing a record raise these errors, one at a time, before it goes through."""
     finalize = Lease.finalize
 
     def refused(lease: Lease, record: SyncRecord, **changes: Any) -> bool:
@@ -206,7 +206,7 @@ def refuse_to_finalize(monkeypatch: pytest.MonkeyPatch, errors: list[Any]) -> No
 
 
 @pytest.mark.parametrize("locks", [0, 1, 2, 3])
-def test_a_lock_met_while_records_are_settled_one_by_one(
+def test_a_lock_met_while_records_are_finalized_one_by_one(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, locks: int
 ) -> None:
     """The database refuses two records together; then each meets locks, and goes through."""
@@ -228,7 +228,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize(("owner", "name"), [TAKE, SETTLE])
+@pytest.mark.parametrize(("owner", "name"), [TAKE, FINALIZE])
 def test_a_task_whose_patience_ran_out_gives_back_and_ends_quietly(
     recorder: RecorderCollection,
     monkeypatch: pytest.MonkeyPatch,
@@ -251,7 +251,7 @@ def test_a_task_whose_patience_ran_out_gives_back_and_ends_quietly(
 
 @pytest.mark.usefixtures("impatient", "recorder")
 def test_a_lock_is_no_failure_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even where the database has refused to settle it with others before."""
+    """Not even where the database has refused to finalize it with others before."""
     monkeypatch.setattr(dispatch, "dispatch_records", lambda *_, **__: True)
     rows = [product(1), product(2)]
     errors = [DataError("out of range"), deadlock()]

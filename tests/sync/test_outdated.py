@@ -105,7 +105,7 @@ def test_an_older_process_leaves_newer_images_alone(upgrade: Callable[[], None])
     assert record_of(row).state == State.IN_SYNC
 
 
-def test_one_whose_file_is_gone_is_parked_and_leaves_the_collection(
+def test_one_whose_file_is_gone_fails_and_leaves_the_collection(
     upgrade: Callable[[], None],
 ) -> None:
     row = product(1)

@@ -115,8 +115,8 @@ def test_a_row_that_lost_its_picture_unheard_loses_it_there(recorder: RecorderCo
     assert not SyncRecord.objects.exists()
 
 
-def test_missing_leaves_what_agrees(recorder: RecorderCollection) -> None:
-    agreeing, changed, new = product(1), product(2), unheard(3)
+def test_missing_skips_what_is_in_sync(recorder: RecorderCollection) -> None:
+    in_sync, changed, new = product(1), product(2), unheard(3)
     worker.sweep(using="default")
     with sync_paused():
         changed.photo = picture(4)
@@ -126,10 +126,10 @@ def test_missing_leaves_what_agrees(recorder: RecorderCollection) -> None:
     asked = {call.image_id for call in recorder.calls[calls:]}
     assert asked == ids(changed, new)
     assert tally.counts["left"] == 1
-    assert set(recorder.images) == ids(agreeing, changed, new)
+    assert set(recorder.images) == ids(in_sync, changed, new)
 
 
-def test_missing_tries_again_what_was_parked(recorder: RecorderCollection) -> None:
+def test_missing_retries_what_failed(recorder: RecorderCollection) -> None:
     row = unheard(1)
     default_storage.delete(str(row.photo.name))
     run()
@@ -167,13 +167,13 @@ def test_workers_get_a_dispatch_only_if_the_work_is_theirs(
     django_capture_on_commit_callbacks: Any,
     dispatch_only: bool,
 ) -> None:
-    hinted: list[str] = []
-    monkeypatch.setattr(dispatch, "dispatch_records", lambda _, found: hinted.extend(found))
+    dispatched: list[str] = []
+    monkeypatch.setattr(dispatch, "dispatch_records", lambda _, found: dispatched.extend(found))
     row = unheard(1)
     with django_capture_on_commit_callbacks(execute=True):
         run(Plan(dispatch_only=dispatch_only))
     record = record_of(row)
-    assert hinted == ([str(record.pk)] if dispatch_only else [])
+    assert dispatched == ([str(record.pk)] if dispatch_only else [])
     assert record.state == ("waiting" if dispatch_only else "in_sync")
 
 

@@ -1,4 +1,4 @@
-"""How many agree, wait, failed and why."""
+"""The status of fields: how many records are in sync, wait or failed, and why."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_each_state_is_counted(recorder: RecorderCollection) -> None:
     assert (status.in_sync, status.waiting, status.retrying, status.failed) == (1, 1, 1, 2)
     assert (
         status.oldest_pending == record_of(later).requested_at
-    )  # nobody will look at the parked ones
+    )  # no worker will process the failed ones
     assert status.oldest_pending_age is not None
     assert 0 <= status.oldest_pending_age < 3600
     first, second = status.reasons

@@ -47,7 +47,7 @@ def found(*fields: IndexedField, leftovers: bool = False, unchanged: bool = True
 
 @pytest.fixture
 def rows(recorder: RecorderCollection) -> list[Product]:
-    """Three rows that agree."""
+    """Three rows that are in sync."""
     made = [product(n) for n in range(1, 4)]
     worker.sweep(using="default")
     return made
@@ -102,7 +102,7 @@ def test_unrecorded(recorder: RecorderCollection, rows: list[Product]) -> None:
     assert found().drift == {Drift.UNRECORDED: 1}
 
 
-def test_changed_file_without_a_wish(recorder: RecorderCollection, rows: list[Product]) -> None:
+def test_changed_file_without_a_request(recorder: RecorderCollection, rows: list[Product]) -> None:
     stale = Product.objects.get(pk=rows[0].pk)
     indexed = stale.photo.name
     with sync_paused():
@@ -115,7 +115,9 @@ def test_changed_file_without_a_wish(recorder: RecorderCollection, rows: list[Pr
     ]
 
 
-def test_file_taken_away_without_a_wish(recorder: RecorderCollection, rows: list[Product]) -> None:
+def test_file_taken_away_without_a_request(
+    recorder: RecorderCollection, rows: list[Product]
+) -> None:
     with sync_paused():
         Product.objects.filter(pk=rows[0].pk).update(photo="")
     assert found().drift == {Drift.CHANGED: 1, Drift.EXTRA: 1}
@@ -128,7 +130,7 @@ def test_another_id_than_the_template_says(
     assert found().drift == {Drift.CHANGED: 1}
 
 
-def test_condition_turned_without_a_wish(recorder: RecorderCollection) -> None:
+def test_condition_turned_without_a_request(recorder: RecorderCollection) -> None:
     Listing.objects.create(photo=picture(1))
     worker.sweep(using="default")
     with sync_paused():
@@ -156,7 +158,7 @@ def test_leftovers(recorder: RecorderCollection, rows: list[Product]) -> None:
     assert report.examples[Drift.ORPHANED] == [f"testapp.product.photo:{record}"]
 
 
-def test_standing_wishes(recorder: RecorderCollection, rows: list[Product]) -> None:
+def test_pending_requests(recorder: RecorderCollection, rows: list[Product]) -> None:
     product(1)
     assert found().drift == {Drift.WAITING: 1}
     with recorder.failing(ServerError("busy")):
@@ -189,8 +191,10 @@ def test_examples_are_few(recorder: RecorderCollection) -> None:
     assert len(report.examples[Drift.WAITING]) == MAX_EXAMPLES
 
 
-def test_rows_that_changed_unwished(recorder: RecorderCollection, rows: list[Product]) -> None:
-    product(1)  # waits, and needs no second wish
+def test_rows_that_changed_without_a_request(
+    recorder: RecorderCollection, rows: list[Product]
+) -> None:
+    product(1)  # waits, and needs no second request
     with sync_paused():
         Product.objects.filter(pk=rows[1].pk).update(photo="products/other.png")
         new = product(2)

@@ -134,7 +134,7 @@ def test_records_of_another_database() -> None:
     assert sweep(using="other").in_sync == 1
 
 
-def test_a_record_that_agrees_is_left_alone(recorder: RecorderCollection) -> None:
+def test_a_record_in_sync_is_skipped(recorder: RecorderCollection) -> None:
     row = product()
     sweep(using="default")
     calls = len(recorder.calls)
@@ -149,7 +149,7 @@ def test_a_condition_that_turns_while_a_worker_has_read_the_row_is_not_lost(
 ) -> None:
     row = Listing.objects.create(photo=picture(1), published=published)
     sweep(using="default")
-    # Nothing is said of the condition, so the wish assumes that the image is wanted.
+    # Nothing is known of the condition, so the request assumes that the image is wanted.
     if bulk:
         Listing.objects.update(photo=row.photo.name)
     else:
@@ -240,7 +240,7 @@ def test_a_row_that_never_rests_is_looked_at_later(
     assert sweep(using="default").in_sync == 1
 
 
-def test_a_claimed_record_is_left_to_its_worker(recorder: RecorderCollection) -> None:
+def test_a_leased_record_is_left_to_its_worker(recorder: RecorderCollection) -> None:
     row = product()
     until = timezone.now() + timedelta(seconds=40)
     SyncRecord.objects.update(lease=1, leased_until=until)
@@ -253,14 +253,14 @@ def test_a_claimed_record_is_left_to_its_worker(recorder: RecorderCollection) ->
     assert sweep(using="default").worked_on == 0
 
 
-def test_the_claim_of_a_dead_worker_runs_out(recorder: RecorderCollection) -> None:
+def test_the_lease_of_a_dead_worker_expires(recorder: RecorderCollection) -> None:
     row = product(1)
     SyncRecord.objects.update(lease=1, leased_until=timezone.now() - timedelta(seconds=1))
     assert sweep(using="default").in_sync == 1
     assert recorder.images == {image_id(row): image(1)}
 
 
-def test_a_worker_that_lost_its_claim_does_not_have_the_last_word(
+def test_a_worker_that_lost_its_lease_does_not_have_the_last_word(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = product(1)
@@ -278,7 +278,7 @@ def test_a_worker_that_lost_its_claim_does_not_have_the_last_word(
     assert record.state == State.WAITING
 
 
-def test_a_worker_that_lost_its_claim_leaves_no_picture_of_a_row_that_is_gone(
+def test_a_worker_that_lost_its_lease_leaves_no_picture_of_a_row_that_is_gone(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = product(1)
@@ -334,9 +334,7 @@ def test_the_wait_that_the_service_asked_for_is_kept(recorder: RecorderCollectio
 
 
 @pytest.mark.parametrize("reason", ["undecodable", "too_large", "unsupported", "empty"])
-def test_a_refused_image_is_parked_until_it_changes(
-    recorder: RecorderCollection, reason: str
-) -> None:
+def test_a_refused_image_fails_until_it_changes(recorder: RecorderCollection, reason: str) -> None:
     row = product(1)
     sweep(using="default")
     row.photo = picture(2)
@@ -356,7 +354,7 @@ def test_a_refused_image_is_parked_until_it_changes(
     assert recorder.images == {image_id(row): image(3)}
 
 
-def test_a_file_that_is_gone_is_parked(recorder: RecorderCollection) -> None:
+def test_a_file_that_is_gone_fails(recorder: RecorderCollection) -> None:
     row = product()
     lose(row.photo)
     grow_old()
@@ -367,7 +365,7 @@ def test_a_file_that_is_gone_is_parked(recorder: RecorderCollection) -> None:
     assert str(row.photo.name) in record.reason
 
 
-def test_a_name_outside_the_storage_is_parked(recorder: RecorderCollection) -> None:
+def test_a_name_outside_the_storage_fails(recorder: RecorderCollection) -> None:
     row = product()
     Product.objects.update(photo="../../etc/passwd")
     sweep(using="default")
@@ -384,7 +382,7 @@ def test_a_file_too_large_is_not_read_whole(
     assert record_of(row).reason == "The file is larger than 1,000 bytes."
 
 
-def test_an_id_too_long_is_parked_and_gone_with_its_row(recorder: RecorderCollection) -> None:
+def test_an_id_too_long_fails_and_is_gone_with_its_row(recorder: RecorderCollection) -> None:
     row = Document.objects.create(code="k" * 120, scan=picture())
     sweep(using="default")
     record = record_of(row, "scan")
@@ -466,7 +464,7 @@ def test_an_image_leaves_the_collection_that_its_field_has_left(
     assert archive.images == {}
 
 
-def test_an_interrupted_worker_gives_its_claim_back(
+def test_an_interrupted_worker_gives_its_lease_back(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = product()
@@ -552,7 +550,7 @@ def test_foreign_words_hold_nobody_up(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_record_that_the_database_refuses_is_settled_alone(
+def test_a_record_that_the_database_refuses_is_finalized_alone(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever it is that the database refuses, such as four bytes in a column of three."""
@@ -817,7 +815,7 @@ def test_a_failure_is_told_and_logged_with_all_that_is_known(
     }
 
 
-def test_work_is_what_agreed_and_what_failed() -> None:
+def test_work_is_what_is_in_sync_and_what_failed() -> None:
     outcome = Outcome(in_sync=4, retrying={"a": "", "b": ""}, failed={"c": ""})
     assert outcome.worked_on == 7
 

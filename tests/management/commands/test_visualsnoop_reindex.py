@@ -231,7 +231,7 @@ def test_a_dry_run(recorder: RecorderCollection) -> None:
     assert not SyncRecord.objects.exists()
 
 
-def test_async_only_writes_wishes(recorder: RecorderCollection) -> None:
+def test_async_only_writes_requests(recorder: RecorderCollection) -> None:
     unheard()
     assert "1 requests to add or update" in Ran("testapp.Product", "--async").out
     assert not recorder.images
@@ -256,9 +256,9 @@ def test_verify(recorder: RecorderCollection) -> None:
     assert f"    testapp.product.photo:{row.pk}\n" in ran.out
     assert not SyncRecord.objects.exists()
     Ran("--missing", "--prune")
-    agreed = Ran("--verify")
-    assert agreed.error is None
-    assert "No drift." in agreed.out
+    in_sync = Ran("--verify")
+    assert in_sync.error is None
+    assert "No drift." in in_sync.out
 
 
 def test_verify_looks_into_a_collection_that_no_field_uses_any_more(

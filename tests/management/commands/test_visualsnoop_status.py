@@ -38,7 +38,7 @@ def run(*arguments: str, out: io.StringIO | None = None) -> str:
 
 @pytest.fixture
 def broken(recorder: RecorderCollection) -> Product:
-    """One row that agrees, and this one that failed an hour ago."""
+    """One row that is in sync, and this one, which failed an hour ago."""
     product(1)
     row = product(2)
     default_storage.delete(str(row.photo.name))
@@ -92,7 +92,7 @@ def test_another_database(broken: Product) -> None:
     assert "testapp.product.photo → default: 0 rows" in run("--database", "other")
 
 
-def test_a_wish_that_waits(broken: Product) -> None:
+def test_a_pending_request(broken: Product) -> None:
     SyncRecord.objects.update(due_at=ago(60), requested_at=ago(3600), generation=7, applied=None)
     assert "    the oldest pending request is 1 h 0 min old" in run().splitlines()
     (photo,) = (one for one in json.loads(run("--json"))["fields"] if one["oldest_pending"])

@@ -61,14 +61,14 @@ def test_what_failed_for_good_is_tried_again_if_asked(recorder: RecorderCollecti
     default_storage.delete(str(row.photo.name))
     with pytest.raises(CommandError):
         run()
-    wished = record_of(row).requested_at
+    requested_at = record_of(row).requested_at
     default_storage.save(row.photo.name, picture(1))
     run()
     assert not recorder.images
     out = run("--retry-failed")
     assert out.splitlines()[0] == "Requeued 1 failed records."
     assert recorder.images
-    assert record_of(row).requested_at == wished
+    assert record_of(row).requested_at == requested_at
     assert run("--retry-failed").splitlines()[0] == "Requeued 0 failed records."
 
 
@@ -82,7 +82,7 @@ def test_what_waits_for_a_later_attempt_is_tried_now_if_asked(recorder: Recorder
     assert recorder.images
 
 
-def test_an_audit_finds_what_changed_without_a_wish(recorder: RecorderCollection) -> None:
+def test_an_audit_finds_what_changed_without_a_request(recorder: RecorderCollection) -> None:
     rows = [product(1), product(2)]
     run()
     Product._base_manager.update(photo="")
