@@ -20,7 +20,7 @@ from django_visualsnoop.search.similar import PLACE, placements, similar_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.models import VisualSnoopMixin
     from django_visualsnoop.search.duplicates import DuplicateGroups

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
-from django_visualsnoop.engine import follow
+from django_visualsnoop.engine.replica import reader as follow
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.dispatch import _dispatcher
 from tests.collections.contract import image

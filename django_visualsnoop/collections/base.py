@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
-    from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.engine.matching.placement import Placement
 
 #: What a search may ask for: copies of a picture, or what looks most like it.
 COPIES, SIMILAR = KINDS = ("copies", "similar")

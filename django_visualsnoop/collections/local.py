@@ -33,7 +33,7 @@ from django_visualsnoop.collections.base import (
 from django_visualsnoop.collections.looks import check_looks, describes, looks_of
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.times import written
+from django_visualsnoop.engine.storage.times import written
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.gallery import Hits
-    from django_visualsnoop.engine.placement import Placement
-    from django_visualsnoop.engine.store import NewImage, Stored
+    from django_visualsnoop.engine.matching.placement import Placement
+    from django_visualsnoop.engine.storage.store import NewImage, Stored
 
 #: How many matches a search returns at most when the caller does not say.
 DEFAULT_LIMIT = 100

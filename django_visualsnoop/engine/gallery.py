@@ -6,14 +6,17 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django_visualsnoop.engine import calibration, describe, follow, looks, placement
-from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
+from django_visualsnoop.engine import embedding as looks
+from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
+from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, pair_hits
+from django_visualsnoop.engine.replica import reader as follow
+from django_visualsnoop.engine.replica.vector_kinds import Descriptors, Index, Looks
 from django_visualsnoop.engine.search import search
 from django_visualsnoop.engine.side_by_side import Described, placements_among, sized
-from django_visualsnoop.engine.sources import Descriptors, Index, Looks
-from django_visualsnoop.engine.store import NewImage, Store
+from django_visualsnoop.engine.storage.store import NewImage, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -22,11 +25,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.common.budgets import Budget
-    from django_visualsnoop.engine.decode import Picture
-    from django_visualsnoop.engine.follow import View
+    from django_visualsnoop.engine.embedding import LooksDescriptor
+    from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.looks import LooksDescriptor
-    from django_visualsnoop.engine.reading import Content
+    from django_visualsnoop.engine.replica.reader import View
+    from django_visualsnoop.engine.storage.queries import Content
 
 
 class Hit(NamedTuple):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.http import JsonResponse
 
 from django_visualsnoop.client.results import image_list, image_result, search_results
-from django_visualsnoop.engine.times import written
+from django_visualsnoop.engine.storage.times import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django_visualsnoop.engine.gallery import Hits
-    from django_visualsnoop.engine.store import Page, Stored
+    from django_visualsnoop.engine.storage.store import Page, Stored
 
 
 class Refused(Exception):  # noqa: N818

@@ -16,7 +16,7 @@ from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.times import written
+from django_visualsnoop.engine.storage.times import written
 from django_visualsnoop.server import answers, outcomes
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.authentication import authenticate
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-    from django_visualsnoop.engine.store import NewImage
+    from django_visualsnoop.engine.storage.store import NewImage
     from django_visualsnoop.server.authentication import Caller
     from django_visualsnoop.server.models import HostedCollection
     from django_visualsnoop.server.pictures import Files

@@ -12,8 +12,11 @@ from django.db import transaction
 
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import describe, follow, looks, store
+from django_visualsnoop.engine import embedding as looks
+from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import IndexedImage, key_of
+from django_visualsnoop.engine.replica import reader as follow
+from django_visualsnoop.engine.storage import store
 from tests.collections.contract import image
 from tests.looks import BLUE, GREEN, ORANGE, RED, MeanColour, colour_model, plain
 

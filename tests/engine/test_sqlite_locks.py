@@ -18,8 +18,11 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import blocks, follow, memory, publish
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.replica import reader as follow
+from django_visualsnoop.engine.replica import replica as memory
+from django_visualsnoop.engine.replica import vector_blocks as blocks
+from django_visualsnoop.engine.storage import publish
 from tests.collections.contract import image
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import pytest
 
 from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
-from django_visualsnoop.engine import describe, follow
+from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.engine.replica import reader as follow
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import grow_old, lose, picture, product, record_of
