@@ -53,7 +53,7 @@ ROOMS: dict[str, str] = {
     "checks": "collections health indexed outbox",
     "metrics": "indexed outbox",
     "tasks": "common outbox sync",
-    "views": "health",
+    "views": "common health",
     "testing": "collections models outbox sync",
     "admin": "common client indexed outbox search sync",
     "management": "common client collections health indexed outbox querysets sync",

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import connections, transaction
 from django.views.decorators.csrf import csrf_exempt
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import written
@@ -176,6 +176,8 @@ CALLS: dict[tuple[str, bool], dict[str, Call]] = {
 _WITH_IDS = ("image", "search")
 
 
+# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
+@without_atomic_requests
 @csrf_exempt
 @login_not_required
 def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
@@ -203,11 +205,6 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
             refused = Refused(500, "The server could not do this. Its log says why.")
     drain(request)
     return answers.response(refused.body, refused.headers)
-
-
-# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
-for _alias in connections:
-    api_v1 = transaction.non_atomic_requests(using=_alias)(api_v1)
 
 
 def _answer(request: HttpRequest, rest: str) -> dict[str, Any]:
