@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_visualsnoop.client.exceptions import (
+    REFUSAL_STATUS,
     ConflictError,
     ImageRefusedError,
     NotFoundError,
@@ -341,7 +342,8 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
 
 
 def _refused(error: DecodeError) -> ImageRefusedError:
-    return ImageRefusedError(str(error), reason=error.reason, status=error.status)
+    status = REFUSAL_STATUS.get(error.reason, 400)
+    return ImageRefusedError(str(error), reason=error.reason, status=status)
 
 
 def _not_found(error: ImageMissing) -> NotFoundError:

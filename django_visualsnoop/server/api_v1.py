@@ -192,7 +192,7 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
     except Refused as error:
         refused = error
     except DecodeError as error:
-        refused = Refused(error.status, str(error))
+        refused = answers.refused_picture(error)
     except InvalidImageIdError as error:
         refused = Refused(400, str(error))
     except ImageMissing as error:
