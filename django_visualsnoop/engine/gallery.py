@@ -12,7 +12,7 @@ from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, pair_hits
-from django_visualsnoop.engine.replica import reader as follow
+from django_visualsnoop.engine.replica import held, reader
 from django_visualsnoop.engine.replica.vector_kinds import Descriptors, Index, Looks
 from django_visualsnoop.engine.search import search
 from django_visualsnoop.engine.side_by_side import Described, placements_among, sized
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.embedding import LooksDescriptor
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.reader import View
+    from django_visualsnoop.engine.replica.view import View
     from django_visualsnoop.engine.storage.queries import Content
 
 
@@ -63,7 +63,7 @@ class Gallery:
             alone, until it has; see ``memory``.
         looks: describes each image a second time, for what is similar; the engine's own
             vectors serve for that, too, if ``None``.
-        memory: bytes that the process may hold of all collections; see ``follow.look``.
+        memory: bytes that the process may hold of all collections; see ``reader.read_view``.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Gallery:
         cache: str | None = None,
         early: bool = True,
         looks: LooksDescriptor | None = None,
-        memory: int = follow.DEFAULT_MEMORY,
+        memory: int = held.DEFAULT_MEMORY,
     ) -> None:
         self.store = Store(database, name)
         self._min_similarity = min_similarity
@@ -333,7 +333,7 @@ class Gallery:
     def _look(
         self, image_id: str | None = None, *, whole: bool = False
     ) -> View[DescriptorIndex] | None:
-        return follow.look(
+        return reader.read_view(
             self.store.database,
             self.store.key,
             Descriptors(),
@@ -348,7 +348,7 @@ class Gallery:
         if self._looks is None:
             return self._look(image_id)
         source = Looks(looks.name_of(self._looks))
-        return follow.look(
+        return reader.read_view(
             self.store.database, self.store.key, source, image_id, most_bytes=self._memory
         )
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.reader import View
+    from django_visualsnoop.engine.replica.view import View
 
 #: Of so many images that sure pairs join, all pairs are compared.
 EXACT = 16

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.index.candidates import Candidate
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.reader import View
+    from django_visualsnoop.engine.replica.view import View
 
 #: So many of the closest vectors are compared whatever their distance, and as many pictures
 #: with the most votes …

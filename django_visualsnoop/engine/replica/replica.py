@@ -65,7 +65,7 @@ class Images(Generic[Index]):
         self.index.discard(row.image_id)
 
 
-class Memory(Generic[Index]):
+class Replica(Generic[Index]):
     """One collection in this process. ``seen`` is the number up to which it has read.
 
     Args:
@@ -146,14 +146,14 @@ class Memory(Generic[Index]):
         if outdated + broken > before:
             logger.warning(self.source.unusable, self.collection_id, outdated, broken)
 
-    def load_snapshot(self: Memory[Any], path: Path, state: State) -> None:
+    def load_snapshot(self: Replica[Any], path: Path, state: State) -> None:
         """Begin with a snapshot, if there is one that fits."""
         found = cache.load(path, self.database, self.collection_id, state.seq, state.horizon)
         if found is not None:
             segment, self.seen = found
             self.images.index.adopt(segment)
 
-    def load_blocks(self: Memory[Any], state: State) -> None:
+    def load_blocks(self: Replica[Any], state: State) -> None:
         """Begin with the vectors that the database's blocks hold, if they fit."""
         if not blocks.fit(state.blocks_seq, state.horizon) or state.blocks_seq > state.seq:
             return
@@ -217,16 +217,16 @@ class Memory(Generic[Index]):
         finally:
             connections[self.database].close()
 
-    def _read_anew(self, key: str) -> tuple[Memory[Index], State] | None:
+    def _read_anew(self, key: str) -> tuple[Replica[Index], State] | None:
         state = read_state(self.database, key, None)
         if state is None or state.collection_id != self.collection_id:
             return None
-        new = Memory(self.database, self.collection_id, self.source)
+        new = Replica(self.database, self.collection_id, self.source)
         new.read_rows(state, Images(self.source.index()))
         return new, state
 
     def save_now_and_then(
-        self: Memory[Any], path: Path | None, state: State, *, with_blocks: bool
+        self: Replica[Any], path: Path | None, state: State, *, with_blocks: bool
     ) -> None:
         """Write the snapshot and the blocks anew, in threads, once enough has changed."""
         images = self.images

@@ -14,7 +14,7 @@ from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.replica import reader as follow
+from django_visualsnoop.engine.replica import held, reader
 from django_visualsnoop.engine.replica.vector_kinds import Descriptors
 from tests.collections.contract import image
 
@@ -52,7 +52,7 @@ def in_thread(function: Callable[[], object]) -> object:
 
 
 def remembered() -> list[str]:
-    memory = follow._memories["default", key_of("shop"), ""]
+    memory = held._replicas["default", key_of("shop"), ""]
     parts = memory.images.index.parts()
     return sorted(
         image_id for segment, kept in parts for image_id in segment.ids.many(np.flatnonzero(kept))
@@ -155,7 +155,7 @@ def test_searching_inside_a_transaction_remembers_what_is_committed(
     collection: LocalCollection, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     collection.add_image(image(1), "a")
-    follow._memories.clear()
+    held._replicas.clear()
     with transaction.atomic():
         search(collection, 1)
         with django_assert_num_queries(2):  # and one for the candidates
@@ -196,7 +196,7 @@ def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
     list(collection.add_images((str(number), image(1)) for number in range(3)))
     with CaptureQueriesContext(connection) as captured:
         collection.search_images(image(1), limit=300)
-        view = follow.look("default", key_of("shop"), Descriptors())
+        view = reader.read_view("default", key_of("shop"), Descriptors())
         assert view is not None
         view.descriptors([str(number) for number in range(40)])
     with connection.cursor() as cursor:
@@ -233,7 +233,7 @@ def test_rows_whose_writer_died_are_found_and_in_the_end_numbered(
     collection.add_image(image(1), "a")
     assert search(collection, 1) == ["a"]
     assert IndexedImage.objects.get().seq is None
-    monkeypatch.setattr(follow, "TOO_MANY_UNNUMBERED", 1)
+    monkeypatch.setattr(reader, "TOO_MANY_UNNUMBERED", 1)
     collection.add_image(image(1), "b")
     assert search(collection, 1) == ["a", "b"]
     assert not IndexedImage.objects.filter(seq=None).exists()
@@ -351,12 +351,12 @@ def test_many_threads_search_and_write(collection: LocalCollection) -> None:
 def test_a_fork_keeps_what_is_whole(collection: LocalCollection) -> None:
     collection.add_image(image(1), "a")
     search(collection, 1)
-    memory = follow._memories["default", key_of("shop"), ""]
-    before = dict(follow._memories)
-    follow._after_fork()
-    assert follow._memories["default", key_of("shop"), ""] is memory
+    memory = held._replicas["default", key_of("shop"), ""]
+    before = dict(held._replicas)
+    held._after_fork()
+    assert held._replicas["default", key_of("shop"), ""] is memory
     with memory.lock:  # another thread was reading when the process was forked
-        follow._after_fork()
-        assert ("default", key_of("shop"), "") not in follow._memories
-    follow._memories.update(before)
+        held._after_fork()
+        assert ("default", key_of("shop"), "") not in held._replicas
+    held._replicas.update(before)
     assert search(collection, 1) == ["a"]

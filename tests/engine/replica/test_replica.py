@@ -10,8 +10,8 @@ from django.db import connections
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.replica import reader as follow
-from django_visualsnoop.engine.replica.replica import Memory
+from django_visualsnoop.engine.replica import held
+from django_visualsnoop.engine.replica.replica import Replica
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def search(collection: LocalCollection) -> list[str]:
     return [match["id"] for match in collection.search_images(image(1))["results"]]
 
 
-def held() -> list[str]:
+def held_names() -> list[str]:
     """Return the names of the collections, the least recently searched first."""
     names = {key_of(name): name for name in map(str, range(200))}
-    return [names[key] for _, key, _ in follow._memories]
+    return [names[key] for _, key, _ in held._replicas]
 
 
 def delete(name: str) -> None:
@@ -47,7 +47,7 @@ def size_of_one() -> int:
     collection = filled("0")
     search(collection)
     search(collection)  # what waited is a segment now
-    (memory,) = follow._memories.values()
+    (memory,) = held._replicas.values()
     assert memory.size > 2 * 256
     return memory.size
 
@@ -57,20 +57,20 @@ def test_the_least_recently_searched_are_dropped_and_read_again() -> None:
     some = [filled(str(number), memory=most) for number in range(1, 4)]
     for collection in some:
         assert search(collection) == ["1"]
-    assert held() == ["2", "3"]
+    assert held_names() == ["2", "3"]
     assert search(some[1]) == ["1"]
     assert search(some[0]) == ["1"]
-    assert held() == ["2", "1"]
-    assert sum(memory.size for memory in follow._memories.values()) <= most
+    assert held_names() == ["2", "1"]
+    assert sum(memory.size for memory in held._replicas.values()) <= most
 
 
 def test_the_collection_that_is_searched_is_held_however_large() -> None:
     one, other = filled("1", memory=1), filled("2", memory=1)
     for _ in range(2):
         assert search(one) == ["1"]
-        assert held() == ["1"]
+        assert held_names() == ["1"]
         assert search(other) == ["1"]
-        assert held() == ["2"]
+        assert held_names() == ["2"]
 
 
 def test_of_a_hundred_deleted_collections_few_are_held() -> None:
@@ -80,11 +80,11 @@ def test_of_a_hundred_deleted_collections_few_are_held() -> None:
         collection = filled(str(number))
         assert search(collection) == ["1"]
         delete(str(number))
-        most = max(most, len(held()))
+        most = max(most, len(held_names()))
         if number == 50:
             assert search(kept) == ["1"]
     assert most <= 8
-    assert "150" in held()
+    assert "150" in held_names()
 
 
 def test_a_deleted_collection_is_dropped_by_its_next_search() -> None:
@@ -92,7 +92,7 @@ def test_a_deleted_collection_is_dropped_by_its_next_search() -> None:
     search(collection)
     delete("1")
     assert search(collection) == []
-    assert held() == []
+    assert held_names() == []
 
 
 def test_a_memory_that_is_dropped_while_a_thread_reads_it_serves_that_search(
@@ -100,15 +100,15 @@ def test_a_memory_that_is_dropped_while_a_thread_reads_it_serves_that_search(
 ) -> None:
     collection, other = filled("1", memory=1), filled("2", memory=1)
     reading, go_on = threading.Event(), threading.Event()
-    read_rows = Memory.read_rows
+    read_rows = Replica.read_rows
 
-    def slow(self: Memory[Any], state: State, *args: Any, **kwargs: Any) -> frozenset[str]:
+    def slow(self: Replica[Any], state: State, *args: Any, **kwargs: Any) -> frozenset[str]:
         if threading.current_thread().name == "slow":
             reading.set()
             assert go_on.wait(20)
         return read_rows(self, state, *args, **kwargs)
 
-    monkeypatch.setattr(Memory, "read_rows", slow)
+    monkeypatch.setattr(Replica, "read_rows", slow)
     found: list[list[str]] = []
 
     def run() -> None:
@@ -121,9 +121,9 @@ def test_a_memory_that_is_dropped_while_a_thread_reads_it_serves_that_search(
     thread.start()
     assert reading.wait(20)
     assert search(other) == ["1"]
-    assert held() == ["2"]
+    assert held_names() == ["2"]
     go_on.set()
     thread.join()
     assert found == [["1"]]
     assert search(collection) == ["1"]
-    assert held() == ["1"]
+    assert held_names() == ["1"]

@@ -11,8 +11,7 @@ from django.db import transaction
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.replica import reader as follow
-from django_visualsnoop.engine.replica import replica as memory
+from django_visualsnoop.engine.replica import held, replica
 from django_visualsnoop.engine.replica import snapshots as cache
 from tests.collections.contract import image
 
@@ -42,13 +41,13 @@ def collection(folder: Path) -> LocalCollection:
 def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the rows that enter the memory of the process."""
     read: list[str] = []
-    take = memory.Images.take
+    take = replica.Images.take
 
-    def spied(images: memory.Images[Any], row: memory.Row) -> None:
+    def spied(images: replica.Images[Any], row: replica.Row) -> None:
         read.append(row.image_id)
         take(images, row)
 
-    monkeypatch.setattr(memory.Images, "take", spied)
+    monkeypatch.setattr(replica.Images, "take", spied)
     return read
 
 
@@ -69,7 +68,7 @@ def filled(collection: LocalCollection, rows_read: list[str]) -> None:
 
 
 def start_again(rows_read: list[str]) -> None:
-    follow._memories.clear()
+    held._replicas.clear()
     rows_read.clear()
 
 
@@ -219,4 +218,4 @@ def test_a_full_disk(
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a"]
     assert "No space left" in caplog.text
-    assert ("default", key_of("shop"), "") in follow._memories
+    assert ("default", key_of("shop"), "") in held._replicas

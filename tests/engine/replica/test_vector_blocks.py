@@ -16,8 +16,7 @@ from django.db import DatabaseError, transaction
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
-from django_visualsnoop.engine.replica import reader as follow
-from django_visualsnoop.engine.replica import replica as memory
+from django_visualsnoop.engine.replica import held, replica
 from django_visualsnoop.engine.replica import snapshots as cache
 from django_visualsnoop.engine.replica import vector_blocks as blocks
 from django_visualsnoop.engine.storage import publish
@@ -36,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def small_collections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(blocks, "LEAST", 1)
     monkeypatch.setattr(blocks, "IMAGES", 2)
-    monkeypatch.setattr(memory, "_ASK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(replica, "_ASK_AGAIN_SECONDS", 0.0)
     yield
     join()
 
@@ -50,13 +49,13 @@ def collection() -> LocalCollection:
 def reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Once it is set, threads may read all rows."""
     may_read = threading.Event()
-    read_all = memory.Memory._read_all
+    read_all = replica.Replica._read_all
 
     def held(*args: Any) -> None:
         assert may_read.wait(60)
         read_all(*args)
 
-    monkeypatch.setattr(memory.Memory, "_read_all", held)
+    monkeypatch.setattr(replica.Replica, "_read_all", held)
     yield may_read
     may_read.set()
     join()
@@ -80,11 +79,11 @@ def filled(collection: LocalCollection, *image_ids: str) -> None:
     assert search(collection)
     join()
     assert Collection.objects.get().blocks_seq == Collection.objects.get().seq
-    follow._memories.clear()
+    held._replicas.clear()
 
 
-def remembered() -> memory.Memory[DescriptorIndex]:
-    return follow._memories["default", key_of("shop"), ""]
+def remembered() -> replica.Replica[DescriptorIndex]:
+    return held._replicas["default", key_of("shop"), ""]
 
 
 def knows_features() -> bool:
@@ -175,7 +174,7 @@ def test_who_has_read_all_rows_writes_the_snapshot(
     join()
     join()  # what the first one has started
     assert list((tmp_path / "cache").glob("*.snapshot"))
-    follow._memories.clear()
+    held._replicas.clear()
     assert search(collection) == ["a", "b", "c", "d", "e"]
     assert not remembered().early
 
@@ -316,7 +315,7 @@ def test_only_one_process_at_a_time_writes_them(
     join()
     assert not Block.objects.exists()
     monkeypatch.setattr(blocks, "_CLAIM_SECONDS", 0.0)  # it died
-    follow._memories.clear()
+    held._replicas.clear()
     search(collection)
     join()
     assert Block.objects.count() == 1
@@ -335,7 +334,7 @@ def test_vectors_of_deleted_images_do_not_stay(
     assert search(collection) == ["b", "c", "d", "e"]
     assert not reading.is_set()
     join()  # a process has written them anew
-    follow._memories.clear()
+    held._replicas.clear()
     assert search(collection) == ["b", "c", "d", "e"]
     assert remembered().early
 
@@ -349,7 +348,7 @@ def test_a_failing_reader_is_not_hidden(
         raise DatabaseError("gone away")
 
     with monkeypatch.context() as broken, caplog.at_level(logging.WARNING):
-        broken.setattr(memory, "read_state", fail)
+        broken.setattr(replica, "read_state", fail)
         assert search(collection) == ["a", "b", "c", "d", "e"]
         join()
     assert "gone away" in caplog.text
@@ -382,7 +381,7 @@ def test_a_child_process_reads_the_rows_itself(
     filled(collection)
     assert search(collection) == ["a", "b", "c", "d", "e"]
     reader = remembered()._reader
-    follow._after_fork()
+    held._after_fork()
     assert search(collection) == ["a", "b", "c", "d", "e"]
     assert remembered()._reader not in (None, reader)
     reading.set()
@@ -416,7 +415,7 @@ def test_whatever_happens_searches_are_exact(
             del shown[image_id]
             collection.delete_image(image_id)
         elif step == "new process":
-            follow._memories.clear()
+            held._replicas.clear()
         elif step == "rest":
             reading.set()
             join()
