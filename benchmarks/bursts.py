@@ -31,9 +31,10 @@ from copies import SEED, Task, halved, machine
 from lookalikes import COPIES
 from PIL import Image
 
-from django_visualsnoop.engine import calibration, describe
-from django_visualsnoop.engine.compare import compare, compare_all
-from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.images.decode import decode
+from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.matching.compare import compare, compare_all
 
 if TYPE_CHECKING:
     from copies import Edited

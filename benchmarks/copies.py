@@ -40,11 +40,12 @@ import unseen
 from measures import calibration_error, interval, nearly_sure, plotted, quality, reliability
 from PIL import Image
 
-from django_visualsnoop.engine import calibration, describe
-from django_visualsnoop.engine.compare import compare_all
-from django_visualsnoop.engine.decode import decode
-from django_visualsnoop.engine.descriptor import Descriptor
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.search import candidate_query, worth_comparing
 
 if TYPE_CHECKING:

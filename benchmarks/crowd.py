@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django_visualsnoop.engine.gallery import Gallery
-    from django_visualsnoop.engine.store import NewImage
+    from django_visualsnoop.engine.storage.store import NewImage
     from tests.server.tenants import Tenant
 
     #: Seconds on the clock, seconds of a core.

@@ -24,7 +24,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from django_visualsnoop.engine.decode import WORK_SIDE, decode
+from django_visualsnoop.engine.images.decode import WORK_SIDE, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,15 +24,16 @@ import cv2
 import numpy as np
 from search import processor
 
-from django_visualsnoop.engine import local_features, views
-from django_visualsnoop.engine.decode import decode
-from django_visualsnoop.engine.describe import describe, vector_of
-from django_visualsnoop.engine.descriptor import MAX_FEATURES
+from django_visualsnoop.engine.descriptors import global_features as views
+from django_visualsnoop.engine.descriptors import local_features
+from django_visualsnoop.engine.descriptors.describe import describe, vector_of
+from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES
+from django_visualsnoop.engine.images.decode import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django_visualsnoop.engine.decode import Pixels
+    from django_visualsnoop.engine.images.decode import Pixels
 
 
 def steps(pixels: Pixels) -> dict[str, Callable[[], object]]:

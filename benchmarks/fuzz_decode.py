@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import atheris
 
 with atheris.instrument_imports(include=["django_visualsnoop.engine", "PIL"]):
-    from django_visualsnoop.engine.decode import decode
     from django_visualsnoop.engine.exceptions import DecodeError
+    from django_visualsnoop.engine.images.decode import decode
 
 from mutants import good_files
 

@@ -33,8 +33,8 @@ import PIL
 from mutants import mutant
 from PIL import Image, ImageFile
 
-from django_visualsnoop.engine.decode import decode
 from django_visualsnoop.engine.exceptions import DecodeError
+from django_visualsnoop.engine.images.decode import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

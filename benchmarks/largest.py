@@ -17,7 +17,7 @@ from PIL import Image, features
 _CHILD = """
 import sys, time
 from pathlib import Path
-from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.images.decode import decode
 from hostile import resident
 decode(Path(sys.argv[1]).with_name("small").read_bytes())
 data = Path(sys.argv[1]).read_bytes()

@@ -34,10 +34,11 @@ from overlays import BICUBIC, any_colour, write
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from unseen import covers, layouts, rephotographed
 
-from django_visualsnoop.engine import calibration, describe
-from django_visualsnoop.engine.compare import compare_all
-from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.search import CLOSEST, candidate_query, worth_comparing
 
 if TYPE_CHECKING:

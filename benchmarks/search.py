@@ -31,7 +31,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import synthetic
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
 from django_visualsnoop.engine.index import snapshot
 from django_visualsnoop.engine.index.candidates import CandidateQuery
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex

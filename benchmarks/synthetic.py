@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import (
+from django_visualsnoop.engine.descriptors.descriptor import (
     DIMENSIONS,
     MAX_FEATURES,
     SIDE,

@@ -95,7 +95,7 @@ def fill(options: argparse.Namespace) -> dict[str, Any]:
     from django.core.management import call_command
     from django.db import connection, transaction
 
-    from django_visualsnoop.engine.describe import VERSION
+    from django_visualsnoop.engine.descriptors.describe import VERSION
     from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 
     call_command("migrate", verbosity=0)
@@ -188,8 +188,8 @@ def early(options: argparse.Namespace) -> dict[str, Any]:
 
 def probe(options: argparse.Namespace, number: int, kind: str) -> Any:
     """Return what is asked for a near-copy of a stored image that comes as a file."""
-    from django_visualsnoop.engine.describe import Probes, stored_probes
-    from django_visualsnoop.engine.local_features import mirrored_words
+    from django_visualsnoop.engine.descriptors.describe import Probes, stored_probes
+    from django_visualsnoop.engine.descriptors.local_features import mirrored_words
 
     chunk = synthetic.chunk(0, min(options.images[0], synthetic.CHUNK), options.seed)
     dice = np.random.default_rng((options.seed, 11, number))

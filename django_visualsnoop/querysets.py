@@ -20,7 +20,7 @@ from django_visualsnoop.search.similar import PLACE, placements, similar_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.models import VisualSnoopMixin
     from django_visualsnoop.search.duplicates import DuplicateGroups
@@ -228,9 +228,11 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
     def _concerned(self, names: frozenset[str]) -> list[IndexedField]:
         """Return the indexed fields that a change of these attributes may concern."""
-        judged = fields_with_changed_condition(self.model, names)
+        conditional = fields_with_changed_condition(self.model, names)
         return [
-            field for field in indexed_fields(self.model) if field.name in names or field in judged
+            field
+            for field in indexed_fields(self.model)
+            if field.name in names or field in conditional
         ]
 
     def _is_updatable(self) -> bool:
@@ -272,7 +274,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         )
 
     def _among(self, keys: dict[str, list[Any]]) -> Self:
-        """Leave out rows that others have committed since: they would change without a wish."""
+        """Leave out rows that others have committed since: they would change without a sync request."""
         if not connections[self._written].features.has_select_for_update:
             return self  # one writer at a time
         if any(len(found) > MAX_NAMED for found in keys.values()):
@@ -289,7 +291,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     def _upserted(
         self, rows: list[_Model], updated: frozenset[str], unique_fields: Collection[str] | None
     ) -> Iterator[SyncRequest]:
-        """Yield the wishes of rows of which some were there, perhaps under other keys."""
+        """Yield the requests of rows; some may have been there, perhaps under other keys."""
         fields = [
             field
             for field in indexed_fields(self.model)

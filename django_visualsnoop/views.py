@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import connections, transaction
 from django.http import JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS
 from django_visualsnoop.health import health as look
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
+# With ATOMIC_REQUESTS, an unavailable database would raise before the view is called.
+@without_atomic_requests
 @require_safe
 @never_cache
 @login_not_required
@@ -35,8 +37,3 @@ def health(
     found = look(using, max_delay=max_delay, min_attempts=min_attempts, max_failed=max_failed)
     told = [{"code": problem.code, "count": problem.count} for problem in found.problems]
     return JsonResponse({"healthy": found.ok, "problems": told}, status=200 if found.ok else 503)
-
-
-for _alias in connections:
-    # With ATOMIC_REQUESTS, an unavailable database would raise before the view is called.
-    transaction.non_atomic_requests(using=_alias)(health)

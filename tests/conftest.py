@@ -14,6 +14,21 @@ SHARED = Path(
 )
 
 
+#: Fixtures of pytest-django that open a database.
+DATABASE = frozenset(("db", "transactional_db", "live_server", "django_db_setup"))
+#: Tests with one of these markers start processes, which may open one.
+PROCESSES = ("service", "slow", "example", "docs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that are the same whichever the database, since they ask none."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        asks = item.get_closest_marker("django_db") or not DATABASE.isdisjoint(fixtures)
+        if not asks and not any(map(item.get_closest_marker, PROCESSES)):
+            item.add_marker("no_database")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("service"):
         for name in marker.args:

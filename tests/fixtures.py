@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
-from django_visualsnoop.engine import follow
+from django_visualsnoop.engine.replica import held
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.dispatch import _dispatcher
 from tests.collections.contract import image
@@ -54,10 +54,10 @@ def _fresh_publisher() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fresh_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test inherits what others searched."""
-    monkeypatch.setattr(follow, "_memories", {})
-    monkeypatch.setattr(follow, "_look_again_at", {})
+    monkeypatch.setattr(held, "_replicas", {})
+    monkeypatch.setattr(held, "_look_again_at", {})
 
 
 def picture(number: int = 1, name: str | None = None) -> ContentFile[bytes]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import NodeProto
 
-    from django_visualsnoop.engine.decode import Pixels
+    from django_visualsnoop.engine.images.decode import Pixels
 
 RED, ORANGE, GREEN, BLUE = (255, 0, 0), (255, 128, 0), (0, 255, 0), (0, 0, 255)
 HALF = (0.5, 0.5, 0.5)

@@ -559,8 +559,8 @@ def test_i020(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], lacks: s
     assert f"does not set {lacks}" in message.msg
     assert '"transaction_mode": "IMMEDIATE"' in (message.hint or "")
     # What the hint says is enough.
-    options = (message.hint or "").partition(" = ")[2]
-    use_sqlite(monkeypatch, ast.literal_eval(options))
+    suggested = (message.hint or "").partition(" = ")[2]
+    use_sqlite(monkeypatch, ast.literal_eval(suggested))
     assert database_checks.check_sqlite() == []
 
 

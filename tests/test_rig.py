@@ -15,6 +15,8 @@ import pytest
 from tests import services
 from tests.settings import TEST_DATABASE
 
+pytestmark = pytest.mark.slow
+
 #: How long a run may take, in seconds; much more than it needs.
 PATIENCE = 300
 #: What a broker of the rig needs.

@@ -22,8 +22,27 @@ ROOMS: dict[str, str] = {
     "client": "",
     "exceptions": "client",
     "signals": "common",
-    "engine": "common",
-    "collections": "common client exceptions engine",
+    "engine": "",
+    "engine.exceptions": "",
+    "engine.apps": "",
+    "engine.models": "",
+    "engine.images": "common engine.exceptions",
+    "engine.descriptors": "engine.images",
+    "engine.matching": "engine.descriptors",
+    "engine.storage": "common engine.descriptors engine.exceptions engine.models",
+    "engine.index": "engine.descriptors",
+    "engine.replica": "common engine.descriptors engine.index engine.models engine.storage",
+    "engine.search": "engine.index engine.matching",
+    "engine.pairs": "common engine.descriptors engine.index engine.matching engine.search",
+    "engine.side_by_side": "engine.descriptors engine.matching engine.storage",
+    "engine.embedding": "common engine.descriptors engine.index",
+    "engine.onnx": "common engine.descriptors",
+    "engine.gallery": "engine.descriptors engine.embedding engine.exceptions engine.images "
+    "engine.matching engine.pairs engine.replica engine.search engine.side_by_side engine.storage",
+    "engine.training": "engine.descriptors engine.images engine.matching",
+    "engine.migrations": "engine.models",
+    "collections": "common client exceptions engine.exceptions engine.gallery engine.onnx "
+    "engine.storage",
     "indexed": "common collections",
     "outbox": "common client collections indexed signals",
     "sync": "common client exceptions signals collections indexed outbox",
@@ -34,12 +53,13 @@ ROOMS: dict[str, str] = {
     "checks": "collections health indexed outbox",
     "metrics": "indexed outbox",
     "tasks": "common outbox sync",
-    "views": "health",
+    "views": "common health",
     "testing": "collections models outbox sync",
     "admin": "common client indexed outbox search sync",
     "management": "common client collections health indexed outbox querysets sync",
     "apps": "checks common outbox tasks",
-    "server": "common client engine exceptions",
+    "server": "common client exceptions engine.descriptors engine.exceptions engine.gallery "
+    "engine.images engine.matching engine.models engine.pairs engine.side_by_side engine.storage",
     "migrations": "",
 }
 
@@ -83,7 +103,9 @@ def _within(name: str, known: set[str]) -> str:
 
 
 def room_of(module: str) -> str:
-    return module.partition(".")[0]
+    """Return the room that a module is in; the engine has rooms of its own."""
+    parts = module.split(".")
+    return ".".join(parts[: 2 if parts[0] == "engine" else 1])
 
 
 def arrows_up(imports: Imports) -> list[str]:

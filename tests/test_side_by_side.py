@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(databases=["default", "other"], transaction=True),
     pytest.mark.usefixtures("recorder"),
 ]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.describe import VERSION
-from django_visualsnoop.engine.descriptor import Descriptor
-from django_visualsnoop.engine.store import NewImage
+from django_visualsnoop.engine.descriptors.describe import VERSION
+from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+from django_visualsnoop.engine.storage.store import NewImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

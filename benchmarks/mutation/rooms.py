@@ -40,13 +40,13 @@ ROOMS = {
         " indexed/keys common/interruptions",
     ),
     "publish": _room(
-        "engine/publish",
-        "engine/publish engine/follow collections/local engine/sqlite_locks",
+        "engine/storage/publish",
+        "engine/storage/publish engine/replica/reader collections/local engine/sqlite_locks",
     ),
     "store": _room(
-        "engine/store",
-        "collections/local engine/store engine/follow engine/publish engine/looks"
-        " engine/store_among_others engine/sqlite_locks",
+        "engine/storage/store",
+        "collections/local engine/storage/store engine/storage/store_among_others"
+        " engine/storage/publish engine/replica/reader engine/looks engine/sqlite_locks",
     ),
     "clustering": _room("common/clustering", "common/clustering search/duplicates"),
     "search": _room(

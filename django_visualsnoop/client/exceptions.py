@@ -59,6 +59,10 @@ class InvalidImageIdError(VisualSnoopError, ValueError):
     """An image id that no collection can take."""
 
 
+#: What API v1 answers to bytes that it refuses, by the reason; 400 for others.
+REFUSAL_STATUS = {"too_large": 413, "unsupported": 415}
+
+
 class ImageRefusedError(VisualSnoopError):
     """The bytes are no picture that the collection can index; trying again is no use.
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
-    from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.engine.matching.placement import Placement
 
 #: Kinds of search: copies of a picture, or pictures that look similar.
 COPIES, SIMILAR = KINDS = ("copies", "similar")

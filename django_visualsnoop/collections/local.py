@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_visualsnoop.client.exceptions import (
+    REFUSAL_STATUS,
     ConflictError,
     ImageRefusedError,
     NotFoundError,
@@ -33,7 +34,7 @@ from django_visualsnoop.collections.base import (
 from django_visualsnoop.collections.looks import check_looks, describes, looks_of
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.times import written
+from django_visualsnoop.engine.storage.times import written
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.gallery import Hits
-    from django_visualsnoop.engine.placement import Placement
-    from django_visualsnoop.engine.store import NewImage, Stored
+    from django_visualsnoop.engine.matching.placement import Placement
+    from django_visualsnoop.engine.storage.store import NewImage, Stored
 
 #: Highest number of matches of a search, if the caller gives no limit.
 DEFAULT_LIMIT = 100
@@ -342,7 +343,8 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
 
 
 def _refused(error: DecodeError) -> ImageRefusedError:
-    return ImageRefusedError(str(error), reason=error.reason, status=error.status)
+    status = REFUSAL_STATUS.get(error.reason, 400)
+    return ImageRefusedError(str(error), reason=error.reason, status=status)
 
 
 def _not_found(error: ImageMissing) -> NotFoundError:

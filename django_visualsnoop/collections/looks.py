@@ -14,7 +14,7 @@ from django_visualsnoop.collections.base import refused_setting
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.looks import LooksDescriptor
+    from django_visualsnoop.engine.embedding import LooksDescriptor
 
 #: Width and height of the picture with which a check tests a model.
 _SIDE = 32

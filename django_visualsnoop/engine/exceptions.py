@@ -9,8 +9,6 @@ class DecodeError(ValueError):
     """The bytes are no picture that the engine can describe; ``reason`` says why, in a word."""
 
     reason: ClassVar[str] = "undecodable"
-    #: What API v1 answers.
-    status: ClassVar[int] = 400
 
 
 class EmptyImage(DecodeError):  # noqa: N818
@@ -29,14 +27,12 @@ class UnsupportedImage(DecodeError):  # noqa: N818
     """A picture, but of a kind that the engine does not read."""
 
     reason = "unsupported"
-    status = 415
 
 
 class ImageTooLarge(DecodeError):  # noqa: N818
     """More bytes or more pixels than allowed."""
 
     reason = "too_large"
-    status = 413
 
 
 class ImageExists(ValueError):  # noqa: N818

@@ -6,14 +6,17 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django_visualsnoop.engine import calibration, describe, follow, looks, placement
-from django_visualsnoop.engine.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
+from django_visualsnoop.engine import embedding as looks
+from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
+from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, pair_hits
+from django_visualsnoop.engine.replica import held, reader
+from django_visualsnoop.engine.replica.vector_kinds import Descriptors, Index, Looks
 from django_visualsnoop.engine.search import search
 from django_visualsnoop.engine.side_by_side import Described, placements_among, sized
-from django_visualsnoop.engine.sources import Descriptors, Index, Looks
-from django_visualsnoop.engine.store import NewImage, Store
+from django_visualsnoop.engine.storage.store import NewImage, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -22,11 +25,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.common.budgets import Budget
-    from django_visualsnoop.engine.decode import Picture
-    from django_visualsnoop.engine.follow import View
+    from django_visualsnoop.engine.embedding import LooksDescriptor
+    from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.looks import LooksDescriptor
-    from django_visualsnoop.engine.reading import Content
+    from django_visualsnoop.engine.replica.view import View
+    from django_visualsnoop.engine.storage.queries import Content
 
 
 class Hit(NamedTuple):
@@ -60,7 +63,7 @@ class Gallery:
             alone, until it has; see ``memory``.
         looks: describes each image a second time, for what is similar; the engine's own
             vectors serve for that, too, if ``None``.
-        memory: bytes that the process may hold of all collections; see ``follow.look``.
+        memory: bytes that the process may hold of all collections; see ``reader.read_view``.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Gallery:
         cache: str | None = None,
         early: bool = True,
         looks: LooksDescriptor | None = None,
-        memory: int = follow.DEFAULT_MEMORY,
+        memory: int = held.DEFAULT_MEMORY,
     ) -> None:
         self.store = Store(database, name)
         self._min_similarity = min_similarity
@@ -330,7 +333,7 @@ class Gallery:
     def _look(
         self, image_id: str | None = None, *, whole: bool = False
     ) -> View[DescriptorIndex] | None:
-        return follow.look(
+        return reader.read_view(
             self.store.database,
             self.store.key,
             Descriptors(),
@@ -345,7 +348,7 @@ class Gallery:
         if self._looks is None:
             return self._look(image_id)
         source = Looks(looks.name_of(self._looks))
-        return follow.look(
+        return reader.read_view(
             self.store.database, self.store.key, source, image_id, most_bytes=self._memory
         )
 

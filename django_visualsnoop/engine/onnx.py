@@ -18,14 +18,14 @@ from django.core.exceptions import ImproperlyConfigured
 from PIL import Image
 
 from django_visualsnoop.common.interruptions import is_interruption
-from django_visualsnoop.engine.descriptor import quantised
+from django_visualsnoop.engine.descriptors.descriptor import quantised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.decode import Pixels
+    from django_visualsnoop.engine.images.decode import Pixels
 
     Floats = NDArray[np.float32]
 

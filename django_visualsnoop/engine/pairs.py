@@ -18,20 +18,20 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from django_visualsnoop.common.clustering import SURE
-from django_visualsnoop.engine.calibration import rank, similarity
-from django_visualsnoop.engine.compare import compare
-from django_visualsnoop.engine.describe import stored_probes
+from django_visualsnoop.engine.descriptors.describe import stored_probes
+from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
 from django_visualsnoop.engine.index.crowds import Crowds
 from django_visualsnoop.engine.index.join import Mirror, candidate_pairs
-from django_visualsnoop.engine.local_features import MIRRORED_CODE, MIRRORED_WORD
+from django_visualsnoop.engine.matching.calibration import rank, similarity
+from django_visualsnoop.engine.matching.compare import compare
 from django_visualsnoop.engine.search import CLOSEST, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from django_visualsnoop.engine.descriptor import Descriptor
-    from django_visualsnoop.engine.follow import View
+    from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.replica.view import View
 
 #: Of so many images that sure pairs join, all pairs are compared.
 EXACT = 16

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from django_visualsnoop.engine.compare import compare_all
 from django_visualsnoop.engine.index.candidates import CandidateQuery
 from django_visualsnoop.engine.index.inverted import Features
+from django_visualsnoop.engine.matching.compare import compare_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from django_visualsnoop.engine.describe import Probes
-    from django_visualsnoop.engine.follow import View
+    from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.index.candidates import Candidate
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.replica.view import View
 
 #: So many of the closest vectors are compared whatever their distance, and as many pictures
 #: with the most votes …

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from django_visualsnoop.engine import calibration, describe, placement
-from django_visualsnoop.engine.compare import compare
-from django_visualsnoop.engine.store import NewImage, StoredDescriptor
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.matching import calibration, placement
+from django_visualsnoop.engine.matching.compare import compare
+from django_visualsnoop.engine.storage.store import NewImage, StoredDescriptor
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.client.results import Match
     from django_visualsnoop.collections.base import BaseCollection
-    from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.querysets import VisualSnoopQuerySet
 

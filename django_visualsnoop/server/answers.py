@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import JsonResponse
 
+from django_visualsnoop.client.exceptions import REFUSAL_STATUS
 from django_visualsnoop.client.results import image_list, image_result, search_results
-from django_visualsnoop.engine.times import written
+from django_visualsnoop.engine.storage.times import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django_visualsnoop.engine.exceptions import DecodeError
     from django_visualsnoop.engine.gallery import Hits
-    from django_visualsnoop.engine.store import Page, Stored
+    from django_visualsnoop.engine.storage.store import Page, Stored
 
 
 class Refused(Exception):  # noqa: N818
@@ -34,6 +36,11 @@ class Refused(Exception):  # noqa: N818
     @property
     def body(self) -> dict[str, Any]:
         return {"message": self.message, "status": self.status}
+
+
+def refused_picture(error: DecodeError) -> Refused:
+    """Return what to answer to bytes that the engine does not take for a picture."""
+    return Refused(REFUSAL_STATUS.get(error.reason, 400), str(error))
 
 
 def response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import connections, transaction
 from django.views.decorators.csrf import csrf_exempt
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.times import written
+from django_visualsnoop.engine.storage.times import written
 from django_visualsnoop.server import answers, outcomes
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.authentication import authenticate
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-    from django_visualsnoop.engine.store import NewImage
+    from django_visualsnoop.engine.storage.store import NewImage
     from django_visualsnoop.server.authentication import Caller
     from django_visualsnoop.server.models import HostedCollection
     from django_visualsnoop.server.pictures import Files
@@ -176,6 +176,8 @@ CALLS: dict[tuple[str, bool], dict[str, Call]] = {
 _WITH_IDS = ("image", "search")
 
 
+# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
+@without_atomic_requests
 @csrf_exempt
 @login_not_required
 def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
@@ -190,7 +192,7 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
     except Refused as error:
         refused = error
     except DecodeError as error:
-        refused = Refused(error.status, str(error))
+        refused = answers.refused_picture(error)
     except InvalidImageIdError as error:
         refused = Refused(400, str(error))
     except ImageMissing as error:
@@ -203,11 +205,6 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
             refused = Refused(500, "The server could not do this. Its log says why.")
     drain(request)
     return answers.response(refused.body, refused.headers)
-
-
-# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
-for _alias in connections:
-    api_v1 = transaction.non_atomic_requests(using=_alias)(api_v1)
 
 
 def _answer(request: HttpRequest, rest: str) -> dict[str, Any]:

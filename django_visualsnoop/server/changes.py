@@ -11,11 +11,11 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from django_visualsnoop.engine.models import Collection, IndexedImage
-from django_visualsnoop.engine.publish import publish
+from django_visualsnoop.engine.storage.publish import publish
 from django_visualsnoop.server.answers import Refused
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.store import Store
+    from django_visualsnoop.engine.storage.store import Store
 
 _CURSOR = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
 

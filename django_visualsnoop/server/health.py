@@ -7,12 +7,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.server.models import database
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ logger = logging.getLogger("django_visualsnoop.server")
 _APPS = ("visualsnoop_engine", "visualsnoop_server")
 
 
+# Under ATOMIC_REQUESTS, a database that is down would raise before the view is called.
+@without_atomic_requests
 @require_safe
 @never_cache
 @login_not_required
@@ -31,6 +34,7 @@ def live(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 -- Django's
     return JsonResponse({"live": True})
 
 
+@without_atomic_requests
 @require_safe
 @never_cache
 @login_not_required
@@ -66,9 +70,3 @@ def _migrated(using: str) -> bool:
     if executor.migration_plan(targets):
         raise _Waiting
     return True
-
-
-for _alias in connections:
-    # Under ATOMIC_REQUESTS, a database that is down would raise before the view is called.
-    for _view in (live, ready):
-        transaction.non_atomic_requests(using=_alias)(_view)

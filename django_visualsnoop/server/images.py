@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.engine.calibration import DEFAULT_MIN_SIMILARITY
+from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server import not_duplicates, pictures
 from django_visualsnoop.server.conf import options
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from django_visualsnoop.engine.store import NewImage, Store, Stored
+    from django_visualsnoop.engine.storage.store import NewImage, Store, Stored
     from django_visualsnoop.server.metadata import Value
     from django_visualsnoop.server.models import HostedCollection
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_visualsnoop.common.transactions import is_lock_error
-from django_visualsnoop.engine.store import Store
+from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.models import HostedCollection, Key, database
 from django_visualsnoop.server.sealing import seal
 from django_visualsnoop.server.writing import without_waiting, write_atomically

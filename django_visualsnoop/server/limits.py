@@ -19,7 +19,7 @@ from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.models import Key, database
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.store import Store
+    from django_visualsnoop.engine.storage.store import Store
     from django_visualsnoop.server.models import HostedCollection
 
 _MINUTE = 60_000_000  # microseconds

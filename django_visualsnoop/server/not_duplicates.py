@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from django_visualsnoop.engine.store import Details
+    from django_visualsnoop.engine.storage.store import Details
     from django_visualsnoop.server.images import HostedImages
 
 #: Keys asked for in one statement.

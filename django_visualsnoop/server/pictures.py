@@ -22,10 +22,10 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from PIL import Image
 
-from django_visualsnoop.engine.decode import format_of
 from django_visualsnoop.engine.gallery import Gallery
+from django_visualsnoop.engine.images.decode import format_of
 from django_visualsnoop.engine.models import IndexedImage, key_of
-from django_visualsnoop.engine.store import NewImage
+from django_visualsnoop.engine.storage.store import NewImage
 from django_visualsnoop.server.conf import options
 from django_visualsnoop.server.models import HostedCollection, Keeps, StoredPicture, database
 from django_visualsnoop.server.writing import write_atomically
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
     from django.db.models import QuerySet
 
-    from django_visualsnoop.engine.decode import Picture
+    from django_visualsnoop.engine.images.decode import Picture
 
 logger = logging.getLogger("django_visualsnoop.server")
 

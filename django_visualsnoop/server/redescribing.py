@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.engine.models import IndexedImage, key_of
-from django_visualsnoop.engine.publish import publish_on_commit
+from django_visualsnoop.engine.storage.publish import publish_on_commit
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.images import HostedImages
 from django_visualsnoop.server.models import StoredPicture, database
@@ -16,7 +16,7 @@ from django_visualsnoop.server.writing import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from django_visualsnoop.engine.store import NewImage
+    from django_visualsnoop.engine.storage.store import NewImage
     from django_visualsnoop.server.models import HostedCollection
 
 

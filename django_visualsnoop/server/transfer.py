@@ -31,7 +31,7 @@ from django_visualsnoop.server.writing import RETRY_AFTER, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from django_visualsnoop.engine.store import Details
+    from django_visualsnoop.engine.storage.store import Details
     from django_visualsnoop.server.images import HostedImages
     from django_visualsnoop.server.metadata import Value
 

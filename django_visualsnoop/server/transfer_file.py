@@ -17,10 +17,10 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.engine import describe
-from django_visualsnoop.engine.descriptor import Descriptor
-from django_visualsnoop.engine.store import NewImage
-from django_visualsnoop.engine.times import microseconds_at, written
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+from django_visualsnoop.engine.storage.store import NewImage
+from django_visualsnoop.engine.storage.times import microseconds_at, written
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.answers import Refused
@@ -28,7 +28,7 @@ from django_visualsnoop.server.answers import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from django_visualsnoop.engine.store import Details
+    from django_visualsnoop.engine.storage.store import Details
     from django_visualsnoop.server.metadata import Value
 
 FORMAT = "visualsnoop-collection"

@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Q, Sum
 from django.db.models.functions import Length
 
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.times import moment
+from django_visualsnoop.engine.storage.times import moment
 from django_visualsnoop.server.models import StoredPicture, database
 
 if TYPE_CHECKING:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from pytest_django.live_server_helper import LiveServer
 
-pytestmark = [pytest.mark.service("chromium"), pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.service("chromium"),
+    pytest.mark.django_db(transaction=True),
+]
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from django_visualsnoop.client.exceptions import ImageRefusedError
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.budgets import Budget
-from django_visualsnoop.engine import decode, describe
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.images import decode
 from tests.collections.contract import CollectionContract, image
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
     from pytest_django.fixtures import Settings
 
-    from django_visualsnoop.engine.decode import Pixels
-    from django_visualsnoop.engine.describe import Descriptor
+    from django_visualsnoop.engine.descriptors.describe import Descriptor
+    from django_visualsnoop.engine.images.decode import Pixels
 
 
 @pytest.fixture

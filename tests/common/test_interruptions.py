@@ -11,7 +11,7 @@ from django.core.files.storage import FileSystemStorage
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.common.interruptions import is_interruption
-from django_visualsnoop.engine.decode import decode
+from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.signals import image_synced
@@ -56,7 +56,7 @@ def test_what_does_not() -> None:
 
 
 def test_a_decoder_lets_it_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_visualsnoop.engine.decode._small", out_of_time)
+    monkeypatch.setattr("django_visualsnoop.engine.images.decode._small", out_of_time)
     with pytest.raises(SoftTimeLimitExceeded):
         decode(image(1))
 

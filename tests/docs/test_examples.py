@@ -37,6 +37,8 @@ from tests.docs.blocks import Block, blocks_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("docs/*.rst"), *ROOT.glob("README.rst")])
 

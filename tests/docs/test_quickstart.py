@@ -18,6 +18,8 @@ from tests.stock.project import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.docs
+
 SAVES = 200
 
 

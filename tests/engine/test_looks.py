@@ -12,8 +12,11 @@ from django.db import transaction
 
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import describe, follow, looks, store
+from django_visualsnoop.engine import embedding as looks
+from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import IndexedImage, key_of
+from django_visualsnoop.engine.replica import held
+from django_visualsnoop.engine.storage import store
 from tests.collections.contract import image
 from tests.looks import BLUE, GREEN, ORANGE, RED, MeanColour, colour_model, plain
 
@@ -199,13 +202,13 @@ def test_a_process_without_the_model_leaves_no_looks_behind(
 def test_looks_are_neither_read_nor_held_before_somebody_asks_for_them(
     collection: LocalCollection,
 ) -> None:
-    follow._memories.clear()
+    held._replicas.clear()
     add(collection)
     collection.search_images(plain(RED))
     here = ("default", key_of("shop"))
-    assert [place for place in follow._memories if place[:2] == here] == [(*here, "")]
+    assert [place for place in held._replicas if place[:2] == here] == [(*here, "")]
     similar(collection)
-    assert len([place for place in follow._memories if place[:2] == here]) == 2
+    assert len([place for place in held._replicas if place[:2] == here]) == 2
 
 
 @committing

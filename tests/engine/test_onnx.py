@@ -20,7 +20,7 @@ from tests.looks import BLUE, HALF, RED, SIZE, colour_model, save_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from django_visualsnoop.engine.decode import Pixels
+    from django_visualsnoop.engine.images.decode import Pixels
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from django_visualsnoop.common.clustering import Link, grouped
-from django_visualsnoop.engine import describe, pairs
-from django_visualsnoop.engine.descriptor import Descriptor
+from django_visualsnoop.engine import pairs
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.index.crowds import KEPT, Crowds
 from django_visualsnoop.engine.index.tally import pair_keys
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django_visualsnoop.engine.pairs import PairHit
-    from django_visualsnoop.engine.store import NewImage
+    from django_visualsnoop.engine.storage.store import NewImage
 
 pytestmark = pytest.mark.django_db
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from django_visualsnoop.engine import calibration
-from django_visualsnoop.engine.compare import compare
-from django_visualsnoop.engine.decode import decode
-from django_visualsnoop.engine.describe import describe, probes
+from django_visualsnoop.engine.descriptors.describe import describe, probes
+from django_visualsnoop.engine.images.decode import decode
+from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.matching.compare import compare
 from tests.collections.contract import image
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.compare import compare
-from django_visualsnoop.engine.describe import describe, probes
+from django_visualsnoop.engine.descriptors.describe import describe, probes
 from django_visualsnoop.engine.index.candidates import Candidate
+from django_visualsnoop.engine.matching.compare import compare
 from django_visualsnoop.engine.search import CLOSEST, worth_comparing
 from tests.collections.contract import image
 

@@ -18,8 +18,10 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import blocks, follow, memory, publish
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.replica import held, replica
+from django_visualsnoop.engine.replica import vector_blocks as blocks
+from django_visualsnoop.engine.storage import publish
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -235,21 +237,21 @@ def test_who_reads_all_rows_in_a_thread_comes_back(
 ) -> None:
     monkeypatch.setattr(blocks, "LEAST", 1)
     write_blocks(collection)
-    follow._memories.clear()
-    held: list[threading.Thread] = []
-    read = memory.Memory._read_anew
+    held._replicas.clear()
+    threads: list[threading.Thread] = []
+    read = replica.Replica._read_anew
 
-    def meet_a_lock(self: memory.Memory[Any], key: str) -> Any:
-        if not held:
-            held.append(let_go_soon(other, "BEGIN EXCLUSIVE"))
+    def meet_a_lock(self: replica.Replica[Any], key: str) -> Any:
+        if not threads:
+            threads.append(let_go_soon(other, "BEGIN EXCLUSIVE"))
         return read(self, key)
 
-    monkeypatch.setattr(memory.Memory, "_read_anew", meet_a_lock)
+    monkeypatch.setattr(replica.Replica, "_read_anew", meet_a_lock)
     with caplog.at_level(logging.WARNING):
         collection.search_images(image(1))
-        (early,) = follow._memories.values()
+        (early,) = held._replicas.values()
         early.wait()
-    held[0].join()
+    threads[0].join()
     connections.close_all()
     assert caplog.records == []
     assert not early.early

@@ -12,6 +12,8 @@ from tests.example.conftest import load
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.example
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

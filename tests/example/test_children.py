@@ -15,6 +15,8 @@ from tests.example.conftest import load
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.example
+
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
 

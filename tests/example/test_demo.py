@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.example
+
 #: Seconds after which what should have happened has not.
 PATIENCE = 90.0
 

@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.recorder import RecorderCollection
-from django_visualsnoop.engine.looks import name_of
+from django_visualsnoop.engine.embedding import name_of
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.models import SyncRecord

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +13,9 @@ from django.db import connection
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 
-import django_visualsnoop
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.store import Store
+from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.exceptions import MissingExtra
 from django_visualsnoop.server import api_v1
 from django_visualsnoop.server import apps as server_apps
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
 pytestmark = pytest.mark.django_db
-
-PACKAGE = Path(django_visualsnoop.__file__).parent
 
 
 @pytest.fixture
@@ -184,22 +179,3 @@ def test_without_its_extra_the_server_says_what_to_install(
     monkeypatch.setattr(server_apps, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install \"django-visualsnoop\[server\]\""):
         apps.get_app_config("visualsnoop_server").ready()
-
-
-def imports(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    return {name for name in names if name.startswith("django_visualsnoop")}
-
-
-def test_what_imports_what() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        inside = path.is_relative_to(PACKAGE / "server")
-        for name in imports(path):
-            room = name.split(".")[1] if "." in name else ""
-            if inside:
-                # What is shared: rooms below, and the error that says what to install.
-                allowed = ("server", "engine", "client", "exceptions", "grouping", "transactions")
-                assert room in allowed, f"{path} imports {name}"
-            else:
-                assert room != "server", f"{path} imports {name}"

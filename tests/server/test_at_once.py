@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.server.serving import Served, Servers
     from tests.server.tenants import Tenant
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 IMAGES = 2500
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from django_visualsnoop.engine import publish
 from django_visualsnoop.engine.models import Collection, IndexedImage
+from django_visualsnoop.engine.storage import publish
 from django_visualsnoop.server.images import HostedImages
 from tests.collections.contract import image
 from tests.server.tenants import Tenant, call, tenant

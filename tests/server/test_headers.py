@@ -14,7 +14,7 @@ from tests.server.tenants import tenant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.http, pytest.mark.django_db]
 
 
 def mint() -> spoiled_headers.Mint:

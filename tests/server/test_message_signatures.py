@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.server.serving import Served
 
+pytestmark = pytest.mark.http
+
 ALL = ("@method", "@path", "@query", "content-digest")
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 main_servers = pytest.mark.parametrize("served", MAIN_SERVERS, indirect=True)
 
 pytestmark = [
+    pytest.mark.http,
     pytest.mark.django_db(transaction=True),
     pytest.mark.service("visualsnoop"),
 ]

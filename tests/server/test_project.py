@@ -25,6 +25,8 @@ from django_visualsnoop.server.project.environment import BadEnvironment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.http
+
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.server.tenants import Tenant
 
+pytestmark = pytest.mark.http
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -22,7 +22,7 @@ from tests.server.tenants import API, signed, tenant
 if TYPE_CHECKING:
     from tests.server.serving import Served
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 
 
 def small() -> bytes:

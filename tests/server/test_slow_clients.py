@@ -27,7 +27,7 @@ from tests.server.v2 import bearer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 
 
 def begin(port: int, path: str, length: int, *fields: str) -> socket.socket:

@@ -17,6 +17,8 @@ from tests.stock.project import database_of_its_own, redis_server
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 #: SQLite's writers wait for each other for 5 seconds at most, and each for the disk.
 CLIENTS = 4 if TEST_DATABASE == "sqlite" else 8
 

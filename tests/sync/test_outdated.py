@@ -8,8 +8,9 @@ import pytest
 
 from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
-from django_visualsnoop.engine import describe, follow
+from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.engine.replica import held
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import grow_old, lose, picture, product, record_of
@@ -44,7 +45,7 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         monkeypatch.setattr(
             describe, "probes", lambda *picture: describe.stored_probes(described(*picture))
         )
-        follow._memories.clear()
+        held._replicas.clear()
 
     return release
 

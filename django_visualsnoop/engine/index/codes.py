@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, unit
-from django_visualsnoop.engine.product import product
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, unit
+from django_visualsnoop.engine.descriptors.matmul import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

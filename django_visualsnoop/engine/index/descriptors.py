@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.engine.descriptor import features_in
+from django_visualsnoop.engine.descriptors.descriptor import features_in
 from django_visualsnoop.engine.index.candidates import candidates
 from django_visualsnoop.engine.index.layers import Layers
 from django_visualsnoop.engine.index.merge import Part, merged

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import BY_FILE, DIMENSIONS
+from django_visualsnoop.engine.descriptors.descriptor import BY_FILE, DIMENSIONS
+from django_visualsnoop.engine.descriptors.local_features import WORDS
 from django_visualsnoop.engine.index.crowds import Crowds
 from django_visualsnoop.engine.index.merge import Part, merged_lists
 from django_visualsnoop.engine.index.tally import Tally, pair_keys, slots_of
-from django_visualsnoop.engine.local_features import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
 from django_visualsnoop.engine.index.codes import bits_of
 from django_visualsnoop.engine.index.ids import Ids, ids_of
 from django_visualsnoop.engine.index.inverted import Lists, lists_of

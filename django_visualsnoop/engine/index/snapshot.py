@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine import descriptor
+from django_visualsnoop.engine.descriptors import descriptor
 from django_visualsnoop.engine.index.lock import exclusive
 from django_visualsnoop.engine.index.merge import merge
 from django_visualsnoop.engine.index.segment import SECTIONS, Segment

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, START_BYTES, features_in
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, START_BYTES, features_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

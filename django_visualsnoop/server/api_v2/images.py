@@ -8,7 +8,7 @@ from ninja import Body, Path, Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.exceptions import ImageMissing
-from django_visualsnoop.engine.times import written
+from django_visualsnoop.engine.storage.times import written
 from django_visualsnoop.server import changes
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import shapes

@@ -13,7 +13,7 @@ from ninja.errors import HttpError, ValidationError
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.answers import Refused, refused_picture
 from django_visualsnoop.server.changes import CursorGone
 from django_visualsnoop.server.metadata import InvalidMetadata
 from django_visualsnoop.server.not_duplicates import SameImage
@@ -40,7 +40,7 @@ def refused_of(error: Exception, request: HttpRequest) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, DecodeError):
-        return Refused(error.status, str(error))
+        return refused_picture(error)
     for kind, status in _STATUS.items():
         if isinstance(error, kind):
             return Refused(status, str(error))

@@ -22,7 +22,7 @@ from django_visualsnoop.server.api_v2.images import (
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.gallery import Hit
-    from django_visualsnoop.engine.placement import Placement
+    from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.side_by_side import Described
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many matches.")]

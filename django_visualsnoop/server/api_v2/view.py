@@ -6,11 +6,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import connections, transaction
 from django.http import HttpResponse, JsonResponse
 from django.urls.resolvers import RegexPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 
+from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.api_v2 import (  # noqa: F401 -- they register their operations
     bulk,
@@ -42,6 +42,8 @@ DOCUMENTS: dict[str, Callable[[], HttpResponse]] = {
 }
 
 
+# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
+@without_atomic_requests
 @csrf_exempt
 @login_not_required
 def api_v2(request: HttpRequest, rest: str = "") -> HttpResponseBase:
@@ -59,11 +61,6 @@ def api_v2(request: HttpRequest, rest: str = "") -> HttpResponseBase:
     # Answers are one user's, and true for a moment.
     response["Cache-Control"] = "no-store"
     return response
-
-
-# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
-for _alias in connections:
-    api_v2 = transaction.non_atomic_requests(using=_alias)(api_v2)
 
 
 def _answer(request: HttpRequest, rest: str) -> HttpResponseBase:

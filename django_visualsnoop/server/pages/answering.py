@@ -16,7 +16,7 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404, render
@@ -26,6 +26,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.bodies import drain, within
@@ -97,9 +98,7 @@ def secured(view: View) -> View:
 
     # Under ATOMIC_REQUESTS a page would read before it writes, in Django's transaction; each
     # page has a transaction of its own where it writes. See ``transactions``.
-    for alias in connections:
-        answered = transaction.non_atomic_requests(using=alias)(answered)
-    return answered
+    return without_atomic_requests(answered)
 
 
 def page(view: View) -> View:

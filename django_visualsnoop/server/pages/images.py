@@ -16,7 +16,7 @@ from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.times import moment
+from django_visualsnoop.engine.storage.times import moment
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.images import HostedImages

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, Descriptor
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, Descriptor
 from django_visualsnoop.engine.index.inverted import FARTHEST, Features
 
 if TYPE_CHECKING:

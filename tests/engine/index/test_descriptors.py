@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, VERSION
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, VERSION
 from django_visualsnoop.engine.index import codes, descriptors, inverted, layers, merge
 from django_visualsnoop.engine.index.candidates import CandidateQuery
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
@@ -19,7 +19,7 @@ from tests.engine.index.brute_force import cosine, features_of, made, scores, vo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django_visualsnoop.engine.descriptor import Descriptor
+    from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.candidates import Candidate
     from django_visualsnoop.engine.index.segment import Segment
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from django_visualsnoop.engine.descriptor import DIMENSIONS, Descriptor
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, Descriptor
 from django_visualsnoop.engine.index import join, merge, tally
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.join import FARTHEST, candidate_pairs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine.descriptor import unit
+from django_visualsnoop.engine.descriptors.descriptor import unit
 from django_visualsnoop.engine.index import layers
 from django_visualsnoop.engine.index.closest import closest
 from django_visualsnoop.engine.index.layers import asked_of

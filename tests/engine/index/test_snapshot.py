@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine import descriptor
+from django_visualsnoop.engine.descriptors import descriptor
 from django_visualsnoop.engine.index import snapshot
 from django_visualsnoop.engine.index.candidates import CandidateQuery
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
@@ -18,7 +18,7 @@ from django_visualsnoop.engine.index.snapshot import Facts, SnapshotError, opene
 from tests.engine.index.brute_force import features_of, made
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.descriptor import Descriptor
+    from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 
 FACTS = Facts("c0ffee00", 17, 3, [["image", 17, 1_700_000_000_000_000]])
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")

@@ -1,0 +1,1 @@
+"""Pixels to what is kept of a picture to find it again."""

@@ -1,0 +1,185 @@
+"""Four views of a whole picture, and how turning it permutes them. Imports no Django.
+
+Where the edges run (histograms of oriented gradients on a fine and a coarse
+grid; N. Dalal, B. Triggs, CVPR 2005), how the colours are laid out, and which
+colours there are. Every view is indexed by cell, by colour or by direction,
+so that mirroring or turning the picture only permutes the values.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.images.decode import Pixels
+
+    Floats: TypeAlias = NDArray[np.float32]
+
+_DIRECTIONS = 8
+_FINE_SIDE, _FINE_CELLS = 64, 8
+_COARSE_SIDE, _COARSE_CELLS = 32, 4
+_LAYOUT_CELLS = 8
+_HISTOGRAM = (4, 8, 8)  # lightness, and the two opponent colours
+_BINS = np.array(_HISTOGRAM, dtype=np.float32)
+_LOW = np.array([0, -30, -30], dtype=np.float32)
+_PER_BIN = _BINS / np.array([100, 60, 60], dtype=np.float32)
+_STRIDES = np.array([64, 8, 1])
+
+#: Weights of the views' squares in what counts as detail.
+_WEIGHTS = {"fine": 0.40, "coarse": 0.25, "layout": 0.20, "histogram": 0.15}
+#: Gradients below this are noise of the sensor or of JPEG (lightness is 0 to 100, per pixel).
+_GRADIENT_FLOOR = 1.5
+#: Deviations from the mean colour below this are none (same unit).
+_COLOUR_FLOOR = 4.0
+
+_SIZES = {
+    "fine": _FINE_CELLS**2 * _DIRECTIONS,
+    "coarse": _COARSE_CELLS**2 * _DIRECTIONS,
+    "layout": _LAYOUT_CELLS**2 * 3,
+    "histogram": int(np.prod(_HISTOGRAM)),
+}
+#: How many values the views have together.
+SIZE = sum(_SIZES.values())
+
+
+def views(pixels: Pixels) -> tuple[Floats, float, Floats]:
+    """Return the four views in a row, how much detail there is, and the mean colour.
+
+    Args:
+        pixels: height x width x 3, RGB, uint8; the views see it squashed to a square.
+
+    Returns:
+        ``SIZE`` values, each view of unit length or shorter if there is little to see; 0 for a
+        flat picture to 1; lightness 0 to 100, and two opponent colours of about -50 to 50.
+    """
+    fine = _lab(pixels, _FINE_SIDE)
+    coarse = _halved(fine)
+    mean: Floats = fine.reshape(-1, 3).mean(axis=0)
+    parts = {
+        "fine": _gradients(fine, _FINE_CELLS),
+        "coarse": _gradients(coarse, _COARSE_CELLS),
+        "layout": _layout(coarse, mean),
+        "histogram": _histogram(coarse, mean),
+    }
+    detail = sum(_WEIGHTS[name] * float(part @ part) for name, part in parts.items())
+    return np.concatenate(list(parts.values())), min(1.0, detail), mean
+
+
+def _lab(pixels: Pixels, side: int) -> Floats:
+    small = cv2.resize(pixels, (2 * side, 2 * side), interpolation=cv2.INTER_AREA)
+    rgb = _halved(small.astype(np.float32) * np.float32(100 / 255))
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    lightness = 0.30 * red + 0.59 * green + 0.11 * blue
+    return np.stack([lightness, 0.5 * (red - green), 0.25 * (red + green) - 0.5 * blue], axis=-1)
+
+
+def _halved(lab: Floats) -> Floats:
+    side = lab.shape[0] // 2
+    halved = cv2.resize(lab, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(halved, dtype=np.float32)
+
+
+def _gradients(lab: Floats, cells: int) -> Floats:
+    """Return the directions of the edges in each cell of a grid, as unit vector or shorter."""
+    lightness = np.pad(lab[..., 0], 1, mode="edge")
+    across = lightness[1:-1, 2:] - lightness[1:-1, :-2]
+    down = lightness[2:, 1:-1] - lightness[:-2, 1:-1]
+    strength = np.hypot(across, down)
+    # Each gradient is shared between the two nearest of the directions k * pi / 8.
+    direction = np.arctan2(down, across) * np.float32(_DIRECTIONS / np.pi) % _DIRECTIONS
+    lower = np.floor(direction)
+    share = direction - lower
+    side = lab.shape[0]
+    cell = np.arange(side) * cells // side
+    place = (cell[:, None] * cells + cell[None, :]) * _DIRECTIONS
+    first = (place + lower.astype(np.intp) % _DIRECTIONS).ravel()
+    second = (place + (lower.astype(np.intp) + 1) % _DIRECTIONS).ravel()
+    size = cells * cells * _DIRECTIONS
+    sums = np.bincount(first, (strength * (1 - share)).ravel(), size)
+    sums += np.bincount(second, (strength * share).ravel(), size)
+    per_cell = sums.reshape(cells * cells, _DIRECTIONS)
+    # Each cell is brought near one length, so that the strongest edges do not decide alone.
+    pixels = (side // cells) ** 2
+    lengths = np.linalg.norm(per_cell, axis=1, keepdims=True)
+    evened = per_cell / np.sqrt(lengths + _GRADIENT_FLOOR * pixels)
+    evened -= evened.mean()
+    return limited(evened.ravel(), (_GRADIENT_FLOOR * pixels) ** 0.5 * cells / 4)
+
+
+def _layout(lab: Floats, mean: Floats) -> Floats:
+    step = lab.shape[0] // _LAYOUT_CELLS
+    blocks = lab.reshape(_LAYOUT_CELLS, step, _LAYOUT_CELLS, step, 3).mean(axis=(1, 3)) - mean
+    return limited(blocks.ravel(), _COLOUR_FLOOR * _LAYOUT_CELLS)
+
+
+def _histogram(lab: Floats, mean: Floats) -> Floats:
+    """Return how often each colour occurs; each is shared between the eight nearest bins."""
+    place = np.clip((lab.reshape(-1, 3) - _LOW) * _PER_BIN - np.float32(0.5), 0, _BINS - 1)
+    floor = np.minimum(np.floor(place), _BINS - 2)
+    share = place - floor
+    shares: Floats = np.stack([1 - share, share])  # lower and upper, pixels, axes
+    start = floor.astype(np.intp) @ _STRIDES
+    corners = np.array(list(np.ndindex(2, 2, 2)))
+    index = start[None, :] + (corners @ _STRIDES)[:, None]
+    weights: Floats = shares[corners[:, 0], :, 0] * shares[corners[:, 1], :, 1]
+    weights *= shares[corners[:, 2], :, 2]
+    counts = np.bincount(index.ravel(), weights.ravel(), minlength=_SIZES["histogram"])
+    roots = np.sqrt(counts / counts.sum())
+    deviation = float(np.sqrt(((lab - mean) ** 2).sum(axis=-1).mean()))
+    detail = deviation / (deviation + _COLOUR_FLOOR)
+    roots -= roots.mean()
+    return (roots / np.linalg.norm(roots) * detail).astype(np.float32)
+
+
+def limited(values: NDArray[np.floating], floor: float) -> Floats:
+    """Return the values at unit length, or shorter where they hardly exceed the floor."""
+    length = float(np.linalg.norm(values))
+    shortened: Floats = (values / np.hypot(length, floor)).astype(np.float32)
+    return shortened
+
+
+@cache
+def permutations() -> NDArray[np.intp]:
+    """Return where the views of the turned picture take their values from: 8 x ``SIZE``.
+
+    The picture as it is and turned by one to three quarters, counterclockwise; then mirrored,
+    left to right, and turned so.
+    """
+    starts = dict(zip(_SIZES, np.cumsum([0, *_SIZES.values()]), strict=False))
+    grids = {
+        "fine": (_FINE_CELLS, _DIRECTIONS),
+        "coarse": (_COARSE_CELLS, _DIRECTIONS),
+        "layout": (_LAYOUT_CELLS, 3),
+    }
+    rows = []
+    for mirrored in (False, True):
+        for quarters in range(4):
+            row = np.arange(SIZE)
+            for name, (cells, depth) in grids.items():
+                start = starts[name]
+                grid = row[start : start + cells * cells * depth].reshape(cells, cells, depth)
+                turned = _turned(grid, quarters, mirrored, directed=depth == _DIRECTIONS)
+                row[start : start + cells * cells * depth] = turned.ravel()
+            rows.append(row)
+    return np.stack(rows)
+
+
+def _turned(
+    grid: NDArray[np.intp], quarters: int, mirrored: bool, *, directed: bool
+) -> NDArray[np.intp]:
+    direction = np.arange(_DIRECTIONS)
+    if mirrored:
+        grid = grid[:, ::-1]
+        if directed:
+            grid = grid[..., -direction % _DIRECTIONS]
+    if quarters:
+        grid = np.rot90(grid, quarters)
+        if directed and quarters % 2:
+            grid = grid[..., (direction + _DIRECTIONS // 2) % _DIRECTIONS]
+    return grid.copy()

@@ -1,0 +1,71 @@
+"""What was learned from photographs, read from the file beside this module. Imports no Django.
+
+``python -m django_visualsnoop.engine.training.train`` makes the file; the model card
+beside it says from which photographs.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
+from django_visualsnoop.engine.descriptors.dihedral import FIXED, turned
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+PATH = Path(__file__).parent / "data" / "learned.npz"
+
+
+class Learned(NamedTuple):
+    """The matrices of the descriptor, and the weights of the calibration."""
+
+    #: ``views.SIZE``: subtracted from the views.
+    mean: Floats
+    #: ``views.SIZE`` x ``LEARNED``: the projection of the views.
+    projection: Floats
+    #: ``LEARNED``: how turning the picture acts on each value; see ``symmetry``.
+    kinds: NDArray[np.uint8]
+    #: 128: subtracted from a RootSIFT descriptor.
+    local_mean: Floats
+    #: 128 x 64: its projection. The first 32 values stay when the picture is mirrored, the
+    #: others change their sign.
+    local_projection: Floats
+    #: 1024 x 32: the words of the first 32 values.
+    words: Floats
+    #: 512 x 32: half of the words of the others, which are these and their negatives.
+    signed_words: Floats
+    #: The weights of ``calibration``.
+    weights: Floats
+
+
+@cache
+def learned() -> Learned:
+    with np.load(PATH) as stored:
+        values = {name: stored[name] for name in Learned._fields}
+    floats = {
+        name: value if name == "kinds" else value.astype(np.float32)
+        for name, value in values.items()
+    }
+    return Learned(**floats)
+
+
+@cache
+def turning() -> tuple[NDArray[np.intp], NDArray[np.int8]]:
+    """Return ``symmetry.turned`` of a whole global vector."""
+    kinds = learned().kinds
+    return turned(np.pad(kinds, (0, DIMENSIONS - len(kinds)), constant_values=FIXED))
+
+
+def use(path: Path) -> None:
+    """Read the file from elsewhere; for training only."""
+    global PATH
+    PATH = path
+    learned.cache_clear()
+    turning.cache_clear()

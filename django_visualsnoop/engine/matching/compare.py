@@ -1,0 +1,118 @@
+"""How surely one picture is a copy of another. Imports no Django."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.descriptors.describe import detail_in
+from django_visualsnoop.engine.descriptors.descriptor import unit
+from django_visualsnoop.engine.descriptors.local_features import FEW
+from django_visualsnoop.engine.descriptors.matmul import product
+from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.matching.overlap import overlap
+from django_visualsnoop.engine.matching.verify import NO_MATCH, TELLING_FROM, Match, verify_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.descriptors.describe import Probes
+    from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+
+    Floats = NDArray[np.floating]
+
+#: With so many inliers, no other probe is looked at.
+ENOUGH = 24
+#: In pictures with less detail than this, vectors agree by the colour alone: blank pages with dust
+#: on them.
+_FAINT = 0.3
+
+
+class Comparison(NamedTuple):
+    #: The logarithm of the odds that it is a copy; see ``calibration``.
+    score: float
+    #: -1 to 1, of the closest of the probes' vectors.
+    cosine: float
+    #: Of the picture among the probes that agrees best.
+    match: Match
+    #: Which one that is.
+    picture: int
+    #: ``calibration.INPUTS``; what speaks for a copy; see ``calibration.evidence``.
+    evidence: Floats
+
+
+def compare(probes: Probes, stored: Descriptor) -> Comparison:
+    """Return how surely the picture that was probed is a copy of a stored one."""
+    return compare_all(probes, [stored])[0]
+
+
+def compare_all(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
+    """Return how surely the picture that was probed is a copy of each of the stored ones."""
+    compared = iter(_compare_pictures(probes, [one for one in stored if not one.by_file]))
+    return [_compare_files(probes, one) if one.by_file else next(compared) for one in stored]
+
+
+def _compare_files(probes: Probes, stored: Descriptor) -> Comparison:
+    """Return whether a picture that is known by its file is the same file as the one probed."""
+    probed = probes.pictures[0]
+    same = probed.by_file and bool((probed.codes == stored.codes).all())
+    return _without_evidence(calibration.SAME_FILE if same else calibration.UNRELATED)
+
+
+def _without_evidence(score: float) -> Comparison:
+    return Comparison(score, 0.0, NO_MATCH, 0, np.zeros(calibration.INPUTS))
+
+
+def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
+    """Return the same for stored pictures that are known by what they show."""
+    pictures = {
+        number: picture for number, picture in enumerate(probes.pictures) if not picture.by_file
+    }
+    if not pictures:
+        return [_without_evidence(calibration.UNRELATED) for _ in stored]
+    best, places = [NO_MATCH] * len(stored), [min(pictures)] * len(stored)
+    for number, picture in pictures.items():
+        rest = [place for place, match in enumerate(best) if match.inliers < ENOUGH]
+        found = verify_all(picture, [stored[place] for place in rest])
+        for place, match in zip(rest, found, strict=True):
+            if match.inliers > best[place].inliers:
+                best[place], places[place] = match, number
+    closest = _cosines(probes.compared_vectors, stored)
+    return [
+        _comparison(probes, *values) for values in zip(stored, closest, best, places, strict=True)
+    ]
+
+
+def _comparison(
+    probes: Probes, stored: Descriptor, cosine: float, match: Match, picture: int
+) -> Comparison:
+    probed = probes.pictures[picture]
+    features = min(len(probed.codes), len(stored.codes))
+    evidence = calibration.evidence(cosine, match, overlap(probed, stored, match), features)
+    score = calibration.score(evidence, cosine, features)
+    vectors_decide = features >= FEW and match.inliers < TELLING_FROM
+    faint = vectors_decide and _are_faint(probed, stored)
+    if faint and not _have_equal_features(probed, stored):
+        score = calibration.UNRELATED
+    return Comparison(score, cosine, match, picture, evidence)
+
+
+def _are_faint(one: Descriptor, other: Descriptor) -> bool:
+    return min(detail_in(one.vector), detail_in(other.vector)) < _FAINT
+
+
+def _have_equal_features(probed: Descriptor, stored: Descriptor) -> bool:
+    # The features of a query begin with those that are stored.
+    return bool(np.array_equal(probed.codes[: len(stored.codes)], stored.codes))
+
+
+def _cosines(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[float]:
+    """Return, for each stored picture, the cosine of the closest of the probes."""
+    if not stored:
+        return []
+    vectors = unit(np.stack([one.vector for one in stored]))
+    cosines: list[float] = product(vectors, unit(probes).T).max(axis=1).tolist()
+    return cosines

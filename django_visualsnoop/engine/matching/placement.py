@@ -1,0 +1,116 @@
+"""Where one picture lies in another: why they match. Imports no Django."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.descriptors.describe import stored_probes
+from django_visualsnoop.engine.descriptors.descriptor import SIDE
+from django_visualsnoop.engine.matching.compare import compare_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+    from django_visualsnoop.engine.matching.verify import Match
+
+    Floats = NDArray[np.floating]
+
+#: Fewer features that agree may do so by chance.
+_FEWEST = 5
+
+
+class Size(NamedTuple):
+    """Of a picture, upright, in pixels."""
+
+    width: int
+    height: int
+
+
+class Box(NamedTuple):
+    """A part of a picture, as shares of its width and height: 0, 0 is its upper left corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def area(self) -> float:
+        """Its share of the picture."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
+
+class Placement(NamedTuple):
+    """How the first of two pictures becomes what is seen of it in the second."""
+
+    #: Left and right are exchanged, before anything else.
+    mirrored: bool
+    #: Then it is turned clockwise by so many degrees, -180 to 180.
+    turn: float
+    #: How many pixels of the second one pixel of the first becomes, along a line.
+    scale: float
+    #: The part of the first that is seen in the second; of a turned one, the box around it.
+    part_of_first: Box
+    #: The part of the second that shows it, likewise.
+    part_of_second: Box
+
+
+class Sized(NamedTuple):
+    """A picture: what is kept of it, and how large it is."""
+
+    descriptor: Descriptor
+    size: Size
+
+
+def placements(first: Sized, others: Sequence[Sized]) -> list[Placement | None]:
+    """Return where a picture lies in each of the others.
+
+    ``None`` where too few of their details agree to tell: pictures without details, and those
+    that are only alike as a whole.
+    """
+    compared = compare_all(stored_probes(first.descriptor), [one.descriptor for one in others])
+    return [
+        _placed(found.match, found.picture == 1, first.size, other.size)
+        if found.match.inliers >= _FEWEST
+        else None
+        for found, other in zip(compared, others, strict=True)
+    ]
+
+
+def _placed(match: Match, mirrored: bool, first_size: Size, second_size: Size) -> Placement | None:
+    matrix = match.matrix.astype(np.float64)
+    shift = match.shift.astype(np.float64)
+    if abs(np.linalg.det(matrix)) < 1e-6:
+        return None
+    turn = match.turn
+    scale = match.scale * max(second_size) / max(first_size)
+    if mirrored:
+        # The features of the mirror image are at SIDE - x.
+        shift = shift + matrix @ np.array([SIDE, 0.0])
+        matrix = matrix @ np.diag([-1.0, 1.0])
+    back = np.linalg.inv(matrix)
+    first, second = _extent(first_size), _extent(second_size)
+    seen = _box(_corners(second) @ back.T - back @ shift, first)
+    shows = _box(_corners(first) @ matrix.T + shift, second)
+    return Placement(mirrored, turn, scale, seen, shows)
+
+
+def _extent(size: Size) -> Floats:
+    """Return width and height, the longer one ``SIDE``."""
+    return np.array(size, dtype=np.float64) * (SIDE / max(size))
+
+
+def _corners(extent: Floats) -> Floats:
+    return np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * extent
+
+
+def _box(points: Floats, extent: Floats) -> Box:
+    shares = np.clip(points / extent, 0.0, 1.0)
+    left, top = shares.min(axis=0).tolist()
+    right, bottom = shares.max(axis=0).tolist()
+    return Box(left, top, right, bottom)

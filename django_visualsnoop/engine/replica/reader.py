@@ -1,0 +1,144 @@
+"""What a process knows of a collection, brought up to date before each search.
+
+The replica only ever takes rows that are numbered, hence committed. Rows without a number, which
+are committed but not numbered yet, or written in the transaction that is open just now, join the
+one search that sees them: a rollback leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic
+
+from django_visualsnoop.common.transactions import retry_when_locked
+from django_visualsnoop.engine.replica import held, snapshots
+from django_visualsnoop.engine.replica.held import DEFAULT_MEMORY
+from django_visualsnoop.engine.replica.replica import Images, Replica
+from django_visualsnoop.engine.replica.vector_kinds import Index
+from django_visualsnoop.engine.replica.view import View
+from django_visualsnoop.engine.storage.publish import in_transaction, publish
+from django_visualsnoop.engine.storage.queries import read_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django_visualsnoop.engine.replica.vector_kinds import Source
+    from django_visualsnoop.engine.storage.queries import State
+
+#: A search that finds more rows unnumbered than this (their writer died) numbers them.
+TOO_MANY_UNNUMBERED = 256
+
+
+def read_view(
+    database: str,
+    key: str,
+    source: Source[Index],
+    image_id: str | None = None,
+    *,
+    cache_folder: str | None = None,
+    early: bool = False,
+    whole: bool = False,
+    most_bytes: int = DEFAULT_MEMORY,
+) -> View[Index] | None:
+    """Return the collection as it is now; ``None`` as long as nothing was written.
+
+    Costs one query when nothing is new, two otherwise, whatever the number of rows. Waits for
+    who is writing on SQLite.
+
+    Args:
+        database: alias in ``DATABASES``.
+        key: ``key_of`` the collection's name.
+        source: the vectors to look at; others are neither read nor held.
+        image_id: of an image that is wanted, too.
+        cache_folder: for snapshots of descriptors; see ``snapshots``.
+        early: of a large collection's images that the process has not read yet, the vectors will
+            do for now; see ``vector_blocks``. Only for descriptors.
+        whole: wait for the images to be read, if another search was content with less.
+        most_bytes: if the process holds more of all collections, it drops those that it has not
+            searched for longest; never the one that is looked at, however large.
+    """
+    reader = _Reader(database, key, source, image_id, cache_folder, early)
+    view = retry_when_locked(lambda: reader.read(whole=whole), using=database)
+    held.keep_within(most_bytes, reader.place)
+    return view
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader(Generic[Index]):
+    """One call of ``read_view()``; see there."""
+
+    database: str
+    key: str
+    source: Source[Index]
+    image_id: str | None
+    cache_folder: str | None
+    early: bool
+
+    @property
+    def place(self) -> held.Place:
+        return self.database, self.key, self.source.name
+
+    def read(self, *, whole: bool) -> View[Index] | None:
+        known = held.find_replica(self.place)
+        seen_before = known.seen if known else 0
+        state = read_state(self.database, self.key, self.image_id)
+        if state is None:
+            held.drop_collection(self.database, self.key)
+            return None
+        replica = held.use_replica(self.place, state.collection_id, self.source)
+        if replica is not known:
+            seen_before = 0
+            held.drop_deleted(self.database)
+        joined = Images(self.source.index())
+        with replica.lock:
+            hidden = self._bring_up_to_date(replica, state, joined, seen_before, whole=whole)
+            images, partly = replica.images, replica.early
+        if whole and partly:
+            replica.wait()
+            return self.read(whole=True)
+        if len(hidden) > TOO_MANY_UNNUMBERED and not in_transaction(self.database):
+            publish(self.database, state.collection_id)
+        return View(self.database, state.collection_id, images, joined, hidden, state.asked)
+
+    def _bring_up_to_date(
+        self,
+        replica: Replica[Index],
+        state: State,
+        joined: Images[Index],
+        seen_before: int,
+        *,
+        whole: bool,
+    ) -> frozenset[str]:
+        """Let a replica know all that is committed, and ``joined`` what is not numbered.
+
+        Returns:
+            The ids that ``joined`` has, deleted ones included.
+        """
+        inside = in_transaction(self.database)
+        early = self.early and not whole
+        # Only a restored backup counts backwards; a transaction may see an older snapshot.
+        if (state.seq < seen_before and not inside) or replica.seen < state.horizon:
+            replica.forget()
+        new = state.seq > replica.seen
+        path = self._snapshot_path(state) if not inside and (new or replica.early) else None
+        if path is not None and not replica.seen:
+            replica.load_snapshot(path, state)
+        if early and not replica.seen and replica.hasty:
+            replica.load_blocks(state)
+        if replica.early:
+            replica.catch_up(self.key, path)
+        hidden: frozenset[str] = frozenset()
+        if state.seq > replica.seen or state.unnumbered:
+            # One's own uncommitted change hides the committed state of its row. Were the rows
+            # after it remembered now, that state would be lost after a rollback.
+            remember = not (inside and state.unnumbered)
+            hidden = replica.read_rows(state, joined, remember=remember)
+        if new and not inside:
+            replica.save_now_and_then(path, state, with_blocks=early)
+        replica.weigh()
+        return hidden
+
+    def _snapshot_path(self, state: State) -> Path | None:
+        if self.cache_folder is None:
+            return None
+        return snapshots.path_in(self.cache_folder, self.database, state.collection_id)

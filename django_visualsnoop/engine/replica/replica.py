@@ -1,0 +1,261 @@
+"""What a process holds of a collection, and how it reads that from the rows.
+
+A process that starts may take the vectors of a large collection from ``blocks``, so that it can
+answer, and read the rows, with the local features, in a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+
+from django.db import DatabaseError, connections
+
+from django_visualsnoop.common.transactions import retry_when_locked
+from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.engine.replica import snapshots as cache
+from django_visualsnoop.engine.replica import vector_blocks as blocks
+from django_visualsnoop.engine.replica.vector_kinds import Index
+from django_visualsnoop.engine.storage.queries import read_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django_visualsnoop.engine.replica.vector_kinds import Source
+    from django_visualsnoop.engine.storage.queries import State
+
+logger = logging.getLogger("django_visualsnoop.engine")
+
+_FETCH = 2000
+#: A process asks no more often whether it is time to write the blocks anew.
+_ASK_AGAIN_SECONDS = 60.0
+
+
+class Row(NamedTuple):
+    image_id: str
+    seq: int | None
+    deleted: int | None
+    #: What the index takes; ``None`` if that cannot be compared.
+    content: bytes | None
+
+
+@dataclass(slots=True)
+class Images(Generic[Index]):
+    """An index, and the ids that are there without a vector that can be compared."""
+
+    index: Index
+    outdated: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+
+    def take(self, row: Row) -> None:
+        for without_vector in (self.outdated, self.broken):
+            without_vector.discard(row.image_id)
+        if row.deleted is None and row.content is not None:
+            try:
+                self.index.put(row.image_id, row.content)
+            except ValueError:
+                self.broken.add(row.image_id)
+            else:
+                return
+        elif row.deleted is None:
+            self.outdated.add(row.image_id)
+        self.index.discard(row.image_id)
+
+
+class Replica(Generic[Index]):
+    """One collection in this process. ``seen`` is the number up to which it has read.
+
+    Args:
+        database: alias in ``DATABASES``.
+        collection_id: of the collection.
+        source: the vectors to hold.
+    """
+
+    def __init__(self, database: str, collection_id: str, source: Source[Index]) -> None:
+        self.database = database
+        self.collection_id = collection_id
+        self.source = source
+        self.lock = threading.Lock()
+        #: Whether it may begin with vectors alone: not once reading the rows in a thread failed.
+        self.hasty = True
+        self._asked = -_ASK_AGAIN_SECONDS
+        self.forget()
+
+    def forget(self) -> None:
+        self.images = Images(self.source.index())
+        #: Bytes, when it was last looked at.
+        self.size = 0
+        self.seen = 0
+        #: Rows read since the snapshot.
+        self.unsaved = 0
+        #: Whether only vectors are known of some images, and who reads the rest; see ``catch_up``.
+        self.early = False
+        self._reader: threading.Thread | None = None
+
+    def weigh(self) -> int:
+        """Return how many bytes the images take, and remember it in ``size``."""
+        self.size = self.images.index.nbytes
+        return self.size
+
+    def after_fork(self) -> None:
+        """Become usable in a child process, which has no other thread."""
+        self.images.index.after_fork()
+        self._reader = None
+
+    def read_rows(
+        self, state: State, joined: Images[Index], *, remember: bool = True
+    ) -> frozenset[str]:
+        """Read what is new; return the ids of what is not to be remembered.
+
+        Args:
+            state: of the collection.
+            joined: takes the rows that are not to be remembered.
+            remember: numbered ones; others never are.
+        """
+        rows = IndexedImage.objects.using(self.database).filter(collection_id=self.collection_id)
+        columns = ("image_id", "seq", "deleted", *self.source.columns)
+        if self.seen:
+            # One statement, so that no row is numbered between two. Asked for the one or the other
+            # by OR, SQLite reads all rows of the collection.
+            found = rows.filter(seq__isnull=True).values_list(*columns)
+            found = found.union(rows.filter(seq__gt=self.seen).values_list(*columns), all=True)
+        else:
+            found = rows.exclude(deleted__isnull=False, seq__isnull=False).values_list(*columns)
+        hidden: set[str] = set()
+        seen = state.seq
+        unusable = len(self.images.outdated) + len(self.images.broken)
+        for image_id, seq, deleted, *values in found.iterator(chunk_size=_FETCH):
+            row = Row(image_id, seq, deleted, self.source.content(*values))
+            if seq is None or not remember:
+                joined.take(row)
+                hidden.add(image_id)
+            else:
+                self.images.take(row)
+                self.unsaved += 1
+                seen = max(seen, seq)
+        if remember:
+            self.seen = max(seen, self.seen)
+            self._warn_of_unusable(unusable)
+        return frozenset(hidden)
+
+    def _warn_of_unusable(self, before: int) -> None:
+        outdated, broken = len(self.images.outdated), len(self.images.broken)
+        if outdated + broken > before:
+            logger.warning(self.source.unusable, self.collection_id, outdated, broken)
+
+    def load_snapshot(self: Replica[Any], path: Path, state: State) -> None:
+        """Begin with a snapshot, if there is one that fits."""
+        found = cache.load(path, self.database, self.collection_id, state.seq, state.horizon)
+        if found is not None:
+            segment, self.seen = found
+            self.images.index.adopt(segment)
+
+    def load_blocks(self: Replica[Any], state: State) -> None:
+        """Begin with the vectors that the database's blocks hold, if they fit."""
+        if not blocks.fit(state.blocks_seq, state.horizon) or state.blocks_seq > state.seq:
+            return
+        segment = blocks.load(self.database, self.collection_id, state.blocks_seq)
+        if segment is not None:
+            self.images.index.adopt(segment)
+            self.seen = state.blocks_seq
+            self.early = True
+            logger.info(
+                "Until the images of collection %s are read, searches compare vectors alone",
+                self.collection_id,
+            )
+
+    def catch_up(self, key: str, path: Path | None) -> None:
+        """Have a thread read all rows, unless one does; the lock is held.
+
+        Args:
+            key: of the collection's name.
+            path: where the snapshot is to be, if anywhere.
+        """
+        if self._reader is None:
+            self._reader = threading.Thread(
+                target=self._read_all, args=(key, path, self.images), daemon=True
+            )
+            self._reader.name = "visualsnoop-rows"
+            self._reader.start()
+        elif not self._reader.is_alive():  # it failed: whoever asks next sees why
+            self.hasty = False
+            self.forget()
+
+    def wait(self) -> None:
+        """Wait for the thread that reads all rows, if there is one."""
+        reader = self._reader
+        if reader is not None:
+            reader.join()
+
+    def _read_all(self, key: str, path: Path | None, early: Images[Index]) -> None:
+        began = time.monotonic()
+        try:
+            found = retry_when_locked(lambda: self._read_anew(key), using=self.database)
+            if found is None:
+                return
+            new, state = found
+            new.images.index.settle()
+            new.save_now_and_then(path, state, with_blocks=True)
+            with self.lock:
+                if self.images is early:  # not forgotten meanwhile
+                    self.images, self.seen, self.unsaved = new.images, new.seen, new.unsaved
+                    self.early = False
+            logger.info(
+                "Searches of collection %s compare local features, too, after %.1f s",
+                self.collection_id,
+                time.monotonic() - began,
+            )
+        except DatabaseError as error:
+            logger.warning(
+                "The images of collection %s could not be read behind searches: %s",
+                self.collection_id,
+                error,
+            )
+        finally:
+            connections[self.database].close()
+
+    def _read_anew(self, key: str) -> tuple[Replica[Index], State] | None:
+        state = read_state(self.database, key, None)
+        if state is None or state.collection_id != self.collection_id:
+            return None
+        new = Replica(self.database, self.collection_id, self.source)
+        new.read_rows(state, Images(self.source.index()))
+        return new, state
+
+    def save_now_and_then(
+        self: Replica[Any], path: Path | None, state: State, *, with_blocks: bool
+    ) -> None:
+        """Write the snapshot and the blocks anew, in threads, once enough has changed."""
+        images = self.images
+        # Those that no search finds are counted by each process that has read their rows.
+        if self.early or images.outdated or images.broken:
+            return
+        count = len(images.index)
+        stale = self.unsaved >= cache.CHANGED * count
+        to_file = stale and path is not None and count >= cache.LEAST
+        to_blocks = (
+            with_blocks
+            and count >= blocks.LEAST
+            and (stale or not blocks.fit(state.blocks_seq, state.horizon))
+            and self._may_ask()
+        )
+        if not (to_file or to_blocks):
+            return
+        parts = images.index.parts()
+        about = self.database, self.collection_id, self.seen, state.horizon
+        if to_blocks:
+            blocks.save(*about, parts)
+        if path is not None and to_file:
+            cache.save(path, *about, parts)
+        if stale:
+            self.unsaved = 0
+
+    def _may_ask(self) -> bool:
+        now = time.monotonic()
+        if now - self._asked < _ASK_AGAIN_SECONDS:
+            return False
+        self._asked = now
+        return True

@@ -1,0 +1,104 @@
+"""What one search sees of a collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic
+
+from django_visualsnoop.engine.index.closest import closest
+from django_visualsnoop.engine.index.ids import wanted_ids
+from django_visualsnoop.engine.index.layers import asked_of
+from django_visualsnoop.engine.replica.vector_kinds import Index
+from django_visualsnoop.engine.storage.queries import read_contents
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as Several
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+    from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
+    from django_visualsnoop.engine.index.closest import Close
+    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.merge import Part
+    from django_visualsnoop.engine.replica.replica import Images
+    from django_visualsnoop.engine.storage.queries import Content
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[Index]):
+    """What one search looks at.
+
+    Args:
+        database: alias in ``DATABASES``.
+        collection_id: of the collection.
+        held: what the process holds.
+        joined: rows of this search only; they hide those of the same id in ``held``.
+        hidden: the ids of ``joined``, deleted ones included.
+        asked: the row of the image that was asked for; ``None`` if there is no such image.
+    """
+
+    database: str
+    collection_id: str
+    held: Images[Index]
+    joined: Images[Index]
+    hidden: frozenset[str]
+    asked: Content | None
+
+    def vector(self, image_id: str) -> NDArray[np.int8] | None:
+        """Return the vector of an image, if it has one that can be compared."""
+        images = self.joined if image_id in self.hidden else self.held
+        return images.index.vector(image_id)
+
+    def closest(
+        self,
+        probe: NDArray[np.int8],
+        limit: int,
+        allowed: Several[str] | None = None,
+        without: Several[str] = (),
+    ) -> list[Close]:
+        """Return the images whose vectors are closest to one; see ``closest.closest``.
+
+        Args:
+            probe: as long as the vectors.
+            limit: at most so many.
+            allowed: search among these ids only, if given.
+            without: leave out these ids.
+        """
+        hidden = self.hidden.union(without)
+        parts = asked_of(self.held.index.visible(), allowed, hidden)
+        parts += asked_of(self.joined.index.visible(), allowed, without)
+        return closest(parts, probe, limit)
+
+    def candidates(self: View[DescriptorIndex], query: CandidateQuery) -> list[Candidate]:
+        """Return the best of each stage, closest by cosine first."""
+        found = self.held.index.candidates(
+            replace(query, without=self.hidden.union(query.without)) if self.hidden else query
+        )
+        if self.hidden:
+            found += self.joined.index.candidates(query)
+            found.sort(key=lambda one: (-one.cosine, one.image_id))
+        return found
+
+    def parts(self: View[DescriptorIndex]) -> list[Part]:
+        """Return the index of all images."""
+        parts = self.held.index.parts()
+        if not self.hidden:
+            return parts
+        hidden = wanted_ids(self.hidden)
+        for segment, kept in parts:
+            kept[segment.ids.slots(hidden)] = False
+        return parts + self.joined.index.parts()
+
+    def descriptors(self, image_ids: Several[str]) -> dict[str, Descriptor]:
+        """Read the descriptors of images from the table, in one query for some hundred.
+
+        The index holds no places; and what is compared is true whatever it holds. Left out
+        are images that are gone since, and those of another version.
+        """
+        found = {}
+        for row in read_contents(self.database, self.collection_id, list(image_ids)):
+            if (descriptor := row.descriptor()) is not None:
+                found[row.image_id] = descriptor
+        return found

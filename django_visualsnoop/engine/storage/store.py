@@ -1,0 +1,401 @@
+"""The rows of one collection: every statement that reads or writes them by image id."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from django.db import IntegrityError, connections, transaction
+from django.db.models import F
+
+from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
+from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
+from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.storage.publish import in_transaction, publish_on_commit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from django.db.models import QuerySet
+
+
+_Written = TypeVar("_Written")
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """What is stored of one image; see ``IndexedImage``."""
+
+    image_id: str
+    vector: bytes
+    version: int
+    digest: str
+    width: int
+    height: int
+    looks: bytes | None = None
+    looks_of: str = ""
+    looks_digest: str = ""
+
+
+class Stored(NamedTuple):
+    collection_id: str
+    image_id: str
+    #: Microseconds since 1970, UTC.
+    image_time: int
+    #: It was there before.
+    existed: bool = True
+
+
+class StoredDescriptor(NamedTuple):
+    image_id: str
+    vector: bytes
+    width: int
+    height: int
+
+
+class Details(NamedTuple):
+    image_id: str
+    #: Microseconds since 1970, UTC.
+    image_time: int
+    #: SHA-256 of the file.
+    digest: str
+    width: int
+    height: int
+
+
+class Page(NamedTuple):
+    #: ``None`` as long as nothing was written.
+    collection_id: str | None
+    images: list[Stored]
+    next_image_id: str | None
+
+
+#: Rows read at a time.
+_PAGE = 1000
+_LOOKS = {"looks": None, "looks_of": "", "looks_digest": ""}
+_CONTENT = ["vector", "version", "digest", "width", "height", *_LOOKS]
+#: For so long processes may run that know no looks, beside those that do.
+_ROLLOUT_SECONDS = 24 * 3600
+_WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
+
+
+class Store:
+    """The rows of one collection.
+
+    Each statement that writes is a transaction of its own, which waits for others that write.
+    Inside a transaction of the caller's, a method that writes waits before it reads: SQLite
+    refuses at once what reads first.
+
+    Args:
+        database: alias in ``DATABASES``.
+        name: of the collection.
+    """
+
+    def __init__(self, database: str, name: str) -> None:
+        self.database = database
+        self.name = name
+        self.key = key_of(name)
+
+    @property
+    def _images(self) -> QuerySet[IndexedImage]:
+        return IndexedImage.objects.using(self.database).filter(collection__key=self.key)
+
+    def _begin_writing(self) -> None:
+        if in_transaction(self.database):
+            begin_writing(IndexedImage, using=self.database)
+
+    def _write(self, statement: Callable[[], _Written]) -> _Written:
+        return retry_when_locked(statement, using=self.database)
+
+    def collection_id(self) -> str | None:
+        """Return the collection's id; ``None`` as long as nothing was written."""
+        collections = Collection.objects.using(self.database).filter(key=self.key)
+        return collections.values_list("collection_id", flat=True).first()
+
+    def made_collection_id(self) -> str:
+        """Return the collection's id, and make the collection if nothing was written yet."""
+        self._begin_writing()
+        return self._made_collection_id()
+
+    def _made_collection_id(self) -> str:
+        collection_id = self.collection_id()
+        while collection_id is None:
+            try:
+                collection_id = self._write(self._make).pk
+            except IntegrityError:
+                # Another process was faster. A locking read sees its row, whatever the snapshot.
+                with transaction.atomic(using=self.database):
+                    others = Collection.objects.using(self.database).select_for_update()
+                    collection_id = (
+                        others.filter(key=self.key).values_list("collection_id", flat=True).first()
+                    )
+        return collection_id
+
+    def _make(self) -> Collection:
+        with transaction.atomic(using=self.database):
+            return Collection.objects.using(self.database).create(name=self.name, key=self.key)
+
+    def add(self, image: NewImage) -> Stored:
+        """Insert one image.
+
+        Raises:
+            ImageExists: its id is taken.
+        """
+        self._begin_writing()
+        key = key_of(image.image_id)
+        now = microseconds()
+        row = self._images.filter(key=key).values("pk", "deleted", "collection_id").first()
+        if row is None:
+            collection_id = self._made_collection_id()
+            new = _row(image, collection_id, now)
+            try:
+                self._write(lambda: self._insert(new))
+            except IntegrityError:
+                raise _exists(image) from None
+        else:
+            collection_id = row["collection_id"]
+            tombstone = IndexedImage.objects.using(self.database).filter(
+                pk=row["pk"], deleted__isnull=False
+            )
+            values = {name: getattr(image, name) for name in _CONTENT}
+            values |= {"image_time": now, "deleted": None, "seq": None}
+            if row["deleted"] is None or not self._write(lambda: tombstone.update(**values)):
+                raise _exists(image)
+        publish_on_commit(self.database, collection_id)
+        return Stored(collection_id, image.image_id, now, existed=False)
+
+    def _insert(self, row: IndexedImage) -> None:
+        with transaction.atomic(using=self.database):
+            row.save(using=self.database, force_insert=True)
+
+    def put(self, images: Sequence[NewImage], times: Sequence[int] | None = None) -> list[Stored]:
+        """Insert or replace images whose ids differ, in a few statements.
+
+        Args:
+            images: what to store.
+            times: of each, in microseconds since 1970, UTC; now if not given.
+        """
+        if times is None:
+            times = [microseconds() for _ in images]
+        self._begin_writing()
+        collection_id = self._made_collection_id()
+        # Two processes that take the rows in one order do not deadlock.
+        rows = sorted(
+            (
+                _row(image, collection_id, image_time)
+                for image, image_time in zip(images, times, strict=True)
+            ),
+            key=lambda row: row.key,
+        )
+        known = self._images.filter(key__in=[row.key for row in rows])
+        found = {
+            key: (pk, deleted is None)
+            for pk, key, deleted in known.values_list("pk", "key", "deleted")
+        }
+        self._insert_or_update([row for row in rows if row.key not in found])
+        replaced = [row for row in rows if row.key in found]
+        for row in replaced:
+            row.pk = found[row.key][0]
+        self._update(replaced)
+        publish_on_commit(self.database, collection_id)
+        stored = {
+            row.image_id: Stored(
+                collection_id, row.image_id, row.image_time, found.get(row.key, (0, False))[1]
+            )
+            for row in rows
+        }
+        return [stored[image.image_id] for image in images]
+
+    def _update(self, rows: list[IndexedImage]) -> None:
+        # By primary key: on MariaDB, replacing through the unique key would also lock the gap
+        # before it, and with it other writers' new rows, until the transaction ends.
+        manager = IndexedImage.objects.using(self.database)
+        if rows and self._write(lambda: manager.bulk_update(rows, _WRITTEN)) < len(rows):
+            for row in rows:  # one was purged meanwhile
+                row.pk = None
+            self._insert_or_update(rows)
+
+    def _insert_or_update(self, rows: list[IndexedImage]) -> None:
+        if not rows:
+            return
+        features = connections[self.database].features
+        manager = IndexedImage.objects.using(self.database)
+        self._write(
+            lambda: manager.bulk_create(
+                rows,
+                update_conflicts=True,
+                update_fields=_WRITTEN,
+                unique_fields=(
+                    ["collection", "key"]
+                    if features.supports_update_conflicts_with_target
+                    else None
+                ),
+            )
+        )
+
+    def get(self, image_id: str) -> Stored:
+        """Return one image.
+
+        Raises:
+            ImageMissing: there is none.
+        """
+        return self._live(image_id)[1]
+
+    def delete(self, image_id: str) -> Stored:
+        """Leave a tombstone in the place of one image.
+
+        Raises:
+            ImageMissing: there is none.
+        """
+        values = {"deleted": microseconds(), "vector": b"", "digest": "", **_LOOKS}
+        return self._change(image_id, values)
+
+    def _change(self, image_id: str, values: Mapping[str, Any]) -> Stored:
+        self._begin_writing()
+        pk, stored = self._live(image_id)
+        row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
+        if not self._write(lambda: row.update(seq=None, **values)):
+            raise _missing(image_id)
+        publish_on_commit(self.database, stored.collection_id)
+        return stored
+
+    def _live(self, image_id: str) -> tuple[int, Stored]:
+        rows = self._images.filter(key=key_of(image_id), deleted__isnull=True)
+        found = rows.values_list("pk", "collection_id", "image_time").first()
+        if found is None:
+            raise _missing(image_id)
+        pk, collection_id, image_time = found
+        return pk, Stored(collection_id, image_id, image_time)
+
+    def descriptors(self, image_ids: Iterable[str]) -> Iterator[StoredDescriptor]:
+        """Yield what is known of those images that are there, of whatever version."""
+        keys = list(map(key_of, image_ids))
+        for start in range(0, len(keys), _PAGE):
+            rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
+            for image_id, vector, *size in rows.values_list(
+                "image_id", "vector", "width", "height"
+            ):
+                yield StoredDescriptor(image_id, bytes(vector), *size)
+
+    def details(self, image_ids: Iterable[str]) -> dict[str, Details]:
+        """Return what is known of those images that are there, by their ids."""
+        keys = list(map(key_of, image_ids))
+        found = {}
+        for start in range(0, len(keys), _PAGE):
+            rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
+            for row in rows.values_list(*Details._fields):
+                found[row[0]] = Details(*row)
+        return found
+
+    def touch(self, image_id: str) -> Stored:
+        """Let one image count as changed, for who follows the numbers; its time stays.
+
+        Raises:
+            ImageMissing: there is none.
+        """
+        return self._change(image_id, {})
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ids of all images; one query a page."""
+        return _ids(self._images.filter(deleted__isnull=True))
+
+    def of_version(self, version: int) -> Iterator[str]:
+        """Yield the ids of the images whose vector is of this version; one query a page."""
+        return _ids(self._images.filter(version=version, deleted__isnull=True))
+
+    def of_other_looks(self, looks_of: str, version: int) -> Iterator[str]:
+        """Yield the ids of the images of a version that this model has not described.
+
+        Costs one query for each model there is, two more, and one a page.
+        """
+        images = self._images.filter(version=version, deleted__isnull=True)
+        others = self._images.order_by("looks_of").values_list("looks_of", flat=True)
+        other = others.first()
+        while other is not None:
+            if other != looks_of:
+                yield from _ids(images.filter(looks_of=other))
+            other = others.filter(looks_of__gt=other).first()
+        written_lately = microseconds() - _ROLLOUT_SECONDS * 1_000_000
+        replaced = images.filter(image_time__gt=written_lately, looks_of=looks_of)
+        yield from _ids(replaced.exclude(looks_digest=F("digest")))
+
+    def count_without_looks(self, looks_of: str) -> int:
+        """Return how many images this model was shown and has not described."""
+        shown = self._images.filter(looks_of=looks_of, deleted__isnull=True)
+        return shown.filter(looks__isnull=True).count()
+
+    def count(self) -> int:
+        """Return how many images there are; the database looks at each."""
+        return self._images.filter(deleted__isnull=True).count()
+
+    def page(self, start: str | None, size: int) -> Page:
+        """Return images, newest first.
+
+        Args:
+            start: the first image of the page, or a deleted one in whose place to start.
+            size: at most this many.
+
+        Raises:
+            ImageMissing: no image is or lately was called ``start``.
+        """
+        collection_id = self.collection_id()
+        if collection_id is None:
+            if start is not None:
+                raise _missing(start)
+            return Page(None, [], None)
+        images = IndexedImage.objects.using(self.database).filter(collection_id=collection_id)
+        rows = images.filter(deleted__isnull=True)
+        if start is not None:
+            place = images.filter(key=key_of(start)).values_list("image_time", "pk").first()
+            if place is None:
+                raise _missing(start)
+            image_time, pk = place
+            rows = rows.filter(image_time__lte=image_time).exclude(image_time=image_time, pk__gt=pk)
+        found = list(
+            rows.order_by("-image_time", "-pk").values_list("image_id", "image_time")[: size + 1]
+        )
+        return Page(
+            collection_id,
+            [Stored(collection_id, *row) for row in found[:size]],
+            found[size][0] if len(found) > size else None,
+        )
+
+
+def _ids(images: QuerySet[IndexedImage]) -> Iterator[str]:
+    after = 0
+    ordered = images.order_by("pk")
+    while page := list(ordered.filter(pk__gt=after).values_list("pk", "image_id")[:_PAGE]):
+        yield from (image_id for _, image_id in page)
+        after = page[-1][0]
+
+
+def _row(image: NewImage, collection_id: str, image_time: int) -> IndexedImage:
+    return IndexedImage(
+        collection_id=collection_id,
+        key=key_of(image.image_id),
+        image_id=image.image_id,
+        image_time=image_time,
+        **{name: getattr(image, name) for name in _CONTENT},
+    )
+
+
+def _missing(image_id: str) -> ImageMissing:
+    return ImageMissing(f"The collection holds no image {image_id!r}.")
+
+
+def _exists(image: NewImage) -> ImageExists:
+    return ImageExists(f"The image id {image.image_id!r} exists already.")
+
+
+_clock_lock = threading.Lock()
+_last_time = 0
+
+
+def microseconds() -> int:
+    """Return the time since 1970, UTC, later than at any call before in this process."""
+    global _last_time
+    with _clock_lock:
+        _last_time = max(time.time_ns() // 1000, _last_time + 1)
+        return _last_time

@@ -1,0 +1,234 @@
+"""Pairs of pictures of which is known whether one is a copy, and a logistic fit. No Django."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.engine.descriptors.describe import describe, probes, unit
+from django_visualsnoop.engine.descriptors.local_features import FEW
+from django_visualsnoop.engine.matching.compare import compare_all
+from django_visualsnoop.engine.training import hard_negatives as decoy
+from django_visualsnoop.engine.training.augment import (
+    cropped_hard,
+    cropped_to,
+    edited,
+    encoded,
+    mirrored,
+    pasted,
+    seen_askew,
+)
+from django_visualsnoop.engine.training.perturb import disfigured
+from django_visualsnoop.engine.training.votes import votes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.descriptors.describe import Probes
+    from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+    from django_visualsnoop.engine.images.decode import Pixels
+
+    Floats = NDArray[np.floating]
+
+#: Pictures compared with each query, by their vectors and by their features' votes, each.
+CANDIDATES = 10
+#: Surroundings that are the same for a few photographs, and layouts for a few pages.
+DECOYS = 30
+#: Pictures of each that are stored, and that are looked up.
+MEMBERS = 4, 3
+#: Of the stored ones with photographs, so many are also looked up by copies; of the others, all.
+COPIED = 2
+#: How much a pair of decoys counts that is no copy: collections are mostly of other things. With
+#: more, edited copies are said to be less likely than they are; with less, pages of one layout are
+#: taken for copies. Set by hand, between the two.
+DECOY = 0.3
+#: How much any other pair counts that is no copy: a large collection offers more of them.
+OTHER = 3.0
+#: Penalty of the weights' squares, by pair; of 1e-5, 1e-4 and 1e-3 the one with the least log
+#: loss on held-out training pairs.
+_RIDGE = 1e-3
+#: How often a step of the fit is halved at most.
+_HALVINGS = 40
+
+
+class Pairs(NamedTuple):
+    """Pairs that a search would compare."""
+
+    #: Of evidence: n x ``calibration.INPUTS``.
+    rows: Floats
+    #: Which are of copies.
+    truth: NDArray[np.bool_]
+    #: How much each counts.
+    shares: Floats
+
+    def joined(self, other: Pairs) -> Pairs:
+        """Return these and others."""
+        return Pairs(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.truth, other.truth]),
+            np.concatenate([self.shares, other.shares]),
+        )
+
+
+def candidates(query: Probes, stored: Sequence[Descriptor], count: int) -> NDArray[np.intp]:
+    """Return the places of the pictures closest by their vectors or with the most votes."""
+    vectors = unit(np.stack([one.vector for one in stored]))
+    cosines = (unit(query.vectors) @ vectors.T).max(axis=0)
+    voted = votes(query.pictures, [one.codes for one in stored])
+    return np.union1d(np.argsort(-cosines)[:count], np.argsort(-voted)[:count])
+
+
+def queries(pixels: Pixels, others: Sequence[Pixels], dice: Generator) -> Iterator[Pixels]:
+    """Yield edited copies, from those easy to those hard to find."""
+    quality = int(dice.integers(30, 90))
+    other = others[int(dice.integers(len(others)))]
+    yield edited(pixels, dice)
+    yield edited(pixels, dice, most=5)
+    yield encoded(cropped_hard(pixels, dice), quality)
+    yield edited(cropped_hard(pixels, dice), dice, most=2)
+    yield encoded(pasted(pixels, other, dice), quality)
+    yield edited(mirrored(pixels, dice), dice)
+    yield edited(seen_askew(pixels, dice), dice, most=2)
+    yield from disfigured(pixels, other, dice)
+
+
+def decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, bool, Pixels]]:
+    """Yield pictures that look alike but show different things, to be stored and to be looked up.
+
+    Yields:
+        The number of the photograph in it, or a negative one that no other picture has; whether
+        it is to be stored; the picture.
+    """
+    other = -1
+    for number in range(DECOYS):
+        seed = int(dice.integers(2**32))
+        template = decoy.TEMPLATES[number % len(decoy.TEMPLATES)]
+        drawn = dice.integers(0, len(photos), sum(MEMBERS)).tolist()
+        for place, photo in enumerate(drawn):
+            made = template(photos[photo], np.random.default_rng(seed))
+            yield photo, place < MEMBERS[0], _saved(made, dice)
+            if place < COPIED:
+                yield from ((photo, False, one) for one in _copies(made, dice))
+        for place in range(sum(MEMBERS)):
+            own = np.random.default_rng([seed, place])
+            same = np.random.default_rng(seed)
+            made = decoy.page_of_words(same, own) if number % 2 else decoy.drawing(own)
+            yield other, place < MEMBERS[0], _saved(made, dice)
+            if place < MEMBERS[0]:
+                yield from ((other, False, one) for one in _copies(made, dice))
+            other -= 1
+
+
+def _saved(pixels: Pixels, dice: Generator) -> Pixels:
+    return encoded(pixels, int(dice.integers(40, 90)))
+
+
+def _copies(page: Pixels, dice: Generator) -> Iterator[Pixels]:
+    """Yield a page as people save, photograph and cut it."""
+    yield _saved(page, dice)
+    yield _saved(seen_askew(page, dice), dice)
+    yield _saved(np.ascontiguousarray(cropped_to(page, dice, 0.3, 0.7)), dice)
+
+
+def pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
+    """Return what speaks for pairs of which is known whether they are copies.
+
+    Two thirds of the photographs are stored, and decoys; edits of all and other decoys are looked
+    for among them, and those pairs that a search would compare become the rows. The decoys looked
+    for are edited as copies are, or the edits alone would tell the two apart.
+    """
+    order = dice.permutation(len(photos)).tolist()
+    present, absent = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]
+    # Each with the number of what it shows, and whether it is a decoy.
+    stored = [(number, False, describe(photos[number])) for number in present]
+    backgrounds = [photos[number] for number in absent]
+    wanted = [
+        (one, False, query) for one in order for query in queries(photos[one], backgrounds, dice)
+    ]
+    # None of the decoys shows a background, or that would be a copy of it.
+    for number, kept, picture in decoys([photos[one] for one in present], dice):
+        shown = present[number] if number >= 0 else number
+        if kept:
+            stored.append((shown, True, describe(picture)))
+        else:
+            wanted += [(shown, True, picture), (shown, True, edited(picture, dice))]
+    descriptors = [descriptor for *_, descriptor in stored]
+    rows: list[Floats] = []
+    truth: list[bool] = []
+    shares: list[float] = []
+    for number, is_decoy, query in wanted:
+        probed = probes(query)
+        places = candidates(probed, descriptors, CANDIDATES).tolist()
+        compared = compare_all(probed, [descriptors[place] for place in places])
+        for place, found in zip(places, compared, strict=True):
+            codes = probed.pictures[found.picture].codes
+            if min(len(codes), len(descriptors[place].codes)) >= FEW:
+                shown, is_like_it, _ = stored[place]
+                rows.append(found.evidence)
+                truth.append(shown == number)
+                both = is_decoy and is_like_it
+                shares.append(1.0 if shown == number else DECOY if both else OTHER)
+    return Pairs(np.stack(rows), np.array(truth), np.array(shares))
+
+
+def logistic(pairs: Pairs) -> NDArray[np.float32]:
+    """Return the weights of a logistic regression, none negative but the first (the constant's).
+
+    By projected Newton steps (D. Bertsekas, SIAM J. Control and Optimization 1982) on the weights
+    that are not held at zero, each shortened until it lowers the loss: whole steps of inputs that
+    go together may go to and fro for ever.
+    """
+    rows, truth, shares = pairs
+    scales = np.maximum(rows.std(axis=0), 1e-6)
+    scales[0] = 1.0
+    inputs = rows / scales
+    weights = np.zeros(rows.shape[1])
+    penalty = np.full(rows.shape[1], _RIDGE * shares.sum())
+    penalty[0] = 0.0
+    signs = np.where(truth, 1.0, -1.0)
+
+    def loss(weights: Floats) -> float:
+        misses = shares @ np.logaddexp(0.0, -signs * (inputs @ weights))
+        return float(misses + 0.5 * (penalty * weights**2).sum())
+
+    reached = loss(weights)
+    for _ in range(300):
+        chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        slope = inputs.T @ (shares * (truth - chance)) - penalty * weights
+        free = np.flatnonzero((weights > 0) | (slope > 0) | (np.arange(len(weights)) == 0))
+        some = inputs[:, free]
+        bend = (some * (shares * chance * (1 - chance))[:, None]).T @ some + np.diag(penalty[free])
+        step = np.zeros_like(weights)
+        step[free] = np.linalg.solve(bend + 1e-9 * np.eye(len(free)), slope[free])
+        before = reached
+        for halvings in range(_HALVINGS):
+            changed = weights + step / 2**halvings
+            changed[1:] = np.maximum(changed[1:], 0.0)
+            reached = loss(changed)
+            if reached < before:
+                weights = changed
+                break
+        if not reached < before - 1e-9 * abs(before):
+            break
+    return (weights / scales).astype(np.float32)
+
+
+def log_loss(chances: Floats, truth: NDArray[np.bool_]) -> float:
+    right = np.where(truth, chances, 1 - chances)
+    return float(-np.log(np.maximum(right, 1e-12)).mean())
+
+
+def calibration_error(chances: Floats, truth: NDArray[np.bool_], least: float = 0.05) -> float:
+    """Return the mean gap between what was said and what was so, in ten bins of equal width.
+
+    Args:
+        least: pairs said to be less are left out; there are very many of them, and all right.
+    """
+    said, so = chances[chances >= least], truth[chances >= least]
+    bins = np.minimum((said * 10).astype(np.intp), 9)
+    gaps = [abs(said[bins == b].sum() - so[bins == b].sum()) for b in range(10)]
+    return float(sum(gaps) / max(1, len(said)))

@@ -1,0 +1,273 @@
+"""Learn the descriptor's matrices and its calibration from a folder of photographs.
+
+    python -m django_visualsnoop.engine.training.train FOLDER [--weights-only]
+
+Each file of the folder is another scene. Nothing else is read; all dice are
+seeded. The calibration is fitted to pairs of photographs that the projection
+was not learned from: the photographs are halved, and each half is described by
+what was learned from the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from django_visualsnoop.engine.descriptors import weights as learned
+from django_visualsnoop.engine.descriptors.describe import LEARNED
+from django_visualsnoop.engine.descriptors.dihedral import FIRST, SECOND, bases
+from django_visualsnoop.engine.descriptors.global_features import SIZE, permutations, views
+from django_visualsnoop.engine.descriptors.local_features import HALF_WORDS, MIRRORED_BINS, sift
+from django_visualsnoop.engine.descriptors.weights import Learned
+from django_visualsnoop.engine.images.decode import WORK_SIDE
+from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.training import fit
+from django_visualsnoop.engine.training.augment import edited
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.images.decode import Pixels
+
+    Floats = NDArray[np.floating]
+
+SEED = 20261124
+EDITS = 24
+#: The longer side of what is edited to learn from it, in pixels.
+SCENE_SIDE = 288
+#: Features from which the words are made.
+CLUSTERED = 50_000
+#: Share of the mean variance that is added to the scatter within classes.
+REGULARISED = 0.1
+#: Photographs with a shorter side of at least this also give their quarters, as scenes of their
+#: own.
+_LARGE = 900
+
+
+def scenes(path: Path) -> list[Pixels]:
+    """Return the photograph, at ``WORK_SIDE``, and of a large one its quarters, smaller."""
+    whole = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), dtype=np.uint8)[..., ::-1]
+    height, width = whole.shape[:2]
+    parts = [whole]
+    if min(height, width) >= _LARGE:
+        middle, centre = height // 2, width // 2
+        parts += [whole[:middle, :centre], whole[:middle, centre:]]
+        parts += [whole[middle:, :centre], whole[middle:, centre:]]
+    found: list[Pixels] = []
+    for part in parts:
+        factor = min(1.0, (SCENE_SIDE if found else WORK_SIDE) / max(part.shape[:2]))
+        size = round(part.shape[1] * factor), round(part.shape[0] * factor)
+        small = cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA)
+        found.append(small.astype(np.uint8))
+    return found
+
+
+def _small(pixels: Pixels) -> Pixels:
+    factor = min(1.0, SCENE_SIDE / max(pixels.shape[:2]))
+    size = round(pixels.shape[1] * factor), round(pixels.shape[0] * factor)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
+def projection(
+    classes: list[list[Floats]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+    """Return mean, projection and kinds by a discriminant analysis that respects turns.
+
+    Were every turned picture a class of its own, the scatter matrices would commute with the
+    turns; so each kind of values (see ``symmetry``) is analysed for itself, without turning
+    anything.
+
+    Args:
+        classes: the views of the edits of each scene.
+    """
+    everything = np.concatenate([np.stack(one) for one in classes])
+    turns = permutations()
+    mean = everything.mean(axis=0)[turns].mean(axis=0)
+    centres = np.stack([np.mean(one, axis=0) for one in classes]) - mean
+    within = np.concatenate([np.stack(one) - np.mean(one, axis=0) for one in classes])
+    ridge = REGULARISED * float((within**2).sum() / within.size)
+    found: list[tuple[float, int, Floats]] = []
+    quarter = np.eye(SIZE)[turns[1]]
+    for kind, basis in enumerate(bases(turns)):
+        sides = [basis, quarter.T @ basis] if kind == FIRST else [basis]
+        inside = _scatter(within, sides) + ridge * np.eye(basis.shape[1])
+        between = _scatter(centres, sides)
+        root = np.linalg.inv(np.linalg.cholesky(inside))
+        values, vectors = np.linalg.eigh(root @ between @ root.T)
+        directions = basis @ root.T @ vectors
+        found += [(float(value), kind, directions[:, n]) for n, value in enumerate(values)]
+    found.sort(key=lambda one: -one[0])
+    columns: list[Floats] = []
+    kinds: list[int] = []
+    for _, kind, direction in found:
+        pair = [direction, quarter.T @ direction] if kind == FIRST else [direction]
+        if len(columns) + len(pair) <= LEARNED:
+            columns += pair
+            kinds += [FIRST, SECOND] if kind == FIRST else [kind]
+    return (
+        mean.astype(np.float32),
+        np.stack(columns, axis=1).astype(np.float32),
+        np.array(kinds, dtype=np.uint8),
+    )
+
+
+def _scatter(rows: Floats, sides: list[Floats]) -> Floats:
+    products = [rows @ side for side in sides]
+    scatter: Floats = np.mean([one.T @ one / len(rows) for one in products], axis=0)
+    return scatter
+
+
+def local_projection(
+    descriptors: Floats, dice: Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and projection of RootSIFT descriptors (n x 128).
+
+    The principal components of the symmetric and of the antisymmetric part, 32 each, turned so
+    that the signs keep most of them (Y. Gong, S. Lazebnik, Iterative quantization, CVPR 2011).
+    """
+    mirror = np.eye(128)[MIRRORED_BINS]
+    mean = descriptors.mean(axis=0)
+    mean = (mean + mean[MIRRORED_BINS]) / 2
+    columns = []
+    for sign in (1, -1):
+        part = (descriptors - mean) @ ((np.eye(128) + sign * mirror) / 2)
+        _, vectors = np.linalg.eigh(part.T @ part)
+        components = vectors[:, ::-1][:, :32]
+        values = part @ components
+        rotation = np.linalg.qr(dice.standard_normal((32, 32)))[0]
+        for _ in range(40):
+            left, _, right = np.linalg.svd(np.sign(values @ rotation).T @ values)
+            rotation = (left @ right).T
+        columns.append(components @ rotation)
+    return mean.astype(np.float32), np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def clustered(values: Floats, count: int, dice: Generator, *, signed: bool = False) -> Floats:
+    """Return centres by Lloyd's algorithm; ``signed``: a value may join the negative of one."""
+    centres = values[dice.permutation(len(values))[:count]].astype(np.float32)
+    for _ in range(12):
+        both = np.concatenate([centres, -centres]) if signed else centres
+        nearest = np.concatenate(
+            [
+                ((both**2).sum(axis=1) - 2 * (part @ both.T)).argmin(axis=1)
+                for part in np.array_split(values, max(1, len(values) // 8192))
+            ]
+        )
+        signs = np.where(nearest < count, np.float32(1), np.float32(-1))[:, None]
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest % count, values * signs)
+        sizes = np.bincount(nearest % count, minlength=count)
+        filled = sizes > 0
+        centres[filled] = sums[filled] / sizes[filled, None]
+    return centres
+
+
+def learn(photos: list[list[Pixels]]) -> Learned:
+    """Return everything but the calibration.
+
+    Args:
+        photos: the ``scenes`` of each.
+    """
+    dice = np.random.default_rng(SEED)
+    classes: list[list[Floats]] = []
+    found: list[Floats] = []
+    for scene in (scene for photo in photos for scene in photo):
+        seen = [scene] + [edited(_small(scene), dice) for _ in range(EDITS)]
+        classes.append([views(one)[0] for one in seen])
+        found += [sift(one)[1] for one in seen[:3]]
+    descriptors = np.concatenate(found)
+    roots = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
+    mean, directions, kinds = projection(classes)
+    local_mean, local_directions = local_projection(roots, dice)
+    values = (roots - local_mean) @ local_directions
+    values = values[dice.permutation(len(values))[:CLUSTERED]].astype(np.float32)
+    words = clustered(values[:, :32], HALF_WORDS, dice)
+    signed_words = clustered(values[:, 32:], HALF_WORDS // 2, dice, signed=True)
+    weights = np.zeros(calibration.INPUTS, dtype=np.float32)
+    return Learned(
+        mean, directions, kinds, local_mean, local_directions,
+        words.astype(np.float32), signed_words.astype(np.float32), weights,
+    )  # fmt: skip
+
+
+def save(made: Learned, path: Path) -> None:
+    stored = {
+        name: value if name in ("kinds", "weights") else value.astype(np.float16)
+        for name, value in made._asdict().items()
+    }
+    np.savez_compressed(path, **stored)
+
+
+def half_pairs(paths: list[Path], half: int) -> fit.Pairs:
+    """Return pairs of one half of the photographs, described by what the other half taught."""
+    photos = [scenes(path) for path in paths]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "learned.npz"
+        save(learn(photos[half::2]), path)
+        learned.use(path)
+        dice = np.random.default_rng([SEED, half])
+        return fit.pairs([photo[0] for photo in photos[1 - half :: 2]], dice)
+
+
+def learned_from(paths: list[Path]) -> Learned:
+    return learn([scenes(path) for path in paths])
+
+
+def trained(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str, float]]:
+    """Return all that is learned, and figures for the model card.
+
+    Args:
+        paths: of the photographs.
+        weights_only: keep what is shipped but for the calibration.
+    """
+    # Side by side, each in a process of its own, since they read different files.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        halves = [pool.submit(half_pairs, paths, half) for half in (0, 1)]
+        everything = None if weights_only else pool.submit(learned_from, paths)
+        weights, figures = calibrated(*(one.result() for one in halves))
+        made = learned.learned() if everything is None else everything.result()
+    return made._replace(weights=weights), figures
+
+
+def calibrated(one: fit.Pairs, other: fit.Pairs) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """Return the weights fitted to both halves' pairs, and figures for the model card."""
+    both = one.joined(other)
+    # Each half's pairs are also judged by weights fitted to the other half's.
+    said = np.concatenate([one.rows @ fit.logistic(other), other.rows @ fit.logistic(one)])
+    chances = 1 / (1 + np.exp(-np.clip(said, -30, 30)))
+    figures = {
+        "pairs": len(both.truth),
+        "copies among them": int(both.truth.sum()),
+        "log loss of held-out pairs": fit.log_loss(chances, both.truth),
+        "calibration error of held-out pairs": fit.calibration_error(chances, both.truth),
+    }
+    return fit.logistic(both), figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--to", type=Path, default=learned.PATH, help="the file to write")
+    parser.add_argument(
+        "--weights-only", action="store_true", help="fit the calibration anew, keep the rest"
+    )
+    arguments = parser.parse_args()
+    paths = sorted(path for path in arguments.folder.iterdir() if path.is_file())
+    made, figures = trained(paths, weights_only=arguments.weights_only)
+    save(made, arguments.to)
+    sys.stdout.write(f"{len(paths)} photographs, seed {SEED}\n")
+    for name, value in figures.items():
+        sys.stdout.write(f"{name}: {value:.4g}\n")
+
+
+if __name__ == "__main__":
+    main()

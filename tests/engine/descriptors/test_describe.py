@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from django_visualsnoop.engine.descriptors.describe import DIMENSIONS, describe, probes, turns, unit
+from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES, SIDE
+from django_visualsnoop.engine.descriptors.local_features import (
+    WORDS,
+    local_features,
+    query_features,
+)
+from django_visualsnoop.engine.images.decode import decode
+from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.matching.compare import compare
+from tests.collections.contract import image
+
+
+def pixels(number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return decode(image(number)).pixels
+
+
+def flat(*colour: int, size: tuple[int, int] = (90, 120)) -> np.ndarray:
+    return np.full((*size, 3), colour, dtype=np.uint8)
+
+
+def score(one: np.ndarray, other: np.ndarray) -> float:
+    return compare(probes(one), describe(other)).score
+
+
+def is_copy(one: np.ndarray, other: np.ndarray) -> bool:
+    return calibration.similarity(score(one, other)) >= calibration.DEFAULT_MIN_SIMILARITY
+
+
+def test_shape() -> None:
+    found, again = describe(pixels(1)), describe(pixels(1))
+    assert found.vector.dtype == np.int8
+    assert found.vector.shape == (DIMENSIONS,)
+    count = len(found.codes)
+    assert 20 < count <= MAX_FEATURES
+    assert found.words.shape == (count,)
+    assert found.words.max() < WORDS
+    assert found.places.shape == (count, 4)
+    assert found.places[:, :2].max() < SIDE
+    assert found.to_bytes() == again.to_bytes()
+
+
+def test_turns_are_those_of_the_turned_picture() -> None:
+    upright = pixels(1)
+    turned = [np.rot90(upright, quarters) for quarters in range(4)]
+    turned += [np.rot90(upright[:, ::-1], quarters) for quarters in range(4)]
+    vectors = turns(describe(upright).vector)
+    assert vectors.shape == (8, DIMENSIONS)
+    assert (vectors[0] == describe(upright).vector).all()
+    for vector, picture in zip(vectors, turned, strict=True):
+        expected = describe(np.ascontiguousarray(picture)).vector
+        assert unit(vector) @ unit(expected) > 0.995
+    scores = unit(vectors) @ unit(vectors).T
+    np.fill_diagonal(scores, 0)
+    assert scores.max() < 0.95
+
+
+def test_edited_copies_are_close_and_others_are_not() -> None:
+    for number in range(1, 13):
+        original = Image.open(io.BytesIO(image(number))).convert("RGB")
+        small = original.resize((120, 90))
+        crop = original.crop((3, 2, 253, 190))
+        jpeg = io.BytesIO()
+        original.save(jpeg, "JPEG", quality=35)
+        for edited in (np.asarray(small), np.asarray(crop), decode(jpeg.getvalue()).pixels):
+            assert is_copy(np.ascontiguousarray(edited), pixels(number)), number
+        assert not is_copy(pixels(number), pixels(number + 20)), number
+
+
+def test_flat_pictures_are_known_by_their_files() -> None:
+    assert is_copy(flat(200, 30, 30), flat(200, 30, 30))
+    for other in (
+        flat(200, 30, 30, size=(500, 40)),
+        flat(201, 30, 30),
+        flat(30, 30, 200),
+        pixels(1),
+        pixels(2),
+    ):
+        assert not is_copy(flat(200, 30, 30), other)
+        assert not is_copy(other, flat(200, 30, 30))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (2, 3)])
+def test_tiny_pictures(size: tuple[int, int]) -> None:
+    found = describe(flat(10, 20, 30, size=size))
+    assert np.abs(found.vector).max() == 127
+    assert is_copy(flat(10, 20, 30, size=size), flat(10, 20, 30, size=size))
+
+
+def test_similarity_grows_with_the_score_and_rank_falls() -> None:
+    scores = np.linspace(-40, 40, 500)
+    similarities = [calibration.similarity(one) for one in scores]
+    ranks = [calibration.rank(one) for one in scores]
+    assert similarities == sorted(similarities)
+    assert 0 <= similarities[0] < 0.01
+    assert 0.99 < similarities[-1] <= 1
+    assert ranks == sorted(ranks, reverse=True)
+    assert ranks[-1] == 0
+    assert ranks[0] > 500
+
+
+@pytest.mark.parametrize("wanted", [0.01, 0.5, 0.9, 0.999])
+def test_score_at_is_the_inverse_of_similarity(wanted: float) -> None:
+    assert calibration.similarity(calibration.score_at(wanted)) == pytest.approx(wanted)
+    assert calibration.score_at(0) == -math.inf
+    assert calibration.score_at(1) == math.inf
+
+
+def test_a_query_has_more_features_and_those_of_its_negative() -> None:
+    picture = pixels(6)
+    stored, negative = local_features(picture), local_features(255 - picture)
+    asked, turned = query_features(picture)
+    assert len(asked.codes) > len(stored.codes) == len(turned.codes)
+    assert (asked.codes[: len(stored.codes)] == stored.codes).all()
+    assert (asked.near_words[: len(stored.codes)] == stored.near_words).all()
+    same = set(turned.codes.tolist()) & set(negative.codes.tolist())
+    assert len(same) > 0.4 * len(negative.codes)

@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
+
+from django_visualsnoop.client.exceptions import NotFoundError
+from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.replica import held, reader
+from django_visualsnoop.engine.replica.vector_kinds import Descriptors
+from tests.collections.contract import image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_django import DjangoAssertNumQueries
+
+committing = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def collection() -> LocalCollection:
+    return LocalCollection("shop", {})
+
+
+def search(collection: LocalCollection, scene: int) -> list[str]:
+    return sorted(match["id"] for match in collection.search_images(image(scene))["results"])
+
+
+def in_thread(function: Callable[[], object]) -> object:
+    """Run a function on a connection of its own."""
+    results: list[object] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def remembered() -> list[str]:
+    memory = held._replicas["default", key_of("shop"), ""]
+    parts = memory.images.index.parts()
+    return sorted(
+        image_id for segment, kept in parts for image_id in segment.ids.many(np.flatnonzero(kept))
+    )
+
+
+@committing
+def test_a_rollback_leaves_no_phantom(collection: LocalCollection) -> None:
+    collection.add_image(image(1), "committed")
+    with transaction.atomic():
+        collection.add_image(image(1), "phantom")
+        assert search(collection, 1) == ["committed", "phantom"]
+        assert "phantom" in {pair.first_id for pair in collection.iter_pairs()} | {
+            pair.second_id for pair in collection.iter_pairs()
+        }
+        transaction.set_rollback(True)
+    assert search(collection, 1) == remembered() == ["committed"]
+    assert [pair.second_id for pair in collection.iter_pairs()] == []
+    with pytest.raises(NotFoundError):
+        collection.search_images_by_id("phantom")
+
+
+@committing
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_rolled_back_update_or_delete_loses_nothing(
+    collection: LocalCollection, warm: bool
+) -> None:
+    for image_id in ("deleted", "updated", "kept"):
+        collection.add_image(image(1), image_id)
+    if warm:
+        search(collection, 1)
+    with transaction.atomic():
+        collection.delete_image("deleted")
+        collection.add_image(image(2), "updated", update_existing=True)
+        assert search(collection, 1) == ["kept"]
+        assert search(collection, 2) == ["updated"]
+        transaction.set_rollback(True)
+    assert search(collection, 1) == ["deleted", "kept", "updated"]
+    assert search(collection, 2) == []
+
+
+@committing
+def test_what_others_commit_meanwhile_is_not_lost_by_a_rollback(
+    collection: LocalCollection,
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    collection.add_image(image(1), "a")
+    search(collection, 1)
+    collection.add_image(image(2), "a", update_existing=True)  # numbered, not remembered yet
+    with transaction.atomic():
+        collection.add_image(image(3), "a", update_existing=True)  # hides that state
+        in_thread(lambda: collection.add_image(image(1), "later"))
+        search(collection, 1)  # sees a higher number than the hidden one
+        transaction.set_rollback(True)
+    assert search(collection, 1) == ["later"]
+    assert search(collection, 2) == ["a"]
+
+
+@committing
+def test_savepoints(collection: LocalCollection) -> None:
+    with transaction.atomic():
+        collection.add_image(image(1), "outer")
+        with transaction.atomic():
+            collection.add_image(image(1), "inner")
+            collection.delete_image("outer")
+            assert search(collection, 1) == ["inner"]
+            transaction.set_rollback(True)
+        assert search(collection, 1) == ["outer"]
+        assert IndexedImage.objects.filter(seq=None).count() == 1
+    assert IndexedImage.objects.filter(seq=None).count() == 0
+    assert search(collection, 1) == remembered() == ["outer"]
+
+
+@committing
+def test_a_first_write_that_is_rolled_back(collection: LocalCollection) -> None:
+    with transaction.atomic():
+        collection.add_image(image(1), "a")
+        assert search(collection, 1) == ["a"]
+        transaction.set_rollback(True)
+    assert search(collection, 1) == []
+    assert collection.get_images()["images"] == []
+
+
+@committing
+def test_an_open_transaction_neither_numbers_nor_remembers_others_uncommitted_rows(
+    collection: LocalCollection,
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    collection.add_image(image(1), "a")
+    with transaction.atomic():
+        collection.add_image(image(1), "mine")
+        assert in_thread(lambda: search(collection, 1)) == ["a"]
+    assert in_thread(lambda: search(collection, 1)) == ["a", "mine"]
+
+
+@committing
+def test_searching_inside_a_transaction_remembers_what_is_committed(
+    collection: LocalCollection, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    collection.add_image(image(1), "a")
+    held._replicas.clear()
+    with transaction.atomic():
+        search(collection, 1)
+        with django_assert_num_queries(2):  # and one for the candidates
+            assert search(collection, 1) == ["a"]
+
+
+@committing
+@pytest.mark.parametrize("count", [1, 20, 200])
+def test_queries(
+    collection: LocalCollection, django_assert_num_queries: DjangoAssertNumQueries, count: int
+) -> None:
+    with django_assert_num_queries(1):
+        assert search(collection, 1) == []
+    list(collection.add_images((str(number), image(1)) for number in range(count)))
+    with django_assert_num_queries(3):
+        assert len(collection.search_images(image(1), limit=300)["results"]) == count
+    with django_assert_num_queries(2) as captured:  # the second reads the candidates
+        collection.search_images(image(1), limit=300)
+    assert "vector" not in captured[0]["sql"]
+    with django_assert_num_queries(1 if count == 1 else 2):
+        collection.search_images_by_id("0", limit=300)
+    with django_assert_num_queries(2):
+        collection.search_images(image(1), allowed={str(number) for number in range(500)})
+    with CaptureQueriesContext(connection) as captured:
+        list(collection.iter_pairs())
+    # The second reads what is compared; of a large group, that is not known from the beginning.
+    assert len(captured) == min(count, 2) if count < 200 else len(captured) < 50
+    with transaction.atomic():
+        collection.add_image(image(1), "new")
+        with django_assert_num_queries(3):
+            search(collection, 1)
+
+
+@committing
+def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the others choose by what they counted")
+    list(collection.add_images((str(number), image(1)) for number in range(3)))
+    with CaptureQueriesContext(connection) as captured:
+        collection.search_images(image(1), limit=300)
+        view = reader.read_view("default", key_of("shop"), Descriptors())
+        assert view is not None
+        view.descriptors([str(number) for number in range(40)])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured[-1]['sql']}")
+        (plan,) = cursor.fetchall()
+    assert "(collection_id=? AND key=?)" in plan[-1]
+
+
+@committing
+def test_what_is_new_is_read_by_its_number(collection: LocalCollection) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the others choose by what they counted")
+    list(collection.add_images((str(number), image(1)) for number in range(3)))
+    search(collection, 1)
+    collection.add_image(image(2), "new")
+    with CaptureQueriesContext(connection) as captured:
+        search(collection, 1)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured[1]['sql']}")
+        plan = [row[-1] for row in cursor.fetchall()]
+    assert [step[step.find("(") :] for step in plan if "SEARCH" in step] == [
+        "(collection_id=? AND seq=?)",
+        "(collection_id=? AND seq>?)",
+    ]
+
+
+@committing
+def test_rows_whose_writer_died_are_found_and_in_the_end_numbered(
+    collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "django_visualsnoop.engine.storage.store.publish_on_commit", lambda *_: None
+    )
+    collection.add_image(image(1), "a")
+    assert search(collection, 1) == ["a"]
+    assert IndexedImage.objects.get().seq is None
+    monkeypatch.setattr(reader, "TOO_MANY_UNNUMBERED", 1)
+    collection.add_image(image(1), "b")
+    assert search(collection, 1) == ["a", "b"]
+    assert not IndexedImage.objects.filter(seq=None).exists()
+    assert search(collection, 1) == remembered() == ["a", "b"]
+
+
+@committing
+def test_a_table_made_anew_is_not_taken_for_the_old_one(collection: LocalCollection) -> None:
+    collection.add_image(image(1), "old")
+    collection.add_image(image(2), "both")
+    search(collection, 1)
+    IndexedImage.objects.all().delete()
+    Collection.objects.all().delete()
+    assert search(collection, 1) == []
+    for image_id in ("both", "new", "newer"):
+        collection.add_image(image(3), image_id)
+    assert search(collection, 1) == search(collection, 2) == []
+    assert search(collection, 3) == ["both", "new", "newer"]
+
+
+@committing
+def test_a_restored_backup_counts_backwards(collection: LocalCollection) -> None:
+    collection.add_image(image(1), "kept")
+    collection.add_image(image(1), "lost")
+    search(collection, 1)
+    IndexedImage.objects.filter(image_id="lost").delete()
+    Collection.objects.update(seq=1)
+    assert search(collection, 1) == ["kept"]
+
+
+@committing
+def test_a_memory_older_than_the_horizon_is_loaded_anew(collection: LocalCollection) -> None:
+    for image_id in ("gone", "kept"):
+        collection.add_image(image(1), image_id)
+    search(collection, 1)
+    collection.delete_image("gone")
+    deleted = IndexedImage.objects.get(image_id="gone")
+    IndexedImage.objects.filter(pk=deleted.pk).delete()  # as purge does
+    Collection.objects.update(horizon=deleted.seq)
+    assert search(collection, 1) == remembered() == ["kept"]
+    similar = collection.search_images(image(1), kind="similar")["results"]
+    assert [match["id"] for match in similar] == ["kept"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("inside", [False, True])
+def test_rows_of_another_version_are_reported_and_come_back_by_adding_again(
+    collection: LocalCollection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    inside: bool,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(describe, "VERSION", describe.VERSION + 1)
+        collection.add_image(image(1), "a")
+    collection.add_image(image(1), "b")
+    if not inside:
+        IndexedImage.objects.update(seq=1)
+        Collection.objects.update(seq=1)
+    with caplog.at_level(logging.WARNING):
+        assert search(collection, 1) == ["b"]
+        assert search(collection, 1) == ["b"]
+    assert len(caplog.records) == (0 if inside else 1)
+    assert inside or "visualsnoop_reindex" in caplog.text
+    with pytest.raises(NotFoundError, match="add it again"):
+        collection.search_images_by_id("a")
+    assert collection.get_image("a")["image_id"] == "a"
+    collection.add_image(image(1), "a", update_existing=True)
+    assert search(collection, 1) == ["a", "b"]
+
+
+@committing
+def test_a_broken_row_is_passed_over_and_logged_once(
+    collection: LocalCollection, caplog: pytest.LogCaptureFixture
+) -> None:
+    for image_id in ("a", "b"):
+        collection.add_image(image(1), image_id)
+    IndexedImage.objects.filter(image_id="a").update(vector=b"short")
+    with caplog.at_level(logging.WARNING):
+        assert search(collection, 1) == ["b"]
+        assert search(collection, 1) == ["b"]
+    assert len(caplog.records) == 1
+    assert "1 broken" in caplog.text
+
+
+@committing
+def test_many_threads_search_and_write(collection: LocalCollection) -> None:
+    collection.add_image(image(1), "first")
+    failures: list[object] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(3):
+                if number % 2 and connection.vendor != "sqlite":
+                    collection.add_image(image(1), f"{number} {turn}")
+                if "first" not in search(collection, 1):
+                    failures.append(number)
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert search(collection, 1) == sorted(IndexedImage.objects.values_list("image_id", flat=True))
+    assert remembered() == search(collection, 1)
+
+
+@committing
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_keeps_what_is_whole(collection: LocalCollection) -> None:
+    collection.add_image(image(1), "a")
+    search(collection, 1)
+    memory = held._replicas["default", key_of("shop"), ""]
+    before = dict(held._replicas)
+    held._after_fork()
+    assert held._replicas["default", key_of("shop"), ""] is memory
+    with memory.lock:  # another thread was reading when the process was forked
+        held._after_fork()
+        assert ("default", key_of("shop"), "") not in held._replicas
+    held._replicas.update(before)
+    assert search(collection, 1) == ["a"]

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import transaction
+
+from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.replica import held, replica
+from django_visualsnoop.engine.replica import snapshots as cache
+from tests.collections.contract import image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def small_collections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "LEAST", 1)
+    monkeypatch.setattr(cache, "_warned", set())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "cache"
+
+
+@pytest.fixture
+def collection(folder: Path) -> LocalCollection:
+    return LocalCollection("shop", {"OPTIONS": {"cache": str(folder)}})
+
+
+@pytest.fixture
+def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the rows that enter the memory of the process."""
+    read: list[str] = []
+    take = replica.Images.take
+
+    def spied(images: replica.Images[Any], row: replica.Row) -> None:
+        read.append(row.image_id)
+        take(images, row)
+
+    monkeypatch.setattr(replica.Images, "take", spied)
+    return read
+
+
+def search(collection: LocalCollection, scene: int = 1) -> list[str]:
+    found = collection.search_images(image(scene))["results"]
+    for thread in threading.enumerate():
+        if thread.name == "visualsnoop-snapshot":
+            thread.join()
+    return sorted(match["id"] for match in found)
+
+
+def filled(collection: LocalCollection, rows_read: list[str]) -> None:
+    """Add three images, write a snapshot, and forget them as a new process does."""
+    for image_id in ("a", "b", "c"):
+        collection.add_image(image(1), image_id)
+    assert search(collection) == ["a", "b", "c"]
+    start_again(rows_read)
+
+
+def start_again(rows_read: list[str]) -> None:
+    held._replicas.clear()
+    rows_read.clear()
+
+
+def test_a_new_process_reads_only_what_came_since(
+    collection: LocalCollection, folder: Path, rows_read: list[str]
+) -> None:
+    filled(collection, rows_read)
+    assert search(collection) == ["a", "b", "c"]
+    assert rows_read == []
+    collection.add_image(image(1), "d")
+    collection.delete_image("a")
+    collection.add_image(image(2), "b", update_existing=True)
+    start_again(rows_read)
+    assert search(collection) == ["c", "d"]
+    assert sorted(rows_read) == ["a", "b", "d"]
+    start_again(rows_read)  # written anew
+    assert search(collection, 2) == ["b"]
+    assert rows_read == []
+    if sys.platform != "win32":
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_it_is_written_as_soon_as_there_are_enough(
+    collection: LocalCollection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "LEAST", 4)
+    monkeypatch.setattr(cache, "CHANGED", 0.5)
+    for image_id, written in (("a", False), ("b", False), ("c", False), ("d", True)):
+        collection.add_image(image(1), image_id)
+        search(collection)
+        assert bool(list(folder.glob("*.snapshot"))) is written
+
+
+def test_a_transaction_neither_reads_nor_writes_one(
+    collection: LocalCollection, folder: Path, rows_read: list[str]
+) -> None:
+    with transaction.atomic():
+        collection.add_image(image(1), "a")
+        assert search(collection) == ["a"]
+        transaction.set_rollback(True)
+    assert not folder.exists()
+    filled(collection, rows_read)
+    with transaction.atomic():
+        collection.add_image(image(1), "phantom")
+        assert search(collection) == ["a", "b", "c", "phantom"]
+        transaction.set_rollback(True)
+    start_again(rows_read)
+    assert search(collection) == ["a", "b", "c"]
+
+
+def test_a_damaged_one_is_written_anew(
+    collection: LocalCollection,
+    folder: Path,
+    rows_read: list[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    filled(collection, rows_read)
+    (path,) = folder.glob("*.snapshot")
+    path.write_bytes(path.read_bytes()[:-100])
+    with caplog.at_level(logging.WARNING):
+        assert search(collection) == ["a", "b", "c"]
+    assert "written anew" in caplog.text
+    start_again(rows_read)
+    assert search(collection) == ["a", "b", "c"]
+    assert rows_read == []
+
+
+def test_a_restored_backup_that_counts_backwards(
+    collection: LocalCollection, rows_read: list[str]
+) -> None:
+    filled(collection, rows_read)
+    IndexedImage.objects.filter(image_id="c").delete()
+    Collection.objects.update(seq=2)
+    assert search(collection) == ["a", "b"]
+
+
+def test_a_restored_backup_whose_numbers_were_given_again(
+    collection: LocalCollection, rows_read: list[str]
+) -> None:
+    filled(collection, rows_read)
+    IndexedImage.objects.filter(image_id="c").delete()
+    Collection.objects.update(seq=2)
+    collection.add_image(image(1), "other")  # has the number of the lost one
+    collection.add_image(image(1), "later")
+    assert Collection.objects.get().seq == 4
+    assert search(collection) == ["a", "b", "later", "other"]
+
+
+def test_one_older_than_the_horizon(collection: LocalCollection, rows_read: list[str]) -> None:
+    filled(collection, rows_read)
+    collection.delete_image("b")
+    deleted = IndexedImage.objects.get(image_id="b")
+    IndexedImage.objects.filter(pk=deleted.pk).delete()  # as purge does
+    Collection.objects.update(horizon=deleted.seq)
+    assert search(collection) == ["a", "c"]
+
+
+def test_a_table_made_anew(collection: LocalCollection, rows_read: list[str]) -> None:
+    filled(collection, rows_read)
+    IndexedImage.objects.all().delete()
+    Collection.objects.all().delete()
+    for image_id in ("x", "y", "z"):
+        collection.add_image(image(2), image_id)
+    assert search(collection) == []
+    assert search(collection, 2) == ["x", "y", "z"]
+
+
+def test_images_that_no_search_finds_are_in_none(collection: LocalCollection, folder: Path) -> None:
+    collection.add_image(image(1), "a")
+    collection.add_image(image(1), "b")
+    IndexedImage.objects.filter(image_id="b").update(version=1)
+    assert search(collection) == ["a"]
+    assert not list(folder.glob("*.snapshot"))
+
+
+@pytest.mark.parametrize("how", ["a file", "others may write"])
+def test_a_folder_that_cannot_be_used(
+    collection: LocalCollection, folder: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.parent.mkdir()
+    if how == "a file":
+        folder.write_text("")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+        if not hasattr(os, "getuid"):
+            pytest.skip("needs POSIX")
+    with caplog.at_level(logging.WARNING):
+        for image_id in ("a", "b"):
+            collection.add_image(image(1), image_id)
+            search(collection)
+    assert search(collection) == ["a", "b"]
+    assert len(caplog.records) == 1
+    assert str(folder) in caplog.text
+
+
+def test_a_full_disk(
+    collection: LocalCollection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*args: object) -> bool:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(cache, "write", full)
+    collection.add_image(image(1), "a")
+    with caplog.at_level(logging.WARNING):
+        assert search(collection) == ["a"]
+    assert "No space left" in caplog.text
+    assert ("default", key_of("shop"), "") in held._replicas
