@@ -274,7 +274,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         )
 
     def _among(self, keys: dict[str, list[Any]]) -> Self:
-        """Leave out rows that others have committed since: they would change without a sync request."""
+        """Leave out rows that others have committed since: no sync is requested for them."""
         if not connections[self._written].features.has_select_for_update:
             return self  # one writer at a time
         if any(len(found) > MAX_NAMED for found in keys.values()):
