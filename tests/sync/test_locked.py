@@ -290,7 +290,7 @@ def test_a_command_says_in_a_sentence_what_to_type(
     ):
         call_command(*arguments, stdout=io.StringIO(), stderr=errors)
     words = str(raised.value)
-    assert "The database 'default'" in words
+    assert "database 'default'" in words
     assert arguments[0] in words
     assert "\n" not in words
     assert errors.getvalue() == ""
