@@ -33,7 +33,6 @@ from django_visualsnoop.sync.rewritten import is_rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
     from uuid import UUID
 
 #: How often one call processes a record whose row keeps changing meanwhile.
@@ -123,7 +122,10 @@ def sweep(
     while limit is None or outcome.worked_on < limit:
         size = batch_size if limit is None else min(batch_size, limit - outcome.worked_on)
         before = outcome.worked_on
-        process_records(_due(using, due_before, size), using=using, outcome=outcome)
+        ids = _due(using, Q(due_at__lte=due_before), size)
+        # No other record waits that long, so these come last, and cost a query at the end alone.
+        ids = ids or _due(using, Q(due_at__gt=started + FROM_THE_FUTURE), size)
+        process_records(ids, using=using, outcome=outcome)
         if outcome.worked_on == before:  # none left, or other workers hold them
             if not requeue_outdated(using=using, limit=size, before=started):
                 break
@@ -148,7 +150,7 @@ def process_overdue(*, using: str) -> Outcome:
     from more records than it processes, so that concurrent workers seldom choose the same ones.
     """
     before = timezone.now() - timedelta(seconds=OVERDUE_AFTER)
-    found = _due(using, before, OVERDUE_CHOICE)
+    found = _due(using, Q(due_at__lte=before), OVERDUE_CHOICE)
     if not found:
         return Outcome()
     return process_records(random.sample(found, min(OVERDUE_TAKEN, len(found))), using=using)
@@ -176,17 +178,10 @@ def process_rewritten(record_ids: Iterable[str], *, using: str) -> Outcome:
     return process_records(renewed, using=using)
 
 
-def _due(using: str, before: datetime, count: int) -> list[UUID]:
-    """Return the ids of unleased records that are due since then, the longest due first.
-
-    Records of a process whose clock is far ahead come last: no other record waits that long.
-    """
-    free = pending_records(using).filter(unleased()).order_by("due_at", "pk")
-    found: list[UUID] = []
-    for due in (Q(due_at__lte=before), Q(due_at__gt=timezone.now() + FROM_THE_FUTURE)):
-        ids = free.filter(due).values_list("pk", flat=True)[: count - len(found)]
-        found += retry_when_locked(partial(list, ids), using=using)
-    return found
+def _due(using: str, when: Q, count: int) -> list[UUID]:
+    """Return the ids of unleased records that are due then, the longest due first."""
+    due = pending_records(using).filter(unleased(), when).order_by("due_at", "pk")
+    return retry_when_locked(partial(list, due.values_list("pk", flat=True)[:count]), using=using)
 
 
 def _bulk_size(alias: str) -> int:

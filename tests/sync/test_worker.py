@@ -41,6 +41,7 @@ from tests.testapp.models import Article, Document, Listing, Product
 from tests.workers import celery_app
 
 if TYPE_CHECKING:
+    from pytest_django import DjangoAssertNumQueries
     from pytest_django.fixtures import Settings
 
 pytestmark = pytest.mark.django_db
@@ -617,6 +618,12 @@ class TestOverdue:
         assert len(recorder.images) == 1 + worker.OVERDUE_TAKEN
         sync_records("default", [])
         assert len(recorder.images) == 1 + worker.OVERDUE_TAKEN + 5
+
+    def test_a_task_asks_once_for_them(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        with django_assert_num_queries(1):
+            worker.process_overdue(using="default")
 
     def test_the_sweeper_comes_first(self, recorder: RecorderCollection) -> None:
         self.overdue(2, worker.OVERDUE_AFTER - 30)
