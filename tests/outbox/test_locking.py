@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from django_visualsnoop.indexed.options import indexed_field
@@ -21,32 +20,14 @@ from django_visualsnoop.sync.worker import process_records, sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product, record_of
 from tests.testapp.models import Product
+from tests.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from django_visualsnoop.collections.recorder import RecorderCollection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 State = SyncRecord.State
-
-
-def elsewhere(function: Callable[[], Any]) -> Any:
-    """Run a function over a connection of its own; fail if it has to wait for ours."""
-    results: list[Any] = []
-
-    def run() -> None:
-        try:
-            results.append(function())
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(20)
-    assert results, "it waits for the open transaction"
-    return results[0]
 
 
 def needs_row_locks() -> None:
@@ -61,7 +42,7 @@ def test_a_worker_skips_what_is_being_requested(recorder: RecorderCollection) ->
     with transaction.atomic():
         second.photo = picture(3)
         second.save()
-        outcome = elsewhere(lambda: process_records(ids, using="default"))
+        outcome = in_thread(lambda: process_records(ids, using="default"))
         assert outcome.in_sync == 1
         first.photo = picture(4)  # the record that the worker has just finalized
         first.save()
@@ -78,7 +59,7 @@ def test_a_reindexing_skips_what_is_being_requested(recorder: RecorderCollection
     with transaction.atomic():
         second.photo = picture(3)
         second.save()
-        written = elsewhere(
+        written = in_thread(
             lambda: request_sync_skipping_locked(asked, using="default", dispatch=False)
         )
         assert written == [record_of(first).pk]
@@ -93,7 +74,7 @@ def test_retrying_skips_what_is_being_requested(recorder: RecorderCollection) ->
     with transaction.atomic():
         second.photo = picture(3)
         second.save()
-        assert elsewhere(lambda: retry_failed(SyncRecord.objects.all())) == 1
+        assert in_thread(lambda: retry_failed(SyncRecord.objects.all())) == 1
         first.photo = picture(4)
         first.save()
 
@@ -119,8 +100,8 @@ def test_update_leaves_out_a_row_that_comes_after_it_has_looked(
 
     def late(rows: QuerySet[Product], **kwargs: Any) -> int:
         if not made:
-            made.append(elsewhere(lambda: product(2)))
-            elsewhere(lambda: sweep(using="default"))
+            made.append(in_thread(lambda: product(2)))
+            in_thread(lambda: sweep(using="default"))
         return update(rows, **kwargs)
 
     monkeypatch.setattr(QuerySet, "update", late)

@@ -17,10 +17,9 @@ from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.replica import held, reader
 from django_visualsnoop.engine.replica.vector_kinds import Descriptors
 from tests.collections.contract import image
+from tests.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_django import DjangoAssertNumQueries
 
 committing = pytest.mark.django_db(transaction=True)
@@ -33,22 +32,6 @@ def collection() -> LocalCollection:
 
 def search(collection: LocalCollection, scene: int) -> list[str]:
     return sorted(match["id"] for match in collection.search_images(image(scene))["results"])
-
-
-def in_thread(function: Callable[[], object]) -> object:
-    """Run a function on a connection of its own."""
-    results: list[object] = []
-
-    def run() -> None:
-        try:
-            results.append(function())
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return results[0]
 
 
 def remembered() -> list[str]:
