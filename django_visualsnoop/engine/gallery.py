@@ -58,9 +58,9 @@ class Gallery:
         name: of the collection.
         min_similarity: 0 to 1, the threshold where a search names none.
         max_bytes, max_pixels: see ``decode``.
-        cache: folder for snapshots of the index; see ``cache``. None if not given.
+        cache: folder for snapshots of the index; see ``snapshots``. None if not given.
         early: whether a process that has not read a large collection yet answers by its vectors
-            alone, until it has; see ``memory``.
+            alone, until it has; see ``replica``.
         looks: describes each image a second time, for what is similar; the engine's own
             vectors serve for that, too, if ``None``.
         memory: bytes that the process may hold of all collections; see ``reader.read_view``.

@@ -32,7 +32,7 @@ class Collection(models.Model):
     seq = models.BigIntegerField(default=0, editable=False)
     #: Tombstones numbered up to here may be gone; a memory older than this is loaded anew.
     horizon = models.BigIntegerField(default=0, editable=False)
-    #: The number up to which ``blocks`` hold all rows; 0 if there are none.
+    #: The number up to which ``vector_blocks`` hold all rows; 0 if there are none.
     blocks_seq = models.BigIntegerField(default=0, db_default=0, editable=False)
     #: When a process set about to write them, in microseconds since 1970; 0 if none is at it.
     blocks_claimed = models.BigIntegerField(default=0, db_default=0, editable=False)
@@ -90,7 +90,7 @@ class IndexedImage(models.Model):
 
 
 class Block(models.Model):
-    """Ids and vectors of some thousand images; see ``blocks``."""
+    """Ids and vectors of some thousand images; see ``vector_blocks``."""
 
     collection = models.ForeignKey(
         Collection, models.CASCADE, db_constraint=False, related_name="blocks"

@@ -31,7 +31,7 @@ _TURNS = [(quarters, mirrored) for mirrored in (False, True) for quarters in ran
 def turned(kinds: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
     """Return where the values of the turned vectors come from, and their signs: both 8 x n.
 
-    In the order of ``views.permutations``.
+    In the order of ``global_features.permutations``.
     """
     rows, signs = [], []
     for quarters, mirrored in _TURNS:

@@ -30,7 +30,7 @@ class Learned(NamedTuple):
     mean: Floats
     #: ``views.SIZE`` x ``LEARNED``: the projection of the views.
     projection: Floats
-    #: ``LEARNED``: how turning the picture acts on each value; see ``symmetry``.
+    #: ``LEARNED``: how turning the picture acts on each value; see ``dihedral``.
     kinds: NDArray[np.uint8]
     #: 128: subtracted from a RootSIFT descriptor.
     local_mean: Floats

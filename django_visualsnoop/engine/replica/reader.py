@@ -134,7 +134,7 @@ class _Reader(Generic[Index]):
             remember = not (inside and state.unnumbered)
             hidden = replica.read_rows(state, joined, remember=remember)
         if new and not inside:
-            replica.save_now_and_then(path, state, with_blocks=early)
+            replica.save_now_and_then(path, state, with_blocks=self.early)
         replica.weigh()
         return hidden
 

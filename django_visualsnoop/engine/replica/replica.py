@@ -1,7 +1,7 @@
 """What a process holds of a collection, and how it reads that from the rows.
 
-A process that starts may take the vectors of a large collection from ``blocks``, so that it can
-answer, and read the rows, with the local features, in a thread.
+A process that starts may take the vectors of a large collection from ``vector_blocks``, so that
+it can answer, and read the rows, with the local features, in a thread.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 To read a row for each image takes a new process half a minute among a million images; to read their
 ids and vectors alone, from *blocks* of some thousand images, a second or two. Until it has read the
-rows, a process searches by these (see ``memory``). Like a snapshot, blocks say the number up to
+rows, a process searches by these (see ``replica``). Like a snapshot, blocks say the number up to
 which they hold all rows. Were they wrong, a copy might be missed for so long; none could be made
 up, since candidates are compared by what their rows hold.
 """

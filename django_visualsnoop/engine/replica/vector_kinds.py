@@ -62,7 +62,7 @@ class Looks:
     """Those of one model.
 
     Args:
-        name: of the model; see ``looks.name_of``.
+        name: of the model; see ``embedding.name_of``.
     """
 
     name: str

@@ -83,7 +83,7 @@ def projection(
     """Return mean, projection and kinds by a discriminant analysis that respects turns.
 
     Were every turned picture a class of its own, the scatter matrices would commute with the
-    turns; so each kind of values (see ``symmetry``) is analysed for itself, without turning
+    turns; so each kind of values (see ``dihedral``) is analysed for itself, without turning
     anything.
 
     Args:

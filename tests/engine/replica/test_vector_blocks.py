@@ -106,6 +106,14 @@ def test_vectors_answer_until_the_rows_are_read(
     assert search(collection) == ["a", "b", "c", "d", "e"]
 
 
+def test_who_looks_for_pairs_writes_blocks_too(collection: LocalCollection) -> None:
+    for image_id in ("a", "b", "c"):
+        collection.add_image(image(1), image_id)
+    assert len(list(collection.iter_pairs())) >= 2
+    join()
+    assert Collection.objects.get().blocks_seq == Collection.objects.get().seq
+
+
 def test_what_came_after_the_blocks_is_found_at_once(
     collection: LocalCollection, reading: threading.Event
 ) -> None:
