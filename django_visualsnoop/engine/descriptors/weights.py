@@ -26,9 +26,9 @@ PATH = Path(__file__).parent / "data" / "learned.npz"
 class Learned(NamedTuple):
     """The matrices of the descriptor, and the weights of the calibration."""
 
-    #: ``views.SIZE``: subtracted from the views.
+    #: ``global_features.SIZE``: subtracted from the views.
     mean: Floats
-    #: ``views.SIZE`` x ``LEARNED``: the projection of the views.
+    #: ``global_features.SIZE`` x ``LEARNED``: the projection of the views.
     projection: Floats
     #: ``LEARNED``: how turning the picture acts on each value; see ``dihedral``.
     kinds: NDArray[np.uint8]
