@@ -1,4 +1,7 @@
-"""Time and memory of the largest pictures that are allowed, drawn on the spot, by format."""
+"""Time and memory of the largest pictures that are allowed, drawn on the spot, by format.
+
+python -m benchmarks.largest
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
+from tests.fuzz.pictures import machine
+
 #: What one child does: the peak of a process counts what was freed, too.
 _CHILD = """
 import sys, time
 from pathlib import Path
 from django_visualsnoop.engine.images.decode import decode
-from hostile import resident
+from tests.fuzz.pictures import resident
 decode(Path(sys.argv[1]).with_name("small").read_bytes())
 data = Path(sys.argv[1]).read_bytes()
 Path("/proc/self/clear_refs").write_text("5")
@@ -93,10 +98,9 @@ def _runs() -> bytes:
 
 
 def _report(name: str, path: Path) -> None:
-    here = Path(__file__).resolve().parent
     answer = subprocess.run(
         [sys.executable, "-c", _CHILD, str(path)],
-        env={"PYTHONPATH": f"{here}:{here.parent}"},
+        cwd=Path(__file__).resolve().parents[1],
         capture_output=True,
         text=True,
         check=False,
@@ -107,3 +111,8 @@ def _report(name: str, path: Path) -> None:
         "-",
     ]
     print(f"{name:28}{path.stat().st_size:>10,}  {size:14}{seconds:>8}{memory:>7}", flush=True)
+
+
+if __name__ == "__main__":
+    print(machine())
+    measure()

@@ -1,6 +1,6 @@
 """Headers that nobody with the secret made for this request: is any accepted, does any raise?
 
-    python -m benchmarks.headers [--count 1000000] [--whole 20000] [--seed 1]
+    python -m tests.fuzz.headers [--count 1000000] [--whole 20000] [--seed 1]
 
 Each is a valid pair of Authorization and Date with one to three changes (``spoiled_headers``).
 All go through the rules of ``signatures`` in the order that ``authenticate`` has them; so many as
@@ -22,8 +22,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from benchmarks.spoiled_headers import Mint, Sent, Signer
 from django_visualsnoop.server import signatures
+from tests.fuzz.spoiled_headers import Mint, Sent, Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

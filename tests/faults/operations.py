@@ -15,8 +15,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
-from benchmarks.rig.pictures import picture, refused
-from benchmarks.rig.rows import LISTING, PRODUCT, Slot, some_slot
+from tests.faults.pictures import picture, refused
+from tests.faults.rows import LISTING, PRODUCT, Slot, some_slot
 from tests.testapp.models import Listing, Product, Shop
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 
-from benchmarks.rig.board import Board
-from benchmarks.rig.measuring import Stopwatch
-from benchmarks.rig.operations import Operator
 from django_visualsnoop.outbox import dispatch
+from tests.faults.board import Board
+from tests.faults.measuring import Stopwatch
+from tests.faults.operations import Operator
 
 #: The last operations, at most this many or one in ten, are slow enough for workers to follow.
 MOST_LATE = 60

@@ -1,4 +1,4 @@
 """The fault rig: thousands of changes over real parts, and faults at random; then a comparison.
 
-``python -m benchmarks.rig --help`` says how to run it.
+``python -m tests.faults --help`` says how to run it.
 """

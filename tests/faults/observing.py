@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import F, Q
 
-from benchmarks.rig.rows import wanted
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.models import SyncRecord
+from tests.faults.rows import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.mutation.processes import forked, run_tests
-from benchmarks.mutation.rooms import ROOT, module_in
+from tests.mutation.processes import forked, run_tests
+from tests.mutation.rooms import ROOT, module_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from benchmarks.mutation.drawing import Mutant
-    from benchmarks.mutation.near import Near
-    from benchmarks.mutation.rooms import Room
+    from tests.mutation.drawing import Mutant
+    from tests.mutation.near import Near
+    from tests.mutation.rooms import Room
 
 
 @dataclass

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.core.files.storage import default_storage
 
-from benchmarks.rig.pictures import is_refused
+from tests.faults.pictures import is_refused
 from tests.testapp.models import Article, Document, Listing, Product
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from tests import settings as base
 from tests.settings import *  # noqa: F403
 from tests.v1server import PUBLIC_KEY, SECRET_KEY
 
-INSTALLED_APPS = [*base.INSTALLED_APPS, "benchmarks.rig"]
+INSTALLED_APPS = [*base.INSTALLED_APPS, "tests.faults"]
 DATABASES = {"default": base.database("default")}
 if base.TEST_DATABASE == "sqlite":
     options: dict[str, Any] = {"timeout": float(os.environ.get("RIG_SQLITE_TIMEOUT", "20"))}
@@ -29,7 +29,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
-VISUALSNOOP: dict[str, dict[str, Any]] = {
+VISUALSNOOP: dict[str, dict[str, Any]] = {  # type: ignore[no-redef]
     # Without its own retries, a call is short, and so is the lease of a worker that dies.
     "default": {
         "BACKEND": "django_visualsnoop.collections.http.HTTPCollection",
@@ -39,5 +39,5 @@ VISUALSNOOP: dict[str, dict[str, Any]] = {
         "TIMEOUT": (0.5, 2.0),
         "OPTIONS": {"max_retries": 0},
     },
-    "archive": {"BACKEND": "benchmarks.rig.local.SmallPictures"},
+    "archive": {"BACKEND": "tests.faults.local.SmallPictures"},
 }

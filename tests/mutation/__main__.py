@@ -1,6 +1,6 @@
 """How many small changes of the code that decides would pass its tests.
 
-    python -m benchmarks.mutation [--rooms store clustering] [--sample 60] [--seed 11] [--jobs 2]
+    python -m tests.mutation [--rooms store clustering] [--sample 60] [--seed 11] [--jobs 2]
 
 Each mutant is one room's file with one change: those that mutmut's operators make (a
 comparison shifted, ``and`` for ``or``, an argument left out or ``None``, a number one more, a
@@ -28,11 +28,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.mutation.drawing import draw_mutants
-from benchmarks.mutation.near import look_near
-from benchmarks.mutation.processes import copy_checkout
-from benchmarks.mutation.rooms import ROOMS, ROOT
-from benchmarks.mutation.trying import restore, try_mutants
+from tests.mutation.drawing import draw_mutants
+from tests.mutation.near import look_near
+from tests.mutation.processes import copy_checkout
+from tests.mutation.rooms import ROOMS, ROOT
+from tests.mutation.trying import restore, try_mutants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from benchmarks.rig.tcp_proxy import TCPProxy
+from tests.faults.tcp_proxy import TCPProxy
 from tests.services import PROGRAMS, SERVICES
 
 if TYPE_CHECKING:

@@ -28,13 +28,13 @@ BROKERS = ("redis", "rabbitmq") if TEST_DATABASE == "postgresql" else ("redis",)
 def rig(report: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
     """Run it; return its exit code, what it printed, and its report."""
     command = [
-        *(sys.executable, "-m", "benchmarks.rig", "--database", TEST_DATABASE),
+        *(sys.executable, "-m", "tests.faults", "--database", TEST_DATABASE),
         # How long a commit waits is for a machine with nothing else to do.
         *("--longest-wait", "60", "--lease-margin", "3", "--json", str(report), *arguments),
     ]
     with subprocess.Popen(
         command,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         env=os.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

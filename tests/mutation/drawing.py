@@ -10,12 +10,12 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
-from benchmarks.mutation.rooms import ROOT, module_in
+from tests.mutation.rooms import ROOT, module_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.mutation.rooms import Room
+    from tests.mutation.rooms import Room
 
 #: Calls whose change tells nothing, as in mutmut.
 UNCHANGED_CALLS = {"len", "isinstance", "cast", "TypeVar", "super"}

@@ -1,7 +1,6 @@
 """What hostile files do to the decoder: each is decoded or refused, in bounded time and memory.
 
-    python benchmarks/hostile.py [FOLDER] [--mutations 20000] [--seed 1] [--save DIR]
-    python benchmarks/hostile.py --large            the largest pictures that are allowed
+    python -m tests.fuzz.pictures [FOLDER] [--mutations 20000] [--seed 1] [--save DIR]
 
 Every file of FOLDER and that many seeded mutations of good files go through
 ``decode`` in a child process, which is ended by the system if one takes more than
@@ -27,14 +26,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import PIL
-from mutants import mutant
 from PIL import Image, ImageFile
 
 from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.engine.images.decode import decode
+from tests.fuzz.spoiled_pictures import mutant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +110,15 @@ def results(total: int) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     while number < total:
         with tempfile.TemporaryFile() as stderr:
-            command = [sys.executable, __file__, *sys.argv[1:], "--child", str(number), str(total)]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.fuzz.pictures",
+                *sys.argv[1:],
+                "--child",
+                str(number),
+                str(total),
+            ]
             with subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=stderr, text=True
             ) as process:
@@ -157,18 +162,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="after which one file hangs")
     parser.add_argument("--gigabytes", type=float, default=4, help="of address space in the child")
     parser.add_argument("--save", type=Path, default=Path(tempfile.gettempdir()) / "hostile")
-    parser.add_argument("--large", action="store_true", help="measure the largest pictures instead")
     parser.add_argument("--child", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         child(options, *options.child)
         return
     print(machine())
-    if options.large:
-        from largest import measure
-
-        measure()
-        return
     own = len(list(options.folder.iterdir())) if options.folder else 0
     total = own + options.mutations
     outcomes: Counter[str] = Counter()

@@ -1,7 +1,7 @@
 """Look for files that crash, hang or surprise the decoder, guided by coverage.
 
     pip install atheris                     (on Linux, with a Python that it supports)
-    python benchmarks/fuzz_decode.py CORPUS [-max_total_time=600] [-max_len=20000]
+    python -m tests.fuzz.atheris_decode CORPUS [-max_total_time=600] [-max_len=20000]
 
 CORPUS is a folder for the files found on the way; it is begun with good files
 of all kinds. Options are libFuzzer's. Anything but a picture or a ``DecodeError``
@@ -15,15 +15,13 @@ import sys
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import atheris
 
 with atheris.instrument_imports(include=["django_visualsnoop.engine", "PIL"]):
     from django_visualsnoop.engine.exceptions import DecodeError
     from django_visualsnoop.engine.images.decode import decode
 
-from mutants import good_files
+from tests.fuzz.spoiled_pictures import good_files
 
 #: Small, so that time goes into odd files, and not into many pixels.
 MAX_PIXELS = 1_000_000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 MUTATIONS = 500
 #: Generous: what is looked for takes minutes, or gigabytes.
 LIMITS = ["--seconds", "60", "--gigabytes", "4"]
@@ -20,7 +20,8 @@ def tried(count: int, *folder: str) -> list[dict[str, object]]:
     """Return what came of the folder's files, and of mutations up to ``count`` in all."""
     options = [*folder, *LIMITS, "--seed", "20", "--child", "0", str(count)]
     process = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "hostile.py"), *options],
+        [sys.executable, "-m", "tests.fuzz.pictures", *options],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -74,11 +75,12 @@ def test_the_child_notices_what_it_looks_for() -> None:
     }
     for fault, (key, expected) in faults.items():
         program = (
-            f"import sys, json, warnings; sys.path[:0] = {[str(ROOT / 'benchmarks'), str(ROOT)]}\n"
-            "import hostile; from PIL import Image\n"
+            "import json, warnings\nfrom PIL import Image\nfrom tests.fuzz import pictures\n"
             f"def broken(data):\n    {fault}\n"
-            "hostile.decode = broken\n"
-            "print(json.dumps(hostile.tried(b'')))"
+            "pictures.decode = broken\n"
+            "print(json.dumps(pictures.tried(b'')))"
         )
-        said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+        said = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True
+        )
         assert json.loads(said.stdout)[key] == expected, fault

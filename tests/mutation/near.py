@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import coverage
 
-from benchmarks.mutation.processes import forked, run_tests
-from benchmarks.mutation.rooms import find_tests, module_in
+from tests.mutation.processes import forked, run_tests
+from tests.mutation.rooms import find_tests, module_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
-    from benchmarks.mutation.drawing import Mutant
-    from benchmarks.mutation.rooms import Room
+    from tests.mutation.drawing import Mutant
+    from tests.mutation.rooms import Room
 
 #: What a mutant's process has to load anew.
 OF_THE_PROJECT = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.mutation.rooms import ROOT
+from tests.mutation.rooms import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
-from benchmarks.rig import collection_proxy, databases
+from tests.faults import collection_proxy, databases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from benchmarks.rig.processes import Client, Crew
+    from tests.faults.processes import Client, Crew
 
 BROKER_STOPPED = "broker: stopped and started"
 BROKER_SILENT = "broker: accepts and says nothing"

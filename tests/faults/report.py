@@ -9,14 +9,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.rig import faults
+from tests.faults import faults
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.rig.faults import Happened
-    from benchmarks.rig.measuring import Span
-    from benchmarks.rig.observing import Comparison
+    from tests.faults.faults import Happened
+    from tests.faults.measuring import Span
+    from tests.faults.observing import Comparison
 
 #: How many kinds of faults a run must have had, and what share of the planned faults.
 FEWEST_KINDS = 8

@@ -1,4 +1,4 @@
-"""Starts a child process: python -m benchmarks.rig.child web|sweeper ARGUMENT ..."""
+"""Starts a child process: python -m tests.faults.child web|sweeper ARGUMENT ..."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import django
 def main() -> None:
     django.setup()
     name, *arguments = sys.argv[1:]
-    import_module(f"benchmarks.rig.{name}").main(arguments)
+    import_module(f"tests.faults.{name}").main(arguments)
 
 
 if __name__ == "__main__":

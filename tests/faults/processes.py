@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.rig.collection_proxy import CollectionProxy, Faults
+from tests.faults.collection_proxy import CollectionProxy, Faults
 
 if TYPE_CHECKING:
-    from benchmarks.rig.brokers import Broker
+    from tests.faults.brokers import Broker
 
 ROOT = Path(__file__).parents[2]
 #: Operations of a web process fail when a SQLite database is locked for longer, in seconds.
@@ -129,7 +129,7 @@ class Crew:
         self.faults = Faults()
         self.environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "benchmarks.rig.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
             "TEST_BROKER_URL": broker.url,
             "TEST_QUEUE": broker.queue,
             "TEST_IS_WORKER": "1",
@@ -145,7 +145,7 @@ class Crew:
         self.webs.append(
             Child(
                 f"web{number}",
-                ["-m", "benchmarks.rig.child", "web", str(self.folder), *numbers],
+                ["-m", "tests.faults.child", "web", str(self.folder), *numbers],
                 {**self.environment, "RIG_SQLITE_TIMEOUT": WEB_SQLITE_TIMEOUT},
                 self.folder / f"web{number}.log",
             )
@@ -163,9 +163,7 @@ class Crew:
 
     def start_sweeper(self) -> None:
         name = f"sweeper{len(self.sweepers)}"
-        self.sweepers.append(
-            self._client(name, ["-m", "benchmarks.rig.child", "sweeper"], ready=b"")
-        )
+        self.sweepers.append(self._client(name, ["-m", "tests.faults.child", "sweeper"], ready=b""))
 
     def _client(self, name: str, arguments: list[str], *, ready: bytes) -> Client:
         proxy = CollectionProxy(self.service, self.faults)

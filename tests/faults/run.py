@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from benchmarks.rig import databases, report
-from benchmarks.rig.board import Board
-from benchmarks.rig.brokers import RabbitMQ, Redis
-from benchmarks.rig.faults import Fault, planned
-from benchmarks.rig.observing import Observer, compare
-from benchmarks.rig.processes import Crew
 from django_visualsnoop.sync.audit import audit
+from tests.faults import databases, report
+from tests.faults.board import Board
+from tests.faults.brokers import RabbitMQ, Redis
+from tests.faults.faults import Fault, planned
+from tests.faults.observing import Observer, compare
+from tests.faults.processes import Crew
 from tests.v1server import V1Server
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from benchmarks.rig.brokers import Broker
-    from benchmarks.rig.faults import Lane
-    from benchmarks.rig.report import Report
+    from tests.faults.brokers import Broker
+    from tests.faults.faults import Lane
+    from tests.faults.report import Report
 
 WORKERS = 2
 SWEEPERS = 2

@@ -15,12 +15,12 @@ LOOKS = (1.0, 4.0, 12.0)
 
 
 class RigConfig(AppConfig):
-    name = "benchmarks.rig"
+    name = "tests.faults"
     label = "rig"
 
     def ready(self) -> None:
-        from benchmarks.rig import breaks
         from django_visualsnoop.outbox import dispatch, leases, retry
+        from tests.faults import breaks
 
         dispatch.PAUSE_AFTER_FAILURE = PAUSE_AFTER_FAILURE
         retry.LOOKS = LOOKS

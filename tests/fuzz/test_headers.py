@@ -1,4 +1,4 @@
-"""A short run of ``benchmarks.headers``, whose long one has a million."""
+"""A short run of ``tests.fuzz.headers``, whose long one has a million."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import headers, spoiled_headers
 from django_visualsnoop.server import signatures
+from tests.fuzz import headers, spoiled_headers
 from tests.server.tenants import tenant
 
 if TYPE_CHECKING:

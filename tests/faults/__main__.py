@@ -1,6 +1,6 @@
 """Thousands of changes by several web processes, with random faults: is everything in sync after?
 
-    python -m benchmarks.rig --database postgresql --broker redis --operations 10000 --faults 500
+    python -m tests.faults --database postgresql --broker redis --operations 10000 --faults 500
 
 Everything is real: the database server, the broker, Celery worker processes, sweepers, an HTTP
 service and the embedded engine. The first operations run without faults or sweepers, so that only
@@ -23,7 +23,7 @@ from pathlib import Path
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.rig",
+        prog="python -m tests.faults",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -79,7 +79,7 @@ def main() -> int:
         # Before the settings are read: this process makes the database that the others open.
         os.environ.pop("TEST_IS_WORKER", None)
         os.environ.update(
-            DJANGO_SETTINGS_MODULE="benchmarks.rig.settings",
+            DJANGO_SETTINGS_MODULE="tests.faults.settings",
             TEST_DATABASE=options.database,
             TEST_DATABASE_PREFIX=f"{prefix}_rig{os.getpid()}",
             TEST_SQLITE_FOLDER=str(folder),
@@ -89,7 +89,7 @@ def main() -> int:
         import django
 
         django.setup()
-        from benchmarks.rig.run import run
+        from tests.faults.run import run
 
         report = run(options, folder)
     print(report)
