@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Q
 
+from django_visualsnoop.common.batches import iter_batches
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.transactions import is_lock_error, retry_when_locked
 
@@ -39,7 +39,8 @@ def with_picture(field: IndexedField, using: str) -> QuerySet[Any]:
 
 def count(field: IndexedField, *, using: str, after: Any = None) -> int:
     """Return the total number of rows that ``batches()`` will yield."""
-    return _after(field, using, after).count()
+    rows = _rows(field, using)
+    return (rows if after is None else rows.filter(pk__gt=after)).count()
 
 
 def batches(
@@ -47,8 +48,7 @@ def batches(
 ) -> Iterator[list[Row]]:
     """Yield the rows of the model that declares the field, in the order of their keys.
 
-    Each batch is one query that starts after the last key, so memory stays constant and the
-    millionth row costs no more than the first. A condition costs a second query.
+    Each batch costs one query, and a second one if there is a condition.
 
     Args:
         field: the indexed field.
@@ -56,14 +56,8 @@ def batches(
         size: rows per batch.
         after: start after this key.
     """
-    while True:
-        found = _after(field, using, after).order_by("pk").values_list("pk", field.name)[:size]
-        rows = _with_condition(field, retry_when_locked(partial(list, found), using=using), using)
-        if rows:
-            yield rows
-        if len(rows) < size:
-            return
-        after = rows[-1].key
+    for batch in iter_batches(_rows(field, using), field.name, size=size, after=after):
+        yield _with_condition(field, batch, using)
 
 
 def by_keys(field: IndexedField, keys: Iterable[Any], *, using: str) -> dict[Any, Row]:
@@ -75,11 +69,6 @@ def by_keys(field: IndexedField, keys: Iterable[Any], *, using: str) -> dict[Any
 
 def _rows(field: IndexedField, using: str) -> QuerySet[Any]:
     return field.owner._base_manager.using(using)
-
-
-def _after(field: IndexedField, using: str, after: Any) -> QuerySet[Any]:
-    rows = _rows(field, using)
-    return rows if after is None else rows.filter(pk__gt=after)
 
 
 def _with_condition(field: IndexedField, found: Iterable[tuple[Any, Any]], using: str) -> list[Row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django_visualsnoop.common.batches import iter_batches
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.outbox.record import records_of
@@ -15,7 +16,6 @@ from django_visualsnoop.outbox.requests import SyncRequest, request_sync_skippin
 from django_visualsnoop.sync.drift import (
     NEEDS_REQUEST,
     pending_drift,
-    record_batches,
     rows_to_request,
     without_a_row,
 )
@@ -59,7 +59,7 @@ def audit_batches(
 def _find_drift(field: IndexedField, using: str, batch_size: int) -> Iterator[list[SyncRequest]]:
     for rows in rows_to_request(field, batches(field, using=using, size=batch_size), using=using):
         yield [SyncRequest(field, row.object_id, wanted=row.wanted) for row in rows]
-    for records in record_batches(records_of(field, using), size=batch_size):
+    for records in iter_batches(records_of(field, using), size=batch_size):
         finalized = [record for record in records if pending_drift(record) in NEEDS_REQUEST]
         gone = without_a_row(field, finalized, using=using)
         yield [SyncRequest(field, record.object_id, wanted=False) for record in gone]

@@ -13,8 +13,6 @@ from django_visualsnoop.outbox.record import SyncRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from django.db.models import QuerySet
-
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.indexed.rows import Row
 
@@ -100,23 +98,6 @@ def drift_of(field: IndexedField, row: Row, record: SyncRecord | None, using: st
 def pending_drift(record: SyncRecord) -> Drift | None:
     """Return the state of a record as drift; ``None`` if the record is in sync."""
     return _PENDING.get(record.state)
-
-
-def record_batches(records: QuerySet[SyncRecord], *, size: int) -> Iterator[list[SyncRecord]]:
-    """Yield records in the order of their keys, one query per batch.
-
-    Records may be deleted meanwhile.
-    """
-    after = None
-    while True:
-        rest = records if after is None else records.filter(pk__gt=after)
-        page = rest.order_by("pk")[:size]
-        batch: list[SyncRecord] = retry_when_locked(partial(list, page), using=records.db)
-        if batch:
-            yield batch
-        if len(batch) < size:
-            return
-        after = batch[-1].pk
 
 
 def without_a_row(

@@ -6,13 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import connections, router
 
 from django_visualsnoop.collections import collections
+from django_visualsnoop.common.batches import batched
 from django_visualsnoop.indexed.options import all_indexed_fields, is_indexed
 from django_visualsnoop.indexed.rows import by_keys
 from django_visualsnoop.outbox.record import SyncRecord
@@ -66,8 +66,7 @@ class Listing:
             VisualSnoopError: the collection did not answer.
         """
         ids = (listed["id"] for listed in collections[self.alias].iter_images())
-        while batch := list(islice(ids, size)):
-            yield self.classify(batch)
+        yield from map(self.classify, batched(ids, size))
 
     def classify(self, image_ids: Iterable[str]) -> list[Listed]:
         """Classify ids; one or two queries per field and database."""

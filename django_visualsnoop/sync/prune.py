@@ -12,12 +12,13 @@ from django_visualsnoop.client.exceptions import (
     VisualSnoopError,
 )
 from django_visualsnoop.collections import collections
+from django_visualsnoop.common.batches import iter_batches
 from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.exceptions import CollectionDoesNotExist
 from django_visualsnoop.indexed.options import field_by_label
 from django_visualsnoop.outbox.record import SyncRecord, records_of
 from django_visualsnoop.outbox.requests import SyncRequest
-from django_visualsnoop.sync.drift import record_batches, without_a_row
+from django_visualsnoop.sync.drift import without_a_row
 from django_visualsnoop.sync.listing import Category, Listing
 from django_visualsnoop.sync.reindex import Tally, process_requests
 
@@ -79,7 +80,7 @@ def prune_listing(
 
 def prune_records(field: IndexedField, plan: Plan, pruned: Pruned) -> None:
     """Remove the records of one field whose row no longer exists, and their images."""
-    for batch in record_batches(records_of(field, plan.using), size=plan.batch_size):
+    for batch in iter_batches(records_of(field, plan.using), size=plan.batch_size):
         gone = without_a_row(field, batch, using=plan.using)
         pruned.records += len(gone)
         _process(
@@ -96,7 +97,7 @@ def prune_orphaned(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) 
         pruned: counts what is removed.
     """
     for records in orphaned_records(plan.using, aliases):
-        for batch in record_batches(records, size=plan.batch_size):
+        for batch in iter_batches(records, size=plan.batch_size):
             pruned.records += len(batch)
             for record in batch:
                 removed = _delete(record.collection, record.image_id, plan, pruned)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
+from django_visualsnoop.common.batches import iter_batches
 from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.outbox.record import SyncRecord, records_of
 from django_visualsnoop.sync.drift import (
@@ -17,7 +18,6 @@ from django_visualsnoop.sync.drift import (
     Drift,
     drift_of,
     pending_drift,
-    record_batches,
     with_records,
     without_a_row,
 )
@@ -96,12 +96,12 @@ def verify(
                 report.rows += len(batch)
                 yield len(batch)
     for one in fields:
-        for records in record_batches(records_of(one, using), size=batch_size):
+        for records in iter_batches(records_of(one, using), size=batch_size):
             for record in without_a_row(one, records, using=using):
                 report.add(pending_drift(record) or Drift.ORPHANED, record.image_id, record.reason)
     if leftovers:
         for orphaned in orphaned_records(using, (alias,)):
-            for records in record_batches(orphaned, size=batch_size):
+            for records in iter_batches(orphaned, size=batch_size):
                 for record in records:
                     report.add(Drift.ORPHANED, record.image_id)
 
