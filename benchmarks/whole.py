@@ -145,9 +145,9 @@ def load(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _has_blocks() -> bool:
-    from django_visualsnoop.engine.models import Block
+    from django_visualsnoop.engine.models import VectorBlock
 
-    return Block.objects.exists()
+    return VectorBlock.objects.exists()
 
 
 def _join_threads() -> None:

@@ -31,7 +31,11 @@ from django_visualsnoop.collections.base import (
     page_size,
     refused_setting,
 )
-from django_visualsnoop.collections.looks import check_looks, describes, looks_of
+from django_visualsnoop.collections.embedding import (
+    check_embedding,
+    is_embedding_model,
+    resolve_embedding_model,
+)
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import written
@@ -78,8 +82,8 @@ class LocalCollection(BaseCollection):
             * ``early``: whether a process that has just started may search a large
               collection by global vectors alone until it has loaded the rest; true if
               not given;
-            * ``looks``: describes how images look, for ``kind="similar"``: an
-              ``OnnxDescriptor``, or the dotted path of one; the engine's own
+            * ``embedding``: describes how images look, for ``kind="similar"``: an
+              ``OnnxEmbedding``, or the dotted path of one; the engine's own
               vectors if not given;
             * ``memory``: how many bytes of all collections together a process may
               keep in memory; 2 GiB if not given.
@@ -112,8 +116,8 @@ class LocalCollection(BaseCollection):
 
         options = dict(params.get("OPTIONS") or {})
         _check_options(alias, options)
-        if options.get("looks") is not None:
-            options["looks"] = looks_of(alias, options["looks"])
+        if options.get("embedding") is not None:
+            options["embedding"] = resolve_embedding_model(alias, options["embedding"])
             self.longest_call += self.bulk_size * _LOOKING_SECONDS
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         name = str(params.get("NAME") or alias)
@@ -145,8 +149,8 @@ class LocalCollection(BaseCollection):
             _check_options(alias, options)
         except ImproperlyConfigured as error:
             return [*found, refused_setting(alias, error)]
-        if options.get("looks") is not None and _has_extra():
-            found += check_looks(alias, options["looks"])
+        if options.get("embedding") is not None and _has_extra():
+            found += check_embedding(alias, options["embedding"])
         database = options.get("database", DEFAULT_DB_ALIAS)
         if database not in connections:
             known = ", ".join(repr(name) for name in connections)
@@ -299,7 +303,7 @@ class LocalCollection(BaseCollection):
             raise _not_found(error) from error
 
     def count_without_embedding(self) -> int:
-        return self._gallery.without_looks()
+        return self._gallery.count_without_embedding()
 
     def iter_outdated(self) -> Iterator[str]:
         return self._gallery.outdated()
@@ -328,15 +332,15 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
         elif name == "min_similarity":
             right = isinstance(value, (int, float)) and 0 <= value <= 1
             expected = "a number from 0 to 1"
-        elif name == "looks":
-            right = value is None or isinstance(value, str) or describes(value)
-            expected = "an OnnxDescriptor, or the dotted path of one"
+        elif name == "embedding":
+            right = value is None or isinstance(value, str) or is_embedding_model(value)
+            expected = "an OnnxEmbedding, or the dotted path of one"
         elif name in ("max_bytes", "max_pixels", "memory"):
             right, expected = isinstance(value, int) and value > 0, "a positive integer"
         else:
             raise ImproperlyConfigured(
                 f"{where} has an unknown option {name!r}. Valid options: cache, database, early, "
-                "looks, max_bytes, max_pixels, memory, min_similarity."
+                "embedding, max_bytes, max_pixels, memory, min_similarity."
             )
         if not right:
             raise ImproperlyConfigured(f'{where}["{name}"] must be {expected}, not {value!r}.')

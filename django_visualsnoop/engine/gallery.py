@@ -6,14 +6,24 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django_visualsnoop.engine import embedding as looks
 from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.embedding import (
+    add_embedding,
+    compute_embedding,
+    cosine_to_rank,
+    cosine_to_similarity,
+    hash_identity,
+)
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, pair_hits
 from django_visualsnoop.engine.replica import held, reader
-from django_visualsnoop.engine.replica.vector_kinds import Descriptors, Index, Looks
+from django_visualsnoop.engine.replica.vector_kinds import (
+    DescriptorVectors,
+    EmbeddingVectors,
+    Index,
+)
 from django_visualsnoop.engine.search import search
 from django_visualsnoop.engine.side_by_side import Described, placements_among, sized
 from django_visualsnoop.engine.storage.store import NewImage, Store
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.common.budgets import Budget
-    from django_visualsnoop.engine.embedding import LooksDescriptor
+    from django_visualsnoop.engine.embedding import EmbeddingModel
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
     from django_visualsnoop.engine.replica.view import View
@@ -61,8 +71,8 @@ class Gallery:
         cache: folder for snapshots of the index; see ``snapshots``. None if not given.
         early: whether a process that has not read a large collection yet answers by its vectors
             alone, until it has; see ``replica``.
-        looks: describes each image a second time, for what is similar; the engine's own
-            vectors serve for that, too, if ``None``.
+        embedding: the model that computes an embedding of each image, for what is similar; the
+            engine's own vectors serve for that, too, if ``None``.
         memory: bytes that the process may hold of all collections; see ``reader.read_view``.
     """
 
@@ -76,7 +86,7 @@ class Gallery:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         cache: str | None = None,
         early: bool = True,
-        looks: LooksDescriptor | None = None,
+        embedding: EmbeddingModel | None = None,
         memory: int = held.DEFAULT_MEMORY,
     ) -> None:
         self.store = Store(database, name)
@@ -85,7 +95,7 @@ class Gallery:
         self._max_pixels = max_pixels
         self._cache = cache
         self._early = early
-        self._looks = looks
+        self._embedding = embedding
         self._memory = memory
 
     def described(self, content: bytes, image_id: str) -> NewImage:
@@ -106,9 +116,9 @@ class Gallery:
             picture.width,
             picture.height,
         )
-        if self._looks is None:
+        if self._embedding is None:
             return new
-        return looks.add_looks(new, picture.pixels, self._looks)
+        return add_embedding(new, picture.pixels, self._embedding)
 
     def _decoded(self, content: bytes) -> Picture:
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
@@ -169,7 +179,7 @@ class Gallery:
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
     ) -> Hits:
-        """Return the images whose looks are closest to those of an image file, closest first.
+        """Return the images whose embeddings are closest to that of an image file, closest first.
 
         Args:
             content: the file.
@@ -180,8 +190,8 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probe = looks.vector_of(self._decoded(content).pixels, self._looks)
-        view = self._look_at_looks()
+        probe = compute_embedding(self._decoded(content).pixels, self._embedding)
+        view = self._read_embedding_view()
         if view is None:
             return Hits(None, [])
         return Hits(view.collection_id, _similar(view, probe, limit, min_similarity, allowed))
@@ -197,9 +207,9 @@ class Gallery:
         """Return the images that look most like a stored one, without that one; see ``similar``.
 
         Raises:
-            ImageMissing: there is none, or its looks are not known.
+            ImageMissing: there is none, or its embedding is not known.
         """
-        view, asked = _with(image_id, self._look_at_looks(image_id))
+        view, asked = _with(image_id, self._read_embedding_view(image_id))
         probe = view.vector(image_id)
         if probe is None:
             raise ImageMissing(
@@ -313,22 +323,24 @@ class Gallery:
                 found[stored.image_id] = sized(stored)
         return found
 
-    def without_looks(self) -> int:
-        """Return how many images the model of looks has failed to describe; 0 without one."""
-        if self._looks is None:
+    def count_without_embedding(self) -> int:
+        """Return for how many images the embedding model failed; 0 without a model."""
+        if self._embedding is None:
             return 0
-        return self.store.count_without_looks(looks.name_of(self._looks))
+        return self.store.count_without_embedding(hash_identity(self._embedding))
 
     def outdated(self) -> Iterator[str]:
-        """Yield the ids of images that an older version described, or not the model of looks.
+        """Yield the ids of images of an older version, or without an embedding of the model.
 
         Not those of a newer version: while an upgrade is under way, old processes must not undo
         what new ones do.
         """
         for version in range(1, describe.VERSION):
             yield from self.store.of_version(version)
-        if self._looks is not None:
-            yield from self.store.of_other_looks(looks.name_of(self._looks), describe.VERSION)
+        if self._embedding is not None:
+            yield from self.store.iterate_ids_of_other_embedding(
+                hash_identity(self._embedding), describe.VERSION
+            )
 
     def _look(
         self, image_id: str | None = None, *, whole: bool = False
@@ -336,7 +348,7 @@ class Gallery:
         return reader.read_view(
             self.store.database,
             self.store.key,
-            Descriptors(),
+            DescriptorVectors(),
             image_id,
             cache_folder=self._cache,
             early=self._early,
@@ -344,10 +356,10 @@ class Gallery:
             most_bytes=self._memory,
         )
 
-    def _look_at_looks(self, image_id: str | None = None) -> View[Any] | None:
-        if self._looks is None:
+    def _read_embedding_view(self, image_id: str | None = None) -> View[Any] | None:
+        if self._embedding is None:
             return self._look(image_id)
-        source = Looks(looks.name_of(self._looks))
+        source = EmbeddingVectors(hash_identity(self._embedding))
         return reader.read_view(
             self.store.database, self.store.key, source, image_id, most_bytes=self._memory
         )
@@ -405,6 +417,7 @@ def _similar(
 ) -> list[Hit]:
     found = view.closest(probe, limit, allowed, () if without is None else (without,))
     hits = [
-        Hit(image_id, looks.rank(cosine), looks.similarity(cosine)) for image_id, cosine in found
+        Hit(image_id, cosine_to_rank(cosine), cosine_to_similarity(cosine))
+        for image_id, cosine in found
     ]
     return [hit for hit in hits if min_similarity is None or hit.similarity >= min_similarity]

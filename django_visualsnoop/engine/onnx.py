@@ -1,4 +1,4 @@
-"""Looks as a model of the project's choice sees them, in an ONNX file.
+"""Embeddings by a model of the project's choice, in an ONNX file.
 
 The model runs in the process, on its processor; no picture leaves it.
 """
@@ -39,8 +39,8 @@ class ModelError(ImproperlyConfigured):
 
 
 @dataclass(frozen=True)
-class OnnxDescriptor:
-    """Describes looks by a model such as DINOv2, CLIP or SSCD; needs the extra ``onnx``.
+class OnnxEmbedding:
+    """Computes embeddings by a model such as DINOv2, CLIP or SSCD; needs the extra ``onnx``.
 
     Making one reads nothing: each process loads the model when it first needs it. The model
     gets one picture, float32, 1 x 3 x ``size`` x ``size``, red, green and blue, each value
@@ -209,7 +209,7 @@ def _session(path: str, content: bytes) -> Any:
         import onnxruntime
     except ImportError as error:
         raise ModelError(
-            "A model of looks needs onnxruntime. "
+            "An embedding model needs onnxruntime. "
             'Type: python -m pip install "django-visualsnoop[onnx]"'
         ) from error
     options = onnxruntime.SessionOptions()

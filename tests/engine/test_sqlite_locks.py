@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.replica import held, replica
 from django_visualsnoop.engine.replica import vector_blocks as blocks
 from django_visualsnoop.engine.storage import publish
@@ -111,7 +111,7 @@ def write_blocks(collection: LocalCollection) -> None:
     assert view is not None
     row = Collection.objects.get(pk=view.collection_id)
     blocks.save("default", row.pk, row.seq, row.horizon, view.parts()).join()
-    assert Block.objects.filter(collection=row, seq=row.seq).count() == 1
+    assert VectorBlock.objects.filter(collection=row, seq=row.seq).count() == 1
 
 
 WRITES: dict[str, Callable[[LocalCollection], object]] = {

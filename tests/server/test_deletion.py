@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from django.utils import timezone
 
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.images import HostedImages
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Whatever is kept of a collection.
 TABLES = (
-    *(IndexedImage, Collection, Block, HostedCollection, Key),
+    *(IndexedImage, Collection, VectorBlock, HostedCollection, Key),
     *(Metadata, MetadataValue, NotDuplicate, StoredPicture),
 )
 

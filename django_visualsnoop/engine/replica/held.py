@@ -13,7 +13,7 @@ from django_visualsnoop.engine.models import Collection
 from django_visualsnoop.engine.replica.replica import Replica
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.replica.vector_kinds import Index, Source
+    from django_visualsnoop.engine.replica.vector_kinds import Index, VectorKind
 
     #: Alias of the database, key of the collection, name of the source.
     Place = tuple[str, str, str]
@@ -53,7 +53,7 @@ def find_replica(place: Place) -> Replica[Any] | None:
         return _replicas.get(place)
 
 
-def use_replica(place: Place, collection_id: str, source: Source[Index]) -> Replica[Index]:
+def use_replica(place: Place, collection_id: str, source: VectorKind[Index]) -> Replica[Index]:
     """Return the replica that is held of a collection, else an empty one, held from now on."""
     with _lock:
         replica = _replicas.pop(place, None)

@@ -22,7 +22,7 @@ from django_visualsnoop.engine.storage.queries import read_state
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from django_visualsnoop.engine.replica.vector_kinds import Source
+    from django_visualsnoop.engine.replica.vector_kinds import VectorKind
     from django_visualsnoop.engine.storage.queries import State
 
 #: A search that finds more rows unnumbered than this (their writer died) numbers them.
@@ -32,7 +32,7 @@ TOO_MANY_UNNUMBERED = 256
 def read_view(
     database: str,
     key: str,
-    source: Source[Index],
+    source: VectorKind[Index],
     image_id: str | None = None,
     *,
     cache_folder: str | None = None,
@@ -69,7 +69,7 @@ class _Reader(Generic[Index]):
 
     database: str
     key: str
-    source: Source[Index]
+    source: VectorKind[Index]
     image_id: str | None
     cache_folder: str | None
     early: bool

@@ -24,7 +24,7 @@ from django_visualsnoop.engine.storage.queries import read_state
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from django_visualsnoop.engine.replica.vector_kinds import Source
+    from django_visualsnoop.engine.replica.vector_kinds import VectorKind
     from django_visualsnoop.engine.storage.queries import State
 
 logger = logging.getLogger("django_visualsnoop.engine")
@@ -74,7 +74,7 @@ class Replica(Generic[Index]):
         source: the vectors to hold.
     """
 
-    def __init__(self, database: str, collection_id: str, source: Source[Index]) -> None:
+    def __init__(self, database: str, collection_id: str, source: VectorKind[Index]) -> None:
         self.database = database
         self.collection_id = collection_id
         self.source = source

@@ -26,7 +26,7 @@ from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
 from django_visualsnoop.engine.index.ids import Ids, joined_ids
 from django_visualsnoop.engine.index.segment import of_vectors, room
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.replica.snapshots import CHANGED
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ LEAST = 50_000
 #: Images in a block: some 1.2 MB, which every database takes in one statement.
 IMAGES = 4096
 #: A process that writes them has so long; then another may.
-_CLAIM_SECONDS = 600.0
+_LEASE_SECONDS = 600.0
 #: Blocks read by one query.
 _TOGETHER = 16
 
@@ -88,7 +88,7 @@ def load(database: str, collection_id: str, seq: int) -> Segment | None:
 
 
 def _stored(database: str, collection_id: str, seq: int) -> Iterator[bytes]:
-    blocks = Block.objects.using(database).filter(collection_id=collection_id, seq=seq)
+    blocks = VectorBlock.objects.using(database).filter(collection_id=collection_id, seq=seq)
     for first in itertools.count(0, _TOGETHER):
         some = blocks.filter(place__gte=first, place__lt=first + _TOGETHER).order_by("place")
         found = list(some.values_list("content", flat=True))
@@ -134,7 +134,7 @@ def save(
     def run() -> None:
         try:
             if retry_when_locked(
-                lambda: _claimed(database, collection_id, seq, horizon, parts), using=database
+                lambda: _acquire_lease(database, collection_id, seq, horizon, parts), using=database
             ):
                 _write(database, collection_id, seq, parts)
         except DatabaseError as error:
@@ -147,7 +147,7 @@ def save(
     return thread
 
 
-def _claimed(
+def _acquire_lease(
     database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[Part]
 ) -> bool:
     """Return whether enough has changed, and no other process is at it."""
@@ -155,7 +155,7 @@ def _claimed(
     free = Collection.objects.using(database).filter(
         pk=collection_id,
         blocks_seq__lt=seq,
-        blocks_claimed__lt=now - int(_CLAIM_SECONDS * 1_000_000),
+        blocks_leased_at__lt=now - int(_LEASE_SECONDS * 1_000_000),
     )
     before = free.values_list("blocks_seq", flat=True).first()
     if before is None:
@@ -166,19 +166,19 @@ def _claimed(
         changed = rows.filter(seq__gt=before).values_list("pk", flat=True)[: enough + 1].count()
         if changed <= enough:
             return False
-    return bool(free.update(blocks_claimed=now))
+    return bool(free.update(blocks_leased_at=now))
 
 
 def _write(database: str, collection_id: str, seq: int, parts: Sequence[Part]) -> None:
-    blocks = Block.objects.using(database).filter(collection_id=collection_id)
+    blocks = VectorBlock.objects.using(database).filter(collection_id=collection_id)
     write = partial(retry_when_locked, using=database)
     write(blocks.filter(seq=seq).delete)
     # One by one, each in a transaction of its own: others want to write, too.
     for place, content in enumerate(_contents(parts)):
-        block = Block(collection_id=collection_id, seq=seq, place=place, content=content)
+        block = VectorBlock(collection_id=collection_id, seq=seq, place=place, content=content)
         write(partial(block.save, using=database, force_insert=True))
     collection = Collection.objects.using(database).filter(pk=collection_id, blocks_seq__lt=seq)
-    write(partial(collection.update, blocks_seq=seq, blocks_claimed=0))
+    write(partial(collection.update, blocks_seq=seq, blocks_leased_at=0))
     # Who is just reading the old ones finds too few, and reads the rows.
     write(blocks.filter(seq__lt=seq).delete)
 

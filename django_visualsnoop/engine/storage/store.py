@@ -34,9 +34,9 @@ class NewImage:
     digest: str
     width: int
     height: int
-    looks: bytes | None = None
-    looks_of: str = ""
-    looks_digest: str = ""
+    embedding: bytes | None = None
+    embedding_model: str = ""
+    embedding_digest: str = ""
 
 
 class Stored(NamedTuple):
@@ -74,9 +74,9 @@ class Page(NamedTuple):
 
 #: Rows read at a time.
 _PAGE = 1000
-_LOOKS = {"looks": None, "looks_of": "", "looks_digest": ""}
-_CONTENT = ["vector", "version", "digest", "width", "height", *_LOOKS]
-#: For so long processes may run that know no looks, beside those that do.
+_NO_EMBEDDING = {"embedding": None, "embedding_model": "", "embedding_digest": ""}
+_CONTENT = ["vector", "version", "digest", "width", "height", *_NO_EMBEDDING]
+#: For so long processes of a release without embeddings may run beside newer ones.
 _ROLLOUT_SECONDS = 24 * 3600
 _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
 
@@ -249,7 +249,7 @@ class Store:
         Raises:
             ImageMissing: there is none.
         """
-        values = {"deleted": microseconds(), "vector": b"", "digest": "", **_LOOKS}
+        values = {"deleted": microseconds(), "vector": b"", "digest": "", **_NO_EMBEDDING}
         return self._change(image_id, values)
 
     def _change(self, image_id: str, values: Mapping[str, Any]) -> Stored:
@@ -305,26 +305,26 @@ class Store:
         """Yield the ids of the images whose vector is of this version; one query a page."""
         return _ids(self._images.filter(version=version, deleted__isnull=True))
 
-    def of_other_looks(self, looks_of: str, version: int) -> Iterator[str]:
+    def iterate_ids_of_other_embedding(self, embedding_model: str, version: int) -> Iterator[str]:
         """Yield the ids of the images of a version that this model has not described.
 
         Costs one query for each model there is, two more, and one a page.
         """
         images = self._images.filter(version=version, deleted__isnull=True)
-        others = self._images.order_by("looks_of").values_list("looks_of", flat=True)
+        others = self._images.order_by("embedding_model").values_list("embedding_model", flat=True)
         other = others.first()
         while other is not None:
-            if other != looks_of:
-                yield from _ids(images.filter(looks_of=other))
-            other = others.filter(looks_of__gt=other).first()
+            if other != embedding_model:
+                yield from _ids(images.filter(embedding_model=other))
+            other = others.filter(embedding_model__gt=other).first()
         written_lately = microseconds() - _ROLLOUT_SECONDS * 1_000_000
-        replaced = images.filter(image_time__gt=written_lately, looks_of=looks_of)
-        yield from _ids(replaced.exclude(looks_digest=F("digest")))
+        replaced = images.filter(image_time__gt=written_lately, embedding_model=embedding_model)
+        yield from _ids(replaced.exclude(embedding_digest=F("digest")))
 
-    def count_without_looks(self, looks_of: str) -> int:
+    def count_without_embedding(self, embedding_model: str) -> int:
         """Return how many images this model was shown and has not described."""
-        shown = self._images.filter(looks_of=looks_of, deleted__isnull=True)
-        return shown.filter(looks__isnull=True).count()
+        shown = self._images.filter(embedding_model=embedding_model, deleted__isnull=True)
+        return shown.filter(embedding__isnull=True).count()
 
     def count(self) -> int:
         """Return how many images there are; the database looks at each."""

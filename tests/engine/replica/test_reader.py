@@ -15,7 +15,7 @@ from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.replica import held, reader
-from django_visualsnoop.engine.replica.vector_kinds import Descriptors
+from django_visualsnoop.engine.replica.vector_kinds import DescriptorVectors
 from tests.collections.contract import image
 from tests.threads import in_thread
 
@@ -179,7 +179,7 @@ def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
     list(collection.add_images((str(number), image(1)) for number in range(3)))
     with CaptureQueriesContext(connection) as captured:
         collection.search_images(image(1), limit=300)
-        view = reader.read_view("default", key_of("shop"), Descriptors())
+        view = reader.read_view("default", key_of("shop"), DescriptorVectors())
         assert view is not None
         view.descriptors([str(number) for number in range(40)])
     with connection.cursor() as cursor:

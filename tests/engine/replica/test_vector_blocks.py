@@ -15,7 +15,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock, key_of
 from django_visualsnoop.engine.replica import held, replica
 from django_visualsnoop.engine.replica import snapshots as cache
 from django_visualsnoop.engine.replica import vector_blocks as blocks
@@ -200,7 +200,7 @@ def test_who_waits_writes_none() -> None:
     patient.add_image(image(1), "a")
     assert search(patient) == ["a"]
     join()
-    assert not Block.objects.exists()
+    assert not VectorBlock.objects.exists()
 
 
 def test_small_collections_have_none(
@@ -211,7 +211,7 @@ def test_small_collections_have_none(
         collection.add_image(image(1), image_id)
         search(collection)
         join()
-        assert Block.objects.exists() is some
+        assert VectorBlock.objects.exists() is some
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -224,7 +224,7 @@ def test_blocks_hold_ids_and_vectors_exactly(collection: LocalCollection, count:
     search(collection)
     join()
     (row,) = Collection.objects.all()
-    assert Block.objects.count() >= (count + 1) // 2
+    assert VectorBlock.objects.count() >= (count + 1) // 2
     segment = blocks.load("default", row.pk, row.blocks_seq)
     assert segment is not None
     index = remembered().images.index
@@ -247,12 +247,12 @@ def test_what_is_not_as_written_is_not_used(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     filled(collection)
-    block = Block.objects.order_by("-place")[0]
+    block = VectorBlock.objects.order_by("-place")[0]
     content = bytearray(block.content)
     if damage == "all are missing":
-        Block.objects.all().delete()
+        VectorBlock.objects.all().delete()
     elif damage == "twice":  # as if another process had written this one
-        content = bytearray(Block.objects.order_by("place")[0].content)
+        content = bytearray(VectorBlock.objects.order_by("place")[0].content)
     elif damage == "cut off":
         content = content[:-1]
     elif damage == "a bit":
@@ -260,7 +260,7 @@ def test_what_is_not_as_written_is_not_used(
     else:
         content[4 if damage == "another version" else 6] += 1
         content[:4] = zlib.crc32(content[4:]).to_bytes(4, "little")
-    Block.objects.filter(pk=block.pk).update(content=bytes(content))
+    VectorBlock.objects.filter(pk=block.pk).update(content=bytes(content))
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a", "b", "c", "d", "e"]
     assert "are not used" in caplog.text
@@ -280,13 +280,13 @@ def test_whichever_block_is_missing_none_is_used(
     segment = blocks.load("default", row.pk, row.blocks_seq)
     assert segment is not None
     assert segment.size == 5
-    Block.objects.get(place=place).delete()
+    VectorBlock.objects.get(place=place).delete()
     assert blocks.load("default", row.pk, row.blocks_seq) is None
 
 
 def test_a_block_cut_anywhere_is_refused(collection: LocalCollection) -> None:
     filled(collection)
-    content = bytes(Block.objects.order_by("place")[0].content)
+    content = bytes(VectorBlock.objects.order_by("place")[0].content)
     assert blocks._read(content).total == 5
     for length in range(len(content)):
         with pytest.raises(ValueError, match=r"cut off|damaged"):
@@ -310,7 +310,7 @@ def test_they_are_written_anew_once_a_tenth_has_changed(
         search(collection)
         join()
         assert (Collection.objects.get().blocks_seq > before) is rewritten, image_id
-    seqs = set(Block.objects.values_list("seq", flat=True))
+    seqs = set(VectorBlock.objects.values_list("seq", flat=True))
     assert seqs == {Collection.objects.get().blocks_seq}
 
 
@@ -318,16 +318,16 @@ def test_only_one_process_at_a_time_writes_them(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collection.add_image(image(1), "a")
-    Collection.objects.update(blocks_claimed=time.time() * 1_000_000)
+    Collection.objects.update(blocks_leased_at=time.time() * 1_000_000)
     search(collection)
     join()
-    assert not Block.objects.exists()
-    monkeypatch.setattr(blocks, "_CLAIM_SECONDS", 0.0)  # it died
+    assert not VectorBlock.objects.exists()
+    monkeypatch.setattr(blocks, "_LEASE_SECONDS", 0.0)  # it died
     held._replicas.clear()
     search(collection)
     join()
-    assert Block.objects.count() == 1
-    assert Collection.objects.get().blocks_claimed == 0
+    assert VectorBlock.objects.count() == 1
+    assert Collection.objects.get().blocks_leased_at == 0
 
 
 def test_vectors_of_deleted_images_do_not_stay(
@@ -338,7 +338,7 @@ def test_vectors_of_deleted_images_do_not_stay(
     (row,) = Collection.objects.all()
     publish.purge("default", row.pk, older_than_seconds=-60)
     assert Collection.objects.get().horizon > row.blocks_seq
-    assert not Block.objects.exists()
+    assert not VectorBlock.objects.exists()
     assert search(collection) == ["b", "c", "d", "e"]
     assert not reading.is_set()
     join()  # a process has written them anew
@@ -373,7 +373,7 @@ def test_failing_to_write_them_is_harmless(
     def fail(*args: object, **kwargs: object) -> None:
         raise DatabaseError("read-only")
 
-    monkeypatch.setattr(Block, "save", fail)
+    monkeypatch.setattr(VectorBlock, "save", fail)
     collection.add_image(image(1), "a")
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a"]
@@ -403,7 +403,7 @@ def test_rows_without_a_vector_stay_out(collection: LocalCollection) -> None:
     IndexedImage.objects.filter(image_id="b").update(version=1)
     assert search(collection) == ["a"]
     join()
-    assert not Block.objects.exists()
+    assert not VectorBlock.objects.exists()
 
 
 @pytest.mark.parametrize("seed", range(4))

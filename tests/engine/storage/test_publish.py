@@ -11,7 +11,7 @@ import pytest
 from django.db import DatabaseError, connection, connections, transaction
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.storage import publish
 from tests.collections.contract import image
 
@@ -96,12 +96,12 @@ def test_purging_and_numbering_keep_to_one_collection(collection: LocalCollectio
     assert others.get().seq is None
     others.update(seq=1)
     for row in Collection.objects.all():
-        Block.objects.create(collection=row, seq=0, place=0, content=b"")
+        VectorBlock.objects.create(collection=row, seq=0, place=0, content=b"")
     for _ in range(2):
         publish.purge("default", key, older_than_seconds=-60)
     assert IndexedImage.objects.get().collection_id != key
     assert Collection.objects.get(name="other").horizon == 0
-    assert Block.objects.get().collection_id != key
+    assert VectorBlock.objects.get().collection_id != key
 
 
 def test_purging_waits_until_a_tombstone_is_numbered(collection: LocalCollection) -> None:

@@ -68,12 +68,22 @@ def test_nothing_is_made_by_asking() -> None:
 
 
 def test_a_deleted_image_leaves_nothing_of_the_picture(store: Store) -> None:
-    store.put([new("a", looks=b"looks", looks_of="model", looks_digest="digest"), new("b")])
+    store.put(
+        [
+            new("a", embedding=b"embedding", embedding_model="model", embedding_digest="digest"),
+            new("b"),
+        ]
+    )
     known, before = store.get("a"), row("a")
     assert store.delete("a") == known
     after = row("a")
     assert bytes(after.vector) == b""
-    assert (after.digest, after.looks, after.looks_of, after.looks_digest) == ("", None, "", "")
+    assert (after.digest, after.embedding, after.embedding_model, after.embedding_digest) == (
+        "",
+        None,
+        "",
+        "",
+    )
     assert after.deleted is not None
     assert after.deleted > known.image_time
     assert after.seq is not None
@@ -211,26 +221,31 @@ def test_a_page_tells_where_the_next_one_starts(store: Store) -> None:
         store.page("beside", 2)
 
 
-def test_looks_are_outdated_by_another_model_or_a_file_replaced_lately(store: Store) -> None:
-    def looking(image_id: str, looks_of: str, looks_digest: str = "digest") -> NewImage:
-        return new(image_id, looks=b"x", looks_of=looks_of, looks_digest=looks_digest)
+def test_embeddings_are_outdated_by_another_model_or_a_file_replaced_lately(store: Store) -> None:
+    def embedded(image_id: str, embedding_model: str, embedding_digest: str = "digest") -> NewImage:
+        return new(
+            image_id,
+            embedding=b"x",
+            embedding_model=embedding_model,
+            embedding_digest=embedding_digest,
+        )
 
     now = stores.microseconds()
     day = 24 * 3600 * 1_000_000
     images = {
-        looking("current", "m"): now,
-        looking("earlier model", "a"): 1,
-        looking("later model", "z"): now,
-        looking("yet another model", "b"): now,
+        embedded("current", "m"): now,
+        embedded("earlier model", "a"): 1,
+        embedded("later model", "z"): now,
+        embedded("yet another model", "b"): now,
         new("no model"): 1,
-        looking("replaced", "m", "older"): now - day + 60_000_000,
-        looking("replaced long ago", "m", "older"): now - day - 60_000_000,
+        embedded("replaced", "m", "older"): now - day + 60_000_000,
+        embedded("replaced long ago", "m", "older"): now - day - 60_000_000,
         new("of another version", version=2): now,
-        looking("deleted", "m"): now,
+        embedded("deleted", "m"): now,
     }
     store.put(list(images), times=list(images.values()))
     store.delete("deleted")
-    assert sorted(store.of_other_looks("m", 1)) == [
+    assert sorted(store.iterate_ids_of_other_embedding("m", 1)) == [
         "earlier model",
         "later model",
         "no model",

@@ -1,4 +1,4 @@
-"""The index of looks, and the closest of its images, against brute force."""
+"""The index of embeddings, and the closest of its images, against brute force."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from django_visualsnoop.engine.descriptors.descriptor import unit
 from django_visualsnoop.engine.index import layers
 from django_visualsnoop.engine.index.closest import closest
+from django_visualsnoop.engine.index.embeddings import EmbeddingIndex
 from django_visualsnoop.engine.index.layers import asked_of
-from django_visualsnoop.engine.index.looks import LooksIndex
 
 
 def made(dice: np.random.Generator, width: int) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
@@ -22,7 +22,7 @@ def test_agrees_with_brute_force(width: int, seed: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(layers, "WAITING", 5)
     monkeypatch.setattr(layers, "_SMALL", 4)
     dice = np.random.default_rng(seed)
-    index, images = LooksIndex(), {}
+    index, images = EmbeddingIndex(), {}
     for _ in range(300):
         image_id = str(dice.integers(60))
         if dice.random() < 0.7:
@@ -53,7 +53,7 @@ def test_agrees_with_brute_force(width: int, seed: int, monkeypatch: pytest.Monk
 
 
 def test_equally_close_ones_come_by_id_however_few_are_wanted() -> None:
-    index = LooksIndex()
+    index = EmbeddingIndex()
     for image_id in "dacb":
         index.put(image_id, bytes([1, 2]))
     found = closest(index.visible(), np.array([1, 2], dtype=np.int8), 2)
@@ -61,7 +61,7 @@ def test_equally_close_ones_come_by_id_however_few_are_wanted() -> None:
 
 
 def test_vectors_of_another_length_are_refused_and_not_compared() -> None:
-    index = LooksIndex()
+    index = EmbeddingIndex()
     index.put("a", bytes([1, 2]))
     for content in (b"", bytes([1]), bytes([1, 2, 3])):
         with pytest.raises(ValueError, match=f"{len(content)} values in place of 2"):
@@ -71,7 +71,7 @@ def test_vectors_of_another_length_are_refused_and_not_compared() -> None:
 
 
 def test_what_only_rounding_tells_apart_is_equally_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    index = LooksIndex()
+    index = EmbeddingIndex()
     for image_id in "ba":
         index.put(image_id, bytes([1, 2]))
     monkeypatch.setattr(
