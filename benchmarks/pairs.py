@@ -27,7 +27,7 @@ import synthetic
 from search import COPIES, processor
 
 from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.join import candidate_pairs
+from django_visualsnoop.engine.index.join import find_candidate_pairs
 
 
 def filled(images: int, seed: int) -> tuple[DescriptorIndex, dict[tuple[str, str], str]]:
@@ -74,7 +74,7 @@ def main() -> None:
         found = dict.fromkeys(COPIES, 0)
         named = 0
         began = time.perf_counter()
-        for pair in candidate_pairs(parts):
+        for pair in find_candidate_pairs(parts):
             named += 1
             kind = copies.get((min(pair[:2]), max(pair[:2])))
             if kind:

@@ -68,7 +68,7 @@ def fill(images: int, seed: int, path: Path) -> dict[str, Any]:
     del chunk, contents
     own = memory()["own"] - start_memory["own"]
     began = time.perf_counter()
-    snapshot.write(path, index.parts(), snapshot.Facts("bench", images, 0, []))
+    snapshot.write_snapshot(path, index.parts(), snapshot.Facts("bench", images, 0, []))
     writing = time.perf_counter() - began
     return {
         "put s": round(putting, 2),
@@ -84,7 +84,7 @@ def search(images: int, seed: int, path: Path, queries: int) -> dict[str, Any]:
     before = memory()
     began = time.perf_counter()
     index = DescriptorIndex()
-    segment, _ = snapshot.opened(path)
+    segment, _ = snapshot.open_snapshot(path)
     index.adopt(segment)
     opening = time.perf_counter() - began
     dice = np.random.default_rng((seed, 7))

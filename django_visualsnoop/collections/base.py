@@ -44,7 +44,7 @@ MAX_PAGE_SIZE = 1000
 DEFAULT_MAX_BYTES = 50_000_000
 
 
-def page_size(count: int | None) -> int:
+def read_page_size(count: int | None) -> int:
     """Return the size of a page; raise ``ValueError`` if ``count`` is not positive."""
     if count is None:
         return DEFAULT_PAGE_SIZE
@@ -90,7 +90,7 @@ def narrow(
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ImagePair:
     """Two images of one collection that look alike; ``first_id < second_id``."""
 
     first_id: str
@@ -270,7 +270,7 @@ class BaseCollection(ABC):
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
-    ) -> Iterator[Pair]:
+    ) -> Iterator[ImagePair]:
         """Yield pairs of images that look alike, each pair once, in any order.
 
         For very many copies of one picture, a backend may omit pairs that are not needed to
@@ -306,7 +306,7 @@ class BaseCollection(ABC):
                     continue
                 if (first, second) not in seen:
                     seen.add((first, second))
-                    yield Pair(first, second, match["rank"], match.get("similarity"))
+                    yield ImagePair(first, second, match["rank"], match.get("similarity"))
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:  # noqa: ARG002 -- for subclasses
         """Return where one stored picture is located in others, by their ids.

@@ -24,7 +24,7 @@ from django_visualsnoop.collections.base import (
     DEFAULT_MAX_BYTES,
     BaseCollection,
     narrow,
-    page_size,
+    read_page_size,
     refused_setting,
 )
 from django_visualsnoop.exceptions import MissingExtra
@@ -71,7 +71,7 @@ class HTTPCollection(BaseCollection):
         super().__init__(alias, params)
         _check(alias, params)
         options = params.get("OPTIONS") or {}
-        timeout = _timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
+        timeout = _read_timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
         max_retries = options.get("max_retries", DEFAULT_MAX_RETRIES)
         self.longest_call = longest_call(timeout, max_retries)
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
@@ -101,7 +101,7 @@ class HTTPCollection(BaseCollection):
             return missing
         try:
             _check(alias, params)
-            _timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
+            _read_timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
         except ImproperlyConfigured as error:
             return [refused_setting(alias, error)]
         if not is_plain_http(params["ENDPOINT"]):
@@ -120,7 +120,7 @@ class HTTPCollection(BaseCollection):
         image_id: str | None = None,
         update_existing: bool = False,
     ) -> ImageResult:
-        result = self._client.add_image(_content(image), image_id, update_existing)
+        result = self._client.add_image(_read_content(image), image_id, update_existing)
         return cast("ImageResult", self._success(result, "image_id", image_sent=True))
 
     def get_image(self, image_id: str) -> ImageResult:
@@ -130,7 +130,7 @@ class HTTPCollection(BaseCollection):
         return cast("ImageResult", self._success(self._client.delete_image(image_id), "image_id"))
 
     def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
-        result = self._client.get_images(start, page_size(count))
+        result = self._client.get_images(start, read_page_size(count))
         return cast("ImageList", self._success(result, "images", "next_image_id"))
 
     def search_images(
@@ -143,7 +143,7 @@ class HTTPCollection(BaseCollection):
         kind: str = COPIES,
     ) -> SearchResults:
         self.check_kind(kind)
-        result = self._client.search_images(_content(image))
+        result = self._client.search_images(_read_content(image))
         self._success(result, "results", image_sent=True)
         result["results"] = narrow(result["results"], limit, min_similarity, allowed)
         return cast("SearchResults", result)
@@ -178,7 +178,7 @@ class HTTPCollection(BaseCollection):
         return result
 
 
-def _content(image: ImageSource) -> bytes:
+def _read_content(image: ImageSource) -> bytes:
     content = read_image(image)
     if not content:  # the response would depend on the web server in front of the service
         raise ImageRefusedError("The image is empty (0 bytes).", reason="empty", status=400)
@@ -227,7 +227,7 @@ def _refuse_unknown(setting: str, given: Mapping[str, Any], known: set[str]) -> 
         )
 
 
-def _timeout(alias: str, value: Any) -> Timeout:
+def _read_timeout(alias: str, value: Any) -> Timeout:
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(numbers) != 2 or not all(
         isinstance(number, (int, float)) and number > 0 for number in numbers

@@ -27,8 +27,8 @@ from django_visualsnoop.collections.base import (
     DEFAULT_MAX_BYTES,
     KINDS,
     BaseCollection,
-    Pair,
-    page_size,
+    ImagePair,
+    read_page_size,
     refused_setting,
 )
 from django_visualsnoop.collections.embedding import (
@@ -38,7 +38,7 @@ from django_visualsnoop.collections.embedding import (
 )
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.storage.times import written
+from django_visualsnoop.engine.storage.times import format_time
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.gallery import Hits
     from django_visualsnoop.engine.matching.placement import Placement
-    from django_visualsnoop.engine.storage.store import NewImage, Stored
+    from django_visualsnoop.engine.storage.store import NewImage, StoredImage
 
 #: Highest number of matches of a search, if the caller gives no limit.
 DEFAULT_LIMIT = 100
@@ -173,9 +173,9 @@ class LocalCollection(BaseCollection):
         image_id = uuid4().hex if image_id is None else check_image_id(image_id)
         new = self._described(image, image_id)
         if update_existing:
-            return _added(*self._gallery.store.put([new]))
+            return _build_added_result(*self._gallery.store.put([new]))
         try:
-            return _added(self._gallery.store.add(new))
+            return _build_added_result(self._gallery.store.add(new))
         except ImageExists as error:
             raise ConflictError(str(error), status=409) from error
 
@@ -206,35 +206,40 @@ class LocalCollection(BaseCollection):
         new = [one for one in bulk.values() if not isinstance(one, VisualSnoopError)]
         stored = {one.image_id: one for one in (self._gallery.store.put(new) if new else ())}
         for image_id, one in bulk.items():
-            yield image_id, one if isinstance(one, VisualSnoopError) else _added(stored[image_id])
+            yield (
+                image_id,
+                one if isinstance(one, VisualSnoopError) else _build_added_result(stored[image_id]),
+            )
 
     def _described(self, image: ImageSource, image_id: str) -> NewImage:
         try:
             return self._gallery.described(read_image(image), image_id)
         except DecodeError as error:
-            raise _refused(error) from error
+            raise _convert_refusal(error) from error
 
     def get_image(self, image_id: str) -> ImageResult:
         try:
-            return _result(self._gallery.store.get(check_image_id(image_id)), "OK", 200)
+            return _build_image_result(self._gallery.store.get(check_image_id(image_id)), "OK", 200)
         except ImageMissing as error:
-            raise _not_found(error) from error
+            raise _convert_not_found(error) from error
 
     def delete_image(self, image_id: str) -> ImageResult:
         try:
-            return _result(self._gallery.store.delete(check_image_id(image_id)), "Deleted", 200)
+            return _build_image_result(
+                self._gallery.store.delete(check_image_id(image_id)), "Deleted", 200
+            )
         except ImageMissing as error:
-            raise _not_found(error) from error
+            raise _convert_not_found(error) from error
 
     def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
         start = None if start is None else check_image_id(start)
         try:
-            page = self._gallery.store.page(start, page_size(count))
+            page = self._gallery.store.page(start, read_page_size(count))
         except ImageMissing as error:
-            raise _not_found(error) from error
+            raise _convert_not_found(error) from error
         return image_list(
             page.collection_id or NO_COLLECTION_ID,
-            ((stored.image_id, written(stored.image_time)) for stored in page.images),
+            ((stored.image_id, format_time(stored.image_time)) for stored in page.images),
             page.next_image_id,
         )
 
@@ -257,8 +262,8 @@ class LocalCollection(BaseCollection):
                 allowed=allowed,
             )
         except DecodeError as error:
-            raise _refused(error) from error
-        return _search_results(found)
+            raise _convert_refusal(error) from error
+        return _build_search_results(found)
 
     def search_images_by_id(
         self,
@@ -279,10 +284,10 @@ class LocalCollection(BaseCollection):
                 allowed=allowed,
             )
         except ImageMissing as error:
-            raise _not_found(error) from error
-        results = _search_results(found)
+            raise _convert_not_found(error) from error
+        results = _build_search_results(found)
         assert found.image_time is not None
-        return {**results, "image_id": image_id, "image_time": written(found.image_time)}
+        return {**results, "image_id": image_id, "image_time": format_time(found.image_time)}
 
     def iter_pairs(
         self,
@@ -292,15 +297,15 @@ class LocalCollection(BaseCollection):
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
-    ) -> Iterator[Pair]:
+    ) -> Iterator[ImagePair]:
         for pair in self._gallery.pairs(min_similarity, touching, progress, among, budget):
-            yield Pair(*pair)
+            yield ImagePair(*pair)
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:
         try:
             return self._gallery.placements(check_image_id(image_id), other_ids)
         except ImageMissing as error:
-            raise _not_found(error) from error
+            raise _convert_not_found(error) from error
 
     def count_without_embedding(self) -> int:
         return self._gallery.count_without_embedding()
@@ -346,23 +351,23 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
             raise ImproperlyConfigured(f'{where}["{name}"] must be {expected}, not {value!r}.')
 
 
-def _refused(error: DecodeError) -> ImageRefusedError:
+def _convert_refusal(error: DecodeError) -> ImageRefusedError:
     status = REFUSAL_STATUS.get(error.reason, 400)
     return ImageRefusedError(str(error), reason=error.reason, status=status)
 
 
-def _not_found(error: ImageMissing) -> NotFoundError:
+def _convert_not_found(error: ImageMissing) -> NotFoundError:
     return NotFoundError(str(error), status=404)
 
 
-def _added(stored: Stored) -> ImageResult:
-    return _result(stored, *(("Updated", 200) if stored.existed else ("Added", 201)))
+def _build_added_result(stored: StoredImage) -> ImageResult:
+    return _build_image_result(stored, *(("Updated", 200) if stored.existed else ("Added", 201)))
 
 
-def _result(stored: Stored, message: str, status: int) -> ImageResult:
-    time = written(stored.image_time)
+def _build_image_result(stored: StoredImage, message: str, status: int) -> ImageResult:
+    time = format_time(stored.image_time)
     return image_result(stored.collection_id, stored.image_id, time, message, status)
 
 
-def _search_results(found: Hits) -> SearchResults:
+def _build_search_results(found: Hits) -> SearchResults:
     return search_results(found.collection_id or NO_COLLECTION_ID, found.hits)

@@ -15,7 +15,13 @@ from django_visualsnoop.client.exceptions import ConflictError, ImageRefusedErro
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.results import image_list, image_result
 from django_visualsnoop.client.sources import read_image
-from django_visualsnoop.collections.base import COPIES, KINDS, BaseCollection, narrow, page_size
+from django_visualsnoop.collections.base import (
+    COPIES,
+    KINDS,
+    BaseCollection,
+    narrow,
+    read_page_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -43,16 +49,16 @@ class Call:
 
 
 @dataclass(slots=True)
-class _Image:
+class _RecordedImage:
     content: bytes
     time: datetime
 
 
-class _State:
+class _RecorderState:
     """The state that all recorders of one alias share, in all threads of the process."""
 
     def __init__(self) -> None:
-        self.images: dict[str, _Image] = {}
+        self.images: dict[str, _RecordedImage] = {}
         #: The last time of every id, including deleted ones, because a listing resumes at them.
         self.times: dict[str, datetime] = {}
         self.last_time = datetime.min.replace(tzinfo=UTC)
@@ -62,7 +68,7 @@ class _State:
 
 
 _lock = threading.RLock()
-_states: defaultdict[str, _State] = defaultdict(_State)
+_states: defaultdict[str, _RecorderState] = defaultdict(_RecorderState)
 
 
 class RecorderCollection(BaseCollection):
@@ -92,7 +98,7 @@ class RecorderCollection(BaseCollection):
     longest_call = 1.0
 
     @property
-    def _state(self) -> _State:
+    def _state(self) -> _RecorderState:
         return _states[self.alias]
 
     @property
@@ -110,7 +116,7 @@ class RecorderCollection(BaseCollection):
     def clear(self) -> None:
         """Delete images, calls and scheduled failures, for every object of this alias."""
         with _lock:
-            _states[self.alias] = _State()
+            _states[self.alias] = _RecorderState()
 
     def fail_with(self, error: BaseException, *, times: int = 1) -> None:
         """Make the next ``times`` calls raise ``error``, after failures that are scheduled."""
@@ -146,7 +152,7 @@ class RecorderCollection(BaseCollection):
                 raise ConflictError(f"The image id {image_id!r} exists already.", status=409)
             time = max(datetime.now(UTC), state.last_time + timedelta(microseconds=1))
             state.times[image_id] = state.last_time = time
-            state.images[image_id] = _Image(content, time)
+            state.images[image_id] = _RecordedImage(content, time)
             return self._result(image_id, "Updated" if exists else "Added", 200 if exists else 201)
 
     def get_image(self, image_id: str) -> ImageResult:
@@ -164,7 +170,7 @@ class RecorderCollection(BaseCollection):
     def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
         with _lock:
             state = self._called(Call("get_images", start, arguments={"count": count}))
-            size = page_size(count)
+            size = read_page_size(count)
             newest_first = sorted(state.images.items(), key=lambda item: item[1].time, reverse=True)
             if start is not None:
                 if start not in state.times:
@@ -173,7 +179,7 @@ class RecorderCollection(BaseCollection):
             page, rest = newest_first[:size], newest_first[size:]
             return image_list(
                 self._collection_id,
-                ((image_id, _written(image.time)) for image_id, image in page),
+                ((image_id, _format_time(image.time)) for image_id, image in page),
                 rest[0][0] if rest else None,
             )
 
@@ -188,7 +194,7 @@ class RecorderCollection(BaseCollection):
     ) -> SearchResults:
         self.check_kind(kind)
         content = read_image(image)
-        arguments = _asked(limit, min_similarity, allowed, kind)
+        arguments = _collect_arguments(limit, min_similarity, allowed, kind)
         with _lock:
             self._called(Call("search_images", None, content, arguments))
             _refuse_empty(content)
@@ -210,7 +216,7 @@ class RecorderCollection(BaseCollection):
         kind: str = COPIES,
     ) -> SearchResults:
         self.check_kind(kind)
-        arguments = _asked(limit, min_similarity, allowed, kind)
+        arguments = _collect_arguments(limit, min_similarity, allowed, kind)
         with _lock:
             state = self._called(Call("search_images_by_id", image_id, arguments=arguments))
             found = self._result(image_id, "OK", 200)
@@ -221,7 +227,7 @@ class RecorderCollection(BaseCollection):
             ]
         return {**found, "results": narrow(matches, limit, min_similarity, allowed)}
 
-    def _called(self, call: Call) -> _State:
+    def _called(self, call: Call) -> _RecorderState:
         state = self._state
         state.calls.append(call)
         if state.standing_failure is not None:
@@ -238,7 +244,9 @@ class RecorderCollection(BaseCollection):
         image = self._state.images.get(check_image_id(image_id))
         if image is None:
             raise _not_found(image_id)
-        return image_result(self._collection_id, image_id, _written(image.time), message, status)
+        return image_result(
+            self._collection_id, image_id, _format_time(image.time), message, status
+        )
 
     def _identical(self, content: bytes) -> list[Match]:
         return [
@@ -248,7 +256,7 @@ class RecorderCollection(BaseCollection):
         ]
 
 
-def _asked(
+def _collect_arguments(
     limit: int | None, min_similarity: float | None, allowed: Collection[str] | None, kind: str
 ) -> dict[str, Any]:
     return {"limit": limit, "min_similarity": min_similarity, "allowed": allowed, "kind": kind}
@@ -263,5 +271,5 @@ def _not_found(image_id: str) -> NotFoundError:
     return NotFoundError(f"The collection holds no image {image_id!r}.", status=404)
 
 
-def _written(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     return time.isoformat(timespec="microseconds")

@@ -86,7 +86,7 @@ def compute_embedding(pixels: Pixels, model: EmbeddingModel | None) -> NDArray[n
         pixels: height x width x 3, RGB, uint8.
         model: what computes it; the engine's own global vector if ``None``.
     """
-    return describe.vector_of(pixels) if model is None else model.describe(pixels)
+    return describe.compute_vector(pixels) if model is None else model.describe(pixels)
 
 
 def cosine_to_similarity(cosine: float) -> float:

@@ -17,7 +17,7 @@ from django_visualsnoop.engine.embedding import (
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
-from django_visualsnoop.engine.pairs import PairFinder, PairHit, pair_hits
+from django_visualsnoop.engine.pairs import PairFinder, PairHit, add_similarities
 from django_visualsnoop.engine.replica import held, reader
 from django_visualsnoop.engine.replica.vector_kinds import (
     DescriptorVectors,
@@ -25,7 +25,7 @@ from django_visualsnoop.engine.replica.vector_kinds import (
     Index,
 )
 from django_visualsnoop.engine.search import search
-from django_visualsnoop.engine.side_by_side import Described, placements_among, sized
+from django_visualsnoop.engine.side_by_side import DescribedImage, add_size, find_placements_among
 from django_visualsnoop.engine.storage.store import NewImage, Store
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.embedding import EmbeddingModel
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.view import View
-    from django_visualsnoop.engine.storage.queries import Content
+    from django_visualsnoop.engine.replica.view import ReplicaView
+    from django_visualsnoop.engine.storage.queries import ImageRow
 
 
 class Hit(NamedTuple):
@@ -142,7 +142,7 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probes = describe.probes(self._decoded(content).pixels, sha256(content).digest())
+        probes = describe.build_probes(self._decoded(content).pixels, sha256(content).digest())
         view = self._look()
         if view is None:
             return Hits(None, [])
@@ -161,13 +161,13 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its vector cannot be compared any more.
         """
-        view, asked = _with(image_id, self._look(image_id))
+        view, asked = _require_image(image_id, self._look(image_id))
         stored = asked.descriptor()
         if stored is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version: add it again."
             )
-        probes = describe.stored_probes(stored)
+        probes = describe.build_stored_probes(stored)
         hits = self._hits(view, probes, limit, min_similarity, allowed, without=image_id)
         return Hits(view.collection_id, hits, asked.image_time)
 
@@ -194,7 +194,7 @@ class Gallery:
         view = self._read_embedding_view()
         if view is None:
             return Hits(None, [])
-        return Hits(view.collection_id, _similar(view, probe, limit, min_similarity, allowed))
+        return Hits(view.collection_id, _find_similar(view, probe, limit, min_similarity, allowed))
 
     def similar_by_id(
         self,
@@ -209,13 +209,13 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its embedding is not known.
         """
-        view, asked = _with(image_id, self._read_embedding_view(image_id))
+        view, asked = _require_image(image_id, self._read_embedding_view(image_id))
         probe = view.vector(image_id)
         if probe is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version: add it again."
             )
-        hits = _similar(view, probe, limit, min_similarity, allowed, without=image_id)
+        hits = _find_similar(view, probe, limit, min_similarity, allowed, without=image_id)
         return Hits(view.collection_id, hits, asked.image_time)
 
     def pairs(
@@ -243,7 +243,7 @@ class Gallery:
             return
         searched = touching if budget is None else self._within(budget, touching)
         found = finder.all(progress) if searched is None else finder.touching(searched, progress)
-        for hit in pair_hits(found):
+        for hit in add_similarities(found):
             if touching is None or hit.first_id in touching or hit.second_id in touching:
                 yield hit
         if budget is not None:
@@ -294,16 +294,16 @@ class Gallery:
         """
         known = self._sized({image_id, *other_ids})
         if image_id not in known:
-            raise _nothing_to_compare(image_id)
-        return placements_among(known[image_id], known, other_ids)
+            raise _build_nothing_to_compare(image_id)
+        return find_placements_among(known[image_id], known, other_ids)
 
     def placements_of(
-        self, image: Described, other_ids: Collection[str]
+        self, image: DescribedImage, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
         """Return where a picture, stored or not, lies in stored ones; see ``placements``."""
-        return placements_among(sized(image), self._sized(other_ids), other_ids)
+        return find_placements_among(add_size(image), self._sized(other_ids), other_ids)
 
-    def described_as(self, image_id: str) -> Described:
+    def described_as(self, image_id: str) -> DescribedImage:
         """Return what is kept of a stored picture, to compare it.
 
         Raises:
@@ -311,16 +311,16 @@ class Gallery:
         """
         for stored in self.store.descriptors([image_id]):
             with suppress(ValueError):
-                sized(stored)
+                add_size(stored)
                 return stored
-        raise _nothing_to_compare(image_id)
+        raise _build_nothing_to_compare(image_id)
 
     def _sized(self, image_ids: Collection[str]) -> dict[str, placement.Sized]:
         """Return those that are there and can be compared; one query for some hundred."""
         found = {}
         for stored in self.store.descriptors(set(image_ids)):
             with suppress(ValueError):
-                found[stored.image_id] = sized(stored)
+                found[stored.image_id] = add_size(stored)
         return found
 
     def count_without_embedding(self) -> int:
@@ -344,7 +344,7 @@ class Gallery:
 
     def _look(
         self, image_id: str | None = None, *, whole: bool = False
-    ) -> View[DescriptorIndex] | None:
+    ) -> ReplicaView[DescriptorIndex] | None:
         return reader.read_view(
             self.store.database,
             self.store.key,
@@ -356,7 +356,7 @@ class Gallery:
             most_bytes=self._memory,
         )
 
-    def _read_embedding_view(self, image_id: str | None = None) -> View[Any] | None:
+    def _read_embedding_view(self, image_id: str | None = None) -> ReplicaView[Any] | None:
         if self._embedding is None:
             return self._look(image_id)
         source = EmbeddingVectors(hash_identity(self._embedding))
@@ -366,7 +366,7 @@ class Gallery:
 
     def _hits(
         self,
-        view: View[DescriptorIndex],
+        view: ReplicaView[DescriptorIndex],
         probes: describe.Probes,
         limit: int,
         min_similarity: float | None,
@@ -382,21 +382,23 @@ class Gallery:
             without=frozenset() if without is None else frozenset({without}),
         )
         return [
-            Hit(image_id, calibration.rank(score), calibration.similarity(score))
+            Hit(image_id, calibration.score_to_rank(score), calibration.score_to_similarity(score))
             for image_id, score in found
         ]
 
     def _min_score(self, min_similarity: float | None) -> float:
-        return calibration.score_at(
+        return calibration.similarity_to_score(
             self._min_similarity if min_similarity is None else min_similarity
         )
 
 
-def _nothing_to_compare(image_id: str) -> ImageMissing:
+def _build_nothing_to_compare(image_id: str) -> ImageMissing:
     return ImageMissing(f"The collection holds no image {image_id!r} to compare.")
 
 
-def _with(image_id: str, view: View[Index] | None) -> tuple[View[Index], Content]:
+def _require_image(
+    image_id: str, view: ReplicaView[Index] | None
+) -> tuple[ReplicaView[Index], ImageRow]:
     """Return the view of a collection that holds the image, and its row.
 
     Raises:
@@ -407,8 +409,8 @@ def _with(image_id: str, view: View[Index] | None) -> tuple[View[Index], Content
     return view, view.asked
 
 
-def _similar(
-    view: View[Any],
+def _find_similar(
+    view: ReplicaView[Any],
     probe: NDArray[np.int8],
     limit: int,
     min_similarity: float | None,

@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from PIL import Image
 
 from django_visualsnoop.common.interruptions import is_interruption
-from django_visualsnoop.engine.descriptors.descriptor import quantised
+from django_visualsnoop.engine.descriptors.descriptor import quantise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ class OnnxEmbedding:
                 f"The model {self.path} does not take 1 x 3 x {self.size} x {self.size} "
                 f"values: {error}"
             ) from error
-        return quantised(self._vector(found))
+        return quantise(self._vector(found))
 
     def _seen(self, pixels: Pixels) -> Floats:
         height, width = pixels.shape[:2]

@@ -18,20 +18,20 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from django_visualsnoop.common.clustering import SURE
-from django_visualsnoop.engine.descriptors.describe import stored_probes
+from django_visualsnoop.engine.descriptors.describe import build_stored_probes
 from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
 from django_visualsnoop.engine.index.crowds import Crowds
-from django_visualsnoop.engine.index.join import Mirror, candidate_pairs
-from django_visualsnoop.engine.matching.calibration import rank, similarity
+from django_visualsnoop.engine.index.join import Mirror, find_candidate_pairs
+from django_visualsnoop.engine.matching.calibration import score_to_rank, score_to_similarity
 from django_visualsnoop.engine.matching.compare import compare
-from django_visualsnoop.engine.search import CLOSEST, candidates
+from django_visualsnoop.engine.search import CLOSEST, find_candidate_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.view import View
+    from django_visualsnoop.engine.replica.view import ReplicaView
 
 #: Of so many images that sure pairs join, all pairs are compared.
 EXACT = 16
@@ -67,13 +67,13 @@ class PairHit(NamedTuple):
     similarity: float
 
 
-def pair_hits(found: Iterable[FoundPair]) -> Iterator[PairHit]:
+def add_similarities(found: Iterable[FoundPair]) -> Iterator[PairHit]:
     """Yield found pairs with their ranks and similarities."""
     for first, second, score in found:
-        yield PairHit(first, second, rank(score), similarity(score))
+        yield PairHit(first, second, score_to_rank(score), score_to_similarity(score))
 
 
-class _Part:
+class _JoinedImages:
     """Images that sure pairs join."""
 
     __slots__ = ("crowd", "ids", "misses")
@@ -98,7 +98,7 @@ class PairFinder:
 
     def __init__(
         self,
-        view: View[DescriptorIndex],
+        view: ReplicaView[DescriptorIndex],
         min_score: float,
         *,
         among: Callable[[str], bool] | None = None,
@@ -114,7 +114,7 @@ class PairFinder:
         self.compared = 0
         #: Whether ``most`` was enough.
         self.complete = True
-        self._part_of: dict[str, _Part] = {}
+        self._part_of: dict[str, _JoinedImages] = {}
         self._put_off: list[tuple[str, str]] = []
         self._done: set[tuple[str, str]] = set()
         self._stored: dict[str, Descriptor] = {}
@@ -132,8 +132,8 @@ class PairFinder:
         parts = self._view.parts()
         self._crowds = Crowds(sum(int(part.kept.sum()) for part in parts))
         mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
-        tell = _scaled(progress, 0.0, _FIRST)
-        found = candidate_pairs(parts, mirror=mirror, progress=tell, crowds=self._crowds)
+        tell = _scale_progress(progress, 0.0, _FIRST)
+        found = find_candidate_pairs(parts, mirror=mirror, progress=tell, crowds=self._crowds)
 
         def pairs() -> Iterator[tuple[str, str]]:
             for one in found:
@@ -141,7 +141,7 @@ class PairFinder:
                 self._numbers[one.second_id] = one.second
                 if not self.complete:
                     return
-                yield _ordered(one.first_id, one.second_id)
+                yield _order_pair(one.first_id, one.second_id)
 
         yield from self._found(pairs(), progress)
 
@@ -158,7 +158,7 @@ class PairFinder:
             progress: see ``all``.
             closest: with so many that are the closest to each.
         """
-        pairs = self._touching(image_ids, _scaled(progress, 0.0, _FIRST), closest)
+        pairs = self._touching(image_ids, _scale_progress(progress, 0.0, _FIRST), closest)
         yield from self._found(pairs, progress)
 
     def _touching(
@@ -167,15 +167,17 @@ class PairFinder:
         progress: Callable[[float], object] | None,
         closest: int,
     ) -> Iterator[tuple[str, str]]:
-        for number, some in enumerate(_batches(dict.fromkeys(image_ids))):
+        for number, some in enumerate(_split_batches(dict.fromkeys(image_ids))):
             if progress is not None:
                 progress(min(1.0, number * _TOGETHER / len(image_ids)))
             for image_id, stored in self._view.descriptors(some).items():
                 if not self.complete:
                     return
                 own = frozenset({image_id})
-                for other in candidates(self._view, stored_probes(stored), closest, None, own):
-                    pair = _ordered(image_id, other)
+                for other in find_candidate_ids(
+                    self._view, build_stored_probes(stored), closest, None, own
+                ):
+                    pair = _order_pair(image_id, other)
                     if pair not in self._done:
                         self._done.add(pair)
                         yield pair
@@ -183,13 +185,13 @@ class PairFinder:
     def _found(
         self, pairs: Iterable[tuple[str, str]], progress: Callable[[float], object] | None
     ) -> Iterator[FoundPair]:
-        for some in _batches(pair for pair in pairs if self._counts(pair)):
+        for some in _split_batches(pair for pair in pairs if self._counts(pair)):
             yield from self._compared(list(filter(self._is_worth_it, some)), self._is_worth_it)
         # Groups that have stayed small, as nearly all have.
         put_off, self._put_off = self._put_off, []
         left = [pair for pair in put_off if self._is_small(pair)]
-        tell = _scaled(progress, _FIRST, 1.0)
-        for number, some in enumerate(_batches(left)):
+        tell = _scale_progress(progress, _FIRST, 1.0)
+        for number, some in enumerate(_split_batches(left)):
             if tell is not None:
                 tell(min(1.0, number * _TOGETHER / len(left)))
             yield from self._compared(some, self._is_small)
@@ -251,14 +253,16 @@ class PairFinder:
         if missing := wanted - self._stored.keys():
             self._stored |= self._view.descriptors(missing)
 
-    def _part(self, image_id: str) -> _Part:
-        return self._part_of.get(image_id) or self._part_of.setdefault(image_id, _Part(image_id))
+    def _part(self, image_id: str) -> _JoinedImages:
+        return self._part_of.get(image_id) or self._part_of.setdefault(
+            image_id, _JoinedImages(image_id)
+        )
 
     def _learn(self, pair: tuple[str, str], score: float) -> None:
         one, other = map(self._part, pair)
         if one is other:
             return
-        if score < self._min_score or similarity(score) < SURE:
+        if score < self._min_score or score_to_similarity(score) < SURE:
             one.misses += 1
             other.misses += 1
             return
@@ -270,7 +274,7 @@ class PairFinder:
         if len(one.ids) > EXACT:
             self._tell(one, other.ids)
 
-    def _tell(self, part: _Part, new: list[str]) -> None:
+    def _tell(self, part: _JoinedImages, new: list[str]) -> None:
         """Have the index leave out pairs within a large part."""
         if not part.crowd:
             part.crowd = self._crowds.new()
@@ -296,21 +300,21 @@ class _Scores:
         self._known: dict[bytes, float] = {}
 
     def get(self, one: Descriptor, other: Descriptor) -> float | None:
-        return self._known.get(_key(one, other))
+        return self._known.get(_build_key(one, other))
 
     def of(self, one: Descriptor, other: Descriptor) -> float:
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        score = compare(stored_probes(one), other).score
-        self._known[_key(one, other)] = score
+        score = compare(build_stored_probes(one), other).score
+        self._known[_build_key(one, other)] = score
         return score
 
 
-def _key(one: Descriptor, other: Descriptor) -> bytes:
+def _build_key(one: Descriptor, other: Descriptor) -> bytes:
     return sha256(one.to_bytes() + other.to_bytes()).digest()
 
 
-def _scaled(
+def _scale_progress(
     progress: Callable[[float], object] | None, start: float, end: float
 ) -> Callable[[float], object] | None:
     """Return what tells the progress of a part of the work."""
@@ -319,11 +323,11 @@ def _scaled(
     return lambda share: progress(start + (end - start) * share)
 
 
-def _batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
+def _split_batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
     rest = iter(values)
     while some := list(islice(rest, _TOGETHER)):
         yield some
 
 
-def _ordered(one: str, other: str) -> tuple[str, str]:
+def _order_pair(one: str, other: str) -> tuple[str, str]:
     return (one, other) if one < other else (other, one)

@@ -51,7 +51,7 @@ MAX_RANKED = 1000
 EVERY_MATCH = sys.maxsize
 
 
-class Found(NamedTuple):
+class FoundRow(NamedTuple):
     """One row that was found."""
 
     key: Any
@@ -82,7 +82,7 @@ def similar_to(
     own = query.own_keys(fields[0])
     if own and fields[0].may_be_spelled_otherwise(queryset.db):
         queryset = queryset.exclude(pk__in=own)  # the row may spell its key in another way
-    best: dict[Any, Found] = {}
+    best: dict[Any, FoundRow] = {}
     for alias in {field.collection for field in fields}:
         collection = collections[alias]
         asked: dict[str, Any] = {
@@ -252,7 +252,7 @@ def _ids_passing(
 
 def _rows_found(
     matches: list[Match], fields: tuple[IndexedField, ...], queryset: VisualSnoopQuerySet[Any]
-) -> list[Found]:
+) -> list[FoundRow]:
     """Translate image ids into keys of rows; ids of other models and fields are dropped."""
     searched = [(field, written_alias(field, queryset)) for field in fields]
     found = []
@@ -260,12 +260,12 @@ def _rows_found(
         for field, database in searched:
             key = field.key_from_image_id(match["id"], database)
             if key is not None:
-                found.append(Found(key, match["rank"], match.get("similarity")))
+                found.append(FoundRow(key, match["rank"], match.get("similarity")))
                 break
     return found
 
 
-def _ranked(queryset: _QuerySet, ranked: list[Found], limit: int) -> _QuerySet:
+def _ranked(queryset: _QuerySet, ranked: list[FoundRow], limit: int) -> _QuerySet:
     """Return the rows in order; the limit is a condition, so that filters may still follow."""
     ranks = ValueByKey(
         tuple((found.key, found.rank) for found in ranked), output_field=models.IntegerField()

@@ -16,7 +16,7 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.storage.times import written
+from django_visualsnoop.engine.storage.times import format_time
 from django_visualsnoop.server import answers, outcomes
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.authentication import authenticate
@@ -153,7 +153,7 @@ def search_by_id(asked: Asked) -> dict[str, Any]:
     return {
         **results,
         "image_id": asked.image_id,
-        "image_time": written(found.image_time),
+        "image_time": format_time(found.image_time),
     }
 
 

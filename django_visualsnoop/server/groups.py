@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from django_visualsnoop.common.clustering import Link, grouped
-from django_visualsnoop.engine.pairs import pair_hits
+from django_visualsnoop.engine.pairs import add_similarities
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.not_duplicates import Pair
@@ -130,7 +130,7 @@ class _Known:
 def _links(found: Iterable[FoundPair]) -> Links:
     return {
         Pair(pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))
-        for pair in pair_hits(found)
+        for pair in add_similarities(found)
     }
 
 

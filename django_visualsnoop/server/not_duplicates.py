@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from django_visualsnoop.engine.storage.store import Details
+    from django_visualsnoop.engine.storage.store import ImageDetails
     from django_visualsnoop.server.images import HostedImages
 
 #: Keys asked for in one statement.
@@ -74,7 +74,7 @@ def remember_all(images: HostedImages, pairs: Collection[Pair]) -> int:
     return write_atomically(work)
 
 
-def _write(collection_id: str, pairs: Collection[Pair], known: Mapping[str, Details]) -> int:
+def _write(collection_id: str, pairs: Collection[Pair], known: Mapping[str, ImageDetails]) -> int:
     """Insert or correct pairs; return how many were not there."""
     rows = [
         NotDuplicate(

@@ -23,7 +23,7 @@ from django.utils import timezone
 from PIL import Image
 
 from django_visualsnoop.engine.gallery import Gallery
-from django_visualsnoop.engine.images.decode import format_of
+from django_visualsnoop.engine.images.decode import find_format
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.storage.store import NewImage
 from django_visualsnoop.server.conf import options
@@ -91,7 +91,9 @@ class PictureGallery(Gallery):
         files = [_thumbnail(picture)]
         if self._keeps == Keeps.ORIGINALS:
             files.append(
-                NewFile(StoredPicture.Kind.ORIGINAL, content, f"image/{format_of(content).lower()}")
+                NewFile(
+                    StoredPicture.Kind.ORIGINAL, content, f"image/{find_format(content).lower()}"
+                )
             )
         fields = {name: getattr(new, name) for name in NewImage.__dataclass_fields__}
         return NewPicture(**fields, files=tuple(files))

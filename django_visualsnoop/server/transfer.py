@@ -31,7 +31,7 @@ from django_visualsnoop.server.writing import RETRY_AFTER, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from django_visualsnoop.engine.storage.store import Details
+    from django_visualsnoop.engine.storage.store import ImageDetails
     from django_visualsnoop.server.images import HostedImages
     from django_visualsnoop.server.metadata import Value
 
@@ -167,7 +167,7 @@ class _Portion:
         replaced = sum(one.new.image_id in details for one in changed)
         return Imported(len(changed) - replaced, replaced, len(some) - len(changed))
 
-    def _store(self, changed: list[Image], details: Mapping[str, Details]) -> None:
+    def _store(self, changed: list[Image], details: Mapping[str, ImageDetails]) -> None:
         hosted, store = self.images.collection, self.images.store
         stored = store.put([one.new for one in changed], [one.image_time for one in changed])
         for its in stored:
@@ -225,7 +225,7 @@ def _checked(file: IO[bytes]) -> dict[str, bytes]:
     return facts
 
 
-def _is_same(one: Image, known: Details, metadata: Mapping[str, Value]) -> bool:
+def _is_same(one: Image, known: ImageDetails, metadata: Mapping[str, Value]) -> bool:
     there = _fact(known.image_time, known.digest, metadata)
     return there == _fact(one.image_time, one.new.digest, one.metadata)
 

@@ -56,7 +56,7 @@ def test_what_does_not() -> None:
 
 
 def test_a_decoder_lets_it_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_visualsnoop.engine.images.decode._small", out_of_time)
+    monkeypatch.setattr("django_visualsnoop.engine.images.decode._load_small", out_of_time)
     with pytest.raises(SoftTimeLimitExceeded):
         decode(image(1))
 

@@ -63,7 +63,7 @@ def replace_as_an_older_release_does(image_id: str, other: LocalCollection, cont
     other.add_image(content, "picture of the other", update_existing=True)
     row = IndexedImage.objects.get(image_id="picture of the other")
     IndexedImage.objects.filter(image_id=image_id).update(
-        image_time=store.microseconds(),
+        image_time=store.read_clock(),
         seq=None,
         vector=bytes(row.vector),
         version=row.version,

@@ -17,8 +17,8 @@ from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.index.crowds import KEPT, Crowds
-from django_visualsnoop.engine.index.tally import pair_keys
-from django_visualsnoop.engine.pairs import pair_hits
+from django_visualsnoop.engine.index.tally import build_pair_keys
+from django_visualsnoop.engine.pairs import add_similarities
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_a_large_group_costs_about_one_comparison_for_each_image(
     finder = gallery.pair_finder()
     assert finder is not None
     found = finder.all() if way == "all" else finder.touching(ids([*some, *others]))
-    assert groups(pair_hits(found)) == [ids(some), ids(others)]
+    assert groups(add_similarities(found)) == [ids(some), ids(others)]
     # 1,770 pairs; those that are put off are of groups that are small at first.
     assert finder.compared < 3 * len(some)
 
@@ -87,7 +87,7 @@ def test_equal_pictures_are_compared_once(gallery: Gallery) -> None:
     gallery.store.put(some)
     finder = gallery.pair_finder()
     assert finder is not None
-    found = list(pair_hits(finder.all()))
+    found = list(add_similarities(finder.all()))
     assert groups(found) == [ids(some)]
     assert finder.compared == 1
     assert len(found) < 2 * len(some)
@@ -115,10 +115,10 @@ def test_only_what_counts_joins_a_group(gallery: Gallery) -> None:
     apart = [("001", other) for other in ids(some) if other > "001"]
     finder = gallery.pair_finder(apart=apart)
     assert finder is not None
-    assert groups(pair_hits(finder.all())) == [["000", *ids(some)[1:]]]  # by 000 alone
+    assert groups(add_similarities(finder.all())) == [["000", *ids(some)[1:]]]  # by 000 alone
     finder = gallery.pair_finder(apart=[("000", "001"), *apart])
     assert finder is not None
-    assert groups(pair_hits(finder.all())) == [["000", *ids(some)[2:]]]
+    assert groups(add_similarities(finder.all())) == [["000", *ids(some)[2:]]]
 
 
 def test_what_was_asked_before_is_remembered(gallery: Gallery) -> None:
@@ -129,7 +129,7 @@ def test_what_was_asked_before_is_remembered(gallery: Gallery) -> None:
     first = list(finder.touching(["000"]))
     rest = list(finder.touching(ids(some)))
     assert {pair[:2] for pair in first}.isdisjoint(pair[:2] for pair in rest)
-    assert groups(pair_hits([*first, *rest])) == [ids(some)]
+    assert groups(add_similarities([*first, *rest])) == [ids(some)]
     assert finder.compared < 3 * len(some)
 
 
@@ -192,7 +192,7 @@ def test_of_a_crowd_some_stand_for_all() -> None:
     assert np.count_nonzero(~spared[:50]) == np.count_nonzero(~spared[60:80]) == KEPT
     assert not spared[50:60].any()
     assert not spared[80:].any()
-    keys = pair_keys(np.array([0, 0, 0, 90, 60]), np.array([1, 55, 70, 91, 79]))
+    keys = build_pair_keys(np.array([0, 0, 0, 90, 60]), np.array([1, 55, 70, 91, 79]))
     assert crowds.within(keys).tolist() == [True, False, False, False, True]
 
 

@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.engine.index import inverted
-from django_visualsnoop.engine.index.codes import RESCORED, bits_of, cosines, nearest
-from django_visualsnoop.engine.index.layers import asked_of
+from django_visualsnoop.engine.index.codes import (
+    RESCORED,
+    compute_cosines,
+    find_nearest,
+    pack_signs,
+)
+from django_visualsnoop.engine.index.layers import select_visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -57,13 +62,13 @@ class Candidate(NamedTuple):
     cosine: float
     #: Its number among the probes.
     probe: int
-    #: About how many features agree; see ``inverted.votes``.
+    #: About how many features agree; see ``inverted.count_votes``.
     votes: float
     #: The number of the view that has these votes.
     view: int
 
 
-def candidates(
+def find_candidates(
     parts: Sequence[Visible[Segment]], query: CandidateQuery, order: NDArray[np.intp] | None = None
 ) -> list[Candidate]:
     """Return the best of each stage, closest by cosine first; equally close ones by id.
@@ -71,23 +76,23 @@ def candidates(
     Args:
         parts: the collection.
         query: see there.
-        order: of the dimensions, with which the parts were built; see ``bits_of``.
+        order: of the dimensions, with which the parts were built; see ``pack_signs``.
     """
-    parts = asked_of(parts, query.allowed, query.without)
-    close = [_closest(part, query, order) for part in parts]
-    voted = _voted(parts, query)
-    best_close = _best([np.max(scores, axis=1) for _, scores in close], query.limit)
-    best_voted = _best([votes for _, votes, _ in voted], query.limit)
+    parts = select_visible(parts, query.allowed, query.without)
+    close = [_find_closest(part, query, order) for part in parts]
+    voted = _count_votes(parts, query)
+    best_close = _find_best([np.max(scores, axis=1) for _, scores in close], query.limit)
+    best_voted = _find_best([votes for _, votes, _ in voted], query.limit)
     found: list[Candidate] = []
     for number, part in enumerate(parts):
         slots = np.union1d(
             close[number][0][best_close[number]], voted[number][0][best_voted[number]]
         )
-        found += _described(part.segment, slots, query.probes, voted[number])
+        found += _build_candidates(part.segment, slots, query.probes, voted[number])
     return sorted(found, key=lambda one: (-one.cosine, one.image_id))
 
 
-def _described(
+def _build_candidates(
     segment: Segment,
     slots: NDArray[np.int64],
     probes: NDArray[np.int8],
@@ -95,7 +100,7 @@ def _described(
 ) -> list[Candidate]:
     if not len(slots):
         return []
-    scores = _scores(segment.vectors[slots], probes)
+    scores = _compute_scores(segment.vectors[slots], probes)
     votes, views = np.zeros(len(slots), dtype=np.float32), np.zeros(len(slots), dtype=np.int64)
     if len(voted[0]):
         place = np.minimum(np.searchsorted(voted[0], slots), len(voted[0]) - 1)
@@ -113,13 +118,13 @@ def _described(
     )
 
 
-def _scores(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
+def _compute_scores(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
     if not len(probes):
         return np.full((len(vectors), 1), -1, dtype=np.float32)
-    return cosines(vectors, probes)
+    return compute_cosines(vectors, probes)
 
 
-def _closest(
+def _find_closest(
     part: Visible[Segment], query: CandidateQuery, order: NDArray[np.intp] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the slots that are closest to some probe, and their cosines (slots x probes)."""
@@ -131,30 +136,32 @@ def _closest(
         slots = np.flatnonzero(kept)
     else:
         count = max(RESCORED, query.limit)
-        slots = nearest(segment.bits, bits_of(probes, order), count, kept)
-    return slots, _scores(segment.vectors[slots], probes)
+        slots = find_nearest(segment.bits, pack_signs(probes, order), count, kept)
+    return slots, _compute_scores(segment.vectors[slots], probes)
 
 
-def _voted(
+def _count_votes(
     parts: Sequence[Visible[Segment]], query: CandidateQuery
 ) -> list[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
-    """Return, for each segment, what ``inverted.votes`` does."""
-    probes = inverted.probes_of(query.views)
-    places = [inverted.found(part.segment.lists, probes.words) for part in parts]
+    """Return, for each segment, what ``inverted.count_votes`` does."""
+    probes = inverted.build_word_probes(query.views)
+    places = [inverted.find_lists(part.segment.lists, probes.words) for part in parts]
     lengths = sum((counts for _, counts in places), np.zeros(len(probes.words), dtype=np.int64))
-    read = inverted.affordable(lengths, query.budget)
+    read = inverted.select_affordable(lengths, query.budget)
     found = []
     for part, (starts, counts) in zip(parts, places, strict=True):
-        hits = inverted.close(part.segment.lists, probes, starts, np.where(read, counts, 0))
+        hits = inverted.find_close_postings(
+            part.segment.lists, probes, starts, np.where(read, counts, 0)
+        )
         # A broken file may name a slot that there is not.
         wanted = hits.slots < part.segment.size
         if part.kept is not None:
             wanted[wanted] = part.kept[hits.slots[wanted]]
-        found.append(inverted.votes(hits.of(wanted)))
+        found.append(inverted.count_votes(hits.of(wanted)))
     return found
 
 
-def _best(scores: Sequence[NDArray[np.float32]], limit: int) -> list[NDArray[np.int64]]:
+def _find_best(scores: Sequence[NDArray[np.float32]], limit: int) -> list[NDArray[np.int64]]:
     """Return the places of the ``limit`` largest scores of all, by their list."""
     joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)])
     places = np.argsort(-joined, kind="stable")[: max(0, limit)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.index.tally import slots_of
+from django_visualsnoop.engine.index.tally import split_pair_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Crowds:
 
     def within(self, keys: Keys) -> NDArray[np.bool_]:
         """Return which pairs have both images in one crowd."""
-        first, second = (self._crowds[slots] for slots in slots_of(keys))
+        first, second = (self._crowds[slots] for slots in split_pair_keys(keys))
         within: NDArray[np.bool_] = (first == second) & (first > 0)
         return within
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.engine.descriptors.descriptor import features_in
-from django_visualsnoop.engine.index.candidates import candidates
+from django_visualsnoop.engine.descriptors.descriptor import count_features
+from django_visualsnoop.engine.index.candidates import find_candidates
 from django_visualsnoop.engine.index.layers import Layers
-from django_visualsnoop.engine.index.merge import Part, merged
-from django_visualsnoop.engine.index.segment import Segment, built
+from django_visualsnoop.engine.index.merge import SegmentPart, merge_in_memory
+from django_visualsnoop.engine.index.segment import Segment, build_segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class DescriptorIndex(Layers[Segment]):
 
     Args:
         order: of the dimensions of vectors, those first that turning a picture does not
-            change; see ``codes.bits_of``.
+            change; see ``codes.pack_signs``.
     """
 
     def __init__(self, order: NDArray[np.intp] | None = None) -> None:
@@ -32,18 +32,18 @@ class DescriptorIndex(Layers[Segment]):
         super().__init__()
 
     def candidates(self, query: CandidateQuery) -> list[Candidate]:
-        """Return the best of each stage; see ``candidates.candidates``."""
-        return candidates(self.visible(), query, self._order)
+        """Return the best of each stage; see ``candidates.find_candidates``."""
+        return find_candidates(self.visible(), query, self._order)
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SegmentPart]:
         """Return all images as they are now, to be merged."""
-        return [Part(*one) for one in self.kept()]
+        return [SegmentPart(*one) for one in self.kept()]
 
     def _check(self, content: bytes) -> None:
-        features_in(content)
+        count_features(content)
 
     def _built(self, images: Mapping[str, bytes]) -> Segment:
-        return built(images, self._order)
+        return build_segment(images, self._order)
 
     def _merged(self, parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
-        return merged([Part(*one) for one in parts])
+        return merge_in_memory([SegmentPart(*one) for one in parts])

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import Ids, ids_of, joined_ids
+from django_visualsnoop.engine.index.ids import Ids, build_ids, join_ids
 from django_visualsnoop.engine.index.layers import Layers
-from django_visualsnoop.engine.index.segment import room
+from django_visualsnoop.engine.index.segment import allocate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,25 +41,25 @@ class EmbeddingIndex(Layers[EmbeddingSegment]):
         self._width = width
 
     def _built(self, images: Mapping[str, bytes]) -> EmbeddingSegment:
-        vectors = _room(len(images), self._width)
+        vectors = _allocate(len(images), self._width)
         vectors[:] = np.frombuffer(b"".join(images.values()), np.int8).reshape(vectors.shape)
-        return EmbeddingSegment(ids_of(list(images)), vectors)
+        return EmbeddingSegment(build_ids(list(images)), vectors)
 
     def _merged(
         self, parts: Sequence[tuple[EmbeddingSegment, NDArray[np.bool_]]]
     ) -> EmbeddingSegment:
         rows = [np.flatnonzero(kept) for _, kept in parts]
-        vectors = _room(sum(map(len, rows)), self._width)
+        vectors = _allocate(sum(map(len, rows)), self._width)
         start = 0
         for (segment, _), places in zip(parts, rows, strict=True):
             end = start + len(places)
             np.take(segment.vectors, places, axis=0, out=vectors[start:end])
             start = end
-        ids = joined_ids(
+        ids = join_ids(
             [(segment.ids, places) for (segment, _), places in zip(parts, rows, strict=True)]
         )
         return EmbeddingSegment(ids, vectors)
 
 
-def _room(rows: int, width: int) -> NDArray[np.int8]:
-    return room(rows, width, np.int8).reshape(rows, width)
+def _allocate(rows: int, width: int) -> NDArray[np.int8]:
+    return allocate(rows, width, np.int8).reshape(rows, width)

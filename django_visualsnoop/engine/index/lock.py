@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[bool]:
+def lock_exclusively(path: Path) -> Iterator[bool]:
     """Hold the right to write a file, if no other process does."""
     with os.fdopen(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
         if sys.platform == "win32":

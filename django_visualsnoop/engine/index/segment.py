@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
-from django_visualsnoop.engine.index.codes import bits_of
-from django_visualsnoop.engine.index.ids import Ids, ids_of
-from django_visualsnoop.engine.index.inverted import Lists, lists_of
+from django_visualsnoop.engine.index.codes import pack_signs
+from django_visualsnoop.engine.index.ids import Ids, build_ids
+from django_visualsnoop.engine.index.inverted import Lists, build_lists
 from django_visualsnoop.engine.index.unpack import unpack
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Segment(NamedTuple):
         )
 
 
-def room(rows: int, width: int, kind: type[np.generic]) -> NDArray[Any]:
+def allocate(rows: int, width: int, kind: type[np.generic]) -> NDArray[Any]:
     """Return an array to be filled, rows x width or just rows.
 
     A large one has pages of its own, which go back to the system as soon as it is
@@ -98,38 +98,38 @@ def room(rows: int, width: int, kind: type[np.generic]) -> NDArray[Any]:
     return np.frombuffer(pages, dtype=kind).reshape(shape)
 
 
-def kept_apart(segment: Segment) -> Segment:
-    """Return the same segment, its arrays in ``room`` of their own."""
+def copy_apart(segment: Segment) -> Segment:
+    """Return the same segment, its arrays in memory of their own."""
     arrays = segment.arrays()
     for name, (kind, width) in SECTIONS.items():
         values = arrays[name]
-        arrays[name] = room(len(values), width, kind)
+        arrays[name] = allocate(len(values), width, kind)
         arrays[name][...] = values
     return Segment.of(arrays)
 
 
-def of_vectors(
+def build_vector_segment(
     ids: Ids, vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None
 ) -> Segment:
-    """Return the segment of images of which only the vectors are known; see ``bits_of``."""
-    bits = tuple(room(len(vectors), 1, np.uint64) for _ in range(DIMENSIONS // 64))
+    """Return the segment of images of which only the vectors are known; see ``pack_signs``."""
+    bits = tuple(allocate(len(vectors), 1, np.uint64) for _ in range(DIMENSIONS // 64))
     for start in range(0, len(vectors), _ROWS):
-        some = bits_of(vectors[start : start + _ROWS], order)
+        some = pack_signs(vectors[start : start + _ROWS], order)
         for column, signs in zip(bits, some, strict=True):
             column[start : start + _ROWS] = signs
     nothing = np.empty(0, dtype=np.uint32)
-    return Segment(ids, bits, vectors, lists_of(nothing, nothing, np.empty(0, dtype=np.uint64)))
+    return Segment(ids, bits, vectors, build_lists(nothing, nothing, np.empty(0, dtype=np.uint64)))
 
 
-def built(images: Mapping[str, bytes], order: NDArray[np.intp] | None = None) -> Segment:
-    """Return the segment of descriptors that were checked, by image id; see ``bits_of``."""
+def build_segment(images: Mapping[str, bytes], order: NDArray[np.intp] | None = None) -> Segment:
+    """Return the segment of descriptors that were checked, by image id; see ``pack_signs``."""
     unpacked = unpack(list(images.values()))
     slots = np.repeat(np.arange(len(images), dtype=np.uint32), unpacked.counts)
-    return kept_apart(
+    return copy_apart(
         Segment(
-            ids_of(list(images)),
-            bits_of(unpacked.vectors, order),
+            build_ids(list(images)),
+            pack_signs(unpacked.vectors, order),
             unpacked.vectors,
-            lists_of(unpacked.words, slots, unpacked.codes),
+            build_lists(unpacked.words, slots, unpacked.codes),
         )
     )

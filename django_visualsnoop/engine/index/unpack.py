@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, START_BYTES, features_in
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, START_BYTES, count_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,8 @@ class Unpacked(NamedTuple):
 
 
 def unpack(contents: Sequence[bytes]) -> Unpacked:
-    """Return what an index needs of descriptors that ``features_in`` has accepted."""
-    counts = np.fromiter(map(features_in, contents), np.int64, len(contents))
+    """Return what an index needs of descriptors that ``count_features`` has accepted."""
+    counts = np.fromiter(map(count_features, contents), np.int64, len(contents))
     starts = np.cumsum(counts) - counts
     total = int(counts.sum())
     vectors = np.empty((len(contents), DIMENSIONS), dtype=np.int8)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from django_visualsnoop.engine.replica.vector_kinds import VectorKind
-    from django_visualsnoop.engine.storage.queries import State
+    from django_visualsnoop.engine.storage.queries import CollectionState
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -34,7 +34,7 @@ _FETCH = 2000
 _ASK_AGAIN_SECONDS = 60.0
 
 
-class Row(NamedTuple):
+class ReplicaRow(NamedTuple):
     image_id: str
     seq: int | None
     deleted: int | None
@@ -43,14 +43,14 @@ class Row(NamedTuple):
 
 
 @dataclass(slots=True)
-class Images(Generic[Index]):
+class ReplicaImages(Generic[Index]):
     """An index, and the ids that are there without a vector that can be compared."""
 
     index: Index
     outdated: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
 
-    def take(self, row: Row) -> None:
+    def take(self, row: ReplicaRow) -> None:
         for without_vector in (self.outdated, self.broken):
             without_vector.discard(row.image_id)
         if row.deleted is None and row.content is not None:
@@ -85,7 +85,7 @@ class Replica(Generic[Index]):
         self.forget()
 
     def forget(self) -> None:
-        self.images = Images(self.source.index())
+        self.images = ReplicaImages(self.source.index())
         #: Bytes, when it was last looked at.
         self.size = 0
         self.seen = 0
@@ -106,7 +106,7 @@ class Replica(Generic[Index]):
         self._reader = None
 
     def read_rows(
-        self, state: State, joined: Images[Index], *, remember: bool = True
+        self, state: CollectionState, joined: ReplicaImages[Index], *, remember: bool = True
     ) -> frozenset[str]:
         """Read what is new; return the ids of what is not to be remembered.
 
@@ -128,7 +128,7 @@ class Replica(Generic[Index]):
         seen = state.seq
         unusable = len(self.images.outdated) + len(self.images.broken)
         for image_id, seq, deleted, *values in found.iterator(chunk_size=_FETCH):
-            row = Row(image_id, seq, deleted, self.source.content(*values))
+            row = ReplicaRow(image_id, seq, deleted, self.source.content(*values))
             if seq is None or not remember:
                 joined.take(row)
                 hidden.add(image_id)
@@ -146,16 +146,16 @@ class Replica(Generic[Index]):
         if outdated + broken > before:
             logger.warning(self.source.unusable, self.collection_id, outdated, broken)
 
-    def load_snapshot(self: Replica[Any], path: Path, state: State) -> None:
+    def load_snapshot(self: Replica[Any], path: Path, state: CollectionState) -> None:
         """Begin with a snapshot, if there is one that fits."""
         found = cache.load(path, self.database, self.collection_id, state.seq, state.horizon)
         if found is not None:
             segment, self.seen = found
             self.images.index.adopt(segment)
 
-    def load_blocks(self: Replica[Any], state: State) -> None:
+    def load_blocks(self: Replica[Any], state: CollectionState) -> None:
         """Begin with the vectors that the database's blocks hold, if they fit."""
-        if not blocks.fit(state.blocks_seq, state.horizon) or state.blocks_seq > state.seq:
+        if not blocks.are_usable(state.blocks_seq, state.horizon) or state.blocks_seq > state.seq:
             return
         segment = blocks.load(self.database, self.collection_id, state.blocks_seq)
         if segment is not None:
@@ -190,7 +190,7 @@ class Replica(Generic[Index]):
         if reader is not None:
             reader.join()
 
-    def _read_all(self, key: str, path: Path | None, early: Images[Index]) -> None:
+    def _read_all(self, key: str, path: Path | None, early: ReplicaImages[Index]) -> None:
         began = time.monotonic()
         try:
             found = retry_when_locked(lambda: self._read_anew(key), using=self.database)
@@ -217,16 +217,16 @@ class Replica(Generic[Index]):
         finally:
             connections[self.database].close()
 
-    def _read_anew(self, key: str) -> tuple[Replica[Index], State] | None:
+    def _read_anew(self, key: str) -> tuple[Replica[Index], CollectionState] | None:
         state = read_state(self.database, key, None)
         if state is None or state.collection_id != self.collection_id:
             return None
         new = Replica(self.database, self.collection_id, self.source)
-        new.read_rows(state, Images(self.source.index()))
+        new.read_rows(state, ReplicaImages(self.source.index()))
         return new, state
 
     def save_now_and_then(
-        self: Replica[Any], path: Path | None, state: State, *, with_blocks: bool
+        self: Replica[Any], path: Path | None, state: CollectionState, *, with_blocks: bool
     ) -> None:
         """Write the snapshot and the blocks anew, in threads, once enough has changed."""
         images = self.images
@@ -239,7 +239,7 @@ class Replica(Generic[Index]):
         to_blocks = (
             with_blocks
             and count >= blocks.LEAST
-            and (stale or not blocks.fit(state.blocks_seq, state.horizon))
+            and (stale or not blocks.are_usable(state.blocks_seq, state.horizon))
             and self._may_ask()
         )
         if not (to_file or to_blocks):

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Index = TypeVar("Index", bound=Layers[Any])
-_Made = TypeVar("_Made", bound=Layers[Any], covariant=True)
+_AnyIndex = TypeVar("_Made", bound=Layers[Any], covariant=True)
 
 
-class VectorKind(Protocol[_Made]):
+class VectorKind(Protocol[_AnyIndex]):
     @property
     def name(self) -> str:
         """What tells it from the other kinds of vectors of one collection."""
@@ -30,7 +30,7 @@ class VectorKind(Protocol[_Made]):
     def unusable(self) -> str:
         """Says what the log says of images that no search finds; takes their numbers."""
 
-    def index(self) -> _Made:
+    def index(self) -> _AnyIndex:
         """Return an empty index."""
 
     def content(self, *values: Any) -> bytes | None:
@@ -50,7 +50,7 @@ class DescriptorVectors:
     )
 
     def index(self) -> DescriptorIndex:
-        return DescriptorIndex(describe.steady_first())
+        return DescriptorIndex(describe.invariant_first())
 
     def content(self, *values: Any) -> bytes | None:
         version, vector = values

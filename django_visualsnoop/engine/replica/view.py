@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic
 
-from django_visualsnoop.engine.index.closest import closest
-from django_visualsnoop.engine.index.ids import wanted_ids
-from django_visualsnoop.engine.index.layers import asked_of
+from django_visualsnoop.engine.index.closest import find_closest
+from django_visualsnoop.engine.index.ids import build_wanted
+from django_visualsnoop.engine.index.layers import select_visible
 from django_visualsnoop.engine.replica.vector_kinds import Index
-from django_visualsnoop.engine.storage.queries import read_contents
+from django_visualsnoop.engine.storage.queries import read_image_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
-    from django_visualsnoop.engine.index.closest import Close
+    from django_visualsnoop.engine.index.closest import CloseImage
     from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.index.merge import Part
-    from django_visualsnoop.engine.replica.replica import Images
-    from django_visualsnoop.engine.storage.queries import Content
+    from django_visualsnoop.engine.index.merge import SegmentPart
+    from django_visualsnoop.engine.replica.replica import ReplicaImages
+    from django_visualsnoop.engine.storage.queries import ImageRow
 
 
 @dataclass(frozen=True, slots=True)
-class View(Generic[Index]):
+class ReplicaView(Generic[Index]):
     """What one search looks at.
 
     Args:
@@ -41,10 +41,10 @@ class View(Generic[Index]):
 
     database: str
     collection_id: str
-    held: Images[Index]
-    joined: Images[Index]
+    held: ReplicaImages[Index]
+    joined: ReplicaImages[Index]
     hidden: frozenset[str]
-    asked: Content | None
+    asked: ImageRow | None
 
     def vector(self, image_id: str) -> NDArray[np.int8] | None:
         """Return the vector of an image, if it has one that can be compared."""
@@ -57,8 +57,8 @@ class View(Generic[Index]):
         limit: int,
         allowed: Several[str] | None = None,
         without: Several[str] = (),
-    ) -> list[Close]:
-        """Return the images whose vectors are closest to one; see ``closest.closest``.
+    ) -> list[CloseImage]:
+        """Return the images whose vectors are closest to one; see ``closest.find_closest``.
 
         Args:
             probe: as long as the vectors.
@@ -67,11 +67,11 @@ class View(Generic[Index]):
             without: leave out these ids.
         """
         hidden = self.hidden.union(without)
-        parts = asked_of(self.held.index.visible(), allowed, hidden)
-        parts += asked_of(self.joined.index.visible(), allowed, without)
-        return closest(parts, probe, limit)
+        parts = select_visible(self.held.index.visible(), allowed, hidden)
+        parts += select_visible(self.joined.index.visible(), allowed, without)
+        return find_closest(parts, probe, limit)
 
-    def candidates(self: View[DescriptorIndex], query: CandidateQuery) -> list[Candidate]:
+    def candidates(self: ReplicaView[DescriptorIndex], query: CandidateQuery) -> list[Candidate]:
         """Return the best of each stage, closest by cosine first."""
         found = self.held.index.candidates(
             replace(query, without=self.hidden.union(query.without)) if self.hidden else query
@@ -81,12 +81,12 @@ class View(Generic[Index]):
             found.sort(key=lambda one: (-one.cosine, one.image_id))
         return found
 
-    def parts(self: View[DescriptorIndex]) -> list[Part]:
+    def parts(self: ReplicaView[DescriptorIndex]) -> list[SegmentPart]:
         """Return the index of all images."""
         parts = self.held.index.parts()
         if not self.hidden:
             return parts
-        hidden = wanted_ids(self.hidden)
+        hidden = build_wanted(self.hidden)
         for segment, kept in parts:
             kept[segment.ids.slots(hidden)] = False
         return parts + self.joined.index.parts()
@@ -98,7 +98,7 @@ class View(Generic[Index]):
         are images that are gone since, and those of another version.
         """
         found = {}
-        for row in read_contents(self.database, self.collection_id, list(image_ids)):
+        for row in read_image_rows(self.database, self.collection_id, list(image_ids)):
             if (descriptor := row.descriptor()) is not None:
                 found[row.image_id] = descriptor
         return found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.describe import describe, probes, unit
+from django_visualsnoop.engine.descriptors.describe import build_probes, describe, normalise
 from django_visualsnoop.engine.descriptors.local_features import FEW
 from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.training import hard_negatives as decoy
@@ -76,8 +76,8 @@ class Pairs(NamedTuple):
 
 def candidates(query: Probes, stored: Sequence[Descriptor], count: int) -> NDArray[np.intp]:
     """Return the places of the pictures closest by their vectors or with the most votes."""
-    vectors = unit(np.stack([one.vector for one in stored]))
-    cosines = (unit(query.vectors) @ vectors.T).max(axis=0)
+    vectors = normalise(np.stack([one.vector for one in stored]))
+    cosines = (normalise(query.vectors) @ vectors.T).max(axis=0)
     voted = votes(query.pictures, [one.codes for one in stored])
     return np.union1d(np.argsort(-cosines)[:count], np.argsort(-voted)[:count])
 
@@ -161,7 +161,7 @@ def pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
     truth: list[bool] = []
     shares: list[float] = []
     for number, is_decoy, query in wanted:
-        probed = probes(query)
+        probed = build_probes(query)
         places = candidates(probed, descriptors, CANDIDATES).tolist()
         compared = compare_all(probed, [descriptors[place] for place in places])
         for place, found in zip(places, compared, strict=True):

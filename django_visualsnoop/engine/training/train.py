@@ -23,9 +23,17 @@ import numpy as np
 
 from django_visualsnoop.engine.descriptors import weights as learned
 from django_visualsnoop.engine.descriptors.describe import LEARNED
-from django_visualsnoop.engine.descriptors.dihedral import FIRST, SECOND, bases
-from django_visualsnoop.engine.descriptors.global_features import SIZE, permutations, views
-from django_visualsnoop.engine.descriptors.local_features import HALF_WORDS, MIRRORED_BINS, sift
+from django_visualsnoop.engine.descriptors.dihedral import FIRST, SECOND, compute_bases
+from django_visualsnoop.engine.descriptors.global_features import (
+    SIZE,
+    compute_global_features,
+    compute_permutations,
+)
+from django_visualsnoop.engine.descriptors.local_features import (
+    HALF_WORDS,
+    MIRRORED_BINS,
+    compute_sift,
+)
 from django_visualsnoop.engine.descriptors.weights import Learned
 from django_visualsnoop.engine.images.decode import WORK_SIDE
 from django_visualsnoop.engine.matching import calibration
@@ -90,14 +98,14 @@ def projection(
         classes: the views of the edits of each scene.
     """
     everything = np.concatenate([np.stack(one) for one in classes])
-    turns = permutations()
+    turns = compute_permutations()
     mean = everything.mean(axis=0)[turns].mean(axis=0)
     centres = np.stack([np.mean(one, axis=0) for one in classes]) - mean
     within = np.concatenate([np.stack(one) - np.mean(one, axis=0) for one in classes])
     ridge = REGULARISED * float((within**2).sum() / within.size)
     found: list[tuple[float, int, Floats]] = []
     quarter = np.eye(SIZE)[turns[1]]
-    for kind, basis in enumerate(bases(turns)):
+    for kind, basis in enumerate(compute_bases(turns)):
         sides = [basis, quarter.T @ basis] if kind == FIRST else [basis]
         inside = _scatter(within, sides) + ridge * np.eye(basis.shape[1])
         between = _scatter(centres, sides)
@@ -182,8 +190,8 @@ def learn(photos: list[list[Pixels]]) -> Learned:
     found: list[Floats] = []
     for scene in (scene for photo in photos for scene in photo):
         seen = [scene] + [edited(_small(scene), dice) for _ in range(EDITS)]
-        classes.append([views(one)[0] for one in seen])
-        found += [sift(one)[1] for one in seen[:3]]
+        classes.append([compute_global_features(one)[0] for one in seen])
+        found += [compute_sift(one)[1] for one in seen[:3]]
     descriptors = np.concatenate(found)
     roots = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
     mean, directions, kinds = projection(classes)
@@ -213,7 +221,7 @@ def half_pairs(paths: list[Path], half: int) -> fit.Pairs:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "learned.npz"
         save(learn(photos[half::2]), path)
-        learned.use(path)
+        learned.use_file(path)
         dice = np.random.default_rng([SEED, half])
         return fit.pairs([photo[0] for photo in photos[1 - half :: 2]], dice)
 
@@ -234,7 +242,7 @@ def trained(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str
         halves = [pool.submit(half_pairs, paths, half) for half in (0, 1)]
         everything = None if weights_only else pool.submit(learned_from, paths)
         weights, figures = calibrated(*(one.result() for one in halves))
-        made = learned.learned() if everything is None else everything.result()
+        made = learned.load_learned() if everything is None else everything.result()
     return made._replace(weights=weights), figures
 
 

@@ -8,7 +8,7 @@ from ninja import Body, Path, Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.exceptions import ImageMissing
-from django_visualsnoop.engine.storage.times import written
+from django_visualsnoop.engine.storage.times import format_time
 from django_visualsnoop.server import changes
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import shapes
@@ -75,7 +75,7 @@ def shown(asked: Asked, image_ids: "Iterable[str]") -> list[dict[str, Any]]:
     return [
         {
             "id": one.image_id,
-            "time": written(one.image_time),
+            "time": format_time(one.image_time),
             "width": one.width,
             "height": one.height,
             "sha256": one.digest,

@@ -16,7 +16,7 @@ from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.storage.times import moment
+from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.images import HostedImages
@@ -63,7 +63,7 @@ def images(request: HttpRequest, collection_id: str) -> HttpResponse:
         listed = HostedImages(hosted).store.page(start, PAGE_SIZE)
     except ImageMissing:
         raise Http404 from None
-    times = {one.image_id: {"time": moment(one.image_time)} for one in listed.images}
+    times = {one.image_id: {"time": to_datetime(one.image_time)} for one in listed.images}
     context = {
         "cards": cards(hosted, times),
         "next": listed.next_image_id and ImageId().to_url(listed.next_image_id),
@@ -114,7 +114,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
         raise Http404
     context: dict[str, Any] = {
         "image_id": image_id,
-        "time": moment(stored.image_time),
+        "time": to_datetime(stored.image_time),
         "width": stored.width,
         "height": stored.height,
     }

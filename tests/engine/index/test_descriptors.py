@@ -80,7 +80,7 @@ def test_agrees_with_brute_force(steps: list[tuple[str, int, int]]) -> None:
             elif step == "settle":
                 index.settle()
             elif step == "rebuild":
-                index.adopt(merge.merged(index.parts()))
+                index.adopt(merge.merge_in_memory(index.parts()))
             else:
                 query = random_query(dice, number)
                 agrees(index.candidates(query), images, query)
@@ -169,10 +169,10 @@ def test_where_most_of_the_closest_are_not_allowed_others_are_found(
 
 def test_the_shortest_lists_are_read_first() -> None:
     counts = np.array([5, 1, 7, 0, 2])
-    assert inverted.affordable(counts, 15).all()
-    assert inverted.affordable(counts, 14).tolist() == [True, True, False, True, True]
-    assert inverted.affordable(counts, 7).tolist() == [False, True, False, True, True]
-    assert inverted.affordable(counts, 0).tolist() == [False, False, False, True, False]
+    assert inverted.select_affordable(counts, 15).all()
+    assert inverted.select_affordable(counts, 14).tolist() == [True, True, False, True, True]
+    assert inverted.select_affordable(counts, 7).tolist() == [False, True, False, True, True]
+    assert inverted.select_affordable(counts, 0).tolist() == [False, False, False, True, False]
 
 
 def test_bytes_that_are_no_descriptor_change_nothing() -> None:
@@ -247,17 +247,17 @@ def test_what_is_replaced_or_removed_while_segments_are_merged(
     for image_id in ("kept", "removed", "replaced"):
         index.put(image_id, old.to_bytes())
         len(index)
-    merged = merge.merged
+    merged = merge.merge_in_memory
 
-    def interrupted(parts: list[merge.Part]) -> Segment:
+    def interrupted(parts: list[merge.SegmentPart]) -> Segment:
         result = merged(parts)
-        monkeypatch.setattr(descriptors, "merged", merged)
+        monkeypatch.setattr(descriptors, "merge_in_memory", merged)
         index.discard("removed")
         index.put("replaced", new.to_bytes())
         assert len(index) == 2
         return result
 
-    monkeypatch.setattr(descriptors, "merged", interrupted)
+    monkeypatch.setattr(descriptors, "merge_in_memory", interrupted)
     index.settle()
     query = CandidateQuery(old.vector[None], [], 10)
     found = {one.image_id: one.cosine for one in index.candidates(query)}

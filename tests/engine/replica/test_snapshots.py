@@ -41,13 +41,13 @@ def collection(folder: Path) -> LocalCollection:
 def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the rows that enter the memory of the process."""
     read: list[str] = []
-    take = replica.Images.take
+    take = replica.ReplicaImages.take
 
-    def spied(images: replica.Images[Any], row: replica.Row) -> None:
+    def spied(images: replica.ReplicaImages[Any], row: replica.ReplicaRow) -> None:
         read.append(row.image_id)
         take(images, row)
 
-    monkeypatch.setattr(replica.Images, "take", spied)
+    monkeypatch.setattr(replica.ReplicaImages, "take", spied)
     return read
 
 
@@ -213,7 +213,7 @@ def test_a_full_disk(
     def full(*args: object) -> bool:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(cache, "write", full)
+    monkeypatch.setattr(cache, "write_snapshot", full)
     collection.add_image(image(1), "a")
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a"]

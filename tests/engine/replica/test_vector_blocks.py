@@ -287,10 +287,10 @@ def test_whichever_block_is_missing_none_is_used(
 def test_a_block_cut_anywhere_is_refused(collection: LocalCollection) -> None:
     filled(collection)
     content = bytes(VectorBlock.objects.order_by("place")[0].content)
-    assert blocks._read(content).total == 5
+    assert blocks._decode_content(content).total == 5
     for length in range(len(content)):
         with pytest.raises(ValueError, match=r"cut off|damaged"):
-            blocks._read(content[:length])
+            blocks._decode_content(content[:length])
 
 
 def test_they_are_written_anew_once_a_tenth_has_changed(

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from django_visualsnoop.engine.descriptors import weights as learned
-from django_visualsnoop.engine.descriptors.describe import describe, probes, turns, unit
+from django_visualsnoop.engine.descriptors.describe import (
+    apply_dihedral_action,
+    build_probes,
+    describe,
+    normalise,
+)
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.training import fit, train
@@ -36,13 +41,13 @@ def test_learning_is_repeatable_and_its_vectors_turn(
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
     shipped = learned.PATH
     try:
-        learned.use(tmp_path / "one.npz")
+        learned.use_file(tmp_path / "one.npz")
         picture = photos[0][0]
-        vector = turns(describe(picture).vector)[1]
+        vector = apply_dihedral_action(describe(picture).vector)[1]
         turned = describe(np.ascontiguousarray(np.rot90(picture))).vector
-        assert unit(vector) @ unit(turned) > 0.99
+        assert normalise(vector) @ normalise(turned) > 0.99
     finally:
-        learned.use(shipped)
+        learned.use_file(shipped)
 
 
 def test_what_is_shipped_is_small() -> None:
@@ -82,7 +87,7 @@ def test_pictures_are_disfigured_repeatably_and_stay_copies() -> None:
     assert all((one != picture).mean() > 0.2 for one in made[:-1])
     stored = [describe(picture), describe(other)]
     for one in made[:-1]:
-        its, others = compare_all(probes(one), stored)
+        its, others = compare_all(build_probes(one), stored)
         assert its.score > others.score
 
 
