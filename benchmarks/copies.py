@@ -146,7 +146,9 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
         probed = describe.build_probes(pixels)
         cosines = (describe.normalise(probed.vectors) @ vectors).max(axis=0)
         marks.append(time.process_time())
-        named = select_worth_comparing(index.candidates(build_candidate_query(probed, VERIFIED)))
+        named = select_worth_comparing(
+            index.find_candidates(build_candidate_query(probed, VERIFIED))
+        )
         candidates = [one for one in named if not one.startswith(MADE_UP)]
         marks.append(time.process_time())
         one_probe[row] = describe.normalise(probed.vectors[0]) @ vectors

@@ -277,7 +277,9 @@ def look(kind: str, photos: list[Image.Image]) -> Looked:
 
     def scores(content: bytes) -> dict[int, float]:
         probed = describe.build_probes(decode(content).pixels)
-        found = select_worth_comparing(index.candidates(build_candidate_query(probed, CLOSEST)))
+        found = select_worth_comparing(
+            index.find_candidates(build_candidate_query(probed, CLOSEST))
+        )
         places = list(map(int, found))
         compared = compare_all(probed, [stored[place] for place in places])
         return {place: one.score for place, one in zip(places, compared, strict=True)}

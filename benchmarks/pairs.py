@@ -68,7 +68,7 @@ def main() -> None:
     before: tuple[int, float] | None = None
     for images in options.images:
         index, copies = filled(images, options.seed)
-        parts = index.parts()
+        parts = index.list_parts()
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         held = resident("VmRSS")
         found = dict.fromkeys(COPIES, 0)

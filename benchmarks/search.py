@@ -68,7 +68,7 @@ def fill(images: int, seed: int, path: Path) -> dict[str, Any]:
     del chunk, contents
     own = memory()["own"] - start_memory["own"]
     began = time.perf_counter()
-    snapshot.write_snapshot(path, index.parts(), snapshot.Facts("bench", images, 0, []))
+    snapshot.write_snapshot(path, index.list_parts(), snapshot.Facts("bench", images, 0, []))
     writing = time.perf_counter() - began
     return {
         "put s": round(putting, 2),
@@ -120,7 +120,7 @@ def search(images: int, seed: int, path: Path, queries: int) -> dict[str, Any]:
                 ("both", CandidateQuery(vectors, features, LIMIT)),
             ):
                 busy, began = time.thread_time(), time.perf_counter()
-                candidates = index.candidates(query)
+                candidates = index.find_candidates(query)
                 spent[stage].append(time.thread_time() - busy)
                 times[stage].append(time.perf_counter() - began)
                 hit[stage] = f"image-{place}" in {one.image_id for one in candidates}

@@ -281,7 +281,7 @@ def pairs(options: argparse.Namespace) -> dict[str, Any]:
     (images,) = options.images
     collection.search_by_id("image-0", limit=LIMIT)
     busy, began = time.process_time(), time.perf_counter()
-    found = {(one.first_id, one.second_id) for one in collection.pairs()}
+    found = {(one.first_id, one.second_id) for one in collection.find_pairs()}
     seconds, busy = time.perf_counter() - began, time.process_time() - busy
     codes = np.random.default_rng(options.seed).integers(0, 2**64, images, dtype=np.uint64)
     began = time.perf_counter()

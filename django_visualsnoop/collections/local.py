@@ -171,7 +171,7 @@ class LocalCollection(BaseCollection):
         update_existing: bool = False,
     ) -> ImageResult:
         image_id = uuid4().hex if image_id is None else check_image_id(image_id)
-        new = self._described(image, image_id)
+        new = self._describe(image, image_id)
         if update_existing:
             return _build_added_result(*self._gallery.store.put([new]))
         try:
@@ -191,7 +191,7 @@ class LocalCollection(BaseCollection):
                     yield from self._put(bulk)
                     bulk, began = {}, time.monotonic()
                 try:
-                    bulk[image_id] = self._described(image, check_image_id(image_id))
+                    bulk[image_id] = self._describe(image, check_image_id(image_id))
                 except VisualSnoopError as error:
                     bulk[image_id] = error
         except Exception as error:
@@ -211,9 +211,9 @@ class LocalCollection(BaseCollection):
                 one if isinstance(one, VisualSnoopError) else _build_added_result(stored[image_id]),
             )
 
-    def _described(self, image: ImageSource, image_id: str) -> NewImage:
+    def _describe(self, image: ImageSource, image_id: str) -> NewImage:
         try:
-            return self._gallery.described(read_image(image), image_id)
+            return self._gallery.describe_image(read_image(image), image_id)
         except DecodeError as error:
             raise _convert_refusal(error) from error
 
@@ -234,7 +234,7 @@ class LocalCollection(BaseCollection):
     def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
         start = None if start is None else check_image_id(start)
         try:
-            page = self._gallery.store.page(start, read_page_size(count))
+            page = self._gallery.store.read_page(start, read_page_size(count))
         except ImageMissing as error:
             raise _convert_not_found(error) from error
         return image_list(
@@ -253,7 +253,7 @@ class LocalCollection(BaseCollection):
         kind: str = COPIES,
     ) -> SearchResults:
         copies = self.check_kind(kind) == COPIES
-        search = self._gallery.search if copies else self._gallery.similar
+        search = self._gallery.search if copies else self._gallery.search_similar
         try:
             found = search(
                 read_image(image),
@@ -275,7 +275,7 @@ class LocalCollection(BaseCollection):
         kind: str = COPIES,
     ) -> SearchResults:
         copies = self.check_kind(kind) == COPIES
-        search = self._gallery.search_by_id if copies else self._gallery.similar_by_id
+        search = self._gallery.search_by_id if copies else self._gallery.search_similar_by_id
         try:
             found = search(
                 check_image_id(image_id),
@@ -298,12 +298,12 @@ class LocalCollection(BaseCollection):
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
     ) -> Iterator[ImagePair]:
-        for pair in self._gallery.pairs(min_similarity, touching, progress, among, budget):
+        for pair in self._gallery.find_pairs(min_similarity, touching, progress, among, budget):
             yield ImagePair(*pair)
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:
         try:
-            return self._gallery.placements(check_image_id(image_id), other_ids)
+            return self._gallery.find_placements(check_image_id(image_id), other_ids)
         except ImageMissing as error:
             raise _convert_not_found(error) from error
 
@@ -311,7 +311,7 @@ class LocalCollection(BaseCollection):
         return self._gallery.count_without_embedding()
 
     def iter_outdated(self) -> Iterator[str]:
-        return self._gallery.outdated()
+        return self._gallery.iterate_outdated_ids()
 
 
 def _has_extra() -> bool:

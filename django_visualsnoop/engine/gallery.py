@@ -98,15 +98,15 @@ class Gallery:
         self._embedding = embedding
         self._memory = memory
 
-    def described(self, content: bytes, image_id: str) -> NewImage:
+    def describe_image(self, content: bytes, image_id: str) -> NewImage:
         """Return what is to be stored of an image file; touches no database.
 
         Raises:
             DecodeError: the bytes are no picture.
         """
-        return self._described(self._decoded(content), content, image_id)
+        return self._describe_picture(self._decode(content), content, image_id)
 
-    def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+    def _describe_picture(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
         digest = sha256(content)
         new = NewImage(
             image_id,
@@ -120,7 +120,7 @@ class Gallery:
             return new
         return add_embedding(new, picture.pixels, self._embedding)
 
-    def _decoded(self, content: bytes) -> Picture:
+    def _decode(self, content: bytes) -> Picture:
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
 
     def search(
@@ -142,11 +142,13 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probes = describe.build_probes(self._decoded(content).pixels, sha256(content).digest())
-        view = self._look()
+        probes = describe.build_probes(self._decode(content).pixels, sha256(content).digest())
+        view = self._read_view()
         if view is None:
             return Hits(None, [])
-        return Hits(view.collection_id, self._hits(view, probes, limit, min_similarity, allowed))
+        return Hits(
+            view.collection_id, self._find_hits(view, probes, limit, min_similarity, allowed)
+        )
 
     def search_by_id(
         self,
@@ -161,17 +163,17 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its vector cannot be compared any more.
         """
-        view, asked = _require_image(image_id, self._look(image_id))
-        stored = asked.descriptor()
+        view, image_row = _require_image(image_id, self._read_view(image_id))
+        stored = image_row.parse_descriptor()
         if stored is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version: add it again."
             )
         probes = describe.build_stored_probes(stored)
-        hits = self._hits(view, probes, limit, min_similarity, allowed, without=image_id)
-        return Hits(view.collection_id, hits, asked.image_time)
+        hits = self._find_hits(view, probes, limit, min_similarity, allowed, without=image_id)
+        return Hits(view.collection_id, hits, image_row.image_time)
 
-    def similar(
+    def search_similar(
         self,
         content: bytes,
         *,
@@ -190,13 +192,13 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probe = compute_embedding(self._decoded(content).pixels, self._embedding)
+        probe = compute_embedding(self._decode(content).pixels, self._embedding)
         view = self._read_embedding_view()
         if view is None:
             return Hits(None, [])
         return Hits(view.collection_id, _find_similar(view, probe, limit, min_similarity, allowed))
 
-    def similar_by_id(
+    def search_similar_by_id(
         self,
         image_id: str,
         *,
@@ -209,16 +211,16 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its embedding is not known.
         """
-        view, asked = _require_image(image_id, self._read_embedding_view(image_id))
-        probe = view.vector(image_id)
+        view, image_row = _require_image(image_id, self._read_embedding_view(image_id))
+        probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version: add it again."
             )
         hits = _find_similar(view, probe, limit, min_similarity, allowed, without=image_id)
-        return Hits(view.collection_id, hits, asked.image_time)
+        return Hits(view.collection_id, hits, image_row.image_time)
 
-    def pairs(
+    def find_pairs(
         self,
         min_similarity: float | None = None,
         touching: Collection[str] | None = None,
@@ -238,11 +240,15 @@ class Gallery:
             budget: of the work; as much as it takes if ``None``.
         """
         most = None if budget is None else budget.comparisons
-        finder = self.pair_finder(min_similarity, among=among, most=most)
+        finder = self.build_pair_finder(min_similarity, among=among, most=most)
         if finder is None:
             return
-        searched = touching if budget is None else self._within(budget, touching)
-        found = finder.all(progress) if searched is None else finder.touching(searched, progress)
+        searched = touching if budget is None else self._select_searched(budget, touching)
+        found = (
+            finder.find_all(progress)
+            if searched is None
+            else finder.find_touching(searched, progress)
+        )
         for hit in add_similarities(found):
             if touching is None or hit.first_id in touching or hit.second_id in touching:
                 yield hit
@@ -250,7 +256,9 @@ class Gallery:
             budget.comparisons -= finder.compared
             budget.complete &= finder.complete
 
-    def _within(self, budget: Budget, touching: Collection[str] | None) -> Collection[str] | None:
+    def _select_searched(
+        self, budget: Budget, touching: Collection[str] | None
+    ) -> Collection[str] | None:
         """Return of which images pairs may be looked for; ``None`` if of all at once."""
         if touching is not None and len(touching) <= budget.searches:
             return budget.take_searches(sorted(touching))
@@ -259,10 +267,10 @@ class Gallery:
         if touching is not None:
             return budget.take_searches(sorted(touching))
         budget.complete = False
-        newest = self.store.page(None, max(1, budget.searches)).images
+        newest = self.store.read_page(None, max(1, budget.searches)).images
         return budget.take_searches(stored.image_id for stored in newest)
 
-    def pair_finder(
+    def build_pair_finder(
         self,
         min_similarity: float | None = None,
         *,
@@ -276,13 +284,13 @@ class Gallery:
             min_similarity, among: see ``pairs``.
             apart, most: see ``PairFinder``.
         """
-        view = self._look(whole=True)
+        view = self._read_view(whole=True)
         if view is None:
             return None
-        min_score = self._min_score(min_similarity)
+        min_score = self._get_min_score(min_similarity)
         return PairFinder(view, min_score, among=among, apart=apart, most=most)
 
-    def placements(
+    def find_placements(
         self, image_id: str, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
         """Return where one stored picture lies in others; see ``placement``.
@@ -292,33 +300,33 @@ class Gallery:
         Raises:
             ImageMissing: there is no image ``image_id``, or it cannot be compared any more.
         """
-        known = self._sized({image_id, *other_ids})
+        known = self._read_sized({image_id, *other_ids})
         if image_id not in known:
             raise _build_nothing_to_compare(image_id)
         return find_placements_among(known[image_id], known, other_ids)
 
-    def placements_of(
+    def find_placements_of(
         self, image: DescribedImage, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
         """Return where a picture, stored or not, lies in stored ones; see ``placements``."""
-        return find_placements_among(add_size(image), self._sized(other_ids), other_ids)
+        return find_placements_among(add_size(image), self._read_sized(other_ids), other_ids)
 
-    def described_as(self, image_id: str) -> DescribedImage:
+    def read_description(self, image_id: str) -> DescribedImage:
         """Return what is kept of a stored picture, to compare it.
 
         Raises:
             ImageMissing: there is none, or it cannot be compared any more.
         """
-        for stored in self.store.descriptors([image_id]):
+        for stored in self.store.read_descriptors([image_id]):
             with suppress(ValueError):
                 add_size(stored)
                 return stored
         raise _build_nothing_to_compare(image_id)
 
-    def _sized(self, image_ids: Collection[str]) -> dict[str, placement.Sized]:
+    def _read_sized(self, image_ids: Collection[str]) -> dict[str, placement.Sized]:
         """Return those that are there and can be compared; one query for some hundred."""
         found = {}
-        for stored in self.store.descriptors(set(image_ids)):
+        for stored in self.store.read_descriptors(set(image_ids)):
             with suppress(ValueError):
                 found[stored.image_id] = add_size(stored)
         return found
@@ -329,20 +337,20 @@ class Gallery:
             return 0
         return self.store.count_without_embedding(hash_identity(self._embedding))
 
-    def outdated(self) -> Iterator[str]:
+    def iterate_outdated_ids(self) -> Iterator[str]:
         """Yield the ids of images of an older version, or without an embedding of the model.
 
         Not those of a newer version: while an upgrade is under way, old processes must not undo
         what new ones do.
         """
         for version in range(1, describe.VERSION):
-            yield from self.store.of_version(version)
+            yield from self.store.iterate_ids_of_version(version)
         if self._embedding is not None:
             yield from self.store.iterate_ids_of_other_embedding(
                 hash_identity(self._embedding), describe.VERSION
             )
 
-    def _look(
+    def _read_view(
         self, image_id: str | None = None, *, whole: bool = False
     ) -> ReplicaView[DescriptorIndex] | None:
         return reader.read_view(
@@ -358,13 +366,13 @@ class Gallery:
 
     def _read_embedding_view(self, image_id: str | None = None) -> ReplicaView[Any] | None:
         if self._embedding is None:
-            return self._look(image_id)
-        source = EmbeddingVectors(hash_identity(self._embedding))
+            return self._read_view(image_id)
+        vector_kind = EmbeddingVectors(hash_identity(self._embedding))
         return reader.read_view(
-            self.store.database, self.store.key, source, image_id, most_bytes=self._memory
+            self.store.database, self.store.key, vector_kind, image_id, most_bytes=self._memory
         )
 
-    def _hits(
+    def _find_hits(
         self,
         view: ReplicaView[DescriptorIndex],
         probes: describe.Probes,
@@ -376,7 +384,7 @@ class Gallery:
         found = search(
             view,
             probes,
-            min_score=self._min_score(min_similarity),
+            min_score=self._get_min_score(min_similarity),
             limit=limit,
             allowed=None if allowed is None else frozenset(allowed),
             without=frozenset() if without is None else frozenset({without}),
@@ -386,7 +394,7 @@ class Gallery:
             for image_id, score in found
         ]
 
-    def _min_score(self, min_similarity: float | None) -> float:
+    def _get_min_score(self, min_similarity: float | None) -> float:
         return calibration.similarity_to_score(
             self._min_similarity if min_similarity is None else min_similarity
         )
@@ -404,9 +412,9 @@ def _require_image(
     Raises:
         ImageMissing: it does not.
     """
-    if view is None or view.asked is None:
+    if view is None or view.image_row is None:
         raise ImageMissing(f"The collection holds no image {image_id!r}.")
-    return view, view.asked
+    return view, view.image_row
 
 
 def _find_similar(
@@ -417,7 +425,7 @@ def _find_similar(
     allowed: Collection[str] | None,
     without: str | None = None,
 ) -> list[Hit]:
-    found = view.closest(probe, limit, allowed, () if without is None else (without,))
+    found = view.find_closest(probe, limit, allowed, () if without is None else (without,))
     hits = [
         Hit(image_id, cosine_to_rank(cosine), cosine_to_similarity(cosine))
         for image_id, cosine in found

@@ -123,13 +123,13 @@ class PairFinder:
         #: By id, in ``_crowds``.
         self._numbers: dict[str, int] = {}
 
-    def all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
+    def find_all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
         """Yield pairs, each once.
 
         Args:
             progress: called now and then with the share of the work that is done, 0 to 1.
         """
-        parts = self._view.parts()
+        parts = self._view.list_parts()
         self._crowds = Crowds(sum(int(part.kept.sum()) for part in parts))
         mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
         tell = _scale_progress(progress, 0.0, _FIRST)
@@ -143,9 +143,9 @@ class PairFinder:
                     return
                 yield _order_pair(one.first_id, one.second_id)
 
-        yield from self._found(pairs(), progress)
+        yield from self._compare_worthwhile(pairs(), progress)
 
-    def touching(
+    def find_touching(
         self,
         image_ids: Collection[str],
         progress: Callable[[float], object] | None = None,
@@ -155,13 +155,13 @@ class PairFinder:
 
         Args:
             image_ids: of these.
-            progress: see ``all``.
+            progress: see ``find_all``.
             closest: with so many that are the closest to each.
         """
-        pairs = self._touching(image_ids, _scale_progress(progress, 0.0, _FIRST), closest)
-        yield from self._found(pairs, progress)
+        pairs = self._list_touching(image_ids, _scale_progress(progress, 0.0, _FIRST), closest)
+        yield from self._compare_worthwhile(pairs, progress)
 
-    def _touching(
+    def _list_touching(
         self,
         image_ids: Collection[str],
         progress: Callable[[float], object] | None,
@@ -170,7 +170,7 @@ class PairFinder:
         for number, some in enumerate(_split_batches(dict.fromkeys(image_ids))):
             if progress is not None:
                 progress(min(1.0, number * _TOGETHER / len(image_ids)))
-            for image_id, stored in self._view.descriptors(some).items():
+            for image_id, stored in self._view.read_descriptors(some).items():
                 if not self.complete:
                     return
                 own = frozenset({image_id})
@@ -182,11 +182,11 @@ class PairFinder:
                         self._done.add(pair)
                         yield pair
 
-    def _found(
+    def _compare_worthwhile(
         self, pairs: Iterable[tuple[str, str]], progress: Callable[[float], object] | None
     ) -> Iterator[FoundPair]:
-        for some in _split_batches(pair for pair in pairs if self._counts(pair)):
-            yield from self._compared(list(filter(self._is_worth_it, some)), self._is_worth_it)
+        for some in _split_batches(pair for pair in pairs if self._is_wanted(pair)):
+            yield from self._compare_batch(list(filter(self._is_worth_it, some)), self._is_worth_it)
         # Groups that have stayed small, as nearly all have.
         put_off, self._put_off = self._put_off, []
         left = [pair for pair in put_off if self._is_small(pair)]
@@ -194,16 +194,16 @@ class PairFinder:
         for number, some in enumerate(_split_batches(left)):
             if tell is not None:
                 tell(min(1.0, number * _TOGETHER / len(left)))
-            yield from self._compared(some, self._is_small)
+            yield from self._compare_batch(some, self._is_small)
 
-    def _counts(self, pair: tuple[str, str]) -> bool:
+    def _is_wanted(self, pair: tuple[str, str]) -> bool:
         if pair in self._apart:
             return False
         return self._among is None or all(map(self._among, pair))
 
     def _is_worth_it(self, pair: tuple[str, str]) -> bool:
         """Return whether to compare a pair now; put it off if it may be worth it in the end."""
-        one, other = map(self._part, pair)
+        one, other = map(self._get_joined, pair)
         if one is other:
             if len(one.ids) <= EXACT:
                 self._put_off.append(pair)
@@ -211,9 +211,9 @@ class PairFinder:
         return min(one.misses, other.misses) < MISSES
 
     def _is_small(self, pair: tuple[str, str]) -> bool:
-        return len(self._part(pair[0]).ids) <= EXACT
+        return len(self._get_joined(pair[0]).ids) <= EXACT
 
-    def _compared(
+    def _compare_batch(
         self, pairs: Collection[tuple[str, str]], wanted: Callable[[tuple[str, str]], bool]
     ) -> Iterator[FoundPair]:
         """Compare about ``_TOGETHER`` pairs, and yield the good ones.
@@ -222,20 +222,20 @@ class PairFinder:
             pairs: to compare …
             wanted: … if that is still so when it is their turn.
         """
-        self._read({image_id for pair in pairs for image_id in pair})
+        self._read_descriptors({image_id for pair in pairs for image_id in pair})
         for pair in pairs:
             if not self.complete or not wanted(pair) or not self._stored.keys() >= set(pair):
                 continue
             if not _may_agree(*(self._stored[image_id] for image_id in pair)):
                 continue
-            score = self._score(pair)
+            score = self._compute_score(pair)
             if score is None:
                 return
             self._learn(pair, score)
             if score >= self._min_score:
                 yield FoundPair(*pair, score)
 
-    def _score(self, pair: tuple[str, str]) -> float | None:
+    def _compute_score(self, pair: tuple[str, str]) -> float | None:
         """Return the score of a pair; ``None`` if there was enough work."""
         one, other = (self._stored[image_id] for image_id in pair)
         known = self._scores.get(one, other)
@@ -245,21 +245,21 @@ class PairFinder:
             self.complete = False
             return None
         self.compared += 1
-        return self._scores.of(one, other)
+        return self._scores.compute(one, other)
 
-    def _read(self, wanted: set[str]) -> None:
+    def _read_descriptors(self, wanted: set[str]) -> None:
         if len(self._stored) > _KEPT:
             self._stored = {key: self._stored[key] for key in wanted & self._stored.keys()}
         if missing := wanted - self._stored.keys():
-            self._stored |= self._view.descriptors(missing)
+            self._stored |= self._view.read_descriptors(missing)
 
-    def _part(self, image_id: str) -> _JoinedImages:
+    def _get_joined(self, image_id: str) -> _JoinedImages:
         return self._part_of.get(image_id) or self._part_of.setdefault(
             image_id, _JoinedImages(image_id)
         )
 
     def _learn(self, pair: tuple[str, str], score: float) -> None:
-        one, other = map(self._part, pair)
+        one, other = map(self._get_joined, pair)
         if one is other:
             return
         if score < self._min_score or score_to_similarity(score) < SURE:
@@ -272,15 +272,15 @@ class PairFinder:
         one.ids += other.ids
         self._part_of |= dict.fromkeys(other.ids, one)
         if len(one.ids) > EXACT:
-            self._tell(one, other.ids)
+            self._report_crowd(one, other.ids)
 
-    def _tell(self, part: _JoinedImages, new: list[str]) -> None:
+    def _report_crowd(self, part: _JoinedImages, new: list[str]) -> None:
         """Have the index leave out pairs within a large part."""
         if not part.crowd:
-            part.crowd = self._crowds.new()
+            part.crowd = self._crowds.add_crowd()
             new = part.ids
         numbers = [self._numbers[image_id] for image_id in new if image_id in self._numbers]
-        self._crowds.put(numbers, part.crowd)
+        self._crowds.assign(numbers, part.crowd)
 
 
 def _may_agree(one: Descriptor, other: Descriptor) -> bool:
@@ -302,7 +302,7 @@ class _Scores:
     def get(self, one: Descriptor, other: Descriptor) -> float | None:
         return self._known.get(_build_key(one, other))
 
-    def of(self, one: Descriptor, other: Descriptor) -> float:
+    def compute(self, one: Descriptor, other: Descriptor) -> float:
         if len(self._known) >= _KNOWN:
             self._known.clear()
         score = compare(build_stored_probes(one), other).score

@@ -46,7 +46,7 @@ def search(
     without: frozenset[str] = frozenset(),
 ) -> list[ScoredImage]:
     """Return the pictures most surely copies, surest first; equally sure ones by id."""
-    stored = view.descriptors(find_candidate_ids(view, probes, limit, allowed, without))
+    stored = view.read_descriptors(find_candidate_ids(view, probes, limit, allowed, without))
     # One file under many ids, such as a placeholder, is compared once.
     different = {one.to_bytes(): one for one in stored.values()}
     compared = compare_all(probes, list(different.values()))
@@ -65,7 +65,7 @@ def find_candidate_ids(
     without: frozenset[str],
 ) -> list[str]:
     """Return the ids of the pictures to look at closely; see ``search``."""
-    found = view.candidates(build_candidate_query(probes, limit, allowed, without))
+    found = view.find_candidates(build_candidate_query(probes, limit, allowed, without))
     return select_worth_comparing(found)
 
 

@@ -78,7 +78,7 @@ def groups_touching(
     finder = known.finder(min_similarity)
     if finder is None:
         return Groups([], complete=True)
-    links = _links(finder.all() if touching is None else finder.touching(touching))
+    links = _links(finder.find_all() if touching is None else finder.find_touching(touching))
     return Groups(known.groups(links), finder.complete)
 
 
@@ -101,7 +101,7 @@ def group_of(images: HostedImages, image_id: str, min_similarity: float | None) 
     while ahead and len(seen) < MAX_SEARCHES:
         some = sorted(ahead)[: MAX_SEARCHES - len(seen)]
         seen.update(some)
-        found = _links(finder.touching(some, closest=_CLOSEST))
+        found = _links(finder.find_touching(some, closest=_CLOSEST))
         links |= found
         ahead = (ahead | {one for pair in found for one in pair}) - seen
     groups = known.groups(links)
@@ -117,7 +117,9 @@ class _Known:
         self._pairs = not_duplicates.remembered(images)
 
     def finder(self, min_similarity: float | None) -> PairFinder | None:
-        return self._gallery.pair_finder(min_similarity, apart=self._pairs, most=MAX_COMPARISONS)
+        return self._gallery.build_pair_finder(
+            min_similarity, apart=self._pairs, most=MAX_COMPARISONS
+        )
 
     def groups(self, links: Links) -> list[list[Member]]:
         apart: dict[str, set[str]] = {}

@@ -64,7 +64,7 @@ def remember_all(images: HostedImages, pairs: Collection[Pair]) -> int:
 
     def work() -> int:
         images.lock()
-        known = images.store.details({image_id for pair in pairs for image_id in pair})
+        known = images.store.read_details({image_id for pair in pairs for image_id in pair})
         for pair in pairs:
             for image_id in pair:
                 if image_id not in known:
@@ -153,7 +153,7 @@ def remembered(images: HostedImages) -> list[Pair]:
         .order_by("pk")
         .values_list("first_id", "second_id", "first_digest", "second_digest")
     )
-    known = images.store.details({image_id for row in rows for image_id in row[:2]})
+    known = images.store.read_details({image_id for row in rows for image_id in row[:2]})
     return [
         Pair(first_id, second_id)
         for first_id, second_id, *digests in rows

@@ -82,10 +82,10 @@ class PictureGallery(Gallery):
         Raises:
             DecodeError: the bytes are no picture.
         """
-        return super()._described(self._decoded(content), content, "")
+        return super()._describe_picture(self._decode(content), content, "")
 
-    def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
-        new = super()._described(picture, content, image_id)
+    def _describe_picture(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+        new = super()._describe_picture(picture, content, image_id)
         if self._keeps == Keeps.NOTHING:
             return new
         files = [_thumbnail(picture)]

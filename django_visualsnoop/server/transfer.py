@@ -61,10 +61,10 @@ def exported(images: HostedImages) -> Iterator[bytes]:
     hosted, store = images.collection, images.store
     yield header(hosted.name, changes.latest(store))
     count = 0
-    for ids in _batches(store.ids(), _TOGETHER):
-        details = store.details(ids)
+    for ids in _batches(store.iterate_ids(), _TOGETHER):
+        details = store.read_details(ids)
         metadata = kept.read(hosted.pk, ids)
-        described = {stored.image_id: stored for stored in store.descriptors(ids)}
+        described = {stored.image_id: stored for stored in store.read_descriptors(ids)}
         for image_id in ids:
             one, stored = details.get(image_id), described.get(image_id)
             if one is None or stored is None:
@@ -145,7 +145,7 @@ class _Portion:
     def remember(self, pairs: list[not_duplicates.Pair]) -> Imported:
         """Remember pairs of the file whose images are still there."""
         self.images.lock()
-        there = self.images.store.details({image_id for pair in pairs for image_id in pair})
+        there = self.images.store.read_details({image_id for pair in pairs for image_id in pair})
         known = [pair for pair in pairs if all(image_id in there for image_id in pair)]
         not_duplicates.remember_all(self.images, known)
         return Imported(0, 0, 0)
@@ -154,7 +154,7 @@ class _Portion:
         """Store images of the file that are not there yet; return how many."""
         hosted, store = self.images.collection, self.images.store
         self.images.lock(alone=hosted.max_images is not None)
-        details = store.details(one.new.image_id for one in some)
+        details = store.read_details(one.new.image_id for one in some)
         require_room_for(hosted, store, len(some) - len(details))
         metadata = kept.read(hosted.pk, details)
         changed = []
@@ -192,7 +192,7 @@ def _check_against(images: HostedImages, facts: Mapping[str, bytes], *, replace:
     hosted, store = images.collection, images.store
     there = 0
     for ids in _batches(facts, _TOGETHER):
-        details = store.details(ids)
+        details = store.read_details(ids)
         there += len(details)
         if replace:
             continue

@@ -64,12 +64,12 @@ def test_a_decoder_lets_it_through(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 def test_the_engine_keeps_what_it_has_described(monkeypatch: pytest.MonkeyPatch) -> None:
     collection = LocalCollection("default", {})
-    described = LocalCollection._described
+    described = LocalCollection._describe
 
     def limited(self: LocalCollection, content: Any, image_id: str) -> Any:
         return out_of_time() if image_id == "third" else described(self, content, image_id)
 
-    monkeypatch.setattr(LocalCollection, "_described", limited)
+    monkeypatch.setattr(LocalCollection, "_describe", limited)
     answers = collection.add_images((name, image(1)) for name in ("first", "second", "third"))
     assert [next(answers)[0] for _ in range(2)] == ["first", "second"]
     with pytest.raises(SoftTimeLimitExceeded):

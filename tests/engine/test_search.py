@@ -94,4 +94,4 @@ def test_some_features_of_a_picture_do_not_hide_that_it_is_mirrored(number: int)
     mirrored.paste(scene.crop((0, 0, width // 2, height // 3)), (0, 0))
     found = compare(build_probes(np.asarray(scene)), describe(np.asarray(mirrored)))
     assert found.picture == 1
-    assert found.match.inliers > 4
+    assert found.alignment.inliers > 4

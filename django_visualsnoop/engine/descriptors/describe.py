@@ -1,6 +1,6 @@
 """Pixels to a descriptor. Imports no Django.
 
-The global vector joins a learned projection of the picture's views (linear
+The global vector joins a learned projection of the picture's global features (linear
 discriminant analysis: what edits change counts little, what tells photographs
 apart counts much) with a code of its mean colour. The less detail there is,
 the more the colour counts. Pictures with nothing in them that tells them apart
@@ -55,7 +55,6 @@ __all__ = [
     "apply_dihedral_action",
     "build_probes",
     "describe",
-    "normalise",
 ]
 
 _COLOUR_CODE = 32

@@ -1,4 +1,4 @@
-"""How a projection of the views can turn with the picture. Imports no Django.
+"""How a projection of the global features turns with the picture. Imports no Django.
 
 The eight turns of a square form a group, D4. A vector space on which it acts
 splits into kinds of values (its irreducible representations): four that only

@@ -1,8 +1,8 @@
-"""Four views of a whole picture, and how turning it permutes them. Imports no Django.
+"""Four features of a whole picture, and how turning it permutes their values. Imports no Django.
 
 Where the edges run (histograms of oriented gradients on a fine and a coarse
 grid; N. Dalal, B. Triggs, CVPR 2005), how the colours are laid out, and which
-colours there are. Every view is indexed by cell, by colour or by direction,
+colours there are. Every feature is indexed by cell, by colour or by direction,
 so that mirroring or turning the picture only permutes the values.
 """
 
@@ -31,7 +31,7 @@ _LOW = np.array([0, -30, -30], dtype=np.float32)
 _PER_BIN = _BINS / np.array([100, 60, 60], dtype=np.float32)
 _STRIDES = np.array([64, 8, 1])
 
-#: Weights of the views' squares in what counts as detail.
+#: Weights of the features' squares in what counts as detail.
 _WEIGHTS = {"fine": 0.40, "coarse": 0.25, "layout": 0.20, "histogram": 0.15}
 #: Gradients below this are noise of the sensor or of JPEG (lightness is 0 to 100, per pixel).
 _GRADIENT_FLOOR = 1.5
@@ -44,18 +44,18 @@ _SIZES = {
     "layout": _LAYOUT_CELLS**2 * 3,
     "histogram": int(np.prod(_HISTOGRAM)),
 }
-#: How many values the views have together.
+#: How many values the features have together.
 SIZE = sum(_SIZES.values())
 
 
 def compute_global_features(pixels: Pixels) -> tuple[Floats, float, Floats]:
-    """Return the four views in a row, how much detail there is, and the mean colour.
+    """Return the four features in a row, how much detail there is, and the mean colour.
 
     Args:
-        pixels: height x width x 3, RGB, uint8; the views see it squashed to a square.
+        pixels: height x width x 3, RGB, uint8; the features see it squashed to a square.
 
     Returns:
-        ``SIZE`` values, each view of unit length or shorter if there is little to see; 0 for a
+        ``SIZE`` values, each feature of unit length or shorter if there is little to see; 0 for a
         flat picture to 1; lightness 0 to 100, and two opponent colours of about -50 to 50.
     """
     fine = _convert_to_lab(pixels, _FINE_SIDE)
@@ -146,7 +146,7 @@ def limit_length(values: NDArray[np.floating], floor: float) -> Floats:
 
 @cache
 def compute_permutations() -> NDArray[np.intp]:
-    """Return where the views of the turned picture take their values from: 8 x ``SIZE``.
+    """Return where the features of the turned picture take their values from: 8 x ``SIZE``.
 
     The picture as it is and turned by one to three quarters, counterclockwise; then mirrored,
     left to right, and turned so.

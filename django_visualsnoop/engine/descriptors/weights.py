@@ -26,9 +26,9 @@ PATH = Path(__file__).parent / "data" / "learned.npz"
 class Learned(NamedTuple):
     """The matrices of the descriptor, and the weights of the calibration."""
 
-    #: ``global_features.SIZE``: subtracted from the views.
+    #: ``global_features.SIZE``: subtracted from the global features.
     mean: Floats
-    #: ``global_features.SIZE`` x ``LEARNED``: the projection of the views.
+    #: ``global_features.SIZE`` x ``LEARNED``: the projection of the global features.
     projection: Floats
     #: ``LEARNED``: how turning the picture acts on each value; see ``dihedral``.
     kinds: NDArray[np.uint8]
@@ -58,7 +58,7 @@ def load_learned() -> Learned:
 
 @cache
 def load_dihedral_action() -> tuple[NDArray[np.intp], NDArray[np.int8]]:
-    """Return ``symmetry.turned`` of a whole global vector."""
+    """Return ``dihedral.compute_dihedral_action`` of a whole global vector."""
     kinds = load_learned().kinds
     return compute_dihedral_action(
         np.pad(kinds, (0, DIMENSIONS - len(kinds)), constant_values=FIXED)

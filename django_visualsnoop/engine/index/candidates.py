@@ -109,7 +109,7 @@ def _build_candidates(
     return list(
         map(
             Candidate,
-            segment.ids.many(slots),
+            segment.ids.get_ids(slots),
             scores.max(axis=1).tolist(),
             scores.argmax(axis=1).tolist(),
             votes.tolist(),
@@ -157,7 +157,7 @@ def _count_votes(
         wanted = hits.slots < part.segment.size
         if part.kept is not None:
             wanted[wanted] = part.kept[hits.slots[wanted]]
-        found.append(inverted.count_votes(hits.of(wanted)))
+        found.append(inverted.count_votes(hits.select(wanted)))
     return found
 
 

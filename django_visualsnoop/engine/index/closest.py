@@ -58,7 +58,7 @@ def find_closest(
     found: list[CloseImage] = []
     for part, places, (start, end) in zip(parts, slots, pairwise(bounds), strict=True):
         own = chosen[(chosen >= start) & (chosen < end)]
-        image_ids = part.segment.ids.many(places[own - start])
+        image_ids = part.segment.ids.get_ids(places[own - start])
         found += map(CloseImage, image_ids, joined[own].tolist())
     found.sort(key=lambda one: (-one.cosine, one.image_id))
     return found[:limit]

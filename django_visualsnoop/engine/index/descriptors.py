@@ -31,19 +31,19 @@ class DescriptorIndex(Layers[Segment]):
         self._order = order
         super().__init__()
 
-    def candidates(self, query: CandidateQuery) -> list[Candidate]:
+    def find_candidates(self, query: CandidateQuery) -> list[Candidate]:
         """Return the best of each stage; see ``candidates.find_candidates``."""
-        return find_candidates(self.visible(), query, self._order)
+        return find_candidates(self.list_visible(), query, self._order)
 
-    def parts(self) -> list[SegmentPart]:
+    def list_parts(self) -> list[SegmentPart]:
         """Return all images as they are now, to be merged."""
-        return [SegmentPart(*one) for one in self.kept()]
+        return [SegmentPart(*one) for one in self.list_kept()]
 
     def _check(self, content: bytes) -> None:
         count_features(content)
 
-    def _built(self, images: Mapping[str, bytes]) -> Segment:
+    def _build(self, images: Mapping[str, bytes]) -> Segment:
         return build_segment(images, self._order)
 
-    def _merged(self, parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
+    def _merge(self, parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
         return merge_in_memory([SegmentPart(*one) for one in parts])

@@ -40,12 +40,12 @@ class EmbeddingIndex(Layers[EmbeddingSegment]):
             raise ValueError(f"This embedding has {len(content)} values in place of {width}.")
         self._width = width
 
-    def _built(self, images: Mapping[str, bytes]) -> EmbeddingSegment:
+    def _build(self, images: Mapping[str, bytes]) -> EmbeddingSegment:
         vectors = _allocate(len(images), self._width)
         vectors[:] = np.frombuffer(b"".join(images.values()), np.int8).reshape(vectors.shape)
         return EmbeddingSegment(build_ids(list(images)), vectors)
 
-    def _merged(
+    def _merge(
         self, parts: Sequence[tuple[EmbeddingSegment, NDArray[np.bool_]]]
     ) -> EmbeddingSegment:
         rows = [np.flatnonzero(kept) for _, kept in parts]

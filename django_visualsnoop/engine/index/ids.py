@@ -34,11 +34,11 @@ class Ids(NamedTuple):
     #: n; the slot of each key.
     order: NDArray[np.uint32]
 
-    def id_of(self, slot: int) -> str:
+    def get_id(self, slot: int) -> str:
         start = int(self.ends[slot - 1]) if slot else 0
         return self.text[start : self.ends[slot]].tobytes().decode("utf-8", "surrogatepass")
 
-    def many(self, slots: NDArray[np.intp]) -> list[str]:
+    def get_ids(self, slots: NDArray[np.intp]) -> list[str]:
         """Return the ids of these slots."""
         ends = self.ends[slots]
         starts = np.where(slots > 0, self.ends[np.maximum(slots, 1) - 1], 0)
@@ -47,7 +47,7 @@ class Ids(NamedTuple):
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
 
-    def slots(self, wanted: Wanted) -> NDArray[np.intp]:
+    def find_slots(self, wanted: Wanted) -> NDArray[np.intp]:
         """Return the slots of those ids that are there, in no promised order."""
         first = np.searchsorted(self.keys, wanted.keys)
         end = np.searchsorted(self.keys, wanted.keys, "right")
@@ -55,7 +55,7 @@ class Ids(NamedTuple):
             slot
             for number in np.flatnonzero(end > first).tolist()
             for slot in self.order[first[number] : end[number]].tolist()
-            if self.id_of(slot) == wanted.image_ids[number]
+            if self.get_id(slot) == wanted.image_ids[number]
         ]
         return np.array(found, dtype=np.intp)
 

@@ -64,7 +64,7 @@ class ClosePostings(NamedTuple):
     features: NDArray[np.int64]
     distances: NDArray[np.uint8]
 
-    def of(self, wanted: NDArray[np.bool_]) -> ClosePostings:
+    def select(self, wanted: NDArray[np.bool_]) -> ClosePostings:
         return ClosePostings(self.slots[wanted], self.features[wanted], self.distances[wanted])
 
 

@@ -119,7 +119,7 @@ def find_candidate_pairs(
         order = np.argsort(_compute_distances(signs, *split_pair_keys(new)), kind="stable")
         yield from _name_pairs(names, new[order], np.zeros(len(new), dtype=np.int64), crowds)
         tell(_VECTORS * share)
-    spared = crowds.spared()
+    spared = crowds.find_spared()
     numbers, parts = np.flatnonzero(~spared), _leave_out(parts, spared)
     tally = PairCounts()
     total = max(1, sum(len(part.segment.lists.slots) for part in parts))
@@ -128,7 +128,7 @@ def find_candidate_pairs(
         tally.add(_find_voting_pairs(postings, mirror))
         read += len(postings.slots)
         tell(_VECTORS + (_READING - _VECTORS) * min(1.0, read / total))
-    keys, votes = tally.result(min_votes)
+    keys, votes = tally.get_counts(min_votes)
     del tally
     # As they are numbered with the images that are spared.
     first, second = split_pair_keys(keys)
@@ -265,7 +265,7 @@ def _find_close_signs(
             pairs = _find_close_pairs(part[order], numbers[order], close, EFFORT_SIGNS)
             share = (number + (place + 1) / len(shifts)) / len(signs)
             keys = (build_pair_keys(*places) for places in pairs)
-            for found in _batch_keys(some[~crowds.within(some)] for some in keys):
+            for found in _batch_keys(some[~crowds.find_within(some)] for some in keys):
                 yield found, share
 
 
@@ -323,13 +323,13 @@ class _Names:
     def count(self) -> int:
         return int(self._starts[-1])
 
-    def of(self, numbers: NDArray[np.intp]) -> list[str]:
+    def get_ids(self, numbers: NDArray[np.intp]) -> list[str]:
         named = [""] * len(numbers)
         which = np.searchsorted(self._starts, numbers, side="right") - 1
         for part in np.unique(which).tolist():
             own = np.flatnonzero(which == part)
             slots = self._kept[part][numbers[own] - self._starts[part]]
-            ids = self._parts[part].segment.ids.many(slots)
+            ids = self._parts[part].segment.ids.get_ids(slots)
             for place, name in zip(own.tolist(), ids, strict=True):
                 named[place] = name
         return named
@@ -341,12 +341,12 @@ def _name_pairs(
     """Yield pairs by their ids, but for those within a crowd by then."""
     for start in range(0, len(keys), _NAMED):
         some = slice(start, start + _NAMED)
-        apart = ~crowds.within(keys[some])
+        apart = ~crowds.find_within(keys[some])
         first, second = split_pair_keys(keys[some][apart])
         yield from map(
             CandidatePair,
-            names.of(first),
-            names.of(second),
+            names.get_ids(first),
+            names.get_ids(second),
             votes[some][apart].tolist(),
             first.tolist(),
             second.tolist(),

@@ -83,8 +83,8 @@ def select_visible(
             mask = np.ones(segment.size, dtype=np.bool_)
         else:
             mask = np.zeros(segment.size, dtype=np.bool_)
-            mask[segment.ids.slots(wanted)] = True
-        mask[segment.ids.slots(unwanted)] = False
+            mask[segment.ids.find_slots(wanted)] = True
+        mask[segment.ids.find_slots(unwanted)] = False
         asked.append(Visible(segment, mask if kept is None else mask & kept))
     return asked
 
@@ -120,11 +120,11 @@ class Layers(ABC, Generic[SegmentT]):
         """Raise a ``ValueError`` if the bytes are nothing that can be indexed."""
 
     @abstractmethod
-    def _built(self, images: Mapping[str, bytes]) -> SegmentT:
+    def _build(self, images: Mapping[str, bytes]) -> SegmentT:
         """Return the segment of images that were checked, by image id."""
 
     @abstractmethod
-    def _merged(self, parts: Sequence[tuple[SegmentT, NDArray[np.bool_]]]) -> SegmentT:
+    def _merge(self, parts: Sequence[tuple[SegmentT, NDArray[np.bool_]]]) -> SegmentT:
         """Return one segment of the images kept of others, those of the first part first."""
 
     def after_fork(self) -> None:
@@ -142,7 +142,7 @@ class Layers(ABC, Generic[SegmentT]):
             self._state = _LayersState((_build_layer(segment),), (segment.size,), 0, {})
 
     def __len__(self) -> int:
-        return sum(self._look().living)
+        return sum(self._seal_waiting().living)
 
     @property
     def nbytes(self) -> int:
@@ -167,9 +167,9 @@ class Layers(ABC, Generic[SegmentT]):
             self._state.waiting[image_id] = None
             self._seal(WAITING)
 
-    def vector(self, image_id: str) -> NDArray[np.int8] | None:
+    def get_vector(self, image_id: str) -> NDArray[np.int8] | None:
         """Return the vector of one image, or ``None``."""
-        state = self._look()
+        state = self._seal_waiting()
         wanted = build_wanted([image_id])
         for layer in reversed(state.layers):
             for slot in _find_living(layer, wanted, state.now):
@@ -177,19 +177,19 @@ class Layers(ABC, Generic[SegmentT]):
                 return vector
         return None
 
-    def visible(self) -> list[Visible[SegmentT]]:
+    def list_visible(self) -> list[Visible[SegmentT]]:
         """Return all images as they are now."""
-        self._look()
+        self._seal_waiting()
         self.settle()
-        state = self._look()
+        state = self._seal_waiting()
         return [
             Visible(layer.segment, None if living == layer.segment.size else layer.died > state.now)
             for layer, living in zip(state.layers, state.living, strict=True)
         ]
 
-    def kept(self) -> list[tuple[SegmentT, NDArray[np.bool_]]]:
+    def list_kept(self) -> list[tuple[SegmentT, NDArray[np.bool_]]]:
         """Return each segment, and which of its images are there now."""
-        state = self._look()
+        state = self._seal_waiting()
         return [(layer.segment, layer.died > state.now) for layer in state.layers]
 
     def settle(self) -> None:
@@ -204,7 +204,7 @@ class Layers(ABC, Generic[SegmentT]):
             finally:
                 self._merging.release()
 
-    def _look(self) -> _LayersState[SegmentT]:
+    def _seal_waiting(self) -> _LayersState[SegmentT]:
         with self._lock:
             self._seal(1)
             return self._state
@@ -216,7 +216,7 @@ class Layers(ABC, Generic[SegmentT]):
             return
         added = {image_id: content for image_id, content in waiting.items() if content is not None}
         if added:
-            layers += (_build_layer(self._built(added)),)
+            layers += (_build_layer(self._build(added)),)
         replaced = build_wanted(waiting)
         counts = []
         for layer, before in zip(layers, living, strict=False):
@@ -235,7 +235,7 @@ class Layers(ABC, Generic[SegmentT]):
             return False
         old = state.layers[first:end]
         parts = [(layer.segment, layer.died > state.now) for layer in old]
-        new = (_build_layer(self._merged(parts)),) if any(state.living[first:end]) else ()
+        new = (_build_layer(self._merge(parts)),) if any(state.living[first:end]) else ()
         with self._lock:
             current = self._state
             if len(current.layers) < end or not all(map(operator.is_, old, current.layers[first:])):
@@ -266,7 +266,7 @@ def _build_layer(segment: SegmentT) -> Layer[SegmentT]:
 
 
 def _find_living(layer: Layer[Any], wanted: Wanted, now: int) -> NDArray[np.intp]:
-    slots = layer.segment.ids.slots(wanted)
+    slots = layer.segment.ids.find_slots(wanted)
     living: NDArray[np.intp] = slots[layer.died[slots] > now]
     return living
 

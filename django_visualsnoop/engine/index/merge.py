@@ -63,7 +63,7 @@ def merge_in_memory(parts: Sequence[SegmentPart]) -> Segment:
     """Return one segment, in memory, of all images kept: those of the first part first."""
     target = InMemory()
     merge(parts, target)
-    return Segment.of(target.arrays)
+    return Segment.from_arrays(target.arrays)
 
 
 def merge(parts: Sequence[SegmentPart], target: Target) -> None:

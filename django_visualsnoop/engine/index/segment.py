@@ -74,7 +74,7 @@ class Segment(NamedTuple):
         }
 
     @classmethod
-    def of(cls, values: Mapping[str, NDArray[Any]]) -> Segment:
+    def from_arrays(cls, values: Mapping[str, NDArray[Any]]) -> Segment:
         """Return the segment whose arrays are called as in ``SECTIONS``."""
         return cls(
             Ids(values["text"], values["ends"], values["keys"], values["order"]),
@@ -105,7 +105,7 @@ def copy_apart(segment: Segment) -> Segment:
         values = arrays[name]
         arrays[name] = allocate(len(values), width, kind)
         arrays[name][...] = values
-    return Segment.of(arrays)
+    return Segment.from_arrays(arrays)
 
 
 def build_vector_segment(

@@ -117,7 +117,7 @@ def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Fac
         facts = Facts(**{name: header[name] for name in Facts._fields})
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SnapshotError(f"{path} is damaged: {error}") from error
-    return Segment.of(arrays), facts
+    return Segment.from_arrays(arrays), facts
 
 
 def _read_header(mapped: mmap.mmap) -> dict[str, Any]:

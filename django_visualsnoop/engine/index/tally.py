@@ -50,7 +50,7 @@ class PairCounts:
         if self._waiting > max(LIMIT // 4, len(self._keys[0])):
             self._sum()
 
-    def result(self, least: int) -> tuple[Keys, Counts]:
+    def get_counts(self, least: int) -> tuple[Keys, Counts]:
         """Return the pairs that were named at least so often, sorted, and how often."""
         self._sum()
         enough = self._counts[0] >= least

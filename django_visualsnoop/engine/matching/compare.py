@@ -42,7 +42,7 @@ class Comparison(NamedTuple):
     #: -1 to 1, of the closest of the probes' vectors.
     cosine: float
     #: Of the picture among the probes that agrees best.
-    match: Alignment
+    alignment: Alignment
     #: Which one that is.
     picture: int
     #: ``calibration.INPUTS``; what speaks for a copy; see ``calibration.collect_evidence``.

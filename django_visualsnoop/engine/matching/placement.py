@@ -77,8 +77,8 @@ def find_placements(first: Sized, others: Sequence[Sized]) -> list[Placement | N
         build_stored_probes(first.descriptor), [one.descriptor for one in others]
     )
     return [
-        _place(found.match, found.picture == 1, first.size, other.size)
-        if found.match.inliers >= _FEWEST
+        _place(found.alignment, found.picture == 1, first.size, other.size)
+        if found.alignment.inliers >= _FEWEST
         else None
         for found, other in zip(compared, others, strict=True)
     ]

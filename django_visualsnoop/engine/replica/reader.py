@@ -32,7 +32,7 @@ TOO_MANY_UNNUMBERED = 256
 def read_view(
     database: str,
     key: str,
-    source: VectorKind[Index],
+    vector_kind: VectorKind[Index],
     image_id: str | None = None,
     *,
     cache_folder: str | None = None,
@@ -48,7 +48,7 @@ def read_view(
     Args:
         database: alias in ``DATABASES``.
         key: ``key_of`` the collection's name.
-        source: the vectors to look at; others are neither read nor held.
+        vector_kind: the vectors to look at; others are neither read nor held.
         image_id: of an image that is wanted, too.
         cache_folder: for snapshots of descriptors; see ``snapshots``.
         early: of a large collection's images that the process has not read yet, the vectors will
@@ -57,7 +57,7 @@ def read_view(
         most_bytes: if the process holds more of all collections, it drops those that it has not
             searched for longest; never the one that is looked at, however large.
     """
-    reader = _Reader(database, key, source, image_id, cache_folder, early)
+    reader = _Reader(database, key, vector_kind, image_id, cache_folder, early)
     view = retry_when_locked(lambda: reader.read(whole=whole), using=database)
     held.keep_within(most_bytes, reader.place)
     return view
@@ -69,14 +69,14 @@ class _Reader(Generic[Index]):
 
     database: str
     key: str
-    source: VectorKind[Index]
+    vector_kind: VectorKind[Index]
     image_id: str | None
     cache_folder: str | None
     early: bool
 
     @property
     def place(self) -> held.Place:
-        return self.database, self.key, self.source.name
+        return self.database, self.key, self.vector_kind.name
 
     def read(self, *, whole: bool) -> ReplicaView[Index] | None:
         known = held.find_replica(self.place)
@@ -85,11 +85,11 @@ class _Reader(Generic[Index]):
         if state is None:
             held.drop_collection(self.database, self.key)
             return None
-        replica = held.use_replica(self.place, state.collection_id, self.source)
+        replica = held.use_replica(self.place, state.collection_id, self.vector_kind)
         if replica is not known:
             seen_before = 0
             held.drop_deleted(self.database)
-        joined = ReplicaImages(self.source.index())
+        joined = ReplicaImages(self.vector_kind.create_index())
         with replica.lock:
             hidden = self._bring_up_to_date(replica, state, joined, seen_before, whole=whole)
             images, partly = replica.images, replica.early
@@ -98,7 +98,9 @@ class _Reader(Generic[Index]):
             return self.read(whole=True)
         if len(hidden) > TOO_MANY_UNNUMBERED and not in_transaction(self.database):
             publish(self.database, state.collection_id)
-        return ReplicaView(self.database, state.collection_id, images, joined, hidden, state.asked)
+        return ReplicaView(
+            self.database, state.collection_id, images, joined, hidden, state.image_row
+        )
 
     def _bring_up_to_date(
         self,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Index = TypeVar("Index", bound=Layers[Any])
-_AnyIndex = TypeVar("_Made", bound=Layers[Any], covariant=True)
+_AnyIndex = TypeVar("_AnyIndex", bound=Layers[Any], covariant=True)
 
 
 class VectorKind(Protocol[_AnyIndex]):
@@ -30,10 +30,10 @@ class VectorKind(Protocol[_AnyIndex]):
     def unusable(self) -> str:
         """Says what the log says of images that no search finds; takes their numbers."""
 
-    def index(self) -> _AnyIndex:
+    def create_index(self) -> _AnyIndex:
         """Return an empty index."""
 
-    def content(self, *values: Any) -> bytes | None:
+    def extract_content(self, *values: Any) -> bytes | None:
         """Return what the index takes of a row, ``None`` if that cannot be compared."""
 
 
@@ -49,10 +49,10 @@ class DescriptorVectors:
         "older version; for all at once, type: python manage.py visualsnoop_reindex"
     )
 
-    def index(self) -> DescriptorIndex:
+    def create_index(self) -> DescriptorIndex:
         return DescriptorIndex(describe.invariant_first())
 
-    def content(self, *values: Any) -> bytes | None:
+    def extract_content(self, *values: Any) -> bytes | None:
         version, vector = values
         return bytes(vector) if version == describe.VERSION else None
 
@@ -73,10 +73,10 @@ class EmbeddingVectors:
         "so; for all at once, type: python manage.py visualsnoop_reindex"
     )
 
-    def index(self) -> EmbeddingIndex:
+    def create_index(self) -> EmbeddingIndex:
         return EmbeddingIndex()
 
-    def content(self, *values: Any) -> bytes | None:
+    def extract_content(self, *values: Any) -> bytes | None:
         embedding_model, embedding_digest, digest, embedding = values
         # A release without embeddings replaces the picture and leaves the embedding of the old one.
         fits = embedding_model == self.name and embedding_digest == digest and embedding is not None

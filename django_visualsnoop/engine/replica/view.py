@@ -36,7 +36,7 @@ class ReplicaView(Generic[Index]):
         held: what the process holds.
         joined: rows of this search only; they hide those of the same id in ``held``.
         hidden: the ids of ``joined``, deleted ones included.
-        asked: the row of the image that was asked for; ``None`` if there is no such image.
+        image_row: the row of the image that was asked for; ``None`` if there is no such image.
     """
 
     database: str
@@ -44,14 +44,14 @@ class ReplicaView(Generic[Index]):
     held: ReplicaImages[Index]
     joined: ReplicaImages[Index]
     hidden: frozenset[str]
-    asked: ImageRow | None
+    image_row: ImageRow | None
 
-    def vector(self, image_id: str) -> NDArray[np.int8] | None:
+    def get_vector(self, image_id: str) -> NDArray[np.int8] | None:
         """Return the vector of an image, if it has one that can be compared."""
         images = self.joined if image_id in self.hidden else self.held
-        return images.index.vector(image_id)
+        return images.index.get_vector(image_id)
 
-    def closest(
+    def find_closest(
         self,
         probe: NDArray[np.int8],
         limit: int,
@@ -67,31 +67,33 @@ class ReplicaView(Generic[Index]):
             without: leave out these ids.
         """
         hidden = self.hidden.union(without)
-        parts = select_visible(self.held.index.visible(), allowed, hidden)
-        parts += select_visible(self.joined.index.visible(), allowed, without)
+        parts = select_visible(self.held.index.list_visible(), allowed, hidden)
+        parts += select_visible(self.joined.index.list_visible(), allowed, without)
         return find_closest(parts, probe, limit)
 
-    def candidates(self: ReplicaView[DescriptorIndex], query: CandidateQuery) -> list[Candidate]:
+    def find_candidates(
+        self: ReplicaView[DescriptorIndex], query: CandidateQuery
+    ) -> list[Candidate]:
         """Return the best of each stage, closest by cosine first."""
-        found = self.held.index.candidates(
+        found = self.held.index.find_candidates(
             replace(query, without=self.hidden.union(query.without)) if self.hidden else query
         )
         if self.hidden:
-            found += self.joined.index.candidates(query)
+            found += self.joined.index.find_candidates(query)
             found.sort(key=lambda one: (-one.cosine, one.image_id))
         return found
 
-    def parts(self: ReplicaView[DescriptorIndex]) -> list[SegmentPart]:
+    def list_parts(self: ReplicaView[DescriptorIndex]) -> list[SegmentPart]:
         """Return the index of all images."""
-        parts = self.held.index.parts()
+        parts = self.held.index.list_parts()
         if not self.hidden:
             return parts
         hidden = build_wanted(self.hidden)
         for segment, kept in parts:
-            kept[segment.ids.slots(hidden)] = False
-        return parts + self.joined.index.parts()
+            kept[segment.ids.find_slots(hidden)] = False
+        return parts + self.joined.index.list_parts()
 
-    def descriptors(self, image_ids: Several[str]) -> dict[str, Descriptor]:
+    def read_descriptors(self, image_ids: Several[str]) -> dict[str, Descriptor]:
         """Read the descriptors of images from the table, in one query for some hundred.
 
         The index holds no places; and what is compared is true whatever it holds. Left out
@@ -99,6 +101,6 @@ class ReplicaView(Generic[Index]):
         """
         found = {}
         for row in read_image_rows(self.database, self.collection_id, list(image_ids)):
-            if (descriptor := row.descriptor()) is not None:
+            if (descriptor := row.parse_descriptor()) is not None:
                 found[row.image_id] = descriptor
         return found

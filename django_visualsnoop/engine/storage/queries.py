@@ -36,7 +36,7 @@ class ImageRow(NamedTuple):
     version: int
     content: bytes
 
-    def descriptor(self) -> Descriptor | None:
+    def parse_descriptor(self) -> Descriptor | None:
         """Return its descriptor; ``None`` if that is of another version, or broken."""
         if self.version == describe.VERSION:
             with suppress(ValueError):
@@ -57,7 +57,7 @@ class CollectionState(NamedTuple):
     #: Whether some row has no number yet.
     unnumbered: bool
     #: ``None`` if there is no such image, or none was asked for.
-    asked: ImageRow | None
+    image_row: ImageRow | None
 
 
 def read_state(database: str, key: str, image_id: str | None) -> CollectionState | None:
@@ -91,9 +91,9 @@ def read_state(database: str, key: str, image_id: str | None) -> CollectionState
         row = cursor.fetchone()
     if row is None:
         return None
-    collection_id, seq, horizon, blocks_seq, unnumbered, *asked = row
-    content = _build_image_row(asked) if asked and asked[0] is not None else None
-    return CollectionState(collection_id, seq, horizon, blocks_seq, bool(unnumbered), content)
+    collection_id, seq, horizon, blocks_seq, unnumbered, *values = row
+    image_row = _build_image_row(values) if values and values[0] is not None else None
+    return CollectionState(collection_id, seq, horizon, blocks_seq, bool(unnumbered), image_row)
 
 
 def read_image_rows(

@@ -109,21 +109,21 @@ class Store:
     def _write(self, statement: Callable[[], _Written]) -> _Written:
         return retry_when_locked(statement, using=self.database)
 
-    def collection_id(self) -> str | None:
+    def find_collection_id(self) -> str | None:
         """Return the collection's id; ``None`` as long as nothing was written."""
         collections = Collection.objects.using(self.database).filter(key=self.key)
         return collections.values_list("collection_id", flat=True).first()
 
-    def made_collection_id(self) -> str:
+    def get_or_create_collection_id(self) -> str:
         """Return the collection's id, and make the collection if nothing was written yet."""
         self._begin_writing()
-        return self._made_collection_id()
+        return self._get_or_create_collection_id()
 
-    def _made_collection_id(self) -> str:
-        collection_id = self.collection_id()
+    def _get_or_create_collection_id(self) -> str:
+        collection_id = self.find_collection_id()
         while collection_id is None:
             try:
-                collection_id = self._write(self._make).pk
+                collection_id = self._write(self._create_collection).pk
             except IntegrityError:
                 # Another process was faster. A locking read sees its row, whatever the snapshot.
                 with transaction.atomic(using=self.database):
@@ -133,7 +133,7 @@ class Store:
                     )
         return collection_id
 
-    def _make(self) -> Collection:
+    def _create_collection(self) -> Collection:
         with transaction.atomic(using=self.database):
             return Collection.objects.using(self.database).create(name=self.name, key=self.key)
 
@@ -148,7 +148,7 @@ class Store:
         now = read_clock()
         row = self._images.filter(key=key).values("pk", "deleted", "collection_id").first()
         if row is None:
-            collection_id = self._made_collection_id()
+            collection_id = self._get_or_create_collection_id()
             new = _build_row(image, collection_id, now)
             try:
                 self._write(lambda: self._insert(new))
@@ -182,7 +182,7 @@ class Store:
         if times is None:
             times = [read_clock() for _ in images]
         self._begin_writing()
-        collection_id = self._made_collection_id()
+        collection_id = self._get_or_create_collection_id()
         # Two processes that take the rows in one order do not deadlock.
         rows = sorted(
             (
@@ -243,7 +243,7 @@ class Store:
         Raises:
             ImageMissing: there is none.
         """
-        return self._live(image_id)[1]
+        return self._find_live(image_id)[1]
 
     def delete(self, image_id: str) -> StoredImage:
         """Leave a tombstone in the place of one image.
@@ -256,14 +256,14 @@ class Store:
 
     def _change(self, image_id: str, values: Mapping[str, Any]) -> StoredImage:
         self._begin_writing()
-        pk, stored = self._live(image_id)
+        pk, stored = self._find_live(image_id)
         row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
         if not self._write(lambda: row.update(seq=None, **values)):
             raise _missing(image_id)
         publish_on_commit(self.database, stored.collection_id)
         return stored
 
-    def _live(self, image_id: str) -> tuple[int, StoredImage]:
+    def _find_live(self, image_id: str) -> tuple[int, StoredImage]:
         rows = self._images.filter(key=key_of(image_id), deleted__isnull=True)
         found = rows.values_list("pk", "collection_id", "image_time").first()
         if found is None:
@@ -271,7 +271,7 @@ class Store:
         pk, collection_id, image_time = found
         return pk, StoredImage(collection_id, image_id, image_time)
 
-    def descriptors(self, image_ids: Iterable[str]) -> Iterator[StoredDescriptor]:
+    def read_descriptors(self, image_ids: Iterable[str]) -> Iterator[StoredDescriptor]:
         """Yield what is known of those images that are there, of whatever version."""
         keys = list(map(key_of, image_ids))
         for start in range(0, len(keys), _PAGE):
@@ -281,7 +281,7 @@ class Store:
             ):
                 yield StoredDescriptor(image_id, bytes(vector), *size)
 
-    def details(self, image_ids: Iterable[str]) -> dict[str, ImageDetails]:
+    def read_details(self, image_ids: Iterable[str]) -> dict[str, ImageDetails]:
         """Return what is known of those images that are there, by their ids."""
         keys = list(map(key_of, image_ids))
         found = {}
@@ -299,11 +299,11 @@ class Store:
         """
         return self._change(image_id, {})
 
-    def ids(self) -> Iterator[str]:
+    def iterate_ids(self) -> Iterator[str]:
         """Yield the ids of all images; one query a page."""
         return _iterate_ids(self._images.filter(deleted__isnull=True))
 
-    def of_version(self, version: int) -> Iterator[str]:
+    def iterate_ids_of_version(self, version: int) -> Iterator[str]:
         """Yield the ids of the images whose vector is of this version; one query a page."""
         return _iterate_ids(self._images.filter(version=version, deleted__isnull=True))
 
@@ -332,7 +332,7 @@ class Store:
         """Return how many images there are; the database looks at each."""
         return self._images.filter(deleted__isnull=True).count()
 
-    def page(self, start: str | None, size: int) -> ImagePage:
+    def read_page(self, start: str | None, size: int) -> ImagePage:
         """Return images, newest first.
 
         Args:
@@ -342,7 +342,7 @@ class Store:
         Raises:
             ImageMissing: no image is or lately was called ``start``.
         """
-        collection_id = self.collection_id()
+        collection_id = self.find_collection_id()
         if collection_id is None:
             if start is not None:
                 raise _missing(start)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.describe import build_probes, describe, normalise
+from django_visualsnoop.engine.descriptors.describe import build_probes, describe
+from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.descriptors.local_features import FEW
 from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.training import hard_negatives as decoy

@@ -95,7 +95,7 @@ def projection(
     anything.
 
     Args:
-        classes: the views of the edits of each scene.
+        classes: the global features of the edits of each scene.
     """
     everything = np.concatenate([np.stack(one) for one in classes])
     turns = compute_permutations()

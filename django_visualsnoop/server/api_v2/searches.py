@@ -23,6 +23,7 @@ from django_visualsnoop.server.api_v2.images import (
 if TYPE_CHECKING:
     from django_visualsnoop.engine.gallery import Hit
     from django_visualsnoop.engine.matching.placement import Placement
+    from django_visualsnoop.engine.side_by_side import DescribedImage
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many matches.")]
 MinSimilarity = Annotated[
@@ -48,7 +49,7 @@ def _matches(
 ) -> dict[str, list[dict[str, Any]]]:
     ids = [hit.image_id for hit in hits]
     metadata = kept.read(asked.collection.pk, ids)
-    where = asked.images.gallery.placements_of(searched, ids) if searched is not None else {}
+    where = asked.images.gallery.find_placements_of(searched, ids) if searched is not None else {}
     return {
         "matches": [
             {
@@ -110,7 +111,7 @@ def search_by_id(
         min_similarity=min_similarity,
         allowed=allowed_by(asked, filter_),
     )
-    return _matches(asked, found.hits, gallery.described_as(image_id) if why else None)
+    return _matches(asked, found.hits, gallery.read_description(image_id) if why else None)
 
 
 @operation("POST", "compare", "search", shapes.Comparison, reads=True, tags=["search"])
@@ -128,5 +129,5 @@ def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, 
 
 def _described(asked: Asked, one: shapes.StoredImage | shapes.SentImage) -> "DescribedImage":
     if isinstance(one, shapes.StoredImage):
-        return asked.images.gallery.described_as(check_image_id(one.id))
+        return asked.images.gallery.read_description(check_image_id(one.id))
     return asked.images.gallery.seen(content_of(one.content))

@@ -60,7 +60,7 @@ def images(request: HttpRequest, collection_id: str) -> HttpResponse:
             return redirect("visualsnoop_server:images", hosted.pk)
     start = _start(request)
     try:
-        listed = HostedImages(hosted).store.page(start, PAGE_SIZE)
+        listed = HostedImages(hosted).store.read_page(start, PAGE_SIZE)
     except ImageMissing:
         raise Http404 from None
     times = {one.image_id: {"time": to_datetime(one.image_time)} for one in listed.images}
@@ -88,7 +88,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
         name = str(upload.name)
         try:
             image_id = check_image_id(name[:MAX_IMAGE_ID_LENGTH])
-            new = here.gallery.described(content_of(upload), image_id)
+            new = here.gallery.describe_image(content_of(upload), image_id)
             here.add(new)
         except ImageExists:
             failed.append(
@@ -109,7 +109,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     """Show one image, and what in its collection looks like it."""
     hosted = hosted_or_404(request, collection_id)
     here = HostedImages(hosted)
-    stored = here.store.details([image_id]).get(image_id)
+    stored = here.store.read_details([image_id]).get(image_id)
     if stored is None:
         raise Http404
     context: dict[str, Any] = {

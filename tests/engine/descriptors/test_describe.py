@@ -12,9 +12,8 @@ from django_visualsnoop.engine.descriptors.describe import (
     apply_dihedral_action,
     build_probes,
     describe,
-    normalise,
 )
-from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES, SIDE
+from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES, SIDE, normalise
 from django_visualsnoop.engine.descriptors.local_features import (
     WORDS,
     compute_local_features,

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine.descriptors.describe import build_probes, describe, normalise
+from django_visualsnoop.engine.descriptors.describe import build_probes, describe
+from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.images.content_boxes import crop_bands, crop_content_boxes, crop_page
 from django_visualsnoop.engine.images.decode import decode
 from tests.collections.contract import image

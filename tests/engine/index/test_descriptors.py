@@ -80,22 +80,22 @@ def test_agrees_with_brute_force(steps: list[tuple[str, int, int]]) -> None:
             elif step == "settle":
                 index.settle()
             elif step == "rebuild":
-                index.adopt(merge.merge_in_memory(index.parts()))
+                index.adopt(merge.merge_in_memory(index.list_parts()))
             else:
                 query = random_query(dice, number)
-                agrees(index.candidates(query), images, query)
+                agrees(index.find_candidates(query), images, query)
             assert len(index) == len(images)
         for number in range(31):
-            vector = index.vector(str(number))
+            vector = index.get_vector(str(number))
             stored = images.get(str(number))
             assert (vector is None) == (stored is None)
             if vector is not None and stored is not None:
                 assert vector.tobytes() == stored.vector.tobytes()
         held = {}
-        for segment, kept in index.parts():
+        for segment, kept in index.list_parts():
             slots = np.flatnonzero(kept)
             for image_id, vector in zip(
-                segment.ids.many(slots), segment.vectors[slots], strict=True
+                segment.ids.get_ids(slots), segment.vectors[slots], strict=True
             ):
                 held[image_id] = vector.tobytes()
         assert held == {image_id: one.vector.tobytes() for image_id, one in images.items()}
@@ -121,10 +121,10 @@ def test_any_number_of_images(count: int) -> None:
         index.put(image_id, descriptor.to_bytes())
     for image_id, descriptor in list(images.items())[:20]:
         query = CandidateQuery(descriptor.vector[None], [features_of(descriptor)], 1)
-        found = index.candidates(query)
+        found = index.find_candidates(query)
         assert tuple(found[0]) == (image_id, pytest.approx(1), 0, pytest.approx(9), 0)
     query = CandidateQuery(made(dice, 0).vector[None], [features_of(made(dice, 9))], 1000)
-    agrees(index.candidates(query), images, query)
+    agrees(index.find_candidates(query), images, query)
 
 
 def test_of_many_the_closest_by_their_signs_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +142,10 @@ def test_of_many_the_closest_by_their_signs_are_compared(monkeypatch: pytest.Mon
         probe = np.clip(vector, -127, 127).astype(np.int8)
         for allowed in (None, {str(other) for other in range(number, number + 5)}):
             query = CandidateQuery(probe[None], [], 1, allowed=allowed)
-            assert [one.image_id for one in index.candidates(query)] == [str(number)]
+            assert [one.image_id for one in index.find_candidates(query)] == [str(number)]
         others = {str(other) for other in range(1000, 3000)}
         query = CandidateQuery(probe[None], [], 5, allowed=others)
-        assert {one.image_id for one in index.candidates(query)} <= others
+        assert {one.image_id for one in index.find_candidates(query)} <= others
 
 
 def test_where_most_of_the_closest_are_not_allowed_others_are_found(
@@ -162,7 +162,7 @@ def test_where_most_of_the_closest_are_not_allowed_others_are_found(
         )
     probe = np.full((1, DIMENSIONS), 100, dtype=np.int8)
     far = {str(number) for number in range(400, 600)}
-    found = index.candidates(CandidateQuery(probe, [], 8, allowed=far))
+    found = index.find_candidates(CandidateQuery(probe, [], 8, allowed=far))
     assert len(found) == 8
     assert {one.image_id for one in found} <= far
 
@@ -184,7 +184,7 @@ def test_bytes_that_are_no_descriptor_change_nothing() -> None:
         with pytest.raises(ValueError, match="descriptor"):
             index.put("a", broken)
     assert len(index) == 1
-    assert index.vector("a") is not None
+    assert index.get_vector("a") is not None
 
 
 def test_there_are_few_segments_whatever_the_order_of_writes() -> None:
@@ -192,10 +192,10 @@ def test_there_are_few_segments_whatever_the_order_of_writes() -> None:
     content = made(np.random.default_rng(1), 3).to_bytes()
     for number in range(300):
         index.put(str(number % 200), content)
-        assert len(index.visible()) <= 9
+        assert len(index.list_visible()) <= 9
     for number in range(200):
         index.discard(str(number))
-    assert index.visible() == []
+    assert index.list_visible() == []
 
 
 def test_a_search_sees_one_state_while_others_write() -> None:
@@ -218,7 +218,7 @@ def test_a_search_sees_one_state_while_others_write() -> None:
 
     def search() -> None:
         for _ in range(150):
-            found = index.candidates(query)
+            found = index.find_candidates(query)
             if [one.image_id for one in found if one.cosine > 0.9] != ["always"]:
                 failures.append(found)
 
@@ -260,7 +260,7 @@ def test_what_is_replaced_or_removed_while_segments_are_merged(
     monkeypatch.setattr(descriptors, "merge_in_memory", interrupted)
     index.settle()
     query = CandidateQuery(old.vector[None], [], 10)
-    found = {one.image_id: one.cosine for one in index.candidates(query)}
+    found = {one.image_id: one.cosine for one in index.find_candidates(query)}
     assert found == {
         "kept": pytest.approx(1),
         "replaced": pytest.approx(cosine(old.vector, new.vector), abs=1e-5),
@@ -280,7 +280,7 @@ def test_a_fork_while_another_thread_holds_a_lock(held: str) -> None:
             index.after_fork()
             index.discard("b")
             index.settle()
-            os._exit(0 if len(index) == 2 and index.vector("c") is not None else 1)
+            os._exit(0 if len(index) == 2 and index.get_vector("c") is not None else 1)
         _, status = os.waitpid(child, 0)
     assert status == 0
     assert len(index) == 3

@@ -40,14 +40,16 @@ def test_agrees_with_brute_force(width: int, seed: int, monkeypatch: pytest.Monk
                 for image_id, vector in images.items()
                 if image_id not in without and (allowed is None or image_id in allowed)
             )[:limit]
-            found = find_closest(select_visible(index.visible(), allowed, without), probe, limit)
+            found = find_closest(
+                select_visible(index.list_visible(), allowed, without), probe, limit
+            )
             if width > 1:  # of one value, all that point the same way are equally close
                 assert [one.image_id for one in found] == [image_id for _, image_id in expected]
             assert [-one.cosine for one in found] == pytest.approx(
                 [score for score, _ in expected], abs=1e-5
             )
     for image_id in map(str, range(60)):
-        vector = index.vector(image_id)
+        vector = index.get_vector(image_id)
         assert (vector is None) == (image_id not in images)
         assert vector is None or vector.tolist() == images[image_id].tolist()
 
@@ -56,7 +58,7 @@ def test_equally_close_ones_come_by_id_however_few_are_wanted() -> None:
     index = EmbeddingIndex()
     for image_id in "dacb":
         index.put(image_id, bytes([1, 2]))
-    found = find_closest(index.visible(), np.array([1, 2], dtype=np.int8), 2)
+    found = find_closest(index.list_visible(), np.array([1, 2], dtype=np.int8), 2)
     assert [one.image_id for one in found] == ["a", "b"]
 
 
@@ -66,7 +68,7 @@ def test_vectors_of_another_length_are_refused_and_not_compared() -> None:
     for content in (b"", bytes([1]), bytes([1, 2, 3])):
         with pytest.raises(ValueError, match=f"{len(content)} values in place of 2"):
             index.put("b", content)
-    assert find_closest(index.visible(), np.array([1, 2, 3], dtype=np.int8), 5) == []
+    assert find_closest(index.list_visible(), np.array([1, 2, 3], dtype=np.int8), 5) == []
     assert len(index) == 1
 
 
@@ -78,5 +80,5 @@ def test_what_only_rounding_tells_apart_is_equally_close(monkeypatch: pytest.Mon
         "django_visualsnoop.engine.index.closest._compute_cosines",
         lambda *_: np.array([0.50000006, 0.5], dtype=np.float32),
     )
-    found = find_closest(index.visible(), np.array([1, 2], dtype=np.int8), 2)
+    found = find_closest(index.list_visible(), np.array([1, 2], dtype=np.int8), 2)
     assert [one.image_id for one in found] == ["a", "b"]

@@ -27,7 +27,7 @@ def index_of(images: dict[str, Descriptor]) -> DescriptorIndex:
 def found_in(index: DescriptorIndex, min_votes: int = 1) -> dict[tuple[str, str], int]:
     pairs = [
         ((min(one[:2]), max(one[:2])), one.votes)
-        for one in find_candidate_pairs(index.parts(), min_votes)
+        for one in find_candidate_pairs(index.list_parts(), min_votes)
     ]
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
@@ -115,7 +115,7 @@ def test_more_pairs_than_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> N
     for number in range(50):
         chance = build_pair_keys(np.arange(10) + 1000 * number, np.arange(10) + 500_000)
         counted.add(np.append(chance, build_pair_keys(np.array([7, 7, 9]), np.array([3, 3, 9]))))
-    keys, counts = counted.result(3)
+    keys, counts = counted.get_counts(3)
     first, second = split_pair_keys(keys)
     assert (first.tolist(), second.tolist()) == ([3, 9], [7, 9])
     assert counts.tolist() == [100, 50]
@@ -132,7 +132,7 @@ def test_mirrored_pictures() -> None:
             codes=one.codes ^ np.uint64(mirror.code),
             words=one.words ^ np.uint32(mirror.word),
         )
-    parts = index_of(images).parts()
+    parts = index_of(images).list_parts()
     found = {
         (min(pair[:2]), max(pair[:2])): pair.votes
         for pair in find_candidate_pairs(parts, 8, mirror=mirror)

@@ -100,9 +100,9 @@ def test_says_how_the_pictures_lie() -> None:
     mirrored = compared(ImageOps.mirror(original), original)
     assert mirrored.picture == 1
     turned = compared(original.rotate(90, expand=True), original)
-    assert turned.match.turn == pytest.approx(90, abs=4)
+    assert turned.alignment.turn == pytest.approx(90, abs=4)
     half = compared(original.crop((0, 0, width // 2, height // 2)), original)
-    assert half.match.scale == pytest.approx(0.5, rel=0.1)
+    assert half.alignment.scale == pytest.approx(0.5, rel=0.1)
 
 
 def test_a_stored_picture_finds_its_mirror_image() -> None:
@@ -110,7 +110,7 @@ def test_a_stored_picture_finds_its_mirror_image() -> None:
     mirror = describe(np.ascontiguousarray(decode(image(3)).pixels[:, ::-1]))
     found = compare(build_stored_probes(stored), mirror)
     assert is_copy(found)
-    assert found.match.inliers > 0.5 * len(stored.codes)
+    assert found.alignment.inliers > 0.5 * len(stored.codes)
 
 
 def test_votes_go_to_the_picture_with_the_same_features() -> None:

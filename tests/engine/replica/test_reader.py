@@ -36,9 +36,11 @@ def search(collection: LocalCollection, scene: int) -> list[str]:
 
 def remembered() -> list[str]:
     memory = held._replicas["default", key_of("shop"), ""]
-    parts = memory.images.index.parts()
+    parts = memory.images.index.list_parts()
     return sorted(
-        image_id for segment, kept in parts for image_id in segment.ids.many(np.flatnonzero(kept))
+        image_id
+        for segment, kept in parts
+        for image_id in segment.ids.get_ids(np.flatnonzero(kept))
     )
 
 
@@ -181,7 +183,7 @@ def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
         collection.search_images(image(1), limit=300)
         view = reader.read_view("default", key_of("shop"), DescriptorVectors())
         assert view is not None
-        view.descriptors([str(number) for number in range(40)])
+        view.read_descriptors([str(number) for number in range(40)])
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {captured[-1]['sql']}")
         (plan,) = cursor.fetchall()

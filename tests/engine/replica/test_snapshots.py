@@ -11,8 +11,7 @@ from django.db import transaction
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.replica import held, replica
-from django_visualsnoop.engine.replica import snapshots as cache
+from django_visualsnoop.engine.replica import held, replica, snapshots
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def small_collections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "LEAST", 1)
-    monkeypatch.setattr(cache, "_warned", set())
+    monkeypatch.setattr(snapshots, "LEAST", 1)
+    monkeypatch.setattr(snapshots, "_warned", set())
 
 
 @pytest.fixture
@@ -94,8 +93,8 @@ def test_a_new_process_reads_only_what_came_since(
 def test_it_is_written_as_soon_as_there_are_enough(
     collection: LocalCollection, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "LEAST", 4)
-    monkeypatch.setattr(cache, "CHANGED", 0.5)
+    monkeypatch.setattr(snapshots, "LEAST", 4)
+    monkeypatch.setattr(snapshots, "CHANGED", 0.5)
     for image_id, written in (("a", False), ("b", False), ("c", False), ("d", True)):
         collection.add_image(image(1), image_id)
         search(collection)
@@ -213,7 +212,7 @@ def test_a_full_disk(
     def full(*args: object) -> bool:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(cache, "write_snapshot", full)
+    monkeypatch.setattr(snapshots, "write_snapshot", full)
     collection.add_image(image(1), "a")
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a"]

@@ -16,9 +16,7 @@ from django.db import DatabaseError, transaction
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock, key_of
-from django_visualsnoop.engine.replica import held, replica
-from django_visualsnoop.engine.replica import snapshots as cache
-from django_visualsnoop.engine.replica import vector_blocks as blocks
+from django_visualsnoop.engine.replica import held, replica, snapshots, vector_blocks
 from django_visualsnoop.engine.storage import publish
 from tests.collections.contract import image
 
@@ -33,8 +31,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def small_collections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(blocks, "LEAST", 1)
-    monkeypatch.setattr(blocks, "IMAGES", 2)
+    monkeypatch.setattr(vector_blocks, "LEAST", 1)
+    monkeypatch.setattr(vector_blocks, "IMAGES", 2)
     monkeypatch.setattr(replica, "_ASK_AGAIN_SECONDS", 0.0)
     yield
     join()
@@ -87,7 +85,7 @@ def remembered() -> replica.Replica[DescriptorIndex]:
 
 
 def knows_features() -> bool:
-    return all(len(part.segment.lists.codes) for part in remembered().images.index.parts())
+    return all(len(part.segment.lists.codes) for part in remembered().images.index.list_parts())
 
 
 def test_vectors_answer_until_the_rows_are_read(
@@ -170,7 +168,7 @@ def test_pairs_of_a_new_process_read_the_rows_themselves(
 def test_who_has_read_all_rows_writes_the_snapshot(
     monkeypatch: pytest.MonkeyPatch, reading: threading.Event, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cache, "LEAST", 1)
+    monkeypatch.setattr(snapshots, "LEAST", 1)
     collection = LocalCollection("shop", {"OPTIONS": {"cache": str(tmp_path / "cache")}})
     filled(collection)
     for path in (tmp_path / "cache").iterdir():
@@ -206,7 +204,7 @@ def test_who_waits_writes_none() -> None:
 def test_small_collections_have_none(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "LEAST", 3)
+    monkeypatch.setattr(vector_blocks, "LEAST", 3)
     for image_id, some in (("a", False), ("b", False), ("c", True)):
         collection.add_image(image(1), image_id)
         search(collection)
@@ -225,15 +223,15 @@ def test_blocks_hold_ids_and_vectors_exactly(collection: LocalCollection, count:
     join()
     (row,) = Collection.objects.all()
     assert VectorBlock.objects.count() >= (count + 1) // 2
-    segment = blocks.load("default", row.pk, row.blocks_seq)
+    segment = vector_blocks.load("default", row.pk, row.blocks_seq)
     assert segment is not None
     index = remembered().images.index
-    assert sorted(segment.ids.many(np.arange(segment.size))) == sorted(image_ids)
+    assert sorted(segment.ids.get_ids(np.arange(segment.size))) == sorted(image_ids)
     for slot in range(segment.size):
-        expected = index.vector(segment.ids.id_of(slot))
+        expected = index.get_vector(segment.ids.get_id(slot))
         assert expected is not None
         assert segment.vectors[slot].tolist() == expected.tolist()
-    ((whole, _),) = index.parts()
+    ((whole, _),) = index.list_parts()
     assert [bits.tolist() for bits in segment.bits] == [bits.tolist() for bits in whole.bits]
 
 
@@ -273,30 +271,30 @@ def test_what_is_not_as_written_is_not_used(
 def test_whichever_block_is_missing_none_is_used(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch, place: int, together: int
 ) -> None:
-    monkeypatch.setattr(blocks, "IMAGES", 1)
-    monkeypatch.setattr(blocks, "_TOGETHER", together)
+    monkeypatch.setattr(vector_blocks, "IMAGES", 1)
+    monkeypatch.setattr(vector_blocks, "_TOGETHER", together)
     filled(collection)
     (row,) = Collection.objects.all()
-    segment = blocks.load("default", row.pk, row.blocks_seq)
+    segment = vector_blocks.load("default", row.pk, row.blocks_seq)
     assert segment is not None
     assert segment.size == 5
     VectorBlock.objects.get(place=place).delete()
-    assert blocks.load("default", row.pk, row.blocks_seq) is None
+    assert vector_blocks.load("default", row.pk, row.blocks_seq) is None
 
 
 def test_a_block_cut_anywhere_is_refused(collection: LocalCollection) -> None:
     filled(collection)
     content = bytes(VectorBlock.objects.order_by("place")[0].content)
-    assert blocks._decode_content(content).total == 5
+    assert vector_blocks._decode_content(content).total == 5
     for length in range(len(content)):
         with pytest.raises(ValueError, match=r"cut off|damaged"):
-            blocks._decode_content(content[:length])
+            vector_blocks._decode_content(content[:length])
 
 
 def test_they_are_written_anew_once_a_tenth_has_changed(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "CHANGED", 0.5)
+    monkeypatch.setattr(vector_blocks, "CHANGED", 0.5)
     filled(collection, "a", "b", "c", "d")
     before = Collection.objects.get().blocks_seq
     for image_id, rewritten in (
@@ -322,7 +320,7 @@ def test_only_one_process_at_a_time_writes_them(
     search(collection)
     join()
     assert not VectorBlock.objects.exists()
-    monkeypatch.setattr(blocks, "_LEASE_SECONDS", 0.0)  # it died
+    monkeypatch.setattr(vector_blocks, "_LEASE_SECONDS", 0.0)  # it died
     held._replicas.clear()
     search(collection)
     join()

@@ -58,10 +58,15 @@ def test_an_id_is_taken_once(store: Store) -> None:
 
 def test_nothing_is_made_by_asking() -> None:
     store = Store("other", "shop")
-    assert store.collection_id() is None
+    assert store.find_collection_id() is None
     assert store.count() == 0
-    assert store.page(None, 5) == (None, [], None)
-    for ask in (store.get, store.delete, store.touch, lambda image_id: store.page(image_id, 5)):
+    assert store.read_page(None, 5) == (None, [], None)
+    for ask in (
+        store.get,
+        store.delete,
+        store.touch,
+        lambda image_id: store.read_page(image_id, 5),
+    ):
         with pytest.raises(ImageMissing, match=r"^The collection holds no image 'a'\.$"):
             ask("a")
     assert not Collection.objects.using("other").exists()
@@ -92,7 +97,7 @@ def test_a_deleted_image_leaves_nothing_of_the_picture(store: Store) -> None:
     for ask in (store.get, store.delete, store.touch):
         with pytest.raises(ImageMissing, match="'a'"):
             ask("a")
-    assert list(store.ids()) == ["b"]
+    assert list(store.iterate_ids()) == ["b"]
     assert store.count() == 1
 
 
@@ -103,7 +108,7 @@ def test_what_was_deleted_can_be_added_again(store: Store) -> None:
     assert not again.existed
     assert again.image_time > first.image_time
     assert store.get("a").image_time == again.image_time
-    assert list(store.descriptors(["a"])) == [StoredDescriptor("a", b"other", 30, 20)]
+    assert list(store.read_descriptors(["a"])) == [StoredDescriptor("a", b"other", 30, 20)]
     assert row("a").version == 2
     assert row("a").deleted is None
     assert row("a").seq is not None
@@ -122,9 +127,9 @@ def test_many_are_told_in_the_order_in_which_they_were_given(store: Store) -> No
         ("deleted", 20, False),
         ("newer", 10, False),
     ]
-    assert {one.collection_id for one in put} == {store.collection_id()}
+    assert {one.collection_id for one in put} == {store.find_collection_id()}
     assert [row(image_id).digest for image_id in ids] == ids
-    assert [one.image_id for one in store.page(None, 9).images] == ["kept", *ids]
+    assert [one.image_id for one in store.read_page(None, 9).images] == ["kept", *ids]
     assert Store("other", "beside").get("a").image_time > 40
 
 
@@ -146,7 +151,7 @@ def test_a_touched_image_is_numbered_anew_and_keeps_its_time(store: Store) -> No
     assert after is not None
     assert after > before
     assert row("b").seq != after
-    assert [one.image_id for one in store.page(None, 2).images] == ["b", "a"]
+    assert [one.image_id for one in store.read_page(None, 2).images] == ["b", "a"]
 
 
 def test_rows_are_numbered_when_their_own_database_commits(store: Store) -> None:
@@ -171,7 +176,7 @@ def test_numbering_and_purging_hold_the_lock_of_their_own_database(store: Store)
     store.put([new("a"), new("b")])
     store.delete("a")
     IndexedImage.objects.using("other").filter(image_id="b").update(seq=None)
-    collection_id = store.made_collection_id()
+    collection_id = store.get_or_create_collection_id()
     with connections["other"].execute_wrapper(execute):
         publish.publish("other", collection_id)
         assert inside == [True, True]  # the lock, then the numbers
@@ -189,36 +194,36 @@ def test_what_is_known_is_read_in_pages(store: Store, monkeypatch: pytest.Monkey
     store.put([new("deleted"), new("newer", version=2)])
     store.delete("deleted")
     asked = [*ids, "deleted", "beside", "unknown"]
-    assert store.details(asked) == {
+    assert store.read_details(asked) == {
         image_id: ImageDetails(image_id, number, image_id, 9, 2)
         for number, image_id in enumerate(ids, start=1)
     }
-    described = sorted(store.descriptors(asked))
+    described = sorted(store.read_descriptors(asked))
     assert described == [StoredDescriptor(image_id, b"vector", 9, 2) for image_id in ids]
-    assert sorted(store.ids()) == [*ids, "newer"]
-    assert sorted(store.of_version(1)) == ids
-    assert list(store.of_version(2)) == ["newer"]
+    assert sorted(store.iterate_ids()) == [*ids, "newer"]
+    assert sorted(store.iterate_ids_of_version(1)) == ids
+    assert list(store.iterate_ids_of_version(2)) == ["newer"]
     assert store.count() == 6
 
 
 def test_a_page_tells_where_the_next_one_starts(store: Store) -> None:
     ids = ["e", "d", "c", "b", "a"]
     store.put([new(image_id) for image_id in ids], times=[5, 4, 3, 2, 1])
-    first = store.page(None, 2)
-    assert first.collection_id == store.collection_id()
+    first = store.read_page(None, 2)
+    assert first.collection_id == store.find_collection_id()
     assert [(one.image_id, one.image_time, one.existed) for one in first.images] == [
         ("e", 5, True),
         ("d", 4, True),
     ]
     assert {one.collection_id for one in first.images} == {first.collection_id}
     assert first.next_image_id == "c"
-    assert [one.image_id for one in store.page("c", 2).images] == ["c", "b"]
-    last = store.page("b", 2)
+    assert [one.image_id for one in store.read_page("c", 2).images] == ["c", "b"]
+    last = store.read_page("b", 2)
     assert ([one.image_id for one in last.images], last.next_image_id) == (["b", "a"], None)
     store.delete("c")
-    assert [one.image_id for one in store.page("c", 1).images] == ["b"]
+    assert [one.image_id for one in store.read_page("c", 1).images] == ["b"]
     with pytest.raises(ImageMissing, match=r"^The collection holds no image 'beside'\.$"):
-        store.page("beside", 2)
+        store.read_page("beside", 2)
 
 
 def test_embeddings_are_outdated_by_another_model_or_a_file_replaced_lately(store: Store) -> None:
@@ -319,8 +324,8 @@ def test_what_somebody_else_deletes_first_is_missing(store: Store, name: str) ->
 def test_two_who_make_a_collection_make_one(store: Store) -> None:
     made: list[str] = []
     with between_look_and_write(
-        Collection._meta.db_table, lambda: made.append(store.made_collection_id())
+        Collection._meta.db_table, lambda: made.append(store.get_or_create_collection_id())
     ):
-        assert store.made_collection_id() == store.collection_id()
-    assert made == [store.collection_id()]
+        assert store.get_or_create_collection_id() == store.find_collection_id()
+    assert made == [store.find_collection_id()]
     assert Collection.objects.using("other").get(name="shop").pk == made[0]

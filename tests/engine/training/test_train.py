@@ -10,8 +10,8 @@ from django_visualsnoop.engine.descriptors.describe import (
     apply_dihedral_action,
     build_probes,
     describe,
-    normalise,
 )
+from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.training import fit, train
