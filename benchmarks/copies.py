@@ -43,7 +43,7 @@ from PIL import Image
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.images.decode import decode
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.search import build_candidate_query, select_worth_comparing

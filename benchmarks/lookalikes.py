@@ -36,7 +36,7 @@ from unseen import covers, layouts, rephotographed
 
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.images.decode import decode
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.search import CLOSEST, build_candidate_query, select_worth_comparing

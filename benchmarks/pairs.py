@@ -26,8 +26,8 @@ import numpy as np
 import synthetic
 from search import COPIES, processor
 
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.join import find_candidate_pairs
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.join import find_candidate_pairs
 
 
 def filled(images: int, seed: int) -> tuple[DescriptorIndex, dict[tuple[str, str], str]]:

@@ -32,9 +32,9 @@ import numpy as np
 import synthetic
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
-from django_visualsnoop.engine.index import snapshot
-from django_visualsnoop.engine.index.candidates import CandidateQuery
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.base import CandidateQuery
+from django_visualsnoop.engine.index.memory import snapshot
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 
 LIMIT = 20
 #: Near-copies: how close the vector is, and how many features are kept.

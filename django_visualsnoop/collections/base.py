@@ -60,14 +60,14 @@ def check_kind(kind: str) -> str:
     return kind
 
 
-def refused_setting(alias: str, error: Exception) -> CheckMessage:
+def build_refused_setting(alias: str, error: Exception) -> CheckMessage:
     """Return the check message for a setting that the backend rejects."""
     return Error(
         str(error), hint=f"Correct VISUALSNOOP[{alias!r}] in the settings.", id="visualsnoop.E016"
     )
 
 
-def narrow(
+def narrow_matches(
     matches: list[Match],
     limit: int | None,
     min_similarity: float | None,

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from django_visualsnoop.collections.base import refused_setting
+from django_visualsnoop.collections.base import build_refused_setting
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def check_embedding(alias: str, value: EmbeddingModel | str) -> list[CheckMessag
     try:
         model = _import_model(alias, value)
     except ImproperlyConfigured as error:
-        return [refused_setting(alias, error)]
+        return [build_refused_setting(alias, error)]
     if _lacks_runtime(model):
         return [
             Error(

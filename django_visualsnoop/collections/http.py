@@ -23,9 +23,9 @@ from django_visualsnoop.collections.base import (
     COPIES,
     DEFAULT_MAX_BYTES,
     BaseCollection,
-    narrow,
+    build_refused_setting,
+    narrow_matches,
     read_page_size,
-    refused_setting,
 )
 from django_visualsnoop.exceptions import MissingExtra
 
@@ -103,7 +103,7 @@ class HTTPCollection(BaseCollection):
             _check(alias, params)
             _read_timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
         except ImproperlyConfigured as error:
-            return [refused_setting(alias, error)]
+            return [build_refused_setting(alias, error)]
         if not is_plain_http(params["ENDPOINT"]):
             return []
         return [
@@ -145,7 +145,7 @@ class HTTPCollection(BaseCollection):
         self.check_kind(kind)
         result = self._client.search_images(_read_content(image))
         self._success(result, "results", image_sent=True)
-        result["results"] = narrow(result["results"], limit, min_similarity, allowed)
+        result["results"] = narrow_matches(result["results"], limit, min_similarity, allowed)
         return cast("SearchResults", result)
 
     def search_images_by_id(
@@ -159,7 +159,7 @@ class HTTPCollection(BaseCollection):
     ) -> SearchResults:
         self.check_kind(kind)
         result = self._success(self._client.search_images_by_id(image_id), "results")
-        result["results"] = narrow(result["results"], limit, min_similarity, allowed)
+        result["results"] = narrow_matches(result["results"], limit, min_similarity, allowed)
         return cast("SearchResults", result)
 
     def _success(

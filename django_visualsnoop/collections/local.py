@@ -28,8 +28,8 @@ from django_visualsnoop.collections.base import (
     KINDS,
     BaseCollection,
     ImagePair,
+    build_refused_setting,
     read_page_size,
-    refused_setting,
 )
 from django_visualsnoop.collections.embedding import (
     check_embedding,
@@ -148,7 +148,7 @@ class LocalCollection(BaseCollection):
         try:
             _check_options(alias, options)
         except ImproperlyConfigured as error:
-            return [*found, refused_setting(alias, error)]
+            return [*found, build_refused_setting(alias, error)]
         if options.get("embedding") is not None and _has_extra():
             found += check_embedding(alias, options["embedding"])
         database = options.get("database", DEFAULT_DB_ALIAS)

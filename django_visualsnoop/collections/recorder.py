@@ -19,7 +19,7 @@ from django_visualsnoop.collections.base import (
     COPIES,
     KINDS,
     BaseCollection,
-    narrow,
+    narrow_matches,
     read_page_size,
 )
 
@@ -142,7 +142,7 @@ class RecorderCollection(BaseCollection):
     ) -> ImageResult:
         content = read_image(image)
         with _lock:
-            state = self._called(
+            state = self._record_call(
                 Call("add_image", image_id, content, {"update_existing": update_existing})
             )
             image_id = uuid4().hex if image_id is None else check_image_id(image_id)
@@ -153,23 +153,25 @@ class RecorderCollection(BaseCollection):
             time = max(datetime.now(UTC), state.last_time + timedelta(microseconds=1))
             state.times[image_id] = state.last_time = time
             state.images[image_id] = _RecordedImage(content, time)
-            return self._result(image_id, "Updated" if exists else "Added", 200 if exists else 201)
+            return self._build_result(
+                image_id, "Updated" if exists else "Added", 200 if exists else 201
+            )
 
     def get_image(self, image_id: str) -> ImageResult:
         with _lock:
-            self._called(Call("get_image", image_id))
-            return self._result(image_id, "OK", 200)
+            self._record_call(Call("get_image", image_id))
+            return self._build_result(image_id, "OK", 200)
 
     def delete_image(self, image_id: str) -> ImageResult:
         with _lock:
-            state = self._called(Call("delete_image", image_id))
-            result = self._result(image_id, "Deleted", 200)
+            state = self._record_call(Call("delete_image", image_id))
+            result = self._build_result(image_id, "Deleted", 200)
             del state.images[image_id]
             return result
 
     def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
         with _lock:
-            state = self._called(Call("get_images", start, arguments={"count": count}))
+            state = self._record_call(Call("get_images", start, arguments={"count": count}))
             size = read_page_size(count)
             newest_first = sorted(state.images.items(), key=lambda item: item[1].time, reverse=True)
             if start is not None:
@@ -196,9 +198,9 @@ class RecorderCollection(BaseCollection):
         content = read_image(image)
         arguments = _collect_arguments(limit, min_similarity, allowed, kind)
         with _lock:
-            self._called(Call("search_images", None, content, arguments))
+            self._record_call(Call("search_images", None, content, arguments))
             _refuse_empty(content)
-            matches = narrow(self._identical(content), limit, min_similarity, allowed)
+            matches = narrow_matches(self._find_identical(content), limit, min_similarity, allowed)
         return {
             "collection_id": self._collection_id,
             "results": matches,
@@ -218,16 +220,16 @@ class RecorderCollection(BaseCollection):
         self.check_kind(kind)
         arguments = _collect_arguments(limit, min_similarity, allowed, kind)
         with _lock:
-            state = self._called(Call("search_images_by_id", image_id, arguments=arguments))
-            found = self._result(image_id, "OK", 200)
+            state = self._record_call(Call("search_images_by_id", image_id, arguments=arguments))
+            found = self._build_result(image_id, "OK", 200)
             matches = [
                 match
-                for match in self._identical(state.images[image_id].content)
+                for match in self._find_identical(state.images[image_id].content)
                 if match["id"] != image_id
             ]
-        return {**found, "results": narrow(matches, limit, min_similarity, allowed)}
+        return {**found, "results": narrow_matches(matches, limit, min_similarity, allowed)}
 
-    def _called(self, call: Call) -> _RecorderState:
+    def _record_call(self, call: Call) -> _RecorderState:
         state = self._state
         state.calls.append(call)
         if state.standing_failure is not None:
@@ -240,7 +242,7 @@ class RecorderCollection(BaseCollection):
     def _collection_id(self) -> str:
         return sha256(self.alias.encode()).hexdigest()[:8]
 
-    def _result(self, image_id: str, message: str, status: int) -> ImageResult:
+    def _build_result(self, image_id: str, message: str, status: int) -> ImageResult:
         image = self._state.images.get(check_image_id(image_id))
         if image is None:
             raise _not_found(image_id)
@@ -248,7 +250,7 @@ class RecorderCollection(BaseCollection):
             self._collection_id, image_id, _format_time(image.time), message, status
         )
 
-    def _identical(self, content: bytes) -> list[Match]:
+    def _find_identical(self, content: bytes) -> list[Match]:
         return [
             {"id": image_id, "rank": 0, "similarity": 1.0}
             for image_id, image in self._state.images.items()

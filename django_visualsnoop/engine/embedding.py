@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.index.closest import DECIMALS
+from django_visualsnoop.engine.index.base import DECIMALS
 
 if TYPE_CHECKING:
     import numpy as np

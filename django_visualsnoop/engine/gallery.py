@@ -17,6 +17,11 @@ from django_visualsnoop.engine.embedding import (
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
+from django_visualsnoop.engine.matching.side_by_side import (
+    DescribedImage,
+    add_size,
+    find_placements_among,
+)
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, add_similarities
 from django_visualsnoop.engine.replica import held, reader
 from django_visualsnoop.engine.replica.vector_kinds import (
@@ -25,7 +30,6 @@ from django_visualsnoop.engine.replica.vector_kinds import (
     Index,
 )
 from django_visualsnoop.engine.search import search
-from django_visualsnoop.engine.side_by_side import DescribedImage, add_size, find_placements_among
 from django_visualsnoop.engine.storage.store import NewImage, Store
 
 if TYPE_CHECKING:
@@ -37,7 +41,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.embedding import EmbeddingModel
     from django_visualsnoop.engine.images.decode import Picture
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.base import CopyIndex, VectorIndex
+    from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
     from django_visualsnoop.engine.replica.view import ReplicaView
     from django_visualsnoop.engine.storage.queries import ImageRow
 
@@ -374,7 +379,7 @@ class Gallery:
 
     def _find_hits(
         self,
-        view: ReplicaView[DescriptorIndex],
+        index: CopyIndex,
         probes: describe.Probes,
         limit: int,
         min_similarity: float | None,
@@ -382,7 +387,7 @@ class Gallery:
         without: str | None = None,
     ) -> list[Hit]:
         found = search(
-            view,
+            index,
             probes,
             min_score=self._get_min_score(min_similarity),
             limit=limit,
@@ -418,14 +423,14 @@ def _require_image(
 
 
 def _find_similar(
-    view: ReplicaView[Any],
+    index: VectorIndex,
     probe: NDArray[np.int8],
     limit: int,
     min_similarity: float | None,
     allowed: Collection[str] | None,
     without: str | None = None,
 ) -> list[Hit]:
-    found = view.find_closest(probe, limit, allowed, () if without is None else (without,))
+    found = index.find_closest(probe, limit, allowed, () if without is None else (without,))
     hits = [
         Hit(image_id, cosine_to_rank(cosine), cosine_to_similarity(cosine))
         for image_id, cosine in found

@@ -19,9 +19,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.engine.descriptors.describe import build_stored_probes
-from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
-from django_visualsnoop.engine.index.crowds import Crowds
-from django_visualsnoop.engine.index.join import Mirror, find_candidate_pairs
 from django_visualsnoop.engine.matching.calibration import score_to_rank, score_to_similarity
 from django_visualsnoop.engine.matching.compare import compare
 from django_visualsnoop.engine.search import CLOSEST, find_candidate_ids
@@ -30,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.view import ReplicaView
+    from django_visualsnoop.engine.index.base import CopyIndex, CrowdRegistry
 
 #: Of so many images that sure pairs join, all pairs are compared.
 EXACT = 16
@@ -81,7 +77,7 @@ class _JoinedImages:
     def __init__(self, image_id: str) -> None:
         self.ids = [image_id]
         self.misses = 0
-        #: Its name in ``Crowds``; 0 as long as it is small.
+        #: Its name among the crowds; 0 as long as it is small.
         self.crowd = 0
 
 
@@ -89,7 +85,7 @@ class PairFinder:
     """Finds pairs by several questions, and remembers what they have joined.
 
     Args:
-        view: of the collection.
+        index: of the collection.
         min_score: of a pair.
         among: says of an id whether its pairs count; those of all do if ``None``.
         apart: pairs of ids that are not to be compared, nor to join anything.
@@ -98,14 +94,14 @@ class PairFinder:
 
     def __init__(
         self,
-        view: ReplicaView[DescriptorIndex],
+        index: CopyIndex,
         min_score: float,
         *,
         among: Callable[[str], bool] | None = None,
         apart: Collection[tuple[str, str]] = (),
         most: int | None = None,
     ) -> None:
-        self._view = view
+        self._index = index
         self._min_score = min_score
         self._among = among
         self._apart = frozenset(apart)
@@ -119,7 +115,7 @@ class PairFinder:
         self._done: set[tuple[str, str]] = set()
         self._stored: dict[str, Descriptor] = {}
         self._scores = _Scores()
-        self._crowds = Crowds(0)
+        self._crowds: CrowdRegistry | None = None
         #: By id, in ``_crowds``.
         self._numbers: dict[str, int] = {}
 
@@ -129,11 +125,8 @@ class PairFinder:
         Args:
             progress: called now and then with the share of the work that is done, 0 to 1.
         """
-        parts = self._view.list_parts()
-        self._crowds = Crowds(sum(int(part.kept.sum()) for part in parts))
-        mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
         tell = _scale_progress(progress, 0.0, _FIRST)
-        found = find_candidate_pairs(parts, mirror=mirror, progress=tell, crowds=self._crowds)
+        found, self._crowds = self._index.find_candidate_pairs(tell)
 
         def pairs() -> Iterator[tuple[str, str]]:
             for one in found:
@@ -170,12 +163,12 @@ class PairFinder:
         for number, some in enumerate(_split_batches(dict.fromkeys(image_ids))):
             if progress is not None:
                 progress(min(1.0, number * _TOGETHER / len(image_ids)))
-            for image_id, stored in self._view.read_descriptors(some).items():
+            for image_id, stored in self._index.read_descriptors(some).items():
                 if not self.complete:
                     return
                 own = frozenset({image_id})
                 for other in find_candidate_ids(
-                    self._view, build_stored_probes(stored), closest, None, own
+                    self._index, build_stored_probes(stored), closest, None, own
                 ):
                     pair = _order_pair(image_id, other)
                     if pair not in self._done:
@@ -251,7 +244,7 @@ class PairFinder:
         if len(self._stored) > _KEPT:
             self._stored = {key: self._stored[key] for key in wanted & self._stored.keys()}
         if missing := wanted - self._stored.keys():
-            self._stored |= self._view.read_descriptors(missing)
+            self._stored |= self._index.read_descriptors(missing)
 
     def _get_joined(self, image_id: str) -> _JoinedImages:
         return self._part_of.get(image_id) or self._part_of.setdefault(
@@ -275,7 +268,9 @@ class PairFinder:
             self._report_crowd(one, other.ids)
 
     def _report_crowd(self, part: _JoinedImages, new: list[str]) -> None:
-        """Have the index leave out pairs within a large part."""
+        """Have the index leave out pairs within a large part, if it lists pairs."""
+        if self._crowds is None:
+            return
         if not part.crowd:
             part.crowd = self._crowds.add_crowd()
             new = part.ids

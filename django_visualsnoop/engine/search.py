@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from django_visualsnoop.engine.index.candidates import CandidateQuery
-from django_visualsnoop.engine.index.inverted import Features
+from django_visualsnoop.engine.index.base import CandidateQuery, Features
 from django_visualsnoop.engine.matching.compare import compare_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django_visualsnoop.engine.descriptors.describe import Probes
-    from django_visualsnoop.engine.index.candidates import Candidate
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.view import ReplicaView
+    from django_visualsnoop.engine.index.base import Candidate, CopyIndex
 
 #: So many of the closest vectors are compared whatever their distance, and as many pictures
 #: with the most votes …
@@ -37,7 +34,7 @@ class ScoredImage(NamedTuple):
 
 
 def search(
-    view: ReplicaView[DescriptorIndex],
+    index: CopyIndex,
     probes: Probes,
     *,
     min_score: float,
@@ -46,7 +43,7 @@ def search(
     without: frozenset[str] = frozenset(),
 ) -> list[ScoredImage]:
     """Return the pictures most surely copies, surest first; equally sure ones by id."""
-    stored = view.read_descriptors(find_candidate_ids(view, probes, limit, allowed, without))
+    stored = index.read_descriptors(find_candidate_ids(index, probes, limit, allowed, without))
     # One file under many ids, such as a placeholder, is compared once.
     different = {one.to_bytes(): one for one in stored.values()}
     compared = compare_all(probes, list(different.values()))
@@ -58,14 +55,14 @@ def search(
 
 
 def find_candidate_ids(
-    view: ReplicaView[DescriptorIndex],
+    index: CopyIndex,
     probes: Probes,
     limit: int,
     allowed: frozenset[str] | None,
     without: frozenset[str],
 ) -> list[str]:
     """Return the ids of the pictures to look at closely; see ``search``."""
-    found = view.find_candidates(build_candidate_query(probes, limit, allowed, without))
+    found = index.find_candidates(build_candidate_query(probes, limit, allowed, without))
     return select_worth_comparing(found)
 
 

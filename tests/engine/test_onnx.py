@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx, "_loaded", onnx._Loaded())
+    monkeypatch.setattr(onnx, "_loaded", onnx._SessionCache())
 
 
 def filled(colour: tuple[int, int, int], height: int = 6, width: int = 9) -> Pixels:

@@ -16,8 +16,8 @@ from django_visualsnoop.engine import pairs
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.gallery import Gallery
-from django_visualsnoop.engine.index.crowds import KEPT, Crowds
-from django_visualsnoop.engine.index.tally import build_pair_keys
+from django_visualsnoop.engine.index.memory.crowds import KEPT, Crowds
+from django_visualsnoop.engine.index.memory.pair_counts import build_pair_keys
 from django_visualsnoop.engine.pairs import add_similarities
 from tests.collections.contract import image
 

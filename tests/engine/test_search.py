@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.descriptors.describe import build_probes, describe
-from django_visualsnoop.engine.index.candidates import Candidate
+from django_visualsnoop.engine.index.base import Candidate
 from django_visualsnoop.engine.matching.compare import compare
 from django_visualsnoop.engine.search import CLOSEST, select_worth_comparing
 from tests.collections.contract import image

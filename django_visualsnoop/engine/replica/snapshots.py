@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from django.db import connections
 
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.index.snapshot import (
+from django_visualsnoop.engine.index.memory.snapshot import (
     Facts,
     SnapshotError,
     open_snapshot,
@@ -29,8 +29,8 @@ from django_visualsnoop.engine.models import IndexedImage, key_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from django_visualsnoop.engine.index.merge import SegmentPart
-    from django_visualsnoop.engine.index.segment import Segment
+    from django_visualsnoop.engine.index.memory.merge import SegmentPart
+    from django_visualsnoop.engine.index.memory.segment import Segment
 
 logger = logging.getLogger("django_visualsnoop.engine")
 

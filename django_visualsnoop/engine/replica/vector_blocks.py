@@ -24,8 +24,8 @@ from django.db import DatabaseError, connections
 from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
-from django_visualsnoop.engine.index.ids import Ids, join_ids
-from django_visualsnoop.engine.index.segment import allocate, build_vector_segment
+from django_visualsnoop.engine.index.memory.ids import Ids, join_ids
+from django_visualsnoop.engine.index.memory.segment import allocate, build_vector_segment
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.replica.snapshots import CHANGED
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.merge import SegmentPart
-    from django_visualsnoop.engine.index.segment import Segment
+    from django_visualsnoop.engine.index.memory.merge import SegmentPart
+    from django_visualsnoop.engine.index.memory.segment import Segment
 
 logger = logging.getLogger("django_visualsnoop.engine")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.embeddings import EmbeddingIndex
-from django_visualsnoop.engine.index.layers import Layers
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
+from django_visualsnoop.engine.index.memory.layers import Layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

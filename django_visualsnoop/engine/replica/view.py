@@ -5,30 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic
 
-from django_visualsnoop.engine.index.closest import find_closest
-from django_visualsnoop.engine.index.ids import build_wanted
-from django_visualsnoop.engine.index.layers import select_visible
+from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
+from django_visualsnoop.engine.index.memory.closest import find_closest
+from django_visualsnoop.engine.index.memory.crowds import Crowds
+from django_visualsnoop.engine.index.memory.ids import build_wanted
+from django_visualsnoop.engine.index.memory.join import Mirror, find_candidate_pairs
+from django_visualsnoop.engine.index.memory.layers import select_visible
 from django_visualsnoop.engine.replica.vector_kinds import Index
 from django_visualsnoop.engine.storage.queries import read_image_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from collections.abc import Collection as Several
 
     import numpy as np
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
-    from django_visualsnoop.engine.index.closest import CloseImage
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.index.merge import SegmentPart
+    from django_visualsnoop.engine.index.base import (
+        Candidate,
+        CandidatePair,
+        CandidateQuery,
+        CloseImage,
+    )
+    from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.memory.merge import SegmentPart
     from django_visualsnoop.engine.replica.replica import ReplicaImages
     from django_visualsnoop.engine.storage.queries import ImageRow
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaView(Generic[Index]):
-    """What one search looks at.
+    """What one search sees: the ``VectorIndex`` of a collection, and the ``CopyIndex`` if it is of
+    descriptors; see ``index.base``.
 
     Args:
         database: alias in ``DATABASES``.
@@ -82,6 +91,19 @@ class ReplicaView(Generic[Index]):
             found += self.joined.index.find_candidates(query)
             found.sort(key=lambda one: (-one.cosine, one.image_id))
         return found
+
+    def find_candidate_pairs(
+        self: ReplicaView[DescriptorIndex], progress: Callable[[float], object] | None = None
+    ) -> tuple[Iterator[CandidatePair], Crowds]:
+        """Return pairs of all images, each once, and the crowds that they take into account.
+
+        Args:
+            progress: see ``join.find_candidate_pairs``.
+        """
+        parts = self.list_parts()
+        crowds = Crowds(sum(int(part.kept.sum()) for part in parts))
+        mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
+        return find_candidate_pairs(parts, mirror=mirror, progress=progress, crowds=crowds), crowds
 
     def list_parts(self: ReplicaView[DescriptorIndex]) -> list[SegmentPart]:
         """Return the index of all images."""

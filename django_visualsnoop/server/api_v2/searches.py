@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.engine.side_by_side import compare_pictures
+from django_visualsnoop.engine.matching.side_by_side import compare_pictures
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import shapes
 from django_visualsnoop.server.api_v2.api import Asked, operation
@@ -23,7 +23,7 @@ from django_visualsnoop.server.api_v2.images import (
 if TYPE_CHECKING:
     from django_visualsnoop.engine.gallery import Hit
     from django_visualsnoop.engine.matching.placement import Placement
-    from django_visualsnoop.engine.side_by_side import DescribedImage
+    from django_visualsnoop.engine.matching.side_by_side import DescribedImage
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many matches.")]
 MinSimilarity = Annotated[

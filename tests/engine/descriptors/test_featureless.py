@@ -11,7 +11,6 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import pairs
 from django_visualsnoop.engine.descriptors.describe import (
     build_probes,
     build_stored_probes,
@@ -20,9 +19,10 @@ from django_visualsnoop.engine.descriptors.describe import (
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.images.unevenness import measure_unevenness
-from django_visualsnoop.engine.index.join import find_candidate_pairs
+from django_visualsnoop.engine.index.memory.join import find_candidate_pairs
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare
+from django_visualsnoop.engine.replica import view
 from tests.collections.contract import image
 from tests.engine.pictures import saved
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from django_visualsnoop.engine.images.decode import Pixels
-    from django_visualsnoop.engine.index.join import CandidatePair
+    from django_visualsnoop.engine.index.base import CandidatePair
 
 HEIGHT, WIDTH = 240, 320
 
@@ -197,7 +197,7 @@ def test_pairs_of_blank_pages_are_no_candidates(
             candidates.append((pair.first_id, pair.second_id))
             yield pair
 
-    monkeypatch.setattr(pairs, "find_candidate_pairs", counted)
+    monkeypatch.setattr(view, "find_candidate_pairs", counted)
     for copy in range(3):
         collection.add_image(image(1), f"scene again {copy}")
     found = list(collection.iter_pairs())

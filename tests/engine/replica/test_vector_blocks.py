@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

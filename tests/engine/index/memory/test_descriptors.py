@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, VERSION
-from django_visualsnoop.engine.index import codes, descriptors, inverted, layers, merge
-from django_visualsnoop.engine.index.candidates import CandidateQuery
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from tests.engine.index.brute_force import cosine, features_of, made, scores, votes
+from django_visualsnoop.engine.index.base import CandidateQuery
+from django_visualsnoop.engine.index.memory import codes, descriptors, inverted, layers, merge
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from tests.engine.index.memory.brute_force import cosine, features_of, made, scores, votes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.index.candidates import Candidate
-    from django_visualsnoop.engine.index.segment import Segment
+    from django_visualsnoop.engine.index.base import Candidate
+    from django_visualsnoop.engine.index.memory.segment import Segment
 
 
 def agrees(found: list[Candidate], images: Mapping[str, Descriptor], query: CandidateQuery) -> None:
@@ -131,7 +131,7 @@ def test_of_many_the_closest_by_their_signs_are_compared(monkeypatch: pytest.Mon
     """Copies are found through each of the three steps; what is left out is farther by signs."""
     monkeypatch.setattr(codes, "_SAMPLE", 256)
     monkeypatch.setattr(codes, "_PASSING", 100)
-    monkeypatch.setattr("django_visualsnoop.engine.index.candidates.RESCORED", 10)
+    monkeypatch.setattr("django_visualsnoop.engine.index.memory.candidates.RESCORED", 10)
     dice = np.random.default_rng(5)
     index = DescriptorIndex()
     images = {str(number): made(dice, 0) for number in range(3000)}
@@ -153,7 +153,7 @@ def test_where_most_of_the_closest_are_not_allowed_others_are_found(
 ) -> None:
     monkeypatch.setattr(codes, "_SAMPLE", 64)
     monkeypatch.setattr(codes, "_PASSING", 8)
-    monkeypatch.setattr("django_visualsnoop.engine.index.candidates.RESCORED", 8)
+    monkeypatch.setattr("django_visualsnoop.engine.index.memory.candidates.RESCORED", 8)
     index = DescriptorIndex()
     for number in range(600):
         vector = np.full(DIMENSIONS, 100 if number < 400 else -100, dtype=np.int8)

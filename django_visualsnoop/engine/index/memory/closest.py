@@ -7,29 +7,22 @@ of another's making: those may all lie on one side.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.index.codes import compute_cosines
+from django_visualsnoop.engine.index.base import DECIMALS, CloseImage
+from django_visualsnoop.engine.index.memory.codes import compute_cosines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.layers import AnySegment, SegmentT, Visible
+    from django_visualsnoop.engine.index.memory.layers import AnySegment, SegmentT, Visible
 
 #: Of this share of a segment's images or fewer, the vectors are gathered first.
 _FEW = 0.25
-#: Of a cosine; what follows is rounding, which is another one on another processor.
-DECIMALS = 6
-
-
-class CloseImage(NamedTuple):
-    image_id: str
-    #: -1 to 1
-    cosine: float
 
 
 def find_closest(

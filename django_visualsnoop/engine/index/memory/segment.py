@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
-from django_visualsnoop.engine.index.codes import pack_signs
-from django_visualsnoop.engine.index.ids import Ids, build_ids
-from django_visualsnoop.engine.index.inverted import Lists, build_lists
-from django_visualsnoop.engine.index.unpack import unpack
+from django_visualsnoop.engine.descriptors.descriptor import (
+    DIMENSIONS,
+    START_BYTES,
+    count_features,
+)
+from django_visualsnoop.engine.index.memory.codes import pack_signs
+from django_visualsnoop.engine.index.memory.ids import Ids, build_ids
+from django_visualsnoop.engine.index.memory.inverted import Lists, build_lists
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.codes import Bits
+    from django_visualsnoop.engine.index.memory.codes import Bits
 
     Array = NDArray[np.generic]
 
@@ -48,6 +51,8 @@ SECTIONS: Mapping[str, tuple[type[np.generic], int]] = {
 _LARGE = 1 << 18
 #: Rows of vectors whose signs are taken at a time.
 _ROWS = 65536
+#: Of ``Descriptor.to_bytes``: behind the start, the codes and words, of so many bytes each.
+_CODE, _WORD = 8, 3
 
 
 class Segment(NamedTuple):
@@ -123,7 +128,7 @@ def build_vector_segment(
 
 def build_segment(images: Mapping[str, bytes], order: NDArray[np.intp] | None = None) -> Segment:
     """Return the segment of descriptors that were checked, by image id; see ``pack_signs``."""
-    unpacked = unpack(list(images.values()))
+    unpacked = _unpack(list(images.values()))
     slots = np.repeat(np.arange(len(images), dtype=np.uint32), unpacked.counts)
     return copy_apart(
         Segment(
@@ -133,3 +138,44 @@ def build_segment(images: Mapping[str, bytes], order: NDArray[np.intp] | None = 
             build_lists(unpacked.words, slots, unpacked.codes),
         )
     )
+
+
+class _Unpacked(NamedTuple):
+    """The bytes of n descriptors as a few arrays, without a Python object per feature.
+
+    They have p features in all, in the order of the images.
+    """
+
+    #: n x ``DIMENSIONS``
+    vectors: NDArray[np.int8]
+    #: n; features of each image.
+    counts: NDArray[np.int64]
+    #: p
+    codes: NDArray[np.uint64]
+    #: p
+    words: NDArray[np.uint32]
+
+
+def _unpack(contents: Sequence[bytes]) -> _Unpacked:
+    """Return what an index needs of descriptors that ``count_features`` has accepted."""
+    counts = np.fromiter(map(count_features, contents), np.int64, len(contents))
+    starts = np.cumsum(counts) - counts
+    total = int(counts.sum())
+    vectors = np.empty((len(contents), DIMENSIONS), dtype=np.int8)
+    codes = np.empty(total, dtype=np.uint64)
+    words = np.empty(total, dtype=np.uint32)
+    # Those with as many features have as many bytes: most have all that there may be.
+    for count in np.unique(counts).tolist():
+        rows = np.flatnonzero(counts == count)
+        joined = b"".join([contents[row] for row in rows.tolist()])
+        raw = np.frombuffer(joined, dtype=np.uint8).reshape(len(rows), -1)
+        after_codes = START_BYTES + count * _CODE
+        vectors[rows] = raw[:, :DIMENSIONS].view(np.int8)
+        places = (starts[rows][:, None] + np.arange(count)).ravel()
+        packed_codes = np.ascontiguousarray(raw[:, START_BYTES:after_codes])
+        codes[places] = packed_codes.reshape(-1).view("<u8")
+        packed_words = raw[:, after_codes : after_codes + count * _WORD].reshape(-1, _WORD)
+        padded = np.zeros((len(packed_words), 4), dtype=np.uint8)
+        padded[:, :_WORD] = packed_words
+        words[places] = padded.reshape(-1).view("<u4")
+    return _Unpacked(vectors, counts, codes, words)

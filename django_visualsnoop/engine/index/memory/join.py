@@ -21,17 +21,22 @@ import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import BY_FILE, DIMENSIONS
 from django_visualsnoop.engine.descriptors.local_features import WORDS
-from django_visualsnoop.engine.index.crowds import Crowds
-from django_visualsnoop.engine.index.merge import SegmentPart, merge_lists
-from django_visualsnoop.engine.index.tally import PairCounts, build_pair_keys, split_pair_keys
+from django_visualsnoop.engine.index.base import CandidatePair
+from django_visualsnoop.engine.index.memory.crowds import Crowds
+from django_visualsnoop.engine.index.memory.merge import SegmentPart, merge_lists
+from django_visualsnoop.engine.index.memory.pair_counts import (
+    PairCounts,
+    build_pair_keys,
+    split_pair_keys,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.merge import Postings
-    from django_visualsnoop.engine.index.tally import Keys
+    from django_visualsnoop.engine.index.memory.merge import Postings
+    from django_visualsnoop.engine.index.memory.pair_counts import Keys
 
     #: Takes two arrays of places; says which of these pairs are close.
     Close = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
@@ -76,16 +81,6 @@ class Mirror(NamedTuple):
     code: int
 
 
-class CandidatePair(NamedTuple):
-    first_id: str
-    second_id: str
-    #: Features of the one that have a close one in the other; 0 if the vectors are close.
-    votes: int
-    #: Of the images, from 0 on.
-    first: int
-    second: int
-
-
 def find_candidate_pairs(
     parts: Sequence[SegmentPart],
     min_votes: int = MIN_VOTES,
@@ -121,15 +116,15 @@ def find_candidate_pairs(
         tell(_VECTORS * share)
     spared = crowds.find_spared()
     numbers, parts = np.flatnonzero(~spared), _leave_out(parts, spared)
-    tally = PairCounts()
+    counts = PairCounts()
     total = max(1, sum(len(part.segment.lists.slots) for part in parts))
     read = 0
     for postings in merge_lists(parts):
-        tally.add(_find_voting_pairs(postings, mirror))
+        counts.add(_find_voting_pairs(postings, mirror))
         read += len(postings.slots)
         tell(_VECTORS + (_READING - _VECTORS) * min(1.0, read / total))
-    keys, votes = tally.get_counts(min_votes)
-    del tally
+    keys, votes = counts.get_counts(min_votes)
+    del counts
     # As they are numbered with the images that are spared.
     first, second = split_pair_keys(keys)
     keys = build_pair_keys(numbers[first], numbers[second])

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.index.tally import split_pair_keys
+from django_visualsnoop.engine.index.memory.pair_counts import split_pair_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.tally import Keys
+    from django_visualsnoop.engine.index.memory.pair_counts import Keys
 
 #: Of each crowd so many images stand for all when local features are compared.
 KEPT = 16

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import Ids, build_ids, join_ids
-from django_visualsnoop.engine.index.layers import Layers
-from django_visualsnoop.engine.index.segment import allocate
+from django_visualsnoop.engine.index.memory.ids import Ids, build_ids, join_ids
+from django_visualsnoop.engine.index.memory.layers import Layers
+from django_visualsnoop.engine.index.memory.segment import allocate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

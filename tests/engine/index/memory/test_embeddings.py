@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from django_visualsnoop.engine.descriptors.descriptor import normalise
-from django_visualsnoop.engine.index import layers
-from django_visualsnoop.engine.index.closest import find_closest
-from django_visualsnoop.engine.index.embeddings import EmbeddingIndex
-from django_visualsnoop.engine.index.layers import select_visible
+from django_visualsnoop.engine.index.memory import layers
+from django_visualsnoop.engine.index.memory.closest import find_closest
+from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
+from django_visualsnoop.engine.index.memory.layers import select_visible
 
 
 def made(dice: np.random.Generator, width: int) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
@@ -77,7 +77,7 @@ def test_what_only_rounding_tells_apart_is_equally_close(monkeypatch: pytest.Mon
     for image_id in "ba":
         index.put(image_id, bytes([1, 2]))
     monkeypatch.setattr(
-        "django_visualsnoop.engine.index.closest._compute_cosines",
+        "django_visualsnoop.engine.index.memory.closest._compute_cosines",
         lambda *_: np.array([0.50000006, 0.5], dtype=np.float32),
     )
     found = find_closest(index.list_visible(), np.array([1, 2], dtype=np.int8), 2)

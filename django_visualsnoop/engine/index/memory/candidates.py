@@ -6,66 +6,32 @@ changes, and the votes of local features, which a picture without detail has not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.index import inverted
-from django_visualsnoop.engine.index.codes import (
+from django_visualsnoop.engine.index.base import Candidate
+from django_visualsnoop.engine.index.memory import inverted
+from django_visualsnoop.engine.index.memory.codes import (
     RESCORED,
     compute_cosines,
     find_nearest,
     pack_signs,
 )
-from django_visualsnoop.engine.index.layers import select_visible
+from django_visualsnoop.engine.index.memory.layers import select_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.inverted import Features
-    from django_visualsnoop.engine.index.layers import Visible
-    from django_visualsnoop.engine.index.segment import Segment
+    from django_visualsnoop.engine.index.base import CandidateQuery
+    from django_visualsnoop.engine.index.memory.layers import Visible
+    from django_visualsnoop.engine.index.memory.segment import Segment
 
 #: Among this share of a segment's images or fewer, all vectors are compared.
 _FEW = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateQuery:
-    """What to look for.
-
-    Args:
-        probes: vectors of one picture and what may have become of it; probes x
-            ``DIMENSIONS``, int8. None for no global stage.
-        views: the picture's features, and those of it mirrored. None for no votes.
-        limit: so many images of each stage, the best.
-        allowed: search among these ids only, if given.
-        without: leave out these ids.
-        budget: postings to read at most; see ``inverted.BUDGET``.
-    """
-
-    probes: NDArray[np.int8]
-    views: Sequence[Features]
-    limit: int
-    allowed: Collection[str] | None = None
-    without: Collection[str] = ()
-    budget: int = inverted.BUDGET
-
-
-class Candidate(NamedTuple):
-    image_id: str
-    #: Cosine, -1 to 1, of the closest of the probes; -1 if there are none.
-    cosine: float
-    #: Its number among the probes.
-    probe: int
-    #: About how many features agree; see ``inverted.count_votes``.
-    votes: float
-    #: The number of the view that has these votes.
-    view: int
 
 
 def find_candidates(
@@ -147,7 +113,7 @@ def _count_votes(
     probes = inverted.build_word_probes(query.views)
     places = [inverted.find_lists(part.segment.lists, probes.words) for part in parts]
     lengths = sum((counts for _, counts in places), np.zeros(len(probes.words), dtype=np.int64))
-    read = inverted.select_affordable(lengths, query.budget)
+    read = inverted.select_affordable(lengths, inverted.BUDGET)
     found = []
     for part, (starts, counts) in zip(parts, places, strict=True):
         hits = inverted.find_close_postings(

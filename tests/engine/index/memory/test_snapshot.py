@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from django_visualsnoop.engine.descriptors import descriptor
-from django_visualsnoop.engine.index import snapshot
-from django_visualsnoop.engine.index.candidates import CandidateQuery
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.snapshot import (
+from django_visualsnoop.engine.index.base import CandidateQuery
+from django_visualsnoop.engine.index.memory import snapshot
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.snapshot import (
     Facts,
     SnapshotError,
     open_snapshot,
     write_snapshot,
 )
-from tests.engine.index.brute_force import features_of, made
+from tests.engine.index.memory.brute_force import features_of, made
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
@@ -187,7 +187,7 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
 _OTHER = """
 import sys
 from pathlib import Path
-from tests.engine.index.test_snapshot import images, query_of, read
+from tests.engine.index.memory.test_snapshot import images, query_of, read
 index, one = read(Path(sys.argv[1])), images(70)["image 7"]
 print(index.find_candidates(query_of(one))[0].image_id)
 """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django_visualsnoop.engine.descriptors.descriptor import count_features
-from django_visualsnoop.engine.index.candidates import find_candidates
-from django_visualsnoop.engine.index.layers import Layers
-from django_visualsnoop.engine.index.merge import SegmentPart, merge_in_memory
-from django_visualsnoop.engine.index.segment import Segment, build_segment
+from django_visualsnoop.engine.index.memory.candidates import find_candidates
+from django_visualsnoop.engine.index.memory.layers import Layers
+from django_visualsnoop.engine.index.memory.merge import SegmentPart, merge_in_memory
+from django_visualsnoop.engine.index.memory.segment import Segment, build_segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
+    from django_visualsnoop.engine.index.base import Candidate, CandidateQuery
 
 
 class DescriptorIndex(Layers[Segment]):

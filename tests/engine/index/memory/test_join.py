@@ -8,11 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, Descriptor
-from django_visualsnoop.engine.index import join, merge, tally
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.join import FARTHEST, find_candidate_pairs
-from django_visualsnoop.engine.index.tally import PairCounts, build_pair_keys, split_pair_keys
-from tests.engine.index.brute_force import made
+from django_visualsnoop.engine.index.memory import join, merge, pair_counts
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.join import FARTHEST, find_candidate_pairs
+from django_visualsnoop.engine.index.memory.pair_counts import (
+    PairCounts,
+    build_pair_keys,
+    split_pair_keys,
+)
+from tests.engine.index.memory.brute_force import made
 
 
 def index_of(images: dict[str, Descriptor]) -> DescriptorIndex:
@@ -110,7 +114,7 @@ def test_long_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_pairs_than_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "LIMIT", 64)
+    monkeypatch.setattr(pair_counts, "LIMIT", 64)
     counted = PairCounts()
     for number in range(50):
         chance = build_pair_keys(np.arange(10) + 1000 * number, np.arange(10) + 500_000)

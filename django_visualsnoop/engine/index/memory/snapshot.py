@@ -18,22 +18,25 @@ import stat
 import struct
 import sys
 import zlib
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from django_visualsnoop.engine.descriptors import descriptor
-from django_visualsnoop.engine.index.lock import lock_exclusively
-from django_visualsnoop.engine.index.merge import merge
-from django_visualsnoop.engine.index.segment import SECTIONS, Segment
+from django_visualsnoop.engine.index.memory.merge import merge
+from django_visualsnoop.engine.index.memory.segment import SECTIONS, Segment
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.merge import SegmentPart
+    from django_visualsnoop.engine.index.memory.merge import SegmentPart
 
 _MAGIC = b"VSNOOP\r\n"
 _FORMAT = 1
@@ -69,7 +72,7 @@ def write_snapshot(path: Path, parts: Sequence[SegmentPart], facts: Facts) -> bo
     Raises:
         OSError: the file cannot be written.
     """
-    with lock_exclusively(path) as alone:
+    with _lock_exclusively(path) as alone:
         if not alone:
             return False
         for left_over in path.parent.glob(f"{path.name}.*.tmp"):
@@ -87,6 +90,24 @@ def write_snapshot(path: Path, parts: Sequence[SegmentPart], facts: Facts) -> bo
             temporary.unlink(missing_ok=True)
             raise
     return True
+
+
+@contextmanager
+def _lock_exclusively(path: Path) -> Iterator[bool]:
+    """Hold the right to write a file, if no other process does."""
+    with os.fdopen(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+        if sys.platform == "win32":
+            yield True  # several processes may write, and the last one wins
+            return
+        alone = False
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        try:
+            yield alone
+        finally:
+            if alone:  # a child process forked meanwhile would go on holding it
+                fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Facts]:
@@ -204,7 +225,7 @@ class _File:
         self._sections = {
             name: _Section(f"{0:20}", f"{rows[name]:20}", f"{0:08x}") for name in SECTIONS
         }
-        offset = _START.size + len(self._encoded())
+        offset = _START.size + len(self._encode_header())
         self._places: dict[str, int] = {}
         for name, (kind, width) in SECTIONS.items():
             offset += -offset % _ALIGNED
@@ -225,7 +246,7 @@ class _File:
         """Write the header: until then the file is none."""
         for name, checksum in self._checksums.items():
             self._sections[name] = self._sections[name]._replace(checksum=f"{checksum:08x}")
-        text = self._encoded()
+        text = self._encode_header()
         self._file.seek(0)
         self._write(_START.pack(_MAGIC, _FORMAT, len(text), zlib.crc32(text)) + text)
 
@@ -233,5 +254,5 @@ class _File:
         while len(content):
             content = content[self._file.write(content) :]
 
-    def _encoded(self) -> bytes:
+    def _encode_header(self) -> bytes:
         return json.dumps({**self._header, "sections": self._sections}).encode("ascii")

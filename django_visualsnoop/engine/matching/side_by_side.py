@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.matching.compare import compare
-from django_visualsnoop.engine.storage.store import NewImage, StoredDescriptor
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-#: What is kept of a picture, stored or not.
-DescribedImage: TypeAlias = NewImage | StoredDescriptor
+
+class DescribedImage(Protocol):
+    """What is kept of a picture, stored or not."""
+
+    @property
+    def vector(self) -> bytes:
+        """``Descriptor.to_bytes()``."""
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
 
 
 class PictureComparison(NamedTuple):
+    """How surely two pictures are copies of each other."""
+
     rank: int
     #: 0 to 1.
     similarity: float
@@ -25,7 +39,7 @@ class PictureComparison(NamedTuple):
 
 
 def compare_pictures(first: DescribedImage, second: DescribedImage) -> PictureComparison:
-    """Return how surely two pictures are copies of each other; see ``Gallery.described``."""
+    """Return how surely two pictures are copies of each other; see ``Gallery.describe_image``."""
     one, other = add_size(first), add_size(second)
     score = compare(describe.build_stored_probes(one.descriptor), other.descriptor).score
     (where,) = placement.find_placements(one, [other])

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import build_wanted
+from django_visualsnoop.engine.index.memory.ids import build_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.ids import Ids, Wanted
+    from django_visualsnoop.engine.index.memory.ids import Ids, Wanted
 
 #: Images that wait at most.
 WAITING = 8192

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import expand_runs, join_ids
-from django_visualsnoop.engine.index.inverted import Lists, build_lists
-from django_visualsnoop.engine.index.segment import SECTIONS, Segment, allocate
+from django_visualsnoop.engine.index.memory.ids import expand_runs, join_ids
+from django_visualsnoop.engine.index.memory.inverted import Lists, build_lists
+from django_visualsnoop.engine.index.memory.segment import SECTIONS, Segment, allocate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

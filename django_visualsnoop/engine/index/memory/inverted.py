@@ -12,27 +12,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import expand_runs
+from django_visualsnoop.engine.index.memory.ids import expand_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from django_visualsnoop.engine.index.base import Features
+
 #: The largest Hamming distance, of 64 bits, at which a feature votes.
 FARTHEST = 14
 #: A query reads at most so many postings. Those of its shortest lists come first: they tell
 #: most about an image, and what the longest ones cost would grow with the collection.
 BUDGET = 1_000_000
-
-
-class Features(NamedTuple):
-    """What a query looks for in the inverted file: one view of a picture, say the mirrored one."""
-
-    #: n; at most 256 features.
-    codes: NDArray[np.uint64]
-    #: n x k: the word of each feature, and other near ones.
-    words: NDArray[np.uint32]
 
 
 class Lists(NamedTuple):
