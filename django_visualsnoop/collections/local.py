@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -20,7 +21,6 @@ from django_visualsnoop.client.exceptions import (
     VisualSnoopError,
 )
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.client.results import image_list, image_result, search_results
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
     COPIES,
@@ -36,15 +36,20 @@ from django_visualsnoop.collections.embedding import (
     is_embedding_model,
     resolve_embedding_model,
 )
+from django_visualsnoop.collections.results import (
+    ImageInfo,
+    ImageInfoPage,
+    ImageMatch,
+    SearchResult,
+)
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.storage.times import format_time
+from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.gallery import Hits
@@ -169,19 +174,19 @@ class LocalCollection(BaseCollection):
         image: ImageSource,
         image_id: str | None = None,
         update_existing: bool = False,
-    ) -> ImageResult:
+    ) -> ImageInfo:
         image_id = uuid4().hex if image_id is None else check_image_id(image_id)
         new = self._describe(image, image_id)
         if update_existing:
-            return _build_added_result(*self._gallery.store.put([new]))
+            return _build_added_info(*self._gallery.store.put([new]))
         try:
-            return _build_added_result(self._gallery.store.add(new))
+            return _build_added_info(self._gallery.store.add(new))
         except ImageExists as error:
             raise ConflictError(str(error), status=409) from error
 
     def add_images(
         self, items: Iterable[tuple[str, ImageSource]]
-    ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
+    ) -> Iterator[tuple[str, ImageInfo | VisualSnoopError]]:
         bulk: dict[str, NewImage | VisualSnoopError] = {}
         began = time.monotonic()
         try:
@@ -202,13 +207,13 @@ class LocalCollection(BaseCollection):
 
     def _put(
         self, bulk: dict[str, NewImage | VisualSnoopError]
-    ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
+    ) -> Iterator[tuple[str, ImageInfo | VisualSnoopError]]:
         new = [one for one in bulk.values() if not isinstance(one, VisualSnoopError)]
         stored = {one.image_id: one for one in (self._gallery.store.put(new) if new else ())}
         for image_id, one in bulk.items():
             yield (
                 image_id,
-                one if isinstance(one, VisualSnoopError) else _build_added_result(stored[image_id]),
+                one if isinstance(one, VisualSnoopError) else _build_added_info(stored[image_id]),
             )
 
     def _describe(self, image: ImageSource, image_id: str) -> NewImage:
@@ -217,29 +222,27 @@ class LocalCollection(BaseCollection):
         except DecodeError as error:
             raise _convert_refusal(error) from error
 
-    def get_image(self, image_id: str) -> ImageResult:
+    def get_image(self, image_id: str) -> ImageInfo:
         try:
-            return _build_image_result(self._gallery.store.get(check_image_id(image_id)), "OK", 200)
+            return _build_image_info(self._gallery.store.get(check_image_id(image_id)))
         except ImageMissing as error:
             raise _convert_not_found(error) from error
 
-    def delete_image(self, image_id: str) -> ImageResult:
+    def delete_image(self, image_id: str) -> ImageInfo:
         try:
-            return _build_image_result(
-                self._gallery.store.delete(check_image_id(image_id)), "Deleted", 200
-            )
+            return _build_image_info(self._gallery.store.delete(check_image_id(image_id)))
         except ImageMissing as error:
             raise _convert_not_found(error) from error
 
-    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageInfoPage:
         start = None if start is None else check_image_id(start)
         try:
             page = self._gallery.store.read_page(start, read_page_size(count))
         except ImageMissing as error:
             raise _convert_not_found(error) from error
-        return image_list(
+        return ImageInfoPage(
             page.collection_id or NO_COLLECTION_ID,
-            ((stored.image_id, format_time(stored.image_time)) for stored in page.images),
+            list(map(_build_image_info, page.images)),
             page.next_image_id,
         )
 
@@ -251,7 +254,7 @@ class LocalCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         copies = self.check_kind(kind) == COPIES
         search = self._gallery.search if copies else self._gallery.search_similar
         try:
@@ -263,7 +266,7 @@ class LocalCollection(BaseCollection):
             )
         except DecodeError as error:
             raise _convert_refusal(error) from error
-        return _build_search_results(found)
+        return _build_search_result(found)
 
     def search_images_by_id(
         self,
@@ -273,7 +276,7 @@ class LocalCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         copies = self.check_kind(kind) == COPIES
         search = self._gallery.search_by_id if copies else self._gallery.search_similar_by_id
         try:
@@ -285,9 +288,10 @@ class LocalCollection(BaseCollection):
             )
         except ImageMissing as error:
             raise _convert_not_found(error) from error
-        results = _build_search_results(found)
+        result = _build_search_result(found)
         assert found.image_time is not None
-        return {**results, "image_id": image_id, "image_time": format_time(found.image_time)}
+        image = ImageInfo(result.collection_id, image_id, to_datetime(found.image_time))
+        return replace(result, image=image)
 
     def iter_pairs(
         self,
@@ -360,14 +364,14 @@ def _convert_not_found(error: ImageMissing) -> NotFoundError:
     return NotFoundError(str(error), status=404)
 
 
-def _build_added_result(stored: StoredImage) -> ImageResult:
-    return _build_image_result(stored, *(("Updated", 200) if stored.existed else ("Added", 201)))
+def _build_added_info(stored: StoredImage) -> ImageInfo:
+    return replace(_build_image_info(stored), created=not stored.existed)
 
 
-def _build_image_result(stored: StoredImage, message: str, status: int) -> ImageResult:
-    time = format_time(stored.image_time)
-    return image_result(stored.collection_id, stored.image_id, time, message, status)
+def _build_image_info(stored: StoredImage) -> ImageInfo:
+    return ImageInfo(stored.collection_id, stored.image_id, to_datetime(stored.image_time))
 
 
-def _build_search_results(found: Hits) -> SearchResults:
-    return search_results(found.collection_id or NO_COLLECTION_ID, found.hits)
+def _build_search_result(found: Hits) -> SearchResult:
+    matches = [ImageMatch(*hit) for hit in found.hits]
+    return SearchResult(found.collection_id or NO_COLLECTION_ID, matches)

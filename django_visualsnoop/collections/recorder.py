@@ -13,7 +13,6 @@ from uuid import uuid4
 
 from django_visualsnoop.client.exceptions import ConflictError, ImageRefusedError, NotFoundError
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.client.results import image_list, image_result
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
     COPIES,
@@ -22,11 +21,16 @@ from django_visualsnoop.collections.base import (
     narrow_matches,
     read_page_size,
 )
+from django_visualsnoop.collections.results import (
+    ImageInfo,
+    ImageInfoPage,
+    ImageMatch,
+    SearchResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from django_visualsnoop.client.results import ImageList, ImageResult, Match, SearchResults
     from django_visualsnoop.client.sources import ImageSource
 
 
@@ -139,7 +143,7 @@ class RecorderCollection(BaseCollection):
         image: ImageSource,
         image_id: str | None = None,
         update_existing: bool = False,
-    ) -> ImageResult:
+    ) -> ImageInfo:
         content = read_image(image)
         with _lock:
             state = self._record_call(
@@ -153,23 +157,21 @@ class RecorderCollection(BaseCollection):
             time = max(datetime.now(UTC), state.last_time + timedelta(microseconds=1))
             state.times[image_id] = state.last_time = time
             state.images[image_id] = _RecordedImage(content, time)
-            return self._build_result(
-                image_id, "Updated" if exists else "Added", 200 if exists else 201
-            )
+            return self._build_info(image_id, created=not exists)
 
-    def get_image(self, image_id: str) -> ImageResult:
+    def get_image(self, image_id: str) -> ImageInfo:
         with _lock:
             self._record_call(Call("get_image", image_id))
-            return self._build_result(image_id, "OK", 200)
+            return self._build_info(image_id)
 
-    def delete_image(self, image_id: str) -> ImageResult:
+    def delete_image(self, image_id: str) -> ImageInfo:
         with _lock:
             state = self._record_call(Call("delete_image", image_id))
-            result = self._build_result(image_id, "Deleted", 200)
+            result = self._build_info(image_id)
             del state.images[image_id]
             return result
 
-    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageInfoPage:
         with _lock:
             state = self._record_call(Call("get_images", start, arguments={"count": count}))
             size = read_page_size(count)
@@ -179,9 +181,9 @@ class RecorderCollection(BaseCollection):
                     raise _not_found(start)
                 newest_first = [item for item in newest_first if item[1].time <= state.times[start]]
             page, rest = newest_first[:size], newest_first[size:]
-            return image_list(
+            return ImageInfoPage(
                 self._collection_id,
-                ((image_id, _format_time(image.time)) for image_id, image in page),
+                [ImageInfo(self._collection_id, image_id, image.time) for image_id, image in page],
                 rest[0][0] if rest else None,
             )
 
@@ -193,7 +195,7 @@ class RecorderCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         self.check_kind(kind)
         content = read_image(image)
         arguments = _collect_arguments(limit, min_similarity, allowed, kind)
@@ -201,12 +203,7 @@ class RecorderCollection(BaseCollection):
             self._record_call(Call("search_images", None, content, arguments))
             _refuse_empty(content)
             matches = narrow_matches(self._find_identical(content), limit, min_similarity, allowed)
-        return {
-            "collection_id": self._collection_id,
-            "results": matches,
-            "message": "OK",
-            "status": 200,
-        }
+        return SearchResult(self._collection_id, matches)
 
     def search_images_by_id(
         self,
@@ -216,18 +213,19 @@ class RecorderCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         self.check_kind(kind)
         arguments = _collect_arguments(limit, min_similarity, allowed, kind)
         with _lock:
             state = self._record_call(Call("search_images_by_id", image_id, arguments=arguments))
-            found = self._build_result(image_id, "OK", 200)
+            found = self._build_info(image_id)
             matches = [
                 match
                 for match in self._find_identical(state.images[image_id].content)
-                if match["id"] != image_id
+                if match.image_id != image_id
             ]
-        return {**found, "results": narrow_matches(matches, limit, min_similarity, allowed)}
+        matches = narrow_matches(matches, limit, min_similarity, allowed)
+        return SearchResult(self._collection_id, matches, found)
 
     def _record_call(self, call: Call) -> _RecorderState:
         state = self._state
@@ -242,17 +240,15 @@ class RecorderCollection(BaseCollection):
     def _collection_id(self) -> str:
         return sha256(self.alias.encode()).hexdigest()[:8]
 
-    def _build_result(self, image_id: str, message: str, status: int) -> ImageResult:
+    def _build_info(self, image_id: str, *, created: bool = False) -> ImageInfo:
         image = self._state.images.get(check_image_id(image_id))
         if image is None:
             raise _not_found(image_id)
-        return image_result(
-            self._collection_id, image_id, _format_time(image.time), message, status
-        )
+        return ImageInfo(self._collection_id, image_id, image.time, created)
 
-    def _find_identical(self, content: bytes) -> list[Match]:
+    def _find_identical(self, content: bytes) -> list[ImageMatch]:
         return [
-            {"id": image_id, "rank": 0, "similarity": 1.0}
+            ImageMatch(image_id, 0, 1.0)
             for image_id, image in self._state.images.items()
             if image.content == content
         ]
@@ -271,7 +267,3 @@ def _refuse_empty(content: bytes) -> None:
 
 def _not_found(image_id: str) -> NotFoundError:
     return NotFoundError(f"The collection holds no image {image_id!r}.", status=404)
-
-
-def _format_time(time: datetime) -> str:
-    return time.isoformat(timespec="microseconds")

@@ -65,7 +65,7 @@ class Listing:
         Raises:
             VisualSnoopError: the collection did not answer.
         """
-        ids = (listed["id"] for listed in collections[self.alias].iter_images())
+        ids = (listed.image_id for listed in collections[self.alias].iter_images())
         while batch := list(islice(ids, size)):
             yield self.classify(batch)
 

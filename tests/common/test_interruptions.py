@@ -74,7 +74,7 @@ def test_the_engine_keeps_what_it_has_described(monkeypatch: pytest.MonkeyPatch)
     assert [next(answers)[0] for _ in range(2)] == ["first", "second"]
     with pytest.raises(SoftTimeLimitExceeded):
         next(answers)
-    assert {one["id"] for one in collection.iter_images()} == {"first", "second"}
+    assert {one.image_id for one in collection.iter_images()} == {"first", "second"}
 
 
 def test_a_slow_bulk_is_stored_before_it_is_full(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_a_slow_bulk_is_stored_before_it_is_full(db: None, monkeypatch: pytest.M
     items = ((name, image(1)) for name in ("first", "second"))
     answers = collection.add_images(items)
     assert next(answers)[0] == "first"
-    assert [one["id"] for one in collection.iter_images()] == ["first"]
+    assert [one.image_id for one in collection.iter_images()] == ["first"]
     assert [name for name, _ in answers] == ["second"]
 
 

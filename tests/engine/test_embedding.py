@@ -55,7 +55,7 @@ def add(collection: LocalCollection, *names: str) -> None:
 
 def similar(collection: LocalCollection, colour: str = "red", **options: Any) -> list[str]:
     found = collection.search_images(plain(COLOURS[colour]), kind="similar", **options)
-    return [match["id"] for match in found["results"]]
+    return [match.image_id for match in found.matches]
 
 
 def replace_as_an_older_release_does(image_id: str, other: LocalCollection, content: bytes) -> None:
@@ -73,17 +73,17 @@ def replace_as_an_older_release_does(image_id: str, other: LocalCollection, cont
 
 @committing
 def test_the_model_ranks_by_its_cosines(collection: LocalCollection) -> None:
-    assert collection.search_images(plain(RED), kind="similar")["results"] == []
+    assert collection.search_images(plain(RED), kind="similar").matches == []
     add(collection)
-    found = collection.search_images(plain(RED), kind="similar")["results"]
-    assert [(match["id"], match["rank"], match["similarity"]) for match in found] == [
+    found = collection.search_images(plain(RED), kind="similar").matches
+    assert [(match.image_id, match.rank, match.similarity) for match in found] == [
         ("red", 0, 1.0),
         ("orange", 1835, pytest.approx(0.8165, abs=1e-4)),
         ("blue", 13333, 0.0),
         ("green", 13333, 0.0),
     ]
-    found = collection.search_images_by_id("orange", kind="similar")["results"]
-    assert [match["id"] for match in found] == ["red", "green", "blue"]
+    found = collection.search_images_by_id("orange", kind="similar").matches
+    assert [match.image_id for match in found] == ["red", "green", "blue"]
     assert similar(collection, limit=2) == ["red", "orange"]
     assert similar(collection, min_similarity=0.5) == ["red", "orange"]
     assert similar(collection, min_similarity=0.0) == ["red", "orange", "blue", "green"]
@@ -94,14 +94,14 @@ def test_the_model_ranks_by_its_cosines(collection: LocalCollection) -> None:
 def test_without_a_model_the_engines_own_vectors_rank_and_none_is_too_far(
     blind: LocalCollection,
 ) -> None:
-    assert blind.search_images(image(1), kind="similar")["results"] == []
+    assert blind.search_images(image(1), kind="similar").matches == []
     for number in range(5):
         blind.add_image(image(number), str(number))
-    assert len(blind.search_images(image(1))["results"]) == 1
-    found = blind.search_images(image(1), kind="similar")["results"]
-    assert (found[0]["id"], found[0]["rank"], len(found)) == ("1", 0, 5)
-    by_id = blind.search_images_by_id("1", kind="similar")["results"]
-    assert [match["id"] for match in by_id] == [match["id"] for match in found[1:]]
+    assert len(blind.search_images(image(1)).matches) == 1
+    found = blind.search_images(image(1), kind="similar").matches
+    assert (found[0].image_id, found[0].rank, len(found)) == ("1", 0, 5)
+    by_id = blind.search_images_by_id("1", kind="similar").matches
+    assert [match.image_id for match in by_id] == [match.image_id for match in found[1:]]
 
 
 def test_ranks_never_rise_with_the_cosine() -> None:
@@ -144,8 +144,8 @@ def test_a_rollback_leaves_no_phantom(collection: LocalCollection) -> None:
         add(collection, "orange")
         collection.delete_image("red")
         assert similar(collection) == ["orange", "green"]
-        found = collection.search_images_by_id("orange", kind="similar")["results"]
-        assert [match["id"] for match in found] == ["green"]
+        found = collection.search_images_by_id("orange", kind="similar").matches
+        assert [match.image_id for match in found] == ["green"]
         transaction.set_rollback(True)
     assert similar(collection) == ["red", "green"]
     with pytest.raises(NotFoundError):
@@ -165,7 +165,7 @@ def test_vectors_of_two_models_never_meet(
     assert "2 images without an embedding of its model" in caplog.text
     with pytest.raises(NotFoundError, match="described by another model or version: add it again"):
         other.search_images_by_id("red", kind="similar")
-    assert [match["id"] for match in other.search_images(plain(RED))["results"]] == ["red"]
+    assert [match.image_id for match in other.search_images(plain(RED)).matches] == ["red"]
     add(other, "red")
     assert similar(other) == ["red"]
     assert similar(collection) == ["green"]
@@ -181,7 +181,7 @@ def test_the_embedding_of_a_picture_that_an_older_release_replaced_is_not_used(
     other = LocalCollection("other", {})
     replace_as_an_older_release_does("red", other, plain(BLUE))
     assert similar(collection) == ["green"]
-    assert [match["id"] for match in blind.search_images(plain(BLUE))["results"]] == ["red"]
+    assert [match.image_id for match in blind.search_images(plain(BLUE)).matches] == ["red"]
     assert list(collection.iter_outdated()) == ["red"]
     collection.add_image(plain(BLUE), "red", update_existing=True)
     assert similar(collection, "blue") == ["red", "green"]
@@ -275,10 +275,10 @@ def test_a_model_that_fails_blocks_no_copies(
     caplog: pytest.LogCaptureFixture, model: OnnxEmbedding
 ) -> None:
     wrong = LocalCollection("shop", {"OPTIONS": {"embedding": replace(model, size=9)}})
-    assert wrong.add_image(image(1), "one")["status"] == 201
-    assert all(result["status"] == 201 for _, result in wrong.add_images([("two", image(1))]))  # type: ignore[index]
-    found = wrong.search_images_by_id("one")["results"]
-    assert [match["id"] for match in found] == ["two"]
+    assert wrong.add_image(image(1), "one").created
+    assert all(result.created for _, result in wrong.add_images([("two", image(1))]))  # type: ignore[union-attr]
+    found = wrong.search_images_by_id("one").matches
+    assert [match.image_id for match in found] == ["two"]
     assert "computed no embedding of one" in caplog.text
     assert "does not take 1 x 3 x 9 x 9 values" in caplog.text
     assert wrong.count_without_embedding() == 2
@@ -299,7 +299,7 @@ def test_a_model_that_is_gone_blocks_no_copies_and_may_come_back(
     gone = LocalCollection(
         "shop", {"OPTIONS": {"embedding": replace(model, path=tmp_path / "gone")}}
     )
-    assert gone.add_image(image(1), "one")["status"] == 201
+    assert gone.add_image(image(1), "one").created
     assert "cannot be read" in caplog.text
     back = LocalCollection("shop", {"OPTIONS": {"embedding": model}})
     assert list(back.iter_outdated()) == ["one"]
@@ -314,7 +314,7 @@ def test_a_time_limit_is_not_taken_for_an_error_of_the_model() -> None:
     slow = LocalCollection("shop", {"OPTIONS": {"embedding": Slow()}})
     with pytest.raises(SoftTimeLimitExceeded):
         slow.add_image(image(1), "one")
-    assert slow.get_images()["images"] == []
+    assert slow.get_images().images == []
 
 
 @committing

@@ -38,15 +38,15 @@ def collection() -> LocalCollection:
 
 def ids(collection: LocalCollection, number: int, **options: object) -> set[str]:
     found = collection.search_images(image(number), **options)  # type: ignore[arg-type]
-    return {match["id"] for match in found["results"]}
+    return {match.image_id for match in found.matches}
 
 
 def test_finds_parts_and_mirror_images(collection: LocalCollection) -> None:
     assert ids(collection, 1) == {"scene 1", "part", "mirrored"}
     assert ids(collection, 2) == {"scene 2"}
     assert ids(collection, 1, allowed=["part", "scene 2"]) == {"part"}
-    by_id = collection.search_images_by_id("part")["results"]
-    assert {match["id"] for match in by_id} == {"scene 1", "mirrored"}
+    by_id = collection.search_images_by_id("part").matches
+    assert {match.image_id for match in by_id} == {"scene 1", "mirrored"}
 
 
 def test_pairs(collection: LocalCollection) -> None:

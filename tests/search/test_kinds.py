@@ -11,6 +11,7 @@ from django.core.management import call_command
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.collections.results import ImageMatch, SearchResult
 from django_visualsnoop.engine.embedding import hash_identity
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.exceptions import UnsupportedSearch
@@ -119,8 +120,8 @@ def test_an_unknown_kind_is_named_with_those_there_are() -> None:
 def test_a_backend_that_knows_no_kinds_goes_on_finding_copies(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def search(self: object, image: bytes, *, limit: Any, min_similarity: Any) -> dict[str, Any]:
-        return {"results": [{"id": f"testapp.product.photo:{row.pk}", "rank": 4}]}
+    def search(self: object, image: bytes, *, limit: Any, min_similarity: Any) -> SearchResult:
+        return SearchResult("00000000", [ImageMatch(f"testapp.product.photo:{row.pk}", 4)])
 
     row = product(1)
     monkeypatch.setattr(RecorderCollection, "search_images", search)

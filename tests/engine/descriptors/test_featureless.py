@@ -210,13 +210,13 @@ def test_pairs_of_blank_pages_are_no_candidates(
 @pytest.mark.django_db
 def test_searches_and_pairs_find_equal_files(collection: LocalCollection) -> None:
     again = saved(Image.fromarray(numbered(7)), "PNG")
-    found = collection.search_images(again)["results"]
-    assert {one["id"] for one in found} == {"page 7", "page 7 again"}
-    assert {one["rank"] for one in found} == {0}
-    assert collection.search_images(saved(Image.fromarray(numbered(7)), "BMP"))["results"] == []
-    by_id = collection.search_images_by_id("page 7")["results"]
-    assert [one["id"] for one in by_id] == ["page 7 again"]
-    assert collection.search_images_by_id("page 8")["results"] == []
+    found = collection.search_images(again).matches
+    assert {one.image_id for one in found} == {"page 7", "page 7 again"}
+    assert {one.rank for one in found} == {0}
+    assert collection.search_images(saved(Image.fromarray(numbered(7)), "BMP")).matches == []
+    by_id = collection.search_images_by_id("page 7").matches
+    assert [one.image_id for one in by_id] == ["page 7 again"]
+    assert collection.search_images_by_id("page 8").matches == []
     for touching in (None, ["page 7", "page 9", "scene"]):
         found_pairs = list(collection.iter_pairs(touching=touching))
         assert [(one.first_id, one.second_id) for one in found_pairs] == [

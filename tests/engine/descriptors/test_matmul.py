@@ -28,12 +28,12 @@ def test_is_the_product(rows: int, inner: int, columns: int) -> None:
 @pytest.mark.parametrize("rows", [1, 33, 128])
 def test_asks_for_small_products_only(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    matmul = np.matmul
+    original = np.matmul
 
     def spied(one: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
         assert one.shape[-2] != 1  # a vector's product
         asked.append(one.shape[-2] * other.size)
-        matmul(one, other, out=out)
+        original(one, other, out=out)
 
     monkeypatch.setattr(np, "matmul", spied)
     matmul(floats(rows, 32), floats(32, 1024))

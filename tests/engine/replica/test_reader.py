@@ -31,7 +31,7 @@ def collection() -> LocalCollection:
 
 
 def search(collection: LocalCollection, scene: int) -> list[str]:
-    return sorted(match["id"] for match in collection.search_images(image(scene))["results"])
+    return sorted(match.image_id for match in collection.search_images(image(scene)).matches)
 
 
 def remembered() -> list[str]:
@@ -119,7 +119,7 @@ def test_a_first_write_that_is_rolled_back(collection: LocalCollection) -> None:
         assert search(collection, 1) == ["a"]
         transaction.set_rollback(True)
     assert search(collection, 1) == []
-    assert collection.get_images()["images"] == []
+    assert collection.get_images().images == []
 
 
 @committing
@@ -156,7 +156,7 @@ def test_queries(
         assert search(collection, 1) == []
     list(collection.add_images((str(number), image(1)) for number in range(count)))
     with django_assert_num_queries(3):
-        assert len(collection.search_images(image(1), limit=300)["results"]) == count
+        assert len(collection.search_images(image(1), limit=300).matches) == count
     with django_assert_num_queries(2) as captured:  # the second reads the candidates
         collection.search_images(image(1), limit=300)
     assert "vector" not in captured[0]["sql"]
@@ -259,8 +259,8 @@ def test_a_memory_older_than_the_horizon_is_loaded_anew(collection: LocalCollect
     IndexedImage.objects.filter(pk=deleted.pk).delete()  # as purge does
     Collection.objects.update(horizon=deleted.seq)
     assert search(collection, 1) == remembered() == ["kept"]
-    similar = collection.search_images(image(1), kind="similar")["results"]
-    assert [match["id"] for match in similar] == ["kept"]
+    similar = collection.search_images(image(1), kind="similar").matches
+    assert [match.image_id for match in similar] == ["kept"]
 
 
 @pytest.mark.django_db
@@ -285,7 +285,7 @@ def test_rows_of_another_version_are_reported_and_come_back_by_adding_again(
     assert inside or "visualsnoop_reindex" in caplog.text
     with pytest.raises(NotFoundError, match="add it again"):
         collection.search_images_by_id("a")
-    assert collection.get_image("a")["image_id"] == "a"
+    assert collection.get_image("a").image_id == "a"
     collection.add_image(image(1), "a", update_existing=True)
     assert search(collection, 1) == ["a", "b"]
 

@@ -28,7 +28,7 @@ def filled(name: str, **options: object) -> LocalCollection:
 
 
 def search(collection: LocalCollection) -> list[str]:
-    return [match["id"] for match in collection.search_images(image(1))["results"]]
+    return [match.image_id for match in collection.search_images(image(1)).matches]
 
 
 def held_names() -> list[str]:

@@ -51,11 +51,11 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def search(collection: LocalCollection, scene: int = 1) -> list[str]:
-    found = collection.search_images(image(scene))["results"]
+    found = collection.search_images(image(scene)).matches
     for thread in threading.enumerate():
         if thread.name == "visualsnoop-snapshot":
             thread.join()
-    return sorted(match["id"] for match in found)
+    return sorted(match.image_id for match in found)
 
 
 def filled(collection: LocalCollection, rows_read: list[str]) -> None:

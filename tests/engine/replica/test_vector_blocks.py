@@ -66,8 +66,8 @@ def join() -> None:
 
 
 def search(collection: LocalCollection, scene: int = 1) -> list[str]:
-    found = collection.search_images(image(scene))["results"]
-    return sorted(match["id"] for match in found)
+    found = collection.search_images(image(scene)).matches
+    return sorted(match.image_id for match in found)
 
 
 def filled(collection: LocalCollection, *image_ids: str) -> None:
@@ -95,7 +95,7 @@ def test_vectors_answer_until_the_rows_are_read(
     assert search(collection) == ["a", "b", "c", "d", "e"]
     assert remembered().early
     assert not knows_features()
-    assert [hit["id"] for hit in collection.search_images_by_id("a")["results"]]
+    assert [hit.image_id for hit in collection.search_images_by_id("a").matches]
     assert [thread.name for thread in threading.enumerate()].count("visualsnoop-rows") == 1
     reading.set()
     join()

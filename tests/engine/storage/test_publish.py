@@ -38,7 +38,7 @@ def other_connection() -> Iterator[Callable[[Callable[[], object]], Future[objec
 
 
 def search(collection: LocalCollection, scene: int = 1) -> list[str]:
-    return sorted(match["id"] for match in collection.search_images(image(scene))["results"])
+    return sorted(match.image_id for match in collection.search_images(image(scene)).matches)
 
 
 def numbers() -> dict[str, int | None]:
@@ -193,7 +193,7 @@ def test_a_failure_is_logged_and_the_image_found_all_the_same(
     with monkeypatch.context() as patched:
         patched.setattr(publish, "_publish_chunk", broken)
         with caplog.at_level(logging.WARNING):
-            assert collection.add_image(image(1), "a")["status"] == 201
+            assert collection.add_image(image(1), "a").created
     key = Collection.objects.get().pk
     assert f"The new images of collection {key} stay unnumbered: deadlock" in caplog.text
     assert search(collection) == ["a"]
