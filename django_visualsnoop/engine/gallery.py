@@ -211,7 +211,9 @@ class Gallery:
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
     ) -> Hits:
-        """Return the images that look most like a stored one, without that one; see ``similar``.
+        """Return the images that look most like a stored one, without that one.
+
+        See ``search_similar``.
 
         Raises:
             ImageMissing: there is none, or its embedding is not known.
@@ -235,7 +237,7 @@ class Gallery:
     ) -> Iterator[PairHit]:
         """Yield pairs of images that look alike, each once, in no promised order.
 
-        All of them, but for large groups, of which enough pairs to join them; see ``pairs``.
+        All of them, but for large groups, of which enough pairs to join them; see ``PairFinder``.
 
         Args:
             min_similarity: 0 to 1; the collection's threshold if ``None``.
@@ -286,7 +288,7 @@ class Gallery:
         """Return what finds pairs by several questions; ``None`` as long as nothing was written.
 
         Args:
-            min_similarity, among: see ``pairs``.
+            min_similarity, among: see ``find_pairs``.
             apart, most: see ``PairFinder``.
         """
         view = self._read_view(whole=True)
@@ -313,7 +315,7 @@ class Gallery:
     def find_placements_of(
         self, image: DescribedImage, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
-        """Return where a picture, stored or not, lies in stored ones; see ``placements``."""
+        """Return where a picture, stored or not, lies in stored ones; see ``find_placements``."""
         return find_placements_among(add_size(image), self._read_sized(other_ids), other_ids)
 
     def read_description(self, image_id: str) -> DescribedImage:

@@ -17,7 +17,7 @@ from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import Comparison, compare
 from django_visualsnoop.engine.matching.overlap import Overlap
 from django_visualsnoop.engine.matching.verify import NO_ALIGNMENT
-from django_visualsnoop.engine.training.votes import votes
+from django_visualsnoop.engine.training.votes import collect_votes
 from tests.collections.contract import image
 
 
@@ -117,9 +117,9 @@ def test_votes_go_to_the_picture_with_the_same_features() -> None:
     stored = [describe(decode(image(number)).pixels) for number in range(1, 6)]
     codes = [one.codes for one in stored]
     for place, one in enumerate(stored):
-        counted = votes([one], codes)
+        counted = collect_votes([one], codes)
         assert counted.argmax() == place
         assert counted[place] > 0.9 * len(one.codes)
-    assert not votes([], codes).any()
-    assert votes(stored, []).shape == (0,)
-    assert not votes([stored[0]], [codes[0][:0]]).any()
+    assert not collect_votes([], codes).any()
+    assert collect_votes(stored, []).shape == (0,)
+    assert not collect_votes([stored[0]], [codes[0][:0]]).any()
