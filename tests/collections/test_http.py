@@ -17,7 +17,7 @@ from django_visualsnoop.client.exceptions import (
 )
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.http import HTTPCollection
-from django_visualsnoop.collections.results import ImageMatch
+from django_visualsnoop.collections.results import ImageInfo, ImageMatch
 from django_visualsnoop.exceptions import UnsupportedSearch
 from tests.collections.contract import CollectionContract, image
 from tests.v1server import PUBLIC_KEY, SECRET_KEY, Fault, V1Server
@@ -196,6 +196,15 @@ def test_min_similarity_by_the_similarity_that_matches_carry(
     assert collection.search_images(image(1), min_similarity=0.9).matches == [found[0]]
     assert collection.search_images_by_id("a", min_similarity=0.5).matches == found
     assert collection.search_images_by_id("a").matches == found
+
+
+@pytest.mark.parametrize("time", [{}, {"image_time": None}, {"image_time": "yesterday"}])
+def test_a_service_need_not_tell_the_time(
+    server: V1Server, collection: HTTPCollection, time: dict[str, Any]
+) -> None:
+    answer = {"collection_id": "5eed1234", "image_id": "a", "message": "OK", "status": 200, **time}
+    server.faults.append(Fault(body=json.dumps(answer).encode()))
+    assert collection.get_image("a") == ImageInfo("5eed1234", "a", None)
 
 
 def test_min_similarity_without_a_similarity_is_unsupported(

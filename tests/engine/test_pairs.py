@@ -16,8 +16,6 @@ from django_visualsnoop.engine import pairs
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.gallery import Gallery
-from django_visualsnoop.engine.index.memory.crowds import KEPT, Crowds
-from django_visualsnoop.engine.index.memory.pair_counts import build_pair_keys
 from django_visualsnoop.engine.pairs import add_similarities
 from tests.collections.contract import image
 
@@ -180,20 +178,6 @@ def test_a_request_has_a_bound(gallery: Gallery, way: str) -> None:
         assert finder.compared <= most
         assert len(found) >= min(most, 10)
         assert finder.complete is complete
-
-
-def test_of_a_crowd_some_stand_for_all() -> None:
-    crowds = Crowds(100)
-    assert not crowds.find_spared().any()
-    first, second = crowds.add_crowd(), crowds.add_crowd()
-    crowds.assign(range(50), first)
-    crowds.assign(range(60, 80), second)
-    spared = crowds.find_spared()
-    assert np.count_nonzero(~spared[:50]) == np.count_nonzero(~spared[60:80]) == KEPT
-    assert not spared[50:60].any()
-    assert not spared[80:].any()
-    keys = build_pair_keys(np.array([0, 0, 0, 90, 60]), np.array([1, 55, 70, 91, 79]))
-    assert crowds.find_within(keys).tolist() == [True, False, False, False, True]
 
 
 def test_a_part_of_one_of_a_crowd_is_found(gallery: Gallery) -> None:
