@@ -72,7 +72,7 @@ def scores(frames: list[bytes], apart: int, count: int) -> list[float]:
     firsts = sorted(set(np.linspace(0, last - 1, count).astype(int).tolist()))
     found = []
     for first in firsts:
-        probed = describe.probes(decode(frames[first + apart]).pixels)
+        probed = describe.build_probes(decode(frames[first + apart]).pixels)
         stored = describe.describe(decode(frames[first]).pixels)
         found.append(compare(probed, stored).score)
     return found
@@ -87,7 +87,7 @@ def first_ones(frames: list[bytes], apart: int) -> tuple[int, int]:
         dice = random.Random(number)
         for edit in COPIES:
             copy = edits.encoded(edit(Image.fromarray(pixels), dice), quality=60)
-            compared = compare_all(describe.probes(decode(copy).pixels), stored)
+            compared = compare_all(describe.build_probes(decode(copy).pixels), stored)
             right += int(np.argmax([one.score for one in compared])) == number
     return len(some) * len(COPIES), right
 
@@ -98,7 +98,7 @@ def scores_of_copies(folder: Path, edited: Edited) -> list[float]:
     task = Task.of(half[:PHOTOS], others, edited)
     stored = [describe.describe(pixels) for pixels in task.gallery[:PHOTOS]]
     return [
-        compare(describe.probes(decode(content).pixels), stored[source]).score
+        compare(describe.build_probes(decode(content).pixels), stored[source]).score
         for content, source in zip(task.queries, task.sources, strict=True)
         if source >= 0
     ]
@@ -121,9 +121,9 @@ def main() -> None:
             if not scored:
                 continue
             everything += scored
-            least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
+            least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
             found = np.mean([one >= least for one in scored])
-            sure = np.mean([one >= calibration.score_at(SURE) for one in scored])
+            sure = np.mean([one >= calibration.similarity_to_score(SURE) for one in scored])
             print(f"  {seconds:5.1f} s apart: {len(scored):3} pairs", end=", ")
             print(f"said to be copies {found:.2f}, with {SURE} {sure:.2f};", end=" ")
             copies, right = first_ones(frames, max(1, round(seconds * rate)))

@@ -43,10 +43,10 @@ from PIL import Image
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.images.decode import decode
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare_all
-from django_visualsnoop.engine.search import candidate_query, worth_comparing
+from django_visualsnoop.engine.search import build_candidate_query, select_worth_comparing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -126,7 +126,7 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
     stored = [describe.describe(pixels) for pixels in task.gallery]
     took = (time.process_time() - started) / len(stored) * 1000
     size = round(sum(len(one.to_bytes()) for one in stored) / len(stored))
-    index = DescriptorIndex(describe.steady_first())
+    index = DescriptorIndex(describe.invariant_first())
     for place, descriptor in enumerate(stored):
         index.put(str(place), descriptor.to_bytes())
     made_up: list[bytes] = []
@@ -134,22 +134,24 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
         made_up += chunk.contents()
     for number, content in enumerate(made_up):
         index.put(f"{MADE_UP}{number}", content)
-    vectors = describe.unit(np.stack([one.vector for one in stored])).T
+    vectors = describe.normalise(np.stack([one.vector for one in stored])).T
     shape = len(task.queries), len(stored)
     one_probe, all_probes, verified, voted = (np.empty(shape, np.float32) for _ in range(4))
     spent = dict.fromkeys(("probes", "candidates", "comparing"), 0.0)
     compared = wrong = 0
-    least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
+    least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
     for row, content in enumerate(task.queries):
         pixels = decode(content).pixels
         marks = [time.process_time()]
-        probed = describe.probes(pixels)
-        cosines = (describe.unit(probed.vectors) @ vectors).max(axis=0)
+        probed = describe.build_probes(pixels)
+        cosines = (describe.normalise(probed.vectors) @ vectors).max(axis=0)
         marks.append(time.process_time())
-        named = worth_comparing(index.candidates(candidate_query(probed, VERIFIED)))
+        named = select_worth_comparing(
+            index.find_candidates(build_candidate_query(probed, VERIFIED))
+        )
         candidates = [one for one in named if not one.startswith(MADE_UP)]
         marks.append(time.process_time())
-        one_probe[row] = describe.unit(probed.vectors[0]) @ vectors
+        one_probe[row] = describe.normalise(probed.vectors[0]) @ vectors
         all_probes[row] = cosines
         by_vector = np.argsort(-cosines, kind="stable")[:VERIFIED]
         both = np.union1d(by_vector, np.array(candidates, dtype=np.intp))
@@ -217,7 +219,9 @@ def calibrated(task: Task, scores: Scores, plot: Path | None) -> None:
     """Print, and draw, whether the engine's similarity is the probability that it says."""
     truth = task.truth()
     compared = scores.pairs > -500
-    chances = np.array([calibration.similarity(float(one)) for one in scores.pairs[compared]])
+    chances = np.array(
+        [calibration.score_to_similarity(float(one)) for one in scores.pairs[compared]]
+    )
     so = truth[compared]
     print(f"\ncalibration, of {len(so)} pairs compared; ECE {calibration_error(chances, so):.4f}")
     some = chances >= 0.05
@@ -231,7 +235,7 @@ def calibrated(task: Task, scores: Scores, plot: Path | None) -> None:
     near = nearly_sure(chances)
     if near.any():
         print(f"    said .85 to .95: {int(near.sum())}, of which {so[near].mean():.3f} are copies")
-    least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
+    least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
     false = (scores.pairs >= least) & ~truth
     copies = np.flatnonzero(np.array(task.sources) >= 0)
     hits = scores.pairs[copies, np.array(task.sources)[copies]] >= least

@@ -166,7 +166,7 @@ def seconds_of_calls(make: Callable[[], list[bytes]]) -> dict[str, Seconds]:
     from tests.testapp.models import Product
 
     maker = Gallery("default", "maker")
-    images = [maker.described(content, "") for content in make()]
+    images = [maker.describe_image(content, "") for content in make()]
     hosted = tenant()
     rows = Product.objects.bulk_create([Product(photo=f"{n}.jpg") for n in range(len(images))])
     keys = [f"testapp.product.photo:{row.pk}" for row in rows]
@@ -184,7 +184,7 @@ def seconds_of_calls(make: Callable[[], list[bytes]]) -> dict[str, Seconds]:
 def store(gallery: Gallery, images: list[NewImage], ids: list[str]) -> None:
     named = zip(images, ids, strict=True)
     gallery.store.put([dataclasses.replace(image, image_id=image_id) for image, image_id in named])
-    gallery.pair_finder()  # reads them
+    gallery.build_pair_finder()  # reads them
 
 
 def calls(row: object, hosted: Tenant) -> dict[str, Callable[[], object]]:
@@ -254,7 +254,7 @@ def give_back(content: bytes, collections: int) -> None:
     from benchmarks import synthetic
     from django_visualsnoop.engine.gallery import Gallery
 
-    template = Gallery("default", "maker").described(content, "")
+    template = Gallery("default", "maker").describe_image(content, "")
     contents = [one for _, chunk in synthetic.chunks(IMAGES, 1) for one in chunk.contents()]
     images = [dataclasses.replace(template, vector=vector) for vector in contents]
     for number in range(collections):

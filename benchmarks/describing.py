@@ -26,7 +26,7 @@ from search import processor
 
 from django_visualsnoop.engine.descriptors import global_features as views
 from django_visualsnoop.engine.descriptors import local_features
-from django_visualsnoop.engine.descriptors.describe import describe, vector_of
+from django_visualsnoop.engine.descriptors.describe import compute_vector, describe
 from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES
 from django_visualsnoop.engine.images.decode import decode
 
@@ -39,25 +39,25 @@ if TYPE_CHECKING:
 def steps(pixels: Pixels) -> dict[str, Callable[[], object]]:
     """Return what is measured of one photograph; the later ones are parts of the first."""
     detector = cv2.SIFT.create(contrastThreshold=local_features._CONTRAST)
-    grey = local_features._scaled(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    grey = local_features._scale_to_side(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
     found = detector.detect(grey, None)
     strengths = np.array([one.response for one in found])
-    places = local_features._spread(
+    places = local_features._select_spread(
         cv2.KeyPoint.convert(found), strengths, grey.shape, MAX_FEATURES
     )
     kept = [found[place] for place in places]
-    values = local_features.projected(detector.compute(grey, kept)[1]) if kept else None
+    values = local_features.project(detector.compute(grey, kept)[1]) if kept else None
     parts: dict[str, Callable[[], object]] = {
         "all": lambda: describe(pixels),
-        "vector": lambda: vector_of(pixels),
-        "views of the vector": lambda: views.views(pixels),
-        "local features": lambda: local_features.local_features(pixels),
-        "scaling": lambda: local_features._scaled(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)),
+        "vector": lambda: compute_vector(pixels),
+        "views of the vector": lambda: views.compute_global_features(pixels),
+        "local features": lambda: local_features.compute_local_features(pixels),
+        "scaling": lambda: local_features._scale_to_side(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)),
         "OpenCV's detect": lambda: detector.detect(grey, None),
     }
     if values is not None:
         parts["OpenCV's compute"] = lambda: detector.compute(grey, kept)
-        parts["words"] = lambda: local_features.near_words(values)
+        parts["words"] = lambda: local_features.find_near_words(values)
     return parts
 
 

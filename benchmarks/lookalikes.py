@@ -36,10 +36,10 @@ from unseen import covers, layouts, rephotographed
 
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.images.decode import decode
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare_all
-from django_visualsnoop.engine.search import CLOSEST, candidate_query, worth_comparing
+from django_visualsnoop.engine.search import CLOSEST, build_candidate_query, select_worth_comparing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -265,7 +265,7 @@ class Looked(NamedTuple):
 
 def look(kind: str, photos: list[Image.Image]) -> Looked:
     """Look up pictures of one kind, and copies of those that are stored."""
-    index = DescriptorIndex(describe.steady_first())
+    index = DescriptorIndex(describe.invariant_first())
     stored, wanted, copies = [], [], []
     for number, (one, other) in enumerate(pictures(kind, photos, str(SEED))):
         stored.append(describe.describe(decode(edits.encoded(one)).pixels))
@@ -276,8 +276,10 @@ def look(kind: str, photos: list[Image.Image]) -> Looked:
         index.put(str(place), descriptor.to_bytes())
 
     def scores(content: bytes) -> dict[int, float]:
-        probed = describe.probes(decode(content).pixels)
-        found = worth_comparing(index.candidates(candidate_query(probed, CLOSEST)))
+        probed = describe.build_probes(decode(content).pixels)
+        found = select_worth_comparing(
+            index.find_candidates(build_candidate_query(probed, CLOSEST))
+        )
         places = list(map(int, found))
         compared = compare_all(probed, [stored[place] for place in places])
         return {place: one.score for place, one in zip(places, compared, strict=True)}
@@ -285,9 +287,9 @@ def look(kind: str, photos: list[Image.Image]) -> Looked:
     searched = [scores(content) for content in wanted]
     highest = [max(found.values(), default=-math.inf) for found in searched]
     looked_up = [(source, scores(content)) for source, content in copies]
-    least = calibration.score_at(calibration.DEFAULT_MIN_SIMILARITY)
+    least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
     compared = [
-        (calibration.similarity(score), place == source)
+        (calibration.score_to_similarity(score), place == source)
         for source, found in [*((None, found) for found in searched), *looked_up]
         for place, score in found.items()
     ]
@@ -319,7 +321,8 @@ def main() -> None:
             f"{kind:20} {one.searches:4} searches, {one.wrong:3} find something; highest", end=" "
         )
         print(
-            f"{calibration.similarity(one.highest):.3f}; of {one.copies} copies {one.found} found"
+            f"{calibration.score_to_similarity(one.highest):.3f}; "
+            f"of {one.copies} copies {one.found} found"
         )
     searches, wrong, _, copies, found, near, near_copies = map(
         sum, zip(*looked.values(), strict=True)

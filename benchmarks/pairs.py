@@ -26,8 +26,8 @@ import numpy as np
 import synthetic
 from search import COPIES, processor
 
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.join import candidate_pairs
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.join import find_candidate_pairs
 
 
 def filled(images: int, seed: int) -> tuple[DescriptorIndex, dict[tuple[str, str], str]]:
@@ -68,13 +68,13 @@ def main() -> None:
     before: tuple[int, float] | None = None
     for images in options.images:
         index, copies = filled(images, options.seed)
-        parts = index.parts()
+        parts = index.list_parts()
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         held = resident("VmRSS")
         found = dict.fromkeys(COPIES, 0)
         named = 0
         began = time.perf_counter()
-        for pair in candidate_pairs(parts):
+        for pair in find_candidate_pairs(parts):
             named += 1
             kind = copies.get((min(pair[:2]), max(pair[:2])))
             if kind:

@@ -32,9 +32,9 @@ import numpy as np
 import synthetic
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
-from django_visualsnoop.engine.index import snapshot
-from django_visualsnoop.engine.index.candidates import CandidateQuery
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.base import CandidateQuery
+from django_visualsnoop.engine.index.memory import snapshot
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 
 LIMIT = 20
 #: Near-copies: how close the vector is, and how many features are kept.
@@ -68,7 +68,7 @@ def fill(images: int, seed: int, path: Path) -> dict[str, Any]:
     del chunk, contents
     own = memory()["own"] - start_memory["own"]
     began = time.perf_counter()
-    snapshot.write(path, index.parts(), snapshot.Facts("bench", images, 0, []))
+    snapshot.write_snapshot(path, index.list_parts(), snapshot.Facts("bench", images, 0, []))
     writing = time.perf_counter() - began
     return {
         "put s": round(putting, 2),
@@ -84,7 +84,7 @@ def search(images: int, seed: int, path: Path, queries: int) -> dict[str, Any]:
     before = memory()
     began = time.perf_counter()
     index = DescriptorIndex()
-    segment, _ = snapshot.opened(path)
+    segment, _ = snapshot.open_snapshot(path)
     index.adopt(segment)
     opening = time.perf_counter() - began
     dice = np.random.default_rng((seed, 7))
@@ -120,7 +120,7 @@ def search(images: int, seed: int, path: Path, queries: int) -> dict[str, Any]:
                 ("both", CandidateQuery(vectors, features, LIMIT)),
             ):
                 busy, began = time.thread_time(), time.perf_counter()
-                candidates = index.candidates(query)
+                candidates = index.find_candidates(query)
                 spent[stage].append(time.thread_time() - busy)
                 times[stage].append(time.perf_counter() - began)
                 hit[stage] = f"image-{place}" in {one.image_id for one in candidates}

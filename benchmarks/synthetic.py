@@ -29,7 +29,7 @@ from django_visualsnoop.engine.descriptors.descriptor import (
     VERSION,
     Descriptor,
 )
-from django_visualsnoop.engine.index.inverted import Features
+from django_visualsnoop.engine.index.base import Features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -145,9 +145,9 @@ def load(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _has_blocks() -> bool:
-    from django_visualsnoop.engine.models import Block
+    from django_visualsnoop.engine.models import VectorBlock
 
-    return Block.objects.exists()
+    return VectorBlock.objects.exists()
 
 
 def _join_threads() -> None:
@@ -188,8 +188,8 @@ def early(options: argparse.Namespace) -> dict[str, Any]:
 
 def probe(options: argparse.Namespace, number: int, kind: str) -> Any:
     """Return what is asked for a near-copy of a stored image that comes as a file."""
-    from django_visualsnoop.engine.descriptors.describe import Probes, stored_probes
-    from django_visualsnoop.engine.descriptors.local_features import mirrored_words
+    from django_visualsnoop.engine.descriptors.describe import Probes, build_stored_probes
+    from django_visualsnoop.engine.descriptors.local_features import mirror_words
 
     chunk = synthetic.chunk(0, min(options.images[0], synthetic.CHUNK), options.seed)
     dice = np.random.default_rng((options.seed, 11, number))
@@ -203,9 +203,9 @@ def probe(options: argparse.Namespace, number: int, kind: str) -> Any:
         near=3,
         seed=options.seed,
     )
-    probes = stored_probes(copy.descriptor())
+    probes = build_stored_probes(copy.descriptor())
     words = copy.features.words
-    return Probes(probes.vectors, probes.pictures, [words, mirrored_words(words)])
+    return Probes(probes.vectors, probes.pictures, [words, mirror_words(words)])
 
 
 def search(options: argparse.Namespace) -> dict[str, Any]:
@@ -281,7 +281,7 @@ def pairs(options: argparse.Namespace) -> dict[str, Any]:
     (images,) = options.images
     collection.search_by_id("image-0", limit=LIMIT)
     busy, began = time.process_time(), time.perf_counter()
-    found = {(one.first_id, one.second_id) for one in collection.pairs()}
+    found = {(one.first_id, one.second_id) for one in collection.find_pairs()}
     seconds, busy = time.perf_counter() - began, time.process_time() - busy
     codes = np.random.default_rng(options.seed).integers(0, 2**64, images, dtype=np.uint64)
     began = time.perf_counter()

@@ -112,7 +112,7 @@ def health(
         if missing := unapplied(using):
             return Health(using, (_unmigrated(using, missing),))
         now = timezone.now()
-        looked_at = _Sample(using, now)
+        looked_at = _RecordSample(using, now)
         run = last_sweep(using)
         swept_at = None if run is None else run.started_at
         problems = [
@@ -139,7 +139,7 @@ class _Due(NamedTuple):
     reason_code: str
 
 
-class _Sample:
+class _RecordSample:
     """The records that have been due the longest, and those that will be due the latest.
 
     Nobody processes the former. The latter have failed most often, because the delay between

@@ -57,11 +57,12 @@ def samples(using: str = "default") -> Iterator[Sample]:
         django.db.Error: the database does not answer, or lacks the table.
     """
     now = timezone.now()
-    fields: dict[_Field, _Tally] = {
-        (field.collection, field.label, field.name): _Tally() for field in all_indexed_fields()
+    fields: dict[_Field, _FieldCounts] = {
+        (field.collection, field.label, field.name): _FieldCounts()
+        for field in all_indexed_fields()
     }
     for collection, model, field, state, reason, count, requested_at, due_at in _groups(using):
-        tally = fields.setdefault((collection, model, field), _Tally())
+        tally = fields.setdefault((collection, model, field), _FieldCounts())
         tally.states[state] += count
         if state in (_State.FAILED, _State.RETRYING):
             tally.reasons[reason] += count
@@ -81,7 +82,7 @@ def samples(using: str = "default") -> Iterator[Sample]:
         yield Sample(LATE, labels, tally.late)
 
 
-class _Tally:
+class _FieldCounts:
     """The counts of one field in one collection."""
 
     def __init__(self) -> None:

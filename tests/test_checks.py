@@ -22,7 +22,7 @@ from django_visualsnoop import checks
 from django_visualsnoop.collections.base import BaseCollection
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine import onnx
-from django_visualsnoop.engine.onnx import OnnxDescriptor
+from django_visualsnoop.engine.onnx import OnnxEmbedding
 from django_visualsnoop.exceptions import MissingExtra
 from django_visualsnoop.indexed.checks import check_model
 from django_visualsnoop.indexed.descriptors import track
@@ -35,7 +35,7 @@ from django_visualsnoop.outbox.retry import NOT_THE_PICTURES
 from django_visualsnoop.outbox.sweeps import SweepRun
 from django_visualsnoop.querysets import VisualSnoopManager, VisualSnoopQuerySet
 from tests.down import database_down, tables_gone
-from tests.looks import HALF, colour_model
+from tests.embeddings import HALF, colour_model
 from tests.records import ago, failing, records
 from tests.testapp.models import Article, Document, Product
 
@@ -293,7 +293,7 @@ def test_e012_names_the_extra_of_a_model(
     def found(name: str) -> object:
         return None if name == "onnxruntime" else object()
 
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": colour_model(tmp_path)}}}
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": colour_model(tmp_path)}}}
     assert checks.check_collections() == []
     monkeypatch.setattr("importlib.util.find_spec", found)
     message = only(checks.check_collections(), "visualsnoop.E012")
@@ -303,36 +303,36 @@ def test_e012_names_the_extra_of_a_model(
 
 
 def test_e017(settings: Settings, tmp_path: Path) -> None:
-    looks = OnnxDescriptor(tmp_path / "gone.onnx", 224, HALF, HALF)
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+    embedding = OnnxEmbedding(tmp_path / "gone.onnx", 224, HALF, HALF)
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": embedding}}}
     assert "gone.onnx" in only(checks.check_collections(), "visualsnoop.E017").msg
 
 
 @pytest.mark.parametrize(
-    ("looks", "message"),
+    ("embedding", "message"),
     [
-        (224, "must be an OnnxDescriptor, or the dotted path of one, not 224."),
-        ("tests.looks.MISSING", "could not import 'tests.looks.MISSING': Module"),
+        (224, "must be an OnnxEmbedding, or the dotted path of one, not 224."),
+        ("tests.embeddings.MISSING", "could not import 'tests.embeddings.MISSING': Module"),
         (
-            "tests.looks.RED",
-            "must be the dotted path of an OnnxDescriptor, but 'tests.looks.RED' is a ",
+            "tests.embeddings.RED",
+            "must be the dotted path of an OnnxEmbedding, but 'tests.embeddings.RED' is a ",
         ),
-        (OnnxDescriptor, "must be an OnnxDescriptor"),
+        (OnnxEmbedding, "must be an OnnxEmbedding"),
     ],
 )
-def test_e016_of_looks(settings: Settings, looks: object, message: str) -> None:
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+def test_e016_of_embedding(settings: Settings, embedding: object, message: str) -> None:
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": embedding}}}
     assert message in only(checks.check_collections(), "visualsnoop.E016").msg
     with pytest.raises(ImproperlyConfigured) as caught:
         LocalCollection("default", settings.VISUALSNOOP["default"])
     assert message in str(caught.value)
 
 
-def test_looks_may_be_of_another_making(settings: Settings) -> None:
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": "tests.looks.OF_ANOTHER_MAKING"}}}
+def test_an_embedding_model_may_be_the_projects_own(settings: Settings) -> None:
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": "tests.embeddings.MEAN_COLOUR"}}}
     assert checks.check_collections() == []
     assert LocalCollection("default", settings.VISUALSNOOP["default"]).longest_call > 240
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": None}}}
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": None}}}
     assert checks.check_collections() == []
 
 
@@ -745,23 +745,23 @@ def test_every_id_has_a_test_and_a_place_in_the_docs() -> None:
 
 def test_e021(settings: Settings, tmp_path: Path) -> None:
     right = colour_model(tmp_path)
-    for looks in (right, "tests.looks.OF_ANOTHER_MAKING"):
-        settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+    for embedding in (right, "tests.embeddings.MEAN_COLOUR"):
+        settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": embedding}}}
         assert checks.check_collections() == []
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": replace(right, size=9)}}}
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": replace(right, size=9)}}}
     message = only(checks.check_collections(), "visualsnoop.E021")
     assert "does not take 1 x 3 x 9 x 9 values" in message.msg
     assert "size, mean and std" in (message.hint or "")
     (tmp_path / "text.onnx").write_text("no model")
     text = replace(right, path=tmp_path / "text.onnx")
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": text}}}
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": text}}}
     assert "is no ONNX file" in only(checks.check_collections(), "visualsnoop.E021").msg
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": "tests.looks.BROKEN"}}}
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": "tests.embeddings.BROKEN"}}}
     assert "ZeroDivisionError" in only(checks.check_collections(), "visualsnoop.E021").msg
 
 
 def test_a_check_keeps_no_model_in_memory(settings: Settings, tmp_path: Path) -> None:
-    looks = colour_model(tmp_path, "kept")
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": looks}}}
+    embedding = colour_model(tmp_path, "kept")
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": embedding}}}
     assert checks.check_collections() == []
-    assert str(looks.path) not in onnx._loaded._sessions
+    assert str(embedding.path) not in onnx._loaded._sessions

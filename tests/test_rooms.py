@@ -30,15 +30,16 @@ ROOMS: dict[str, str] = {
     "engine.descriptors": "engine.images",
     "engine.matching": "engine.descriptors",
     "engine.storage": "common engine.descriptors engine.exceptions engine.models",
-    "engine.index": "engine.descriptors",
-    "engine.replica": "common engine.descriptors engine.index engine.models engine.storage",
-    "engine.search": "engine.index engine.matching",
-    "engine.pairs": "common engine.descriptors engine.index engine.matching engine.search",
-    "engine.side_by_side": "engine.descriptors engine.matching engine.storage",
-    "engine.embedding": "common engine.descriptors engine.index",
+    "engine.index": "",
+    "engine.index.base": "",
+    "engine.index.memory": "engine.descriptors engine.index.base",
+    "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
+    "engine.search": "engine.index.base engine.matching",
+    "engine.pairs": "common engine.descriptors engine.matching engine.search",
+    "engine.embedding": "common engine.descriptors engine.index.base",
     "engine.onnx": "common engine.descriptors",
     "engine.gallery": "engine.descriptors engine.embedding engine.exceptions engine.images "
-    "engine.matching engine.pairs engine.replica engine.search engine.side_by_side engine.storage",
+    "engine.matching engine.pairs engine.replica engine.search engine.storage",
     "engine.training": "engine.descriptors engine.images engine.matching",
     "engine.migrations": "engine.models",
     "collections": "common client exceptions engine.exceptions engine.gallery engine.onnx "
@@ -59,7 +60,7 @@ ROOMS: dict[str, str] = {
     "management": "common client collections health indexed outbox querysets sync",
     "apps": "checks common outbox tasks",
     "server": "common client exceptions engine.descriptors engine.exceptions engine.gallery "
-    "engine.images engine.matching engine.models engine.pairs engine.side_by_side engine.storage",
+    "engine.images engine.matching engine.models engine.pairs engine.storage",
     "migrations": "",
 }
 
@@ -103,8 +104,10 @@ def _within(name: str, known: set[str]) -> str:
 
 
 def room_of(module: str) -> str:
-    """Return the room that a module is in; the engine has rooms of its own."""
+    """Return the room that a module is in; the engine has rooms of its own, its index within."""
     parts = module.split(".")
+    if parts[:2] == ["engine", "index"]:
+        return ".".join(parts[:3])
     return ".".join(parts[: 2 if parts[0] == "engine" else 1])
 
 

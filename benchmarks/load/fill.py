@@ -29,7 +29,9 @@ _COSINE = 0.4
 
 def fill(images: HostedImages, photos: list[bytes], count: int, seed: int) -> None:
     """Store ``count`` images, called ``image-0`` and so on."""
-    known = [images.gallery.described(body, f"image-{place}") for place, body in enumerate(photos)]
+    known = [
+        images.gallery.describe_image(body, f"image-{place}") for place, body in enumerate(photos)
+    ]
     some: list[NewImage] = []
     for image in [*known, *made_up(known, count, seed)]:
         some.append(image)

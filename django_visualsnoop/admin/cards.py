@@ -13,7 +13,7 @@ from django_visualsnoop.admin.choices import members_value
 if TYPE_CHECKING:
     from django.db import models
 
-    from django_visualsnoop.admin.pictures import Picture
+    from django_visualsnoop.admin.pictures import ShownPicture
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Card:
     """One row, with its picture and details."""
 
     row: models.Model
-    picture: Picture
+    picture: ShownPicture
     change_url: str
     #: 0…1; ``None`` if the collection returns no similarity.
     similarity: float | None

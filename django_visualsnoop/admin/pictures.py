@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ShownPicture:
     """One file. Unknown details are ``None``, and ``problem`` tells why."""
 
     #: The file's name in its storage; empty if the row has no file.
@@ -44,7 +44,7 @@ def field_to_show(row: models.Model, matched: str | None = None) -> str:
     return matched if matched in filled else (filled or names)[0]
 
 
-def look_at(row: models.Model, name: str, url: Callable[[Any, str], str]) -> Picture:
+def look_at(row: models.Model, name: str, url: Callable[[Any, str], str]) -> ShownPicture:
     """Return the details of one file; for a missing or broken file, they include a ``problem``.
 
     Args:
@@ -54,17 +54,19 @@ def look_at(row: models.Model, name: str, url: Callable[[Any, str], str]) -> Pic
     """
     file = getattr(row, name)
     if not file:
-        return Picture("", problem=_("There is no picture."))
+        return ShownPicture("", problem=_("There is no picture."))
     try:
         size = file.size
         width, height = _dimensions(row, name)
         if not width or not height:
-            return Picture(file.name, size=size, problem=_("The file is not a readable picture."))
-        return Picture(file.name, url(row, name), width, height, size)
+            return ShownPicture(
+                file.name, size=size, problem=_("The file is not a readable picture.")
+            )
+        return ShownPicture(file.name, url(row, name), width, height, size)
     except FileNotFoundError:
-        return Picture(file.name, problem=_("The file is not in the storage."))
+        return ShownPicture(file.name, problem=_("The file is not in the storage."))
     except Exception as error:  # noqa: BLE001 -- a storage may raise anything
-        return Picture(file.name, problem=plain_words(error))
+        return ShownPicture(file.name, problem=plain_words(error))
 
 
 def _dimensions(row: Any, name: str) -> tuple[int | None, int | None]:

@@ -3,8 +3,9 @@
 It consists of the client's six calls, plus calls that the integration needs and that some backends
 implement more efficiently than with a loop: adding in bulk, limits, thresholds, all pairs.
 
-Unlike the drop-in client, whose calls return the service's dict for a missing or an existing id, a
-collection *raises* a ``VisualSnoopError`` for every outcome that is not a success.
+Unlike the drop-in client, whose calls return the service's dict, a collection returns objects of
+the classes in ``results``, and *raises* a ``VisualSnoopError`` for every outcome that is not a
+success.
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
 
-    from django_visualsnoop.client.results import (
-        ImageList,
-        ImageResult,
-        ListedImage,
-        Match,
-        SearchResults,
-    )
     from django_visualsnoop.client.sources import ImageSource
+    from django_visualsnoop.collections.results import (
+        ImageInfo,
+        ImageInfoPage,
+        ImageMatch,
+        SearchResult,
+    )
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.matching.placement import Placement
 
@@ -44,7 +44,7 @@ MAX_PAGE_SIZE = 1000
 DEFAULT_MAX_BYTES = 50_000_000
 
 
-def page_size(count: int | None) -> int:
+def read_page_size(count: int | None) -> int:
     """Return the size of a page; raise ``ValueError`` if ``count`` is not positive."""
     if count is None:
         return DEFAULT_PAGE_SIZE
@@ -60,37 +60,41 @@ def check_kind(kind: str) -> str:
     return kind
 
 
-def refused_setting(alias: str, error: Exception) -> CheckMessage:
+def build_refused_setting(alias: str, error: Exception) -> CheckMessage:
     """Return the check message for a setting that the backend rejects."""
     return Error(
         str(error), hint=f"Correct VISUALSNOOP[{alias!r}] in the settings.", id="visualsnoop.E016"
     )
 
 
-def narrow(
-    matches: list[Match],
+def narrow_matches(
+    matches: list[ImageMatch],
     limit: int | None,
     min_similarity: float | None,
     allowed: Collection[str] | None,
-) -> list[Match]:
+) -> list[ImageMatch]:
     """Filter matches on behalf of a collection that cannot do so itself.
 
     Raises:
         UnsupportedSearch: ``min_similarity`` is given and a match has no similarity.
     """
     if allowed is not None:
-        matches = [match for match in matches if match["id"] in allowed]
+        matches = [match for match in matches if match.image_id in allowed]
     if min_similarity is not None:
-        if any("similarity" not in match for match in matches):
+        if any(match.similarity is None for match in matches):
             raise UnsupportedSearch(
                 "This collection returns no similarities, so it does not support min_similarity."
             )
-        matches = [match for match in matches if match["similarity"] >= min_similarity]
+        matches = [
+            match
+            for match in matches
+            if match.similarity is not None and match.similarity >= min_similarity
+        ]
     return matches[:limit]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ImagePair:
     """Two images of one collection that look alike; ``first_id < second_id``."""
 
     first_id: str
@@ -107,7 +111,7 @@ class BaseCollection(ABC):
         params: the setting's value for that alias.
     """
 
-    #: Whether matches contain ``"similarity"``, so that ``min_similarity`` is supported.
+    #: Whether matches have a similarity, so that ``min_similarity`` is supported.
     supports_similarity: ClassVar[bool] = False
     #: Whether the collection itself can restrict a search to given ids (``allowed``).
     supports_allowed: ClassVar[bool] = False
@@ -161,7 +165,7 @@ class BaseCollection(ABC):
         image: ImageSource,
         image_id: str | None = None,
         update_existing: bool = False,
-    ) -> ImageResult:
+    ) -> ImageInfo:
         """Add one image. Once this returns, searches in every process find it.
 
         Args:
@@ -177,7 +181,7 @@ class BaseCollection(ABC):
 
     def add_images(
         self, items: Iterable[tuple[str, ImageSource]]
-    ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
+    ) -> Iterator[tuple[str, ImageInfo | VisualSnoopError]]:
         """Add or update many images. For an image that fails, yield its error and continue.
 
         This consumes ``items`` lazily, so the caller may open one file at a time.
@@ -189,15 +193,15 @@ class BaseCollection(ABC):
                 yield image_id, error
 
     @abstractmethod
-    def get_image(self, image_id: str) -> ImageResult:
+    def get_image(self, image_id: str) -> ImageInfo:
         """Return the data of one image; raise ``NotFoundError`` if it does not exist."""
 
     @abstractmethod
-    def delete_image(self, image_id: str) -> ImageResult:
+    def delete_image(self, image_id: str) -> ImageInfo:
         """Delete one image; raise ``NotFoundError`` if it does not exist."""
 
     @abstractmethod
-    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageInfoPage:
         """List images, newest first.
 
         Args:
@@ -209,13 +213,13 @@ class BaseCollection(ABC):
             ValueError: ``count`` is not positive.
         """
 
-    def iter_images(self) -> Iterator[ListedImage]:
+    def iter_images(self) -> Iterator[ImageInfo]:
         """Yield the whole listing, page by page."""
         start: str | None = None
         while True:
             page = self.get_images(start=start, count=MAX_PAGE_SIZE)
-            yield from page["images"]
-            start = page["next_image_id"]
+            yield from page.images
+            start = page.next_image_id
             if start is None:
                 return
 
@@ -228,7 +232,7 @@ class BaseCollection(ABC):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         """Find images that look like ``image``, closest first.
 
         Args:
@@ -255,7 +259,7 @@ class BaseCollection(ABC):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         """Find images that look like the one stored under ``image_id``, excluding it.
 
         Raises:
@@ -270,7 +274,7 @@ class BaseCollection(ABC):
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
-    ) -> Iterator[Pair]:
+    ) -> Iterator[ImagePair]:
         """Yield pairs of images that look alike, each pair once, in any order.
 
         For very many copies of one picture, a backend may omit pairs that are not needed to
@@ -288,7 +292,7 @@ class BaseCollection(ABC):
         """
         wanted: Iterable[str]
         if touching is None:
-            wanted = (listed["id"] for listed in self.iter_images())
+            wanted = (listed.image_id for listed in self.iter_images())
         else:
             wanted = sorted(touching)
         ids = list(wanted) if budget is None else budget.take_searches(wanted)
@@ -300,13 +304,13 @@ class BaseCollection(ABC):
                 found = self.search_images_by_id(image_id, min_similarity=min_similarity)
             except NotFoundError:
                 continue  # deleted meanwhile, or not indexed yet
-            for match in found["results"]:
-                first, second = sorted((image_id, match["id"]))
+            for match in found.matches:
+                first, second = sorted((image_id, match.image_id))
                 if among is not None and not (among(first) and among(second)):
                     continue
                 if (first, second) not in seen:
                     seen.add((first, second))
-                    yield Pair(first, second, match["rank"], match.get("similarity"))
+                    yield ImagePair(first, second, match.rank, match.similarity)
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:  # noqa: ARG002 -- for subclasses
         """Return where one stored picture is located in others, by their ids.

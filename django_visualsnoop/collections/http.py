@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.core.checks import Error, Warning  # noqa: A004 -- Django's name
@@ -23,9 +24,15 @@ from django_visualsnoop.collections.base import (
     COPIES,
     DEFAULT_MAX_BYTES,
     BaseCollection,
-    narrow,
-    page_size,
-    refused_setting,
+    build_refused_setting,
+    narrow_matches,
+    read_page_size,
+)
+from django_visualsnoop.collections.results import (
+    ImageInfo,
+    ImageInfoPage,
+    ImageMatch,
+    SearchResult,
 )
 from django_visualsnoop.exceptions import MissingExtra
 
@@ -34,7 +41,6 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
 
-    from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.client.transport import Timeout
 
@@ -71,7 +77,7 @@ class HTTPCollection(BaseCollection):
         super().__init__(alias, params)
         _check(alias, params)
         options = params.get("OPTIONS") or {}
-        timeout = _timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
+        timeout = _read_timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
         max_retries = options.get("max_retries", DEFAULT_MAX_RETRIES)
         self.longest_call = longest_call(timeout, max_retries)
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
@@ -101,9 +107,9 @@ class HTTPCollection(BaseCollection):
             return missing
         try:
             _check(alias, params)
-            _timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
+            _read_timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
         except ImproperlyConfigured as error:
-            return [refused_setting(alias, error)]
+            return [build_refused_setting(alias, error)]
         if not is_plain_http(params["ENDPOINT"]):
             return []
         return [
@@ -119,19 +125,31 @@ class HTTPCollection(BaseCollection):
         image: ImageSource,
         image_id: str | None = None,
         update_existing: bool = False,
-    ) -> ImageResult:
-        result = self._client.add_image(_content(image), image_id, update_existing)
-        return cast("ImageResult", self._success(result, "image_id", image_sent=True))
+    ) -> ImageInfo:
+        result = self._client.add_image(_read_content(image), image_id, update_existing)
+        self._check_success(result, "image_id", image_sent=True)
+        return _build_image_info(result, created=result["status"] == 201)
 
-    def get_image(self, image_id: str) -> ImageResult:
-        return cast("ImageResult", self._success(self._client.get_image(image_id), "image_id"))
+    def get_image(self, image_id: str) -> ImageInfo:
+        result = self._check_success(self._client.get_image(image_id), "image_id")
+        return _build_image_info(result)
 
-    def delete_image(self, image_id: str) -> ImageResult:
-        return cast("ImageResult", self._success(self._client.delete_image(image_id), "image_id"))
+    def delete_image(self, image_id: str) -> ImageInfo:
+        result = self._check_success(self._client.delete_image(image_id), "image_id")
+        return _build_image_info(result)
 
-    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
-        result = self._client.get_images(start, page_size(count))
-        return cast("ImageList", self._success(result, "images", "next_image_id"))
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageInfoPage:
+        result = self._client.get_images(start, read_page_size(count))
+        self._check_success(result, "images", "next_image_id")
+        collection_id = result.get("collection_id", "")
+        return ImageInfoPage(
+            collection_id,
+            [
+                ImageInfo(collection_id, listed["id"], _read_time(listed.get("image_time")))
+                for listed in result["images"]
+            ],
+            result["next_image_id"],
+        )
 
     def search_images(
         self,
@@ -141,12 +159,12 @@ class HTTPCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         self.check_kind(kind)
-        result = self._client.search_images(_content(image))
-        self._success(result, "results", image_sent=True)
-        result["results"] = narrow(result["results"], limit, min_similarity, allowed)
-        return cast("SearchResults", result)
+        result = self._client.search_images(_read_content(image))
+        self._check_success(result, "results", image_sent=True)
+        matches = narrow_matches(_build_matches(result), limit, min_similarity, allowed)
+        return SearchResult(result.get("collection_id", ""), matches)
 
     def search_images_by_id(
         self,
@@ -156,13 +174,14 @@ class HTTPCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         self.check_kind(kind)
-        result = self._success(self._client.search_images_by_id(image_id), "results")
-        result["results"] = narrow(result["results"], limit, min_similarity, allowed)
-        return cast("SearchResults", result)
+        result = self._check_success(self._client.search_images_by_id(image_id), "results")
+        matches = narrow_matches(_build_matches(result), limit, min_similarity, allowed)
+        image = _build_image_info({"image_id": image_id, **result})
+        return SearchResult(image.collection_id, matches, image)
 
-    def _success(
+    def _check_success(
         self, result: dict[str, Any], *expected: str, image_sent: bool = False
     ) -> dict[str, Any]:
         raise_for_result(result, image_sent=image_sent)
@@ -178,7 +197,31 @@ class HTTPCollection(BaseCollection):
         return result
 
 
-def _content(image: ImageSource) -> bytes:
+def _build_image_info(result: Mapping[str, Any], *, created: bool = False) -> ImageInfo:
+    return ImageInfo(
+        result.get("collection_id", ""),
+        result["image_id"],
+        _read_time(result.get("image_time")),
+        created,
+    )
+
+
+def _build_matches(result: Mapping[str, Any]) -> list[ImageMatch]:
+    return [
+        ImageMatch(match["id"], match["rank"], match.get("similarity"))
+        for match in result["results"]
+    ]
+
+
+def _read_time(text: Any) -> datetime | None:
+    """Return the time that a service gives in RFC 3339; ``None`` if it gives something else."""
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _read_content(image: ImageSource) -> bytes:
     content = read_image(image)
     if not content:  # the response would depend on the web server in front of the service
         raise ImageRefusedError("The image is empty (0 bytes).", reason="empty", status=400)
@@ -227,7 +270,7 @@ def _refuse_unknown(setting: str, given: Mapping[str, Any], known: set[str]) -> 
         )
 
 
-def _timeout(alias: str, value: Any) -> Timeout:
+def _read_timeout(alias: str, value: Any) -> Timeout:
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(numbers) != 2 or not all(
         isinstance(number, (int, float)) and number > 0 for number in numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -20,32 +21,40 @@ from django_visualsnoop.client.exceptions import (
     VisualSnoopError,
 )
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.client.results import image_list, image_result, search_results
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
     COPIES,
     DEFAULT_MAX_BYTES,
     KINDS,
     BaseCollection,
-    Pair,
-    page_size,
-    refused_setting,
+    ImagePair,
+    build_refused_setting,
+    read_page_size,
 )
-from django_visualsnoop.collections.looks import check_looks, describes, looks_of
+from django_visualsnoop.collections.embedding import (
+    check_embedding,
+    is_embedding_model,
+    resolve_embedding_model,
+)
+from django_visualsnoop.collections.results import (
+    ImageInfo,
+    ImageInfoPage,
+    ImageMatch,
+    SearchResult,
+)
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.storage.times import written
+from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from django_visualsnoop.client.results import ImageList, ImageResult, SearchResults
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.gallery import Hits
     from django_visualsnoop.engine.matching.placement import Placement
-    from django_visualsnoop.engine.storage.store import NewImage, Stored
+    from django_visualsnoop.engine.storage.store import NewImage, StoredImage
 
 #: Highest number of matches of a search, if the caller gives no limit.
 DEFAULT_LIMIT = 100
@@ -78,8 +87,8 @@ class LocalCollection(BaseCollection):
             * ``early``: whether a process that has just started may search a large
               collection by global vectors alone until it has loaded the rest; true if
               not given;
-            * ``looks``: describes how images look, for ``kind="similar"``: an
-              ``OnnxDescriptor``, or the dotted path of one; the engine's own
+            * ``embedding``: describes how images look, for ``kind="similar"``: an
+              ``OnnxEmbedding``, or the dotted path of one; the engine's own
               vectors if not given;
             * ``memory``: how many bytes of all collections together a process may
               keep in memory; 2 GiB if not given.
@@ -112,8 +121,8 @@ class LocalCollection(BaseCollection):
 
         options = dict(params.get("OPTIONS") or {})
         _check_options(alias, options)
-        if options.get("looks") is not None:
-            options["looks"] = looks_of(alias, options["looks"])
+        if options.get("embedding") is not None:
+            options["embedding"] = resolve_embedding_model(alias, options["embedding"])
             self.longest_call += self.bulk_size * _LOOKING_SECONDS
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         name = str(params.get("NAME") or alias)
@@ -144,9 +153,9 @@ class LocalCollection(BaseCollection):
         try:
             _check_options(alias, options)
         except ImproperlyConfigured as error:
-            return [*found, refused_setting(alias, error)]
-        if options.get("looks") is not None and _has_extra():
-            found += check_looks(alias, options["looks"])
+            return [*found, build_refused_setting(alias, error)]
+        if options.get("embedding") is not None and _has_extra():
+            found += check_embedding(alias, options["embedding"])
         database = options.get("database", DEFAULT_DB_ALIAS)
         if database not in connections:
             known = ", ".join(repr(name) for name in connections)
@@ -165,19 +174,19 @@ class LocalCollection(BaseCollection):
         image: ImageSource,
         image_id: str | None = None,
         update_existing: bool = False,
-    ) -> ImageResult:
+    ) -> ImageInfo:
         image_id = uuid4().hex if image_id is None else check_image_id(image_id)
-        new = self._described(image, image_id)
+        new = self._describe(image, image_id)
         if update_existing:
-            return _added(*self._gallery.store.put([new]))
+            return _build_added_info(*self._gallery.store.put([new]))
         try:
-            return _added(self._gallery.store.add(new))
+            return _build_added_info(self._gallery.store.add(new))
         except ImageExists as error:
             raise ConflictError(str(error), status=409) from error
 
     def add_images(
         self, items: Iterable[tuple[str, ImageSource]]
-    ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
+    ) -> Iterator[tuple[str, ImageInfo | VisualSnoopError]]:
         bulk: dict[str, NewImage | VisualSnoopError] = {}
         began = time.monotonic()
         try:
@@ -187,7 +196,7 @@ class LocalCollection(BaseCollection):
                     yield from self._put(bulk)
                     bulk, began = {}, time.monotonic()
                 try:
-                    bulk[image_id] = self._described(image, check_image_id(image_id))
+                    bulk[image_id] = self._describe(image, check_image_id(image_id))
                 except VisualSnoopError as error:
                     bulk[image_id] = error
         except Exception as error:
@@ -198,39 +207,42 @@ class LocalCollection(BaseCollection):
 
     def _put(
         self, bulk: dict[str, NewImage | VisualSnoopError]
-    ) -> Iterator[tuple[str, ImageResult | VisualSnoopError]]:
+    ) -> Iterator[tuple[str, ImageInfo | VisualSnoopError]]:
         new = [one for one in bulk.values() if not isinstance(one, VisualSnoopError)]
         stored = {one.image_id: one for one in (self._gallery.store.put(new) if new else ())}
         for image_id, one in bulk.items():
-            yield image_id, one if isinstance(one, VisualSnoopError) else _added(stored[image_id])
+            yield (
+                image_id,
+                one if isinstance(one, VisualSnoopError) else _build_added_info(stored[image_id]),
+            )
 
-    def _described(self, image: ImageSource, image_id: str) -> NewImage:
+    def _describe(self, image: ImageSource, image_id: str) -> NewImage:
         try:
-            return self._gallery.described(read_image(image), image_id)
+            return self._gallery.describe_image(read_image(image), image_id)
         except DecodeError as error:
-            raise _refused(error) from error
+            raise _convert_refusal(error) from error
 
-    def get_image(self, image_id: str) -> ImageResult:
+    def get_image(self, image_id: str) -> ImageInfo:
         try:
-            return _result(self._gallery.store.get(check_image_id(image_id)), "OK", 200)
+            return _build_image_info(self._gallery.store.get(check_image_id(image_id)))
         except ImageMissing as error:
-            raise _not_found(error) from error
+            raise _convert_not_found(error) from error
 
-    def delete_image(self, image_id: str) -> ImageResult:
+    def delete_image(self, image_id: str) -> ImageInfo:
         try:
-            return _result(self._gallery.store.delete(check_image_id(image_id)), "Deleted", 200)
+            return _build_image_info(self._gallery.store.delete(check_image_id(image_id)))
         except ImageMissing as error:
-            raise _not_found(error) from error
+            raise _convert_not_found(error) from error
 
-    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageInfoPage:
         start = None if start is None else check_image_id(start)
         try:
-            page = self._gallery.store.page(start, page_size(count))
+            page = self._gallery.store.read_page(start, read_page_size(count))
         except ImageMissing as error:
-            raise _not_found(error) from error
-        return image_list(
+            raise _convert_not_found(error) from error
+        return ImageInfoPage(
             page.collection_id or NO_COLLECTION_ID,
-            ((stored.image_id, written(stored.image_time)) for stored in page.images),
+            list(map(_build_image_info, page.images)),
             page.next_image_id,
         )
 
@@ -242,9 +254,9 @@ class LocalCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         copies = self.check_kind(kind) == COPIES
-        search = self._gallery.search if copies else self._gallery.similar
+        search = self._gallery.search if copies else self._gallery.search_similar
         try:
             found = search(
                 read_image(image),
@@ -253,8 +265,8 @@ class LocalCollection(BaseCollection):
                 allowed=allowed,
             )
         except DecodeError as error:
-            raise _refused(error) from error
-        return _search_results(found)
+            raise _convert_refusal(error) from error
+        return _build_search_result(found)
 
     def search_images_by_id(
         self,
@@ -264,9 +276,9 @@ class LocalCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         copies = self.check_kind(kind) == COPIES
-        search = self._gallery.search_by_id if copies else self._gallery.similar_by_id
+        search = self._gallery.search_by_id if copies else self._gallery.search_similar_by_id
         try:
             found = search(
                 check_image_id(image_id),
@@ -275,10 +287,11 @@ class LocalCollection(BaseCollection):
                 allowed=allowed,
             )
         except ImageMissing as error:
-            raise _not_found(error) from error
-        results = _search_results(found)
+            raise _convert_not_found(error) from error
+        result = _build_search_result(found)
         assert found.image_time is not None
-        return {**results, "image_id": image_id, "image_time": written(found.image_time)}
+        image = ImageInfo(result.collection_id, image_id, to_datetime(found.image_time))
+        return replace(result, image=image)
 
     def iter_pairs(
         self,
@@ -288,21 +301,21 @@ class LocalCollection(BaseCollection):
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
-    ) -> Iterator[Pair]:
-        for pair in self._gallery.pairs(min_similarity, touching, progress, among, budget):
-            yield Pair(*pair)
+    ) -> Iterator[ImagePair]:
+        for pair in self._gallery.find_pairs(min_similarity, touching, progress, among, budget):
+            yield ImagePair(*pair)
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:
         try:
-            return self._gallery.placements(check_image_id(image_id), other_ids)
+            return self._gallery.find_placements(check_image_id(image_id), other_ids)
         except ImageMissing as error:
-            raise _not_found(error) from error
+            raise _convert_not_found(error) from error
 
     def count_without_embedding(self) -> int:
-        return self._gallery.without_looks()
+        return self._gallery.count_without_embedding()
 
     def iter_outdated(self) -> Iterator[str]:
-        return self._gallery.outdated()
+        return self._gallery.iterate_outdated_ids()
 
 
 def _has_extra() -> bool:
@@ -328,37 +341,37 @@ def _check_options(alias: str, options: dict[str, Any]) -> None:
         elif name == "min_similarity":
             right = isinstance(value, (int, float)) and 0 <= value <= 1
             expected = "a number from 0 to 1"
-        elif name == "looks":
-            right = value is None or isinstance(value, str) or describes(value)
-            expected = "an OnnxDescriptor, or the dotted path of one"
+        elif name == "embedding":
+            right = value is None or isinstance(value, str) or is_embedding_model(value)
+            expected = "an OnnxEmbedding, or the dotted path of one"
         elif name in ("max_bytes", "max_pixels", "memory"):
             right, expected = isinstance(value, int) and value > 0, "a positive integer"
         else:
             raise ImproperlyConfigured(
                 f"{where} has an unknown option {name!r}. Valid options: cache, database, early, "
-                "looks, max_bytes, max_pixels, memory, min_similarity."
+                "embedding, max_bytes, max_pixels, memory, min_similarity."
             )
         if not right:
             raise ImproperlyConfigured(f'{where}["{name}"] must be {expected}, not {value!r}.')
 
 
-def _refused(error: DecodeError) -> ImageRefusedError:
+def _convert_refusal(error: DecodeError) -> ImageRefusedError:
     status = REFUSAL_STATUS.get(error.reason, 400)
     return ImageRefusedError(str(error), reason=error.reason, status=status)
 
 
-def _not_found(error: ImageMissing) -> NotFoundError:
+def _convert_not_found(error: ImageMissing) -> NotFoundError:
     return NotFoundError(str(error), status=404)
 
 
-def _added(stored: Stored) -> ImageResult:
-    return _result(stored, *(("Updated", 200) if stored.existed else ("Added", 201)))
+def _build_added_info(stored: StoredImage) -> ImageInfo:
+    return replace(_build_image_info(stored), created=not stored.existed)
 
 
-def _result(stored: Stored, message: str, status: int) -> ImageResult:
-    time = written(stored.image_time)
-    return image_result(stored.collection_id, stored.image_id, time, message, status)
+def _build_image_info(stored: StoredImage) -> ImageInfo:
+    return ImageInfo(stored.collection_id, stored.image_id, to_datetime(stored.image_time))
 
 
-def _search_results(found: Hits) -> SearchResults:
-    return search_results(found.collection_id or NO_COLLECTION_ID, found.hits)
+def _build_search_result(found: Hits) -> SearchResult:
+    matches = [ImageMatch(*hit) for hit in found.hits]
+    return SearchResult(found.collection_id or NO_COLLECTION_ID, matches)

@@ -13,14 +13,24 @@ from uuid import uuid4
 
 from django_visualsnoop.client.exceptions import ConflictError, ImageRefusedError, NotFoundError
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.client.results import image_list, image_result
 from django_visualsnoop.client.sources import read_image
-from django_visualsnoop.collections.base import COPIES, KINDS, BaseCollection, narrow, page_size
+from django_visualsnoop.collections.base import (
+    COPIES,
+    KINDS,
+    BaseCollection,
+    narrow_matches,
+    read_page_size,
+)
+from django_visualsnoop.collections.results import (
+    ImageInfo,
+    ImageInfoPage,
+    ImageMatch,
+    SearchResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from django_visualsnoop.client.results import ImageList, ImageResult, Match, SearchResults
     from django_visualsnoop.client.sources import ImageSource
 
 
@@ -43,16 +53,16 @@ class Call:
 
 
 @dataclass(slots=True)
-class _Image:
+class _RecordedImage:
     content: bytes
     time: datetime
 
 
-class _State:
+class _RecorderState:
     """The state that all recorders of one alias share, in all threads of the process."""
 
     def __init__(self) -> None:
-        self.images: dict[str, _Image] = {}
+        self.images: dict[str, _RecordedImage] = {}
         #: The last time of every id, including deleted ones, because a listing resumes at them.
         self.times: dict[str, datetime] = {}
         self.last_time = datetime.min.replace(tzinfo=UTC)
@@ -62,7 +72,7 @@ class _State:
 
 
 _lock = threading.RLock()
-_states: defaultdict[str, _State] = defaultdict(_State)
+_states: defaultdict[str, _RecorderState] = defaultdict(_RecorderState)
 
 
 class RecorderCollection(BaseCollection):
@@ -92,7 +102,7 @@ class RecorderCollection(BaseCollection):
     longest_call = 1.0
 
     @property
-    def _state(self) -> _State:
+    def _state(self) -> _RecorderState:
         return _states[self.alias]
 
     @property
@@ -110,7 +120,7 @@ class RecorderCollection(BaseCollection):
     def clear(self) -> None:
         """Delete images, calls and scheduled failures, for every object of this alias."""
         with _lock:
-            _states[self.alias] = _State()
+            _states[self.alias] = _RecorderState()
 
     def fail_with(self, error: BaseException, *, times: int = 1) -> None:
         """Make the next ``times`` calls raise ``error``, after failures that are scheduled."""
@@ -133,10 +143,10 @@ class RecorderCollection(BaseCollection):
         image: ImageSource,
         image_id: str | None = None,
         update_existing: bool = False,
-    ) -> ImageResult:
+    ) -> ImageInfo:
         content = read_image(image)
         with _lock:
-            state = self._called(
+            state = self._record_call(
                 Call("add_image", image_id, content, {"update_existing": update_existing})
             )
             image_id = uuid4().hex if image_id is None else check_image_id(image_id)
@@ -146,34 +156,34 @@ class RecorderCollection(BaseCollection):
                 raise ConflictError(f"The image id {image_id!r} exists already.", status=409)
             time = max(datetime.now(UTC), state.last_time + timedelta(microseconds=1))
             state.times[image_id] = state.last_time = time
-            state.images[image_id] = _Image(content, time)
-            return self._result(image_id, "Updated" if exists else "Added", 200 if exists else 201)
+            state.images[image_id] = _RecordedImage(content, time)
+            return self._build_info(image_id, created=not exists)
 
-    def get_image(self, image_id: str) -> ImageResult:
+    def get_image(self, image_id: str) -> ImageInfo:
         with _lock:
-            self._called(Call("get_image", image_id))
-            return self._result(image_id, "OK", 200)
+            self._record_call(Call("get_image", image_id))
+            return self._build_info(image_id)
 
-    def delete_image(self, image_id: str) -> ImageResult:
+    def delete_image(self, image_id: str) -> ImageInfo:
         with _lock:
-            state = self._called(Call("delete_image", image_id))
-            result = self._result(image_id, "Deleted", 200)
+            state = self._record_call(Call("delete_image", image_id))
+            result = self._build_info(image_id)
             del state.images[image_id]
             return result
 
-    def get_images(self, start: str | None = None, count: int | None = None) -> ImageList:
+    def get_images(self, start: str | None = None, count: int | None = None) -> ImageInfoPage:
         with _lock:
-            state = self._called(Call("get_images", start, arguments={"count": count}))
-            size = page_size(count)
+            state = self._record_call(Call("get_images", start, arguments={"count": count}))
+            size = read_page_size(count)
             newest_first = sorted(state.images.items(), key=lambda item: item[1].time, reverse=True)
             if start is not None:
                 if start not in state.times:
                     raise _not_found(start)
                 newest_first = [item for item in newest_first if item[1].time <= state.times[start]]
             page, rest = newest_first[:size], newest_first[size:]
-            return image_list(
+            return ImageInfoPage(
                 self._collection_id,
-                ((image_id, _written(image.time)) for image_id, image in page),
+                [ImageInfo(self._collection_id, image_id, image.time) for image_id, image in page],
                 rest[0][0] if rest else None,
             )
 
@@ -185,20 +195,15 @@ class RecorderCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         self.check_kind(kind)
         content = read_image(image)
-        arguments = _asked(limit, min_similarity, allowed, kind)
+        arguments = _collect_arguments(limit, min_similarity, allowed, kind)
         with _lock:
-            self._called(Call("search_images", None, content, arguments))
+            self._record_call(Call("search_images", None, content, arguments))
             _refuse_empty(content)
-            matches = narrow(self._identical(content), limit, min_similarity, allowed)
-        return {
-            "collection_id": self._collection_id,
-            "results": matches,
-            "message": "OK",
-            "status": 200,
-        }
+            matches = narrow_matches(self._find_identical(content), limit, min_similarity, allowed)
+        return SearchResult(self._collection_id, matches)
 
     def search_images_by_id(
         self,
@@ -208,20 +213,21 @@ class RecorderCollection(BaseCollection):
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
         kind: str = COPIES,
-    ) -> SearchResults:
+    ) -> SearchResult:
         self.check_kind(kind)
-        arguments = _asked(limit, min_similarity, allowed, kind)
+        arguments = _collect_arguments(limit, min_similarity, allowed, kind)
         with _lock:
-            state = self._called(Call("search_images_by_id", image_id, arguments=arguments))
-            found = self._result(image_id, "OK", 200)
+            state = self._record_call(Call("search_images_by_id", image_id, arguments=arguments))
+            found = self._build_info(image_id)
             matches = [
                 match
-                for match in self._identical(state.images[image_id].content)
-                if match["id"] != image_id
+                for match in self._find_identical(state.images[image_id].content)
+                if match.image_id != image_id
             ]
-        return {**found, "results": narrow(matches, limit, min_similarity, allowed)}
+        matches = narrow_matches(matches, limit, min_similarity, allowed)
+        return SearchResult(self._collection_id, matches, found)
 
-    def _called(self, call: Call) -> _State:
+    def _record_call(self, call: Call) -> _RecorderState:
         state = self._state
         state.calls.append(call)
         if state.standing_failure is not None:
@@ -234,21 +240,21 @@ class RecorderCollection(BaseCollection):
     def _collection_id(self) -> str:
         return sha256(self.alias.encode()).hexdigest()[:8]
 
-    def _result(self, image_id: str, message: str, status: int) -> ImageResult:
+    def _build_info(self, image_id: str, *, created: bool = False) -> ImageInfo:
         image = self._state.images.get(check_image_id(image_id))
         if image is None:
             raise _not_found(image_id)
-        return image_result(self._collection_id, image_id, _written(image.time), message, status)
+        return ImageInfo(self._collection_id, image_id, image.time, created)
 
-    def _identical(self, content: bytes) -> list[Match]:
+    def _find_identical(self, content: bytes) -> list[ImageMatch]:
         return [
-            {"id": image_id, "rank": 0, "similarity": 1.0}
+            ImageMatch(image_id, 0, 1.0)
             for image_id, image in self._state.images.items()
             if image.content == content
         ]
 
 
-def _asked(
+def _collect_arguments(
     limit: int | None, min_similarity: float | None, allowed: Collection[str] | None, kind: str
 ) -> dict[str, Any]:
     return {"limit": limit, "min_similarity": min_similarity, "allowed": allowed, "kind": kind}
@@ -261,7 +267,3 @@ def _refuse_empty(content: bytes) -> None:
 
 def _not_found(image_id: str) -> NotFoundError:
     return NotFoundError(f"The collection holds no image {image_id!r}.", status=404)
-
-
-def _written(time: datetime) -> str:
-    return time.isoformat(timespec="microseconds")

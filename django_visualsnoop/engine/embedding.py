@@ -1,6 +1,6 @@
-"""How pictures look, as a vector: the words of what is *similar*. Imports no Django.
+"""Embeddings: vectors that tell which pictures are *similar*. Imports no Django.
 
-Looks promise nothing: the closest pictures come first, however far they are.
+Searches by embeddings have no threshold: the closest pictures come first, however far they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.index.closest import DECIMALS
+from django_visualsnoop.engine.index.base import DECIMALS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +26,8 @@ logger = logging.getLogger("django_visualsnoop.engine")
 _RANK_STEPS = 10_000
 
 
-class LooksDescriptor(Protocol):
-    """What describes looks. Safe to use from several threads, and in a child process."""
+class EmbeddingModel(Protocol):
+    """What computes embeddings. Safe to use from several threads, and in a child process."""
 
     @property
     def identity(self) -> str:
@@ -41,59 +41,59 @@ class LooksDescriptor(Protocol):
         """
 
 
-def name_of(looks: LooksDescriptor) -> str:
+def hash_identity(model: EmbeddingModel) -> str:
     """Return the 16 characters that a row and the memory of a process know a model by.
 
     Hexadecimal digits, which no database's collation takes for others.
     """
-    return sha256(looks.identity.encode()).hexdigest()[:16]
+    return sha256(model.identity.encode()).hexdigest()[:16]
 
 
-def add_looks(new: NewImage, pixels: Pixels, model: LooksDescriptor) -> NewImage:
-    """Add what a model makes of a picture; without it where the model fails.
+def add_embedding(new: NewImage, pixels: Pixels, model: EmbeddingModel) -> NewImage:
+    """Add the embedding of a picture; without it where the model fails.
 
     Copies are found all the same. The model is noted even then: it is not asked again for
     this picture until there is another one, or somebody adds the picture again.
     """
     try:
-        name = name_of(model)
+        name = hash_identity(model)
     except Exception as error:  # noqa: BLE001 -- such as a file that is gone and may return
-        _log_no_looks(new.image_id, error)
+        _log_no_embedding(new.image_id, error)
         return new
     try:
         found = model.describe(pixels).tobytes()
     except Exception as error:  # noqa: BLE001 -- a model's errors are its own
-        _log_no_looks(new.image_id, error)
+        _log_no_embedding(new.image_id, error)
         found = None
-    return replace(new, looks=found, looks_of=name, looks_digest=new.digest)
+    return replace(new, embedding=found, embedding_model=name, embedding_digest=new.digest)
 
 
-def _log_no_looks(image_id: str, error: Exception) -> None:
+def _log_no_embedding(image_id: str, error: Exception) -> None:
     """Say that a picture has no embedding, unless something else has ended the attempt."""
     if is_interruption(error):
         raise error
     logger.error(
-        "The model did not describe the looks of %s, which is found as a copy, not as similar: %s",
+        "The model computed no embedding of %s, which is found as a copy, not as similar: %s",
         image_id,
         error,
     )
 
 
-def vector_of(pixels: Pixels, looks: LooksDescriptor | None) -> NDArray[np.int8]:
-    """Return the looks of a picture.
+def compute_embedding(pixels: Pixels, model: EmbeddingModel | None) -> NDArray[np.int8]:
+    """Return the embedding of a picture.
 
     Args:
         pixels: height x width x 3, RGB, uint8.
-        looks: what describes them; the engine's own global vector if ``None``.
+        model: what computes it; the engine's own global vector if ``None``.
     """
-    return describe.vector_of(pixels) if looks is None else looks.describe(pixels)
+    return describe.compute_vector(pixels) if model is None else model.describe(pixels)
 
 
-def similarity(cosine: float) -> float:
+def cosine_to_similarity(cosine: float) -> float:
     """Return a cosine as 0 to 1. It is no probability, and of each model something else."""
     return min(1.0, max(0.0, round(cosine, DECIMALS)))
 
 
-def rank(cosine: float) -> int:
+def cosine_to_rank(cosine: float) -> int:
     """Return the distance as a whole number: 0 for the same, 10,000 for a cosine of 0."""
     return max(0, round(_RANK_STEPS * (1.0 - cosine)))

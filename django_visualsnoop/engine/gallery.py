@@ -6,16 +6,30 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django_visualsnoop.engine import embedding as looks
 from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.embedding import (
+    add_embedding,
+    compute_embedding,
+    cosine_to_rank,
+    cosine_to_similarity,
+    hash_identity,
+)
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
-from django_visualsnoop.engine.pairs import PairFinder, PairHit, pair_hits
+from django_visualsnoop.engine.matching.side_by_side import (
+    DescribedImage,
+    add_size,
+    find_placements_among,
+)
+from django_visualsnoop.engine.pairs import PairFinder, PairHit, add_similarities
 from django_visualsnoop.engine.replica import held, reader
-from django_visualsnoop.engine.replica.vector_kinds import Descriptors, Index, Looks
+from django_visualsnoop.engine.replica.vector_kinds import (
+    DescriptorVectors,
+    EmbeddingVectors,
+    Index,
+)
 from django_visualsnoop.engine.search import search
-from django_visualsnoop.engine.side_by_side import Described, placements_among, sized
 from django_visualsnoop.engine.storage.store import NewImage, Store
 
 if TYPE_CHECKING:
@@ -25,11 +39,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.common.budgets import Budget
-    from django_visualsnoop.engine.embedding import LooksDescriptor
+    from django_visualsnoop.engine.embedding import EmbeddingModel
     from django_visualsnoop.engine.images.decode import Picture
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.view import View
-    from django_visualsnoop.engine.storage.queries import Content
+    from django_visualsnoop.engine.index.base import CopyIndex, VectorIndex
+    from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.replica.view import ReplicaView
+    from django_visualsnoop.engine.storage.queries import ImageRow
 
 
 class Hit(NamedTuple):
@@ -61,8 +76,8 @@ class Gallery:
         cache: folder for snapshots of the index; see ``snapshots``. None if not given.
         early: whether a process that has not read a large collection yet answers by its vectors
             alone, until it has; see ``replica``.
-        looks: describes each image a second time, for what is similar; the engine's own
-            vectors serve for that, too, if ``None``.
+        embedding: the model that computes an embedding of each image, for what is similar; the
+            engine's own vectors serve for that, too, if ``None``.
         memory: bytes that the process may hold of all collections; see ``reader.read_view``.
     """
 
@@ -76,7 +91,7 @@ class Gallery:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         cache: str | None = None,
         early: bool = True,
-        looks: LooksDescriptor | None = None,
+        embedding: EmbeddingModel | None = None,
         memory: int = held.DEFAULT_MEMORY,
     ) -> None:
         self.store = Store(database, name)
@@ -85,18 +100,18 @@ class Gallery:
         self._max_pixels = max_pixels
         self._cache = cache
         self._early = early
-        self._looks = looks
+        self._embedding = embedding
         self._memory = memory
 
-    def described(self, content: bytes, image_id: str) -> NewImage:
+    def describe_image(self, content: bytes, image_id: str) -> NewImage:
         """Return what is to be stored of an image file; touches no database.
 
         Raises:
             DecodeError: the bytes are no picture.
         """
-        return self._described(self._decoded(content), content, image_id)
+        return self._describe_picture(self._decode(content), content, image_id)
 
-    def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+    def _describe_picture(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
         digest = sha256(content)
         new = NewImage(
             image_id,
@@ -106,11 +121,11 @@ class Gallery:
             picture.width,
             picture.height,
         )
-        if self._looks is None:
+        if self._embedding is None:
             return new
-        return looks.add_looks(new, picture.pixels, self._looks)
+        return add_embedding(new, picture.pixels, self._embedding)
 
-    def _decoded(self, content: bytes) -> Picture:
+    def _decode(self, content: bytes) -> Picture:
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
 
     def search(
@@ -132,11 +147,13 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probes = describe.probes(self._decoded(content).pixels, sha256(content).digest())
-        view = self._look()
+        probes = describe.build_probes(self._decode(content).pixels, sha256(content).digest())
+        view = self._read_view()
         if view is None:
             return Hits(None, [])
-        return Hits(view.collection_id, self._hits(view, probes, limit, min_similarity, allowed))
+        return Hits(
+            view.collection_id, self._find_hits(view, probes, limit, min_similarity, allowed)
+        )
 
     def search_by_id(
         self,
@@ -151,17 +168,17 @@ class Gallery:
         Raises:
             ImageMissing: there is none, or its vector cannot be compared any more.
         """
-        view, asked = _with(image_id, self._look(image_id))
-        stored = asked.descriptor()
+        view, image_row = _require_image(image_id, self._read_view(image_id))
+        stored = image_row.parse_descriptor()
         if stored is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version: add it again."
             )
-        probes = describe.stored_probes(stored)
-        hits = self._hits(view, probes, limit, min_similarity, allowed, without=image_id)
-        return Hits(view.collection_id, hits, asked.image_time)
+        probes = describe.build_stored_probes(stored)
+        hits = self._find_hits(view, probes, limit, min_similarity, allowed, without=image_id)
+        return Hits(view.collection_id, hits, image_row.image_time)
 
-    def similar(
+    def search_similar(
         self,
         content: bytes,
         *,
@@ -169,7 +186,7 @@ class Gallery:
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
     ) -> Hits:
-        """Return the images whose looks are closest to those of an image file, closest first.
+        """Return the images whose embeddings are closest to that of an image file, closest first.
 
         Args:
             content: the file.
@@ -180,13 +197,13 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probe = looks.vector_of(self._decoded(content).pixels, self._looks)
-        view = self._look_at_looks()
+        probe = compute_embedding(self._decode(content).pixels, self._embedding)
+        view = self._read_embedding_view()
         if view is None:
             return Hits(None, [])
-        return Hits(view.collection_id, _similar(view, probe, limit, min_similarity, allowed))
+        return Hits(view.collection_id, _find_similar(view, probe, limit, min_similarity, allowed))
 
-    def similar_by_id(
+    def search_similar_by_id(
         self,
         image_id: str,
         *,
@@ -194,21 +211,23 @@ class Gallery:
         min_similarity: float | None = None,
         allowed: Collection[str] | None = None,
     ) -> Hits:
-        """Return the images that look most like a stored one, without that one; see ``similar``.
+        """Return the images that look most like a stored one, without that one.
+
+        See ``search_similar``.
 
         Raises:
-            ImageMissing: there is none, or its looks are not known.
+            ImageMissing: there is none, or its embedding is not known.
         """
-        view, asked = _with(image_id, self._look_at_looks(image_id))
-        probe = view.vector(image_id)
+        view, image_row = _require_image(image_id, self._read_embedding_view(image_id))
+        probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version: add it again."
             )
-        hits = _similar(view, probe, limit, min_similarity, allowed, without=image_id)
-        return Hits(view.collection_id, hits, asked.image_time)
+        hits = _find_similar(view, probe, limit, min_similarity, allowed, without=image_id)
+        return Hits(view.collection_id, hits, image_row.image_time)
 
-    def pairs(
+    def find_pairs(
         self,
         min_similarity: float | None = None,
         touching: Collection[str] | None = None,
@@ -218,7 +237,7 @@ class Gallery:
     ) -> Iterator[PairHit]:
         """Yield pairs of images that look alike, each once, in no promised order.
 
-        All of them, but for large groups, of which enough pairs to join them; see ``pairs``.
+        All of them, but for large groups, of which enough pairs to join them; see ``PairFinder``.
 
         Args:
             min_similarity: 0 to 1; the collection's threshold if ``None``.
@@ -228,19 +247,25 @@ class Gallery:
             budget: of the work; as much as it takes if ``None``.
         """
         most = None if budget is None else budget.comparisons
-        finder = self.pair_finder(min_similarity, among=among, most=most)
+        finder = self.build_pair_finder(min_similarity, among=among, most=most)
         if finder is None:
             return
-        searched = touching if budget is None else self._within(budget, touching)
-        found = finder.all(progress) if searched is None else finder.touching(searched, progress)
-        for hit in pair_hits(found):
+        searched = touching if budget is None else self._select_searched(budget, touching)
+        found = (
+            finder.find_all(progress)
+            if searched is None
+            else finder.find_touching(searched, progress)
+        )
+        for hit in add_similarities(found):
             if touching is None or hit.first_id in touching or hit.second_id in touching:
                 yield hit
         if budget is not None:
             budget.comparisons -= finder.compared
             budget.complete &= finder.complete
 
-    def _within(self, budget: Budget, touching: Collection[str] | None) -> Collection[str] | None:
+    def _select_searched(
+        self, budget: Budget, touching: Collection[str] | None
+    ) -> Collection[str] | None:
         """Return of which images pairs may be looked for; ``None`` if of all at once."""
         if touching is not None and len(touching) <= budget.searches:
             return budget.take_searches(sorted(touching))
@@ -249,10 +274,10 @@ class Gallery:
         if touching is not None:
             return budget.take_searches(sorted(touching))
         budget.complete = False
-        newest = self.store.page(None, max(1, budget.searches)).images
+        newest = self.store.read_page(None, max(1, budget.searches)).images
         return budget.take_searches(stored.image_id for stored in newest)
 
-    def pair_finder(
+    def build_pair_finder(
         self,
         min_similarity: float | None = None,
         *,
@@ -263,16 +288,16 @@ class Gallery:
         """Return what finds pairs by several questions; ``None`` as long as nothing was written.
 
         Args:
-            min_similarity, among: see ``pairs``.
+            min_similarity, among: see ``find_pairs``.
             apart, most: see ``PairFinder``.
         """
-        view = self._look(whole=True)
+        view = self._read_view(whole=True)
         if view is None:
             return None
-        min_score = self._min_score(min_similarity)
+        min_score = self._get_min_score(min_similarity)
         return PairFinder(view, min_score, among=among, apart=apart, most=most)
 
-    def placements(
+    def find_placements(
         self, image_id: str, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
         """Return where one stored picture lies in others; see ``placement``.
@@ -282,61 +307,63 @@ class Gallery:
         Raises:
             ImageMissing: there is no image ``image_id``, or it cannot be compared any more.
         """
-        known = self._sized({image_id, *other_ids})
+        known = self._read_sized({image_id, *other_ids})
         if image_id not in known:
-            raise _nothing_to_compare(image_id)
-        return placements_among(known[image_id], known, other_ids)
+            raise _build_nothing_to_compare(image_id)
+        return find_placements_among(known[image_id], known, other_ids)
 
-    def placements_of(
-        self, image: Described, other_ids: Collection[str]
+    def find_placements_of(
+        self, image: DescribedImage, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
-        """Return where a picture, stored or not, lies in stored ones; see ``placements``."""
-        return placements_among(sized(image), self._sized(other_ids), other_ids)
+        """Return where a picture, stored or not, lies in stored ones; see ``find_placements``."""
+        return find_placements_among(add_size(image), self._read_sized(other_ids), other_ids)
 
-    def described_as(self, image_id: str) -> Described:
+    def read_description(self, image_id: str) -> DescribedImage:
         """Return what is kept of a stored picture, to compare it.
 
         Raises:
             ImageMissing: there is none, or it cannot be compared any more.
         """
-        for stored in self.store.descriptors([image_id]):
+        for stored in self.store.read_descriptors([image_id]):
             with suppress(ValueError):
-                sized(stored)
+                add_size(stored)
                 return stored
-        raise _nothing_to_compare(image_id)
+        raise _build_nothing_to_compare(image_id)
 
-    def _sized(self, image_ids: Collection[str]) -> dict[str, placement.Sized]:
+    def _read_sized(self, image_ids: Collection[str]) -> dict[str, placement.Sized]:
         """Return those that are there and can be compared; one query for some hundred."""
         found = {}
-        for stored in self.store.descriptors(set(image_ids)):
+        for stored in self.store.read_descriptors(set(image_ids)):
             with suppress(ValueError):
-                found[stored.image_id] = sized(stored)
+                found[stored.image_id] = add_size(stored)
         return found
 
-    def without_looks(self) -> int:
-        """Return how many images the model of looks has failed to describe; 0 without one."""
-        if self._looks is None:
+    def count_without_embedding(self) -> int:
+        """Return for how many images the embedding model failed; 0 without a model."""
+        if self._embedding is None:
             return 0
-        return self.store.count_without_looks(looks.name_of(self._looks))
+        return self.store.count_without_embedding(hash_identity(self._embedding))
 
-    def outdated(self) -> Iterator[str]:
-        """Yield the ids of images that an older version described, or not the model of looks.
+    def iterate_outdated_ids(self) -> Iterator[str]:
+        """Yield the ids of images of an older version, or without an embedding of the model.
 
         Not those of a newer version: while an upgrade is under way, old processes must not undo
         what new ones do.
         """
         for version in range(1, describe.VERSION):
-            yield from self.store.of_version(version)
-        if self._looks is not None:
-            yield from self.store.of_other_looks(looks.name_of(self._looks), describe.VERSION)
+            yield from self.store.iterate_ids_of_version(version)
+        if self._embedding is not None:
+            yield from self.store.iterate_ids_of_other_embedding(
+                hash_identity(self._embedding), describe.VERSION
+            )
 
-    def _look(
+    def _read_view(
         self, image_id: str | None = None, *, whole: bool = False
-    ) -> View[DescriptorIndex] | None:
+    ) -> ReplicaView[DescriptorIndex] | None:
         return reader.read_view(
             self.store.database,
             self.store.key,
-            Descriptors(),
+            DescriptorVectors(),
             image_id,
             cache_folder=self._cache,
             early=self._early,
@@ -344,17 +371,17 @@ class Gallery:
             most_bytes=self._memory,
         )
 
-    def _look_at_looks(self, image_id: str | None = None) -> View[Any] | None:
-        if self._looks is None:
-            return self._look(image_id)
-        source = Looks(looks.name_of(self._looks))
+    def _read_embedding_view(self, image_id: str | None = None) -> ReplicaView[Any] | None:
+        if self._embedding is None:
+            return self._read_view(image_id)
+        vector_kind = EmbeddingVectors(hash_identity(self._embedding))
         return reader.read_view(
-            self.store.database, self.store.key, source, image_id, most_bytes=self._memory
+            self.store.database, self.store.key, vector_kind, image_id, most_bytes=self._memory
         )
 
-    def _hits(
+    def _find_hits(
         self,
-        view: View[DescriptorIndex],
+        index: CopyIndex,
         probes: describe.Probes,
         limit: int,
         min_similarity: float | None,
@@ -362,49 +389,52 @@ class Gallery:
         without: str | None = None,
     ) -> list[Hit]:
         found = search(
-            view,
+            index,
             probes,
-            min_score=self._min_score(min_similarity),
+            min_score=self._get_min_score(min_similarity),
             limit=limit,
             allowed=None if allowed is None else frozenset(allowed),
             without=frozenset() if without is None else frozenset({without}),
         )
         return [
-            Hit(image_id, calibration.rank(score), calibration.similarity(score))
+            Hit(image_id, calibration.score_to_rank(score), calibration.score_to_similarity(score))
             for image_id, score in found
         ]
 
-    def _min_score(self, min_similarity: float | None) -> float:
-        return calibration.score_at(
+    def _get_min_score(self, min_similarity: float | None) -> float:
+        return calibration.similarity_to_score(
             self._min_similarity if min_similarity is None else min_similarity
         )
 
 
-def _nothing_to_compare(image_id: str) -> ImageMissing:
+def _build_nothing_to_compare(image_id: str) -> ImageMissing:
     return ImageMissing(f"The collection holds no image {image_id!r} to compare.")
 
 
-def _with(image_id: str, view: View[Index] | None) -> tuple[View[Index], Content]:
+def _require_image(
+    image_id: str, view: ReplicaView[Index] | None
+) -> tuple[ReplicaView[Index], ImageRow]:
     """Return the view of a collection that holds the image, and its row.
 
     Raises:
         ImageMissing: it does not.
     """
-    if view is None or view.asked is None:
+    if view is None or view.image_row is None:
         raise ImageMissing(f"The collection holds no image {image_id!r}.")
-    return view, view.asked
+    return view, view.image_row
 
 
-def _similar(
-    view: View[Any],
+def _find_similar(
+    index: VectorIndex,
     probe: NDArray[np.int8],
     limit: int,
     min_similarity: float | None,
     allowed: Collection[str] | None,
     without: str | None = None,
 ) -> list[Hit]:
-    found = view.closest(probe, limit, allowed, () if without is None else (without,))
+    found = index.find_closest(probe, limit, allowed, () if without is None else (without,))
     hits = [
-        Hit(image_id, looks.rank(cosine), looks.similarity(cosine)) for image_id, cosine in found
+        Hit(image_id, cosine_to_rank(cosine), cosine_to_similarity(cosine))
+        for image_id, cosine in found
     ]
     return [hit for hit in hits if min_similarity is None or hit.similarity >= min_similarity]

@@ -35,7 +35,9 @@ class Collection(models.Model):
     #: The number up to which ``vector_blocks`` hold all rows; 0 if there are none.
     blocks_seq = models.BigIntegerField(default=0, db_default=0, editable=False)
     #: When a process set about to write them, in microseconds since 1970; 0 if none is at it.
-    blocks_claimed = models.BigIntegerField(default=0, db_default=0, editable=False)
+    blocks_leased_at = models.BigIntegerField(
+        default=0, db_default=0, db_column="blocks_claimed", editable=False
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -61,12 +63,17 @@ class IndexedImage(models.Model):
     digest = models.CharField(max_length=64)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
-    #: How it looks to the model of the setting's option ``looks``, if there is one.
-    looks = models.BinaryField(null=True, default=None)
-    #: ``looks.name_of`` that model; empty without.
-    looks_of = models.CharField(max_length=16, default="", db_default="")
-    #: SHA-256 of the file that looks so. Processes that know no looks replace the file alone.
-    looks_digest = models.CharField(max_length=64, default="", db_default="")
+    #: The vector of the model in the setting's option ``embedding``, if there is one.
+    embedding = models.BinaryField(null=True, default=None, db_column="looks")
+    #: ``embedding.hash_identity`` of that model; empty without.
+    embedding_model = models.CharField(
+        max_length=16, default="", db_default="", db_column="looks_of"
+    )
+    #: SHA-256 of the file that it is of. Processes of releases without embeddings leave it when
+    #: they replace the file.
+    embedding_digest = models.CharField(
+        max_length=64, default="", db_default="", db_column="looks_digest"
+    )
     #: The number of this state of the row; none until the publish step has seen it committed.
     seq = models.BigIntegerField(null=True, default=None, editable=False)
 
@@ -82,18 +89,20 @@ class IndexedImage(models.Model):
                 fields=["collection", "-image_time", "-id"], name="visualsnoop_engine_list"
             ),
             models.Index(fields=["collection", "version", "id"], name="visualsnoop_engine_version"),
-            models.Index(fields=["collection", "looks_of", "id"], name="visualsnoop_engine_looks"),
+            models.Index(
+                fields=["collection", "embedding_model", "id"], name="visualsnoop_engine_looks"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.image_id
 
 
-class Block(models.Model):
+class VectorBlock(models.Model):
     """Ids and vectors of some thousand images; see ``vector_blocks``."""
 
     collection = models.ForeignKey(
-        Collection, models.CASCADE, db_constraint=False, related_name="blocks"
+        Collection, models.CASCADE, db_constraint=False, related_name="vector_blocks"
     )
     #: The ``blocks_seq`` with which it is valid.
     seq = models.BigIntegerField(editable=False)
@@ -102,6 +111,7 @@ class Block(models.Model):
     content = models.BinaryField()
 
     class Meta:
+        db_table = "visualsnoop_engine_block"
         constraints = [
             models.UniqueConstraint(
                 fields=["collection", "seq", "place"], name="visualsnoop_engine_one_block"

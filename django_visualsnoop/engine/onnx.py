@@ -1,4 +1,4 @@
-"""Looks as a model of the project's choice sees them, in an ONNX file.
+"""Embeddings by a model of the project's choice, in an ONNX file.
 
 The model runs in the process, on its processor; no picture leaves it.
 """
@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from PIL import Image
 
 from django_visualsnoop.common.interruptions import is_interruption
-from django_visualsnoop.engine.descriptors.descriptor import quantised
+from django_visualsnoop.engine.descriptors.descriptor import quantise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +39,8 @@ class ModelError(ImproperlyConfigured):
 
 
 @dataclass(frozen=True)
-class OnnxDescriptor:
-    """Describes looks by a model such as DINOv2, CLIP or SSCD; needs the extra ``onnx``.
+class OnnxEmbedding:
+    """Computes embeddings by a model such as DINOv2, CLIP or SSCD; needs the extra ``onnx``.
 
     Making one reads nothing: each process loads the model when it first needs it. The model
     gets one picture, float32, 1 x 3 x ``size`` x ``size``, red, green and blue, each value
@@ -93,7 +93,7 @@ class OnnxDescriptor:
         Raises:
             ModelError: the model cannot be read, takes something else, or gives no vector.
         """
-        return self._described(pixels, _loaded.session(str(self.path)))
+        return self._run_model(pixels, _loaded.session(str(self.path)))
 
     def try_once(self, pixels: Pixels) -> None:
         """Describe a picture, and keep nothing of the model in memory.
@@ -101,12 +101,12 @@ class OnnxDescriptor:
         Raises:
             ModelError: see ``describe``.
         """
-        self._described(pixels, _session(str(self.path), _content(str(self.path))))
+        self._run_model(pixels, _session(str(self.path), _content(str(self.path))))
 
-    def _described(self, pixels: Pixels, session: Any) -> NDArray[np.int8]:
+    def _run_model(self, pixels: Pixels, session: Any) -> NDArray[np.int8]:
         try:
             first, output = session.get_inputs()[0].name, session.get_outputs()[0].name
-            (found,) = session.run([output], {first: self._seen(pixels)})
+            (found,) = session.run([output], {first: self._prepare_input(pixels)})
         except Exception as error:  # the runtime's errors have no class in common
             if is_interruption(error):
                 raise
@@ -114,9 +114,9 @@ class OnnxDescriptor:
                 f"The model {self.path} does not take 1 x 3 x {self.size} x {self.size} "
                 f"values: {error}"
             ) from error
-        return quantised(self._vector(found))
+        return quantise(self._read_output(found))
 
-    def _seen(self, pixels: Pixels) -> Floats:
+    def _prepare_input(self, pixels: Pixels) -> Floats:
         height, width = pixels.shape[:2]
         box: tuple[float, float, float, float] = (0, 0, width, height)
         if self.crop:
@@ -131,7 +131,7 @@ class OnnxDescriptor:
         values /= np.array(self.std, dtype=np.float32)
         return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
-    def _vector(self, found: Any) -> Floats:
+    def _read_output(self, found: Any) -> Floats:
         output = np.asarray(found)
         values: Floats = (output[0, 0] if output.ndim == 3 else output).ravel().astype(np.float32)
         if not 1 <= len(values) <= MAX_VALUES:
@@ -154,7 +154,7 @@ def _three(name: str, values: Any) -> tuple[float, ...]:
     return numbers
 
 
-class _Loaded:
+class _SessionCache:
     """The models of this process, by path."""
 
     def __init__(self) -> None:
@@ -191,7 +191,7 @@ class _Loaded:
             return self._sessions[path]
 
 
-_loaded = _Loaded()
+_loaded = _SessionCache()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_loaded.after_fork)
@@ -209,7 +209,7 @@ def _session(path: str, content: bytes) -> Any:
         import onnxruntime
     except ImportError as error:
         raise ModelError(
-            "A model of looks needs onnxruntime. "
+            "An embedding model needs onnxruntime. "
             'Type: python -m pip install "django-visualsnoop[onnx]"'
         ) from error
     options = onnxruntime.SessionOptions()

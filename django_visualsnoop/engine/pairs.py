@@ -18,20 +18,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from django_visualsnoop.common.clustering import SURE
-from django_visualsnoop.engine.descriptors.describe import stored_probes
-from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
-from django_visualsnoop.engine.index.crowds import Crowds
-from django_visualsnoop.engine.index.join import Mirror, candidate_pairs
-from django_visualsnoop.engine.matching.calibration import rank, similarity
+from django_visualsnoop.engine.descriptors.describe import build_stored_probes
+from django_visualsnoop.engine.matching.calibration import score_to_rank, score_to_similarity
 from django_visualsnoop.engine.matching.compare import compare
-from django_visualsnoop.engine.search import CLOSEST, candidates
+from django_visualsnoop.engine.search import CLOSEST, find_candidate_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.view import View
+    from django_visualsnoop.engine.index.base import CopyIndex, CrowdRegistry
 
 #: Of so many images that sure pairs join, all pairs are compared.
 EXACT = 16
@@ -67,13 +63,13 @@ class PairHit(NamedTuple):
     similarity: float
 
 
-def pair_hits(found: Iterable[FoundPair]) -> Iterator[PairHit]:
+def add_similarities(found: Iterable[FoundPair]) -> Iterator[PairHit]:
     """Yield found pairs with their ranks and similarities."""
     for first, second, score in found:
-        yield PairHit(first, second, rank(score), similarity(score))
+        yield PairHit(first, second, score_to_rank(score), score_to_similarity(score))
 
 
-class _Part:
+class _JoinedImages:
     """Images that sure pairs join."""
 
     __slots__ = ("crowd", "ids", "misses")
@@ -81,7 +77,7 @@ class _Part:
     def __init__(self, image_id: str) -> None:
         self.ids = [image_id]
         self.misses = 0
-        #: Its name in ``Crowds``; 0 as long as it is small.
+        #: Its name among the crowds; 0 as long as it is small.
         self.crowd = 0
 
 
@@ -89,7 +85,7 @@ class PairFinder:
     """Finds pairs by several questions, and remembers what they have joined.
 
     Args:
-        view: of the collection.
+        index: of the collection.
         min_score: of a pair.
         among: says of an id whether its pairs count; those of all do if ``None``.
         apart: pairs of ids that are not to be compared, nor to join anything.
@@ -98,14 +94,14 @@ class PairFinder:
 
     def __init__(
         self,
-        view: View[DescriptorIndex],
+        index: CopyIndex,
         min_score: float,
         *,
         among: Callable[[str], bool] | None = None,
         apart: Collection[tuple[str, str]] = (),
         most: int | None = None,
     ) -> None:
-        self._view = view
+        self._index = index
         self._min_score = min_score
         self._among = among
         self._apart = frozenset(apart)
@@ -114,26 +110,23 @@ class PairFinder:
         self.compared = 0
         #: Whether ``most`` was enough.
         self.complete = True
-        self._part_of: dict[str, _Part] = {}
+        self._part_of: dict[str, _JoinedImages] = {}
         self._put_off: list[tuple[str, str]] = []
         self._done: set[tuple[str, str]] = set()
         self._stored: dict[str, Descriptor] = {}
         self._scores = _Scores()
-        self._crowds = Crowds(0)
+        self._crowds: CrowdRegistry | None = None
         #: By id, in ``_crowds``.
         self._numbers: dict[str, int] = {}
 
-    def all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
+    def find_all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
         """Yield pairs, each once.
 
         Args:
             progress: called now and then with the share of the work that is done, 0 to 1.
         """
-        parts = self._view.parts()
-        self._crowds = Crowds(sum(int(part.kept.sum()) for part in parts))
-        mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
-        tell = _scaled(progress, 0.0, _FIRST)
-        found = candidate_pairs(parts, mirror=mirror, progress=tell, crowds=self._crowds)
+        tell = _scale_progress(progress, 0.0, _FIRST)
+        found, self._crowds = self._index.find_candidate_pairs(tell)
 
         def pairs() -> Iterator[tuple[str, str]]:
             for one in found:
@@ -141,11 +134,11 @@ class PairFinder:
                 self._numbers[one.second_id] = one.second
                 if not self.complete:
                     return
-                yield _ordered(one.first_id, one.second_id)
+                yield _order_pair(one.first_id, one.second_id)
 
-        yield from self._found(pairs(), progress)
+        yield from self._compare_worthwhile(pairs(), progress)
 
-    def touching(
+    def find_touching(
         self,
         image_ids: Collection[str],
         progress: Callable[[float], object] | None = None,
@@ -155,53 +148,55 @@ class PairFinder:
 
         Args:
             image_ids: of these.
-            progress: see ``all``.
+            progress: see ``find_all``.
             closest: with so many that are the closest to each.
         """
-        pairs = self._touching(image_ids, _scaled(progress, 0.0, _FIRST), closest)
-        yield from self._found(pairs, progress)
+        pairs = self._list_touching(image_ids, _scale_progress(progress, 0.0, _FIRST), closest)
+        yield from self._compare_worthwhile(pairs, progress)
 
-    def _touching(
+    def _list_touching(
         self,
         image_ids: Collection[str],
         progress: Callable[[float], object] | None,
         closest: int,
     ) -> Iterator[tuple[str, str]]:
-        for number, some in enumerate(_batches(dict.fromkeys(image_ids))):
+        for number, some in enumerate(_split_batches(dict.fromkeys(image_ids))):
             if progress is not None:
                 progress(min(1.0, number * _TOGETHER / len(image_ids)))
-            for image_id, stored in self._view.descriptors(some).items():
+            for image_id, stored in self._index.read_descriptors(some).items():
                 if not self.complete:
                     return
                 own = frozenset({image_id})
-                for other in candidates(self._view, stored_probes(stored), closest, None, own):
-                    pair = _ordered(image_id, other)
+                for other in find_candidate_ids(
+                    self._index, build_stored_probes(stored), closest, None, own
+                ):
+                    pair = _order_pair(image_id, other)
                     if pair not in self._done:
                         self._done.add(pair)
                         yield pair
 
-    def _found(
+    def _compare_worthwhile(
         self, pairs: Iterable[tuple[str, str]], progress: Callable[[float], object] | None
     ) -> Iterator[FoundPair]:
-        for some in _batches(pair for pair in pairs if self._counts(pair)):
-            yield from self._compared(list(filter(self._is_worth_it, some)), self._is_worth_it)
+        for some in _split_batches(pair for pair in pairs if self._is_wanted(pair)):
+            yield from self._compare_batch(list(filter(self._is_worth_it, some)), self._is_worth_it)
         # Groups that have stayed small, as nearly all have.
         put_off, self._put_off = self._put_off, []
         left = [pair for pair in put_off if self._is_small(pair)]
-        tell = _scaled(progress, _FIRST, 1.0)
-        for number, some in enumerate(_batches(left)):
+        tell = _scale_progress(progress, _FIRST, 1.0)
+        for number, some in enumerate(_split_batches(left)):
             if tell is not None:
                 tell(min(1.0, number * _TOGETHER / len(left)))
-            yield from self._compared(some, self._is_small)
+            yield from self._compare_batch(some, self._is_small)
 
-    def _counts(self, pair: tuple[str, str]) -> bool:
+    def _is_wanted(self, pair: tuple[str, str]) -> bool:
         if pair in self._apart:
             return False
         return self._among is None or all(map(self._among, pair))
 
     def _is_worth_it(self, pair: tuple[str, str]) -> bool:
         """Return whether to compare a pair now; put it off if it may be worth it in the end."""
-        one, other = map(self._part, pair)
+        one, other = map(self._get_joined, pair)
         if one is other:
             if len(one.ids) <= EXACT:
                 self._put_off.append(pair)
@@ -209,9 +204,9 @@ class PairFinder:
         return min(one.misses, other.misses) < MISSES
 
     def _is_small(self, pair: tuple[str, str]) -> bool:
-        return len(self._part(pair[0]).ids) <= EXACT
+        return len(self._get_joined(pair[0]).ids) <= EXACT
 
-    def _compared(
+    def _compare_batch(
         self, pairs: Collection[tuple[str, str]], wanted: Callable[[tuple[str, str]], bool]
     ) -> Iterator[FoundPair]:
         """Compare about ``_TOGETHER`` pairs, and yield the good ones.
@@ -220,20 +215,20 @@ class PairFinder:
             pairs: to compare …
             wanted: … if that is still so when it is their turn.
         """
-        self._read({image_id for pair in pairs for image_id in pair})
+        self._read_descriptors({image_id for pair in pairs for image_id in pair})
         for pair in pairs:
             if not self.complete or not wanted(pair) or not self._stored.keys() >= set(pair):
                 continue
             if not _may_agree(*(self._stored[image_id] for image_id in pair)):
                 continue
-            score = self._score(pair)
+            score = self._compute_score(pair)
             if score is None:
                 return
             self._learn(pair, score)
             if score >= self._min_score:
                 yield FoundPair(*pair, score)
 
-    def _score(self, pair: tuple[str, str]) -> float | None:
+    def _compute_score(self, pair: tuple[str, str]) -> float | None:
         """Return the score of a pair; ``None`` if there was enough work."""
         one, other = (self._stored[image_id] for image_id in pair)
         known = self._scores.get(one, other)
@@ -243,22 +238,24 @@ class PairFinder:
             self.complete = False
             return None
         self.compared += 1
-        return self._scores.of(one, other)
+        return self._scores.compute(one, other)
 
-    def _read(self, wanted: set[str]) -> None:
+    def _read_descriptors(self, wanted: set[str]) -> None:
         if len(self._stored) > _KEPT:
             self._stored = {key: self._stored[key] for key in wanted & self._stored.keys()}
         if missing := wanted - self._stored.keys():
-            self._stored |= self._view.descriptors(missing)
+            self._stored |= self._index.read_descriptors(missing)
 
-    def _part(self, image_id: str) -> _Part:
-        return self._part_of.get(image_id) or self._part_of.setdefault(image_id, _Part(image_id))
+    def _get_joined(self, image_id: str) -> _JoinedImages:
+        return self._part_of.get(image_id) or self._part_of.setdefault(
+            image_id, _JoinedImages(image_id)
+        )
 
     def _learn(self, pair: tuple[str, str], score: float) -> None:
-        one, other = map(self._part, pair)
+        one, other = map(self._get_joined, pair)
         if one is other:
             return
-        if score < self._min_score or similarity(score) < SURE:
+        if score < self._min_score or score_to_similarity(score) < SURE:
             one.misses += 1
             other.misses += 1
             return
@@ -268,15 +265,17 @@ class PairFinder:
         one.ids += other.ids
         self._part_of |= dict.fromkeys(other.ids, one)
         if len(one.ids) > EXACT:
-            self._tell(one, other.ids)
+            self._report_crowd(one, other.ids)
 
-    def _tell(self, part: _Part, new: list[str]) -> None:
-        """Have the index leave out pairs within a large part."""
+    def _report_crowd(self, part: _JoinedImages, new: list[str]) -> None:
+        """Have the index leave out pairs within a large part, if it lists pairs."""
+        if self._crowds is None:
+            return
         if not part.crowd:
-            part.crowd = self._crowds.new()
+            part.crowd = self._crowds.add_crowd()
             new = part.ids
         numbers = [self._numbers[image_id] for image_id in new if image_id in self._numbers]
-        self._crowds.put(numbers, part.crowd)
+        self._crowds.assign(numbers, part.crowd)
 
 
 def _may_agree(one: Descriptor, other: Descriptor) -> bool:
@@ -296,21 +295,21 @@ class _Scores:
         self._known: dict[bytes, float] = {}
 
     def get(self, one: Descriptor, other: Descriptor) -> float | None:
-        return self._known.get(_key(one, other))
+        return self._known.get(_build_key(one, other))
 
-    def of(self, one: Descriptor, other: Descriptor) -> float:
+    def compute(self, one: Descriptor, other: Descriptor) -> float:
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        score = compare(stored_probes(one), other).score
-        self._known[_key(one, other)] = score
+        score = compare(build_stored_probes(one), other).score
+        self._known[_build_key(one, other)] = score
         return score
 
 
-def _key(one: Descriptor, other: Descriptor) -> bytes:
+def _build_key(one: Descriptor, other: Descriptor) -> bytes:
     return sha256(one.to_bytes() + other.to_bytes()).digest()
 
 
-def _scaled(
+def _scale_progress(
     progress: Callable[[float], object] | None, start: float, end: float
 ) -> Callable[[float], object] | None:
     """Return what tells the progress of a part of the work."""
@@ -319,11 +318,11 @@ def _scaled(
     return lambda share: progress(start + (end - start) * share)
 
 
-def _batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
+def _split_batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
     rest = iter(values)
     while some := list(islice(rest, _TOGETHER)):
         yield some
 
 
-def _ordered(one: str, other: str) -> tuple[str, str]:
+def _order_pair(one: str, other: str) -> tuple[str, str]:
     return (one, other) if one < other else (other, one)

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from django_visualsnoop.engine.index.candidates import CandidateQuery
-from django_visualsnoop.engine.index.inverted import Features
+from django_visualsnoop.engine.index.base import CandidateQuery, Features
 from django_visualsnoop.engine.matching.compare import compare_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django_visualsnoop.engine.descriptors.describe import Probes
-    from django_visualsnoop.engine.index.candidates import Candidate
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.replica.view import View
+    from django_visualsnoop.engine.index.base import Candidate, CopyIndex
 
 #: So many of the closest vectors are compared whatever their distance, and as many pictures
 #: with the most votes …
@@ -30,46 +27,46 @@ CLOSE = 0.6
 VOTED = 1.5
 
 
-class Found(NamedTuple):
+class ScoredImage(NamedTuple):
     image_id: str
     #: The logarithm of the odds that it is a copy.
     score: float
 
 
 def search(
-    view: View[DescriptorIndex],
+    index: CopyIndex,
     probes: Probes,
     *,
     min_score: float,
     limit: int,
     allowed: frozenset[str] | None = None,
     without: frozenset[str] = frozenset(),
-) -> list[Found]:
+) -> list[ScoredImage]:
     """Return the pictures most surely copies, surest first; equally sure ones by id."""
-    stored = view.descriptors(candidates(view, probes, limit, allowed, without))
+    stored = index.read_descriptors(find_candidate_ids(index, probes, limit, allowed, without))
     # One file under many ids, such as a placeholder, is compared once.
     different = {one.to_bytes(): one for one in stored.values()}
     compared = compare_all(probes, list(different.values()))
     scores = {key: one.score for key, one in zip(different, compared, strict=True)}
-    found = [Found(image_id, scores[one.to_bytes()]) for image_id, one in stored.items()]
+    found = [ScoredImage(image_id, scores[one.to_bytes()]) for image_id, one in stored.items()]
     found = [one for one in found if one.score >= min_score]
     found.sort(key=lambda one: (-one.score, one.image_id))
     return found[:limit]
 
 
-def candidates(
-    view: View[DescriptorIndex],
+def find_candidate_ids(
+    index: CopyIndex,
     probes: Probes,
     limit: int,
     allowed: frozenset[str] | None,
     without: frozenset[str],
 ) -> list[str]:
     """Return the ids of the pictures to look at closely; see ``search``."""
-    found = view.candidates(candidate_query(probes, limit, allowed, without))
-    return worth_comparing(found)
+    found = index.find_candidates(build_candidate_query(probes, limit, allowed, without))
+    return select_worth_comparing(found)
 
 
-def candidate_query(
+def build_candidate_query(
     probes: Probes,
     limit: int,
     allowed: frozenset[str] | None = None,
@@ -83,7 +80,7 @@ def candidate_query(
     return CandidateQuery(probes.vectors, features, max(CLOSEST, limit), allowed, without)
 
 
-def worth_comparing(found: Iterable[Candidate]) -> list[str]:
+def select_worth_comparing(found: Iterable[Candidate]) -> list[str]:
     """Return the ids of those candidates, closest by their vectors first, to look at closely."""
     return [
         one.image_id

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IndexedRow:
     """The part of a row that concerns its picture."""
 
     key: Any
@@ -45,7 +45,7 @@ def count(field: IndexedField, *, using: str, after: Any = None) -> int:
 
 def batches(
     field: IndexedField, *, using: str, size: int, after: Any = None
-) -> Iterator[list[Row]]:
+) -> Iterator[list[IndexedRow]]:
     """Yield the rows of the model that declares the field, in the order of their keys.
 
     Each batch costs one query, and a second one if there is a condition.
@@ -60,7 +60,7 @@ def batches(
         yield _with_condition(field, batch, using)
 
 
-def by_keys(field: IndexedField, keys: Iterable[Any], *, using: str) -> dict[Any, Row]:
+def by_keys(field: IndexedField, keys: Iterable[Any], *, using: str) -> dict[Any, IndexedRow]:
     """Return the existing rows among these keys, by key."""
     rows = _rows(field, using).filter(pk__in=list(keys)).values_list("pk", field.name)
     found = retry_when_locked(lambda: list(rows), using=using)
@@ -71,13 +71,15 @@ def _rows(field: IndexedField, using: str) -> QuerySet[Any]:
     return field.owner._base_manager.using(using)
 
 
-def _with_condition(field: IndexedField, found: Iterable[tuple[Any, Any]], using: str) -> list[Row]:
+def _with_condition(
+    field: IndexedField, found: Iterable[tuple[Any, Any]], using: str
+) -> list[IndexedRow]:
     # Plain values, not instances: loading a row may open its file, if an ImageField has dimension
     # fields, and a missing file would raise an error.
     named = [(key, str(name or "")) for key, name in found]
     refused = _refused(field, [key for key, name in named if name], using)
     return [
-        Row(key, field.key_text(key), name, wanted=bool(name) and key not in refused)
+        IndexedRow(key, field.key_text(key), name, wanted=bool(name) and key not in refused)
         for key, name in named
     ]
 

@@ -29,7 +29,7 @@ _LARGE = 16
 
 
 @dataclass(frozen=True)
-class Member(Generic[_Model]):
+class GroupMember(Generic[_Model]):
     """One row of a group, and how close it comes to the one it resembles most."""
 
     row: _Model
@@ -44,7 +44,7 @@ class Member(Generic[_Model]):
 class DuplicateGroup(Sequence[_Model]):
     """Two or more rows whose pictures are copies of each other, closest first."""
 
-    members: tuple[Member[_Model], ...]
+    members: tuple[GroupMember[_Model], ...]
 
     @property
     def rank(self) -> int:
@@ -118,7 +118,7 @@ class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
         rows = {row.pk: row for row in self._queryset.filter(pk__in=keys)}
         fetched = (
             tuple(
-                Member(rows[member.key], member.rank, member.similarity, member.field)
+                GroupMember(rows[member.key], member.rank, member.similarity, member.field)
                 for member in group
                 if member.key in rows
             )

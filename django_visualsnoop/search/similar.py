@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as PILImage
 
-    from django_visualsnoop.client.results import Match
     from django_visualsnoop.collections.base import BaseCollection
+    from django_visualsnoop.collections.results import ImageMatch
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.querysets import VisualSnoopQuerySet
@@ -51,7 +51,7 @@ MAX_RANKED = 1000
 EVERY_MATCH = sys.maxsize
 
 
-class Found(NamedTuple):
+class FoundRow(NamedTuple):
     """One row that was found."""
 
     key: Any
@@ -82,7 +82,7 @@ def similar_to(
     own = query.own_keys(fields[0])
     if own and fields[0].may_be_spelled_otherwise(queryset.db):
         queryset = queryset.exclude(pk__in=own)  # the row may spell its key in another way
-    best: dict[Any, Found] = {}
+    best: dict[Any, FoundRow] = {}
     for alias in {field.collection for field in fields}:
         collection = collections[alias]
         asked: dict[str, Any] = {
@@ -175,7 +175,7 @@ class _Query:
         same = issubclass(own, searched.owner) or issubclass(searched.owner, own)
         return frozenset((searched.key_value(row.pk, _alias(row)),)) if same else frozenset()
 
-    def search(self, collection: BaseCollection, asked: Mapping[str, Any]) -> list[Match]:
+    def search(self, collection: BaseCollection, asked: Mapping[str, Any]) -> list[ImageMatch]:
         """Return what the collection finds.
 
         Args:
@@ -185,12 +185,12 @@ class _Query:
         image_id = self._id_in(collection)
         if image_id is not None:
             try:
-                return collection.search_images_by_id(image_id, **asked)["results"]
+                return collection.search_images_by_id(image_id, **asked).matches
             except NotFoundError:
                 pass  # not indexed yet, or never to be
         if self._bytes is None:
             self._bytes = _bytes_of(self._file)
-        return collection.search_images(self._bytes, **asked)["results"]
+        return collection.search_images(self._bytes, **asked).matches
 
     def _id_in(self, collection: BaseCollection) -> str | None:
         row, field = self._instance, self._field
@@ -251,21 +251,21 @@ def _ids_passing(
 
 
 def _rows_found(
-    matches: list[Match], fields: tuple[IndexedField, ...], queryset: VisualSnoopQuerySet[Any]
-) -> list[Found]:
+    matches: list[ImageMatch], fields: tuple[IndexedField, ...], queryset: VisualSnoopQuerySet[Any]
+) -> list[FoundRow]:
     """Translate image ids into keys of rows; ids of other models and fields are dropped."""
     searched = [(field, written_alias(field, queryset)) for field in fields]
     found = []
     for match in matches:
         for field, database in searched:
-            key = field.key_from_image_id(match["id"], database)
+            key = field.key_from_image_id(match.image_id, database)
             if key is not None:
-                found.append(Found(key, match["rank"], match.get("similarity")))
+                found.append(FoundRow(key, match.rank, match.similarity))
                 break
     return found
 
 
-def _ranked(queryset: _QuerySet, ranked: list[Found], limit: int) -> _QuerySet:
+def _ranked(queryset: _QuerySet, ranked: list[FoundRow], limit: int) -> _QuerySet:
     """Return the rows in order; the limit is a condition, so that filters may still follow."""
     ranks = ValueByKey(
         tuple((found.key, found.rank) for found in ranked), output_field=models.IntegerField()

@@ -8,14 +8,14 @@ from django.http import JsonResponse
 
 from django_visualsnoop.client.exceptions import REFUSAL_STATUS
 from django_visualsnoop.client.results import image_list, image_result, search_results
-from django_visualsnoop.engine.storage.times import written
+from django_visualsnoop.engine.storage.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django_visualsnoop.engine.exceptions import DecodeError
     from django_visualsnoop.engine.gallery import Hits
-    from django_visualsnoop.engine.storage.store import Page, Stored
+    from django_visualsnoop.engine.storage.store import ImagePage, StoredImage
 
 
 class Refused(Exception):  # noqa: N818
@@ -55,9 +55,9 @@ def response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> 
     return JsonResponse(body, status=body["status"], headers=fields)
 
 
-def image(collection_id: str, stored: Stored, message: str, status: int) -> dict[str, Any]:
+def image(collection_id: str, stored: StoredImage, message: str, status: int) -> dict[str, Any]:
     """Return the five keys that API v1 tells of one image."""
-    time = written(stored.image_time)
+    time = format_time(stored.image_time)
     return {**image_result(collection_id, stored.image_id, time, message, status)}
 
 
@@ -66,7 +66,7 @@ def results(collection_id: str, found: Hits) -> dict[str, Any]:
     return {**search_results(collection_id, found.hits)}
 
 
-def listing(collection_id: str, page: Page) -> dict[str, Any]:
+def listing(collection_id: str, page: ImagePage) -> dict[str, Any]:
     """Return a page of images, newest first."""
-    images = ((stored.image_id, written(stored.image_time)) for stored in page.images)
+    images = ((stored.image_id, format_time(stored.image_time)) for stored in page.images)
     return {**image_list(collection_id, images, page.next_image_id)}

@@ -16,7 +16,7 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.storage.times import written
+from django_visualsnoop.engine.storage.times import format_time
 from django_visualsnoop.server import answers, outcomes
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.authentication import authenticate
@@ -91,7 +91,7 @@ def get_images(asked: Asked) -> dict[str, Any]:
     """``GET /images?start=&count=``."""
     query = parameters(asked.request)
     start = query.get("start")
-    page = asked.images.store.page(
+    page = asked.images.store.read_page(
         None if start is None else check_image_id(start), count_of(query)
     )
     return answers.listing(asked.collection.pk, page)
@@ -109,7 +109,7 @@ def post_image(asked: Asked) -> dict[str, Any]:
     fingerprint = outcomes.fingerprint_of(asked.caller, body)
     answer = outcomes.known(fingerprint)  # before decoding, which costs the most
     if answer is None:
-        new = asked.images.gallery.described(body, asked.image_id or uuid4().hex)
+        new = asked.images.gallery.describe_image(body, asked.image_id or uuid4().hex)
         images = asked.images
         with images.files_of(new) as files:
             answer = outcomes.once(fingerprint, lambda: _added(images, new, files))
@@ -128,7 +128,7 @@ def _added(images: HostedImages, new: NewImage, files: Files) -> dict[str, Any]:
 def put_image(asked: Asked) -> dict[str, Any]:
     """``PUT /image/{id}``."""
     images = asked.images
-    stored = images.put(images.gallery.described(asked.body(), asked.image_id))
+    stored = images.put(images.gallery.describe_image(asked.body(), asked.image_id))
     outcome = ("Updated", 200) if stored.existed else ("Added", 201)
     return answers.image(asked.collection.pk, stored, *outcome)
 
@@ -153,7 +153,7 @@ def search_by_id(asked: Asked) -> dict[str, Any]:
     return {
         **results,
         "image_id": asked.image_id,
-        "image_time": written(found.image_time),
+        "image_time": format_time(found.image_time),
     }
 
 

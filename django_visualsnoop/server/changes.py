@@ -103,7 +103,7 @@ def _state(store: Store) -> tuple[str, int, int]:
 
     In this order: the horizon is read before the rows, see ``publish.purge``.
     """
-    collection_id = store.made_collection_id()
+    collection_id = store.get_or_create_collection_id()
     publish(store.database, collection_id)
     rows = Collection.objects.using(store.database).filter(pk=collection_id)
     seq, horizon = rows.values_list("seq", "horizon").get()

@@ -47,5 +47,5 @@ def groups(images: HostedImages, count: int) -> Groups:
 def _found(images: HostedImages, count: int) -> Groups:
     touching = None
     if count > MAX_COMPARED:
-        touching = [stored.image_id for stored in images.store.page(None, NEWEST).images]
+        touching = [stored.image_id for stored in images.store.read_page(None, NEWEST).images]
     return groups_touching(images, touching)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from django_visualsnoop.common.clustering import Link, grouped
-from django_visualsnoop.engine.pairs import pair_hits
+from django_visualsnoop.engine.pairs import add_similarities
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.not_duplicates import Pair
@@ -78,7 +78,7 @@ def groups_touching(
     finder = known.finder(min_similarity)
     if finder is None:
         return Groups([], complete=True)
-    links = _links(finder.all() if touching is None else finder.touching(touching))
+    links = _links(finder.find_all() if touching is None else finder.find_touching(touching))
     return Groups(known.groups(links), finder.complete)
 
 
@@ -101,7 +101,7 @@ def group_of(images: HostedImages, image_id: str, min_similarity: float | None) 
     while ahead and len(seen) < MAX_SEARCHES:
         some = sorted(ahead)[: MAX_SEARCHES - len(seen)]
         seen.update(some)
-        found = _links(finder.touching(some, closest=_CLOSEST))
+        found = _links(finder.find_touching(some, closest=_CLOSEST))
         links |= found
         ahead = (ahead | {one for pair in found for one in pair}) - seen
     groups = known.groups(links)
@@ -117,7 +117,9 @@ class _Known:
         self._pairs = not_duplicates.remembered(images)
 
     def finder(self, min_similarity: float | None) -> PairFinder | None:
-        return self._gallery.pair_finder(min_similarity, apart=self._pairs, most=MAX_COMPARISONS)
+        return self._gallery.build_pair_finder(
+            min_similarity, apart=self._pairs, most=MAX_COMPARISONS
+        )
 
     def groups(self, links: Links) -> list[list[Member]]:
         apart: dict[str, set[str]] = {}
@@ -130,7 +132,7 @@ class _Known:
 def _links(found: Iterable[FoundPair]) -> Links:
     return {
         Pair(pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))
-        for pair in pair_hits(found)
+        for pair in add_similarities(found)
     }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from django_visualsnoop.engine.storage.store import NewImage, Store, Stored
+    from django_visualsnoop.engine.storage.store import NewImage, Store, StoredImage
     from django_visualsnoop.server.metadata import Value
     from django_visualsnoop.server.models import HostedCollection
 
@@ -84,7 +84,7 @@ class HostedImages:
         new: NewImage,
         metadata: Mapping[str, Value] | None = None,
         files: pictures.Files | None = None,
-    ) -> Stored:
+    ) -> StoredImage:
         """Store an image that is not there yet.
 
         Args:
@@ -100,7 +100,7 @@ class HostedImages:
             with self.files_of(new) as stored_files:
                 return self.add(new, metadata, stored_files)
 
-        def work() -> Stored:
+        def work() -> StoredImage:
             self._lock_with_room(new.image_id)
             stored = self.store.add(new)
             files.write_rows()
@@ -110,7 +110,7 @@ class HostedImages:
 
         return write_atomically(work)
 
-    def put(self, new: NewImage, metadata: Mapping[str, Value] | None = None) -> Stored:
+    def put(self, new: NewImage, metadata: Mapping[str, Value] | None = None) -> StoredImage:
         """Store an image, in place of the one that has its id, if there is one.
 
         Args:
@@ -122,7 +122,7 @@ class HostedImages:
         """
         with self.files_of(new) as files:
 
-            def work() -> Stored:
+            def work() -> StoredImage:
                 self._lock_with_room(new.image_id)
                 (stored,) = self.store.put([new])
                 files.write_rows()
@@ -147,7 +147,7 @@ class HostedImages:
 
         write_atomically(work)
 
-    def delete(self, image_id: str) -> Stored:
+    def delete(self, image_id: str) -> StoredImage:
         """Delete an image and all that is kept and was said of it; return what was known of it.
 
         Raises:
@@ -155,7 +155,7 @@ class HostedImages:
             Refused: 404, the collection is gone.
         """
 
-        def work() -> Stored:
+        def work() -> StoredImage:
             self.lock()
             stored = self.store.delete(image_id)
             pictures.drop(pictures.of_image(self.collection, image_id))

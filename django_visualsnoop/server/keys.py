@@ -70,7 +70,7 @@ def make_collection(owner: Any, name: str) -> HostedCollection:
         made = HostedCollection.objects.using(database()).create(owner=owner, name=name)
         # Its first uploads, were they to make this at once, each in a transaction that holds
         # other rows, could deadlock on MariaDB.
-        Store(database(), made.gallery_name).made_collection_id()
+        Store(database(), made.gallery_name).get_or_create_collection_id()
         return made
 
     return write_atomically(work)

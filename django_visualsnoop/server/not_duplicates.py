@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from django_visualsnoop.engine.storage.store import Details
+    from django_visualsnoop.engine.storage.store import ImageDetails
     from django_visualsnoop.server.images import HostedImages
 
 #: Keys asked for in one statement.
@@ -64,7 +64,7 @@ def remember_all(images: HostedImages, pairs: Collection[Pair]) -> int:
 
     def work() -> int:
         images.lock()
-        known = images.store.details({image_id for pair in pairs for image_id in pair})
+        known = images.store.read_details({image_id for pair in pairs for image_id in pair})
         for pair in pairs:
             for image_id in pair:
                 if image_id not in known:
@@ -74,7 +74,7 @@ def remember_all(images: HostedImages, pairs: Collection[Pair]) -> int:
     return write_atomically(work)
 
 
-def _write(collection_id: str, pairs: Collection[Pair], known: Mapping[str, Details]) -> int:
+def _write(collection_id: str, pairs: Collection[Pair], known: Mapping[str, ImageDetails]) -> int:
     """Insert or correct pairs; return how many were not there."""
     rows = [
         NotDuplicate(
@@ -153,7 +153,7 @@ def remembered(images: HostedImages) -> list[Pair]:
         .order_by("pk")
         .values_list("first_id", "second_id", "first_digest", "second_digest")
     )
-    known = images.store.details({image_id for row in rows for image_id in row[:2]})
+    known = images.store.read_details({image_id for row in rows for image_id in row[:2]})
     return [
         Pair(first_id, second_id)
         for first_id, second_id, *digests in rows

@@ -23,7 +23,7 @@ from django.utils import timezone
 from PIL import Image
 
 from django_visualsnoop.engine.gallery import Gallery
-from django_visualsnoop.engine.images.decode import format_of
+from django_visualsnoop.engine.images.decode import find_format
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.storage.store import NewImage
 from django_visualsnoop.server.conf import options
@@ -82,16 +82,18 @@ class PictureGallery(Gallery):
         Raises:
             DecodeError: the bytes are no picture.
         """
-        return super()._described(self._decoded(content), content, "")
+        return super()._describe_picture(self._decode(content), content, "")
 
-    def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
-        new = super()._described(picture, content, image_id)
+    def _describe_picture(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+        new = super()._describe_picture(picture, content, image_id)
         if self._keeps == Keeps.NOTHING:
             return new
         files = [_thumbnail(picture)]
         if self._keeps == Keeps.ORIGINALS:
             files.append(
-                NewFile(StoredPicture.Kind.ORIGINAL, content, f"image/{format_of(content).lower()}")
+                NewFile(
+                    StoredPicture.Kind.ORIGINAL, content, f"image/{find_format(content).lower()}"
+                )
             )
         fields = {name: getattr(new, name) for name in NewImage.__dataclass_fields__}
         return NewPicture(**fields, files=tuple(files))

@@ -30,14 +30,14 @@ def redescribe(collection: HostedCollection) -> Iterator[tuple[str, str]]:
         Each such image's id, and why it was left as it was; empty if it is described anew.
     """
     images = HostedImages(collection)
-    for image_id in images.gallery.outdated():
+    for image_id in images.gallery.iterate_outdated_ids():
         kept = pictures.newest(collection, image_id, StoredPicture.Kind.ORIGINAL)
         try:
             if kept is None:
                 yield image_id, "no original is kept"
                 continue
             with pictures.storage().open(kept.name) as file:
-                new = images.gallery.described(file.read(), image_id)
+                new = images.gallery.describe_image(file.read(), image_id)
         except (DecodeError, OSError) as error:
             yield image_id, str(error)
             continue

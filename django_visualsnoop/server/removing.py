@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock, key_of
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.models import (
     HostedCollection,
@@ -33,7 +33,7 @@ def _delete(collection: HostedCollection) -> None:
     key = key_of(collection.gallery_name)
     # Not by the cascade, which would first read which rows there are, perhaps in an older
     # snapshot of the caller's transaction.
-    for rows in (IndexedImage, Block):
+    for rows in (IndexedImage, VectorBlock):
         rows.objects.using(using).filter(collection__key=key).delete()
     Collection.objects.using(using).filter(key=key).delete()
     for kept in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):

@@ -31,7 +31,7 @@ from django_visualsnoop.server.writing import RETRY_AFTER, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from django_visualsnoop.engine.storage.store import Details
+    from django_visualsnoop.engine.storage.store import ImageDetails
     from django_visualsnoop.server.images import HostedImages
     from django_visualsnoop.server.metadata import Value
 
@@ -61,10 +61,10 @@ def exported(images: HostedImages) -> Iterator[bytes]:
     hosted, store = images.collection, images.store
     yield header(hosted.name, changes.latest(store))
     count = 0
-    for ids in _batches(store.ids(), _TOGETHER):
-        details = store.details(ids)
+    for ids in _batches(store.iterate_ids(), _TOGETHER):
+        details = store.read_details(ids)
         metadata = kept.read(hosted.pk, ids)
-        described = {stored.image_id: stored for stored in store.descriptors(ids)}
+        described = {stored.image_id: stored for stored in store.read_descriptors(ids)}
         for image_id in ids:
             one, stored = details.get(image_id), described.get(image_id)
             if one is None or stored is None:
@@ -145,7 +145,7 @@ class _Portion:
     def remember(self, pairs: list[not_duplicates.Pair]) -> Imported:
         """Remember pairs of the file whose images are still there."""
         self.images.lock()
-        there = self.images.store.details({image_id for pair in pairs for image_id in pair})
+        there = self.images.store.read_details({image_id for pair in pairs for image_id in pair})
         known = [pair for pair in pairs if all(image_id in there for image_id in pair)]
         not_duplicates.remember_all(self.images, known)
         return Imported(0, 0, 0)
@@ -154,7 +154,7 @@ class _Portion:
         """Store images of the file that are not there yet; return how many."""
         hosted, store = self.images.collection, self.images.store
         self.images.lock(alone=hosted.max_images is not None)
-        details = store.details(one.new.image_id for one in some)
+        details = store.read_details(one.new.image_id for one in some)
         require_room_for(hosted, store, len(some) - len(details))
         metadata = kept.read(hosted.pk, details)
         changed = []
@@ -167,7 +167,7 @@ class _Portion:
         replaced = sum(one.new.image_id in details for one in changed)
         return Imported(len(changed) - replaced, replaced, len(some) - len(changed))
 
-    def _store(self, changed: list[Image], details: Mapping[str, Details]) -> None:
+    def _store(self, changed: list[Image], details: Mapping[str, ImageDetails]) -> None:
         hosted, store = self.images.collection, self.images.store
         stored = store.put([one.new for one in changed], [one.image_time for one in changed])
         for its in stored:
@@ -192,7 +192,7 @@ def _check_against(images: HostedImages, facts: Mapping[str, bytes], *, replace:
     hosted, store = images.collection, images.store
     there = 0
     for ids in _batches(facts, _TOGETHER):
-        details = store.details(ids)
+        details = store.read_details(ids)
         there += len(details)
         if replace:
             continue
@@ -225,7 +225,7 @@ def _checked(file: IO[bytes]) -> dict[str, bytes]:
     return facts
 
 
-def _is_same(one: Image, known: Details, metadata: Mapping[str, Value]) -> bool:
+def _is_same(one: Image, known: ImageDetails, metadata: Mapping[str, Value]) -> bool:
     there = _fact(known.image_time, known.digest, metadata)
     return there == _fact(one.image_time, one.new.digest, one.metadata)
 

@@ -20,7 +20,7 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.storage.store import NewImage
-from django_visualsnoop.engine.storage.times import microseconds_at, written
+from django_visualsnoop.engine.storage.times import format_time, to_microseconds
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server import not_duplicates
 from django_visualsnoop.server.answers import Refused
@@ -28,7 +28,7 @@ from django_visualsnoop.server.answers import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from django_visualsnoop.engine.storage.store import Details
+    from django_visualsnoop.engine.storage.store import ImageDetails
     from django_visualsnoop.server.metadata import Value
 
 FORMAT = "visualsnoop-collection"
@@ -53,12 +53,12 @@ def header(name: str, cursor: str) -> bytes:
     return line({**said, "name": name, "cursor": cursor})
 
 
-def image_line(one: Details, metadata: Mapping[str, Value], vector: bytes) -> bytes:
+def image_line(one: ImageDetails, metadata: Mapping[str, Value], vector: bytes) -> bytes:
     """Return the line of an image."""
     return line(
         {
             "id": one.image_id,
-            "time": written(one.image_time),
+            "time": format_time(one.image_time),
             "width": one.width,
             "height": one.height,
             "sha256": one.digest,
@@ -134,9 +134,9 @@ def _image(said: dict[str, Any], latest: datetime) -> Image:
     if not is_descriptor(vector):
         raise ValueError("descriptor is broken or of another version")
     time = datetime.fromisoformat(_text(said, "time"))
-    if time.tzinfo is None or microseconds_at(time) < 0 or time > latest:
+    if time.tzinfo is None or to_microseconds(time) < 0 or time > latest:
         raise ValueError(f"time is {said['time']!r:.60}; it must have a zone, and be past")
-    image_time = microseconds_at(time)
+    image_time = to_microseconds(time)
     width, height = _integer(said, "width"), _integer(said, "height")
     if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
         raise ValueError(f"a picture has no {width} by {height} pixels")

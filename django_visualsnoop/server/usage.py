@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Q, Sum
 from django.db.models.functions import Length
 
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.storage.times import moment
+from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.server.models import StoredPicture, database
 
 if TYPE_CHECKING:
@@ -77,5 +77,5 @@ def _usage(counts: dict[str, Any] | None, of_pictures: int) -> Usage:
     if counts is None:
         return Usage(bytes=of_pictures)
     latest = max(counts["added"] or 0, counts["deleted"] or 0)
-    changed = moment(latest) if latest else None
+    changed = to_datetime(latest) if latest else None
     return Usage(counts["images"], changed, (counts["bytes"] or 0) + of_pictures)

@@ -55,7 +55,7 @@ FINALIZE_EVERY = 0.5
 
 
 @dataclass(slots=True)
-class Image:
+class LeasedImage:
     """One leased record, and its row as it is now."""
 
     record: SyncRecord
@@ -93,9 +93,9 @@ class Batch:
         self.waits_for_files = waits_for_files
         self.lease = Lease(record_ids, using=using)
         self.finalize = Finalizer(alias, self.lease, outcome)
-        self.images: list[Image] = []
+        self.images: list[LeasedImage] = []
         #: The image that is being read or sent.
-        self.in_hand: Image | None = None
+        self.in_hand: LeasedImage | None = None
         #: Ids of records that have changed since they were leased.
         self.again: set[str] = set()
         self.last_finalized = time.monotonic()
@@ -109,7 +109,7 @@ class Batch:
         except (ImproperlyConfigured, ImportError) as error:
             collection = error
         try:
-            self.images = [Image(record) for record in self._acquire(collection)]
+            self.images = [LeasedImage(record) for record in self._acquire(collection)]
             if isinstance(collection, Exception):
                 for image in self.images:
                     self._note(image, collection)
@@ -146,9 +146,9 @@ class Batch:
                 self.outcome.later[seconds].append(record_id)
         return records
 
-    def _read_rows(self, images: list[Image]) -> None:
+    def _read_rows(self, images: list[LeasedImage]) -> None:
         """Read the current rows, one query per model."""
-        by_field: dict[IndexedField, list[Image]] = defaultdict(list)
+        by_field: dict[IndexedField, list[LeasedImage]] = defaultdict(list)
         for image in images:
             field = field_by_label(image.record.model, image.record.field)
             if field is None:
@@ -179,26 +179,26 @@ class Batch:
                     image.unwanted = bool(file) and not wanted
                     image.file = file if file and wanted else None
 
-    def _give_up(self, image: Image, field: IndexedField) -> bool:
+    def _give_up(self, image: LeasedImage, field: IndexedField) -> bool:
         """Fail an image during which too many workers have died; false if it has no file."""
         image.name = self._name(field, image)
         if image.name:
             image.failure = given_up(image.record.abandoned)
         return bool(image.name)
 
-    def _name(self, field: IndexedField, image: Image) -> str:
+    def _name(self, field: IndexedField, image: LeasedImage) -> str:
         """Return the name of the file, without loading the row."""
         names = self._stored(field, [image]).values_list(field.name, flat=True)
         return retry_when_locked(names.first, using=self.using) or ""
 
-    def _stored(self, field: IndexedField, images: list[Image]) -> QuerySet[Any]:
+    def _stored(self, field: IndexedField, images: list[LeasedImage]) -> QuerySet[Any]:
         keys = []
         for image in images:
             with suppress(ValidationError):  # no row can have an invalid key
                 keys.append(field.key_value(image.record.object_id, self.using))
         return field.owner._base_manager.using(self.using).filter(pk__in=keys)
 
-    def _rows(self, field: IndexedField, images: list[Image]) -> dict[str, Any]:
+    def _rows(self, field: IndexedField, images: list[LeasedImage]) -> dict[str, Any]:
         def read() -> dict[str, Any]:
             return {field.object_id(row): row for row in self._stored(field, images)}
 
@@ -217,14 +217,14 @@ class Batch:
             found = (self._rows(field, [image]) for image in images)
             return {object_id: row for one in found for object_id, row in one.items()}
 
-    def _delete(self, images: list[Image], collection: BaseCollection) -> None:
+    def _delete(self, images: list[LeasedImage], collection: BaseCollection) -> None:
         for image in images:
             if image.failure is None or image.failure.own:
                 self._remove(image, collection)
             image.done = True
             self._finalize_now_and_then()
 
-    def _remove(self, image: Image, collection: BaseCollection) -> None:
+    def _remove(self, image: LeasedImage, collection: BaseCollection) -> None:
         """Delete this image from the collection, if it is there."""
         self.in_hand = image
         try:
@@ -234,7 +234,7 @@ class Batch:
         except Exception as error:  # noqa: BLE001 -- a backend may raise anything
             self._note(image, error)
 
-    def _add(self, images: list[Image], collection: BaseCollection) -> None:
+    def _add(self, images: list[LeasedImage], collection: BaseCollection) -> None:
         for image, error in self._answers(images, collection):
             if error is not None:
                 self._note(image, error)
@@ -244,8 +244,8 @@ class Batch:
                 self._finish(image, collection)
 
     def _answers(
-        self, images: list[Image], collection: BaseCollection
-    ) -> Iterator[tuple[Image, Exception | None]]:
+        self, images: list[LeasedImage], collection: BaseCollection
+    ) -> Iterator[tuple[LeasedImage, Exception | None]]:
         """Add the images; yield each with its error or ``None`` as soon as its result is known."""
         by_id = {image.record.image_id: image for image in images}
         try:
@@ -264,7 +264,7 @@ class Batch:
             if not image.answered and image.failure is None:
                 yield image, self._add_one(image, collection)
 
-    def _add_one(self, image: Image, collection: BaseCollection) -> Exception | None:
+    def _add_one(self, image: LeasedImage, collection: BaseCollection) -> Exception | None:
         for image_id, data in self._opened([image], collection):
             try:
                 collection.add_image(data, image_id, update_existing=True)
@@ -272,7 +272,7 @@ class Batch:
                 return error
         return None  # added, or _opened() has noted why the file cannot be read
 
-    def _finish(self, image: Image, collection: BaseCollection) -> None:
+    def _finish(self, image: LeasedImage, collection: BaseCollection) -> None:
         # Searches must not find the old picture in place of one that cannot be indexed.
         if image.failure is not None and image.failure.own:
             self._remove(image, collection)
@@ -280,7 +280,7 @@ class Batch:
         self._finalize_now_and_then()
 
     def _opened(
-        self, images: list[Image], collection: BaseCollection
+        self, images: list[LeasedImage], collection: BaseCollection
     ) -> Iterator[tuple[str, bytes]]:
         """Read one file at a time through its storage; note errors."""
         for image in images:
@@ -301,7 +301,7 @@ class Batch:
             image.fresh = is_fresh(image.file)
             yield image.record.image_id, data
 
-    def _note(self, image: Image, error: Exception) -> None:
+    def _note(self, image: LeasedImage, error: Exception) -> None:
         """Note why an image failed. Raise interruptions, which say nothing about the image."""
         if is_interruption(error):
             raise error

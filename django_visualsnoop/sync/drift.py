@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from django_visualsnoop.indexed.options import IndexedField
-    from django_visualsnoop.indexed.rows import Row
+    from django_visualsnoop.indexed.rows import IndexedRow
 
 
 class Drift(StrEnum):
@@ -57,8 +57,8 @@ NEEDS_REQUEST = (None, Drift.FAILED)
 
 
 def with_records(
-    field: IndexedField, batches: Iterable[list[Row]], *, using: str
-) -> Iterator[list[tuple[Row, SyncRecord | None]]]:
+    field: IndexedField, batches: Iterable[list[IndexedRow]], *, using: str
+) -> Iterator[list[tuple[IndexedRow, SyncRecord | None]]]:
     """Yield each row with its record; one query per batch."""
     for rows in batches:
         ids = [field.record_id(row.object_id) for row in rows]
@@ -69,8 +69,8 @@ def with_records(
 
 
 def rows_to_request(
-    field: IndexedField, batches: Iterable[list[Row]], *, using: str
-) -> Iterator[list[Row]]:
+    field: IndexedField, batches: Iterable[list[IndexedRow]], *, using: str
+) -> Iterator[list[IndexedRow]]:
     """Yield, per batch, the rows that differ from their record and have no sync request.
 
     Causes are a QuerySet that is not a ``VisualSnoopQuerySet``, a stale instance, or SQL.
@@ -80,7 +80,9 @@ def rows_to_request(
         yield [row for row, drift in drifts if drift is not None and drift not in REQUESTED]
 
 
-def drift_of(field: IndexedField, row: Row, record: SyncRecord | None, using: str) -> Drift | None:
+def drift_of(
+    field: IndexedField, row: IndexedRow, record: SyncRecord | None, using: str
+) -> Drift | None:
     """Return how a row and its record differ; ``None`` if they are in sync."""
     if record is None:
         # A row that its condition excludes needs a record, too: it notes when the result changes.

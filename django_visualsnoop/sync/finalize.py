@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.outbox.leases import Lease
     from django_visualsnoop.outbox.retry import Failure
-    from django_visualsnoop.sync.batch import Image
+    from django_visualsnoop.sync.batch import LeasedImage
     from django_visualsnoop.sync.outcome import Outcome
 
 #: The logger that all modules of sync share.
@@ -44,7 +44,7 @@ class Finalizer:
         self.lease = lease
         self.outcome = outcome
 
-    def finalize(self, ready: list[Image]) -> set[str]:
+    def finalize(self, ready: list[LeasedImage]) -> set[str]:
         """Finalize images; return the ids of the records that have changed meanwhile."""
         try:
             results = self._finalize_together(ready)
@@ -63,7 +63,7 @@ class Finalizer:
                 again.add(str(image.record.pk))
         return again
 
-    def _finalize_together(self, images: list[Image]) -> list[bool]:
+    def _finalize_together(self, images: list[LeasedImage]) -> list[bool]:
         """Finalize images; return for each whether its record is unchanged since the lease."""
 
         def finalize_free() -> dict[UUID, bool]:
@@ -80,7 +80,7 @@ class Finalizer:
                 )
         return [results[image.record.pk] for image in images]
 
-    def _finalize_alone(self, image: Image) -> bool:
+    def _finalize_alone(self, image: LeasedImage) -> bool:
         """Finalize one image; if the database rejects its reason or name, write them in ASCII."""
         try:
             return retry_when_locked(lambda: self._finalize(image), using=self.lease.using)
@@ -93,7 +93,7 @@ class Finalizer:
             image.name = ascii(image.name)[1:-1]
             return retry_when_locked(lambda: self._finalize(image), using=self.lease.using)
 
-    def _finalize(self, image: Image) -> bool:
+    def _finalize(self, image: LeasedImage) -> bool:
         """Finalize one image; return whether its record is unchanged since the lease."""
         record = image.record
         if image.failure is not None:
@@ -118,7 +118,7 @@ class Finalizer:
             request_again(record, using=self.lease.using)
         return finalized
 
-    def _finalize_failure(self, image: Image, failure: Failure) -> bool:
+    def _finalize_failure(self, image: LeasedImage, failure: Failure) -> bool:
         changes: dict[str, Any] = {"due_at": None, "name": image.name, "digest": image.digest}
         if failure.delay is not None:
             changes = {"due_at": timezone.now() + timedelta(seconds=failure.delay)}
@@ -126,7 +126,7 @@ class Finalizer:
             image.record, reason_code=failure.code, reason=failure.reason, **changes
         )
 
-    def _count(self, image: Image) -> None:
+    def _count(self, image: LeasedImage) -> None:
         key, failure = str(image.record.pk), image.failure
         if failure is None:
             self.outcome.in_sync += 1
@@ -138,7 +138,7 @@ class Finalizer:
             self.outcome.retrying[key] = failure.reason
             self.outcome.later[failure.delay].append(key)
 
-    def _tell(self, image: Image) -> None:
+    def _tell(self, image: LeasedImage) -> None:
         """Send the signal and log a failure, after the outcome is written."""
         record, failure = image.record, image.failure
         field = field_by_label(record.model, record.field)

@@ -65,7 +65,7 @@ class Listing:
         Raises:
             VisualSnoopError: the collection did not answer.
         """
-        ids = (listed["id"] for listed in collections[self.alias].iter_images())
+        ids = (listed.image_id for listed in collections[self.alias].iter_images())
         yield from map(self.classify, batched(ids, size))
 
     def classify(self, image_ids: Iterable[str]) -> list[Listed]:

@@ -20,7 +20,7 @@ from django_visualsnoop.outbox.record import SyncRecord, records_of
 from django_visualsnoop.outbox.requests import SyncRequest
 from django_visualsnoop.sync.drift import without_a_row
 from django_visualsnoop.sync.listing import Category, Listing
-from django_visualsnoop.sync.reindex import Tally, process_requests
+from django_visualsnoop.sync.reindex import ReindexCounts, process_requests
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -42,7 +42,7 @@ class Pruned:
     records: int = 0
     #: Listed ids that pruning skipped, by category.
     left: Counter[Category] = field(default_factory=Counter)
-    tally: Tally = field(default_factory=Tally)
+    tally: ReindexCounts = field(default_factory=ReindexCounts)
 
 
 def prune_listing(

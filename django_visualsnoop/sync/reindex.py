@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django_visualsnoop.indexed.options import IndexedField
-    from django_visualsnoop.indexed.rows import Row
+    from django_visualsnoop.indexed.rows import IndexedRow
     from django_visualsnoop.outbox.record import SyncRecord
 
 #: Failures that a run lists; it counts the others.
@@ -63,7 +63,7 @@ class Failures:
 
 
 @dataclass
-class Tally:
+class ReindexCounts:
     """Counts of the rows of one batch, or of all."""
 
     #: "wanted", "unwanted", "empty" and "left" count rows; "in_sync", "failed" and "elsewhere"
@@ -75,7 +75,7 @@ class Tally:
     def rows(self) -> int:
         return sum(self.counts[name] for name in ("wanted", "unwanted", "empty", "left"))
 
-    def update(self, other: Tally) -> None:
+    def update(self, other: ReindexCounts) -> None:
         self.counts.update(other.counts)
         self.failures.update(other.failures)
 
@@ -85,7 +85,7 @@ class Step:
     """One processed batch: its counts, and the key to resume after."""
 
     last_key: Any
-    tally: Tally
+    tally: ReindexCounts
 
 
 def reindex(field: IndexedField, plan: Plan, *, after: Any = None) -> Iterator[Step]:
@@ -101,7 +101,7 @@ def reindex(field: IndexedField, plan: Plan, *, after: Any = None) -> Iterator[S
     """
     found = batches(field, using=plan.using, size=plan.batch_size, after=after)
     for batch in with_records(field, found, using=plan.using):
-        tally = Tally()
+        tally = ReindexCounts()
         requests = list(_requests(field, batch, plan, tally))
         if not plan.dry_run:
             process_requests(requests, tally, using=plan.using, dispatch_only=plan.dispatch_only)
@@ -109,7 +109,7 @@ def reindex(field: IndexedField, plan: Plan, *, after: Any = None) -> Iterator[S
 
 
 def process_requests(
-    requests: list[SyncRequest], tally: Tally, *, using: str, dispatch_only: bool
+    requests: list[SyncRequest], tally: ReindexCounts, *, using: str, dispatch_only: bool
 ) -> None:
     """Write sync requests, and process them unless the workers should.
 
@@ -136,9 +136,9 @@ def process_requests(
 
 def _requests(
     field: IndexedField,
-    batch: Iterable[tuple[Row, SyncRecord | None]],
+    batch: Iterable[tuple[IndexedRow, SyncRecord | None]],
     plan: Plan,
-    tally: Tally,
+    tally: ReindexCounts,
 ) -> Iterator[SyncRequest]:
     for row, record in batch:
         if not row.name and record is None:
@@ -150,7 +150,7 @@ def _requests(
             yield SyncRequest(field, row.object_id, wanted=row.wanted)
 
 
-def _is_left(field: IndexedField, row: Row, record: SyncRecord | None, plan: Plan) -> bool:
+def _is_left(field: IndexedField, row: IndexedRow, record: SyncRecord | None, plan: Plan) -> bool:
     if plan.missing and drift_of(field, row, record, plan.using) is None:
         return True
     if plan.since is None or record is None or record.synced_at is None:

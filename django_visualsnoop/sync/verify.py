@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django_visualsnoop.indexed.options import IndexedField
-    from django_visualsnoop.indexed.rows import Row
+    from django_visualsnoop.indexed.rows import IndexedRow
     from django_visualsnoop.sync.listing import Listed
 
 #: Examples kept of each kind of drift.
@@ -136,7 +136,7 @@ def _count_listed(
             report.foreign += 1
 
 
-def _detail(drift: Drift, row: Row, record: SyncRecord | None) -> str:
+def _detail(drift: Drift, row: IndexedRow, record: SyncRecord | None) -> str:
     if record is None:
         return ""
     if drift is Drift.CHANGED:

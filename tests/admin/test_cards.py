@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django_visualsnoop.admin.cards import Card, ShownGroup, percent
-from django_visualsnoop.admin.pictures import Picture
+from django_visualsnoop.admin.pictures import ShownPicture
 from tests.testapp.models import Product
 
 
 def card(key: int, width: int | None, size: int | None) -> Card:
-    picture = Picture("a.png", width=width, height=width, size=size)
+    picture = ShownPicture("a.png", width=width, height=width, size=size)
     return Card(Product(pk=key), picture, "/change/", 1.0, False)
 
 

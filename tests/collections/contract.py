@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import re
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.collections.base import BaseCollection
-
-IMAGE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 
 ODD_IDS = [
     "two words",
@@ -92,17 +91,18 @@ class CollectionContract:
 
     def test_add_with_an_id(self, collection: BaseCollection) -> None:
         added = collection.add_image(image(1), "first")
-        assert added["image_id"] == "first"
-        assert added["status"] == 201
-        assert IMAGE_TIME.fullmatch(added["image_time"])
-        assert re.fullmatch("[0-9a-f]{8}", added["collection_id"])
+        assert added.image_id == "first"
+        assert added.created
+        assert added.image_time is not None
+        assert added.image_time.utcoffset() == timedelta(0)
+        assert re.fullmatch("[0-9a-f]{8}", added.collection_id)
 
     def test_add_without_an_id_chooses_a_new_one(self, collection: BaseCollection) -> None:
         first = collection.add_image(image(1))
         second = collection.add_image(image(1))
-        assert re.fullmatch("[0-9a-f]{32}", first["image_id"])
-        assert first["image_id"] != second["image_id"]
-        assert collection.get_image(first["image_id"])["image_time"] == first["image_time"]
+        assert re.fullmatch("[0-9a-f]{32}", first.image_id)
+        assert first.image_id != second.image_id
+        assert collection.get_image(first.image_id).image_time == first.image_time
 
     def test_adding_an_existing_id_conflicts_and_changes_nothing(
         self, collection: BaseCollection
@@ -111,33 +111,35 @@ class CollectionContract:
         with pytest.raises(ConflictError) as caught:
             collection.add_image(image(2), "a")
         assert caught.value.status == 409
-        assert collection.get_image("a")["image_time"] == added["image_time"]
-        assert collection.search_images(image(1))["results"][0]["id"] == "a"
+        assert collection.get_image("a").image_time == added.image_time
+        assert collection.search_images(image(1)).matches[0].image_id == "a"
 
     def test_update_existing_replaces_the_picture(self, collection: BaseCollection) -> None:
         added = collection.add_image(image(1), "a")
         updated = collection.add_image(image(2), "a", update_existing=True)
-        assert updated["status"] == 200
-        assert updated["image_time"] > added["image_time"]
-        assert collection.search_images(image(2))["results"][0]["id"] == "a"
-        assert [m for m in collection.search_images(image(1))["results"] if m["rank"] == 0] == []
+        assert not updated.created
+        assert updated.image_time is not None
+        assert added.image_time is not None
+        assert updated.image_time > added.image_time
+        assert collection.search_images(image(2)).matches[0].image_id == "a"
+        assert [m for m in collection.search_images(image(1)).matches if m.rank == 0] == []
 
     def test_update_existing_adds_a_missing_id(self, collection: BaseCollection) -> None:
-        assert collection.add_image(image(1), "a", update_existing=True)["status"] == 201
-        assert collection.get_image("a")["image_id"] == "a"
+        assert collection.add_image(image(1), "a", update_existing=True).created
+        assert collection.get_image("a").image_id == "a"
 
     def test_update_existing_without_an_id_adds(self, collection: BaseCollection) -> None:
-        assert collection.add_image(image(1), None, update_existing=True)["status"] == 201
+        assert collection.add_image(image(1), None, update_existing=True).created
 
     def test_delete(self, collection: BaseCollection) -> None:
         collection.add_image(image(1), "a")
         collection.add_image(image(2), "b")
-        assert collection.delete_image("a")["image_id"] == "a"
+        assert collection.delete_image("a").image_id == "a"
         with pytest.raises(NotFoundError):
             collection.get_image("a")
-        assert "a" not in [m["id"] for m in collection.search_images(image(1))["results"]]
-        assert [listed["id"] for listed in collection.iter_images()] == ["b"]
-        assert collection.add_image(image(1), "a")["status"] == 201
+        assert "a" not in [m.image_id for m in collection.search_images(image(1)).matches]
+        assert [listed.image_id for listed in collection.iter_images()] == ["b"]
+        assert collection.add_image(image(1), "a").created
 
     def test_missing_ids_are_not_found(self, collection: BaseCollection) -> None:
         for call in (
@@ -151,14 +153,14 @@ class CollectionContract:
 
     def test_odd_ids_stay_as_they_are(self, collection: BaseCollection) -> None:
         for image_id in ODD_IDS:
-            assert collection.add_image(image(1), image_id)["image_id"] == image_id
-            assert collection.get_image(image_id)["image_id"] == image_id
-        assert {listed["id"] for listed in collection.iter_images()} == set(ODD_IDS)
-        found = collection.search_images_by_id(ODD_IDS[0])["results"]
-        assert {match["id"] for match in found} == set(ODD_IDS[1:])
+            assert collection.add_image(image(1), image_id).image_id == image_id
+            assert collection.get_image(image_id).image_id == image_id
+        assert {listed.image_id for listed in collection.iter_images()} == set(ODD_IDS)
+        found = collection.search_images_by_id(ODD_IDS[0]).matches
+        assert {match.image_id for match in found} == set(ODD_IDS[1:])
         for image_id in ODD_IDS:
-            assert collection.get_images(start=image_id, count=1)["images"][0]["id"] == image_id
-            assert collection.delete_image(image_id)["image_id"] == image_id
+            assert collection.get_images(start=image_id, count=1).images[0].image_id == image_id
+            assert collection.delete_image(image_id).image_id == image_id
         assert list(collection.iter_images()) == []
 
     @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ class CollectionContract:
             collection.get_image(other)
         collection.add_image(image(1), other)
         collection.delete_image(one)
-        assert collection.get_image(other)["image_id"] == other
+        assert collection.get_image(other).image_id == other
 
     @pytest.mark.parametrize("image_id", IMPOSSIBLE_IDS)
     def test_impossible_ids_are_refused(self, collection: BaseCollection, image_id: str) -> None:
@@ -198,7 +200,7 @@ class CollectionContract:
             with pytest.raises(ImageRefusedError) as caught:
                 call()
             assert caught.value.reason == "empty"
-        assert [listed["id"] for listed in collection.iter_images()] == ["kept"]
+        assert [listed.image_id for listed in collection.iter_images()] == ["kept"]
 
     @pytest.mark.parametrize("content", [b"no picture at all", image(1)[:300]])
     def test_undecodable_bytes_are_refused(
@@ -219,42 +221,42 @@ class CollectionContract:
         for image_id in "abcde":
             collection.add_image(image(1), image_id)
         first = collection.get_images(count=2)
-        assert [listed["id"] for listed in first["images"]] == ["e", "d"]
-        assert first["next_image_id"] == "c"
+        assert [listed.image_id for listed in first.images] == ["e", "d"]
+        assert first.next_image_id == "c"
         second = collection.get_images(start="c", count=2)
-        assert [listed["id"] for listed in second["images"]] == ["c", "b"]
-        last = collection.get_images(start=second["next_image_id"], count=2)
-        assert [listed["id"] for listed in last["images"]] == ["a"]
-        assert last["next_image_id"] is None
-        times = [listed["image_time"] for listed in collection.get_images()["images"]]
-        assert all(IMAGE_TIME.fullmatch(time) for time in times)
-        assert times == sorted(set(times), reverse=True)
+        assert [listed.image_id for listed in second.images] == ["c", "b"]
+        last = collection.get_images(start=second.next_image_id, count=2)
+        assert [listed.image_id for listed in last.images] == ["a"]
+        assert last.next_image_id is None
+        times = [listed.image_time for listed in collection.get_images().images]
+        assert None not in times
+        assert times == sorted(set(filter(None, times)), reverse=True)
 
     def test_listing_resumes_at_a_deleted_start(self, collection: BaseCollection) -> None:
         for image_id in "abcd":
             collection.add_image(image(1), image_id)
         collection.delete_image("c")
         page = collection.get_images(start="c")
-        assert [listed["id"] for listed in page["images"]] == ["b", "a"]
+        assert [listed.image_id for listed in page.images] == ["b", "a"]
 
     def test_updating_moves_to_the_front(self, collection: BaseCollection) -> None:
         for image_id in "abc":
             collection.add_image(image(1), image_id)
         collection.add_image(image(1), "a", update_existing=True)
-        assert [listed["id"] for listed in collection.iter_images()] == ["a", "c", "b"]
+        assert [listed.image_id for listed in collection.iter_images()] == ["a", "c", "b"]
 
     def test_an_empty_collection(self, collection: BaseCollection) -> None:
         page = collection.get_images()
-        assert page["images"] == []
-        assert page["next_image_id"] is None
-        assert collection.search_images(image(1))["results"] == []
+        assert page.images == []
+        assert page.next_image_id is None
+        assert collection.search_images(image(1)).matches == []
         assert list(collection.iter_pairs()) == []
 
     def test_count_bounds(self, collection: BaseCollection) -> None:
         for image_id in "ab":
             collection.add_image(image(1), image_id)
-        assert len(collection.get_images(count=1)["images"]) == 1
-        assert len(collection.get_images(count=100_000)["images"]) == 2
+        assert len(collection.get_images(count=1).images) == 1
+        assert len(collection.get_images(count=100_000).images) == 2
         for count in (0, -1):
             with pytest.raises(ValueError, match=str(count)):
                 collection.get_images(count=count)
@@ -272,9 +274,9 @@ class CollectionContract:
         assert isinstance(outcomes["bad"], ImageRefusedError)
         assert isinstance(outcomes["x" * 101], InvalidImageIdError)
         assert not isinstance(outcomes["a"], OSError)
-        assert outcomes["a"]["image_id"] == "a"
-        assert {listed["id"] for listed in collection.iter_images()} == {"a", "c"}
-        assert collection.search_images(image(2))["results"][0]["id"] == "c"
+        assert outcomes["a"].image_id == "a"
+        assert {listed.image_id for listed in collection.iter_images()} == {"a", "c"}
+        assert collection.search_images(image(2)).matches[0].image_id == "c"
 
     def test_add_images_takes_its_items_as_it_goes(self, collection: BaseCollection) -> None:
         taken = 0
@@ -296,28 +298,28 @@ class CollectionContract:
             collection.add_image(image(number), str(number))
         for number in (1, 2, 3, 4):
             found = collection.search_images(image(number))
-            assert found["results"][0]["id"] == str(number)
-            assert found["results"][0]["rank"] == 0
-            assert [match["id"] for match in found["results"] if match["rank"] == 0] == [
-                str(number)
-            ]
+            assert found.matches[0].image_id == str(number)
+            assert found.matches[0].rank == 0
+            assert [match.image_id for match in found.matches if match.rank == 0] == [str(number)]
             if collection.supports_similarity:
-                assert found["results"][0]["similarity"] == pytest.approx(1.0, abs=1e-3)
+                assert found.matches[0].similarity == pytest.approx(1.0, abs=1e-3)
 
     def test_search_by_id_leaves_itself_out(self, collection: BaseCollection) -> None:
         collection.add_image(image(1), "a")
         collection.add_image(image(2), "b")
         collection.add_image(image(1), "a again")
         found = collection.search_images_by_id("a")
-        assert found["image_id"] == "a"
-        assert found["results"][0]["id"] == "a again"
-        assert found["results"][0]["rank"] == 0
-        assert "a" not in [match["id"] for match in found["results"]]
+        assert found.image is not None
+        assert found.image.image_id == "a"
+        assert found.image == collection.get_image("a")
+        assert found.matches[0].image_id == "a again"
+        assert found.matches[0].rank == 0
+        assert "a" not in [match.image_id for match in found.matches]
 
     def test_results_are_sorted_by_rank(self, collection: BaseCollection) -> None:
         for number in range(6):
             collection.add_image(image(number % 3), str(number))
-        ranks = [match["rank"] for match in collection.search_images(image(1))["results"]]
+        ranks = [match.rank for match in collection.search_images(image(1)).matches]
         assert ranks[:2] == [0, 0]
         assert ranks == sorted(ranks)
         assert all(type(rank) is int for rank in ranks)
@@ -325,8 +327,8 @@ class CollectionContract:
     def test_limit(self, collection: BaseCollection) -> None:
         for image_id in "abc":
             collection.add_image(image(1), image_id)
-        assert len(collection.search_images(image(1), limit=2)["results"]) == 2
-        assert len(collection.search_images_by_id("a", limit=1)["results"]) == 1
+        assert len(collection.search_images(image(1), limit=2).matches) == 2
+        assert len(collection.search_images_by_id("a", limit=1).matches) == 1
 
     def test_min_similarity(self, collection: BaseCollection) -> None:
         for number in range(4):
@@ -338,9 +340,9 @@ class CollectionContract:
         except UnsupportedSearch:
             assert not collection.supports_similarity
         else:
-            assert {match["id"] for match in found["results"]} == {"1", "copy"}
-            assert all(match["similarity"] >= 0.95 for match in found["results"])
-            assert [match["id"] for match in by_id["results"]] == ["copy"]
+            assert {match.image_id for match in found.matches} == {"1", "copy"}
+            assert all((match.similarity or 0) >= 0.95 for match in found.matches)
+            assert [match.image_id for match in by_id.matches] == ["copy"]
 
     def test_allowed(self, collection: BaseCollection) -> None:
         for image_id in "abc":
@@ -348,10 +350,10 @@ class CollectionContract:
         if not collection.supports_allowed:
             pytest.skip("this collection cannot restrict a search")
         found = collection.search_images(image(1), allowed={"b", "other"}, limit=1)
-        assert [match["id"] for match in found["results"]] == ["b"]
+        assert [match.image_id for match in found.matches] == ["b"]
         found = collection.search_images_by_id("a", allowed=["a", "c"])
-        assert [match["id"] for match in found["results"]] == ["c"]
-        assert collection.search_images(image(1), allowed=())["results"] == []
+        assert [match.image_id for match in found.matches] == ["c"]
+        assert collection.search_images(image(1), allowed=()).matches == []
 
     def test_placements(self, collection: BaseCollection) -> None:
         for image_id in "ab":
@@ -371,8 +373,8 @@ class CollectionContract:
             collection.add_image(image(number), str(number))
         collection.add_image(image(1), "copy")
         assert collection.kinds[0] == "copies"
-        found = collection.search_images(image(1), kind="copies")["results"]
-        assert {match["id"] for match in found if match["rank"] == 0} == {"1", "copy"}
+        found = collection.search_images(image(1), kind="copies").matches
+        assert {match.image_id for match in found if match.rank == 0} == {"1", "copy"}
         with pytest.raises(ValueError, match="kind must be 'copies' or 'similar', not 'alike'"):
             collection.search_images(image(1), kind="alike")
         if "similar" not in collection.kinds:
@@ -382,24 +384,25 @@ class CollectionContract:
             with pytest.raises(UnsupportedSearch, match=refusal):
                 collection.search_images_by_id("1", kind="similar")
             return
-        found = collection.search_images(image(1), kind="similar")["results"]
-        assert {match["id"] for match in found[:2]} == {"1", "copy"}
-        assert [match["rank"] for match in found[:2]] == [0, 0]
-        assert found[0]["similarity"] == 1.0
-        ranks = [match["rank"] for match in found]
+        found = collection.search_images(image(1), kind="similar").matches
+        assert {match.image_id for match in found[:2]} == {"1", "copy"}
+        assert [match.rank for match in found[:2]] == [0, 0]
+        assert found[0].similarity == 1.0
+        ranks = [match.rank for match in found]
         assert ranks == sorted(ranks)
         assert all(type(rank) is int for rank in ranks)
         by_id = collection.search_images_by_id("1", kind="similar")
-        assert by_id["image_id"] == "1"
-        assert by_id["results"][0]["id"] == "copy"
-        assert "1" not in [match["id"] for match in by_id["results"]]
+        assert by_id.image is not None
+        assert by_id.image.image_id == "1"
+        assert by_id.matches[0].image_id == "copy"
+        assert "1" not in [match.image_id for match in by_id.matches]
         limited = collection.search_images(image(1), kind="similar", limit=1, min_similarity=1.0)
-        assert len(limited["results"]) == 1
+        assert len(limited.matches) == 1
         with pytest.raises(NotFoundError):
             collection.search_images_by_id("missing", kind="similar")
         if collection.supports_allowed:
             some = collection.search_images(image(1), kind="similar", allowed={"copy", "other"})
-            assert [match["id"] for match in some["results"]] == ["copy"]
+            assert [match.image_id for match in some.matches] == ["copy"]
 
     def test_pairs(self, collection: BaseCollection) -> None:
         for image_id in "cab":
@@ -426,5 +429,5 @@ class CollectionContract:
         }
         collection.add_image(sources[kind], "a")
         for _ in range(2):
-            assert collection.search_images(sources[kind])["results"][0]["id"] == "a"
+            assert collection.search_images(sources[kind]).matches[0].image_id == "a"
         assert not half_read.closed

@@ -17,6 +17,7 @@ from django_visualsnoop.client.exceptions import (
 )
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.http import HTTPCollection
+from django_visualsnoop.collections.results import ImageInfo, ImageMatch
 from django_visualsnoop.exceptions import UnsupportedSearch
 from tests.collections.contract import CollectionContract, image
 from tests.v1server import PUBLIC_KEY, SECRET_KEY, Fault, V1Server
@@ -190,10 +191,20 @@ def test_min_similarity_by_the_similarity_that_matches_carry(
 ) -> None:
     near = {"id": "near", "rank": 1, "similarity": 0.9}
     far = {"id": "far", "rank": 7, "similarity": 0.5}
+    found = [ImageMatch("near", 1, 0.9), ImageMatch("far", 7, 0.5)]
     server.faults.extend([matches_of(near, far), matches_of(near, far), matches_of(near, far)])
-    assert collection.search_images(image(1), min_similarity=0.9)["results"] == [near]
-    assert collection.search_images_by_id("a", min_similarity=0.5)["results"] == [near, far]
-    assert collection.search_images_by_id("a")["results"] == [near, far]
+    assert collection.search_images(image(1), min_similarity=0.9).matches == [found[0]]
+    assert collection.search_images_by_id("a", min_similarity=0.5).matches == found
+    assert collection.search_images_by_id("a").matches == found
+
+
+@pytest.mark.parametrize("time", [{}, {"image_time": None}, {"image_time": "yesterday"}])
+def test_a_service_need_not_tell_the_time(
+    server: V1Server, collection: HTTPCollection, time: dict[str, Any]
+) -> None:
+    answer = {"collection_id": "5eed1234", "image_id": "a", "message": "OK", "status": 200, **time}
+    server.faults.append(Fault(body=json.dumps(answer).encode()))
+    assert collection.get_image("a") == ImageInfo("5eed1234", "a", None)
 
 
 def test_min_similarity_without_a_similarity_is_unsupported(
@@ -208,9 +219,9 @@ def test_allowed_comes_before_the_limit(collection: HTTPCollection) -> None:
     for image_id in "abcd":
         collection.add_image(image(1), image_id)
     found = collection.search_images(image(1), allowed={"c", "d"}, limit=1)
-    assert [match["id"] for match in found["results"]] == ["c"]
+    assert [match.image_id for match in found.matches] == ["c"]
     found = collection.search_images_by_id("c", allowed={"c", "d"}, limit=5)
-    assert [match["id"] for match in found["results"]] == ["d"]
+    assert [match.image_id for match in found.matches] == ["d"]
 
 
 def test_larger_files_than_the_option_says_are_not_sent() -> None:

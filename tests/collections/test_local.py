@@ -135,10 +135,10 @@ def test_collections_of_other_names_and_databases_are_apart() -> None:
     for collection in made:
         collection.add_image(image(1), collection.alias)
     for collection in made:
-        found = collection.search_images(image(1))["results"]
-        assert [match["id"] for match in found] == [collection.alias]
+        found = collection.search_images(image(1)).matches
+        assert [match.image_id for match in found] == [collection.alias]
     assert [
-        match["id"] for match in LocalCollection("shop", {}).search_images(image(1))["results"]
+        match.image_id for match in LocalCollection("shop", {}).search_images(image(1)).matches
     ] == ["one"]
 
 
@@ -147,9 +147,9 @@ def test_the_collection_has_its_own_threshold() -> None:
     LocalCollection("shop", {}).add_image(image(1), "a")
     picky = LocalCollection("shop", {"OPTIONS": {"min_similarity": 1.0}})
     all_alike = LocalCollection("shop", {"OPTIONS": {"min_similarity": 0}})
-    assert picky.search_images(image(2))["results"] == []
-    assert [match["id"] for match in all_alike.search_images(image(2))["results"]] == ["a"]
-    assert picky.search_images(image(2), min_similarity=0)["results"] != []
+    assert picky.search_images(image(2)).matches == []
+    assert [match.image_id for match in all_alike.search_images(image(2)).matches] == ["a"]
+    assert picky.search_images(image(2), min_similarity=0).matches != []
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_an_id_twice_in_one_bulk_keeps_the_last() -> None:
     collection = LocalCollection("shop", {})
     outcomes = list(collection.add_images([("a", image(1)), ("b", image(3)), ("a", image(2))]))
     assert [image_id for image_id, _ in outcomes] == ["a", "b", "a"]
-    assert [match["id"] for match in collection.search_images(image(2))["results"]] == ["a"]
-    assert collection.search_images(image(1))["results"] == []
+    assert [match.image_id for match in collection.search_images(image(2)).matches] == ["a"]
+    assert collection.search_images(image(1)).matches == []
 
 
 @pytest.mark.django_db

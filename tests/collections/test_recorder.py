@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -48,7 +48,7 @@ def test_failures_come_in_the_order_asked_for(collection: RecorderCollection) ->
         with pytest.raises(error):
             collection.add_image(b"x", "a")
     assert collection.images == {}
-    assert collection.add_image(b"x", "a")["status"] == 201
+    assert collection.add_image(b"x", "a").created
     assert len(collection.calls) == 4
 
 
@@ -57,7 +57,7 @@ def test_failing_lasts_as_long_as_the_block(collection: RecorderCollection) -> N
         for _ in range(2):
             with pytest.raises(TransportError):
                 collection.get_images()
-    assert collection.get_images()["images"] == []
+    assert collection.get_images().images == []
 
 
 def test_state_is_shared_by_alias_across_threads_and_cleared_for_all(
@@ -86,14 +86,14 @@ def test_times_increase_while_the_clock_stands_still(
             return cls(2015, 1, 25, tzinfo=tz)
 
     monkeypatch.setattr(recorder, "datetime", Stopped)
-    times = [collection.add_image(b"x")["image_time"] for _ in range(3)]
-    assert times == [f"2015-01-25T00:00:00.00000{n}+00:00" for n in range(3)]
+    times = [collection.add_image(b"x").image_time for _ in range(3)]
+    assert times == [datetime(2015, 1, 25, 0, 0, 0, n, tzinfo=UTC) for n in range(3)]
 
 
 def test_a_page_has_at_most_a_thousand_images(collection: RecorderCollection) -> None:
     for number in range(1001):
         collection.add_image(b"x", str(number))
     page = collection.get_images(count=5000)
-    assert len(page["images"]) == 1000
-    assert page["next_image_id"] == "0"
+    assert len(page.images) == 1000
+    assert page.next_image_id == "0"
     assert len(list(collection.iter_images())) == 1001

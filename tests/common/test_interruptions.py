@@ -56,7 +56,7 @@ def test_what_does_not() -> None:
 
 
 def test_a_decoder_lets_it_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_visualsnoop.engine.images.decode._small", out_of_time)
+    monkeypatch.setattr("django_visualsnoop.engine.images.decode._load_small", out_of_time)
     with pytest.raises(SoftTimeLimitExceeded):
         decode(image(1))
 
@@ -64,17 +64,17 @@ def test_a_decoder_lets_it_through(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 def test_the_engine_keeps_what_it_has_described(monkeypatch: pytest.MonkeyPatch) -> None:
     collection = LocalCollection("default", {})
-    described = LocalCollection._described
+    described = LocalCollection._describe
 
     def limited(self: LocalCollection, content: Any, image_id: str) -> Any:
         return out_of_time() if image_id == "third" else described(self, content, image_id)
 
-    monkeypatch.setattr(LocalCollection, "_described", limited)
+    monkeypatch.setattr(LocalCollection, "_describe", limited)
     answers = collection.add_images((name, image(1)) for name in ("first", "second", "third"))
     assert [next(answers)[0] for _ in range(2)] == ["first", "second"]
     with pytest.raises(SoftTimeLimitExceeded):
         next(answers)
-    assert {one["id"] for one in collection.iter_images()} == {"first", "second"}
+    assert {one.image_id for one in collection.iter_images()} == {"first", "second"}
 
 
 def test_a_slow_bulk_is_stored_before_it_is_full(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_a_slow_bulk_is_stored_before_it_is_full(db: None, monkeypatch: pytest.M
     items = ((name, image(1)) for name in ("first", "second"))
     answers = collection.add_images(items)
     assert next(answers)[0] == "first"
-    assert [one["id"] for one in collection.iter_images()] == ["first"]
+    assert [one.image_id for one in collection.iter_images()] == ["first"]
     assert [name for name, _ in answers] == ["second"]
 
 

@@ -77,16 +77,16 @@ def main(database: str, kind: str, name: str) -> None:
         method, args, kwargs = json.loads(line)
         try:
             if method == "search":
-                found = collection.search_images(image(*args), **kwargs)["results"]
-                answer: Any = sorted(match["id"] for match in found)
+                found = collection.search_images(image(*args), **kwargs).matches
+                answer: Any = sorted(match.image_id for match in found)
             elif method == "add":
                 scene, image_id = args
-                answer = collection.add_image(image(scene), image_id, **kwargs)["status"]
+                answer = collection.add_image(image(scene), image_id, **kwargs).created
             elif method == "add_many":
                 items = [(image_id, image(scene)) for scene, image_id in args]
                 answer = len(list(collection.add_images(items)))
             else:
-                answer = getattr(collection, method)(*args, **kwargs)
+                answer = getattr(collection, method)(*args, **kwargs).image_id
         except VisualSnoopError as error:
             answer = type(error).__name__
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -1,4 +1,4 @@
-"""Looks by a model in an ONNX file."""
+"""Embeddings by a model in an ONNX file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from onnx import TensorProto, helper
 
 from django_visualsnoop.engine import onnx
-from django_visualsnoop.engine.onnx import ModelError, OnnxDescriptor
-from tests.looks import BLUE, HALF, RED, SIZE, colour_model, save_model
+from django_visualsnoop.engine.onnx import ModelError, OnnxEmbedding
+from tests.embeddings import BLUE, HALF, RED, SIZE, colour_model, save_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx, "_loaded", onnx._Loaded())
+    monkeypatch.setattr(onnx, "_loaded", onnx._SessionCache())
 
 
 def filled(colour: tuple[int, int, int], height: int = 6, width: int = 9) -> Pixels:
@@ -37,24 +37,24 @@ def node(kind: str, *inputs: str, **attributes: Any) -> Any:
     return helper.make_node(kind, list(inputs), ["y"], **attributes)
 
 
-def of(path: Path, **changes: Any) -> OnnxDescriptor:
-    return OnnxDescriptor(**{"path": path, "size": SIZE, "mean": HALF, "std": HALF, **changes})
+def of(path: Path, **changes: Any) -> OnnxEmbedding:
+    return OnnxEmbedding(**{"path": path, "size": SIZE, "mean": HALF, "std": HALF, **changes})
 
 
 def test_the_model_sees_the_picture_as_documented(tmp_path: Path) -> None:
-    looks = colour_model(tmp_path)
-    assert looks.describe(filled(RED)).tolist() == [127, -127, -127]
-    assert looks.describe(filled((255, 128, 0))).tolist() == [127, 0, -127]
+    embedding = colour_model(tmp_path)
+    assert embedding.describe(filled(RED)).tolist() == [127, -127, -127]
+    assert embedding.describe(filled((255, 128, 0))).tolist() == [127, 0, -127]
     other = of(tmp_path / "colours.onnx", mean=(0, 0, 0), std=(1, 0.5, 1))
     assert other.describe(filled((128, 128, 0))).tolist() == [64, 127, 0]
     assert other.describe(filled((0, 0, 0))).tolist() == [0, 0, 0]
 
 
 def test_the_values_come_in_rows_of_red_then_green_then_blue(tmp_path: Path) -> None:
-    looks = of(save_model(tmp_path / "m.onnx", node("Identity", "x")))
+    embedding = of(save_model(tmp_path / "m.onnx", node("Identity", "x")))
     pixels = filled((0, 0, 0), SIZE, SIZE)
     pixels[0, 1] = (255, 0, 0)
-    seen = looks.describe(pixels).reshape(3, SIZE, SIZE)
+    seen = embedding.describe(pixels).reshape(3, SIZE, SIZE)
     assert np.argwhere(seen == 127).tolist() == [[0, 0, 1]]
 
 
@@ -160,21 +160,21 @@ def test_models_that_give_no_vector(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_without_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = colour_model(tmp_path)
+    embedding = colour_model(tmp_path)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match=r'pip install "django-visualsnoop\[onnx\]"'):
-        looks.describe(filled(RED))
+        embedding.describe(filled(RED))
 
 
 def test_a_model_that_changes_under_a_process_is_not_mixed_with_the_one_before(
     tmp_path: Path,
 ) -> None:
-    looks = colour_model(tmp_path)
-    before = looks.identity
+    embedding = colour_model(tmp_path)
+    before = embedding.identity
     colour_model(tmp_path, weight=3.0)
     with pytest.raises(ModelError, match="restart the process"):
-        looks.describe(filled(RED))
-    assert looks.identity == before
+        embedding.describe(filled(RED))
+    assert embedding.identity == before
 
 
 def test_threads_share_one_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,10 +186,10 @@ def test_threads_share_one_session(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return session(path, content)
 
     monkeypatch.setattr(onnx, "_session", spied)
-    looks = colour_model(tmp_path)
+    embedding = colour_model(tmp_path)
     found: list[list[int]] = []
     threads = [
-        threading.Thread(target=lambda: found.append(looks.describe(filled(RED)).tolist()))
+        threading.Thread(target=lambda: found.append(embedding.describe(filled(RED)).tolist()))
         for _ in range(8)
     ]
     for thread in threads:
@@ -202,15 +202,15 @@ def test_threads_share_one_session(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_loads_the_model_anew(tmp_path: Path) -> None:
-    looks = colour_model(tmp_path)
-    looks.describe(filled(RED))
+    embedding = colour_model(tmp_path)
+    embedding.describe(filled(RED))
     loaded = onnx._loaded
     with loaded._lock:  # another thread was loading when the process was forked
         child = os.fork()
         if not child:
             loaded.after_fork()
-            found = looks.describe(filled(RED)).tolist()
+            found = embedding.describe(filled(RED)).tolist()
             os._exit(0 if found == [127, -127, -127] and loaded._of_parent[0] else 1)
         _, status = os.waitpid(child, 0)
     assert status == 0
-    assert looks.describe(filled(RED)).tolist() == [127, -127, -127]
+    assert embedding.describe(filled(RED)).tolist() == [127, -127, -127]

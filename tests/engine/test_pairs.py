@@ -16,9 +16,7 @@ from django_visualsnoop.engine import pairs
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.gallery import Gallery
-from django_visualsnoop.engine.index.crowds import KEPT, Crowds
-from django_visualsnoop.engine.index.tally import pair_keys
-from django_visualsnoop.engine.pairs import pair_hits
+from django_visualsnoop.engine.pairs import add_similarities
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def reencoded(gallery: Gallery, count: int, number: int = 1, prefix: str = "") -
         content = io.BytesIO()
         size = (picture.width - one % 7, picture.height - one % 7)
         picture.resize(size).save(content, "JPEG", quality=60 + one % 35)
-        made.append(gallery.described(content.getvalue(), f"{prefix}{one:03}"))
+        made.append(gallery.describe_image(content.getvalue(), f"{prefix}{one:03}"))
     return made
 
 
@@ -61,9 +59,9 @@ def ids(images: Iterable[NewImage]) -> list[str]:
 def test_all_pairs_of_a_small_group_are_found(gallery: Gallery) -> None:
     some = reencoded(gallery, pairs.EXACT)
     gallery.store.put(some)
-    found = {(pair.first_id, pair.second_id) for pair in gallery.pairs()}
+    found = {(pair.first_id, pair.second_id) for pair in gallery.find_pairs()}
     assert found == set(combinations(ids(some), 2))
-    touching = {(pair.first_id, pair.second_id) for pair in gallery.pairs(touching=["003"])}
+    touching = {(pair.first_id, pair.second_id) for pair in gallery.find_pairs(touching=["003"])}
     assert touching == {pair for pair in found if "003" in pair}
 
 
@@ -73,10 +71,10 @@ def test_a_large_group_costs_about_one_comparison_for_each_image(
 ) -> None:
     some, others = reencoded(gallery, 60), reencoded(gallery, 3, 2, "other")
     gallery.store.put([*some, *others])
-    finder = gallery.pair_finder()
+    finder = gallery.build_pair_finder()
     assert finder is not None
-    found = finder.all() if way == "all" else finder.touching(ids([*some, *others]))
-    assert groups(pair_hits(found)) == [ids(some), ids(others)]
+    found = finder.find_all() if way == "all" else finder.find_touching(ids([*some, *others]))
+    assert groups(add_similarities(found)) == [ids(some), ids(others)]
     # 1,770 pairs; those that are put off are of groups that are small at first.
     assert finder.compared < 3 * len(some)
 
@@ -85,9 +83,9 @@ def test_equal_pictures_are_compared_once(gallery: Gallery) -> None:
     (one,) = reencoded(gallery, 1)
     some = [replace(one, image_id=f"{number:03}") for number in range(300)]
     gallery.store.put(some)
-    finder = gallery.pair_finder()
+    finder = gallery.build_pair_finder()
     assert finder is not None
-    found = list(pair_hits(finder.all()))
+    found = list(add_similarities(finder.find_all()))
     assert groups(found) == [ids(some)]
     assert finder.compared == 1
     assert len(found) < 2 * len(some)
@@ -99,7 +97,7 @@ def test_each_member_of_a_large_group_is_linked_to_one_that_is_as_close(gallery:
     twins = [replace(one, image_id=f"twin {one.image_id}") for one in some]
     gallery.store.put([*some, *twins])
     closest: dict[str, int] = {}
-    for pair in gallery.pairs():
+    for pair in gallery.find_pairs():
         for image_id in pair[:2]:
             closest[image_id] = min(pair.rank, closest.get(image_id, pair.rank))
     assert set(closest.values()) == {0}
@@ -110,26 +108,26 @@ def test_only_what_counts_joins_a_group(gallery: Gallery) -> None:
     some = reencoded(gallery, 40)
     gallery.store.put(some)
     wanted = set(ids(some)[1::2])
-    found = list(gallery.pairs(among=wanted.__contains__))
+    found = list(gallery.find_pairs(among=wanted.__contains__))
     assert groups(found) == [sorted(wanted)]
     apart = [("001", other) for other in ids(some) if other > "001"]
-    finder = gallery.pair_finder(apart=apart)
+    finder = gallery.build_pair_finder(apart=apart)
     assert finder is not None
-    assert groups(pair_hits(finder.all())) == [["000", *ids(some)[1:]]]  # by 000 alone
-    finder = gallery.pair_finder(apart=[("000", "001"), *apart])
+    assert groups(add_similarities(finder.find_all())) == [["000", *ids(some)[1:]]]  # by 000 alone
+    finder = gallery.build_pair_finder(apart=[("000", "001"), *apart])
     assert finder is not None
-    assert groups(pair_hits(finder.all())) == [["000", *ids(some)[2:]]]
+    assert groups(add_similarities(finder.find_all())) == [["000", *ids(some)[2:]]]
 
 
 def test_what_was_asked_before_is_remembered(gallery: Gallery) -> None:
     some = reencoded(gallery, 40)
     gallery.store.put(some)
-    finder = gallery.pair_finder()
+    finder = gallery.build_pair_finder()
     assert finder is not None
-    first = list(finder.touching(["000"]))
-    rest = list(finder.touching(ids(some)))
+    first = list(finder.find_touching(["000"]))
+    rest = list(finder.find_touching(ids(some)))
     assert {pair[:2] for pair in first}.isdisjoint(pair[:2] for pair in rest)
-    assert groups(pair_hits([*first, *rest])) == [ids(some)]
+    assert groups(add_similarities([*first, *rest])) == [ids(some)]
     assert finder.compared < 3 * len(some)
 
 
@@ -151,7 +149,7 @@ def alike(gallery: Gallery, count: int) -> list[NewImage]:
             draw.ellipse((left, top, int(right), int(bottom)), shade)
         content = io.BytesIO()
         page.save(content, "PNG")
-        made.append(gallery.described(content.getvalue(), f"page {number:02}"))
+        made.append(gallery.describe_image(content.getvalue(), f"page {number:02}"))
     return made
 
 
@@ -162,9 +160,9 @@ def test_who_is_alike_and_no_copy_is_given_up(
     monkeypatch.setattr(pairs, "SURE", 1.1)  # nothing is
     some = alike(gallery, 20)
     gallery.store.put(some)
-    finder = gallery.pair_finder(1.0)
+    finder = gallery.build_pair_finder(1.0)
     assert finder is not None
-    assert list(finder.all()) == []
+    assert list(finder.find_all()) == []
     assert 20 <= finder.compared <= 3 * 20
     assert finder.complete
 
@@ -174,26 +172,12 @@ def test_a_request_has_a_bound(gallery: Gallery, way: str) -> None:
     some = reencoded(gallery, 30)
     gallery.store.put(some)
     for most, complete in ((0, False), (10, False), (10_000, True)):
-        finder = gallery.pair_finder(most=most)
+        finder = gallery.build_pair_finder(most=most)
         assert finder is not None
-        found = list(finder.all() if way == "all" else finder.touching(ids(some)))
+        found = list(finder.find_all() if way == "all" else finder.find_touching(ids(some)))
         assert finder.compared <= most
         assert len(found) >= min(most, 10)
         assert finder.complete is complete
-
-
-def test_of_a_crowd_some_stand_for_all() -> None:
-    crowds = Crowds(100)
-    assert not crowds.spared().any()
-    first, second = crowds.new(), crowds.new()
-    crowds.put(range(50), first)
-    crowds.put(range(60, 80), second)
-    spared = crowds.spared()
-    assert np.count_nonzero(~spared[:50]) == np.count_nonzero(~spared[60:80]) == KEPT
-    assert not spared[50:60].any()
-    assert not spared[80:].any()
-    keys = pair_keys(np.array([0, 0, 0, 90, 60]), np.array([1, 55, 70, 91, 79]))
-    assert crowds.within(keys).tolist() == [True, False, False, False, True]
 
 
 def test_a_part_of_one_of_a_crowd_is_found(gallery: Gallery) -> None:
@@ -202,9 +186,9 @@ def test_a_part_of_one_of_a_crowd_is_found(gallery: Gallery) -> None:
     width, height = picture.size
     content = io.BytesIO()
     picture.crop((width // 4, height // 4, width, height)).save(content, "PNG")
-    part = gallery.described(content.getvalue(), "part")
+    part = gallery.describe_image(content.getvalue(), "part")
     gallery.store.put([*some, part])
-    assert groups(gallery.pairs()) == [ids([*some, part])]
+    assert groups(gallery.find_pairs()) == [ids([*some, part])]
 
 
 def test_descriptors_that_are_gone_meanwhile_are_passed_over(
@@ -212,14 +196,14 @@ def test_descriptors_that_are_gone_meanwhile_are_passed_over(
 ) -> None:
     gallery.store.put(reencoded(gallery, 3))
     monkeypatch.setattr(pairs, "_TOGETHER", 1)
-    finder = gallery.pair_finder()
+    finder = gallery.build_pair_finder()
     assert finder is not None
     gallery.store.delete("001")
-    assert [pair[:2] for pair in finder.all()] == [("000", "002")]
+    assert [pair[:2] for pair in finder.find_all()] == [("000", "002")]
 
 
 def test_versions_differ(gallery: Gallery) -> None:
     (one,) = reencoded(gallery, 1)
     assert Descriptor.from_bytes(one.vector)
     gallery.store.put([one, replace(one, image_id="old", version=describe.VERSION - 1)])
-    assert list(gallery.pairs()) == []
+    assert list(gallery.find_pairs()) == []

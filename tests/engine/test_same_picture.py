@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from django_visualsnoop.engine.descriptors.describe import describe, probes
+from django_visualsnoop.engine.descriptors.describe import build_probes, describe
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare
@@ -29,8 +29,8 @@ def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def rank(one: bytes, other: bytes) -> int:
-    found = compare(probes(decode(one).pixels), describe(decode(other).pixels))
-    return calibration.rank(found.score)
+    found = compare(build_probes(decode(one).pixels), describe(decode(other).pixels))
+    return calibration.score_to_rank(found.score)
 
 
 @pytest.fixture(params=["drawn", "photo"])

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.descriptors.describe import describe, probes
-from django_visualsnoop.engine.index.candidates import Candidate
+from django_visualsnoop.engine.descriptors.describe import build_probes, describe
+from django_visualsnoop.engine.index.base import Candidate
 from django_visualsnoop.engine.matching.compare import compare
-from django_visualsnoop.engine.search import CLOSEST, worth_comparing
+from django_visualsnoop.engine.search import CLOSEST, select_worth_comparing
 from tests.collections.contract import image
 
 pytestmark = pytest.mark.django_db
@@ -38,15 +38,15 @@ def collection() -> LocalCollection:
 
 def ids(collection: LocalCollection, number: int, **options: object) -> set[str]:
     found = collection.search_images(image(number), **options)  # type: ignore[arg-type]
-    return {match["id"] for match in found["results"]}
+    return {match.image_id for match in found.matches}
 
 
 def test_finds_parts_and_mirror_images(collection: LocalCollection) -> None:
     assert ids(collection, 1) == {"scene 1", "part", "mirrored"}
     assert ids(collection, 2) == {"scene 2"}
     assert ids(collection, 1, allowed=["part", "scene 2"]) == {"part"}
-    by_id = collection.search_images_by_id("part")["results"]
-    assert {match["id"] for match in by_id} == {"scene 1", "mirrored"}
+    by_id = collection.search_images_by_id("part").matches
+    assert {match.image_id for match in by_id} == {"scene 1", "mirrored"}
 
 
 def test_pairs(collection: LocalCollection) -> None:
@@ -80,7 +80,7 @@ def test_what_little_speaks_for_is_looked_at_beyond_the_closest() -> None:
         Candidate("hardly close", 0.59, 0, 1.4, 0),
         Candidate("voted for", 0.1, 0, 1.5, 0),
     ]
-    found = worth_comparing([*closest, *others])
+    found = select_worth_comparing([*closest, *others])
     assert found[:CLOSEST] == [one.image_id for one in closest]
     assert found[CLOSEST:] == ["close", "voted for"]
 
@@ -92,6 +92,6 @@ def test_some_features_of_a_picture_do_not_hide_that_it_is_mirrored(number: int)
     width, height = scene.size
     mirrored = ImageOps.mirror(scene)
     mirrored.paste(scene.crop((0, 0, width // 2, height // 3)), (0, 0))
-    found = compare(probes(np.asarray(scene)), describe(np.asarray(mirrored)))
+    found = compare(build_probes(np.asarray(scene)), describe(np.asarray(mirrored)))
     assert found.picture == 1
-    assert found.match.inliers > 4
+    assert found.alignment.inliers > 4

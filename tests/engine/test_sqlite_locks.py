@@ -18,9 +18,8 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
-from django_visualsnoop.engine.replica import held, replica
-from django_visualsnoop.engine.replica import vector_blocks as blocks
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
+from django_visualsnoop.engine.replica import held, replica, vector_blocks
 from django_visualsnoop.engine.storage import publish
 from tests.collections.contract import image
 
@@ -95,7 +94,7 @@ def tombstone(collection: LocalCollection) -> str:
 
 def purge(collection: LocalCollection) -> None:
     collection.delete_image("b")
-    collection_id = collection._gallery.store.made_collection_id()
+    collection_id = collection._gallery.store.get_or_create_collection_id()
     for _ in range(2):
         publish.purge("default", collection_id, older_than_seconds=-1)
     assert not IndexedImage.objects.filter(image_id="b").exists()
@@ -103,15 +102,15 @@ def purge(collection: LocalCollection) -> None:
 
 def number(collection: LocalCollection) -> None:
     IndexedImage.objects.update(seq=None)
-    publish.publish("default", collection._gallery.store.made_collection_id())
+    publish.publish("default", collection._gallery.store.get_or_create_collection_id())
 
 
 def write_blocks(collection: LocalCollection) -> None:
-    view = collection._gallery._look()
+    view = collection._gallery._read_view()
     assert view is not None
     row = Collection.objects.get(pk=view.collection_id)
-    blocks.save("default", row.pk, row.seq, row.horizon, view.parts()).join()
-    assert Block.objects.filter(collection=row, seq=row.seq).count() == 1
+    vector_blocks.save("default", row.pk, row.seq, row.horizon, view.list_parts()).join()
+    assert VectorBlock.objects.filter(collection=row, seq=row.seq).count() == 1
 
 
 WRITES: dict[str, Callable[[LocalCollection], object]] = {
@@ -124,7 +123,7 @@ WRITES: dict[str, Callable[[LocalCollection], object]] = {
     ),
     "delete": lambda collection: collection.delete_image("a"),
     "touch": lambda collection: collection._gallery.store.touch("a"),
-    "make": lambda _: new()._gallery.store.made_collection_id(),
+    "make": lambda _: new()._gallery.store.get_or_create_collection_id(),
     "publish": number,
     "purge": purge,
     "write blocks": write_blocks,
@@ -199,7 +198,7 @@ def test_whom_to_number_waits_for_the_next_writer_without_a_warning(
     IndexedImage.objects.update(seq=None)
     other.execute("BEGIN IMMEDIATE")
     with caplog.at_level(logging.WARNING):
-        publish.publish("default", collection._gallery.store.made_collection_id())
+        publish.publish("default", collection._gallery.store.get_or_create_collection_id())
     other.execute("ROLLBACK")
     assert caplog.records == []
     collection.add_image(image(2), "c")
@@ -235,7 +234,7 @@ def test_who_reads_all_rows_in_a_thread_comes_back(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(blocks, "LEAST", 1)
+    monkeypatch.setattr(vector_blocks, "LEAST", 1)
     write_blocks(collection)
     held._replicas.clear()
     threads: list[threading.Thread] = []

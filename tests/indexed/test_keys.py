@@ -77,7 +77,7 @@ def held(model: type[models.Model]) -> list[str]:
     from django_visualsnoop.collections import collections
 
     collection = collections[indexed_fields(model)[0].collection]
-    return sorted(listed["id"] for listed in collection.iter_images())
+    return sorted(listed.image_id for listed in collection.iter_images())
 
 
 def expected(model: type[models.Model], key: Any) -> list[str]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from django_visualsnoop.collections.recorder import RecorderCollection
 
 if TYPE_CHECKING:
-    from django_visualsnoop.client.results import ImageResult
     from django_visualsnoop.client.sources import ImageSource
+    from django_visualsnoop.collections.results import ImageInfo
 
 
 class SlowCollection(RecorderCollection):
@@ -21,7 +21,7 @@ class SlowCollection(RecorderCollection):
 
     def add_image(
         self, image: ImageSource, image_id: str | None = None, update_existing: bool = False
-    ) -> ImageResult:
+    ) -> ImageInfo:
         assert image_id is not None
         folder, key = Path(os.environ["SLOW_FOLDER"]), int(image_id.rpartition(":")[2])
         if key >= int(os.environ["SLOW_FROM"]):

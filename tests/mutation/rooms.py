@@ -46,7 +46,7 @@ ROOMS = {
     "store": _room(
         "engine/storage/store",
         "collections/local engine/storage/store engine/storage/store_among_others"
-        " engine/storage/publish engine/replica/reader engine/looks engine/sqlite_locks",
+        " engine/storage/publish engine/replica/reader engine/embedding engine/sqlite_locks",
     ),
     "clustering": _room("common/clustering", "common/clustering search/duplicates"),
     "search": _room(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from django_visualsnoop.collections.base import Pair
+from django_visualsnoop.collections.base import ImagePair
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync.worker import sweep
@@ -29,12 +29,12 @@ def pairs(
     """A collection that finds the pairs that the test says: two keys of products, rank."""
     answers: list[tuple[Any, Any, int]] = []
 
-    def iter_pairs(self: object, **kwargs: Any) -> Iterator[Pair]:
+    def iter_pairs(self: object, **kwargs: Any) -> Iterator[ImagePair]:
         for first, second, rank in answers:
             low, high = ids = sorted(f"testapp.product.photo:{key}" for key in (first, second))
             touching = kwargs.get("touching")
             if touching is None or not touching.isdisjoint(ids):
-                yield Pair(low, high, rank, 1 - rank / 100)
+                yield ImagePair(low, high, rank, 1 - rank / 100)
 
     monkeypatch.setattr(RecorderCollection, "iter_pairs", iter_pairs)
     return answers

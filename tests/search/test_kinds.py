@@ -11,14 +11,15 @@ from django.core.management import call_command
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.recorder import RecorderCollection
-from django_visualsnoop.engine.embedding import name_of
+from django_visualsnoop.collections.results import ImageMatch, SearchResult
+from django_visualsnoop.engine.embedding import hash_identity
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.search import similar as searching
 from django_visualsnoop.sync.worker import sweep
+from tests.embeddings import BLUE, GREEN, ORANGE, RED, colour_model, plain
 from tests.fixtures import product, record_of
-from tests.looks import BLUE, GREEN, ORANGE, RED, colour_model, plain
 from tests.testapp.models import Article, Product
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
     from pytest_django.fixtures import Settings
 
-    from django_visualsnoop.engine.onnx import OnnxDescriptor
+    from django_visualsnoop.engine.onnx import OnnxEmbedding
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
 
@@ -35,18 +36,19 @@ COLOURS = {"red": RED, "orange": ORANGE, "green": GREEN, "blue": BLUE}
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> OnnxDescriptor:
+def model(tmp_path: Path) -> OnnxEmbedding:
     return colour_model(tmp_path)
 
 
-def use(settings: Settings, looks: object) -> None:
+def use(settings: Settings, embedding: object) -> None:
     settings.VISUALSNOOP = {
-        alias: {"NAME": alias, "OPTIONS": {"looks": looks}} for alias in ("default", "archive")
+        alias: {"NAME": alias, "OPTIONS": {"embedding": embedding}}
+        for alias in ("default", "archive")
     }
 
 
 @pytest.fixture
-def seen(settings: Settings, model: OnnxDescriptor) -> OnnxDescriptor:
+def seen(settings: Settings, model: OnnxEmbedding) -> OnnxEmbedding:
     """The model, in use."""
     use(settings, model)
     return model
@@ -67,7 +69,7 @@ def names(what: Any, queryset: Any = None, **options: Any) -> list[str]:
 
 
 @pytest.mark.usefixtures("seen")
-def test_rows_come_in_order_of_their_looks() -> None:
+def test_rows_come_in_order_of_their_embeddings() -> None:
     rows = products()
     sweep(using="default")
     assert [row.name for row in Product.objects.similar_to(plain(RED))] == ["red"]
@@ -118,8 +120,8 @@ def test_an_unknown_kind_is_named_with_those_there_are() -> None:
 def test_a_backend_that_knows_no_kinds_goes_on_finding_copies(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def search(self: object, image: bytes, *, limit: Any, min_similarity: Any) -> dict[str, Any]:
-        return {"results": [{"id": f"testapp.product.photo:{row.pk}", "rank": 4}]}
+    def search(self: object, image: bytes, *, limit: Any, min_similarity: Any) -> SearchResult:
+        return SearchResult("00000000", [ImageMatch(f"testapp.product.photo:{row.pk}", 4)])
 
     row = product(1)
     monkeypatch.setattr(RecorderCollection, "search_images", search)
@@ -147,12 +149,12 @@ def test_a_backend_is_asked_for_what_passes_if_it_can_tell(
 
 
 def test_the_sweeper_describes_what_the_new_model_has_not(
-    settings: Settings, model: OnnxDescriptor, tmp_path: Path
+    settings: Settings, model: OnnxEmbedding, tmp_path: Path
 ) -> None:
     rows = products()
     sweep(using="default")
-    for looks in (model, colour_model(tmp_path, "next", weight=2.0)):
-        use(settings, looks)
+    for embedding in (model, colour_model(tmp_path, "next", weight=2.0)):
+        use(settings, embedding)
         assert names(plain(RED)) == []
         # What the collection does not know yet of the row's picture, its file tells.
         assert names(rows["red"]) == []
@@ -161,12 +163,14 @@ def test_the_sweeper_describes_what_the_new_model_has_not(
         while sweep(using="default").in_sync:
             pass
         assert names(plain(RED)) == ["red", "orange", "green", "blue"]
-        assert set(IndexedImage.objects.values_list("looks_of", flat=True)) == {name_of(looks)}
+        assert set(IndexedImage.objects.values_list("embedding_model", flat=True)) == {
+            hash_identity(embedding)
+        }
         assert sweep(using="default").worked_on == 0
     assert all(record_of(row).state == SyncRecord.State.IN_SYNC for row in rows.values())
 
 
-def test_the_command_describes_all_at_once(settings: Settings, model: OnnxDescriptor) -> None:
+def test_the_command_describes_all_at_once(settings: Settings, model: OnnxEmbedding) -> None:
     products()
     sweep(using="default")
     use(settings, model)
@@ -175,7 +179,7 @@ def test_the_command_describes_all_at_once(settings: Settings, model: OnnxDescri
 
 
 def test_a_model_that_cannot_be_used_keeps_nothing_from_being_found_as_a_copy(
-    settings: Settings, model: OnnxDescriptor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    settings: Settings, model: OnnxEmbedding, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     use(settings, colour_model(tmp_path, "gone"))
     (tmp_path / "gone.onnx").unlink()

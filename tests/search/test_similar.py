@@ -16,6 +16,7 @@ from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.local import DEFAULT_LIMIT
 from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.collections.results import ImageMatch, SearchResult
 from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.search import similar as searching
 from django_visualsnoop.sync.worker import sweep
@@ -46,12 +47,8 @@ def scripted(
     """A collection that finds what the test says: image id, rank, similarity."""
     answers: list[tuple[str, int, float]] = []
 
-    def found(self: object, *args: object, **kwargs: object) -> dict[str, Any]:
-        results = [
-            {"id": image_id, "rank": rank, "similarity": similarity}
-            for image_id, rank, similarity in answers
-        ]
-        return {"collection_id": "00000000", "results": results, "message": "OK", "status": 200}
+    def found(self: object, *args: object, **kwargs: object) -> SearchResult:
+        return SearchResult("00000000", [ImageMatch(*answer) for answer in answers])
 
     monkeypatch.setattr(RecorderCollection, "search_images", found)
     monkeypatch.setattr(RecorderCollection, "search_images_by_id", found)
@@ -377,7 +374,7 @@ def test_a_remote_collection_without_similarity_leaves_it_empty(
     monkeypatch.setattr(
         RecorderCollection,
         "search_images",
-        lambda *args, **kwargs: {"results": [{"id": found_id(row), "rank": 4}]},
+        lambda *args, **kwargs: SearchResult("00000000", [ImageMatch(found_id(row), 4)]),
     )
     found = cast("Any", Product.objects.similar_to(image(1)).get())
     assert (found.visualsnoop_rank, found.visualsnoop_similarity) == (4, None)

@@ -30,7 +30,7 @@ IMAGES = 2500
 def fill(whose: Tenant, ids: list[str]) -> None:
     """Store one picture under many ids."""
     images = HostedImages(whose.collection)
-    one = images.gallery.described(image(1), "")
+    one = images.gallery.describe_image(image(1), "")
     for start in range(0, len(ids), 500):
         images.store.put([replace(one, image_id=name) for name in ids[start : start + 500]])
 

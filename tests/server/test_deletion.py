@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from django.utils import timezone
 
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.images import HostedImages
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Whatever is kept of a collection.
 TABLES = (
-    *(IndexedImage, Collection, Block, HostedCollection, Key),
+    *(IndexedImage, Collection, VectorBlock, HostedCollection, Key),
     *(Metadata, MetadataValue, NotDuplicate, StoredPicture),
 )
 
@@ -97,7 +97,7 @@ def test_what_comes_after_the_deletion_is_refused(ann: Tenant, kept: Path) -> No
     ann.limit(keeps="originals")
     put(ann, "a", 1)
     images = HostedImages(ann.collection)
-    new = images.gallery.described(image(2), "new")
+    new = images.gallery.describe_image(image(2), "new")
     pair = pair_of("a", "b")
     delete_collection(ann.collection)
     delete_collection(images.collection)  # once more: nothing happens
@@ -120,7 +120,7 @@ def test_what_comes_after_the_deletion_is_refused(ann: Tenant, kept: Path) -> No
 def test_a_key_that_ends_during_a_request(
     ann: Tenant, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    described = pictures.PictureGallery.described
+    described = pictures.PictureGallery.describe_image
 
     def slowly(self: Any, *args: Any) -> Any:
         if change == "revoke":
@@ -131,7 +131,7 @@ def test_a_key_that_ends_during_a_request(
             Key.objects.all().delete()
         return described(self, *args)
 
-    monkeypatch.setattr(pictures.PictureGallery, "described", slowly)
+    monkeypatch.setattr(pictures.PictureGallery, "describe_image", slowly)
     assert ask(ann, "PUT", "/images/a", image(1)).status == 401
     assert IndexedImage.objects.count() == 0
 
@@ -139,13 +139,13 @@ def test_a_key_that_ends_during_a_request(
 def test_a_key_that_ends_during_a_request_of_api_v1(
     ann: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    described = pictures.PictureGallery.described
+    described = pictures.PictureGallery.describe_image
 
     def slowly(self: Any, *args: Any) -> Any:
         revoke_key(ann.public_key)
         return described(self, *args)
 
-    monkeypatch.setattr(pictures.PictureGallery, "described", slowly)
+    monkeypatch.setattr(pictures.PictureGallery, "describe_image", slowly)
     assert call(ann, "POST", "/image/a", image(1)).status == 401
     assert IndexedImage.objects.count() == 0
 

@@ -130,8 +130,8 @@ def test_a_large_group_is_found_by_some_of_its_images(
         searched.extend(image_ids)
         return touching(finder, image_ids, **options)
 
-    touching = PairFinder.touching
-    monkeypatch.setattr(PairFinder, "touching", counted)
+    touching = PairFinder.find_touching
+    monkeypatch.setattr(PairFinder, "find_touching", counted)
     body = ask(ann, "GET", "/groups", image_id="00").body
     assert len(searched) == 5
     assert sorted(member["id"] for member in body["groups"][0]["members"]) == names

@@ -15,12 +15,14 @@ from PIL import Image
 
 from django_visualsnoop.client.exceptions import AuthenticationError
 from django_visualsnoop.client.models import Collection
-from tests.collections.contract import IMAGE_TIME, ODD_IDS, image
+from tests.collections.contract import ODD_IDS, image
 from tests.server.serving import MAIN_SERVERS
 from tests.server.tenants import API, signed, tenant
 
 if TYPE_CHECKING:
     from tests.server.serving import Served
+
+IMAGE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 

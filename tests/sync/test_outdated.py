@@ -43,7 +43,9 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         monkeypatch.setattr(describe, "VERSION", NEW)
         monkeypatch.setattr(describe, "describe", described)
         monkeypatch.setattr(
-            describe, "probes", lambda *picture: describe.stored_probes(described(*picture))
+            describe,
+            "build_probes",
+            lambda *picture: describe.build_stored_probes(described(*picture)),
         )
         held._replicas.clear()
 

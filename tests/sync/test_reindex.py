@@ -15,7 +15,7 @@ from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.outbox.pausing import sync_paused
 from django_visualsnoop.sync import worker
-from django_visualsnoop.sync.reindex import MAX_SHOWN, Failures, Plan, Step, Tally, reindex
+from django_visualsnoop.sync.reindex import MAX_SHOWN, Failures, Plan, ReindexCounts, Step, reindex
 from tests.collections.contract import image
 from tests.fixtures import grow_old, picture, product, record_of
 from tests.testapp.models import Article, Listing, Poster, Product
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.django_db(databases=["default", "other"])
 PHOTO = indexed_field(Product, "photo")
 
 
-def run(plan: Plan = Plan(), after: Any = None, field: Any = PHOTO) -> Tally:  # noqa: B008 -- frozen
-    tally = Tally()
+def run(plan: Plan = Plan(), after: Any = None, field: Any = PHOTO) -> ReindexCounts:  # noqa: B008 -- frozen
+    tally = ReindexCounts()
     for step in reindex(field, plan, after=after):
         tally.update(step.tally)
     return tally

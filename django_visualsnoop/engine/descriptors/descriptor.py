@@ -68,7 +68,7 @@ class Descriptor(NamedTuple):
         Raises:
             ValueError: the bytes are cut off, of another version, or none of ours.
         """
-        count = features_in(content)
+        count = count_features(content)
         codes = START_BYTES
         words = codes + 8 * count
         raw = np.frombuffer(content, dtype=np.uint8)
@@ -83,7 +83,7 @@ class Descriptor(NamedTuple):
         )
 
 
-def features_in(content: bytes) -> int:
+def count_features(content: bytes) -> int:
     """Return how many features a descriptor in bytes has.
 
     Raises:
@@ -100,7 +100,7 @@ def features_in(content: bytes) -> int:
     return int(count)
 
 
-def unit(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
+def normalise(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
     """Return vectors, in the last axis, scaled to length one; those of zeros as they are."""
     floats: NDArray[np.float32] = vectors.astype(np.float32)
     lengths = np.sqrt(np.square(floats).sum(axis=-1, keepdims=True))
@@ -108,7 +108,7 @@ def unit(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
     return floats
 
 
-def quantised(vector: NDArray[np.floating]) -> NDArray[np.int8]:
+def quantise(vector: NDArray[np.floating]) -> NDArray[np.int8]:
     """Return a vector as signed bytes, to be compared by cosine; one of zeros as it is."""
     largest = np.abs(vector).max()
     scaled = np.rint(vector * (127.0 / largest)) if largest > 0 else np.zeros(vector.shape)

@@ -1,4 +1,4 @@
-"""How a projection of the views can turn with the picture. Imports no Django.
+"""How a projection of the global features turns with the picture. Imports no Django.
 
 The eight turns of a square form a group, D4. A vector space on which it acts
 splits into kinds of values (its irreducible representations): four that only
@@ -28,10 +28,10 @@ FIXED = 0
 _TURNS = [(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)]
 
 
-def turned(kinds: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
+def compute_dihedral_action(kinds: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
     """Return where the values of the turned vectors come from, and their signs: both 8 x n.
 
-    In the order of ``global_features.permutations``.
+    In the order of ``global_features.compute_permutations``.
     """
     rows, signs = [], []
     for quarters, mirrored in _TURNS:
@@ -51,7 +51,7 @@ def turned(kinds: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.int8]
     return np.stack(rows), np.stack(signs)
 
 
-def bases(permutations: NDArray[np.intp]) -> list[NDArray[np.float64]]:
+def compute_bases(permutations: NDArray[np.intp]) -> list[NDArray[np.float64]]:
     """Return an orthonormal basis of each signed kind, and of the first members of pairs.
 
     Args:

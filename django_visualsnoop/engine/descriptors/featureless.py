@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.engine.descriptors.local_features import FEW, local_features
-from django_visualsnoop.engine.images.content_boxes import inner
-from django_visualsnoop.engine.images.unevenness import unevenness
+from django_visualsnoop.engine.descriptors.local_features import FEW, compute_local_features
+from django_visualsnoop.engine.images.content_boxes import crop_bands
+from django_visualsnoop.engine.images.unevenness import measure_unevenness
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.images.decode import Pixels
@@ -30,15 +30,18 @@ def is_featureless(pixels: Pixels, features: int) -> bool:
         pixels: height x width x 3, RGB, uint8.
         features: how many local features the picture has.
     """
-    if features < FEW and min(unevenness(pixels), unevenness(_middle(pixels))) <= _EVEN:
+    if (
+        features < FEW
+        and min(measure_unevenness(pixels), measure_unevenness(_crop_margins(pixels))) <= _EVEN
+    ):
         return True
-    inside = inner(pixels)
-    if inside is None or inside.size < _INSIDE * pixels.size or unevenness(inside) > _EVEN:
+    inside = crop_bands(pixels)
+    if inside is None or inside.size < _INSIDE * pixels.size or measure_unevenness(inside) > _EVEN:
         return False
-    return len(local_features(inside).codes) < FEW
+    return len(compute_local_features(inside).codes) < FEW
 
 
-def _middle(pixels: Pixels) -> Pixels:
+def _crop_margins(pixels: Pixels) -> Pixels:
     """Return the picture without its margins, in which a scan shows the edges of the paper."""
     height, width = pixels.shape[:2]
     down, across = height // _MARGIN, width // _MARGIN

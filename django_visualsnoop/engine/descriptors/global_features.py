@@ -1,8 +1,8 @@
-"""Four views of a whole picture, and how turning it permutes them. Imports no Django.
+"""Four features of a whole picture, and how turning it permutes their values. Imports no Django.
 
 Where the edges run (histograms of oriented gradients on a fine and a coarse
 grid; N. Dalal, B. Triggs, CVPR 2005), how the colours are laid out, and which
-colours there are. Every view is indexed by cell, by colour or by direction,
+colours there are. Every feature is indexed by cell, by colour or by direction,
 so that mirroring or turning the picture only permutes the values.
 """
 
@@ -31,7 +31,7 @@ _LOW = np.array([0, -30, -30], dtype=np.float32)
 _PER_BIN = _BINS / np.array([100, 60, 60], dtype=np.float32)
 _STRIDES = np.array([64, 8, 1])
 
-#: Weights of the views' squares in what counts as detail.
+#: Weights of the features' squares in what counts as detail.
 _WEIGHTS = {"fine": 0.40, "coarse": 0.25, "layout": 0.20, "histogram": 0.15}
 #: Gradients below this are noise of the sensor or of JPEG (lightness is 0 to 100, per pixel).
 _GRADIENT_FLOOR = 1.5
@@ -44,48 +44,48 @@ _SIZES = {
     "layout": _LAYOUT_CELLS**2 * 3,
     "histogram": int(np.prod(_HISTOGRAM)),
 }
-#: How many values the views have together.
+#: How many values the features have together.
 SIZE = sum(_SIZES.values())
 
 
-def views(pixels: Pixels) -> tuple[Floats, float, Floats]:
-    """Return the four views in a row, how much detail there is, and the mean colour.
+def compute_global_features(pixels: Pixels) -> tuple[Floats, float, Floats]:
+    """Return the four features in a row, how much detail there is, and the mean colour.
 
     Args:
-        pixels: height x width x 3, RGB, uint8; the views see it squashed to a square.
+        pixels: height x width x 3, RGB, uint8; the features see it squashed to a square.
 
     Returns:
-        ``SIZE`` values, each view of unit length or shorter if there is little to see; 0 for a
+        ``SIZE`` values, each feature of unit length or shorter if there is little to see; 0 for a
         flat picture to 1; lightness 0 to 100, and two opponent colours of about -50 to 50.
     """
-    fine = _lab(pixels, _FINE_SIDE)
-    coarse = _halved(fine)
+    fine = _convert_to_lab(pixels, _FINE_SIDE)
+    coarse = _halve(fine)
     mean: Floats = fine.reshape(-1, 3).mean(axis=0)
     parts = {
-        "fine": _gradients(fine, _FINE_CELLS),
-        "coarse": _gradients(coarse, _COARSE_CELLS),
-        "layout": _layout(coarse, mean),
-        "histogram": _histogram(coarse, mean),
+        "fine": _compute_gradients(fine, _FINE_CELLS),
+        "coarse": _compute_gradients(coarse, _COARSE_CELLS),
+        "layout": _compute_layout(coarse, mean),
+        "histogram": _compute_histogram(coarse, mean),
     }
     detail = sum(_WEIGHTS[name] * float(part @ part) for name, part in parts.items())
     return np.concatenate(list(parts.values())), min(1.0, detail), mean
 
 
-def _lab(pixels: Pixels, side: int) -> Floats:
+def _convert_to_lab(pixels: Pixels, side: int) -> Floats:
     small = cv2.resize(pixels, (2 * side, 2 * side), interpolation=cv2.INTER_AREA)
-    rgb = _halved(small.astype(np.float32) * np.float32(100 / 255))
+    rgb = _halve(small.astype(np.float32) * np.float32(100 / 255))
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     lightness = 0.30 * red + 0.59 * green + 0.11 * blue
     return np.stack([lightness, 0.5 * (red - green), 0.25 * (red + green) - 0.5 * blue], axis=-1)
 
 
-def _halved(lab: Floats) -> Floats:
+def _halve(lab: Floats) -> Floats:
     side = lab.shape[0] // 2
     halved = cv2.resize(lab, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(halved, dtype=np.float32)
 
 
-def _gradients(lab: Floats, cells: int) -> Floats:
+def _compute_gradients(lab: Floats, cells: int) -> Floats:
     """Return the directions of the edges in each cell of a grid, as unit vector or shorter."""
     lightness = np.pad(lab[..., 0], 1, mode="edge")
     across = lightness[1:-1, 2:] - lightness[1:-1, :-2]
@@ -109,16 +109,16 @@ def _gradients(lab: Floats, cells: int) -> Floats:
     lengths = np.linalg.norm(per_cell, axis=1, keepdims=True)
     evened = per_cell / np.sqrt(lengths + _GRADIENT_FLOOR * pixels)
     evened -= evened.mean()
-    return limited(evened.ravel(), (_GRADIENT_FLOOR * pixels) ** 0.5 * cells / 4)
+    return limit_length(evened.ravel(), (_GRADIENT_FLOOR * pixels) ** 0.5 * cells / 4)
 
 
-def _layout(lab: Floats, mean: Floats) -> Floats:
+def _compute_layout(lab: Floats, mean: Floats) -> Floats:
     step = lab.shape[0] // _LAYOUT_CELLS
     blocks = lab.reshape(_LAYOUT_CELLS, step, _LAYOUT_CELLS, step, 3).mean(axis=(1, 3)) - mean
-    return limited(blocks.ravel(), _COLOUR_FLOOR * _LAYOUT_CELLS)
+    return limit_length(blocks.ravel(), _COLOUR_FLOOR * _LAYOUT_CELLS)
 
 
-def _histogram(lab: Floats, mean: Floats) -> Floats:
+def _compute_histogram(lab: Floats, mean: Floats) -> Floats:
     """Return how often each colour occurs; each is shared between the eight nearest bins."""
     place = np.clip((lab.reshape(-1, 3) - _LOW) * _PER_BIN - np.float32(0.5), 0, _BINS - 1)
     floor = np.minimum(np.floor(place), _BINS - 2)
@@ -137,7 +137,7 @@ def _histogram(lab: Floats, mean: Floats) -> Floats:
     return (roots / np.linalg.norm(roots) * detail).astype(np.float32)
 
 
-def limited(values: NDArray[np.floating], floor: float) -> Floats:
+def limit_length(values: NDArray[np.floating], floor: float) -> Floats:
     """Return the values at unit length, or shorter where they hardly exceed the floor."""
     length = float(np.linalg.norm(values))
     shortened: Floats = (values / np.hypot(length, floor)).astype(np.float32)
@@ -145,8 +145,8 @@ def limited(values: NDArray[np.floating], floor: float) -> Floats:
 
 
 @cache
-def permutations() -> NDArray[np.intp]:
-    """Return where the views of the turned picture take their values from: 8 x ``SIZE``.
+def compute_permutations() -> NDArray[np.intp]:
+    """Return where the features of the turned picture take their values from: 8 x ``SIZE``.
 
     The picture as it is and turned by one to three quarters, counterclockwise; then mirrored,
     left to right, and turned so.
@@ -164,13 +164,13 @@ def permutations() -> NDArray[np.intp]:
             for name, (cells, depth) in grids.items():
                 start = starts[name]
                 grid = row[start : start + cells * cells * depth].reshape(cells, cells, depth)
-                turned = _turned(grid, quarters, mirrored, directed=depth == _DIRECTIONS)
+                turned = _permute_grid(grid, quarters, mirrored, directed=depth == _DIRECTIONS)
                 row[start : start + cells * cells * depth] = turned.ravel()
             rows.append(row)
     return np.stack(rows)
 
 
-def _turned(
+def _permute_grid(
     grid: NDArray[np.intp], quarters: int, mirrored: bool, *, directed: bool
 ) -> NDArray[np.intp]:
     direction = np.arange(_DIRECTIONS)

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES, SIDE
-from django_visualsnoop.engine.descriptors.matmul import product
-from django_visualsnoop.engine.descriptors.weights import learned
+from django_visualsnoop.engine.descriptors.matmul import matmul
+from django_visualsnoop.engine.descriptors.weights import load_learned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,16 +67,16 @@ class LocalFeatures(NamedTuple):
     near_words: NDArray[np.uint32]
 
 
-def local_features(pixels: Pixels) -> LocalFeatures:
+def compute_local_features(pixels: Pixels) -> LocalFeatures:
     """Return the features of a picture; see ``Descriptor`` for what they are.
 
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
-    return _found(*sift(pixels))
+    return _encode_features(*compute_sift(pixels))
 
 
-def query_features(pixels: Pixels) -> tuple[LocalFeatures, LocalFeatures]:
+def compute_query_features(pixels: Pixels) -> tuple[LocalFeatures, LocalFeatures]:
     """Return the features by which to look for a picture, and those of its negative.
 
     The first are more than are stored, since what it shares with a stored picture may be a small
@@ -86,26 +86,28 @@ def query_features(pixels: Pixels) -> tuple[LocalFeatures, LocalFeatures]:
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
-    places, descriptors = sift(pixels, QUERY_FEATURES)
+    places, descriptors = compute_sift(pixels, QUERY_FEATURES)
     turned = places[:MAX_FEATURES].copy()
     turned[:, 3] += 128  # modulo 256
-    return _found(places, descriptors), _found(turned, descriptors[:MAX_FEATURES, NEGATIVE_BINS])
+    return _encode_features(places, descriptors), _encode_features(
+        turned, descriptors[:MAX_FEATURES, NEGATIVE_BINS]
+    )
 
 
-def _found(places: NDArray[np.uint8], descriptors: Floats) -> LocalFeatures:
-    values = projected(descriptors)
-    near = near_words(values)
-    return LocalFeatures(coded(values), near[:, 0], places, near)
+def _encode_features(places: NDArray[np.uint8], descriptors: Floats) -> LocalFeatures:
+    values = project(descriptors)
+    near = find_near_words(values)
+    return LocalFeatures(encode_signs(values), near[:, 0], places, near)
 
 
-def sift(pixels: Pixels, most: int = MAX_FEATURES) -> tuple[NDArray[np.uint8], Floats]:
+def compute_sift(pixels: Pixels, most: int = MAX_FEATURES) -> tuple[NDArray[np.uint8], Floats]:
     """Return the places (n x 4) and SIFT descriptors (n x 128) of at most so many features."""
     _keep_memory()
-    grey = _scaled(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
+    grey = _scale_to_side(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
     detector = cv2.SIFT.create(contrastThreshold=_CONTRAST)
     found = detector.detect(grey, None)
     strengths = np.fromiter(map(attrgetter("response"), found), np.float64, len(found))
-    kept = _spread(np.asarray(cv2.KeyPoint.convert(found)), strengths, grey.shape, most)
+    kept = _select_spread(np.asarray(cv2.KeyPoint.convert(found)), strengths, grey.shape, most)
     if not kept.size:
         return np.empty((0, 4), dtype=np.uint8), np.empty((0, 128), dtype=np.float32)
     # Only of those that are kept, although the scale space is computed twice then.
@@ -118,25 +120,25 @@ def sift(pixels: Pixels, most: int = MAX_FEATURES) -> tuple[NDArray[np.uint8], F
     return places, np.asarray(descriptors, dtype=np.float32)
 
 
-def projected(descriptors: Floats) -> Floats:
+def project(descriptors: Floats) -> Floats:
     """Return the 64 values of each SIFT descriptor, as RootSIFT."""
     sums = np.maximum(descriptors.sum(axis=1, keepdims=True), np.float32(1e-6))
-    model = learned()
-    return product(np.sqrt(descriptors / sums) - model.local_mean, model.local_projection)
+    model = load_learned()
+    return matmul(np.sqrt(descriptors / sums) - model.local_mean, model.local_projection)
 
 
-def coded(values: Floats) -> NDArray[np.uint64]:
+def encode_signs(values: Floats) -> NDArray[np.uint64]:
     """Return the signs of 64 values each; value k is bit k."""
     bits = np.packbits(values > 0, axis=1, bitorder="little")
     codes: NDArray[np.uint64] = bits.view("<u8").ravel().astype(np.uint64)
     return codes
 
 
-def near_words(values: Floats) -> NDArray[np.uint32]:
+def find_near_words(values: Floats) -> NDArray[np.uint32]:
     """Return the words nearest to 64 values each, nearest first: n x 4."""
-    model = learned()
-    first, first_apart = _nearest(values[:, :32], model.words)
-    second, second_apart = _nearest(
+    model = load_learned()
+    first, first_apart = _find_nearest(values[:, :32], model.words)
+    second, second_apart = _find_nearest(
         values[:, 32:], np.concatenate([model.signed_words, -model.signed_words])
     )
     words = first[:, :, None] * HALF_WORDS + second[:, None, :]
@@ -145,22 +147,22 @@ def near_words(values: Floats) -> NDArray[np.uint32]:
     return np.take_along_axis(words.reshape(len(values), _NEAR**2), order, axis=1).astype(np.uint32)
 
 
-def mirrored(
+def mirror_features(
     codes: NDArray[np.uint64], words: NDArray[np.uint32], places: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint8]]:
     """Return the features of the picture mirrored left to right."""
     turned = places.copy()
     turned[:, 0] = SIDE - np.minimum(SIDE, places[:, 0])
     turned[:, 3] = 128 - places[:, 3]  # modulo 256
-    return codes ^ np.uint64(MIRRORED_CODE), mirrored_words(words), turned
+    return codes ^ np.uint64(MIRRORED_CODE), mirror_words(words), turned
 
 
-def mirrored_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def mirror_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Return the words of the features of the picture mirrored left to right."""
     return words ^ np.uint32(MIRRORED_WORD)
 
 
-def _scaled(pixels: Pixels) -> Pixels:
+def _scale_to_side(pixels: Pixels) -> Pixels:
     height, width = pixels.shape[:2]
     factor = SIDE / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -176,12 +178,12 @@ def _keep_memory() -> None:
     SIFT asks for some 9 MB and frees them, twice for every picture. The C library of most
     Linuxes gives what is freed back to the system unless a larger block was freed before,
     as by whoever has decoded a large picture. Fetching it again, page by page, is a quarter
-    of the time of ``sift``.
+    of the time of ``compute_sift``.
     """
     np.empty(_FREED, dtype=np.uint8)
 
 
-def _spread(
+def _select_spread(
     places: NDArray[np.floating], strengths: NDArray[np.floating], shape: tuple[int, ...], most: int
 ) -> NDArray[np.intp]:
     """Return the strongest features of each cell of a grid in turn.
@@ -204,9 +206,9 @@ def _spread(
     return order[best]
 
 
-def _nearest(values: Floats, centres: Floats) -> tuple[NDArray[np.intp], Floats]:
+def _find_nearest(values: Floats, centres: Floats) -> tuple[NDArray[np.intp], Floats]:
     """Return the ``_NEAR`` nearest centres of each row, and how far they are, but for a term."""
-    apart = (centres**2).sum(axis=1) - 2 * product(values, centres.T)
+    apart = (centres**2).sum(axis=1) - 2 * matmul(values, centres.T)
     rows = np.arange(len(values))
     near = np.empty((len(values), _NEAR), dtype=np.intp)
     far = np.empty((len(values), _NEAR), dtype=np.float32)

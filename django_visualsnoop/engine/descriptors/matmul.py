@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ALONE = 65536 * 4
 
 
-def product(rows: Floats, columns: Floats, out: Floats | None = None) -> Floats:
+def matmul(rows: Floats, columns: Floats, out: Floats | None = None) -> Floats:
     """Return ``rows @ columns``.
 
     Args:
@@ -38,13 +38,13 @@ def product(rows: Floats, columns: Floats, out: Floats | None = None) -> Floats:
     stack = np.ascontiguousarray(rows[:whole]).reshape(-1, together, k)
     np.matmul(stack, columns, out=result[:whole].reshape(-1, together, m))
     if n - whole == 1:  # numpy would ask for a vector's product
-        result[whole] = row_product(rows[whole], columns)
+        result[whole] = matmul_row(rows[whole], columns)
     else:
         np.matmul(rows[whole:], columns, out=result[whole:])
     return result
 
 
-def row_product(row: Floats, columns: Floats) -> Floats:
+def matmul_row(row: Floats, columns: Floats) -> Floats:
     """Return ``row @ columns``, of k values and a matrix k x m.
 
     Such products wake threads from 9,216 values of the matrix on, so this is none of OpenBLAS's.

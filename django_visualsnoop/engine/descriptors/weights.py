@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
-from django_visualsnoop.engine.descriptors.dihedral import FIXED, turned
+from django_visualsnoop.engine.descriptors.dihedral import FIXED, compute_dihedral_action
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,9 +26,9 @@ PATH = Path(__file__).parent / "data" / "learned.npz"
 class Learned(NamedTuple):
     """The matrices of the descriptor, and the weights of the calibration."""
 
-    #: ``global_features.SIZE``: subtracted from the views.
+    #: ``global_features.SIZE``: subtracted from the global features.
     mean: Floats
-    #: ``global_features.SIZE`` x ``LEARNED``: the projection of the views.
+    #: ``global_features.SIZE`` x ``LEARNED``: the projection of the global features.
     projection: Floats
     #: ``LEARNED``: how turning the picture acts on each value; see ``dihedral``.
     kinds: NDArray[np.uint8]
@@ -46,7 +46,7 @@ class Learned(NamedTuple):
 
 
 @cache
-def learned() -> Learned:
+def load_learned() -> Learned:
     with np.load(PATH) as stored:
         values = {name: stored[name] for name in Learned._fields}
     floats = {
@@ -57,15 +57,17 @@ def learned() -> Learned:
 
 
 @cache
-def turning() -> tuple[NDArray[np.intp], NDArray[np.int8]]:
-    """Return ``symmetry.turned`` of a whole global vector."""
-    kinds = learned().kinds
-    return turned(np.pad(kinds, (0, DIMENSIONS - len(kinds)), constant_values=FIXED))
+def load_dihedral_action() -> tuple[NDArray[np.intp], NDArray[np.int8]]:
+    """Return ``dihedral.compute_dihedral_action`` of a whole global vector."""
+    kinds = load_learned().kinds
+    return compute_dihedral_action(
+        np.pad(kinds, (0, DIMENSIONS - len(kinds)), constant_values=FIXED)
+    )
 
 
-def use(path: Path) -> None:
+def use_file(path: Path) -> None:
     """Read the file from elsewhere; for training only."""
     global PATH
     PATH = path
-    learned.cache_clear()
-    turning.cache_clear()
+    load_learned.cache_clear()
+    load_dihedral_action.cache_clear()

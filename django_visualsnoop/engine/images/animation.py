@@ -25,7 +25,7 @@ def count_affordable(examined: Examined, max_pixels: int) -> int:
     return min(MAX_FRAMES, max_pixels // (examined.width * examined.height))
 
 
-def frames(
+def draw_frames(
     image: ImageFile,
     examined: Examined,
     opened: Callable[[bytes], Image.Image],
@@ -41,7 +41,7 @@ def frames(
     """
     if examined.frames is not None:
         some = islice(examined.frames(), count)
-        yield from _drawn(some, (examined.width, examined.height), opened)
+        yield from _draw(some, (examined.width, examined.height), opened)
         return
     for number in range(1, min(count, getattr(image, "n_frames", 1))):
         image.seek(number)
@@ -49,7 +49,7 @@ def frames(
         yield image.copy()
 
 
-def _drawn(
+def _draw(
     frames: Iterator[Frame], size: tuple[int, int], opened: Callable[[bytes], Image.Image]
 ) -> Iterator[Image.Image]:
     """Yield what is seen once each frame is drawn over those before it."""

@@ -30,31 +30,31 @@ _SMALLEST = 0.2
 _LOOKED_AT = 96
 
 
-def insides(pixels: Pixels) -> list[Pixels]:
+def crop_content_boxes(pixels: Pixels) -> list[Pixels]:
     """Return the pictures inside of this one that may be copies of others, at most two.
 
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
-    return [one for one in (inner(pixels), shown(pixels)) if one is not None]
+    return [one for one in (crop_bands(pixels), crop_page(pixels)) if one is not None]
 
 
-def inner(pixels: Pixels) -> Pixels | None:
+def crop_bands(pixels: Pixels) -> Pixels | None:
     """Return the picture without bands of one colour at its edges; ``None`` if it has none.
 
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
-    top, bottom = _band(pixels), _band(pixels[::-1])
+    top, bottom = _measure_band(pixels), _measure_band(pixels[::-1])
     between = pixels[top : pixels.shape[0] - bottom]
     columns = between.transpose(1, 0, 2)
-    left, right = _band(columns), _band(columns[::-1])
+    left, right = _measure_band(columns), _measure_band(columns[::-1])
     if not (top or bottom or left or right):
         return None
     return np.ascontiguousarray(between[:, left : pixels.shape[1] - right])
 
 
-def _band(rows: Pixels) -> int:
+def _measure_band(rows: Pixels) -> int:
     """Return how many of the first rows have one colour, that of the first."""
     deepest = int(len(rows) * _DEEPEST)
     edge = np.median(rows[0], axis=0).astype(np.int16)
@@ -69,7 +69,7 @@ def _band(rows: Pixels) -> int:
     return depth
 
 
-def shown(pixels: Pixels) -> Pixels | None:
+def crop_page(pixels: Pixels) -> Pixels | None:
     """Return the picture that a page or an app shows among words on paper, if it looks so.
 
     Args:
@@ -82,9 +82,9 @@ def shown(pixels: Pixels) -> Pixels | None:
     paper = colours[counts.argmax()]
     centre = np.array([paper >> 8, paper >> 4 & 15, paper & 15], dtype=np.int16) * 16 + 8
     away = np.abs(pixels.astype(np.int16) - centre).max(axis=2) > _TOLERANCE
-    top, bottom = _busiest(away)
-    left, right = _busiest(away[top:bottom].T)
-    again_top, again_bottom = _busiest(away[top:bottom, left:right])
+    top, bottom = _find_longest_run(away)
+    left, right = _find_longest_run(away[top:bottom].T)
+    again_top, again_bottom = _find_longest_run(away[top:bottom, left:right])
     top, bottom = top + again_top, top + again_bottom
     if bottom - top < _SMALLEST * height or right - left < _SMALLEST * width:
         return None
@@ -96,7 +96,7 @@ def shown(pixels: Pixels) -> Pixels | None:
     return np.ascontiguousarray(pixels[top:bottom, left:right])
 
 
-def _busiest(away: NDArray[np.bool_]) -> tuple[int, int]:
+def _find_longest_run(away: NDArray[np.bool_]) -> tuple[int, int]:
     """Return where the longest run of rows that are no paper starts and ends.
 
     Args:

@@ -44,8 +44,8 @@ from django_visualsnoop.engine.images.formats import (
     tiff,
     webp,
 )
-from django_visualsnoop.engine.images.ground import on_ground
-from django_visualsnoop.engine.images.unevenness import unevenness
+from django_visualsnoop.engine.images.ground import paste_on_ground
+from django_visualsnoop.engine.images.unevenness import measure_unevenness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,11 +117,11 @@ _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
 _TIFF = _Format("TIFF", tiff.examine, _TiffImageFile)
 _BMP = _Format("BMP", bmp.examine, BmpImagePlugin.BmpImageFile)
 _AVIF = _Format("AVIF", avif.examine, AvifImagePlugin.AvifImageFile)
-_HEIF = _Format("HEIF", heif.examine, heif.plugin)
+_HEIF = _Format("HEIF", heif.examine, heif.load_plugin)
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and HEIF (HEIC)"
 
 
-def _format_of(data: bytes) -> _Format:
+def _find_format(data: bytes) -> _Format:
     if data.startswith(b"\xff\xd8\xff"):
         return _JPEG
     if data.startswith(png.SIGNATURE):
@@ -141,13 +141,13 @@ def _format_of(data: bytes) -> _Format:
     raise UnsupportedImage(f"This is none of the formats that are read: {READABLE}.")
 
 
-def format_of(data: bytes) -> str:
+def find_format(data: bytes) -> str:
     """Return the format's name, such as ``"JPEG"``, as the first bytes tell it.
 
     Raises:
         UnsupportedImage: it is none that is read.
     """
-    return _format_of(data).name
+    return _find_format(data).name
 
 
 def decode(
@@ -176,14 +176,16 @@ def decode(
         raise EmptyImage("The image is empty (0 bytes).")
     if len(data) > max_bytes:
         raise ImageTooLarge(f"The file has {len(data):,} bytes; at most {max_bytes:,} are read.")
-    file_format = _format_of(data)
+    file_format = _find_format(data)
     try:
         examined = file_format.examine(data)
         _check_size(examined, max_pixels)
         image = file_format.plugin(io.BytesIO(examined.data))
         if image.width * image.height > examined.width * examined.height:
             raise UndecodableImage(f"The {file_format.name} contradicts itself about its size.")
-        pixels = _upright(_telling_pixels(file_format, examined, image, max_pixels), examined)
+        pixels = _turn_upright(
+            _load_telling_pixels(file_format, examined, image, max_pixels), examined
+        )
     except DecodeError:
         raise
     except MemoryError as error:
@@ -224,25 +226,25 @@ def _check_size(examined: Examined, max_pixels: int) -> None:
         )
 
 
-def _telling_pixels(
+def _load_telling_pixels(
     file_format: _Format, examined: Examined, image: ImageFile, max_pixels: int
 ) -> Pixels:
     """Return the pixels of the picture; of an animation, of the first frame that shows something.
 
     If no frame does, of those that are looked at, the most uneven one counts.
     """
-    best = _pixels(_rgb(_small(image, examined.data)))
-    most = unevenness(best)
+    best = _get_pixels(_convert_to_rgb(_load_small(image, examined.data)))
+    most = measure_unevenness(best)
     if most >= _SHOWS:
         return best
 
     def opened(data: bytes) -> Image.Image:
-        return _loaded(file_format.plugin(io.BytesIO(data)), data)
+        return _load(file_format.plugin(io.BytesIO(data)), data)
 
     count = animation.count_affordable(examined, max_pixels)
-    for frame in animation.frames(image, examined, opened, count):
-        pixels = _pixels(_rgb(_reduced(frame)))
-        uneven = unevenness(pixels)
+    for frame in animation.draw_frames(image, examined, opened, count):
+        pixels = _get_pixels(_convert_to_rgb(_reduce(frame)))
+        uneven = measure_unevenness(pixels)
         if uneven >= _SHOWS:
             return pixels
         if uneven > most:
@@ -250,34 +252,34 @@ def _telling_pixels(
     return best
 
 
-def _small(image: ImageFile, data: bytes) -> Image.Image:
+def _load_small(image: ImageFile, data: bytes) -> Image.Image:
     """Load the picture, made smaller while that is cheap; never below ``WORK_SIDE`` pixels."""
     if image.format == "JPEG":
         longer = max(image.size)
         width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
         image.draft(None, (width, height))
-    loaded = _loaded(image, data)
+    loaded = _load(image, data)
     # A palette has no means between its colours.
-    return loaded if loaded.mode in ("P", "PA", "1") else _reduced(loaded)
+    return loaded if loaded.mode in ("P", "PA", "1") else _reduce(loaded)
 
 
-def _loaded(image: ImageFile, data: bytes) -> Image.Image:
+def _load(image: ImageFile, data: bytes) -> Image.Image:
     """Return the picture of an opened file, in 8 bits."""
-    kept = _kept_bytes(image)
+    kept = _find_kept_bytes(image)
     image.load()
     if kept in _OTHER_BYTES and depth.is_dark(image):
-        return _deep_colours(image, data, _OTHER_BYTES[kept])
+        return _load_deep_colours(image, data, _OTHER_BYTES[kept])
     if image.mode in ("LAB", "HSV"):
         raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
     if image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.uint16)
-        return Image.fromarray(depth.as_bytes(depth.reduced(values, WORK_SIDE)))
+        return Image.fromarray(depth.convert_to_bytes(depth.reduce_values(values, WORK_SIDE)))
     if image.mode in ("I", "F"):
-        return Image.fromarray(depth.as_bytes(np.asarray(_reduced(image))))
+        return Image.fromarray(depth.convert_to_bytes(np.asarray(_reduce(image))))
     return image
 
 
-def _kept_bytes(image: ImageFile) -> str:
+def _find_kept_bytes(image: ImageFile) -> str:
     """Return Pillow's name for what it keeps of the file's bytes; empty if it has none."""
     if len(image.tile) != 1:
         return ""
@@ -285,7 +287,7 @@ def _kept_bytes(image: ImageFile) -> str:
     return str(kept[0] if isinstance(kept, tuple) else kept)
 
 
-def _deep_colours(image: ImageFile, data: bytes, other: str) -> Image.Image:
+def _load_deep_colours(image: ImageFile, data: bytes, other: str) -> Image.Image:
     """Return a picture of 16 bits a colour of which the high bytes say too little.
 
     Args:
@@ -303,13 +305,13 @@ def _deep_colours(image: ImageFile, data: bytes, other: str) -> Image.Image:
     for band, low_band in zip(image.getbands(), bands, strict=True):
         values = np.asarray(image.getchannel(band)).astype(np.uint16) << 8
         values |= np.asarray(low.getchannel(low_band))
-        channels.append(depth.reduced(values, WORK_SIDE))
-    colours = depth.as_bytes(np.dstack(channels[:3]))
-    opacity = map(depth.as_bytes, channels[3:])
+        channels.append(depth.reduce_values(values, WORK_SIDE))
+    colours = depth.convert_to_bytes(np.dstack(channels[:3]))
+    opacity = map(depth.convert_to_bytes, channels[3:])
     return Image.fromarray(np.dstack([colours, *opacity]))
 
 
-def _reduced(image: Image.Image) -> Image.Image:
+def _reduce(image: Image.Image) -> Image.Image:
     """Return the picture, its longer side less than twice ``WORK_SIDE``."""
     factor = max(image.size) // WORK_SIDE
     if factor <= 1:
@@ -317,17 +319,17 @@ def _reduced(image: Image.Image) -> Image.Image:
     return image.reduce((min(factor, image.width), min(factor, image.height)))
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _convert_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return on_ground(_reduced(image.convert("RGBA")))
-    return _reduced(image if image.mode == "RGB" else image.convert("RGB"))
+        return paste_on_ground(_reduce(image.convert("RGBA")))
+    return _reduce(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _pixels(image: Image.Image) -> Pixels:
-    return _within_work_side(np.asarray(image))
+def _get_pixels(image: Image.Image) -> Pixels:
+    return _limit_to_work_side(np.asarray(image))
 
 
-def _within_work_side(pixels: Pixels) -> Pixels:
+def _limit_to_work_side(pixels: Pixels) -> Pixels:
     height, width = pixels.shape[:2]
     scale = WORK_SIDE / max(height, width)
     if scale >= 1:
@@ -337,7 +339,7 @@ def _within_work_side(pixels: Pixels) -> Pixels:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
-def _upright(pixels: Pixels, examined: Examined) -> Pixels:
+def _turn_upright(pixels: Pixels, examined: Examined) -> Pixels:
     orientation = examined.orientation
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)

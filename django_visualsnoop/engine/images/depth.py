@@ -36,7 +36,7 @@ def is_dark(image: Image.Image) -> bool:
     return bool((counts <= max(1, image.width * image.height // _FAULTY)).all())
 
 
-def reduced(values: Values, side: int) -> Values:
+def reduce_values(values: Values, side: int) -> Values:
     """Return values with the longer side less than twice ``side``; means of what was there.
 
     Args:
@@ -51,7 +51,7 @@ def reduced(values: Values, side: int) -> Values:
     return cv2.resize(values, size, interpolation=cv2.INTER_AREA).astype(values.dtype, copy=False)
 
 
-def as_bytes(values: Values) -> NDArray[np.uint8]:
+def convert_to_bytes(values: Values) -> NDArray[np.uint8]:
     """Return values as bytes, 0 to 255.
 
     Args:
@@ -60,14 +60,14 @@ def as_bytes(values: Values) -> NDArray[np.uint8]:
     whole = np.issubdtype(values.dtype, np.integer)
     # Before they are cast: that of a signalling NaN warns.
     floats = np.nan_to_num(values, posinf=0.0, neginf=0.0).astype(np.float64)
-    bottom, top = _range(floats, whole=whole)
+    bottom, top = _find_range(floats, whole=whole)
     stretched = np.rint((floats - bottom) * (255 / (top - bottom)))
     return np.clip(stretched, 0, 255).astype(np.uint8)
 
 
-def _range(floats: NDArray[np.float64], *, whole: bool) -> tuple[float, float]:
+def _find_range(floats: NDArray[np.float64], *, whole: bool) -> tuple[float, float]:
     """Return what becomes black and what becomes white."""
-    low, high = _held(floats)
+    low, high = _find_held_range(floats)
     top = next((one for one in _TOPS if high <= one), high)
     if not whole and high <= 1:
         top = 1.0
@@ -79,7 +79,7 @@ def _range(floats: NDArray[np.float64], *, whole: bool) -> tuple[float, float]:
     return 0.0, top
 
 
-def _held(floats: NDArray[np.float64]) -> tuple[float, float]:
+def _find_held_range(floats: NDArray[np.float64]) -> tuple[float, float]:
     """Return the least and the largest value, but for those of faulty pixels."""
     flat: NDArray[Any] = floats.ravel()
     faulty = max(1, flat.size // _FAULTY) if flat.size >= _FAULTY_FROM else 0

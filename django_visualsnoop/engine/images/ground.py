@@ -27,13 +27,13 @@ _SEEN = 96.0
 _SIDE = 256
 
 
-def on_ground(image: Image.Image) -> Image.Image:
+def paste_on_ground(image: Image.Image) -> Image.Image:
     """Return an RGBA picture laid on the ground that contrasts with what is opaque, as RGB."""
-    behind = Image.new("RGBA", image.size, (ground_of(image),) * 3 + (255,))
+    behind = Image.new("RGBA", image.size, (choose_ground(image),) * 3 + (255,))
     return Image.alpha_composite(behind, image).convert("RGB")
 
 
-def ground_of(image: Image.Image) -> int:
+def choose_ground(image: Image.Image) -> int:
     """Return the lightness of the ground for an RGBA picture: 255, 0 or 128.
 
     What can be seen are outlines, where the picture meets the ground, and edges inside. Only

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SIDE = 64
 
 
-def unevenness(pixels: Pixels) -> float:
+def measure_unevenness(pixels: Pixels) -> float:
     """Return how far the colours of a picture deviate from a smooth change of light across it.
 
     Args:
@@ -27,13 +27,13 @@ def unevenness(pixels: Pixels) -> float:
     """
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     values = small.reshape(-1, 3).astype(np.float64)
-    smooth = _smooth_surfaces()
+    smooth = _build_smooth_surfaces()
     rest = values - smooth @ (smooth.T @ values)
     return float(np.sqrt(np.square(rest).mean(axis=0)).max())
 
 
 @cache
-def _smooth_surfaces() -> NDArray[np.float64]:
+def _build_smooth_surfaces() -> NDArray[np.float64]:
     """Return an orthonormal basis of the surfaces of second degree: pixels x 6."""
     y, x = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j].reshape(2, -1)
     surfaces = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)

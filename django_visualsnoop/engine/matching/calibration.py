@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.local_features import FEW
-from django_visualsnoop.engine.descriptors.weights import learned
+from django_visualsnoop.engine.descriptors.weights import load_learned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.matching.overlap import Overlap
-    from django_visualsnoop.engine.matching.verify import Match
+    from django_visualsnoop.engine.matching.verify import Alignment
 
     Floats = NDArray[np.floating]
 
@@ -37,7 +37,7 @@ _SAME, _SAME_SLOPE = 0.995, 1200.0
 _SIGNS = 17
 #: … and the places in it of each two, the constant aside, whose product does, too.
 _ONE, _OTHER = (places + 1 for places in np.triu_indices(_SIGNS - 1))
-#: How many numbers ``evidence`` returns.
+#: How many numbers ``collect_evidence`` returns.
 INPUTS = _SIGNS + len(_ONE)
 #: Inliers from which on the directions of what agrees tell all they can.
 _TELLING = 14
@@ -45,7 +45,7 @@ _TELLING = 14
 _PROVEN = 3
 
 
-def evidence(cosine: float, match: Match, overlap: Overlap, features: int) -> Floats:
+def collect_evidence(cosine: float, match: Alignment, overlap: Overlap, features: int) -> Floats:
     """Return what speaks for a copy, as the inputs of a logistic regression.
 
     But for the first, none of them ever speaks against one. The products of each two let one count
@@ -92,25 +92,25 @@ def evidence(cosine: float, match: Match, overlap: Overlap, features: int) -> Fl
     return np.concatenate([signs, signs[_ONE] * signs[_OTHER]])
 
 
-def score(evidence: Floats, cosine: float, features: int) -> float:
+def compute_score(evidence: Floats, cosine: float, features: int) -> float:
     """Return the logarithm of the odds that a pair is a copy.
 
     Args:
-        evidence, cosine, features: see ``evidence``.
+        evidence, cosine, features: see ``collect_evidence``.
     """
     if features < FEW:
         return _SLOPE * (cosine - _CENTRE)
     same = _SAME_SLOPE * max(0.0, cosine - _SAME) * float(evidence[_PROVEN])
-    return float(evidence @ learned().weights) + same
+    return float(evidence @ load_learned().weights) + same
 
 
-def similarity(score: float) -> float:
+def score_to_similarity(score: float) -> float:
     """Return how surely two pictures of this score are copies, 0 to 1."""
     return 1.0 / (1.0 + math.exp(-max(-700.0, score)))
 
 
-def score_at(wanted: float) -> float:
-    """Return the score from which on ``similarity`` is at least ``wanted``."""
+def similarity_to_score(wanted: float) -> float:
+    """Return the score from which on ``score_to_similarity`` is at least ``wanted``."""
     if wanted <= 0.0:
         return -math.inf
     if wanted >= 1.0:
@@ -118,6 +118,6 @@ def score_at(wanted: float) -> float:
     return math.log(wanted / (1.0 - wanted))
 
 
-def rank(score: float) -> int:
+def score_to_rank(score: float) -> int:
     """Return the distance as a whole number: 0 for what no eye tells apart."""
     return max(0, round(_RANK_STEPS * (IDENTICAL - score)))

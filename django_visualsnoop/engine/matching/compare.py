@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.describe import detail_in
-from django_visualsnoop.engine.descriptors.descriptor import unit
+from django_visualsnoop.engine.descriptors.describe import measure_detail
+from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.descriptors.local_features import FEW
-from django_visualsnoop.engine.descriptors.matmul import product
+from django_visualsnoop.engine.descriptors.matmul import matmul
 from django_visualsnoop.engine.matching import calibration
-from django_visualsnoop.engine.matching.overlap import overlap
-from django_visualsnoop.engine.matching.verify import NO_MATCH, TELLING_FROM, Match, verify_all
+from django_visualsnoop.engine.matching.overlap import measure_overlap
+from django_visualsnoop.engine.matching.verify import (
+    NO_ALIGNMENT,
+    TELLING_FROM,
+    Alignment,
+    verify_all,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +42,10 @@ class Comparison(NamedTuple):
     #: -1 to 1, of the closest of the probes' vectors.
     cosine: float
     #: Of the picture among the probes that agrees best.
-    match: Match
+    alignment: Alignment
     #: Which one that is.
     picture: int
-    #: ``calibration.INPUTS``; what speaks for a copy; see ``calibration.evidence``.
+    #: ``calibration.INPUTS``; what speaks for a copy; see ``calibration.collect_evidence``.
     evidence: Floats
 
 
@@ -59,11 +64,11 @@ def _compare_files(probes: Probes, stored: Descriptor) -> Comparison:
     """Return whether a picture that is known by its file is the same file as the one probed."""
     probed = probes.pictures[0]
     same = probed.by_file and bool((probed.codes == stored.codes).all())
-    return _without_evidence(calibration.SAME_FILE if same else calibration.UNRELATED)
+    return _build_without_evidence(calibration.SAME_FILE if same else calibration.UNRELATED)
 
 
-def _without_evidence(score: float) -> Comparison:
-    return Comparison(score, 0.0, NO_MATCH, 0, np.zeros(calibration.INPUTS))
+def _build_without_evidence(score: float) -> Comparison:
+    return Comparison(score, 0.0, NO_ALIGNMENT, 0, np.zeros(calibration.INPUTS))
 
 
 def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
@@ -72,27 +77,30 @@ def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comp
         number: picture for number, picture in enumerate(probes.pictures) if not picture.by_file
     }
     if not pictures:
-        return [_without_evidence(calibration.UNRELATED) for _ in stored]
-    best, places = [NO_MATCH] * len(stored), [min(pictures)] * len(stored)
+        return [_build_without_evidence(calibration.UNRELATED) for _ in stored]
+    best, places = [NO_ALIGNMENT] * len(stored), [min(pictures)] * len(stored)
     for number, picture in pictures.items():
         rest = [place for place, match in enumerate(best) if match.inliers < ENOUGH]
         found = verify_all(picture, [stored[place] for place in rest])
         for place, match in zip(rest, found, strict=True):
             if match.inliers > best[place].inliers:
                 best[place], places[place] = match, number
-    closest = _cosines(probes.compared_vectors, stored)
+    closest = _compute_cosines(probes.compared_vectors, stored)
     return [
-        _comparison(probes, *values) for values in zip(stored, closest, best, places, strict=True)
+        _build_comparison(probes, *values)
+        for values in zip(stored, closest, best, places, strict=True)
     ]
 
 
-def _comparison(
-    probes: Probes, stored: Descriptor, cosine: float, match: Match, picture: int
+def _build_comparison(
+    probes: Probes, stored: Descriptor, cosine: float, match: Alignment, picture: int
 ) -> Comparison:
     probed = probes.pictures[picture]
     features = min(len(probed.codes), len(stored.codes))
-    evidence = calibration.evidence(cosine, match, overlap(probed, stored, match), features)
-    score = calibration.score(evidence, cosine, features)
+    evidence = calibration.collect_evidence(
+        cosine, match, measure_overlap(probed, stored, match), features
+    )
+    score = calibration.compute_score(evidence, cosine, features)
     vectors_decide = features >= FEW and match.inliers < TELLING_FROM
     faint = vectors_decide and _are_faint(probed, stored)
     if faint and not _have_equal_features(probed, stored):
@@ -101,7 +109,7 @@ def _comparison(
 
 
 def _are_faint(one: Descriptor, other: Descriptor) -> bool:
-    return min(detail_in(one.vector), detail_in(other.vector)) < _FAINT
+    return min(measure_detail(one.vector), measure_detail(other.vector)) < _FAINT
 
 
 def _have_equal_features(probed: Descriptor, stored: Descriptor) -> bool:
@@ -109,10 +117,10 @@ def _have_equal_features(probed: Descriptor, stored: Descriptor) -> bool:
     return bool(np.array_equal(probed.codes[: len(stored.codes)], stored.codes))
 
 
-def _cosines(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[float]:
+def _compute_cosines(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[float]:
     """Return, for each stored picture, the cosine of the closest of the probes."""
     if not stored:
         return []
-    vectors = unit(np.stack([one.vector for one in stored]))
-    cosines: list[float] = product(vectors, unit(probes).T).max(axis=1).tolist()
+    vectors = normalise(np.stack([one.vector for one in stored]))
+    cosines: list[float] = matmul(vectors, normalise(probes).T).max(axis=1).tolist()
     return cosines

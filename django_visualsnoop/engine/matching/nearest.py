@@ -33,7 +33,7 @@ class Matches(NamedTuple):
     distances: NDArray[np.uint8]
 
 
-def matched(query: Codes, stored: Sequence[Codes]) -> list[Matches]:
+def match_codes(query: Codes, stored: Sequence[Codes]) -> list[Matches]:
     """Return the matches of a picture with each of the stored ones; of equally near, the first."""
     none = np.empty(0, dtype=np.intp)
     found = [Matches(none, none, np.empty(0, dtype=np.uint8))] * len(stored)
@@ -45,13 +45,13 @@ def matched(query: Codes, stored: Sequence[Codes]) -> list[Matches]:
         alike = np.flatnonzero(sizes == size)
         for start in range(0, len(alike), _TOGETHER):
             some = alike[start : start + _TOGETHER].tolist()
-            together = _matched(query, np.stack([stored[number] for number in some]))
+            together = _match_batch(query, np.stack([stored[number] for number in some]))
             for number, matches in zip(some, together, strict=True):
                 found[number] = matches
     return found
 
 
-def _matched(query: Codes, stored: NDArray[np.uint64]) -> list[Matches]:
+def _match_batch(query: Codes, stored: NDArray[np.uint64]) -> list[Matches]:
     """Return the matches with each of c pictures of as many features.
 
     Args:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.matching.verify import Match
+    from django_visualsnoop.engine.matching.verify import Alignment
 
     Floats = NDArray[np.floating]
 
@@ -42,24 +42,24 @@ class Overlap(NamedTuple):
 NO_OVERLAP = Overlap(0.0, 0.0, 0.0, 0.0)
 
 
-def overlap(query: Descriptor, stored: Descriptor, match: Match) -> Overlap:
+def measure_overlap(query: Descriptor, stored: Descriptor, match: Alignment) -> Overlap:
     """Return how far two pictures agree where they overlap; see ``verify``."""
     if match.inliers < TELLING_FROM or abs(np.linalg.det(match.matrix)) < 1e-3:
         return NO_OVERLAP
     start, end = (one.places[:, :2].astype(np.float32) for one in (query, stored))
     moved = start @ match.matrix.T + match.shift
     back = (end - match.shift) @ np.linalg.inv(match.matrix).T
-    from_query, from_stored = start[_within(moved, end)], end[_within(back, start)]
+    from_query, from_stored = start[_find_within(moved, end)], end[_find_within(back, start)]
     fewer = max(1, min(len(from_query), len(from_stored)))
     return Overlap(
         min(1.0, len(match.left) / fewer),
-        _covered(from_stored, end[match.right]),
-        _covered(from_query, start[match.left]),
+        _measure_covered(from_stored, end[match.right]),
+        _measure_covered(from_query, start[match.left]),
         min(len(from_query) / len(start), len(from_stored) / len(end)),
     )
 
 
-def _within(places: Floats, others: Floats) -> NDArray[np.bool_]:
+def _find_within(places: Floats, others: Floats) -> NDArray[np.bool_]:
     """Return which places lie in the rectangle that holds the others."""
     inside: NDArray[np.bool_] = (
         (places >= others.min(axis=0) - 1) & (places <= others.max(axis=0) + 1)
@@ -67,7 +67,7 @@ def _within(places: Floats, others: Floats) -> NDArray[np.bool_]:
     return inside
 
 
-def _covered(places: Floats, agreeing: Floats) -> float:
+def _measure_covered(places: Floats, agreeing: Floats) -> float:
     """Return the share of the places near to one that agrees: an eighth of the region's sides."""
     if not len(places):
         return 0.0

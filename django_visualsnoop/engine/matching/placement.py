@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.describe import stored_probes
+from django_visualsnoop.engine.descriptors.describe import build_stored_probes
 from django_visualsnoop.engine.descriptors.descriptor import SIDE
 from django_visualsnoop.engine.matching.compare import compare_all
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.matching.verify import Match
+    from django_visualsnoop.engine.matching.verify import Alignment
 
     Floats = NDArray[np.floating]
 
@@ -67,22 +67,26 @@ class Sized(NamedTuple):
     size: Size
 
 
-def placements(first: Sized, others: Sequence[Sized]) -> list[Placement | None]:
+def find_placements(first: Sized, others: Sequence[Sized]) -> list[Placement | None]:
     """Return where a picture lies in each of the others.
 
     ``None`` where too few of their details agree to tell: pictures without details, and those
     that are only alike as a whole.
     """
-    compared = compare_all(stored_probes(first.descriptor), [one.descriptor for one in others])
+    compared = compare_all(
+        build_stored_probes(first.descriptor), [one.descriptor for one in others]
+    )
     return [
-        _placed(found.match, found.picture == 1, first.size, other.size)
-        if found.match.inliers >= _FEWEST
+        _place(found.alignment, found.picture == 1, first.size, other.size)
+        if found.alignment.inliers >= _FEWEST
         else None
         for found, other in zip(compared, others, strict=True)
     ]
 
 
-def _placed(match: Match, mirrored: bool, first_size: Size, second_size: Size) -> Placement | None:
+def _place(
+    match: Alignment, mirrored: bool, first_size: Size, second_size: Size
+) -> Placement | None:
     matrix = match.matrix.astype(np.float64)
     shift = match.shift.astype(np.float64)
     if abs(np.linalg.det(matrix)) < 1e-6:
@@ -94,22 +98,22 @@ def _placed(match: Match, mirrored: bool, first_size: Size, second_size: Size) -
         shift = shift + matrix @ np.array([SIDE, 0.0])
         matrix = matrix @ np.diag([-1.0, 1.0])
     back = np.linalg.inv(matrix)
-    first, second = _extent(first_size), _extent(second_size)
-    seen = _box(_corners(second) @ back.T - back @ shift, first)
-    shows = _box(_corners(first) @ matrix.T + shift, second)
+    first, second = _compute_extent(first_size), _compute_extent(second_size)
+    seen = _compute_box(_list_corners(second) @ back.T - back @ shift, first)
+    shows = _compute_box(_list_corners(first) @ matrix.T + shift, second)
     return Placement(mirrored, turn, scale, seen, shows)
 
 
-def _extent(size: Size) -> Floats:
+def _compute_extent(size: Size) -> Floats:
     """Return width and height, the longer one ``SIDE``."""
     return np.array(size, dtype=np.float64) * (SIDE / max(size))
 
 
-def _corners(extent: Floats) -> Floats:
+def _list_corners(extent: Floats) -> Floats:
     return np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * extent
 
 
-def _box(points: Floats, extent: Floats) -> Box:
+def _compute_box(points: Floats, extent: Floats) -> Box:
     shares = np.clip(points / extent, 0.0, 1.0)
     left, top = shares.min(axis=0).tolist()
     right, bottom = shares.max(axis=0).tolist()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES
-from django_visualsnoop.engine.matching.nearest import matched
+from django_visualsnoop.engine.matching.nearest import match_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ _SIZES = (8, 24, 64)
 TELLING_FROM = 3
 
 
-class Match(NamedTuple):
+class Alignment(NamedTuple):
     """How two pictures agree.
 
     ``matrix`` and ``shift`` take a place of the query to one of the stored
@@ -78,7 +78,7 @@ class Match(NamedTuple):
 
     @property
     def mirrored(self) -> bool:
-        return _determinant(self.matrix) < 0
+        return _compute_determinant(self.matrix) < 0
 
     @property
     def turn(self) -> float:
@@ -88,37 +88,37 @@ class Match(NamedTuple):
     @property
     def scale(self) -> float:
         """How much larger things are in the stored picture."""
-        return math.sqrt(abs(_determinant(self.matrix)))
+        return math.sqrt(abs(_compute_determinant(self.matrix)))
 
 
 _NONE = np.empty(0, dtype=np.intp)
-NO_MATCH = Match(
+NO_ALIGNMENT = Alignment(
     0, 0, 64.0, 0.0, 0.0, np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32), _NONE, _NONE
 )
 
 
-def verify(query: Descriptor, stored: Descriptor) -> Match:
+def verify(query: Descriptor, stored: Descriptor) -> Alignment:
     """Return how far two pictures agree on one placement of their features."""
     return verify_all(query, [stored])[0]
 
 
-def verify_all(query: Descriptor, stored: Sequence[Descriptor]) -> list[Match]:
+def verify_all(query: Descriptor, stored: Sequence[Descriptor]) -> list[Alignment]:
     """Return how far a picture agrees with each of others on one placement of their features."""
     found = [
-        _Placed(
+        _PlacedMatches(
             query.places[one.left].astype(np.float32),
             other.places[one.right].astype(np.float32),
             one,
         )
         for one, other in zip(
-            matched(query.codes, [one.codes for one in stored]), stored, strict=True
+            match_codes(query.codes, [one.codes for one in stored]), stored, strict=True
         )
     ]
-    supported = _supported([(one.start, one.end) for one in found])
-    return [_match(one, proposed) for one, proposed in zip(found, supported, strict=True)]
+    supported = _find_supported([(one.start, one.end) for one in found])
+    return [_align(one, proposed) for one, proposed in zip(found, supported, strict=True)]
 
 
-class _Placed(NamedTuple):
+class _PlacedMatches(NamedTuple):
     """Matches, and where they are: k x 4 both."""
 
     start: Floats
@@ -126,7 +126,7 @@ class _Placed(NamedTuple):
     matches: Matches
 
 
-class _Proposed(NamedTuple):
+class _ProposedTransform(NamedTuple):
     """The transform that most matches support."""
 
     #: The match that proposes it.
@@ -136,19 +136,19 @@ class _Proposed(NamedTuple):
     inside: NDArray[np.bool_]
 
 
-def _match(placed: _Placed, proposed: _Proposed | None) -> Match:
+def _align(placed: _PlacedMatches, proposed: _ProposedTransform | None) -> Alignment:
     """Return the match, its transform fitted to those that support it."""
     count = len(placed.start)
     if proposed is None:
-        return NO_MATCH._replace(matches=count)
+        return NO_ALIGNMENT._replace(matches=count)
     best, matrix, inside = proposed
     start, end = placed.start[:, :2], placed.end[:, :2]
     shift = end[best] - matrix @ start[best]
-    scale = max(1.0, math.sqrt(abs(_determinant(matrix))))
+    scale = max(1.0, math.sqrt(abs(_compute_determinant(matrix))))
     for _ in range(2):
         if inside.sum() < _FITTED_FROM:
             break
-        fitted = _affine(start[inside], end[inside])
+        fitted = _fit_affine(start[inside], end[inside])
         if fitted is None:
             break
         missed = start @ fitted[0].T + fitted[1] - end
@@ -157,14 +157,14 @@ def _match(placed: _Placed, proposed: _Proposed | None) -> Match:
             break
         matrix, shift = fitted
         inside = within
-    axial = max(_axial(placed.start[inside, 3]), _axial(placed.end[inside, 3]))
+    axial = max(_measure_axial(placed.start[inside, 3]), _measure_axial(placed.end[inside, 3]))
     start, end = start[inside], end[inside]
-    return Match(
-        min(_places(start), _places(end)),
+    return Alignment(
+        min(_count_places(start), _count_places(end)),
         count,
         float(placed.matches.distances[inside].mean()),
         axial,
-        max(_spread(start), _spread(end)),
+        max(_measure_spread(start), _measure_spread(end)),
         matrix,
         shift,
         placed.matches.left[inside],
@@ -172,14 +172,14 @@ def _match(placed: _Placed, proposed: _Proposed | None) -> Match:
     )
 
 
-def _supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_Proposed | None]:
+def _find_supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_ProposedTransform | None]:
     """Return, for each two pictures' matches, the transform that most support.
 
     Args:
         pairs: the places of matches in the one and in the other, k x 4 both. Of too few,
             there is none.
     """
-    found: list[_Proposed | None] = [None] * len(pairs)
+    found: list[_ProposedTransform | None] = [None] * len(pairs)
     sizes = np.array([len(start) for start, _ in pairs], dtype=np.intp)
     # Pictures that are no copies have few matches: they are filled up to some more, with
     # places that are none and support nothing, and done together.
@@ -191,7 +191,7 @@ def _supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_Proposed | None]
         start, end = np.full((2, len(some), size, 4), np.nan, dtype=np.float32)
         for row, number in enumerate(some):
             start[row, : sizes[number]], end[row, : sizes[number]] = pairs[number]
-        matrices, supports = _supporters(start, end)
+        matrices, supports = _count_supporters(start, end)
         agreeing = supports.sum(axis=2)
         best = agreeing.argmax(axis=1).tolist()
         for row, number in enumerate(some):
@@ -199,11 +199,11 @@ def _supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_Proposed | None]
             if agreeing[row, place] < TELLING_FROM:
                 continue
             inside = supports[row, place, : sizes[number]]
-            found[number] = _Proposed(place, matrices[row, place], inside)
+            found[number] = _ProposedTransform(place, matrices[row, place], inside)
     return found
 
 
-def _supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def _count_supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Return what each match proposes for its pictures, and which of their matches support it.
 
     Args:
@@ -231,7 +231,7 @@ def _supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     return matrices.reshape(*matrices.shape[:-1], 2, 2), supports
 
 
-def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
+def _fit_affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
     """Return the affine map that takes ``start`` to ``end`` with the least squares.
 
     None if the places do not tell it, or it is no view of a picture: too narrow, or upside down.
@@ -240,26 +240,26 @@ def _affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
     away, wanted = start - centre, end - target
     scatter = away.T @ away
     # Places on a line, or all at one, fix no map of the plane.
-    if _determinant(scatter) <= 1e-3 * max(1.0, float(np.trace(scatter))) ** 2:
+    if _compute_determinant(scatter) <= 1e-3 * max(1.0, float(np.trace(scatter))) ** 2:
         return None
     matrix = np.linalg.solve(scatter, away.T @ wanted).T
     # Of singular values a and b: (a² + b²) / ab.
-    if _determinant(matrix) * (_SQUEEZED + 1 / _SQUEEZED) < float((matrix**2).sum()):
+    if _compute_determinant(matrix) * (_SQUEEZED + 1 / _SQUEEZED) < float((matrix**2).sum()):
         return None
     return matrix, target - matrix @ centre
 
 
-def _places(places: Floats) -> int:
+def _count_places(places: Floats) -> int:
     """Return how many places differ, on a grid of ``_PLACE`` pixels."""
     return len({(x // _PLACE, y // _PLACE) for x, y in places.tolist()})
 
 
-def _axial(directions: Floats) -> float:
+def _measure_axial(directions: Floats) -> float:
     """Return the share of directions, in 256ths of a turn, that are about those of the sides."""
     return float((np.abs((directions + 32) % 64 - 32) <= _AXIAL).mean())
 
 
-def _spread(places: Floats) -> float:
+def _measure_spread(places: Floats) -> float:
     if len(places) < 2:
         return 0.0
     away = places - places.mean(axis=0)
@@ -268,6 +268,6 @@ def _spread(places: Floats) -> float:
     return math.sqrt(max(0.0, smaller))
 
 
-def _determinant(matrix: Floats) -> float:
+def _compute_determinant(matrix: Floats) -> float:
     (a, b), (c, d) = matrix.tolist()
     return float(a * d - b * c)

@@ -1,1 +1,1 @@
-"""What a process holds of a collection, and how it follows the rows."""
+"""What a process holds of a collection, and how it keeps up with the rows."""

@@ -13,9 +13,9 @@ from django_visualsnoop.engine.models import Collection
 from django_visualsnoop.engine.replica.replica import Replica
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.replica.vector_kinds import Index, Source
+    from django_visualsnoop.engine.replica.vector_kinds import Index, VectorKind
 
-    #: Alias of the database, key of the collection, name of the source.
+    #: Alias of the database, key of the collection, name of the kind of vectors.
     Place = tuple[str, str, str]
 
 #: What a process holds of collections at most, in bytes: about a million images.
@@ -53,12 +53,12 @@ def find_replica(place: Place) -> Replica[Any] | None:
         return _replicas.get(place)
 
 
-def use_replica(place: Place, collection_id: str, source: Source[Index]) -> Replica[Index]:
+def use_replica(place: Place, collection_id: str, vector_kind: VectorKind[Index]) -> Replica[Index]:
     """Return the replica that is held of a collection, else an empty one, held from now on."""
     with _lock:
         replica = _replicas.pop(place, None)
         if replica is None or replica.collection_id != collection_id:
-            replica = Replica(place[0], collection_id, source)
+            replica = Replica(place[0], collection_id, vector_kind)
         _replicas[place] = replica  # in the last place
         return replica
 

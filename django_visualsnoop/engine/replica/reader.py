@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Generic
 from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine.replica import held, snapshots
 from django_visualsnoop.engine.replica.held import DEFAULT_MEMORY
-from django_visualsnoop.engine.replica.replica import Images, Replica
+from django_visualsnoop.engine.replica.replica import Replica, ReplicaImages
 from django_visualsnoop.engine.replica.vector_kinds import Index
-from django_visualsnoop.engine.replica.view import View
+from django_visualsnoop.engine.replica.view import ReplicaView
 from django_visualsnoop.engine.storage.publish import in_transaction, publish
 from django_visualsnoop.engine.storage.queries import read_state
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from django_visualsnoop.engine.replica.vector_kinds import Source
-    from django_visualsnoop.engine.storage.queries import State
+    from django_visualsnoop.engine.replica.vector_kinds import VectorKind
+    from django_visualsnoop.engine.storage.queries import CollectionState
 
 #: A search that finds more rows unnumbered than this (their writer died) numbers them.
 TOO_MANY_UNNUMBERED = 256
@@ -32,14 +32,14 @@ TOO_MANY_UNNUMBERED = 256
 def read_view(
     database: str,
     key: str,
-    source: Source[Index],
+    vector_kind: VectorKind[Index],
     image_id: str | None = None,
     *,
     cache_folder: str | None = None,
     early: bool = False,
     whole: bool = False,
     most_bytes: int = DEFAULT_MEMORY,
-) -> View[Index] | None:
+) -> ReplicaView[Index] | None:
     """Return the collection as it is now; ``None`` as long as nothing was written.
 
     Costs one query when nothing is new, two otherwise, whatever the number of rows. Waits for
@@ -48,7 +48,7 @@ def read_view(
     Args:
         database: alias in ``DATABASES``.
         key: ``key_of`` the collection's name.
-        source: the vectors to look at; others are neither read nor held.
+        vector_kind: the vectors to look at; others are neither read nor held.
         image_id: of an image that is wanted, too.
         cache_folder: for snapshots of descriptors; see ``snapshots``.
         early: of a large collection's images that the process has not read yet, the vectors will
@@ -57,7 +57,7 @@ def read_view(
         most_bytes: if the process holds more of all collections, it drops those that it has not
             searched for longest; never the one that is looked at, however large.
     """
-    reader = _Reader(database, key, source, image_id, cache_folder, early)
+    reader = _Reader(database, key, vector_kind, image_id, cache_folder, early)
     view = retry_when_locked(lambda: reader.read(whole=whole), using=database)
     held.keep_within(most_bytes, reader.place)
     return view
@@ -69,27 +69,27 @@ class _Reader(Generic[Index]):
 
     database: str
     key: str
-    source: Source[Index]
+    vector_kind: VectorKind[Index]
     image_id: str | None
     cache_folder: str | None
     early: bool
 
     @property
     def place(self) -> held.Place:
-        return self.database, self.key, self.source.name
+        return self.database, self.key, self.vector_kind.name
 
-    def read(self, *, whole: bool) -> View[Index] | None:
+    def read(self, *, whole: bool) -> ReplicaView[Index] | None:
         known = held.find_replica(self.place)
         seen_before = known.seen if known else 0
         state = read_state(self.database, self.key, self.image_id)
         if state is None:
             held.drop_collection(self.database, self.key)
             return None
-        replica = held.use_replica(self.place, state.collection_id, self.source)
+        replica = held.use_replica(self.place, state.collection_id, self.vector_kind)
         if replica is not known:
             seen_before = 0
             held.drop_deleted(self.database)
-        joined = Images(self.source.index())
+        joined = ReplicaImages(self.vector_kind.create_index())
         with replica.lock:
             hidden = self._bring_up_to_date(replica, state, joined, seen_before, whole=whole)
             images, partly = replica.images, replica.early
@@ -98,13 +98,15 @@ class _Reader(Generic[Index]):
             return self.read(whole=True)
         if len(hidden) > TOO_MANY_UNNUMBERED and not in_transaction(self.database):
             publish(self.database, state.collection_id)
-        return View(self.database, state.collection_id, images, joined, hidden, state.asked)
+        return ReplicaView(
+            self.database, state.collection_id, images, joined, hidden, state.image_row
+        )
 
     def _bring_up_to_date(
         self,
         replica: Replica[Index],
-        state: State,
-        joined: Images[Index],
+        state: CollectionState,
+        joined: ReplicaImages[Index],
         seen_before: int,
         *,
         whole: bool,
@@ -138,7 +140,7 @@ class _Reader(Generic[Index]):
         replica.weigh()
         return hidden
 
-    def _snapshot_path(self, state: State) -> Path | None:
+    def _snapshot_path(self, state: CollectionState) -> Path | None:
         if self.cache_folder is None:
             return None
-        return snapshots.path_in(self.cache_folder, self.database, state.collection_id)
+        return snapshots.find_path(self.cache_folder, self.database, state.collection_id)

@@ -16,16 +16,15 @@ from django.db import DatabaseError, connections
 
 from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine.models import IndexedImage
-from django_visualsnoop.engine.replica import snapshots as cache
-from django_visualsnoop.engine.replica import vector_blocks as blocks
+from django_visualsnoop.engine.replica import snapshots, vector_blocks
 from django_visualsnoop.engine.replica.vector_kinds import Index
 from django_visualsnoop.engine.storage.queries import read_state
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from django_visualsnoop.engine.replica.vector_kinds import Source
-    from django_visualsnoop.engine.storage.queries import State
+    from django_visualsnoop.engine.replica.vector_kinds import VectorKind
+    from django_visualsnoop.engine.storage.queries import CollectionState
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -34,7 +33,7 @@ _FETCH = 2000
 _ASK_AGAIN_SECONDS = 60.0
 
 
-class Row(NamedTuple):
+class ReplicaRow(NamedTuple):
     image_id: str
     seq: int | None
     deleted: int | None
@@ -43,14 +42,14 @@ class Row(NamedTuple):
 
 
 @dataclass(slots=True)
-class Images(Generic[Index]):
+class ReplicaImages(Generic[Index]):
     """An index, and the ids that are there without a vector that can be compared."""
 
     index: Index
     outdated: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
 
-    def take(self, row: Row) -> None:
+    def take(self, row: ReplicaRow) -> None:
         for without_vector in (self.outdated, self.broken):
             without_vector.discard(row.image_id)
         if row.deleted is None and row.content is not None:
@@ -71,13 +70,13 @@ class Replica(Generic[Index]):
     Args:
         database: alias in ``DATABASES``.
         collection_id: of the collection.
-        source: the vectors to hold.
+        vector_kind: the vectors to hold.
     """
 
-    def __init__(self, database: str, collection_id: str, source: Source[Index]) -> None:
+    def __init__(self, database: str, collection_id: str, vector_kind: VectorKind[Index]) -> None:
         self.database = database
         self.collection_id = collection_id
-        self.source = source
+        self.vector_kind = vector_kind
         self.lock = threading.Lock()
         #: Whether it may begin with vectors alone: not once reading the rows in a thread failed.
         self.hasty = True
@@ -85,7 +84,7 @@ class Replica(Generic[Index]):
         self.forget()
 
     def forget(self) -> None:
-        self.images = Images(self.source.index())
+        self.images = ReplicaImages(self.vector_kind.create_index())
         #: Bytes, when it was last looked at.
         self.size = 0
         self.seen = 0
@@ -106,7 +105,7 @@ class Replica(Generic[Index]):
         self._reader = None
 
     def read_rows(
-        self, state: State, joined: Images[Index], *, remember: bool = True
+        self, state: CollectionState, joined: ReplicaImages[Index], *, remember: bool = True
     ) -> frozenset[str]:
         """Read what is new; return the ids of what is not to be remembered.
 
@@ -116,7 +115,7 @@ class Replica(Generic[Index]):
             remember: numbered ones; others never are.
         """
         rows = IndexedImage.objects.using(self.database).filter(collection_id=self.collection_id)
-        columns = ("image_id", "seq", "deleted", *self.source.columns)
+        columns = ("image_id", "seq", "deleted", *self.vector_kind.columns)
         if self.seen:
             # One statement, so that no row is numbered between two. Asked for the one or the other
             # by OR, SQLite reads all rows of the collection.
@@ -128,7 +127,7 @@ class Replica(Generic[Index]):
         seen = state.seq
         unusable = len(self.images.outdated) + len(self.images.broken)
         for image_id, seq, deleted, *values in found.iterator(chunk_size=_FETCH):
-            row = Row(image_id, seq, deleted, self.source.content(*values))
+            row = ReplicaRow(image_id, seq, deleted, self.vector_kind.extract_content(*values))
             if seq is None or not remember:
                 joined.take(row)
                 hidden.add(image_id)
@@ -144,20 +143,23 @@ class Replica(Generic[Index]):
     def _warn_of_unusable(self, before: int) -> None:
         outdated, broken = len(self.images.outdated), len(self.images.broken)
         if outdated + broken > before:
-            logger.warning(self.source.unusable, self.collection_id, outdated, broken)
+            logger.warning(self.vector_kind.unusable, self.collection_id, outdated, broken)
 
-    def load_snapshot(self: Replica[Any], path: Path, state: State) -> None:
+    def load_snapshot(self: Replica[Any], path: Path, state: CollectionState) -> None:
         """Begin with a snapshot, if there is one that fits."""
-        found = cache.load(path, self.database, self.collection_id, state.seq, state.horizon)
+        found = snapshots.load(path, self.database, self.collection_id, state.seq, state.horizon)
         if found is not None:
             segment, self.seen = found
             self.images.index.adopt(segment)
 
-    def load_blocks(self: Replica[Any], state: State) -> None:
+    def load_blocks(self: Replica[Any], state: CollectionState) -> None:
         """Begin with the vectors that the database's blocks hold, if they fit."""
-        if not blocks.fit(state.blocks_seq, state.horizon) or state.blocks_seq > state.seq:
+        if (
+            not vector_blocks.are_usable(state.blocks_seq, state.horizon)
+            or state.blocks_seq > state.seq
+        ):
             return
-        segment = blocks.load(self.database, self.collection_id, state.blocks_seq)
+        segment = vector_blocks.load(self.database, self.collection_id, state.blocks_seq)
         if segment is not None:
             self.images.index.adopt(segment)
             self.seen = state.blocks_seq
@@ -190,7 +192,7 @@ class Replica(Generic[Index]):
         if reader is not None:
             reader.join()
 
-    def _read_all(self, key: str, path: Path | None, early: Images[Index]) -> None:
+    def _read_all(self, key: str, path: Path | None, early: ReplicaImages[Index]) -> None:
         began = time.monotonic()
         try:
             found = retry_when_locked(lambda: self._read_anew(key), using=self.database)
@@ -217,16 +219,16 @@ class Replica(Generic[Index]):
         finally:
             connections[self.database].close()
 
-    def _read_anew(self, key: str) -> tuple[Replica[Index], State] | None:
+    def _read_anew(self, key: str) -> tuple[Replica[Index], CollectionState] | None:
         state = read_state(self.database, key, None)
         if state is None or state.collection_id != self.collection_id:
             return None
-        new = Replica(self.database, self.collection_id, self.source)
-        new.read_rows(state, Images(self.source.index()))
+        new = Replica(self.database, self.collection_id, self.vector_kind)
+        new.read_rows(state, ReplicaImages(self.vector_kind.create_index()))
         return new, state
 
     def save_now_and_then(
-        self: Replica[Any], path: Path | None, state: State, *, with_blocks: bool
+        self: Replica[Any], path: Path | None, state: CollectionState, *, with_blocks: bool
     ) -> None:
         """Write the snapshot and the blocks anew, in threads, once enough has changed."""
         images = self.images
@@ -234,22 +236,22 @@ class Replica(Generic[Index]):
         if self.early or images.outdated or images.broken:
             return
         count = len(images.index)
-        stale = self.unsaved >= cache.CHANGED * count
-        to_file = stale and path is not None and count >= cache.LEAST
+        stale = self.unsaved >= snapshots.CHANGED * count
+        to_file = stale and path is not None and count >= snapshots.LEAST
         to_blocks = (
             with_blocks
-            and count >= blocks.LEAST
-            and (stale or not blocks.fit(state.blocks_seq, state.horizon))
+            and count >= vector_blocks.LEAST
+            and (stale or not vector_blocks.are_usable(state.blocks_seq, state.horizon))
             and self._may_ask()
         )
         if not (to_file or to_blocks):
             return
-        parts = images.index.parts()
+        parts = images.index.list_parts()
         about = self.database, self.collection_id, self.seen, state.horizon
         if to_blocks:
-            blocks.save(*about, parts)
+            vector_blocks.save(*about, parts)
         if path is not None and to_file:
-            cache.save(path, *about, parts)
+            snapshots.save(path, *about, parts)
         if stale:
             self.unsaved = 0
 

@@ -18,14 +18,19 @@ from typing import TYPE_CHECKING
 from django.db import connections
 
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.index.snapshot import Facts, SnapshotError, opened, write
+from django_visualsnoop.engine.index.memory.snapshot import (
+    Facts,
+    SnapshotError,
+    open_snapshot,
+    write_snapshot,
+)
 from django_visualsnoop.engine.models import IndexedImage, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from django_visualsnoop.engine.index.merge import Part
-    from django_visualsnoop.engine.index.segment import Segment
+    from django_visualsnoop.engine.index.memory.merge import SegmentPart
+    from django_visualsnoop.engine.index.memory.segment import Segment
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -39,7 +44,7 @@ _WITNESSES = 100
 _warned: set[str] = set()
 
 
-def path_in(folder: str, database: str, collection_id: str) -> Path | None:
+def find_path(folder: str, database: str, collection_id: str) -> Path | None:
     """Return where a collection's snapshot is; ``None`` if the folder cannot be used.
 
     Copies of a database, say of a test system, have collections of the same id: so the
@@ -61,7 +66,7 @@ def path_in(folder: str, database: str, collection_id: str) -> Path | None:
     settings = connections[database].settings_dict
     which = "\0".join(str(settings.get(name)) for name in ("ENGINE", "HOST", "PORT", "NAME"))
     short = sha256(which.encode()).hexdigest()[:8]
-    order = zlib.crc32(describe.steady_first().astype("<i8").tobytes())
+    order = zlib.crc32(describe.invariant_first().astype("<i8").tobytes())
     return place / f"{collection_id}-{short}-{order:08x}.snapshot"
 
 
@@ -71,25 +76,25 @@ def load(
     """Return a snapshot and the number up to which it holds all rows, if there is a true one.
 
     Args:
-        path: see ``path_in``.
+        path: see ``find_path``.
         database: alias in ``DATABASES``.
         collection_id: of the collection.
         seq: of the collection now.
         horizon: likewise.
     """
     try:
-        segment, facts = opened(path)
+        segment, facts = open_snapshot(path)
     except SnapshotError as error:
         if path.exists():
             logger.warning("The snapshot is not used, and will be written anew: %s", error)
         return None
     right = facts.collection_id == collection_id and horizon <= facts.seq <= seq
-    if not right or not _witnessed(database, facts):
+    if not right or not _has_witnesses(database, facts):
         return None
     return segment, facts.seq
 
 
-def _witnessed(database: str, facts: Facts) -> bool:
+def _has_witnesses(database: str, facts: Facts) -> bool:
     """Return whether the table has the rows that the snapshot took last, or later states of them.
 
     After restoring a backup, rows may have got the numbers again that lost ones had.
@@ -113,7 +118,12 @@ def _witnessed(database: str, facts: Facts) -> bool:
 
 
 def save(
-    path: Path, database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[Part]
+    path: Path,
+    database: str,
+    collection_id: str,
+    seq: int,
+    horizon: int,
+    parts: Sequence[SegmentPart],
 ) -> threading.Thread:
     """Write a snapshot, in a thread. Failing is logged, and harmless.
 
@@ -133,7 +143,7 @@ def save(
 
     def run() -> None:
         try:
-            write(path, parts, facts)
+            write_snapshot(path, parts, facts)
         except OSError as error:
             _warn(str(path.parent), error)
 

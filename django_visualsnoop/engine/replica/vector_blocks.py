@@ -24,9 +24,9 @@ from django.db import DatabaseError, connections
 from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
-from django_visualsnoop.engine.index.ids import Ids, joined_ids
-from django_visualsnoop.engine.index.segment import of_vectors, room
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.index.memory.ids import Ids, join_ids
+from django_visualsnoop.engine.index.memory.segment import allocate, build_vector_segment
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.replica.snapshots import CHANGED
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.merge import Part
-    from django_visualsnoop.engine.index.segment import Segment
+    from django_visualsnoop.engine.index.memory.merge import SegmentPart
+    from django_visualsnoop.engine.index.memory.segment import Segment
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -44,7 +44,7 @@ LEAST = 50_000
 #: Images in a block: some 1.2 MB, which every database takes in one statement.
 IMAGES = 4096
 #: A process that writes them has so long; then another may.
-_CLAIM_SECONDS = 600.0
+_LEASE_SECONDS = 600.0
 #: Blocks read by one query.
 _TOGETHER = 16
 
@@ -54,7 +54,7 @@ _CHECKSUM = struct.Struct("<I")
 _HEADER = struct.Struct("<HIII")
 
 
-class _Content(NamedTuple):
+class _BlockContent(NamedTuple):
     #: Images in all blocks.
     total: int
     ids: Ids
@@ -62,7 +62,7 @@ class _Content(NamedTuple):
     vectors: NDArray[np.int8]
 
 
-def fit(blocks_seq: int, horizon: int) -> bool:
+def are_usable(blocks_seq: int, horizon: int) -> bool:
     """Return whether there are blocks, and they hold nothing that was deleted without a trace.
 
     Args:
@@ -80,15 +80,15 @@ def load(database: str, collection_id: str, seq: int) -> Segment | None:
         seq: its ``blocks_seq``.
     """
     try:
-        ids, vectors = _loaded(_stored(database, collection_id, seq))
+        ids, vectors = _join_contents(_read_contents(database, collection_id, seq))
     except ValueError as error:
         logger.warning("The blocks of collection %s are not used: %s", collection_id, error)
         return None
-    return of_vectors(ids, vectors, describe.steady_first())
+    return build_vector_segment(ids, vectors, describe.invariant_first())
 
 
-def _stored(database: str, collection_id: str, seq: int) -> Iterator[bytes]:
-    blocks = Block.objects.using(database).filter(collection_id=collection_id, seq=seq)
+def _read_contents(database: str, collection_id: str, seq: int) -> Iterator[bytes]:
+    blocks = VectorBlock.objects.using(database).filter(collection_id=collection_id, seq=seq)
     for first in itertools.count(0, _TOGETHER):
         some = blocks.filter(place__gte=first, place__lt=first + _TOGETHER).order_by("place")
         found = list(some.values_list("content", flat=True))
@@ -97,20 +97,20 @@ def _stored(database: str, collection_id: str, seq: int) -> Iterator[bytes]:
             return
 
 
-def _loaded(contents: Iterable[bytes]) -> tuple[Ids, NDArray[np.int8]]:
+def _join_contents(contents: Iterable[bytes]) -> tuple[Ids, NDArray[np.int8]]:
     parts: list[Ids] = []
     vectors = np.empty((0, DIMENSIONS), dtype=np.int8)
     total = read = 0
     for content in contents:
-        total, ids, some = _read(content)
+        total, ids, some = _decode_content(content)
         if not parts:
-            vectors = room(total, DIMENSIONS, np.int8)
+            vectors = allocate(total, DIMENSIONS, np.int8)
         if read + len(some) > len(vectors):
             raise ValueError(f"there are more than {len(vectors)} images")
         vectors[read : read + len(some)] = some
         read += len(some)
         parts.append(ids)
-    joined = joined_ids([(ids, np.arange(len(ids.ends))) for ids in parts])
+    joined = join_ids([(ids, np.arange(len(ids.ends))) for ids in parts])
     # Blocks of two writers would repeat some images in place of others. The keys are sorted.
     repeated = np.count_nonzero(joined.keys[1:] == joined.keys[:-1])
     if not total or repeated or not read == total == len(vectors):
@@ -119,7 +119,7 @@ def _loaded(contents: Iterable[bytes]) -> tuple[Ids, NDArray[np.int8]]:
 
 
 def save(
-    database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[Part]
+    database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[SegmentPart]
 ) -> threading.Thread:
     """Write the blocks anew if it is time to, in a thread. Failing is logged, and harmless.
 
@@ -134,7 +134,7 @@ def save(
     def run() -> None:
         try:
             if retry_when_locked(
-                lambda: _claimed(database, collection_id, seq, horizon, parts), using=database
+                lambda: _acquire_lease(database, collection_id, seq, horizon, parts), using=database
             ):
                 _write(database, collection_id, seq, parts)
         except DatabaseError as error:
@@ -147,49 +147,49 @@ def save(
     return thread
 
 
-def _claimed(
-    database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[Part]
+def _acquire_lease(
+    database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[SegmentPart]
 ) -> bool:
     """Return whether enough has changed, and no other process is at it."""
     now = int(time.time() * 1_000_000)
     free = Collection.objects.using(database).filter(
         pk=collection_id,
         blocks_seq__lt=seq,
-        blocks_claimed__lt=now - int(_CLAIM_SECONDS * 1_000_000),
+        blocks_leased_at__lt=now - int(_LEASE_SECONDS * 1_000_000),
     )
     before = free.values_list("blocks_seq", flat=True).first()
     if before is None:
         return False
-    if fit(before, horizon):
+    if are_usable(before, horizon):
         enough = int(CHANGED * sum(np.count_nonzero(part.kept) for part in parts))
         rows = IndexedImage.objects.using(database).filter(collection_id=collection_id)
         changed = rows.filter(seq__gt=before).values_list("pk", flat=True)[: enough + 1].count()
         if changed <= enough:
             return False
-    return bool(free.update(blocks_claimed=now))
+    return bool(free.update(blocks_leased_at=now))
 
 
-def _write(database: str, collection_id: str, seq: int, parts: Sequence[Part]) -> None:
-    blocks = Block.objects.using(database).filter(collection_id=collection_id)
+def _write(database: str, collection_id: str, seq: int, parts: Sequence[SegmentPart]) -> None:
+    blocks = VectorBlock.objects.using(database).filter(collection_id=collection_id)
     write = partial(retry_when_locked, using=database)
     write(blocks.filter(seq=seq).delete)
     # One by one, each in a transaction of its own: others want to write, too.
-    for place, content in enumerate(_contents(parts)):
-        block = Block(collection_id=collection_id, seq=seq, place=place, content=content)
+    for place, content in enumerate(_encode_contents(parts)):
+        block = VectorBlock(collection_id=collection_id, seq=seq, place=place, content=content)
         write(partial(block.save, using=database, force_insert=True))
     collection = Collection.objects.using(database).filter(pk=collection_id, blocks_seq__lt=seq)
-    write(partial(collection.update, blocks_seq=seq, blocks_claimed=0))
+    write(partial(collection.update, blocks_seq=seq, blocks_leased_at=0))
     # Who is just reading the old ones finds too few, and reads the rows.
     write(blocks.filter(seq__lt=seq).delete)
 
 
-def _contents(parts: Sequence[Part]) -> Iterator[bytes]:
+def _encode_contents(parts: Sequence[SegmentPart]) -> Iterator[bytes]:
     slots = [np.flatnonzero(part.kept) for part in parts]
     total = sum(map(len, slots))
     for part, kept in zip(parts, slots, strict=True):
         for start in range(0, len(kept), IMAGES):
             some = kept[start : start + IMAGES]
-            ids = joined_ids([(part.segment.ids, some)])
+            ids = join_ids([(part.segment.ids, some)])
             text = ids.text.tobytes()
             content = b"".join(
                 [
@@ -204,7 +204,7 @@ def _contents(parts: Sequence[Part]) -> Iterator[bytes]:
             yield _CHECKSUM.pack(zlib.crc32(content)) + content
 
 
-def _read(content: bytes) -> _Content:
+def _decode_content(content: bytes) -> _BlockContent:
     """Return what is in a block.
 
     Raises:
@@ -228,4 +228,4 @@ def _read(content: bytes) -> _Content:
 
     text = array("u1", letters)
     ids = Ids(text, array("<i8", images), array("<u8", images), array("<u4", images))
-    return _Content(total, ids, array("i1", images * DIMENSIONS).reshape(images, DIMENSIONS))
+    return _BlockContent(total, ids, array("i1", images * DIMENSIONS).reshape(images, DIMENSIONS))

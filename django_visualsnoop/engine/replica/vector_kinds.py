@@ -1,4 +1,4 @@
-"""Which vectors a process holds of a collection: those of copies, or those of looks."""
+"""Which vectors a process holds of a collection: those of copies, or embeddings."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.layers import Layers
-from django_visualsnoop.engine.index.looks import LooksIndex
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
+from django_visualsnoop.engine.index.memory.layers import Layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Index = TypeVar("Index", bound=Layers[Any])
-_Made = TypeVar("_Made", bound=Layers[Any], covariant=True)
+_AnyIndex = TypeVar("_AnyIndex", bound=Layers[Any], covariant=True)
 
 
-class Source(Protocol[_Made]):
+class VectorKind(Protocol[_AnyIndex]):
     @property
     def name(self) -> str:
-        """What tells it from other sources of one collection."""
+        """What tells it from the other kinds of vectors of one collection."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -30,16 +30,16 @@ class Source(Protocol[_Made]):
     def unusable(self) -> str:
         """Says what the log says of images that no search finds; takes their numbers."""
 
-    def index(self) -> _Made:
+    def create_index(self) -> _AnyIndex:
         """Return an empty index."""
 
-    def content(self, *values: Any) -> bytes | None:
+    def extract_content(self, *values: Any) -> bytes | None:
         """Return what the index takes of a row, ``None`` if that cannot be compared."""
 
 
 @dataclass(frozen=True)
-class Descriptors:
-    """The engine's own: they find copies, and their vectors are looks, too."""
+class DescriptorVectors:
+    """The engine's own: they find copies, and their vectors serve as embeddings, too."""
 
     name = ""
     columns = ("version", "vector")
@@ -49,35 +49,35 @@ class Descriptors:
         "older version; for all at once, type: python manage.py visualsnoop_reindex"
     )
 
-    def index(self) -> DescriptorIndex:
-        return DescriptorIndex(describe.steady_first())
+    def create_index(self) -> DescriptorIndex:
+        return DescriptorIndex(describe.invariant_first())
 
-    def content(self, *values: Any) -> bytes | None:
+    def extract_content(self, *values: Any) -> bytes | None:
         version, vector = values
         return bytes(vector) if version == describe.VERSION else None
 
 
 @dataclass(frozen=True)
-class Looks:
-    """Those of one model.
+class EmbeddingVectors:
+    """The embeddings of one model.
 
     Args:
-        name: of the model; see ``embedding.name_of``.
+        name: of the model; see ``embedding.hash_identity``.
     """
 
     name: str
-    columns = ("looks_of", "looks_digest", "digest", "looks")
+    columns = ("embedding_model", "embedding_digest", "digest", "embedding")
     unusable: ClassVar[str] = (
-        "Collection %s holds %d images that the model of its looks has not described and %d broken "
+        "Collection %s holds %d images without an embedding of its model and %d broken "
         "ones; no search for similar ones finds them until they are added again. The sweeper does "
         "so; for all at once, type: python manage.py visualsnoop_reindex"
     )
 
-    def index(self) -> LooksIndex:
-        return LooksIndex()
+    def create_index(self) -> EmbeddingIndex:
+        return EmbeddingIndex()
 
-    def content(self, *values: Any) -> bytes | None:
-        looks_of, looks_digest, digest, looks = values
-        # A process that knows no looks replaces the picture and leaves those of the old one.
-        fits = looks_of == self.name and looks_digest == digest and looks is not None
-        return bytes(looks) if fits else None
+    def extract_content(self, *values: Any) -> bytes | None:
+        embedding_model, embedding_digest, digest, embedding = values
+        # A release without embeddings replaces the picture and leaves the embedding of the old one.
+        fits = embedding_model == self.name and embedding_digest == digest and embedding is not None
+        return bytes(embedding) if fits else None

@@ -5,30 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic
 
-from django_visualsnoop.engine.index.closest import closest
-from django_visualsnoop.engine.index.ids import wanted_ids
-from django_visualsnoop.engine.index.layers import asked_of
+from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
+from django_visualsnoop.engine.index.memory.closest import find_closest
+from django_visualsnoop.engine.index.memory.crowds import Crowds
+from django_visualsnoop.engine.index.memory.ids import build_wanted
+from django_visualsnoop.engine.index.memory.join import Mirror, find_candidate_pairs
+from django_visualsnoop.engine.index.memory.layers import select_visible
 from django_visualsnoop.engine.replica.vector_kinds import Index
-from django_visualsnoop.engine.storage.queries import read_contents
+from django_visualsnoop.engine.storage.queries import read_image_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from collections.abc import Collection as Several
 
     import numpy as np
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.index.candidates import Candidate, CandidateQuery
-    from django_visualsnoop.engine.index.closest import Close
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-    from django_visualsnoop.engine.index.merge import Part
-    from django_visualsnoop.engine.replica.replica import Images
-    from django_visualsnoop.engine.storage.queries import Content
+    from django_visualsnoop.engine.index.base import (
+        Candidate,
+        CandidatePair,
+        CandidateQuery,
+        CloseImage,
+    )
+    from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.memory.merge import SegmentPart
+    from django_visualsnoop.engine.replica.replica import ReplicaImages
+    from django_visualsnoop.engine.storage.queries import ImageRow
 
 
 @dataclass(frozen=True, slots=True)
-class View(Generic[Index]):
-    """What one search looks at.
+class ReplicaView(Generic[Index]):
+    """What one search sees: the ``VectorIndex`` of a collection, and the ``CopyIndex`` if it is of
+    descriptors; see ``index.base``.
 
     Args:
         database: alias in ``DATABASES``.
@@ -36,29 +45,29 @@ class View(Generic[Index]):
         held: what the process holds.
         joined: rows of this search only; they hide those of the same id in ``held``.
         hidden: the ids of ``joined``, deleted ones included.
-        asked: the row of the image that was asked for; ``None`` if there is no such image.
+        image_row: the row of the image that was asked for; ``None`` if there is no such image.
     """
 
     database: str
     collection_id: str
-    held: Images[Index]
-    joined: Images[Index]
+    held: ReplicaImages[Index]
+    joined: ReplicaImages[Index]
     hidden: frozenset[str]
-    asked: Content | None
+    image_row: ImageRow | None
 
-    def vector(self, image_id: str) -> NDArray[np.int8] | None:
+    def get_vector(self, image_id: str) -> NDArray[np.int8] | None:
         """Return the vector of an image, if it has one that can be compared."""
         images = self.joined if image_id in self.hidden else self.held
-        return images.index.vector(image_id)
+        return images.index.get_vector(image_id)
 
-    def closest(
+    def find_closest(
         self,
         probe: NDArray[np.int8],
         limit: int,
         allowed: Several[str] | None = None,
         without: Several[str] = (),
-    ) -> list[Close]:
-        """Return the images whose vectors are closest to one; see ``closest.closest``.
+    ) -> list[CloseImage]:
+        """Return the images whose vectors are closest to one; see ``closest.find_closest``.
 
         Args:
             probe: as long as the vectors.
@@ -67,38 +76,53 @@ class View(Generic[Index]):
             without: leave out these ids.
         """
         hidden = self.hidden.union(without)
-        parts = asked_of(self.held.index.visible(), allowed, hidden)
-        parts += asked_of(self.joined.index.visible(), allowed, without)
-        return closest(parts, probe, limit)
+        parts = select_visible(self.held.index.list_visible(), allowed, hidden)
+        parts += select_visible(self.joined.index.list_visible(), allowed, without)
+        return find_closest(parts, probe, limit)
 
-    def candidates(self: View[DescriptorIndex], query: CandidateQuery) -> list[Candidate]:
+    def find_candidates(
+        self: ReplicaView[DescriptorIndex], query: CandidateQuery
+    ) -> list[Candidate]:
         """Return the best of each stage, closest by cosine first."""
-        found = self.held.index.candidates(
+        found = self.held.index.find_candidates(
             replace(query, without=self.hidden.union(query.without)) if self.hidden else query
         )
         if self.hidden:
-            found += self.joined.index.candidates(query)
+            found += self.joined.index.find_candidates(query)
             found.sort(key=lambda one: (-one.cosine, one.image_id))
         return found
 
-    def parts(self: View[DescriptorIndex]) -> list[Part]:
+    def find_candidate_pairs(
+        self: ReplicaView[DescriptorIndex], progress: Callable[[float], object] | None = None
+    ) -> tuple[Iterator[CandidatePair], Crowds]:
+        """Return pairs of all images, each once, and the crowds that they take into account.
+
+        Args:
+            progress: see ``join.find_candidate_pairs``.
+        """
+        parts = self.list_parts()
+        crowds = Crowds(sum(int(part.kept.sum()) for part in parts))
+        mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
+        return find_candidate_pairs(parts, mirror=mirror, progress=progress, crowds=crowds), crowds
+
+    def list_parts(self: ReplicaView[DescriptorIndex]) -> list[SegmentPart]:
         """Return the index of all images."""
-        parts = self.held.index.parts()
+        parts = self.held.index.list_parts()
         if not self.hidden:
             return parts
-        hidden = wanted_ids(self.hidden)
+        hidden = build_wanted(self.hidden)
         for segment, kept in parts:
-            kept[segment.ids.slots(hidden)] = False
-        return parts + self.joined.index.parts()
+            kept[segment.ids.find_slots(hidden)] = False
+        return parts + self.joined.index.list_parts()
 
-    def descriptors(self, image_ids: Several[str]) -> dict[str, Descriptor]:
+    def read_descriptors(self, image_ids: Several[str]) -> dict[str, Descriptor]:
         """Read the descriptors of images from the table, in one query for some hundred.
 
         The index holds no places; and what is compared is true whatever it holds. Left out
         are images that are gone since, and those of another version.
         """
         found = {}
-        for row in read_contents(self.database, self.collection_id, list(image_ids)):
-            if (descriptor := row.descriptor()) is not None:
+        for row in read_image_rows(self.database, self.collection_id, list(image_ids)):
+            if (descriptor := row.parse_descriptor()) is not None:
                 found[row.image_id] = descriptor
         return found

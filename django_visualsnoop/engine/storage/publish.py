@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import F, Max
 
 from django_visualsnoop.common.transactions import is_lock_error
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -110,5 +110,5 @@ def purge(database: str, collection_id: str, older_than_seconds: float = TOMBSTO
             return
         collection.update(horizon=highest)
     # They may hold vectors of what was deleted; below the horizon, nobody reads them any more.
-    blocks = Block.objects.using(database).filter(collection_id=collection_id)
+    blocks = VectorBlock.objects.using(database).filter(collection_id=collection_id)
     blocks.filter(seq__lt=highest).delete()

@@ -26,7 +26,7 @@ _TOGETHER = 500
 _COLUMNS = ("image_id", "image_time", "version", "vector")
 
 
-class Content(NamedTuple):
+class ImageRow(NamedTuple):
     """What the row of an image says."""
 
     image_id: str
@@ -36,7 +36,7 @@ class Content(NamedTuple):
     version: int
     content: bytes
 
-    def descriptor(self) -> Descriptor | None:
+    def parse_descriptor(self) -> Descriptor | None:
         """Return its descriptor; ``None`` if that is of another version, or broken."""
         if self.version == describe.VERSION:
             with suppress(ValueError):
@@ -44,7 +44,7 @@ class Content(NamedTuple):
         return None
 
 
-class State(NamedTuple):
+class CollectionState(NamedTuple):
     """A collection as it is now."""
 
     collection_id: str
@@ -57,10 +57,10 @@ class State(NamedTuple):
     #: Whether some row has no number yet.
     unnumbered: bool
     #: ``None`` if there is no such image, or none was asked for.
-    asked: Content | None
+    image_row: ImageRow | None
 
 
-def read_state(database: str, key: str, image_id: str | None) -> State | None:
+def read_state(database: str, key: str, image_id: str | None) -> CollectionState | None:
     """Return the state of a collection, by one query; ``None`` as long as nothing was written.
 
     Args:
@@ -91,12 +91,14 @@ def read_state(database: str, key: str, image_id: str | None) -> State | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    collection_id, seq, horizon, blocks_seq, unnumbered, *asked = row
-    content = _content(asked) if asked and asked[0] is not None else None
-    return State(collection_id, seq, horizon, blocks_seq, bool(unnumbered), content)
+    collection_id, seq, horizon, blocks_seq, unnumbered, *values = row
+    image_row = _build_image_row(values) if values and values[0] is not None else None
+    return CollectionState(collection_id, seq, horizon, blocks_seq, bool(unnumbered), image_row)
 
 
-def read_contents(database: str, collection_id: str, image_ids: Sequence[str]) -> Iterator[Content]:
+def read_image_rows(
+    database: str, collection_id: str, image_ids: Sequence[str]
+) -> Iterator[ImageRow]:
     """Yield what is stored of images, by one query for some hundred; not of those that are gone.
 
     Args:
@@ -116,17 +118,17 @@ def read_contents(database: str, collection_id: str, image_ids: Sequence[str]) -
             f"WHERE {quote('collection_id')} = %s "
             f"AND {quote('key')} IN ({', '.join(['%s'] * len(keys))})"
         )
-        read = partial(_fetched, database, sql, [collection_id, *keys])
-        yield from map(_content, retry_when_locked(read, using=database))
+        read = partial(_fetch_rows, database, sql, [collection_id, *keys])
+        yield from map(_build_image_row, retry_when_locked(read, using=database))
 
 
-def _fetched(database: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+def _fetch_rows(database: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
     with connections[database].cursor() as cursor:
         cursor.execute(sql, values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
 
-def _content(row: Sequence[Any]) -> Content:
+def _build_image_row(row: Sequence[Any]) -> ImageRow:
     image_id, image_time, version, vector = row
-    return Content(image_id, image_time, version, bytes(vector))
+    return ImageRow(image_id, image_time, version, bytes(vector))

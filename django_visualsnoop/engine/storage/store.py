@@ -34,12 +34,12 @@ class NewImage:
     digest: str
     width: int
     height: int
-    looks: bytes | None = None
-    looks_of: str = ""
-    looks_digest: str = ""
+    embedding: bytes | None = None
+    embedding_model: str = ""
+    embedding_digest: str = ""
 
 
-class Stored(NamedTuple):
+class StoredImage(NamedTuple):
     collection_id: str
     image_id: str
     #: Microseconds since 1970, UTC.
@@ -55,7 +55,7 @@ class StoredDescriptor(NamedTuple):
     height: int
 
 
-class Details(NamedTuple):
+class ImageDetails(NamedTuple):
     image_id: str
     #: Microseconds since 1970, UTC.
     image_time: int
@@ -65,18 +65,18 @@ class Details(NamedTuple):
     height: int
 
 
-class Page(NamedTuple):
+class ImagePage(NamedTuple):
     #: ``None`` as long as nothing was written.
     collection_id: str | None
-    images: list[Stored]
+    images: list[StoredImage]
     next_image_id: str | None
 
 
 #: Rows read at a time.
 _PAGE = 1000
-_LOOKS = {"looks": None, "looks_of": "", "looks_digest": ""}
-_CONTENT = ["vector", "version", "digest", "width", "height", *_LOOKS]
-#: For so long processes may run that know no looks, beside those that do.
+_NO_EMBEDDING = {"embedding": None, "embedding_model": "", "embedding_digest": ""}
+_CONTENT = ["vector", "version", "digest", "width", "height", *_NO_EMBEDDING]
+#: For so long processes of a release without embeddings may run beside newer ones.
 _ROLLOUT_SECONDS = 24 * 3600
 _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
 
@@ -109,21 +109,21 @@ class Store:
     def _write(self, statement: Callable[[], _Written]) -> _Written:
         return retry_when_locked(statement, using=self.database)
 
-    def collection_id(self) -> str | None:
+    def find_collection_id(self) -> str | None:
         """Return the collection's id; ``None`` as long as nothing was written."""
         collections = Collection.objects.using(self.database).filter(key=self.key)
         return collections.values_list("collection_id", flat=True).first()
 
-    def made_collection_id(self) -> str:
+    def get_or_create_collection_id(self) -> str:
         """Return the collection's id, and make the collection if nothing was written yet."""
         self._begin_writing()
-        return self._made_collection_id()
+        return self._get_or_create_collection_id()
 
-    def _made_collection_id(self) -> str:
-        collection_id = self.collection_id()
+    def _get_or_create_collection_id(self) -> str:
+        collection_id = self.find_collection_id()
         while collection_id is None:
             try:
-                collection_id = self._write(self._make).pk
+                collection_id = self._write(self._create_collection).pk
             except IntegrityError:
                 # Another process was faster. A locking read sees its row, whatever the snapshot.
                 with transaction.atomic(using=self.database):
@@ -133,11 +133,11 @@ class Store:
                     )
         return collection_id
 
-    def _make(self) -> Collection:
+    def _create_collection(self) -> Collection:
         with transaction.atomic(using=self.database):
             return Collection.objects.using(self.database).create(name=self.name, key=self.key)
 
-    def add(self, image: NewImage) -> Stored:
+    def add(self, image: NewImage) -> StoredImage:
         """Insert one image.
 
         Raises:
@@ -145,11 +145,11 @@ class Store:
         """
         self._begin_writing()
         key = key_of(image.image_id)
-        now = microseconds()
+        now = read_clock()
         row = self._images.filter(key=key).values("pk", "deleted", "collection_id").first()
         if row is None:
-            collection_id = self._made_collection_id()
-            new = _row(image, collection_id, now)
+            collection_id = self._get_or_create_collection_id()
+            new = _build_row(image, collection_id, now)
             try:
                 self._write(lambda: self._insert(new))
             except IntegrityError:
@@ -164,13 +164,15 @@ class Store:
             if row["deleted"] is None or not self._write(lambda: tombstone.update(**values)):
                 raise _exists(image)
         publish_on_commit(self.database, collection_id)
-        return Stored(collection_id, image.image_id, now, existed=False)
+        return StoredImage(collection_id, image.image_id, now, existed=False)
 
     def _insert(self, row: IndexedImage) -> None:
         with transaction.atomic(using=self.database):
             row.save(using=self.database, force_insert=True)
 
-    def put(self, images: Sequence[NewImage], times: Sequence[int] | None = None) -> list[Stored]:
+    def put(
+        self, images: Sequence[NewImage], times: Sequence[int] | None = None
+    ) -> list[StoredImage]:
         """Insert or replace images whose ids differ, in a few statements.
 
         Args:
@@ -178,13 +180,13 @@ class Store:
             times: of each, in microseconds since 1970, UTC; now if not given.
         """
         if times is None:
-            times = [microseconds() for _ in images]
+            times = [read_clock() for _ in images]
         self._begin_writing()
-        collection_id = self._made_collection_id()
+        collection_id = self._get_or_create_collection_id()
         # Two processes that take the rows in one order do not deadlock.
         rows = sorted(
             (
-                _row(image, collection_id, image_time)
+                _build_row(image, collection_id, image_time)
                 for image, image_time in zip(images, times, strict=True)
             ),
             key=lambda row: row.key,
@@ -201,7 +203,7 @@ class Store:
         self._update(replaced)
         publish_on_commit(self.database, collection_id)
         stored = {
-            row.image_id: Stored(
+            row.image_id: StoredImage(
                 collection_id, row.image_id, row.image_time, found.get(row.key, (0, False))[1]
             )
             for row in rows
@@ -235,41 +237,41 @@ class Store:
             )
         )
 
-    def get(self, image_id: str) -> Stored:
+    def get(self, image_id: str) -> StoredImage:
         """Return one image.
 
         Raises:
             ImageMissing: there is none.
         """
-        return self._live(image_id)[1]
+        return self._find_live(image_id)[1]
 
-    def delete(self, image_id: str) -> Stored:
+    def delete(self, image_id: str) -> StoredImage:
         """Leave a tombstone in the place of one image.
 
         Raises:
             ImageMissing: there is none.
         """
-        values = {"deleted": microseconds(), "vector": b"", "digest": "", **_LOOKS}
+        values = {"deleted": read_clock(), "vector": b"", "digest": "", **_NO_EMBEDDING}
         return self._change(image_id, values)
 
-    def _change(self, image_id: str, values: Mapping[str, Any]) -> Stored:
+    def _change(self, image_id: str, values: Mapping[str, Any]) -> StoredImage:
         self._begin_writing()
-        pk, stored = self._live(image_id)
+        pk, stored = self._find_live(image_id)
         row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
         if not self._write(lambda: row.update(seq=None, **values)):
             raise _missing(image_id)
         publish_on_commit(self.database, stored.collection_id)
         return stored
 
-    def _live(self, image_id: str) -> tuple[int, Stored]:
+    def _find_live(self, image_id: str) -> tuple[int, StoredImage]:
         rows = self._images.filter(key=key_of(image_id), deleted__isnull=True)
         found = rows.values_list("pk", "collection_id", "image_time").first()
         if found is None:
             raise _missing(image_id)
         pk, collection_id, image_time = found
-        return pk, Stored(collection_id, image_id, image_time)
+        return pk, StoredImage(collection_id, image_id, image_time)
 
-    def descriptors(self, image_ids: Iterable[str]) -> Iterator[StoredDescriptor]:
+    def read_descriptors(self, image_ids: Iterable[str]) -> Iterator[StoredDescriptor]:
         """Yield what is known of those images that are there, of whatever version."""
         keys = list(map(key_of, image_ids))
         for start in range(0, len(keys), _PAGE):
@@ -279,17 +281,17 @@ class Store:
             ):
                 yield StoredDescriptor(image_id, bytes(vector), *size)
 
-    def details(self, image_ids: Iterable[str]) -> dict[str, Details]:
+    def read_details(self, image_ids: Iterable[str]) -> dict[str, ImageDetails]:
         """Return what is known of those images that are there, by their ids."""
         keys = list(map(key_of, image_ids))
         found = {}
         for start in range(0, len(keys), _PAGE):
             rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
-            for row in rows.values_list(*Details._fields):
-                found[row[0]] = Details(*row)
+            for row in rows.values_list(*ImageDetails._fields):
+                found[row[0]] = ImageDetails(*row)
         return found
 
-    def touch(self, image_id: str) -> Stored:
+    def touch(self, image_id: str) -> StoredImage:
         """Let one image count as changed, for who follows the numbers; its time stays.
 
         Raises:
@@ -297,40 +299,40 @@ class Store:
         """
         return self._change(image_id, {})
 
-    def ids(self) -> Iterator[str]:
+    def iterate_ids(self) -> Iterator[str]:
         """Yield the ids of all images; one query a page."""
-        return _ids(self._images.filter(deleted__isnull=True))
+        return _iterate_ids(self._images.filter(deleted__isnull=True))
 
-    def of_version(self, version: int) -> Iterator[str]:
+    def iterate_ids_of_version(self, version: int) -> Iterator[str]:
         """Yield the ids of the images whose vector is of this version; one query a page."""
-        return _ids(self._images.filter(version=version, deleted__isnull=True))
+        return _iterate_ids(self._images.filter(version=version, deleted__isnull=True))
 
-    def of_other_looks(self, looks_of: str, version: int) -> Iterator[str]:
+    def iterate_ids_of_other_embedding(self, embedding_model: str, version: int) -> Iterator[str]:
         """Yield the ids of the images of a version that this model has not described.
 
         Costs one query for each model there is, two more, and one a page.
         """
         images = self._images.filter(version=version, deleted__isnull=True)
-        others = self._images.order_by("looks_of").values_list("looks_of", flat=True)
+        others = self._images.order_by("embedding_model").values_list("embedding_model", flat=True)
         other = others.first()
         while other is not None:
-            if other != looks_of:
-                yield from _ids(images.filter(looks_of=other))
-            other = others.filter(looks_of__gt=other).first()
-        written_lately = microseconds() - _ROLLOUT_SECONDS * 1_000_000
-        replaced = images.filter(image_time__gt=written_lately, looks_of=looks_of)
-        yield from _ids(replaced.exclude(looks_digest=F("digest")))
+            if other != embedding_model:
+                yield from _iterate_ids(images.filter(embedding_model=other))
+            other = others.filter(embedding_model__gt=other).first()
+        written_lately = read_clock() - _ROLLOUT_SECONDS * 1_000_000
+        replaced = images.filter(image_time__gt=written_lately, embedding_model=embedding_model)
+        yield from _iterate_ids(replaced.exclude(embedding_digest=F("digest")))
 
-    def count_without_looks(self, looks_of: str) -> int:
+    def count_without_embedding(self, embedding_model: str) -> int:
         """Return how many images this model was shown and has not described."""
-        shown = self._images.filter(looks_of=looks_of, deleted__isnull=True)
-        return shown.filter(looks__isnull=True).count()
+        shown = self._images.filter(embedding_model=embedding_model, deleted__isnull=True)
+        return shown.filter(embedding__isnull=True).count()
 
     def count(self) -> int:
         """Return how many images there are; the database looks at each."""
         return self._images.filter(deleted__isnull=True).count()
 
-    def page(self, start: str | None, size: int) -> Page:
+    def read_page(self, start: str | None, size: int) -> ImagePage:
         """Return images, newest first.
 
         Args:
@@ -340,11 +342,11 @@ class Store:
         Raises:
             ImageMissing: no image is or lately was called ``start``.
         """
-        collection_id = self.collection_id()
+        collection_id = self.find_collection_id()
         if collection_id is None:
             if start is not None:
                 raise _missing(start)
-            return Page(None, [], None)
+            return ImagePage(None, [], None)
         images = IndexedImage.objects.using(self.database).filter(collection_id=collection_id)
         rows = images.filter(deleted__isnull=True)
         if start is not None:
@@ -356,14 +358,14 @@ class Store:
         found = list(
             rows.order_by("-image_time", "-pk").values_list("image_id", "image_time")[: size + 1]
         )
-        return Page(
+        return ImagePage(
             collection_id,
-            [Stored(collection_id, *row) for row in found[:size]],
+            [StoredImage(collection_id, *row) for row in found[:size]],
             found[size][0] if len(found) > size else None,
         )
 
 
-def _ids(images: QuerySet[IndexedImage]) -> Iterator[str]:
+def _iterate_ids(images: QuerySet[IndexedImage]) -> Iterator[str]:
     after = 0
     ordered = images.order_by("pk")
     while page := list(ordered.filter(pk__gt=after).values_list("pk", "image_id")[:_PAGE]):
@@ -371,7 +373,7 @@ def _ids(images: QuerySet[IndexedImage]) -> Iterator[str]:
         after = page[-1][0]
 
 
-def _row(image: NewImage, collection_id: str, image_time: int) -> IndexedImage:
+def _build_row(image: NewImage, collection_id: str, image_time: int) -> IndexedImage:
     return IndexedImage(
         collection_id=collection_id,
         key=key_of(image.image_id),
@@ -393,7 +395,7 @@ _clock_lock = threading.Lock()
 _last_time = 0
 
 
-def microseconds() -> int:
+def read_clock() -> int:
     """Return the time since 1970, UTC, later than at any call before in this process."""
     global _last_time
     with _clock_lock:

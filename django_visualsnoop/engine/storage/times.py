@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def moment(microseconds: int) -> datetime:
+def to_datetime(microseconds: int) -> datetime:
     """Return a time as a ``datetime`` in UTC.
 
     Args:
@@ -16,15 +16,15 @@ def moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def microseconds_at(time: datetime) -> int:
+def to_microseconds(time: datetime) -> int:
     """Return the microseconds since 1970, UTC, of a time that has a zone."""
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
-def written(microseconds: int) -> str:
+def format_time(microseconds: int) -> str:
     """Return a time as API v1 writes it, such as ``2015-01-25T20:43:05.690218+00:00``.
 
     Args:
         microseconds: since 1970, UTC.
     """
-    return moment(microseconds).isoformat(timespec="microseconds")
+    return to_datetime(microseconds).isoformat(timespec="microseconds")

@@ -20,58 +20,58 @@ if TYPE_CHECKING:
     Edit = Callable[[Pixels, Generator], Pixels]
 
 
-def as_bytes(values: NDArray[np.floating]) -> Pixels:
+def convert_to_bytes(values: NDArray[np.floating]) -> Pixels:
     """Return values as bytes, rounded, those beyond 0 to 255 cut off."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _scaled(pixels: Pixels, across: float, down: float) -> Pixels:
+def _scale(pixels: Pixels, across: float, down: float) -> Pixels:
     size = max(8, round(pixels.shape[1] * across)), max(8, round(pixels.shape[0] * down))
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
-def encoded(pixels: Pixels, quality: int) -> Pixels:
+def reencode(pixels: Pixels, quality: int) -> Pixels:
     """Return the pixels after JPEG."""
     _, written = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
-def _resized(pixels: Pixels, dice: Generator) -> Pixels:
+def _resize(pixels: Pixels, dice: Generator) -> Pixels:
     factor = dice.uniform(0.25, 1.2)
-    return _scaled(pixels, factor * dice.uniform(0.8, 1.25), factor)
+    return _scale(pixels, factor * dice.uniform(0.8, 1.25), factor)
 
 
-def _toned(pixels: Pixels, dice: Generator) -> Pixels:
+def _change_tones(pixels: Pixels, dice: Generator) -> Pixels:
     values = (pixels / 255.0) ** np.exp(dice.uniform(-0.6, 0.6))
     values = (values - 0.5) * dice.uniform(0.6, 1.5) + 0.5 + dice.uniform(-0.15, 0.15)
-    return as_bytes(values * 255)
+    return convert_to_bytes(values * 255)
 
 
-def _coloured(pixels: Pixels, dice: Generator) -> Pixels:
+def _change_colours(pixels: Pixels, dice: Generator) -> Pixels:
     grey = pixels.mean(axis=2, keepdims=True)
     saturation = dice.choice([0.0, dice.uniform(0.2, 2.2)])
-    return as_bytes((grey + saturation * (pixels - grey)) * dice.uniform(0.8, 1.2, 3))
+    return convert_to_bytes((grey + saturation * (pixels - grey)) * dice.uniform(0.8, 1.2, 3))
 
 
-def _blurred(pixels: Pixels, dice: Generator) -> Pixels:
+def _blur(pixels: Pixels, dice: Generator) -> Pixels:
     width = dice.uniform(0.5, 4.0)
     return cv2.GaussianBlur(pixels, (0, 0), width).astype(np.uint8)
 
 
-def _noisy(pixels: Pixels, dice: Generator) -> Pixels:
-    return as_bytes(pixels + dice.normal(0, dice.uniform(4, 25), pixels.shape))
+def _add_noise(pixels: Pixels, dice: Generator) -> Pixels:
+    return convert_to_bytes(pixels + dice.normal(0, dice.uniform(4, 25), pixels.shape))
 
 
-def _cropped(pixels: Pixels, dice: Generator) -> Pixels:
-    return cropped_to(pixels, dice, 0.6, 0.98)
+def _crop(pixels: Pixels, dice: Generator) -> Pixels:
+    return crop_to(pixels, dice, 0.6, 0.98)
 
 
-def cropped_hard(pixels: Pixels, dice: Generator) -> Pixels:
+def crop_hard(pixels: Pixels, dice: Generator) -> Pixels:
     """Keep a tenth to a half of the picture."""
-    return cropped_to(pixels, dice, 0.1, 0.5)
+    return crop_to(pixels, dice, 0.1, 0.5)
 
 
-def cropped_to(pixels: Pixels, dice: Generator, least: float, most: float) -> Pixels:
+def crop_to(pixels: Pixels, dice: Generator, least: float, most: float) -> Pixels:
     """Keep a part of the picture, of about its shape.
 
     Args:
@@ -88,58 +88,58 @@ def cropped_to(pixels: Pixels, dice: Generator, least: float, most: float) -> Pi
     return pixels[top : top + height, left : left + width]
 
 
-def _tilted(pixels: Pixels, dice: Generator) -> Pixels:
+def _tilt(pixels: Pixels, dice: Generator) -> Pixels:
     height, width = pixels.shape[:2]
     turn = cv2.getRotationMatrix2D(
         (width / 2, height / 2), dice.uniform(-14, 14), dice.uniform(1, 1.25)
     )
-    return cv2.warpAffine(pixels, turn, (width, height), borderValue=any_colour(dice)).astype(
+    return cv2.warpAffine(pixels, turn, (width, height), borderValue=choose_colour(dice)).astype(
         np.uint8
     )
 
 
-def seen_askew(pixels: Pixels, dice: Generator) -> Pixels:
+def view_askew(pixels: Pixels, dice: Generator) -> Pixels:
     """Move the corners, each by up to a seventh of the side."""
     height, width = pixels.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     moved = corners + dice.uniform(-0.14, 0.14, (4, 2)) * [width, height]
     matrix = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
     return cv2.warpPerspective(
-        pixels, matrix, (width, height), borderValue=any_colour(dice)
+        pixels, matrix, (width, height), borderValue=choose_colour(dice)
     ).astype(np.uint8)
 
 
-def _framed(pixels: Pixels, dice: Generator) -> Pixels:
+def _add_frame(pixels: Pixels, dice: Generator) -> Pixels:
     height, width = pixels.shape[:2]
     top, bottom = (round(height * share) for share in dice.uniform(0, 0.15, 2))
     left, right = (round(width * share) for share in dice.uniform(0, 0.15, 2))
     return cv2.copyMakeBorder(
-        pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=any_colour(dice)
+        pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=choose_colour(dice)
     ).astype(np.uint8)
 
 
-def _drawn_on(pixels: Pixels, dice: Generator) -> Pixels:
+def _draw_over(pixels: Pixels, dice: Generator) -> Pixels:
     drawn = pixels.copy()
     height, width = drawn.shape[:2]
     for _ in range(dice.integers(1, 4)):
         place = int(dice.integers(0, width)), int(dice.integers(0, height))
         radius = int(dice.uniform(0.04, 0.15) * min(height, width))
         if dice.random() < 0.5:
-            cv2.circle(drawn, place, radius, any_colour(dice), -1, cv2.LINE_AA)
+            cv2.circle(drawn, place, radius, choose_colour(dice), -1, cv2.LINE_AA)
         else:
             letters = "".join(chr(letter) for letter in dice.integers(65, 91, 10))
             size = height / dice.uniform(180, 400)
             cv2.putText(
-                drawn, letters, (4, place[1]), cv2.FONT_HERSHEY_DUPLEX, size, any_colour(dice), 2
+                drawn, letters, (4, place[1]), cv2.FONT_HERSHEY_DUPLEX, size, choose_colour(dice), 2
             )
     return drawn
 
 
-def pasted(pixels: Pixels, background: Pixels, dice: Generator) -> Pixels:
+def paste(pixels: Pixels, background: Pixels, dice: Generator) -> Pixels:
     """Lay the picture, made smaller, on another one."""
     height, width = background.shape[:2]
     factor = dice.uniform(0.35, 0.75) * min(height / pixels.shape[0], width / pixels.shape[1])
-    small = _scaled(pixels, factor, factor)
+    small = _scale(pixels, factor, factor)
     top = dice.integers(0, height - small.shape[0] + 1)
     left = dice.integers(0, width - small.shape[1] + 1)
     whole = background.copy()
@@ -147,13 +147,13 @@ def pasted(pixels: Pixels, background: Pixels, dice: Generator) -> Pixels:
     return whole
 
 
-def mirrored(pixels: Pixels, dice: Generator) -> Pixels:
+def mirror(pixels: Pixels, dice: Generator) -> Pixels:
     """Mirror the picture, or turn it by quarters."""
     turned = np.rot90(pixels, dice.integers(0, 4))
     return np.ascontiguousarray(turned[:, ::-1] if dice.random() < 0.7 else turned)
 
 
-def any_colour(dice: Generator) -> tuple[int, int, int]:
+def choose_colour(dice: Generator) -> tuple[int, int, int]:
     """Return three values, 0 to 255."""
     red, green, blue = dice.integers(0, 256, 3).tolist()
     return red, green, blue
@@ -161,12 +161,13 @@ def any_colour(dice: Generator) -> tuple[int, int, int]:
 
 #: Edits after which the picture is still mostly where it was.
 MILD: list[Edit] = [
-    _resized, _toned, _coloured, _blurred, _noisy, _cropped, _tilted, _framed, _drawn_on,
+    _resize, _change_tones, _change_colours, _blur, _add_noise, _crop, _tilt, _add_frame,
+    _draw_over,
 ]  # fmt: skip
 
 
-def edited(pixels: Pixels, dice: Generator, *, most: int = 3) -> Pixels:
+def edit(pixels: Pixels, dice: Generator, *, most: int = 3) -> Pixels:
     """Return the picture after one to ``most`` mild edits, and JPEG."""
     for number in dice.permutation(len(MILD))[: dice.integers(1, most + 1)]:
         pixels = MILD[number](pixels, dice)
-    return encoded(pixels, int(dice.integers(25, 95)))
+    return reencode(pixels, int(dice.integers(25, 95)))

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.describe import describe, probes, unit
+from django_visualsnoop.engine.descriptors.describe import build_probes, describe
+from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.descriptors.local_features import FEW
 from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.training import hard_negatives as decoy
 from django_visualsnoop.engine.training.augment import (
-    cropped_hard,
-    cropped_to,
-    edited,
-    encoded,
-    mirrored,
-    pasted,
-    seen_askew,
+    crop_hard,
+    crop_to,
+    edit,
+    mirror,
+    paste,
+    reencode,
+    view_askew,
 )
-from django_visualsnoop.engine.training.perturb import disfigured
-from django_visualsnoop.engine.training.votes import votes
+from django_visualsnoop.engine.training.perturb import disfigure
+from django_visualsnoop.engine.training.votes import collect_votes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,29 +75,29 @@ class Pairs(NamedTuple):
         )
 
 
-def candidates(query: Probes, stored: Sequence[Descriptor], count: int) -> NDArray[np.intp]:
+def select_candidates(query: Probes, stored: Sequence[Descriptor], count: int) -> NDArray[np.intp]:
     """Return the places of the pictures closest by their vectors or with the most votes."""
-    vectors = unit(np.stack([one.vector for one in stored]))
-    cosines = (unit(query.vectors) @ vectors.T).max(axis=0)
-    voted = votes(query.pictures, [one.codes for one in stored])
+    vectors = normalise(np.stack([one.vector for one in stored]))
+    cosines = (normalise(query.vectors) @ vectors.T).max(axis=0)
+    voted = collect_votes(query.pictures, [one.codes for one in stored])
     return np.union1d(np.argsort(-cosines)[:count], np.argsort(-voted)[:count])
 
 
-def queries(pixels: Pixels, others: Sequence[Pixels], dice: Generator) -> Iterator[Pixels]:
+def draw_queries(pixels: Pixels, others: Sequence[Pixels], dice: Generator) -> Iterator[Pixels]:
     """Yield edited copies, from those easy to those hard to find."""
     quality = int(dice.integers(30, 90))
     other = others[int(dice.integers(len(others)))]
-    yield edited(pixels, dice)
-    yield edited(pixels, dice, most=5)
-    yield encoded(cropped_hard(pixels, dice), quality)
-    yield edited(cropped_hard(pixels, dice), dice, most=2)
-    yield encoded(pasted(pixels, other, dice), quality)
-    yield edited(mirrored(pixels, dice), dice)
-    yield edited(seen_askew(pixels, dice), dice, most=2)
-    yield from disfigured(pixels, other, dice)
+    yield edit(pixels, dice)
+    yield edit(pixels, dice, most=5)
+    yield reencode(crop_hard(pixels, dice), quality)
+    yield edit(crop_hard(pixels, dice), dice, most=2)
+    yield reencode(paste(pixels, other, dice), quality)
+    yield edit(mirror(pixels, dice), dice)
+    yield edit(view_askew(pixels, dice), dice, most=2)
+    yield from disfigure(pixels, other, dice)
 
 
-def decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, bool, Pixels]]:
+def draw_decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, bool, Pixels]]:
     """Yield pictures that look alike but show different things, to be stored and to be looked up.
 
     Yields:
@@ -110,31 +111,31 @@ def decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, boo
         drawn = dice.integers(0, len(photos), sum(MEMBERS)).tolist()
         for place, photo in enumerate(drawn):
             made = template(photos[photo], np.random.default_rng(seed))
-            yield photo, place < MEMBERS[0], _saved(made, dice)
+            yield photo, place < MEMBERS[0], _reencode(made, dice)
             if place < COPIED:
-                yield from ((photo, False, one) for one in _copies(made, dice))
+                yield from ((photo, False, one) for one in _draw_copies(made, dice))
         for place in range(sum(MEMBERS)):
             own = np.random.default_rng([seed, place])
             same = np.random.default_rng(seed)
-            made = decoy.page_of_words(same, own) if number % 2 else decoy.drawing(own)
-            yield other, place < MEMBERS[0], _saved(made, dice)
+            made = decoy.draw_page_of_words(same, own) if number % 2 else decoy.draw_drawing(own)
+            yield other, place < MEMBERS[0], _reencode(made, dice)
             if place < MEMBERS[0]:
-                yield from ((other, False, one) for one in _copies(made, dice))
+                yield from ((other, False, one) for one in _draw_copies(made, dice))
             other -= 1
 
 
-def _saved(pixels: Pixels, dice: Generator) -> Pixels:
-    return encoded(pixels, int(dice.integers(40, 90)))
+def _reencode(pixels: Pixels, dice: Generator) -> Pixels:
+    return reencode(pixels, int(dice.integers(40, 90)))
 
 
-def _copies(page: Pixels, dice: Generator) -> Iterator[Pixels]:
+def _draw_copies(page: Pixels, dice: Generator) -> Iterator[Pixels]:
     """Yield a page as people save, photograph and cut it."""
-    yield _saved(page, dice)
-    yield _saved(seen_askew(page, dice), dice)
-    yield _saved(np.ascontiguousarray(cropped_to(page, dice, 0.3, 0.7)), dice)
+    yield _reencode(page, dice)
+    yield _reencode(view_askew(page, dice), dice)
+    yield _reencode(np.ascontiguousarray(crop_to(page, dice, 0.3, 0.7)), dice)
 
 
-def pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
+def build_pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
     """Return what speaks for pairs of which is known whether they are copies.
 
     Two thirds of the photographs are stored, and decoys; edits of all and other decoys are looked
@@ -147,22 +148,24 @@ def pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
     stored = [(number, False, describe(photos[number])) for number in present]
     backgrounds = [photos[number] for number in absent]
     wanted = [
-        (one, False, query) for one in order for query in queries(photos[one], backgrounds, dice)
+        (one, False, query)
+        for one in order
+        for query in draw_queries(photos[one], backgrounds, dice)
     ]
     # None of the decoys shows a background, or that would be a copy of it.
-    for number, kept, picture in decoys([photos[one] for one in present], dice):
+    for number, kept, picture in draw_decoys([photos[one] for one in present], dice):
         shown = present[number] if number >= 0 else number
         if kept:
             stored.append((shown, True, describe(picture)))
         else:
-            wanted += [(shown, True, picture), (shown, True, edited(picture, dice))]
+            wanted += [(shown, True, picture), (shown, True, edit(picture, dice))]
     descriptors = [descriptor for *_, descriptor in stored]
     rows: list[Floats] = []
     truth: list[bool] = []
     shares: list[float] = []
     for number, is_decoy, query in wanted:
-        probed = probes(query)
-        places = candidates(probed, descriptors, CANDIDATES).tolist()
+        probed = build_probes(query)
+        places = select_candidates(probed, descriptors, CANDIDATES).tolist()
         compared = compare_all(probed, [descriptors[place] for place in places])
         for place, found in zip(places, compared, strict=True):
             codes = probed.pictures[found.picture].codes
@@ -175,7 +178,7 @@ def pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
     return Pairs(np.stack(rows), np.array(truth), np.array(shares))
 
 
-def logistic(pairs: Pairs) -> NDArray[np.float32]:
+def fit_logistic(pairs: Pairs) -> NDArray[np.float32]:
     """Return the weights of a logistic regression, none negative but the first (the constant's).
 
     By projected Newton steps (D. Bertsekas, SIAM J. Control and Optimization 1982) on the weights
@@ -217,12 +220,14 @@ def logistic(pairs: Pairs) -> NDArray[np.float32]:
     return (weights / scales).astype(np.float32)
 
 
-def log_loss(chances: Floats, truth: NDArray[np.bool_]) -> float:
+def compute_log_loss(chances: Floats, truth: NDArray[np.bool_]) -> float:
     right = np.where(truth, chances, 1 - chances)
     return float(-np.log(np.maximum(right, 1e-12)).mean())
 
 
-def calibration_error(chances: Floats, truth: NDArray[np.bool_], least: float = 0.05) -> float:
+def compute_calibration_error(
+    chances: Floats, truth: NDArray[np.bool_], least: float = 0.05
+) -> float:
     """Return the mean gap between what was said and what was so, in ten bins of equal width.
 
     Args:

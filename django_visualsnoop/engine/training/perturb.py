@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from django_visualsnoop.engine.training.augment import any_colour, as_bytes, edited, encoded
+from django_visualsnoop.engine.training.augment import (
+    choose_colour,
+    convert_to_bytes,
+    edit,
+    reencode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
     Edit = Callable[[Pixels, Pixels, Generator], Pixels]
 
 
-def _bent(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
+def _bend(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
     """Move each part a little, in other directions than others."""
     height, width = pixels.shape[:2]
     nodes = int(dice.integers(2, 6))
@@ -41,7 +46,7 @@ def _bent(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
     ).astype(np.uint8)
 
 
-def _recoloured(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
+def _recolour(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
     """Give each brightness another, by a curve that may go down, too; or one for each colour."""
     count = int(dice.integers(3, 7))
     curve = dice.uniform(0, 255, count)
@@ -53,10 +58,12 @@ def _recoloured(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
     for colour in range(3):
         own = np.clip(curve + dice.normal(0, 1, count) * apart, 0, 255)
         table[:, colour] = np.interp(np.arange(256), known, own)
-    return as_bytes(np.take_along_axis(table, pixels.reshape(-1, 3), axis=0).reshape(pixels.shape))
+    return convert_to_bytes(
+        np.take_along_axis(table, pixels.reshape(-1, 3), axis=0).reshape(pixels.shape)
+    )
 
 
-def _patterned(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
+def _add_pattern(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
     """Lay stripes or checks over all of it."""
     down, across = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
     angle, period = dice.uniform(0, np.pi), dice.uniform(3, 30)
@@ -66,27 +73,27 @@ def _patterned(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
         waves *= np.sin((down * np.cos(angle) - across * np.sin(angle)) * turn)
     if dice.random() < 0.5:
         waves = np.sign(waves)
-    colour = np.array(any_colour(dice)) / 255
-    return as_bytes(pixels + dice.uniform(10, 45) * waves[..., None] * colour)
+    colour = np.array(choose_colour(dice)) / 255
+    return convert_to_bytes(pixels + dice.uniform(10, 45) * waves[..., None] * colour)
 
 
-def _veiled(pixels: Pixels, other: Pixels, dice: Generator) -> Pixels:
+def _veil(pixels: Pixels, other: Pixels, dice: Generator) -> Pixels:
     """Let another picture, blurred, shine through."""
     veil = cv2.resize(other, (pixels.shape[1], pixels.shape[0]))
     veil = cv2.GaussianBlur(veil, (0, 0), dice.uniform(1, 25))
     share = dice.uniform(0.2, 0.5)
-    return as_bytes(pixels * (1 - share) + veil * share)
+    return convert_to_bytes(pixels * (1 - share) + veil * share)
 
 
-def _roughened(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
+def _roughen(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
     """Sharpen it far too much, or wipe out what is small."""
     if dice.random() < 0.5:
         return cv2.medianBlur(pixels, int(dice.choice([3, 5, 7]))).astype(np.uint8)
     blurred = cv2.GaussianBlur(pixels, (0, 0), dice.uniform(0.8, 4))
-    return as_bytes(pixels + dice.uniform(1, 4) * (pixels.astype(np.float64) - blurred))
+    return convert_to_bytes(pixels + dice.uniform(1, 4) * (pixels.astype(np.float64) - blurred))
 
 
-def _covered(pixels: Pixels, other: Pixels, dice: Generator) -> Pixels:
+def _cover(pixels: Pixels, other: Pixels, dice: Generator) -> Pixels:
     """Cover a third to two thirds of it, with parts of another picture or with colours."""
     height, width = pixels.shape[:2]
     cover = cv2.resize(other, (width, height))
@@ -98,18 +105,18 @@ def _covered(pixels: Pixels, other: Pixels, dice: Generator) -> Pixels:
         wide = min(width, max(4, int(share * height * width / high)))
         top, left = dice.integers(0, height - high + 1), dice.integers(0, width - wide + 1)
         part = np.s_[top : top + high, left : left + wide]
-        changed[part] = cover[part] if dice.random() < 0.5 else any_colour(dice)
+        changed[part] = cover[part] if dice.random() < 0.5 else choose_colour(dice)
     return changed
 
 
-def _mildly(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
-    return edited(pixels, dice, most=1)
+def _perturb_mildly(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
+    return edit(pixels, dice, most=1)
 
 
-_EDITS: list[Edit] = [_bent, _recoloured, _patterned, _veiled, _roughened, _covered]
+_EDITS: list[Edit] = [_bend, _recolour, _add_pattern, _veil, _roughen, _cover]
 
 
-def disfigured(pixels: Pixels, other: Pixels, dice: Generator) -> Iterator[Pixels]:
+def disfigure(pixels: Pixels, other: Pixels, dice: Generator) -> Iterator[Pixels]:
     """Yield the picture after each of the edits, and after two of them, or one and a mild one.
 
     Args:
@@ -117,9 +124,9 @@ def disfigured(pixels: Pixels, other: Pixels, dice: Generator) -> Iterator[Pixel
         other: another one, which may shine through it or cover parts of it.
         dice: of how much is changed.
     """
-    for edit in _EDITS:
-        yield encoded(edit(pixels, other, dice), int(dice.integers(30, 90)))
-    both = [*_EDITS, _mildly]
+    for perturb in _EDITS:
+        yield reencode(perturb(pixels, other, dice), int(dice.integers(30, 90)))
+    both = [*_EDITS, _perturb_mildly]
     for number in dice.permutation(len(both))[:2]:
         pixels = both[number](pixels, other, dice)
-    yield encoded(pixels, int(dice.integers(30, 90)))
+    yield reencode(pixels, int(dice.integers(30, 90)))

@@ -21,16 +21,24 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from django_visualsnoop.engine.descriptors import weights as learned
+from django_visualsnoop.engine.descriptors import weights
 from django_visualsnoop.engine.descriptors.describe import LEARNED
-from django_visualsnoop.engine.descriptors.dihedral import FIRST, SECOND, bases
-from django_visualsnoop.engine.descriptors.global_features import SIZE, permutations, views
-from django_visualsnoop.engine.descriptors.local_features import HALF_WORDS, MIRRORED_BINS, sift
+from django_visualsnoop.engine.descriptors.dihedral import FIRST, SECOND, compute_bases
+from django_visualsnoop.engine.descriptors.global_features import (
+    SIZE,
+    compute_global_features,
+    compute_permutations,
+)
+from django_visualsnoop.engine.descriptors.local_features import (
+    HALF_WORDS,
+    MIRRORED_BINS,
+    compute_sift,
+)
 from django_visualsnoop.engine.descriptors.weights import Learned
 from django_visualsnoop.engine.images.decode import WORK_SIDE
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.training import fit
-from django_visualsnoop.engine.training.augment import edited
+from django_visualsnoop.engine.training.augment import edit
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -53,7 +61,7 @@ REGULARISED = 0.1
 _LARGE = 900
 
 
-def scenes(path: Path) -> list[Pixels]:
+def read_scenes(path: Path) -> list[Pixels]:
     """Return the photograph, at ``WORK_SIDE``, and of a large one its quarters, smaller."""
     whole = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), dtype=np.uint8)[..., ::-1]
     height, width = whole.shape[:2]
@@ -71,13 +79,13 @@ def scenes(path: Path) -> list[Pixels]:
     return found
 
 
-def _small(pixels: Pixels) -> Pixels:
+def _shrink(pixels: Pixels) -> Pixels:
     factor = min(1.0, SCENE_SIDE / max(pixels.shape[:2]))
     size = round(pixels.shape[1] * factor), round(pixels.shape[0] * factor)
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
-def projection(
+def compute_projection(
     classes: list[list[Floats]],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
     """Return mean, projection and kinds by a discriminant analysis that respects turns.
@@ -87,20 +95,20 @@ def projection(
     anything.
 
     Args:
-        classes: the views of the edits of each scene.
+        classes: the global features of the edits of each scene.
     """
     everything = np.concatenate([np.stack(one) for one in classes])
-    turns = permutations()
+    turns = compute_permutations()
     mean = everything.mean(axis=0)[turns].mean(axis=0)
     centres = np.stack([np.mean(one, axis=0) for one in classes]) - mean
     within = np.concatenate([np.stack(one) - np.mean(one, axis=0) for one in classes])
     ridge = REGULARISED * float((within**2).sum() / within.size)
     found: list[tuple[float, int, Floats]] = []
     quarter = np.eye(SIZE)[turns[1]]
-    for kind, basis in enumerate(bases(turns)):
+    for kind, basis in enumerate(compute_bases(turns)):
         sides = [basis, quarter.T @ basis] if kind == FIRST else [basis]
-        inside = _scatter(within, sides) + ridge * np.eye(basis.shape[1])
-        between = _scatter(centres, sides)
+        inside = _compute_scatter(within, sides) + ridge * np.eye(basis.shape[1])
+        between = _compute_scatter(centres, sides)
         root = np.linalg.inv(np.linalg.cholesky(inside))
         values, vectors = np.linalg.eigh(root @ between @ root.T)
         directions = basis @ root.T @ vectors
@@ -120,13 +128,13 @@ def projection(
     )
 
 
-def _scatter(rows: Floats, sides: list[Floats]) -> Floats:
+def _compute_scatter(rows: Floats, sides: list[Floats]) -> Floats:
     products = [rows @ side for side in sides]
     scatter: Floats = np.mean([one.T @ one / len(rows) for one in products], axis=0)
     return scatter
 
 
-def local_projection(
+def compute_local_projection(
     descriptors: Floats, dice: Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and projection of RootSIFT descriptors (n x 128).
@@ -151,7 +159,7 @@ def local_projection(
     return mean.astype(np.float32), np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def clustered(values: Floats, count: int, dice: Generator, *, signed: bool = False) -> Floats:
+def cluster(values: Floats, count: int, dice: Generator, *, signed: bool = False) -> Floats:
     """Return centres by Lloyd's algorithm; ``signed``: a value may join the negative of one."""
     centres = values[dice.permutation(len(values))[:count]].astype(np.float32)
     for _ in range(12):
@@ -175,23 +183,23 @@ def learn(photos: list[list[Pixels]]) -> Learned:
     """Return everything but the calibration.
 
     Args:
-        photos: the ``scenes`` of each.
+        photos: those that ``read_scenes`` returns of each.
     """
     dice = np.random.default_rng(SEED)
     classes: list[list[Floats]] = []
     found: list[Floats] = []
     for scene in (scene for photo in photos for scene in photo):
-        seen = [scene] + [edited(_small(scene), dice) for _ in range(EDITS)]
-        classes.append([views(one)[0] for one in seen])
-        found += [sift(one)[1] for one in seen[:3]]
+        seen = [scene] + [edit(_shrink(scene), dice) for _ in range(EDITS)]
+        classes.append([compute_global_features(one)[0] for one in seen])
+        found += [compute_sift(one)[1] for one in seen[:3]]
     descriptors = np.concatenate(found)
     roots = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
-    mean, directions, kinds = projection(classes)
-    local_mean, local_directions = local_projection(roots, dice)
+    mean, directions, kinds = compute_projection(classes)
+    local_mean, local_directions = compute_local_projection(roots, dice)
     values = (roots - local_mean) @ local_directions
     values = values[dice.permutation(len(values))[:CLUSTERED]].astype(np.float32)
-    words = clustered(values[:, :32], HALF_WORDS, dice)
-    signed_words = clustered(values[:, 32:], HALF_WORDS // 2, dice, signed=True)
+    words = cluster(values[:, :32], HALF_WORDS, dice)
+    signed_words = cluster(values[:, 32:], HALF_WORDS // 2, dice, signed=True)
     weights = np.zeros(calibration.INPUTS, dtype=np.float32)
     return Learned(
         mean, directions, kinds, local_mean, local_directions,
@@ -207,22 +215,22 @@ def save(made: Learned, path: Path) -> None:
     np.savez_compressed(path, **stored)
 
 
-def half_pairs(paths: list[Path], half: int) -> fit.Pairs:
+def compare_half(paths: list[Path], half: int) -> fit.Pairs:
     """Return pairs of one half of the photographs, described by what the other half taught."""
-    photos = [scenes(path) for path in paths]
+    photos = [read_scenes(path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "learned.npz"
         save(learn(photos[half::2]), path)
-        learned.use(path)
+        weights.use_file(path)
         dice = np.random.default_rng([SEED, half])
-        return fit.pairs([photo[0] for photo in photos[1 - half :: 2]], dice)
+        return fit.build_pairs([photo[0] for photo in photos[1 - half :: 2]], dice)
 
 
-def learned_from(paths: list[Path]) -> Learned:
-    return learn([scenes(path) for path in paths])
+def learn_from(paths: list[Path]) -> Learned:
+    return learn([read_scenes(path) for path in paths])
 
 
-def trained(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str, float]]:
+def train(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str, float]]:
     """Return all that is learned, and figures for the model card.
 
     Args:
@@ -231,38 +239,38 @@ def trained(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str
     """
     # Side by side, each in a process of its own, since they read different files.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        halves = [pool.submit(half_pairs, paths, half) for half in (0, 1)]
-        everything = None if weights_only else pool.submit(learned_from, paths)
-        weights, figures = calibrated(*(one.result() for one in halves))
-        made = learned.learned() if everything is None else everything.result()
-    return made._replace(weights=weights), figures
+        halves = [pool.submit(compare_half, paths, half) for half in (0, 1)]
+        everything = None if weights_only else pool.submit(learn_from, paths)
+        calibrated, figures = calibrate(*(one.result() for one in halves))
+        made = weights.load_learned() if everything is None else everything.result()
+    return made._replace(weights=calibrated), figures
 
 
-def calibrated(one: fit.Pairs, other: fit.Pairs) -> tuple[NDArray[np.float32], dict[str, float]]:
+def calibrate(one: fit.Pairs, other: fit.Pairs) -> tuple[NDArray[np.float32], dict[str, float]]:
     """Return the weights fitted to both halves' pairs, and figures for the model card."""
     both = one.joined(other)
     # Each half's pairs are also judged by weights fitted to the other half's.
-    said = np.concatenate([one.rows @ fit.logistic(other), other.rows @ fit.logistic(one)])
+    said = np.concatenate([one.rows @ fit.fit_logistic(other), other.rows @ fit.fit_logistic(one)])
     chances = 1 / (1 + np.exp(-np.clip(said, -30, 30)))
     figures = {
         "pairs": len(both.truth),
         "copies among them": int(both.truth.sum()),
-        "log loss of held-out pairs": fit.log_loss(chances, both.truth),
-        "calibration error of held-out pairs": fit.calibration_error(chances, both.truth),
+        "log loss of held-out pairs": fit.compute_log_loss(chances, both.truth),
+        "calibration error of held-out pairs": fit.compute_calibration_error(chances, both.truth),
     }
-    return fit.logistic(both), figures
+    return fit.fit_logistic(both), figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--to", type=Path, default=learned.PATH, help="the file to write")
+    parser.add_argument("--to", type=Path, default=weights.PATH, help="the file to write")
     parser.add_argument(
         "--weights-only", action="store_true", help="fit the calibration anew, keep the rest"
     )
     arguments = parser.parse_args()
     paths = sorted(path for path in arguments.folder.iterdir() if path.is_file())
-    made, figures = trained(paths, weights_only=arguments.weights_only)
+    made, figures = train(paths, weights_only=arguments.weights_only)
     save(made, arguments.to)
     sys.stdout.write(f"{len(paths)} photographs, seed {SEED}\n")
     for name, value in figures.items():

@@ -19,7 +19,7 @@ _FARTHEST = 18
 _BLOCK = 8192
 
 
-def votes(
+def collect_votes(
     queries: Sequence[Descriptor], stored: Sequence[NDArray[np.uint64]]
 ) -> NDArray[np.float32]:
     """Return the votes of the query's features for each stored picture.

@@ -30,7 +30,7 @@ from django_visualsnoop.management.selection import (
 )
 from django_visualsnoop.sync.listing import Category
 from django_visualsnoop.sync.prune import Pruned, prune_listing, prune_orphaned, prune_records
-from django_visualsnoop.sync.reindex import Failures, Plan, Tally, reindex
+from django_visualsnoop.sync.reindex import Failures, Plan, ReindexCounts, reindex
 from django_visualsnoop.sync.verify import Report, verify
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Command(BaseCommand):
     def reindex_field(
         self, field: IndexedField, plan: Plan, after: Any, failures: Failures
     ) -> None:
-        started, tally = time.monotonic(), Tally()
+        started, tally = time.monotonic(), ReindexCounts()
         total = rows.count(field, using=plan.using, after=after)
         with self.progress(str(field), total, "rows") as shown:
             for step in reindex(field, plan, after=after):
@@ -274,7 +274,7 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _summary(tally: Tally, plan: Plan, started: float) -> str:
+def _summary(tally: ReindexCounts, plan: Plan, started: float) -> str:
     counts = tally.counts
     seconds = time.monotonic() - started
     if plan.dry_run:

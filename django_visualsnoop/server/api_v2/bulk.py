@@ -36,7 +36,7 @@ def _added(asked: Asked, one: shapes.NewImage, replace: bool) -> tuple[str, int]
     image_id = uuid4().hex if one.id is None else check_image_id(one.id)
     metadata = None if one.metadata is None else kept.checked(one.metadata)
     images = asked.images
-    new = images.gallery.described(content_of(one.content), image_id)
+    new = images.gallery.describe_image(content_of(one.content), image_id)
     if replace:
         return image_id, 200 if images.put(new, metadata).existed else 201
     images.add(new, metadata)

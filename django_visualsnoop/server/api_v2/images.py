@@ -8,7 +8,7 @@ from ninja import Body, Path, Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.exceptions import ImageMissing
-from django_visualsnoop.engine.storage.times import written
+from django_visualsnoop.engine.storage.times import format_time
 from django_visualsnoop.server import changes
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import shapes
@@ -70,12 +70,12 @@ def allowed_by(asked: Asked, text: str | None) -> set[str] | None:
 def shown(asked: Asked, image_ids: "Iterable[str]") -> list[dict[str, Any]]:
     """Return what is told of images, in this order; those that are gone are left out."""
     ids = list(image_ids)
-    details = asked.images.store.details(ids)
+    details = asked.images.store.read_details(ids)
     metadata = kept.read(asked.collection.pk, ids)
     return [
         {
             "id": one.image_id,
-            "time": written(one.image_time),
+            "time": format_time(one.image_time),
             "width": one.width,
             "height": one.height,
             "sha256": one.digest,
@@ -135,7 +135,7 @@ def list_images(
 ) -> dict[str, Any]:
     """A page of images, newest first."""
     asked = asked_by(request)
-    page = asked.images.store.page(None if start is None else check_image_id(start), limit)
+    page = asked.images.store.read_page(None if start is None else check_image_id(start), limit)
     images = shown(asked, (stored.image_id for stored in page.images))
     return {"images": images, "next": page.next_image_id}
 
@@ -153,7 +153,7 @@ def add_image(request: HttpRequest, metadata: MetadataInQuery = None) -> Status[
     """Add an image; the server chooses its id. Sent again, it is added again."""
     asked = asked_by(request)
     given = metadata_of(metadata)
-    new = asked.images.gallery.described(request.body, uuid4().hex)
+    new = asked.images.gallery.describe_image(request.body, uuid4().hex)
     asked.images.add(new, given)
     return Status(201, shown_one(asked, new.image_id))
 
@@ -182,7 +182,7 @@ def put_image(
     """
     asked = asked_by(request)
     given = metadata_of(metadata)
-    new = asked.images.gallery.described(request.body, check_image_id(image_id))
+    new = asked.images.gallery.describe_image(request.body, check_image_id(image_id))
     stored = asked.images.put(new, given)
     return Status(200 if stored.existed else 201, shown_one(asked, image_id))
 

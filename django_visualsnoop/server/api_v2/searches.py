@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.engine.side_by_side import compared
+from django_visualsnoop.engine.matching.side_by_side import compare_pictures
 from django_visualsnoop.server import metadata as kept
 from django_visualsnoop.server.api_v2 import shapes
 from django_visualsnoop.server.api_v2.api import Asked, operation
@@ -23,7 +23,7 @@ from django_visualsnoop.server.api_v2.images import (
 if TYPE_CHECKING:
     from django_visualsnoop.engine.gallery import Hit
     from django_visualsnoop.engine.matching.placement import Placement
-    from django_visualsnoop.engine.side_by_side import Described
+    from django_visualsnoop.engine.matching.side_by_side import DescribedImage
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many matches.")]
 MinSimilarity = Annotated[
@@ -45,11 +45,11 @@ def told(placement: "Placement | None") -> dict[str, Any] | None:
 
 
 def _matches(
-    asked: Asked, hits: "list[Hit]", searched: "Described | None"
+    asked: Asked, hits: "list[Hit]", searched: "DescribedImage | None"
 ) -> dict[str, list[dict[str, Any]]]:
     ids = [hit.image_id for hit in hits]
     metadata = kept.read(asked.collection.pk, ids)
-    where = asked.images.gallery.placements_of(searched, ids) if searched is not None else {}
+    where = asked.images.gallery.find_placements_of(searched, ids) if searched is not None else {}
     return {
         "matches": [
             {
@@ -111,14 +111,14 @@ def search_by_id(
         min_similarity=min_similarity,
         allowed=allowed_by(asked, filter_),
     )
-    return _matches(asked, found.hits, gallery.described_as(image_id) if why else None)
+    return _matches(asked, found.hits, gallery.read_description(image_id) if why else None)
 
 
 @operation("POST", "compare", "search", shapes.Comparison, reads=True, tags=["search"])
 def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, Any]:
     """How surely two pictures are copies of each other, and how the first lies in the second."""
     asked = asked_by(request)
-    found = compared(_described(asked, images.first), _described(asked, images.second))
+    found = compare_pictures(_described(asked, images.first), _described(asked, images.second))
     return {
         "rank": found.rank,
         "similarity": found.similarity,
@@ -127,7 +127,7 @@ def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, 
     }
 
 
-def _described(asked: Asked, one: shapes.StoredImage | shapes.SentImage) -> "Described":
+def _described(asked: Asked, one: shapes.StoredImage | shapes.SentImage) -> "DescribedImage":
     if isinstance(one, shapes.StoredImage):
-        return asked.images.gallery.described_as(check_image_id(one.id))
+        return asked.images.gallery.read_description(check_image_id(one.id))
     return asked.images.gallery.seen(content_of(one.content))

@@ -16,7 +16,7 @@ from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.engine.storage.times import moment
+from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.server import pictures
 from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.images import HostedImages
@@ -60,10 +60,10 @@ def images(request: HttpRequest, collection_id: str) -> HttpResponse:
             return redirect("visualsnoop_server:images", hosted.pk)
     start = _start(request)
     try:
-        listed = HostedImages(hosted).store.page(start, PAGE_SIZE)
+        listed = HostedImages(hosted).store.read_page(start, PAGE_SIZE)
     except ImageMissing:
         raise Http404 from None
-    times = {one.image_id: {"time": moment(one.image_time)} for one in listed.images}
+    times = {one.image_id: {"time": to_datetime(one.image_time)} for one in listed.images}
     context = {
         "cards": cards(hosted, times),
         "next": listed.next_image_id and ImageId().to_url(listed.next_image_id),
@@ -88,7 +88,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
         name = str(upload.name)
         try:
             image_id = check_image_id(name[:MAX_IMAGE_ID_LENGTH])
-            new = here.gallery.described(content_of(upload), image_id)
+            new = here.gallery.describe_image(content_of(upload), image_id)
             here.add(new)
         except ImageExists:
             failed.append(
@@ -109,12 +109,12 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     """Show one image, and what in its collection looks like it."""
     hosted = hosted_or_404(request, collection_id)
     here = HostedImages(hosted)
-    stored = here.store.details([image_id]).get(image_id)
+    stored = here.store.read_details([image_id]).get(image_id)
     if stored is None:
         raise Http404
     context: dict[str, Any] = {
         "image_id": image_id,
-        "time": moment(stored.image_time),
+        "time": to_datetime(stored.image_time),
         "width": stored.width,
         "height": stored.height,
     }

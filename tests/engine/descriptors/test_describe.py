@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from django_visualsnoop.engine.descriptors.describe import DIMENSIONS, describe, probes, turns, unit
-from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES, SIDE
+from django_visualsnoop.engine.descriptors.describe import (
+    DIMENSIONS,
+    apply_dihedral_action,
+    build_probes,
+    describe,
+)
+from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES, SIDE, normalise
 from django_visualsnoop.engine.descriptors.local_features import (
     WORDS,
-    local_features,
-    query_features,
+    compute_local_features,
+    compute_query_features,
 )
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching import calibration
@@ -29,11 +34,11 @@ def flat(*colour: int, size: tuple[int, int] = (90, 120)) -> np.ndarray:
 
 
 def score(one: np.ndarray, other: np.ndarray) -> float:
-    return compare(probes(one), describe(other)).score
+    return compare(build_probes(one), describe(other)).score
 
 
 def is_copy(one: np.ndarray, other: np.ndarray) -> bool:
-    return calibration.similarity(score(one, other)) >= calibration.DEFAULT_MIN_SIMILARITY
+    return calibration.score_to_similarity(score(one, other)) >= calibration.DEFAULT_MIN_SIMILARITY
 
 
 def test_shape() -> None:
@@ -53,13 +58,13 @@ def test_turns_are_those_of_the_turned_picture() -> None:
     upright = pixels(1)
     turned = [np.rot90(upright, quarters) for quarters in range(4)]
     turned += [np.rot90(upright[:, ::-1], quarters) for quarters in range(4)]
-    vectors = turns(describe(upright).vector)
+    vectors = apply_dihedral_action(describe(upright).vector)
     assert vectors.shape == (8, DIMENSIONS)
     assert (vectors[0] == describe(upright).vector).all()
     for vector, picture in zip(vectors, turned, strict=True):
         expected = describe(np.ascontiguousarray(picture)).vector
-        assert unit(vector) @ unit(expected) > 0.995
-    scores = unit(vectors) @ unit(vectors).T
+        assert normalise(vector) @ normalise(expected) > 0.995
+    scores = normalise(vectors) @ normalise(vectors).T
     np.fill_diagonal(scores, 0)
     assert scores.max() < 0.95
 
@@ -98,8 +103,8 @@ def test_tiny_pictures(size: tuple[int, int]) -> None:
 
 def test_similarity_grows_with_the_score_and_rank_falls() -> None:
     scores = np.linspace(-40, 40, 500)
-    similarities = [calibration.similarity(one) for one in scores]
-    ranks = [calibration.rank(one) for one in scores]
+    similarities = [calibration.score_to_similarity(one) for one in scores]
+    ranks = [calibration.score_to_rank(one) for one in scores]
     assert similarities == sorted(similarities)
     assert 0 <= similarities[0] < 0.01
     assert 0.99 < similarities[-1] <= 1
@@ -110,15 +115,17 @@ def test_similarity_grows_with_the_score_and_rank_falls() -> None:
 
 @pytest.mark.parametrize("wanted", [0.01, 0.5, 0.9, 0.999])
 def test_score_at_is_the_inverse_of_similarity(wanted: float) -> None:
-    assert calibration.similarity(calibration.score_at(wanted)) == pytest.approx(wanted)
-    assert calibration.score_at(0) == -math.inf
-    assert calibration.score_at(1) == math.inf
+    assert calibration.score_to_similarity(
+        calibration.similarity_to_score(wanted)
+    ) == pytest.approx(wanted)
+    assert calibration.similarity_to_score(0) == -math.inf
+    assert calibration.similarity_to_score(1) == math.inf
 
 
 def test_a_query_has_more_features_and_those_of_its_negative() -> None:
     picture = pixels(6)
-    stored, negative = local_features(picture), local_features(255 - picture)
-    asked, turned = query_features(picture)
+    stored, negative = compute_local_features(picture), compute_local_features(255 - picture)
+    asked, turned = compute_query_features(picture)
     assert len(asked.codes) > len(stored.codes) == len(turned.codes)
     assert (asked.codes[: len(stored.codes)] == stored.codes).all()
     assert (asked.near_words[: len(stored.codes)] == stored.near_words).all()

@@ -11,14 +11,18 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import pairs
-from django_visualsnoop.engine.descriptors.describe import describe, probes, stored_probes
+from django_visualsnoop.engine.descriptors.describe import (
+    build_probes,
+    build_stored_probes,
+    describe,
+)
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.images.decode import decode
-from django_visualsnoop.engine.images.unevenness import unevenness
-from django_visualsnoop.engine.index.join import candidate_pairs
+from django_visualsnoop.engine.images.unevenness import measure_unevenness
+from django_visualsnoop.engine.index.memory.join import find_candidate_pairs
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare
+from django_visualsnoop.engine.replica import view
 from tests.collections.contract import image
 from tests.engine.pictures import saved
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from django_visualsnoop.engine.images.decode import Pixels
-    from django_visualsnoop.engine.index.join import CandidatePair
+    from django_visualsnoop.engine.index.base import CandidatePair
 
 HEIGHT, WIDTH = 240, 320
 
@@ -103,18 +107,18 @@ KINDS = {
 
 
 def similarity(query: Pixels, stored: Pixels) -> float:
-    return calibration.similarity(compare(probes(query), describe(stored)).score)
+    return calibration.score_to_similarity(compare(build_probes(query), describe(stored)).score)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_equal_files_are_copies(kind: str) -> None:
     for one, other in combinations(KINDS[kind], 2):
         assert similarity(one, other) < 0.1
-        found = compare(stored_probes(describe(one)), describe(other))
-        assert calibration.similarity(found.score) < 0.1
+        found = compare(build_stored_probes(describe(one)), describe(other))
+        assert calibration.score_to_similarity(found.score) < 0.1
     for one in KINDS[kind]:
-        found = compare(probes(one, bytes(32)), describe(one, bytes(32)))
-        assert calibration.rank(found.score) == 0
+        found = compare(build_probes(one, bytes(32)), describe(one, bytes(32)))
+        assert calibration.score_to_rank(found.score) == 0
 
 
 @pytest.mark.parametrize("kind", [one for one in KINDS if one != "dusty"])
@@ -122,8 +126,11 @@ def test_the_same_picture_in_two_files_is_no_copy(kind: str) -> None:
     for one in KINDS[kind]:
         first, second = describe(one, b"1" * 32), describe(one, b"2" * 32)
         assert first.by_file
-        assert calibration.similarity(compare(stored_probes(first), second).score) < 0.01
-        assert compare(probes(one, b"1" * 32), first).score == calibration.SAME_FILE
+        assert (
+            calibration.score_to_similarity(compare(build_stored_probes(first), second).score)
+            < 0.01
+        )
+        assert compare(build_probes(one, b"1" * 32), first).score == calibration.SAME_FILE
 
 
 def test_little_to_see_is_enough() -> None:
@@ -155,9 +162,9 @@ def test_what_is_inside_an_empty_page_is_found() -> None:
 
 
 def test_unevenness_is_that_of_details() -> None:
-    assert unevenness(flat(9, 9, 9)) == pytest.approx(0, abs=1e-6)
-    assert unevenness(gradient((0, 0, 0), (255, 255, 255))) < 1
-    assert unevenness(decode(image(1)).pixels) > 10
+    assert measure_unevenness(flat(9, 9, 9)) == pytest.approx(0, abs=1e-6)
+    assert measure_unevenness(gradient((0, 0, 0), (255, 255, 255))) < 1
+    assert measure_unevenness(decode(image(1)).pixels) > 10
 
 
 def test_a_descriptor_by_file_there_and_back() -> None:
@@ -186,11 +193,11 @@ def test_pairs_of_blank_pages_are_no_candidates(
     candidates: list[tuple[str, str]] = []
 
     def counted(*args: Any, **kwargs: Any) -> Iterator[CandidatePair]:
-        for pair in candidate_pairs(*args, **kwargs):
+        for pair in find_candidate_pairs(*args, **kwargs):
             candidates.append((pair.first_id, pair.second_id))
             yield pair
 
-    monkeypatch.setattr(pairs, "candidate_pairs", counted)
+    monkeypatch.setattr(view, "find_candidate_pairs", counted)
     for copy in range(3):
         collection.add_image(image(1), f"scene again {copy}")
     found = list(collection.iter_pairs())
@@ -203,13 +210,13 @@ def test_pairs_of_blank_pages_are_no_candidates(
 @pytest.mark.django_db
 def test_searches_and_pairs_find_equal_files(collection: LocalCollection) -> None:
     again = saved(Image.fromarray(numbered(7)), "PNG")
-    found = collection.search_images(again)["results"]
-    assert {one["id"] for one in found} == {"page 7", "page 7 again"}
-    assert {one["rank"] for one in found} == {0}
-    assert collection.search_images(saved(Image.fromarray(numbered(7)), "BMP"))["results"] == []
-    by_id = collection.search_images_by_id("page 7")["results"]
-    assert [one["id"] for one in by_id] == ["page 7 again"]
-    assert collection.search_images_by_id("page 8")["results"] == []
+    found = collection.search_images(again).matches
+    assert {one.image_id for one in found} == {"page 7", "page 7 again"}
+    assert {one.rank for one in found} == {0}
+    assert collection.search_images(saved(Image.fromarray(numbered(7)), "BMP")).matches == []
+    by_id = collection.search_images_by_id("page 7").matches
+    assert [one.image_id for one in by_id] == ["page 7 again"]
+    assert collection.search_images_by_id("page 8").matches == []
     for touching in (None, ["page 7", "page 9", "scene"]):
         found_pairs = list(collection.iter_pairs(touching=touching))
         assert [(one.first_id, one.second_id) for one in found_pairs] == [

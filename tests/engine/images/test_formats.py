@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, features
 from pillow_heif.as_plugin import HeifImageFile, _save_heif
 
 from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage, UnsupportedImage
-from django_visualsnoop.engine.images.decode import decode, format_of
+from django_visualsnoop.engine.images.decode import decode, find_format
 from django_visualsnoop.engine.images.formats import MAX_PARTS, gif, heif, jpeg, tiff, webp
 from tests.engine import pictures
 from tests.engine.images.test_decode import assert_corners, corners
@@ -113,7 +113,7 @@ def test_webp_of_very_many_chunks() -> None:
 
 def test_gif_of_very_many_blocks() -> None:
     content = saved(corners(), "GIF")
-    place = 13 + gif._palette_size(content[10])
+    place = 13 + gif._compute_palette_size(content[10])
     before, after = content[:place], content[place:]
     assert_corners(before + b"\0" * 5_000_000 + b"\x21\xfe\0" * 1000 + after)
     with pytest.raises(ImageTooLarge, match="before its picture"):
@@ -344,7 +344,7 @@ def heic(image: Image.Image, **options: Any) -> bytes:
 
 def test_heic() -> None:
     content = heic(corners())
-    assert format_of(content) == "HEIF"
+    assert find_format(content) == "HEIF"
     picture = decode(content)
     assert (picture.width, picture.height) == (80, 60)
     assert_corners(content, tolerance=40)
@@ -374,9 +374,9 @@ def test_brands(major: bytes, others: bytes, kind: str | None) -> None:
     start = struct.pack(">L4s4sL", 16 + len(others), b"ftyp", major, 0) + others
     if kind is None:
         with pytest.raises(UnsupportedImage, match="HEIC"):
-            format_of(start + bytes(50))
+            find_format(start + bytes(50))
     else:
-        assert format_of(start + bytes(50)) == kind
+        assert find_format(start + bytes(50)) == kind
 
 
 def test_generic_brands_are_told_by_what_is_in_the_file() -> None:
@@ -386,11 +386,11 @@ def test_generic_brands_are_told_by_what_is_in_the_file() -> None:
         return content[:8] + brands + content[length:]
 
     content = generic(heic(corners()))
-    assert format_of(content) == "HEIF"
+    assert find_format(content) == "HEIF"
     assert_corners(content, tolerance=40)
     if features.check("avif"):
         content = generic(saved(corners(), "AVIF"))
-        assert format_of(content) == "AVIF"
+        assert find_format(content) == "AVIF"
         assert_corners(content, tolerance=40)
 
 
@@ -444,7 +444,7 @@ def test_heic_with_broken_metadata() -> None:
         warnings.simplefilter("always")
         assert_corners(content, tolerance=40)
     assert caught == []
-    assert b"Exif" not in heif.without_metadata(content).split(b"mdat")[0]
+    assert b"Exif" not in heif.strip_metadata(content).split(b"mdat")[0]
 
 
 def test_heic_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from django_visualsnoop.engine.descriptors.describe import describe, probes, stored_probes
-from django_visualsnoop.engine.descriptors.weights import learned
+from django_visualsnoop.engine.descriptors.describe import (
+    build_probes,
+    build_stored_probes,
+    describe,
+)
+from django_visualsnoop.engine.descriptors.weights import load_learned
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import Comparison, compare
 from django_visualsnoop.engine.matching.overlap import Overlap
-from django_visualsnoop.engine.matching.verify import NO_MATCH
-from django_visualsnoop.engine.training.votes import votes
+from django_visualsnoop.engine.matching.verify import NO_ALIGNMENT
+from django_visualsnoop.engine.training.votes import collect_votes
 from tests.collections.contract import image
 
 
@@ -22,11 +26,11 @@ def picture(number: int) -> Image.Image:
 
 
 def compared(query: Image.Image, stored: Image.Image) -> Comparison:
-    return compare(probes(np.asarray(query)), describe(np.asarray(stored)))
+    return compare(build_probes(np.asarray(query)), describe(np.asarray(stored)))
 
 
 def is_copy(found: Comparison) -> bool:
-    return calibration.similarity(found.score) >= calibration.DEFAULT_MIN_SIMILARITY
+    return calibration.score_to_similarity(found.score) >= calibration.DEFAULT_MIN_SIMILARITY
 
 
 @pytest.mark.parametrize("number", range(1, 9))
@@ -75,17 +79,19 @@ def test_pictures_on_the_same_page_are_no_copies(number: int) -> None:
 
 
 def test_what_words_and_lines_share_speaks_less_for_a_copy() -> None:
-    match = NO_MATCH._replace(inliers=20, matches=40, distance=3.0, spread=30.0)
+    match = NO_ALIGNMENT._replace(inliers=20, matches=40, distance=3.0, spread=30.0)
     place = Overlap(0.5, 0.6, 0.6, 0.5)
 
     def score(axial: float) -> float:
-        evidence = calibration.evidence(0.7, match._replace(axial=axial), place, 100)
-        assert len(evidence) == calibration.INPUTS == len(learned().weights)
-        return calibration.score(evidence, 0.7, 100)
+        evidence = calibration.collect_evidence(0.7, match._replace(axial=axial), place, 100)
+        assert len(evidence) == calibration.INPUTS == len(load_learned().weights)
+        return calibration.compute_score(evidence, 0.7, 100)
 
     assert score(0.1) > score(0.5) > score(0.9)
-    few = calibration.evidence(0.7, match._replace(inliers=2), place, 100)
-    assert (few == calibration.evidence(0.7, match._replace(inliers=2, axial=1), place, 100)).all()
+    few = calibration.collect_evidence(0.7, match._replace(inliers=2), place, 100)
+    assert (
+        few == calibration.collect_evidence(0.7, match._replace(inliers=2, axial=1), place, 100)
+    ).all()
 
 
 def test_says_how_the_pictures_lie() -> None:
@@ -94,26 +100,26 @@ def test_says_how_the_pictures_lie() -> None:
     mirrored = compared(ImageOps.mirror(original), original)
     assert mirrored.picture == 1
     turned = compared(original.rotate(90, expand=True), original)
-    assert turned.match.turn == pytest.approx(90, abs=4)
+    assert turned.alignment.turn == pytest.approx(90, abs=4)
     half = compared(original.crop((0, 0, width // 2, height // 2)), original)
-    assert half.match.scale == pytest.approx(0.5, rel=0.1)
+    assert half.alignment.scale == pytest.approx(0.5, rel=0.1)
 
 
 def test_a_stored_picture_finds_its_mirror_image() -> None:
     stored = describe(decode(image(3)).pixels)
     mirror = describe(np.ascontiguousarray(decode(image(3)).pixels[:, ::-1]))
-    found = compare(stored_probes(stored), mirror)
+    found = compare(build_stored_probes(stored), mirror)
     assert is_copy(found)
-    assert found.match.inliers > 0.5 * len(stored.codes)
+    assert found.alignment.inliers > 0.5 * len(stored.codes)
 
 
 def test_votes_go_to_the_picture_with_the_same_features() -> None:
     stored = [describe(decode(image(number)).pixels) for number in range(1, 6)]
     codes = [one.codes for one in stored]
     for place, one in enumerate(stored):
-        counted = votes([one], codes)
+        counted = collect_votes([one], codes)
         assert counted.argmax() == place
         assert counted[place] > 0.9 * len(one.codes)
-    assert not votes([], codes).any()
-    assert votes(stored, []).shape == (0,)
-    assert not votes([stored[0]], [codes[0][:0]]).any()
+    assert not collect_votes([], codes).any()
+    assert collect_votes(stored, []).shape == (0,)
+    assert not collect_votes([stored[0]], [codes[0][:0]]).any()

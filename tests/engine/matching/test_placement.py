@@ -9,7 +9,13 @@ import pytest
 from PIL import Image, ImageOps
 
 from django_visualsnoop.engine.descriptors.describe import describe
-from django_visualsnoop.engine.matching.placement import Box, Placement, Size, Sized, placements
+from django_visualsnoop.engine.matching.placement import (
+    Box,
+    Placement,
+    Size,
+    Sized,
+    find_placements,
+)
 from tests.collections.contract import image
 
 
@@ -19,7 +25,7 @@ def picture(number: int) -> Image.Image:
 
 def placed(first: Image.Image, second: Image.Image) -> Placement | None:
     one, other = (Sized(describe(np.asarray(each)), Size(*each.size)) for each in (first, second))
-    (where,) = placements(one, [other])
+    (where,) = find_placements(one, [other])
     return where
 
 

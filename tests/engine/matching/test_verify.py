@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from django_visualsnoop.engine.descriptors.descriptor import SIDE
-from django_visualsnoop.engine.matching.nearest import matched
-from django_visualsnoop.engine.matching.verify import _affine, verify, verify_all
+from django_visualsnoop.engine.matching.nearest import match_codes
+from django_visualsnoop.engine.matching.verify import _fit_affine, verify, verify_all
 from tests.engine.descriptors.test_descriptor import random_descriptor
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_matches_are_each_others_nearest_and_clearly_so() -> None:
     stored = [described(count, dice).codes for count in (2, 9, 60, 60, 60)]
     stored += [dice.integers(0, 2**64, 50, dtype=np.uint64)]
     query = described(70, dice).codes
-    for codes, found in zip(stored, matched(query, stored), strict=True):
+    for codes, found in zip(stored, match_codes(query, stored), strict=True):
         distances = np.bitwise_count(query[:, None] ^ codes[None, :]).astype(int)
         expected = [
             (left, right, nearest)
@@ -147,7 +147,7 @@ def test_matches_are_each_others_nearest_and_clearly_so() -> None:
 )
 def test_maps_that_are_no_view(matrix: list[list[float]], plausible: bool) -> None:
     start = np.random.default_rng(1).uniform(0, SIDE, (9, 2)).astype(np.float32)
-    found = _affine(start, start @ np.array(matrix, dtype=np.float32).T + np.float32(7))
+    found = _fit_affine(start, start @ np.array(matrix, dtype=np.float32).T + np.float32(7))
     assert (found is not None) == plausible
     if found is not None:
         assert found[0] == pytest.approx(np.array(matrix), abs=1e-3)

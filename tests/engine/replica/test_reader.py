@@ -15,7 +15,7 @@ from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.replica import held, reader
-from django_visualsnoop.engine.replica.vector_kinds import Descriptors
+from django_visualsnoop.engine.replica.vector_kinds import DescriptorVectors
 from tests.collections.contract import image
 from tests.threads import in_thread
 
@@ -31,14 +31,16 @@ def collection() -> LocalCollection:
 
 
 def search(collection: LocalCollection, scene: int) -> list[str]:
-    return sorted(match["id"] for match in collection.search_images(image(scene))["results"])
+    return sorted(match.image_id for match in collection.search_images(image(scene)).matches)
 
 
 def remembered() -> list[str]:
     memory = held._replicas["default", key_of("shop"), ""]
-    parts = memory.images.index.parts()
+    parts = memory.images.index.list_parts()
     return sorted(
-        image_id for segment, kept in parts for image_id in segment.ids.many(np.flatnonzero(kept))
+        image_id
+        for segment, kept in parts
+        for image_id in segment.ids.get_ids(np.flatnonzero(kept))
     )
 
 
@@ -117,7 +119,7 @@ def test_a_first_write_that_is_rolled_back(collection: LocalCollection) -> None:
         assert search(collection, 1) == ["a"]
         transaction.set_rollback(True)
     assert search(collection, 1) == []
-    assert collection.get_images()["images"] == []
+    assert collection.get_images().images == []
 
 
 @committing
@@ -154,7 +156,7 @@ def test_queries(
         assert search(collection, 1) == []
     list(collection.add_images((str(number), image(1)) for number in range(count)))
     with django_assert_num_queries(3):
-        assert len(collection.search_images(image(1), limit=300)["results"]) == count
+        assert len(collection.search_images(image(1), limit=300).matches) == count
     with django_assert_num_queries(2) as captured:  # the second reads the candidates
         collection.search_images(image(1), limit=300)
     assert "vector" not in captured[0]["sql"]
@@ -179,9 +181,9 @@ def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
     list(collection.add_images((str(number), image(1)) for number in range(3)))
     with CaptureQueriesContext(connection) as captured:
         collection.search_images(image(1), limit=300)
-        view = reader.read_view("default", key_of("shop"), Descriptors())
+        view = reader.read_view("default", key_of("shop"), DescriptorVectors())
         assert view is not None
-        view.descriptors([str(number) for number in range(40)])
+        view.read_descriptors([str(number) for number in range(40)])
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {captured[-1]['sql']}")
         (plan,) = cursor.fetchall()
@@ -257,8 +259,8 @@ def test_a_memory_older_than_the_horizon_is_loaded_anew(collection: LocalCollect
     IndexedImage.objects.filter(pk=deleted.pk).delete()  # as purge does
     Collection.objects.update(horizon=deleted.seq)
     assert search(collection, 1) == remembered() == ["kept"]
-    similar = collection.search_images(image(1), kind="similar")["results"]
-    assert [match["id"] for match in similar] == ["kept"]
+    similar = collection.search_images(image(1), kind="similar").matches
+    assert [match.image_id for match in similar] == ["kept"]
 
 
 @pytest.mark.django_db
@@ -283,7 +285,7 @@ def test_rows_of_another_version_are_reported_and_come_back_by_adding_again(
     assert inside or "visualsnoop_reindex" in caplog.text
     with pytest.raises(NotFoundError, match="add it again"):
         collection.search_images_by_id("a")
-    assert collection.get_image("a")["image_id"] == "a"
+    assert collection.get_image("a").image_id == "a"
     collection.add_image(image(1), "a", update_existing=True)
     assert search(collection, 1) == ["a", "b"]
 

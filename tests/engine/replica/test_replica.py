@@ -15,7 +15,7 @@ from django_visualsnoop.engine.replica.replica import Replica
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.storage.queries import State
+    from django_visualsnoop.engine.storage.queries import CollectionState
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +28,7 @@ def filled(name: str, **options: object) -> LocalCollection:
 
 
 def search(collection: LocalCollection) -> list[str]:
-    return [match["id"] for match in collection.search_images(image(1))["results"]]
+    return [match.image_id for match in collection.search_images(image(1)).matches]
 
 
 def held_names() -> list[str]:
@@ -102,7 +102,9 @@ def test_a_memory_that_is_dropped_while_a_thread_reads_it_serves_that_search(
     reading, go_on = threading.Event(), threading.Event()
     read_rows = Replica.read_rows
 
-    def slow(self: Replica[Any], state: State, *args: Any, **kwargs: Any) -> frozenset[str]:
+    def slow(
+        self: Replica[Any], state: CollectionState, *args: Any, **kwargs: Any
+    ) -> frozenset[str]:
         if threading.current_thread().name == "slow":
             reading.set()
             assert go_on.wait(20)

@@ -11,8 +11,7 @@ from django.db import transaction
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.replica import held, replica
-from django_visualsnoop.engine.replica import snapshots as cache
+from django_visualsnoop.engine.replica import held, replica, snapshots
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def small_collections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "LEAST", 1)
-    monkeypatch.setattr(cache, "_warned", set())
+    monkeypatch.setattr(snapshots, "LEAST", 1)
+    monkeypatch.setattr(snapshots, "_warned", set())
 
 
 @pytest.fixture
@@ -41,22 +40,22 @@ def collection(folder: Path) -> LocalCollection:
 def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the rows that enter the memory of the process."""
     read: list[str] = []
-    take = replica.Images.take
+    take = replica.ReplicaImages.take
 
-    def spied(images: replica.Images[Any], row: replica.Row) -> None:
+    def spied(images: replica.ReplicaImages[Any], row: replica.ReplicaRow) -> None:
         read.append(row.image_id)
         take(images, row)
 
-    monkeypatch.setattr(replica.Images, "take", spied)
+    monkeypatch.setattr(replica.ReplicaImages, "take", spied)
     return read
 
 
 def search(collection: LocalCollection, scene: int = 1) -> list[str]:
-    found = collection.search_images(image(scene))["results"]
+    found = collection.search_images(image(scene)).matches
     for thread in threading.enumerate():
         if thread.name == "visualsnoop-snapshot":
             thread.join()
-    return sorted(match["id"] for match in found)
+    return sorted(match.image_id for match in found)
 
 
 def filled(collection: LocalCollection, rows_read: list[str]) -> None:
@@ -94,8 +93,8 @@ def test_a_new_process_reads_only_what_came_since(
 def test_it_is_written_as_soon_as_there_are_enough(
     collection: LocalCollection, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "LEAST", 4)
-    monkeypatch.setattr(cache, "CHANGED", 0.5)
+    monkeypatch.setattr(snapshots, "LEAST", 4)
+    monkeypatch.setattr(snapshots, "CHANGED", 0.5)
     for image_id, written in (("a", False), ("b", False), ("c", False), ("d", True)):
         collection.add_image(image(1), image_id)
         search(collection)
@@ -213,7 +212,7 @@ def test_a_full_disk(
     def full(*args: object) -> bool:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(cache, "write", full)
+    monkeypatch.setattr(snapshots, "write_snapshot", full)
     collection.add_image(image(1), "a")
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a"]

@@ -15,10 +15,8 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
-from django_visualsnoop.engine.replica import held, replica
-from django_visualsnoop.engine.replica import snapshots as cache
-from django_visualsnoop.engine.replica import vector_blocks as blocks
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock, key_of
+from django_visualsnoop.engine.replica import held, replica, snapshots, vector_blocks
 from django_visualsnoop.engine.storage import publish
 from tests.collections.contract import image
 
@@ -26,15 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from django_visualsnoop.engine.index.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def small_collections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(blocks, "LEAST", 1)
-    monkeypatch.setattr(blocks, "IMAGES", 2)
+    monkeypatch.setattr(vector_blocks, "LEAST", 1)
+    monkeypatch.setattr(vector_blocks, "IMAGES", 2)
     monkeypatch.setattr(replica, "_ASK_AGAIN_SECONDS", 0.0)
     yield
     join()
@@ -68,8 +66,8 @@ def join() -> None:
 
 
 def search(collection: LocalCollection, scene: int = 1) -> list[str]:
-    found = collection.search_images(image(scene))["results"]
-    return sorted(match["id"] for match in found)
+    found = collection.search_images(image(scene)).matches
+    return sorted(match.image_id for match in found)
 
 
 def filled(collection: LocalCollection, *image_ids: str) -> None:
@@ -87,7 +85,7 @@ def remembered() -> replica.Replica[DescriptorIndex]:
 
 
 def knows_features() -> bool:
-    return all(len(part.segment.lists.codes) for part in remembered().images.index.parts())
+    return all(len(part.segment.lists.codes) for part in remembered().images.index.list_parts())
 
 
 def test_vectors_answer_until_the_rows_are_read(
@@ -97,7 +95,7 @@ def test_vectors_answer_until_the_rows_are_read(
     assert search(collection) == ["a", "b", "c", "d", "e"]
     assert remembered().early
     assert not knows_features()
-    assert [hit["id"] for hit in collection.search_images_by_id("a")["results"]]
+    assert [hit.image_id for hit in collection.search_images_by_id("a").matches]
     assert [thread.name for thread in threading.enumerate()].count("visualsnoop-rows") == 1
     reading.set()
     join()
@@ -170,7 +168,7 @@ def test_pairs_of_a_new_process_read_the_rows_themselves(
 def test_who_has_read_all_rows_writes_the_snapshot(
     monkeypatch: pytest.MonkeyPatch, reading: threading.Event, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cache, "LEAST", 1)
+    monkeypatch.setattr(snapshots, "LEAST", 1)
     collection = LocalCollection("shop", {"OPTIONS": {"cache": str(tmp_path / "cache")}})
     filled(collection)
     for path in (tmp_path / "cache").iterdir():
@@ -200,18 +198,18 @@ def test_who_waits_writes_none() -> None:
     patient.add_image(image(1), "a")
     assert search(patient) == ["a"]
     join()
-    assert not Block.objects.exists()
+    assert not VectorBlock.objects.exists()
 
 
 def test_small_collections_have_none(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "LEAST", 3)
+    monkeypatch.setattr(vector_blocks, "LEAST", 3)
     for image_id, some in (("a", False), ("b", False), ("c", True)):
         collection.add_image(image(1), image_id)
         search(collection)
         join()
-        assert Block.objects.exists() is some
+        assert VectorBlock.objects.exists() is some
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -224,16 +222,16 @@ def test_blocks_hold_ids_and_vectors_exactly(collection: LocalCollection, count:
     search(collection)
     join()
     (row,) = Collection.objects.all()
-    assert Block.objects.count() >= (count + 1) // 2
-    segment = blocks.load("default", row.pk, row.blocks_seq)
+    assert VectorBlock.objects.count() >= (count + 1) // 2
+    segment = vector_blocks.load("default", row.pk, row.blocks_seq)
     assert segment is not None
     index = remembered().images.index
-    assert sorted(segment.ids.many(np.arange(segment.size))) == sorted(image_ids)
+    assert sorted(segment.ids.get_ids(np.arange(segment.size))) == sorted(image_ids)
     for slot in range(segment.size):
-        expected = index.vector(segment.ids.id_of(slot))
+        expected = index.get_vector(segment.ids.get_id(slot))
         assert expected is not None
         assert segment.vectors[slot].tolist() == expected.tolist()
-    ((whole, _),) = index.parts()
+    ((whole, _),) = index.list_parts()
     assert [bits.tolist() for bits in segment.bits] == [bits.tolist() for bits in whole.bits]
 
 
@@ -247,12 +245,12 @@ def test_what_is_not_as_written_is_not_used(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     filled(collection)
-    block = Block.objects.order_by("-place")[0]
+    block = VectorBlock.objects.order_by("-place")[0]
     content = bytearray(block.content)
     if damage == "all are missing":
-        Block.objects.all().delete()
+        VectorBlock.objects.all().delete()
     elif damage == "twice":  # as if another process had written this one
-        content = bytearray(Block.objects.order_by("place")[0].content)
+        content = bytearray(VectorBlock.objects.order_by("place")[0].content)
     elif damage == "cut off":
         content = content[:-1]
     elif damage == "a bit":
@@ -260,7 +258,7 @@ def test_what_is_not_as_written_is_not_used(
     else:
         content[4 if damage == "another version" else 6] += 1
         content[:4] = zlib.crc32(content[4:]).to_bytes(4, "little")
-    Block.objects.filter(pk=block.pk).update(content=bytes(content))
+    VectorBlock.objects.filter(pk=block.pk).update(content=bytes(content))
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a", "b", "c", "d", "e"]
     assert "are not used" in caplog.text
@@ -273,30 +271,30 @@ def test_what_is_not_as_written_is_not_used(
 def test_whichever_block_is_missing_none_is_used(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch, place: int, together: int
 ) -> None:
-    monkeypatch.setattr(blocks, "IMAGES", 1)
-    monkeypatch.setattr(blocks, "_TOGETHER", together)
+    monkeypatch.setattr(vector_blocks, "IMAGES", 1)
+    monkeypatch.setattr(vector_blocks, "_TOGETHER", together)
     filled(collection)
     (row,) = Collection.objects.all()
-    segment = blocks.load("default", row.pk, row.blocks_seq)
+    segment = vector_blocks.load("default", row.pk, row.blocks_seq)
     assert segment is not None
     assert segment.size == 5
-    Block.objects.get(place=place).delete()
-    assert blocks.load("default", row.pk, row.blocks_seq) is None
+    VectorBlock.objects.get(place=place).delete()
+    assert vector_blocks.load("default", row.pk, row.blocks_seq) is None
 
 
 def test_a_block_cut_anywhere_is_refused(collection: LocalCollection) -> None:
     filled(collection)
-    content = bytes(Block.objects.order_by("place")[0].content)
-    assert blocks._read(content).total == 5
+    content = bytes(VectorBlock.objects.order_by("place")[0].content)
+    assert vector_blocks._decode_content(content).total == 5
     for length in range(len(content)):
         with pytest.raises(ValueError, match=r"cut off|damaged"):
-            blocks._read(content[:length])
+            vector_blocks._decode_content(content[:length])
 
 
 def test_they_are_written_anew_once_a_tenth_has_changed(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "CHANGED", 0.5)
+    monkeypatch.setattr(vector_blocks, "CHANGED", 0.5)
     filled(collection, "a", "b", "c", "d")
     before = Collection.objects.get().blocks_seq
     for image_id, rewritten in (
@@ -310,7 +308,7 @@ def test_they_are_written_anew_once_a_tenth_has_changed(
         search(collection)
         join()
         assert (Collection.objects.get().blocks_seq > before) is rewritten, image_id
-    seqs = set(Block.objects.values_list("seq", flat=True))
+    seqs = set(VectorBlock.objects.values_list("seq", flat=True))
     assert seqs == {Collection.objects.get().blocks_seq}
 
 
@@ -318,16 +316,16 @@ def test_only_one_process_at_a_time_writes_them(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collection.add_image(image(1), "a")
-    Collection.objects.update(blocks_claimed=time.time() * 1_000_000)
+    Collection.objects.update(blocks_leased_at=time.time() * 1_000_000)
     search(collection)
     join()
-    assert not Block.objects.exists()
-    monkeypatch.setattr(blocks, "_CLAIM_SECONDS", 0.0)  # it died
+    assert not VectorBlock.objects.exists()
+    monkeypatch.setattr(vector_blocks, "_LEASE_SECONDS", 0.0)  # it died
     held._replicas.clear()
     search(collection)
     join()
-    assert Block.objects.count() == 1
-    assert Collection.objects.get().blocks_claimed == 0
+    assert VectorBlock.objects.count() == 1
+    assert Collection.objects.get().blocks_leased_at == 0
 
 
 def test_vectors_of_deleted_images_do_not_stay(
@@ -338,7 +336,7 @@ def test_vectors_of_deleted_images_do_not_stay(
     (row,) = Collection.objects.all()
     publish.purge("default", row.pk, older_than_seconds=-60)
     assert Collection.objects.get().horizon > row.blocks_seq
-    assert not Block.objects.exists()
+    assert not VectorBlock.objects.exists()
     assert search(collection) == ["b", "c", "d", "e"]
     assert not reading.is_set()
     join()  # a process has written them anew
@@ -373,7 +371,7 @@ def test_failing_to_write_them_is_harmless(
     def fail(*args: object, **kwargs: object) -> None:
         raise DatabaseError("read-only")
 
-    monkeypatch.setattr(Block, "save", fail)
+    monkeypatch.setattr(VectorBlock, "save", fail)
     collection.add_image(image(1), "a")
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a"]
@@ -403,7 +401,7 @@ def test_rows_without_a_vector_stay_out(collection: LocalCollection) -> None:
     IndexedImage.objects.filter(image_id="b").update(version=1)
     assert search(collection) == ["a"]
     join()
-    assert not Block.objects.exists()
+    assert not VectorBlock.objects.exists()
 
 
 @pytest.mark.parametrize("seed", range(4))

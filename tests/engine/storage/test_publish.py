@@ -11,7 +11,7 @@ import pytest
 from django.db import DatabaseError, connection, connections, transaction
 
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.storage import publish
 from tests.collections.contract import image
 
@@ -38,7 +38,7 @@ def other_connection() -> Iterator[Callable[[Callable[[], object]], Future[objec
 
 
 def search(collection: LocalCollection, scene: int = 1) -> list[str]:
-    return sorted(match["id"] for match in collection.search_images(image(scene))["results"])
+    return sorted(match.image_id for match in collection.search_images(image(scene)).matches)
 
 
 def numbers() -> dict[str, int | None]:
@@ -96,12 +96,12 @@ def test_purging_and_numbering_keep_to_one_collection(collection: LocalCollectio
     assert others.get().seq is None
     others.update(seq=1)
     for row in Collection.objects.all():
-        Block.objects.create(collection=row, seq=0, place=0, content=b"")
+        VectorBlock.objects.create(collection=row, seq=0, place=0, content=b"")
     for _ in range(2):
         publish.purge("default", key, older_than_seconds=-60)
     assert IndexedImage.objects.get().collection_id != key
     assert Collection.objects.get(name="other").horizon == 0
-    assert Block.objects.get().collection_id != key
+    assert VectorBlock.objects.get().collection_id != key
 
 
 def test_purging_waits_until_a_tombstone_is_numbered(collection: LocalCollection) -> None:
@@ -193,7 +193,7 @@ def test_a_failure_is_logged_and_the_image_found_all_the_same(
     with monkeypatch.context() as patched:
         patched.setattr(publish, "_publish_chunk", broken)
         with caplog.at_level(logging.WARNING):
-            assert collection.add_image(image(1), "a")["status"] == 201
+            assert collection.add_image(image(1), "a").created
     key = Collection.objects.get().pk
     assert f"The new images of collection {key} stay unnumbered: deadlock" in caplog.text
     assert search(collection) == ["a"]

@@ -14,7 +14,7 @@ from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage
 from django_visualsnoop.engine.storage import publish
 from django_visualsnoop.engine.storage import store as stores
-from django_visualsnoop.engine.storage.store import Details, NewImage, Store, StoredDescriptor
+from django_visualsnoop.engine.storage.store import ImageDetails, NewImage, Store, StoredDescriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,10 +44,10 @@ def row(image_id: str) -> IndexedImage:
 
 
 def test_an_id_is_taken_once(store: Store) -> None:
-    before = stores.microseconds()
+    before = stores.read_clock()
     added = store.add(new("a"))
     assert not added.existed
-    assert before < added.image_time < stores.microseconds()
+    assert before < added.image_time < stores.read_clock()
     with pytest.raises(ImageExists, match=r"^The image id 'a' exists already\.$"):
         store.add(new("a", digest="other"))
     assert row("a").digest == "digest"
@@ -58,22 +58,37 @@ def test_an_id_is_taken_once(store: Store) -> None:
 
 def test_nothing_is_made_by_asking() -> None:
     store = Store("other", "shop")
-    assert store.collection_id() is None
+    assert store.find_collection_id() is None
     assert store.count() == 0
-    assert store.page(None, 5) == (None, [], None)
-    for ask in (store.get, store.delete, store.touch, lambda image_id: store.page(image_id, 5)):
+    assert store.read_page(None, 5) == (None, [], None)
+    for ask in (
+        store.get,
+        store.delete,
+        store.touch,
+        lambda image_id: store.read_page(image_id, 5),
+    ):
         with pytest.raises(ImageMissing, match=r"^The collection holds no image 'a'\.$"):
             ask("a")
     assert not Collection.objects.using("other").exists()
 
 
 def test_a_deleted_image_leaves_nothing_of_the_picture(store: Store) -> None:
-    store.put([new("a", looks=b"looks", looks_of="model", looks_digest="digest"), new("b")])
+    store.put(
+        [
+            new("a", embedding=b"embedding", embedding_model="model", embedding_digest="digest"),
+            new("b"),
+        ]
+    )
     known, before = store.get("a"), row("a")
     assert store.delete("a") == known
     after = row("a")
     assert bytes(after.vector) == b""
-    assert (after.digest, after.looks, after.looks_of, after.looks_digest) == ("", None, "", "")
+    assert (after.digest, after.embedding, after.embedding_model, after.embedding_digest) == (
+        "",
+        None,
+        "",
+        "",
+    )
     assert after.deleted is not None
     assert after.deleted > known.image_time
     assert after.seq is not None
@@ -82,7 +97,7 @@ def test_a_deleted_image_leaves_nothing_of_the_picture(store: Store) -> None:
     for ask in (store.get, store.delete, store.touch):
         with pytest.raises(ImageMissing, match="'a'"):
             ask("a")
-    assert list(store.ids()) == ["b"]
+    assert list(store.iterate_ids()) == ["b"]
     assert store.count() == 1
 
 
@@ -93,7 +108,7 @@ def test_what_was_deleted_can_be_added_again(store: Store) -> None:
     assert not again.existed
     assert again.image_time > first.image_time
     assert store.get("a").image_time == again.image_time
-    assert list(store.descriptors(["a"])) == [StoredDescriptor("a", b"other", 30, 20)]
+    assert list(store.read_descriptors(["a"])) == [StoredDescriptor("a", b"other", 30, 20)]
     assert row("a").version == 2
     assert row("a").deleted is None
     assert row("a").seq is not None
@@ -112,16 +127,16 @@ def test_many_are_told_in_the_order_in_which_they_were_given(store: Store) -> No
         ("deleted", 20, False),
         ("newer", 10, False),
     ]
-    assert {one.collection_id for one in put} == {store.collection_id()}
+    assert {one.collection_id for one in put} == {store.find_collection_id()}
     assert [row(image_id).digest for image_id in ids] == ids
-    assert [one.image_id for one in store.page(None, 9).images] == ["kept", *ids]
+    assert [one.image_id for one in store.read_page(None, 9).images] == ["kept", *ids]
     assert Store("other", "beside").get("a").image_time > 40
 
 
 def test_many_without_times_are_of_now_each_later_than_the_one_before(store: Store) -> None:
-    before = stores.microseconds()
+    before = stores.read_clock()
     times = [one.image_time for one in store.put([new("b"), new("a"), new("c")])]
-    assert before < times[0] < times[1] < times[2] < stores.microseconds()
+    assert before < times[0] < times[1] < times[2] < stores.read_clock()
     with pytest.raises(ValueError, match="shorter"):
         store.put([new("d"), new("e")], times=[1])
 
@@ -136,7 +151,7 @@ def test_a_touched_image_is_numbered_anew_and_keeps_its_time(store: Store) -> No
     assert after is not None
     assert after > before
     assert row("b").seq != after
-    assert [one.image_id for one in store.page(None, 2).images] == ["b", "a"]
+    assert [one.image_id for one in store.read_page(None, 2).images] == ["b", "a"]
 
 
 def test_rows_are_numbered_when_their_own_database_commits(store: Store) -> None:
@@ -161,7 +176,7 @@ def test_numbering_and_purging_hold_the_lock_of_their_own_database(store: Store)
     store.put([new("a"), new("b")])
     store.delete("a")
     IndexedImage.objects.using("other").filter(image_id="b").update(seq=None)
-    collection_id = store.made_collection_id()
+    collection_id = store.get_or_create_collection_id()
     with connections["other"].execute_wrapper(execute):
         publish.publish("other", collection_id)
         assert inside == [True, True]  # the lock, then the numbers
@@ -179,58 +194,63 @@ def test_what_is_known_is_read_in_pages(store: Store, monkeypatch: pytest.Monkey
     store.put([new("deleted"), new("newer", version=2)])
     store.delete("deleted")
     asked = [*ids, "deleted", "beside", "unknown"]
-    assert store.details(asked) == {
-        image_id: Details(image_id, number, image_id, 9, 2)
+    assert store.read_details(asked) == {
+        image_id: ImageDetails(image_id, number, image_id, 9, 2)
         for number, image_id in enumerate(ids, start=1)
     }
-    described = sorted(store.descriptors(asked))
+    described = sorted(store.read_descriptors(asked))
     assert described == [StoredDescriptor(image_id, b"vector", 9, 2) for image_id in ids]
-    assert sorted(store.ids()) == [*ids, "newer"]
-    assert sorted(store.of_version(1)) == ids
-    assert list(store.of_version(2)) == ["newer"]
+    assert sorted(store.iterate_ids()) == [*ids, "newer"]
+    assert sorted(store.iterate_ids_of_version(1)) == ids
+    assert list(store.iterate_ids_of_version(2)) == ["newer"]
     assert store.count() == 6
 
 
 def test_a_page_tells_where_the_next_one_starts(store: Store) -> None:
     ids = ["e", "d", "c", "b", "a"]
     store.put([new(image_id) for image_id in ids], times=[5, 4, 3, 2, 1])
-    first = store.page(None, 2)
-    assert first.collection_id == store.collection_id()
+    first = store.read_page(None, 2)
+    assert first.collection_id == store.find_collection_id()
     assert [(one.image_id, one.image_time, one.existed) for one in first.images] == [
         ("e", 5, True),
         ("d", 4, True),
     ]
     assert {one.collection_id for one in first.images} == {first.collection_id}
     assert first.next_image_id == "c"
-    assert [one.image_id for one in store.page("c", 2).images] == ["c", "b"]
-    last = store.page("b", 2)
+    assert [one.image_id for one in store.read_page("c", 2).images] == ["c", "b"]
+    last = store.read_page("b", 2)
     assert ([one.image_id for one in last.images], last.next_image_id) == (["b", "a"], None)
     store.delete("c")
-    assert [one.image_id for one in store.page("c", 1).images] == ["b"]
+    assert [one.image_id for one in store.read_page("c", 1).images] == ["b"]
     with pytest.raises(ImageMissing, match=r"^The collection holds no image 'beside'\.$"):
-        store.page("beside", 2)
+        store.read_page("beside", 2)
 
 
-def test_looks_are_outdated_by_another_model_or_a_file_replaced_lately(store: Store) -> None:
-    def looking(image_id: str, looks_of: str, looks_digest: str = "digest") -> NewImage:
-        return new(image_id, looks=b"x", looks_of=looks_of, looks_digest=looks_digest)
+def test_embeddings_are_outdated_by_another_model_or_a_file_replaced_lately(store: Store) -> None:
+    def embedded(image_id: str, embedding_model: str, embedding_digest: str = "digest") -> NewImage:
+        return new(
+            image_id,
+            embedding=b"x",
+            embedding_model=embedding_model,
+            embedding_digest=embedding_digest,
+        )
 
-    now = stores.microseconds()
+    now = stores.read_clock()
     day = 24 * 3600 * 1_000_000
     images = {
-        looking("current", "m"): now,
-        looking("earlier model", "a"): 1,
-        looking("later model", "z"): now,
-        looking("yet another model", "b"): now,
+        embedded("current", "m"): now,
+        embedded("earlier model", "a"): 1,
+        embedded("later model", "z"): now,
+        embedded("yet another model", "b"): now,
         new("no model"): 1,
-        looking("replaced", "m", "older"): now - day + 60_000_000,
-        looking("replaced long ago", "m", "older"): now - day - 60_000_000,
+        embedded("replaced", "m", "older"): now - day + 60_000_000,
+        embedded("replaced long ago", "m", "older"): now - day - 60_000_000,
         new("of another version", version=2): now,
-        looking("deleted", "m"): now,
+        embedded("deleted", "m"): now,
     }
     store.put(list(images), times=list(images.values()))
     store.delete("deleted")
-    assert sorted(store.of_other_looks("m", 1)) == [
+    assert sorted(store.iterate_ids_of_other_embedding("m", 1)) == [
         "earlier model",
         "later model",
         "no model",
@@ -242,13 +262,13 @@ def test_looks_are_outdated_by_another_model_or_a_file_replaced_lately(store: St
 def test_no_time_is_given_twice_though_the_clock_stands_or_goes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = stores.microseconds()
+    known = stores.read_clock()
     assert abs(known - time.time() * 1_000_000) < 60_000_000
     for later, clock in enumerate((0, known * 1000 - 5_000_000, known * 1000), start=1):
         monkeypatch.setattr(time, "time_ns", lambda clock=clock: clock)
-        assert stores.microseconds() == known + later
+        assert stores.read_clock() == known + later
     monkeypatch.setattr(time, "time_ns", lambda: (known + 10) * 1000)
-    assert stores.microseconds() == known + 10
+    assert stores.read_clock() == known + 10
 
 
 @contextmanager
@@ -304,8 +324,8 @@ def test_what_somebody_else_deletes_first_is_missing(store: Store, name: str) ->
 def test_two_who_make_a_collection_make_one(store: Store) -> None:
     made: list[str] = []
     with between_look_and_write(
-        Collection._meta.db_table, lambda: made.append(store.made_collection_id())
+        Collection._meta.db_table, lambda: made.append(store.get_or_create_collection_id())
     ):
-        assert store.made_collection_id() == store.collection_id()
-    assert made == [store.collection_id()]
+        assert store.get_or_create_collection_id() == store.find_collection_id()
+    assert made == [store.find_collection_id()]
     assert Collection.objects.using("other").get(name="shop").pk == made[0]

@@ -24,7 +24,7 @@ def gallery() -> Gallery:
 
 
 def described(gallery: Gallery, *image_ids: str) -> list[NewImage]:
-    return [gallery.described(image(1), image_id) for image_id in image_ids]
+    return [gallery.describe_image(image(1), image_id) for image_id in image_ids]
 
 
 def test_rows_that_are_purged_during_an_update_are_there_in_the_end(
@@ -44,7 +44,7 @@ def test_rows_that_are_purged_during_an_update_are_there_in_the_end(
     stored = store.put([*some, *described(gallery, "d")])
     assert [one.image_id for one in stored] == ["a", "b", "c", "d"]
     assert [one.existed for one in stored] == [True, False, True, False]
-    assert sorted(store.ids()) == ["a", "b", "c", "d"]
+    assert sorted(store.iterate_ids()) == ["a", "b", "c", "d"]
     assert IndexedImage.objects.count() == 4
     assert [hit.image_id for hit in gallery.search(image(1), limit=9).hits] == ["a", "b", "c", "d"]
 
@@ -59,7 +59,7 @@ def test_pages_hold_each_image_once_though_all_are_equally_old(gallery: Gallery,
     found: list[str] = []
     start: str | None = None
     for _ in range(6):
-        page = gallery.store.page(start, size)
+        page = gallery.store.read_page(start, size)
         assert len(page.images) <= size
         found += [one.image_id for one in page.images]
         start = page.next_image_id

@@ -185,7 +185,7 @@ def test_rows_without_a_record_are_told_with_what_to_type(broken: Product) -> No
 
 
 def test_images_without_an_embedding_are_told(broken: Product, settings: Settings) -> None:
-    settings.VISUALSNOOP = {"default": {"OPTIONS": {"looks": "tests.looks.BROKEN"}}}
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": "tests.embeddings.BROKEN"}}}
     product(1)
     worker.sweep(using="default")
     text = run()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.server.keys import make_key
 from django_visualsnoop.server.models import HostedCollection, Keeps, Key, StoredPicture
 from django_visualsnoop.server.pictures import storage
@@ -66,7 +66,7 @@ def test_deleting_one_takes_all_that_is_in_it(
     for collection in (hosted, other):
         add(collection, "beach", image(1))
     for kept in Collection.objects.all():
-        Block.objects.create(collection=kept, seq=1, place=0, content=b"vectors")
+        VectorBlock.objects.create(collection=kept, seq=1, place=0, content=b"vectors")
     wrong = ann.post("delete_collection", hosted.pk, name="Holiday")
     assert wrong.status_code == 400
     assert "You typed “Holiday”; the name is “Holidays”." in wrong.text
@@ -75,5 +75,5 @@ def test_deleting_one_takes_all_that_is_in_it(
     assert list(HostedCollection.objects.all()) == [other]
     assert Key.objects.count() == StoredPicture.objects.count() == 0
     assert Collection.objects.get().name == other.gallery_name
-    assert IndexedImage.objects.count() == Block.objects.count() == 1
+    assert IndexedImage.objects.count() == VectorBlock.objects.count() == 1
     assert [path for path in (tmp_path / "kept").rglob("*") if path.is_file()] == []

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def ids(hosted: object) -> list[str]:
-    page = HostedImages(hosted).store.page(None, 100)  # type: ignore[arg-type]
+    page = HostedImages(hosted).store.read_page(None, 100)  # type: ignore[arg-type]
     return [one.image_id for one in page.images]
 
 

@@ -15,9 +15,11 @@ def examine(data: bytes) -> Examined:
         raise UnsupportedImage("The Pillow that is installed was built without AVIF.")
     # Pillow would not heed the orientation of EXIF: AVIF has properties for that, which the
     # plugin turns into an Exif block of its own.
-    data = heif.without_metadata(data)
+    data = heif.strip_metadata(data)
     # libavif wants the brand to be named, which a file of a general brand need not do.
     if data[8:12] != b"avis":  # by which it knows an animation
         data = data[:8] + b"avif" + data[12:]
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
-    return Examined(data, *image.size, orientation=exif.orientation(image.info.get("exif", b"")))
+    return Examined(
+        data, *image.size, orientation=exif.read_orientation(image.info.get("exif", b""))
+    )

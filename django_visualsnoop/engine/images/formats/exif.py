@@ -9,7 +9,7 @@ _SHORT = 3
 _PREFIX = b"Exif\0\0"
 
 
-def orientation(exif: bytes) -> int:
+def read_orientation(exif: bytes) -> int:
     """Return EXIF's orientation, 1 to 8; 1 if there is none or the block is broken.
 
     Args:

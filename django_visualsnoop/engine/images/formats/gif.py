@@ -21,11 +21,11 @@ _MEANINGFUL = re.compile(rb"[\x21\x2c\x3b]")
 _MAX_BLOCKS = 10 * MAX_PARTS
 
 
-def _palette_size(flags: int) -> int:
+def _compute_palette_size(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _end_of_blocks(data: bytes, position: int) -> int:
+def _find_end_of_blocks(data: bytes, position: int) -> int:
     """Return where the chain of sub-blocks that begins here ends."""
     for _ in range(_MAX_BLOCKS):
         if not data[position]:
@@ -41,7 +41,7 @@ def examine(data: bytes) -> Examined:
         raise UndecodableImage("The GIF is cut off.") from None
 
 
-class _Part(NamedTuple):
+class _GifPart(NamedTuple):
     """A frame of the file: the block before it that says how it is drawn, and where it lies."""
 
     control: bytes
@@ -68,29 +68,29 @@ class _Part(NamedTuple):
 
 def _examine(data: bytes) -> Examined:
     width, height, _ = struct.unpack_from("<HHB", data, 6)
-    first = next(_parts(data), None)
+    first = next(_split_parts(data), None)
     if first is None:
         raise UndecodableImage("The GIF holds no picture.")
     left, top, frame_width, frame_height = first.place(data)
     size = max(width, left + frame_width), max(height, top + frame_height)
-    still = _header(data, size) + first.transparency + data[first.start : first.end]
-    return Examined(still + bytes([_TRAILER]), *size, frames=partial(_frames, data, size))
+    still = _build_header(data, size) + first.transparency + data[first.start : first.end]
+    return Examined(still + bytes([_TRAILER]), *size, frames=partial(_iterate_frames, data, size))
 
 
-def _header(data: bytes, size: tuple[int, int]) -> bytes:
+def _build_header(data: bytes, size: tuple[int, int]) -> bytes:
     """Return the file's header, with its colours, and the size of a screen."""
-    end = 13 + _palette_size(data[10])
+    end = 13 + _compute_palette_size(data[10])
     return data[:6] + struct.pack("<HH", *size) + data[10:end]
 
 
-def _parts(data: bytes) -> Iterator[_Part]:
+def _split_parts(data: bytes) -> Iterator[_GifPart]:
     """Yield the frames of the file.
 
     Raises:
         IndexError, struct.error: it is cut off.
         ImageTooLarge: there are too many blocks before a frame.
     """
-    position = 13 + _palette_size(data[10])
+    position = 13 + _compute_palette_size(data[10])
     control = b""
     blocks = 0
     while blocks < MAX_PARTS:
@@ -102,11 +102,11 @@ def _parts(data: bytes) -> Iterator[_Part]:
             return
         if data[position] == _IMAGE:
             (flags,) = struct.unpack_from("<B", data, position + 9)
-            end = _end_of_blocks(data, position + 10 + _palette_size(flags) + 1)
-            yield _Part(control, position, end)
+            end = _find_end_of_blocks(data, position + 10 + _compute_palette_size(flags) + 1)
+            yield _GifPart(control, position, end)
             position, control, blocks = end, b"", 0
             continue
-        end = _end_of_blocks(data, position + 2)
+        end = _find_end_of_blocks(data, position + 2)
         if data[position + 1] == _GRAPHIC_CONTROL and data[position + 2] == 4:
             control = data[position : position + 8]
         position = end
@@ -114,16 +114,16 @@ def _parts(data: bytes) -> Iterator[_Part]:
     raise ImageTooLarge(f"The GIF has more than {MAX_PARTS:,} blocks before its picture.")
 
 
-def _frames(data: bytes, screen: tuple[int, int]) -> Iterator[Frame]:
+def _iterate_frames(data: bytes, screen: tuple[int, int]) -> Iterator[Frame]:
     """Yield the frames, as far as they are whole and lie on the screen."""
     try:
-        for part in _parts(data):
+        for part in _split_parts(data):
             left, top, width, height = part.place(data)
             if left + width > screen[0] or top + height > screen[1]:
                 return
             place = data[part.start : part.start + 1] + struct.pack("<HHHH", 0, 0, width, height)
             alone = place + data[part.start + 9 : part.end] + bytes([_TRAILER])
-            still = _header(data, (width, height)) + part.transparency + alone
+            still = _build_header(data, (width, height)) + part.transparency + alone
             yield Frame(still, left, top, width, height, part.after)
     except (IndexError, struct.error):
         return

@@ -32,7 +32,7 @@ _MAX_BRANDS = 100
 
 def is_avif(data: bytes) -> bool:
     """Return whether a file is AVIF, by its brands, the first one above all."""
-    major, *others = _brands(data) or [b""]
+    major, *others = _read_brands(data) or [b""]
     if major in _AVIF or major in _HEIC:
         return major in _AVIF
     avif, heic = not _AVIF.isdisjoint(others), not _HEIC.isdisjoint(others)
@@ -44,12 +44,12 @@ def is_avif(data: bytes) -> bool:
 
 def is_heif(data: bytes) -> bool:
     """Return whether a file is HEIF, but not AVIF, by its brands."""
-    brands = _brands(data)
+    brands = _read_brands(data)
     known = bool(brands) and not (_HEIC | _ANY).isdisjoint(brands)
     return known and not is_avif(data)
 
 
-def _brands(data: bytes) -> list[bytes]:
+def _read_brands(data: bytes) -> list[bytes]:
     """Return the brands of a file, the major one first; none if it has none."""
     if data[4:8] != b"ftyp":
         return []
@@ -58,12 +58,12 @@ def _brands(data: bytes) -> list[bytes]:
     return [data[8:12], *(listed[place : place + 4] for place in range(0, len(listed), 4))]
 
 
-def without_metadata(data: bytes) -> bytes:
+def strip_metadata(data: bytes) -> bytes:
     """Return the file without EXIF and XMP; all offsets stay true."""
     return _METADATA_ITEM.sub(rb"\1free", data)
 
 
-def plugin(file: io.BytesIO) -> ImageFile:
+def load_plugin(file: io.BytesIO) -> ImageFile:
     """Return an opened file.
 
     Raises:
@@ -82,8 +82,8 @@ def plugin(file: io.BytesIO) -> ImageFile:
 
 def examine(data: bytes) -> Examined:
     _check_whole(data)
-    data = without_metadata(data)
-    image = plugin(io.BytesIO(data))
+    data = strip_metadata(data)
+    image = load_plugin(io.BytesIO(data))
     sizes = (struct.unpack(">LL", found[1]) for found in _SIZE.finditer(data))
     largest = max((width * height for width, height in sizes), default=0)
     return Examined(data, *image.size, decoded_pixels=largest)

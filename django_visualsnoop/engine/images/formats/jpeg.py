@@ -45,7 +45,7 @@ def examine(data: bytes) -> Examined:
             frame, components = marker, segment[5]
             size = struct.unpack_from(">HH", segment, 1)
         if marker == _APP1 and segment.startswith(b"Exif\0\0") and not turn:
-            turn = exif.orientation(segment)
+            turn = exif.read_orientation(segment)
         if marker in _NEEDED:
             kept.append(b"\xff" + bytes([marker]) + data[position : position + length])
         position += length
@@ -53,7 +53,7 @@ def examine(data: bytes) -> Examined:
         raise ImageTooLarge(f"The JPEG has more than {MAX_PARTS:,} segments before its picture.")
     if size is None:
         raise UndecodableImage("The JPEG has no frame header.")
-    scans, end = _scans(data, position)
+    scans, end = _count_scans(data, position)
     kept.append(data[position - 2 : end])
     height, width = size
     # A decoder holds the coefficients of all of a picture that comes in more than one scan.
@@ -63,7 +63,7 @@ def examine(data: bytes) -> Examined:
     )
 
 
-def _scans(data: bytes, position: int) -> tuple[int, int]:
+def _count_scans(data: bytes, position: int) -> tuple[int, int]:
     """Count the scans from the first one, whose length is at ``position``; return also their end.
 
     What follows the end, such as further pictures or a film, may hold any bytes.

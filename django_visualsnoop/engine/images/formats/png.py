@@ -37,17 +37,17 @@ def examine(data: bytes) -> Examined:
     kept = [SIGNATURE]
     turn = 1
     animated = False
-    for chunk in _chunks(data):
+    for chunk in _iterate_chunks(data):
         if chunk.name in _NEEDED:
             kept.append(data[chunk.start : chunk.end])
         elif chunk.name == b"eXIf":
-            turn = exif.orientation(chunk.body(data))
+            turn = exif.read_orientation(chunk.body(data))
         animated |= chunk.name == b"fcTL"
-    frames = partial(_frames, data, width, height) if animated else None
+    frames = partial(_iterate_frames, data, width, height) if animated else None
     return Examined(b"".join(kept), width, height, orientation=turn, frames=frames)
 
 
-def _chunks(data: bytes) -> Iterator[_Chunk]:
+def _iterate_chunks(data: bytes) -> Iterator[_Chunk]:
     """Yield the chunks up to the end.
 
     Raises:
@@ -69,12 +69,12 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
     raise ImageTooLarge(f"The PNG has more than {MAX_PARTS:,} chunks.")
 
 
-def _frames(data: bytes, width: int, height: int) -> Iterator[Frame]:
+def _iterate_frames(data: bytes, width: int, height: int) -> Iterator[Frame]:
     """Yield the frames of an animation, as far as they lie in the picture."""
     shared = b""
     control: tuple[int, ...] | None = None
     pixels: list[bytes] = []
-    for chunk in _chunks(data):
+    for chunk in _iterate_chunks(data):
         if chunk.name in _SHARED:
             shared += data[chunk.start : chunk.end]
         elif chunk.name == b"IDAT" and control:
@@ -84,7 +84,7 @@ def _frames(data: bytes, width: int, height: int) -> Iterator[Frame]:
         if chunk.name not in (b"fcTL", b"IEND"):
             continue
         if control and pixels:
-            yield _frame(data, shared, control, b"".join(pixels))
+            yield _build_frame(data, shared, control, b"".join(pixels))
         if chunk.name == b"IEND" or chunk.end - chunk.start != 38:
             return
         control, pixels = struct.unpack_from(">LLLL4xBB", data, chunk.start + 12), []
@@ -93,13 +93,15 @@ def _frames(data: bytes, width: int, height: int) -> Iterator[Frame]:
             return
 
 
-def _frame(data: bytes, shared: bytes, control: tuple[int, ...], pixels: bytes) -> Frame:
+def _build_frame(data: bytes, shared: bytes, control: tuple[int, ...], pixels: bytes) -> Frame:
     width, height, left, top, after, blend = control
     header = struct.pack(">LL", width, height) + data[24:29]
-    still = SIGNATURE + _chunk(b"IHDR", header) + shared + _chunk(b"IDAT", pixels) + _END
+    still = (
+        SIGNATURE + _build_chunk(b"IHDR", header) + shared + _build_chunk(b"IDAT", pixels) + _END
+    )
     disposal = {1: After.CLEAR, 2: After.RESTORE}.get(after, After.KEEP)
     return Frame(still, left, top, width, height, disposal, replaces=blend == 0)
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
+def _build_chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">L4s", len(body), name) + body + struct.pack(">L", zlib.crc32(name + body))

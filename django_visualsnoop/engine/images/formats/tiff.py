@@ -67,7 +67,7 @@ def _examine(data: bytes) -> Examined:
             entries.append(data[position : position + 12])
     if _WIDTH not in values or _HEIGHT not in values:
         raise UndecodableImage("The TIFF's header does not say its size.")
-    strips = _strips(values)
+    strips = _count_strips(values)
     if strips > _MAX_STRIPS:
         raise ImageTooLarge(f"The TIFF has {strips:,} strips; at most {_MAX_STRIPS:,} are read.")
     # The directory goes, cleaned, behind the file, so that all offsets stay true.
@@ -85,7 +85,7 @@ def _examine(data: bytes) -> Examined:
     )
 
 
-def _strips(values: dict[int, int]) -> int:
+def _count_strips(values: dict[int, int]) -> int:
     """Return how many strips or tiles the header promises: the list of them may be shorter."""
     width, height = values[_WIDTH], values[_HEIGHT]
     across = values.get(_TILE_WIDTH) or width or 1

@@ -10,16 +10,16 @@ from django_visualsnoop.engine.images.formats import MAX_PARTS, Examined, exif
 
 def examine(data: bytes) -> Examined:
     try:
-        width, height = _size(data)
+        width, height = _read_size(data)
     except struct.error:
         raise UndecodableImage("The WebP is cut off.") from None
     (promised,) = struct.unpack_from("<L", data, 4)
     if promised + 8 > len(data):
         raise UndecodableImage("The WebP is cut off.")
-    return Examined(data, width, height, orientation=_orientation(data))
+    return Examined(data, width, height, orientation=_read_orientation(data))
 
 
-def _size(data: bytes) -> tuple[int, int]:
+def _read_size(data: bytes) -> tuple[int, int]:
     kind = data[12:16]
     if kind == b"VP8X":
         low_width, high_width, low_height, high_height = struct.unpack_from("<HBHB", data, 24)
@@ -33,13 +33,13 @@ def _size(data: bytes) -> tuple[int, int]:
     raise UndecodableImage("The WebP's header is broken.")
 
 
-def _orientation(data: bytes) -> int:
+def _read_orientation(data: bytes) -> int:
     position, turn = 12, 1
     for _ in range(MAX_PARTS):
         if position + 8 > len(data):
             return turn
         name, length = struct.unpack_from("<4sL", data, position)
         if name == b"EXIF":
-            turn = exif.orientation(data[position + 8 : position + 8 + length])
+            turn = exif.read_orientation(data[position + 8 : position + 8 + length])
         position += 8 + length + length % 2
     raise ImageTooLarge(f"The WebP has more than {MAX_PARTS:,} chunks.")

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, VERSION
-from django_visualsnoop.engine.index import codes, descriptors, inverted, layers, merge
-from django_visualsnoop.engine.index.candidates import CandidateQuery
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from tests.engine.index.brute_force import cosine, features_of, made, scores, votes
+from django_visualsnoop.engine.index.base import CandidateQuery
+from django_visualsnoop.engine.index.memory import codes, descriptors, inverted, layers, merge
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from tests.engine.index.memory.brute_force import cosine, features_of, made, scores, votes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.index.candidates import Candidate
-    from django_visualsnoop.engine.index.segment import Segment
+    from django_visualsnoop.engine.index.base import Candidate
+    from django_visualsnoop.engine.index.memory.segment import Segment
 
 
 def agrees(found: list[Candidate], images: Mapping[str, Descriptor], query: CandidateQuery) -> None:
@@ -80,22 +80,22 @@ def test_agrees_with_brute_force(steps: list[tuple[str, int, int]]) -> None:
             elif step == "settle":
                 index.settle()
             elif step == "rebuild":
-                index.adopt(merge.merged(index.parts()))
+                index.adopt(merge.merge_in_memory(index.list_parts()))
             else:
                 query = random_query(dice, number)
-                agrees(index.candidates(query), images, query)
+                agrees(index.find_candidates(query), images, query)
             assert len(index) == len(images)
         for number in range(31):
-            vector = index.vector(str(number))
+            vector = index.get_vector(str(number))
             stored = images.get(str(number))
             assert (vector is None) == (stored is None)
             if vector is not None and stored is not None:
                 assert vector.tobytes() == stored.vector.tobytes()
         held = {}
-        for segment, kept in index.parts():
+        for segment, kept in index.list_parts():
             slots = np.flatnonzero(kept)
             for image_id, vector in zip(
-                segment.ids.many(slots), segment.vectors[slots], strict=True
+                segment.ids.get_ids(slots), segment.vectors[slots], strict=True
             ):
                 held[image_id] = vector.tobytes()
         assert held == {image_id: one.vector.tobytes() for image_id, one in images.items()}
@@ -121,17 +121,17 @@ def test_any_number_of_images(count: int) -> None:
         index.put(image_id, descriptor.to_bytes())
     for image_id, descriptor in list(images.items())[:20]:
         query = CandidateQuery(descriptor.vector[None], [features_of(descriptor)], 1)
-        found = index.candidates(query)
+        found = index.find_candidates(query)
         assert tuple(found[0]) == (image_id, pytest.approx(1), 0, pytest.approx(9), 0)
     query = CandidateQuery(made(dice, 0).vector[None], [features_of(made(dice, 9))], 1000)
-    agrees(index.candidates(query), images, query)
+    agrees(index.find_candidates(query), images, query)
 
 
 def test_of_many_the_closest_by_their_signs_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies are found through each of the three steps; what is left out is farther by signs."""
     monkeypatch.setattr(codes, "_SAMPLE", 256)
     monkeypatch.setattr(codes, "_PASSING", 100)
-    monkeypatch.setattr("django_visualsnoop.engine.index.candidates.RESCORED", 10)
+    monkeypatch.setattr("django_visualsnoop.engine.index.memory.candidates.RESCORED", 10)
     dice = np.random.default_rng(5)
     index = DescriptorIndex()
     images = {str(number): made(dice, 0) for number in range(3000)}
@@ -142,10 +142,10 @@ def test_of_many_the_closest_by_their_signs_are_compared(monkeypatch: pytest.Mon
         probe = np.clip(vector, -127, 127).astype(np.int8)
         for allowed in (None, {str(other) for other in range(number, number + 5)}):
             query = CandidateQuery(probe[None], [], 1, allowed=allowed)
-            assert [one.image_id for one in index.candidates(query)] == [str(number)]
+            assert [one.image_id for one in index.find_candidates(query)] == [str(number)]
         others = {str(other) for other in range(1000, 3000)}
         query = CandidateQuery(probe[None], [], 5, allowed=others)
-        assert {one.image_id for one in index.candidates(query)} <= others
+        assert {one.image_id for one in index.find_candidates(query)} <= others
 
 
 def test_where_most_of_the_closest_are_not_allowed_others_are_found(
@@ -153,7 +153,7 @@ def test_where_most_of_the_closest_are_not_allowed_others_are_found(
 ) -> None:
     monkeypatch.setattr(codes, "_SAMPLE", 64)
     monkeypatch.setattr(codes, "_PASSING", 8)
-    monkeypatch.setattr("django_visualsnoop.engine.index.candidates.RESCORED", 8)
+    monkeypatch.setattr("django_visualsnoop.engine.index.memory.candidates.RESCORED", 8)
     index = DescriptorIndex()
     for number in range(600):
         vector = np.full(DIMENSIONS, 100 if number < 400 else -100, dtype=np.int8)
@@ -162,17 +162,17 @@ def test_where_most_of_the_closest_are_not_allowed_others_are_found(
         )
     probe = np.full((1, DIMENSIONS), 100, dtype=np.int8)
     far = {str(number) for number in range(400, 600)}
-    found = index.candidates(CandidateQuery(probe, [], 8, allowed=far))
+    found = index.find_candidates(CandidateQuery(probe, [], 8, allowed=far))
     assert len(found) == 8
     assert {one.image_id for one in found} <= far
 
 
 def test_the_shortest_lists_are_read_first() -> None:
     counts = np.array([5, 1, 7, 0, 2])
-    assert inverted.affordable(counts, 15).all()
-    assert inverted.affordable(counts, 14).tolist() == [True, True, False, True, True]
-    assert inverted.affordable(counts, 7).tolist() == [False, True, False, True, True]
-    assert inverted.affordable(counts, 0).tolist() == [False, False, False, True, False]
+    assert inverted.select_affordable(counts, 15).all()
+    assert inverted.select_affordable(counts, 14).tolist() == [True, True, False, True, True]
+    assert inverted.select_affordable(counts, 7).tolist() == [False, True, False, True, True]
+    assert inverted.select_affordable(counts, 0).tolist() == [False, False, False, True, False]
 
 
 def test_bytes_that_are_no_descriptor_change_nothing() -> None:
@@ -184,7 +184,7 @@ def test_bytes_that_are_no_descriptor_change_nothing() -> None:
         with pytest.raises(ValueError, match="descriptor"):
             index.put("a", broken)
     assert len(index) == 1
-    assert index.vector("a") is not None
+    assert index.get_vector("a") is not None
 
 
 def test_there_are_few_segments_whatever_the_order_of_writes() -> None:
@@ -192,10 +192,10 @@ def test_there_are_few_segments_whatever_the_order_of_writes() -> None:
     content = made(np.random.default_rng(1), 3).to_bytes()
     for number in range(300):
         index.put(str(number % 200), content)
-        assert len(index.visible()) <= 9
+        assert len(index.list_visible()) <= 9
     for number in range(200):
         index.discard(str(number))
-    assert index.visible() == []
+    assert index.list_visible() == []
 
 
 def test_a_search_sees_one_state_while_others_write() -> None:
@@ -218,7 +218,7 @@ def test_a_search_sees_one_state_while_others_write() -> None:
 
     def search() -> None:
         for _ in range(150):
-            found = index.candidates(query)
+            found = index.find_candidates(query)
             if [one.image_id for one in found if one.cosine > 0.9] != ["always"]:
                 failures.append(found)
 
@@ -247,20 +247,20 @@ def test_what_is_replaced_or_removed_while_segments_are_merged(
     for image_id in ("kept", "removed", "replaced"):
         index.put(image_id, old.to_bytes())
         len(index)
-    merged = merge.merged
+    merged = merge.merge_in_memory
 
-    def interrupted(parts: list[merge.Part]) -> Segment:
+    def interrupted(parts: list[merge.SegmentPart]) -> Segment:
         result = merged(parts)
-        monkeypatch.setattr(descriptors, "merged", merged)
+        monkeypatch.setattr(descriptors, "merge_in_memory", merged)
         index.discard("removed")
         index.put("replaced", new.to_bytes())
         assert len(index) == 2
         return result
 
-    monkeypatch.setattr(descriptors, "merged", interrupted)
+    monkeypatch.setattr(descriptors, "merge_in_memory", interrupted)
     index.settle()
     query = CandidateQuery(old.vector[None], [], 10)
-    found = {one.image_id: one.cosine for one in index.candidates(query)}
+    found = {one.image_id: one.cosine for one in index.find_candidates(query)}
     assert found == {
         "kept": pytest.approx(1),
         "replaced": pytest.approx(cosine(old.vector, new.vector), abs=1e-5),
@@ -280,7 +280,7 @@ def test_a_fork_while_another_thread_holds_a_lock(held: str) -> None:
             index.after_fork()
             index.discard("b")
             index.settle()
-            os._exit(0 if len(index) == 2 and index.vector("c") is not None else 1)
+            os._exit(0 if len(index) == 2 and index.get_vector("c") is not None else 1)
         _, status = os.waitpid(child, 0)
     assert status == 0
     assert len(index) == 3

@@ -7,32 +7,27 @@ of another's making: those may all lie on one side.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.index.codes import cosines
+from django_visualsnoop.engine.index.base import DECIMALS, CloseImage
+from django_visualsnoop.engine.index.memory.codes import compute_cosines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.layers import Indexed, SegmentT, Visible
+    from django_visualsnoop.engine.index.memory.layers import AnySegment, SegmentT, Visible
 
 #: Of this share of a segment's images or fewer, the vectors are gathered first.
 _FEW = 0.25
-#: Of a cosine; what follows is rounding, which is another one on another processor.
-DECIMALS = 6
 
 
-class Close(NamedTuple):
-    image_id: str
-    #: -1 to 1
-    cosine: float
-
-
-def closest(parts: Sequence[Visible[SegmentT]], probe: NDArray[np.int8], limit: int) -> list[Close]:
+def find_closest(
+    parts: Sequence[Visible[SegmentT]], probe: NDArray[np.int8], limit: int
+) -> list[CloseImage]:
     """Return the closest images by cosine, equally close ones by id.
 
     Args:
@@ -41,9 +36,9 @@ def closest(parts: Sequence[Visible[SegmentT]], probe: NDArray[np.int8], limit: 
         limit: at most so many.
     """
     parts = [part for part in parts if part.segment.vectors.shape[1:] == probe.shape]
-    slots = [_slots(*part) for part in parts]
+    slots = [_list_slots(*part) for part in parts]
     scores = [
-        _cosines(part.segment.vectors, places, probe)
+        _compute_cosines(part.segment.vectors, places, probe)
         for part, places in zip(parts, slots, strict=True)
     ]
     joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)]).round(DECIMALS)
@@ -53,22 +48,22 @@ def closest(parts: Sequence[Visible[SegmentT]], probe: NDArray[np.int8], limit: 
         least = np.partition(joined, len(joined) - limit)[len(joined) - limit]
         chosen = np.flatnonzero(joined >= least)
     bounds = np.cumsum([0, *map(len, scores)]).tolist()
-    found: list[Close] = []
+    found: list[CloseImage] = []
     for part, places, (start, end) in zip(parts, slots, pairwise(bounds), strict=True):
         own = chosen[(chosen >= start) & (chosen < end)]
-        image_ids = part.segment.ids.many(places[own - start])
-        found += map(Close, image_ids, joined[own].tolist())
+        image_ids = part.segment.ids.get_ids(places[own - start])
+        found += map(CloseImage, image_ids, joined[own].tolist())
     found.sort(key=lambda one: (-one.cosine, one.image_id))
     return found[:limit]
 
 
-def _slots(segment: Indexed, kept: NDArray[np.bool_] | None) -> NDArray[np.intp]:
+def _list_slots(segment: AnySegment, kept: NDArray[np.bool_] | None) -> NDArray[np.intp]:
     return np.arange(segment.size) if kept is None else np.flatnonzero(kept)
 
 
-def _cosines(
+def _compute_cosines(
     vectors: NDArray[np.int8], places: NDArray[np.intp], probe: NDArray[np.int8]
 ) -> NDArray[np.float32]:
     if len(places) <= _FEW * len(vectors):
-        return cosines(vectors[places], probe[None]).ravel()
-    return cosines(vectors, probe[None]).ravel()[places]
+        return compute_cosines(vectors[places], probe[None]).ravel()
+    return compute_cosines(vectors, probe[None]).ravel()[places]

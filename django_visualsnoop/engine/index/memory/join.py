@@ -21,17 +21,22 @@ import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import BY_FILE, DIMENSIONS
 from django_visualsnoop.engine.descriptors.local_features import WORDS
-from django_visualsnoop.engine.index.crowds import Crowds
-from django_visualsnoop.engine.index.merge import Part, merged_lists
-from django_visualsnoop.engine.index.tally import Tally, pair_keys, slots_of
+from django_visualsnoop.engine.index.base import CandidatePair
+from django_visualsnoop.engine.index.memory.crowds import Crowds
+from django_visualsnoop.engine.index.memory.merge import SegmentPart, merge_lists
+from django_visualsnoop.engine.index.memory.pair_counts import (
+    PairCounts,
+    build_pair_keys,
+    split_pair_keys,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.merge import Postings
-    from django_visualsnoop.engine.index.tally import Keys
+    from django_visualsnoop.engine.index.memory.merge import Postings
+    from django_visualsnoop.engine.index.memory.pair_counts import Keys
 
     #: Takes two arrays of places; says which of these pairs are close.
     Close = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
@@ -76,18 +81,8 @@ class Mirror(NamedTuple):
     code: int
 
 
-class CandidatePair(NamedTuple):
-    first_id: str
-    second_id: str
-    #: Features of the one that have a close one in the other; 0 if the vectors are close.
-    votes: int
-    #: Of the images, from 0 on.
-    first: int
-    second: int
-
-
-def candidate_pairs(
-    parts: Sequence[Part],
+def find_candidate_pairs(
+    parts: Sequence[SegmentPart],
     min_votes: int = MIN_VOTES,
     mirror: Mirror | None = None,
     progress: Callable[[float], object] | None = None,
@@ -105,45 +100,45 @@ def candidate_pairs(
             what the caller does between two pairs is part of the work.
         crowds: if given, pairs within one are left out; the caller may add to them meanwhile.
     """
-    tell = progress or _nobody
+    tell = progress or _ignore_progress
     names = _Names(parts)
     if crowds is None:
         crowds = Crowds(names.count)
     tell(0.0)
     known = np.empty(0, dtype=np.uint64)
-    signs = _signs(parts)
-    by_file = _known_by_file(parts)
-    for found, share in _close_signs(signs, crowds, np.flatnonzero(~by_file)):
+    signs = _collect_signs(parts)
+    by_file = _find_known_by_file(parts)
+    for found, share in _find_close_signs(signs, crowds, np.flatnonzero(~by_file)):
         new = np.setdiff1d(found, known, assume_unique=True)
         known = np.union1d(known, new)
-        order = np.argsort(_distances(signs, *slots_of(new)), kind="stable")
-        yield from _named(names, new[order], np.zeros(len(new), dtype=np.int64), crowds)
+        order = np.argsort(_compute_distances(signs, *split_pair_keys(new)), kind="stable")
+        yield from _name_pairs(names, new[order], np.zeros(len(new), dtype=np.int64), crowds)
         tell(_VECTORS * share)
-    spared = crowds.spared()
-    numbers, parts = np.flatnonzero(~spared), _without(parts, spared)
-    tally = Tally()
+    spared = crowds.find_spared()
+    numbers, parts = np.flatnonzero(~spared), _leave_out(parts, spared)
+    counts = PairCounts()
     total = max(1, sum(len(part.segment.lists.slots) for part in parts))
     read = 0
-    for postings in merged_lists(parts):
-        tally.add(_voting(postings, mirror))
+    for postings in merge_lists(parts):
+        counts.add(_find_voting_pairs(postings, mirror))
         read += len(postings.slots)
         tell(_VECTORS + (_READING - _VECTORS) * min(1.0, read / total))
-    keys, votes = tally.result(min_votes)
-    del tally
+    keys, votes = counts.get_counts(min_votes)
+    del counts
     # As they are numbered with the images that are spared.
-    first, second = slots_of(keys)
-    keys = pair_keys(numbers[first], numbers[second])
+    first, second = split_pair_keys(keys)
+    keys = build_pair_keys(numbers[first], numbers[second])
     unknown = ~np.isin(keys, known, assume_unique=True)
     keys, votes = keys[unknown], votes[unknown]
     order = np.argsort(-votes, kind="stable")
-    for number, pair in enumerate(_named(names, keys[order], votes[order], crowds)):
+    for number, pair in enumerate(_name_pairs(names, keys[order], votes[order], crowds)):
         if number % _TOLD == 0:
             tell(_READING + (1.0 - _READING) * number / len(keys))
         yield pair
     tell(1.0)
 
 
-def _known_by_file(parts: Sequence[Part]) -> NDArray[np.bool_]:
+def _find_known_by_file(parts: Sequence[SegmentPart]) -> NDArray[np.bool_]:
     """Return which images are known by their file, whose vectors are all much alike.
 
     The word of each of their four codes follows from the code (see ``describe``), which of the
@@ -164,23 +159,23 @@ def _known_by_file(parts: Sequence[Part]) -> NDArray[np.bool_]:
     return known
 
 
-def _without(parts: Sequence[Part], spared: NDArray[np.bool_]) -> list[Part]:
+def _leave_out(parts: Sequence[SegmentPart], spared: NDArray[np.bool_]) -> list[SegmentPart]:
     """Return parts that do not keep some of the images they kept."""
     left, start = [], 0
     for segment, kept in parts:
         mask = kept.copy()
         end = start + int(np.count_nonzero(kept))
         mask[kept] = ~spared[start:end]
-        left.append(Part(segment, mask))
+        left.append(SegmentPart(segment, mask))
         start = end
     return left
 
 
-def _nobody(share: float) -> None:
+def _ignore_progress(share: float) -> None:
     """Be told how far it is by a caller that does not ask."""
 
 
-def _voting(postings: Postings, mirror: Mirror | None) -> Keys:
+def _find_voting_pairs(postings: Postings, mirror: Mirror | None) -> Keys:
     """Return a pair of images for each feature of one that has a close one in the other."""
     counts, slots, codes = postings
     words = np.arange(len(counts))
@@ -200,12 +195,12 @@ def _voting(postings: Postings, mirror: Mirror | None) -> Keys:
 
     long = np.repeat(counts > SHORT, counts)
     short, places = np.flatnonzero(~long), np.flatnonzero(long)
-    found = list(_pairs(groups[short], short, close, SHORT))
+    found = list(_find_close_pairs(groups[short], short, close, SHORT))
     for shift in range(0, 64, _PART):
         part = (codes[places] >> np.uint64(shift)) & np.uint64(2**_PART - 1)
         keys = (groups[places] << np.uint64(_PART)) | part
         order = np.argsort(keys, kind="stable")
-        found += _pairs(keys[order], places[order], close, EFFORT)
+        found += _find_close_pairs(keys[order], places[order], close, EFFORT)
     none = np.empty(0, dtype=np.intp)
     one = np.concatenate([none, *(left for left, _ in found)])
     other = np.concatenate([none, *(right for _, right in found)])
@@ -213,11 +208,11 @@ def _voting(postings: Postings, mirror: Mirror | None) -> Keys:
     swapped = slots[one] > slots[other]
     feature, image = np.where(swapped, other, one), slots[np.where(swapped, one, other)]
     once = np.unique((feature.astype(np.uint64) << np.uint64(32)) | image)
-    feature, larger = slots_of(once)
-    return pair_keys(slots[feature], larger)
+    feature, larger = split_pair_keys(once)
+    return build_pair_keys(slots[feature], larger)
 
 
-def _signs(parts: Sequence[Part]) -> list[NDArray[np.uint64]]:
+def _collect_signs(parts: Sequence[SegmentPart]) -> list[NDArray[np.uint64]]:
     """Return the signs of all vectors, 64 of each at a time."""
     return [
         np.concatenate(
@@ -227,7 +222,7 @@ def _signs(parts: Sequence[Part]) -> list[NDArray[np.uint64]]:
     ]
 
 
-def _distances(
+def _compute_distances(
     signs: Sequence[NDArray[np.uint64]], one: NDArray[np.intp], other: NDArray[np.intp]
 ) -> NDArray[np.uint16]:
     distances = np.zeros(len(one), dtype=np.uint16)
@@ -236,7 +231,7 @@ def _distances(
     return distances
 
 
-def _close_signs(
+def _find_close_signs(
     signs: Sequence[NDArray[np.uint64]], crowds: Crowds, numbers: NDArray[np.intp]
 ) -> Iterator[tuple[Keys, float]]:
     """Yield pairs of close vectors, some of them repeatedly, and the share that is done.
@@ -251,7 +246,7 @@ def _close_signs(
 
     def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
         turned = np.bitwise_count(signs[0][one] ^ signs[0][other]) <= FARTHEST_TURNED
-        near: NDArray[np.bool_] = turned | (_distances(signs, one, other) <= FARTHEST_SIGNS)
+        near: NDArray[np.bool_] = turned | (_compute_distances(signs, one, other) <= FARTHEST_SIGNS)
         return near
 
     size = len(numbers)
@@ -262,14 +257,14 @@ def _close_signs(
         for place, shift in enumerate(shifts):
             part = (column[numbers] >> np.uint64(shift)) & np.uint64(2**width - 1)
             order = np.argsort(part.astype(np.uint16), kind="stable")
-            pairs = _pairs(part[order], numbers[order], close, EFFORT_SIGNS)
+            pairs = _find_close_pairs(part[order], numbers[order], close, EFFORT_SIGNS)
             share = (number + (place + 1) / len(shifts)) / len(signs)
-            keys = (pair_keys(*places) for places in pairs)
-            for found in _together(some[~crowds.within(some)] for some in keys):
+            keys = (build_pair_keys(*places) for places in pairs)
+            for found in _batch_keys(some[~crowds.find_within(some)] for some in keys):
                 yield found, share
 
 
-def _together(keys: Iterable[Keys]) -> Iterator[Keys]:
+def _batch_keys(keys: Iterable[Keys]) -> Iterator[Keys]:
     """Yield many at a time: whoever compares them with all that are known does so seldom."""
     some: list[Keys] = []
     count = 0
@@ -283,7 +278,7 @@ def _together(keys: Iterable[Keys]) -> Iterator[Keys]:
         yield np.unique(np.concatenate(some))
 
 
-def _pairs(
+def _find_close_pairs(
     groups: NDArray[np.uint64], places: NDArray[np.intp], close: Close, effort: int
 ) -> Iterator[Places]:
     """Yield the close pairs among places of the same group.
@@ -314,7 +309,7 @@ def _pairs(
 class _Names:
     """The ids of all images, by their numbers."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[SegmentPart]) -> None:
         self._parts = parts
         self._kept = [np.flatnonzero(part.kept) for part in parts]
         self._starts = np.cumsum([0, *map(len, self._kept)])
@@ -323,30 +318,30 @@ class _Names:
     def count(self) -> int:
         return int(self._starts[-1])
 
-    def of(self, numbers: NDArray[np.intp]) -> list[str]:
+    def get_ids(self, numbers: NDArray[np.intp]) -> list[str]:
         named = [""] * len(numbers)
         which = np.searchsorted(self._starts, numbers, side="right") - 1
         for part in np.unique(which).tolist():
             own = np.flatnonzero(which == part)
             slots = self._kept[part][numbers[own] - self._starts[part]]
-            ids = self._parts[part].segment.ids.many(slots)
+            ids = self._parts[part].segment.ids.get_ids(slots)
             for place, name in zip(own.tolist(), ids, strict=True):
                 named[place] = name
         return named
 
 
-def _named(
+def _name_pairs(
     names: _Names, keys: Keys, votes: NDArray[np.int64], crowds: Crowds
 ) -> Iterator[CandidatePair]:
     """Yield pairs by their ids, but for those within a crowd by then."""
     for start in range(0, len(keys), _NAMED):
         some = slice(start, start + _NAMED)
-        apart = ~crowds.within(keys[some])
-        first, second = slots_of(keys[some][apart])
+        apart = ~crowds.find_within(keys[some])
+        first, second = split_pair_keys(keys[some][apart])
         yield from map(
             CandidatePair,
-            names.of(first),
-            names.of(second),
+            names.get_ids(first),
+            names.get_ids(second),
             votes[some][apart].tolist(),
             first.tolist(),
             second.tolist(),

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.index.tally import slots_of
+from django_visualsnoop.engine.index.memory.pair_counts import split_pair_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.tally import Keys
+    from django_visualsnoop.engine.index.memory.pair_counts import Keys
 
 #: Of each crowd so many images stand for all when local features are compared.
 KEPT = 16
@@ -31,21 +31,21 @@ class Crowds:
         self._crowds = np.zeros(count, dtype=np.int32)
         self._last = 0
 
-    def new(self) -> int:
+    def add_crowd(self) -> int:
         """Return the name of a crowd that has no image yet."""
         self._last += 1
         return self._last
 
-    def put(self, numbers: Sequence[int], crowd: int) -> None:
+    def assign(self, numbers: Sequence[int], crowd: int) -> None:
         self._crowds[list(numbers)] = crowd
 
-    def within(self, keys: Keys) -> NDArray[np.bool_]:
+    def find_within(self, keys: Keys) -> NDArray[np.bool_]:
         """Return which pairs have both images in one crowd."""
-        first, second = (self._crowds[slots] for slots in slots_of(keys))
+        first, second = (self._crowds[slots] for slots in split_pair_keys(keys))
         within: NDArray[np.bool_] = (first == second) & (first > 0)
         return within
 
-    def spared(self) -> NDArray[np.bool_]:
+    def find_spared(self) -> NDArray[np.bool_]:
         """Return which images need no look at their features, since others stand for them."""
         spared = self._crowds > 0
         order = np.flatnonzero(spared)

@@ -12,20 +12,20 @@ from django.db import transaction
 
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine import embedding as looks
 from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.embedding import cosine_to_rank, cosine_to_similarity, hash_identity
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.replica import held
 from django_visualsnoop.engine.storage import store
 from tests.collections.contract import image
-from tests.looks import BLUE, GREEN, ORANGE, RED, MeanColour, colour_model, plain
+from tests.embeddings import BLUE, GREEN, ORANGE, RED, MeanColour, colour_model, plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_django import DjangoAssertNumQueries
 
-    from django_visualsnoop.engine.onnx import OnnxDescriptor
+    from django_visualsnoop.engine.onnx import OnnxEmbedding
 
 committing = pytest.mark.django_db(transaction=True)
 
@@ -33,13 +33,13 @@ COLOURS = {"red": RED, "orange": ORANGE, "green": GREEN, "blue": BLUE}
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> OnnxDescriptor:
+def model(tmp_path: Path) -> OnnxEmbedding:
     return colour_model(tmp_path)
 
 
 @pytest.fixture
-def collection(model: OnnxDescriptor) -> LocalCollection:
-    return LocalCollection("shop", {"OPTIONS": {"looks": model}})
+def collection(model: OnnxEmbedding) -> LocalCollection:
+    return LocalCollection("shop", {"OPTIONS": {"embedding": model}})
 
 
 @pytest.fixture
@@ -55,15 +55,15 @@ def add(collection: LocalCollection, *names: str) -> None:
 
 def similar(collection: LocalCollection, colour: str = "red", **options: Any) -> list[str]:
     found = collection.search_images(plain(COLOURS[colour]), kind="similar", **options)
-    return [match["id"] for match in found["results"]]
+    return [match.image_id for match in found.matches]
 
 
 def replace_as_an_older_release_does(image_id: str, other: LocalCollection, content: bytes) -> None:
-    """Write what processes wrote before there were looks."""
+    """Write what processes wrote before there were embeddings."""
     other.add_image(content, "picture of the other", update_existing=True)
     row = IndexedImage.objects.get(image_id="picture of the other")
     IndexedImage.objects.filter(image_id=image_id).update(
-        image_time=store.microseconds(),
+        image_time=store.read_clock(),
         seq=None,
         vector=bytes(row.vector),
         version=row.version,
@@ -73,17 +73,17 @@ def replace_as_an_older_release_does(image_id: str, other: LocalCollection, cont
 
 @committing
 def test_the_model_ranks_by_its_cosines(collection: LocalCollection) -> None:
-    assert collection.search_images(plain(RED), kind="similar")["results"] == []
+    assert collection.search_images(plain(RED), kind="similar").matches == []
     add(collection)
-    found = collection.search_images(plain(RED), kind="similar")["results"]
-    assert [(match["id"], match["rank"], match["similarity"]) for match in found] == [
+    found = collection.search_images(plain(RED), kind="similar").matches
+    assert [(match.image_id, match.rank, match.similarity) for match in found] == [
         ("red", 0, 1.0),
         ("orange", 1835, pytest.approx(0.8165, abs=1e-4)),
         ("blue", 13333, 0.0),
         ("green", 13333, 0.0),
     ]
-    found = collection.search_images_by_id("orange", kind="similar")["results"]
-    assert [match["id"] for match in found] == ["red", "green", "blue"]
+    found = collection.search_images_by_id("orange", kind="similar").matches
+    assert [match.image_id for match in found] == ["red", "green", "blue"]
     assert similar(collection, limit=2) == ["red", "orange"]
     assert similar(collection, min_similarity=0.5) == ["red", "orange"]
     assert similar(collection, min_similarity=0.0) == ["red", "orange", "blue", "green"]
@@ -94,23 +94,23 @@ def test_the_model_ranks_by_its_cosines(collection: LocalCollection) -> None:
 def test_without_a_model_the_engines_own_vectors_rank_and_none_is_too_far(
     blind: LocalCollection,
 ) -> None:
-    assert blind.search_images(image(1), kind="similar")["results"] == []
+    assert blind.search_images(image(1), kind="similar").matches == []
     for number in range(5):
         blind.add_image(image(number), str(number))
-    assert len(blind.search_images(image(1))["results"]) == 1
-    found = blind.search_images(image(1), kind="similar")["results"]
-    assert (found[0]["id"], found[0]["rank"], len(found)) == ("1", 0, 5)
-    by_id = blind.search_images_by_id("1", kind="similar")["results"]
-    assert [match["id"] for match in by_id] == [match["id"] for match in found[1:]]
+    assert len(blind.search_images(image(1)).matches) == 1
+    found = blind.search_images(image(1), kind="similar").matches
+    assert (found[0].image_id, found[0].rank, len(found)) == ("1", 0, 5)
+    by_id = blind.search_images_by_id("1", kind="similar").matches
+    assert [match.image_id for match in by_id] == [match.image_id for match in found[1:]]
 
 
 def test_ranks_never_rise_with_the_cosine() -> None:
     cosines = [number / 1000 for number in range(-1000, 1001)]
-    ranks = [looks.rank(cosine) for cosine in cosines]
+    ranks = [cosine_to_rank(cosine) for cosine in cosines]
     assert ranks == sorted(ranks, reverse=True)
     assert (ranks[0], ranks[1000], ranks[-1]) == (20_000, 10_000, 0)
-    assert looks.rank(1.0000001) == 0
-    assert [looks.similarity(cosine) for cosine in (-1, 0.25, 0.9999999, 1.0000001)] == [
+    assert cosine_to_rank(1.0000001) == 0
+    assert [cosine_to_similarity(cosine) for cosine in (-1, 0.25, 0.9999999, 1.0000001)] == [
         0.0,
         0.25,
         1.0,
@@ -127,7 +127,11 @@ def test_what_changes_is_seen_at_once(collection: LocalCollection) -> None:
     assert similar(collection, limit=2) == ["blue", "orange"]
     assert IndexedImage.objects.filter(deleted=None).count() == 3
     tombstone = IndexedImage.objects.get(image_id="red")
-    assert (tombstone.looks, tombstone.looks_of, tombstone.looks_digest) == (None, "", "")
+    assert (tombstone.embedding, tombstone.embedding_model, tombstone.embedding_digest) == (
+        None,
+        "",
+        "",
+    )
     collection.add_image(plain(RED), "red")
     assert similar(collection, limit=2) == ["blue", "red"]
 
@@ -140,8 +144,8 @@ def test_a_rollback_leaves_no_phantom(collection: LocalCollection) -> None:
         add(collection, "orange")
         collection.delete_image("red")
         assert similar(collection) == ["orange", "green"]
-        found = collection.search_images_by_id("orange", kind="similar")["results"]
-        assert [match["id"] for match in found] == ["green"]
+        found = collection.search_images_by_id("orange", kind="similar").matches
+        assert [match.image_id for match in found] == ["green"]
         transaction.set_rollback(True)
     assert similar(collection) == ["red", "green"]
     with pytest.raises(NotFoundError):
@@ -154,14 +158,14 @@ def test_vectors_of_two_models_never_meet(
 ) -> None:
     add(collection, "red", "green")
     other = LocalCollection(
-        "shop", {"OPTIONS": {"looks": colour_model(tmp_path, "other", weight=2.0)}}
+        "shop", {"OPTIONS": {"embedding": colour_model(tmp_path, "other", weight=2.0)}}
     )
     with caplog.at_level(logging.WARNING):
         assert similar(other) == []
-    assert "2 images that the model of its looks has not described" in caplog.text
+    assert "2 images without an embedding of its model" in caplog.text
     with pytest.raises(NotFoundError, match="described by another model or version: add it again"):
         other.search_images_by_id("red", kind="similar")
-    assert [match["id"] for match in other.search_images(plain(RED))["results"]] == ["red"]
+    assert [match.image_id for match in other.search_images(plain(RED)).matches] == ["red"]
     add(other, "red")
     assert similar(other) == ["red"]
     assert similar(collection) == ["green"]
@@ -170,14 +174,14 @@ def test_vectors_of_two_models_never_meet(
 
 
 @committing
-def test_looks_of_a_picture_that_an_older_release_replaced_are_not_believed(
+def test_the_embedding_of_a_picture_that_an_older_release_replaced_is_not_used(
     collection: LocalCollection, blind: LocalCollection
 ) -> None:
     add(collection, "red", "green")
     other = LocalCollection("other", {})
     replace_as_an_older_release_does("red", other, plain(BLUE))
     assert similar(collection) == ["green"]
-    assert [match["id"] for match in blind.search_images(plain(BLUE))["results"]] == ["red"]
+    assert [match.image_id for match in blind.search_images(plain(BLUE)).matches] == ["red"]
     assert list(collection.iter_outdated()) == ["red"]
     collection.add_image(plain(BLUE), "red", update_existing=True)
     assert similar(collection, "blue") == ["red", "green"]
@@ -188,7 +192,7 @@ def test_looks_of_a_picture_that_an_older_release_replaced_are_not_believed(
 
 
 @committing
-def test_a_process_without_the_model_leaves_no_looks_behind(
+def test_a_process_without_the_model_leaves_no_embedding_behind(
     collection: LocalCollection, blind: LocalCollection
 ) -> None:
     add(collection, "red", "green")
@@ -199,7 +203,7 @@ def test_a_process_without_the_model_leaves_no_looks_behind(
 
 
 @committing
-def test_looks_are_neither_read_nor_held_before_somebody_asks_for_them(
+def test_embeddings_are_neither_read_nor_held_before_somebody_asks_for_them(
     collection: LocalCollection,
 ) -> None:
     held._replicas.clear()
@@ -231,24 +235,24 @@ def test_queries(
 
 @pytest.mark.django_db
 def test_outdated_ones_are_found_whatever_their_model_was_called(
-    collection: LocalCollection, model: OnnxDescriptor
+    collection: LocalCollection, model: OnnxEmbedding
 ) -> None:
     add(collection)
-    for name, looks_of in zip(COLOURS, ("", "0", looks.name_of(model), "g"), strict=True):
-        IndexedImage.objects.filter(image_id=name).update(looks_of=looks_of)
+    for name, embedding_model in zip(COLOURS, ("", "0", hash_identity(model), "g"), strict=True):
+        IndexedImage.objects.filter(image_id=name).update(embedding_model=embedding_model)
     assert sorted(collection.iter_outdated()) == ["blue", "orange", "red"]
     IndexedImage.objects.update(version=99)  # of a newer release, whose processes see to them
     assert list(collection.iter_outdated()) == []
 
 
 @committing
-def test_broken_looks_are_passed_over_and_logged(
+def test_broken_embeddings_are_skipped_and_logged(
     collection: LocalCollection, caplog: pytest.LogCaptureFixture
 ) -> None:
     add(collection, "red", "green")
     similar(collection)
     add(collection, "orange")
-    IndexedImage.objects.filter(image_id="orange").update(looks=b"short of it")
+    IndexedImage.objects.filter(image_id="orange").update(embedding=b"short of it")
     with caplog.at_level(logging.WARNING):
         assert similar(collection) == ["red", "green"]
     assert "1 broken" in caplog.text
@@ -268,20 +272,20 @@ def test_many_rows_in_many_segments(collection: LocalCollection) -> None:
 
 @pytest.mark.django_db
 def test_a_model_that_fails_blocks_no_copies(
-    caplog: pytest.LogCaptureFixture, model: OnnxDescriptor
+    caplog: pytest.LogCaptureFixture, model: OnnxEmbedding
 ) -> None:
-    wrong = LocalCollection("shop", {"OPTIONS": {"looks": replace(model, size=9)}})
-    assert wrong.add_image(image(1), "one")["status"] == 201
-    assert all(result["status"] == 201 for _, result in wrong.add_images([("two", image(1))]))  # type: ignore[index]
-    found = wrong.search_images_by_id("one")["results"]
-    assert [match["id"] for match in found] == ["two"]
-    assert "did not describe the looks of one" in caplog.text
+    wrong = LocalCollection("shop", {"OPTIONS": {"embedding": replace(model, size=9)}})
+    assert wrong.add_image(image(1), "one").created
+    assert all(result.created for _, result in wrong.add_images([("two", image(1))]))  # type: ignore[union-attr]
+    found = wrong.search_images_by_id("one").matches
+    assert [match.image_id for match in found] == ["two"]
+    assert "computed no embedding of one" in caplog.text
     assert "does not take 1 x 3 x 9 x 9 values" in caplog.text
     assert wrong.count_without_embedding() == 2
     # Nobody is kept busy by what fails again.
     assert list(wrong.iter_outdated()) == []
     # Another model is another matter.
-    right = LocalCollection("shop", {"OPTIONS": {"looks": model}})
+    right = LocalCollection("shop", {"OPTIONS": {"embedding": model}})
     assert sorted(right.iter_outdated()) == ["one", "two"]
     right.add_image(image(1), "one", update_existing=True)
     assert right.count_without_embedding() == 0
@@ -290,12 +294,14 @@ def test_a_model_that_fails_blocks_no_copies(
 
 @pytest.mark.django_db
 def test_a_model_that_is_gone_blocks_no_copies_and_may_come_back(
-    caplog: pytest.LogCaptureFixture, model: OnnxDescriptor, tmp_path: Path
+    caplog: pytest.LogCaptureFixture, model: OnnxEmbedding, tmp_path: Path
 ) -> None:
-    gone = LocalCollection("shop", {"OPTIONS": {"looks": replace(model, path=tmp_path / "gone")}})
-    assert gone.add_image(image(1), "one")["status"] == 201
+    gone = LocalCollection(
+        "shop", {"OPTIONS": {"embedding": replace(model, path=tmp_path / "gone")}}
+    )
+    assert gone.add_image(image(1), "one").created
     assert "cannot be read" in caplog.text
-    back = LocalCollection("shop", {"OPTIONS": {"looks": model}})
+    back = LocalCollection("shop", {"OPTIONS": {"embedding": model}})
     assert list(back.iter_outdated()) == ["one"]
 
 
@@ -305,14 +311,14 @@ def test_a_time_limit_is_not_taken_for_an_error_of_the_model() -> None:
         def describe(self, pixels: Any) -> Any:
             raise SoftTimeLimitExceeded
 
-    slow = LocalCollection("shop", {"OPTIONS": {"looks": Slow()}})
+    slow = LocalCollection("shop", {"OPTIONS": {"embedding": Slow()}})
     with pytest.raises(SoftTimeLimitExceeded):
         slow.add_image(image(1), "one")
-    assert slow.get_images()["images"] == []
+    assert slow.get_images().images == []
 
 
 @committing
-def test_looks_of_another_making() -> None:
-    collection = LocalCollection("shop", {"OPTIONS": {"looks": "tests.looks.OF_ANOTHER_MAKING"}})
+def test_a_model_of_the_projects_own() -> None:
+    collection = LocalCollection("shop", {"OPTIONS": {"embedding": "tests.embeddings.MEAN_COLOUR"}})
     add(collection)
     assert similar(collection)[:2] == ["red", "orange"]

@@ -1,4 +1,4 @@
-"""Vectors of looks by image id: those of a model of the project's choice, all of one length."""
+"""Embeddings by image id: vectors of a model of the project's choice, all of one length."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import Ids, ids_of, joined_ids
-from django_visualsnoop.engine.index.layers import Layers
-from django_visualsnoop.engine.index.segment import room
+from django_visualsnoop.engine.index.memory.ids import Ids, build_ids, join_ids
+from django_visualsnoop.engine.index.memory.layers import Layers
+from django_visualsnoop.engine.index.memory.segment import allocate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class LooksSegment(NamedTuple):
+class EmbeddingSegment(NamedTuple):
     """n images, in slots 0 to n - 1, of d values each."""
 
     ids: Ids
@@ -28,7 +28,7 @@ class LooksSegment(NamedTuple):
         return len(self.vectors)
 
 
-class LooksIndex(Layers[LooksSegment]):
+class EmbeddingIndex(Layers[EmbeddingSegment]):
     """Safe to use from several threads, and in a child process."""
 
     #: d, as the first vector has it.
@@ -37,27 +37,29 @@ class LooksIndex(Layers[LooksSegment]):
     def _check(self, content: bytes) -> None:
         width = self._width or len(content)
         if not content or len(content) != width:
-            raise ValueError(f"These looks have {len(content)} values in place of {width}.")
+            raise ValueError(f"This embedding has {len(content)} values in place of {width}.")
         self._width = width
 
-    def _built(self, images: Mapping[str, bytes]) -> LooksSegment:
-        vectors = _room(len(images), self._width)
+    def _build(self, images: Mapping[str, bytes]) -> EmbeddingSegment:
+        vectors = _allocate(len(images), self._width)
         vectors[:] = np.frombuffer(b"".join(images.values()), np.int8).reshape(vectors.shape)
-        return LooksSegment(ids_of(list(images)), vectors)
+        return EmbeddingSegment(build_ids(list(images)), vectors)
 
-    def _merged(self, parts: Sequence[tuple[LooksSegment, NDArray[np.bool_]]]) -> LooksSegment:
+    def _merge(
+        self, parts: Sequence[tuple[EmbeddingSegment, NDArray[np.bool_]]]
+    ) -> EmbeddingSegment:
         rows = [np.flatnonzero(kept) for _, kept in parts]
-        vectors = _room(sum(map(len, rows)), self._width)
+        vectors = _allocate(sum(map(len, rows)), self._width)
         start = 0
         for (segment, _), places in zip(parts, rows, strict=True):
             end = start + len(places)
             np.take(segment.vectors, places, axis=0, out=vectors[start:end])
             start = end
-        ids = joined_ids(
+        ids = join_ids(
             [(segment.ids, places) for (segment, _), places in zip(parts, rows, strict=True)]
         )
-        return LooksSegment(ids, vectors)
+        return EmbeddingSegment(ids, vectors)
 
 
-def _room(rows: int, width: int) -> NDArray[np.int8]:
-    return room(rows, width, np.int8).reshape(rows, width)
+def _allocate(rows: int, width: int) -> NDArray[np.int8]:
+    return allocate(rows, width, np.int8).reshape(rows, width)

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 LIMIT = 1 << 25
 
 
-def pair_keys(one: NDArray[np.integer], other: NDArray[np.integer]) -> Keys:
+def build_pair_keys(one: NDArray[np.integer], other: NDArray[np.integer]) -> Keys:
     """Return 64 bits for each pair of slots: the smaller one, then the larger one."""
     first, second = np.minimum(one, other), np.maximum(one, other)
     keys: Keys = (first.astype(np.uint64) << np.uint64(32)) | second.astype(np.uint64)
     return keys
 
 
-def slots_of(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def split_pair_keys(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the smaller and the larger slots of pairs."""
     return (keys >> np.uint64(32)).astype(np.intp), (keys & np.uint64(2**32 - 1)).astype(np.intp)
 
 
-class Tally:
+class PairCounts:
     """Counts of pairs. Of more than ``LIMIT`` pairs, those named once are forgotten.
 
     So where very many pairs are named by chance, some that were named seldom
@@ -50,7 +50,7 @@ class Tally:
         if self._waiting > max(LIMIT // 4, len(self._keys[0])):
             self._sum()
 
-    def result(self, least: int) -> tuple[Keys, Counts]:
+    def get_counts(self, least: int) -> tuple[Keys, Counts]:
         """Return the pairs that were named at least so often, sorted, and how often."""
         self._sum()
         enough = self._counts[0] >= least

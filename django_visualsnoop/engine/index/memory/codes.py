@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, unit
-from django_visualsnoop.engine.descriptors.matmul import product
+from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, normalise
+from django_visualsnoop.engine.descriptors.matmul import matmul
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ _BLOCK = 16384
 _CACHED = 256
 
 
-def bits_of(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None) -> Bits:
+def pack_signs(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None) -> Bits:
     """Return the signs of n vectors.
 
     Args:
@@ -49,7 +49,7 @@ def bits_of(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None) ->
     return tuple(columns.reshape(COLUMNS, -1).view("<u8").astype(np.uint64, copy=False))
 
 
-def nearest(bits: Bits, probes: Bits, count: int, kept: Mask | None) -> NDArray[np.intp]:
+def find_nearest(bits: Bits, probes: Bits, count: int, kept: Mask | None) -> NDArray[np.intp]:
     """Return the slots of the ``count`` closest images of each probe, or of all images.
 
     Of collections larger than ``_SAMPLE``, those are taken for the closest by all
@@ -63,7 +63,7 @@ def nearest(bits: Bits, probes: Bits, count: int, kept: Mask | None) -> NDArray[
     """
     found = []
     for value in np.unique(probes[0]):
-        slots = _looked_at(bits, value, count, kept)
+        slots = _select_slots(bits, value, count, kept)
         columns = [column[slots] for column in bits]
         for probe in np.flatnonzero(probes[0] == value):
             distances = np.zeros(len(slots), dtype=np.uint16)
@@ -76,10 +76,10 @@ def nearest(bits: Bits, probes: Bits, count: int, kept: Mask | None) -> NDArray[
     return np.unique(np.concatenate(found))
 
 
-def _looked_at(bits: Bits, value: np.uint64, count: int, kept: Mask | None) -> NDArray[np.intp]:
+def _select_slots(bits: Bits, value: np.uint64, count: int, kept: Mask | None) -> NDArray[np.intp]:
     size = len(bits[0])
     if size > _SAMPLE:
-        slots = _passing(bits[0], value, max(_PASSING, 4 * count))
+        slots = _find_passing(bits[0], value, max(_PASSING, 4 * count))
         if kept is not None:
             slots = slots[kept[slots]]
         if len(slots) >= count:
@@ -87,7 +87,7 @@ def _looked_at(bits: Bits, value: np.uint64, count: int, kept: Mask | None) -> N
     return np.arange(size) if kept is None else np.flatnonzero(kept)
 
 
-def _passing(column: NDArray[np.uint64], value: np.uint64, count: int) -> NDArray[np.intp]:
+def _find_passing(column: NDArray[np.uint64], value: np.uint64, count: int) -> NDArray[np.intp]:
     """Return the slots of about the ``count`` closest codes of one column."""
     sample = np.bitwise_count(column[:: len(column) // _SAMPLE] ^ value)
     place = min(len(sample) - 1, count * len(sample) // len(column))
@@ -108,11 +108,11 @@ def _passing(column: NDArray[np.uint64], value: np.uint64, count: int) -> NDArra
     return np.concatenate(found)
 
 
-def cosines(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
+def compute_cosines(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
     """Return the cosines of n vectors (rows) with each probe (columns); 0 for a vector of zeros."""
-    columns = unit(probes).T
+    columns = normalise(probes).T
     products = np.empty((len(vectors), len(probes)), dtype=np.float32)
     for start in range(0, len(vectors), _CACHED):
-        rows = unit(vectors[start : start + _CACHED])
-        product(rows, columns, out=products[start : start + len(rows)])
+        rows = normalise(vectors[start : start + _CACHED])
+        matmul(rows, columns, out=products[start : start + len(rows)])
     return products

@@ -1,15 +1,15 @@
-"""The index of looks, and the closest of its images, against brute force."""
+"""The index of embeddings, and the closest of its images, against brute force."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine.descriptors.descriptor import unit
-from django_visualsnoop.engine.index import layers
-from django_visualsnoop.engine.index.closest import closest
-from django_visualsnoop.engine.index.layers import asked_of
-from django_visualsnoop.engine.index.looks import LooksIndex
+from django_visualsnoop.engine.descriptors.descriptor import normalise
+from django_visualsnoop.engine.index.memory import layers
+from django_visualsnoop.engine.index.memory.closest import find_closest
+from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
+from django_visualsnoop.engine.index.memory.layers import select_visible
 
 
 def made(dice: np.random.Generator, width: int) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
@@ -22,7 +22,7 @@ def test_agrees_with_brute_force(width: int, seed: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(layers, "WAITING", 5)
     monkeypatch.setattr(layers, "_SMALL", 4)
     dice = np.random.default_rng(seed)
-    index, images = LooksIndex(), {}
+    index, images = EmbeddingIndex(), {}
     for _ in range(300):
         image_id = str(dice.integers(60))
         if dice.random() < 0.7:
@@ -36,47 +36,49 @@ def test_agrees_with_brute_force(width: int, seed: int, monkeypatch: pytest.Monk
         for limit in (0, 1, 7, 1000):
             probe, without = made(dice, width), {"5", "6"}
             expected = sorted(
-                (-float(unit(vector) @ unit(probe)), image_id)
+                (-float(normalise(vector) @ normalise(probe)), image_id)
                 for image_id, vector in images.items()
                 if image_id not in without and (allowed is None or image_id in allowed)
             )[:limit]
-            found = closest(asked_of(index.visible(), allowed, without), probe, limit)
+            found = find_closest(
+                select_visible(index.list_visible(), allowed, without), probe, limit
+            )
             if width > 1:  # of one value, all that point the same way are equally close
                 assert [one.image_id for one in found] == [image_id for _, image_id in expected]
             assert [-one.cosine for one in found] == pytest.approx(
                 [score for score, _ in expected], abs=1e-5
             )
     for image_id in map(str, range(60)):
-        vector = index.vector(image_id)
+        vector = index.get_vector(image_id)
         assert (vector is None) == (image_id not in images)
         assert vector is None or vector.tolist() == images[image_id].tolist()
 
 
 def test_equally_close_ones_come_by_id_however_few_are_wanted() -> None:
-    index = LooksIndex()
+    index = EmbeddingIndex()
     for image_id in "dacb":
         index.put(image_id, bytes([1, 2]))
-    found = closest(index.visible(), np.array([1, 2], dtype=np.int8), 2)
+    found = find_closest(index.list_visible(), np.array([1, 2], dtype=np.int8), 2)
     assert [one.image_id for one in found] == ["a", "b"]
 
 
 def test_vectors_of_another_length_are_refused_and_not_compared() -> None:
-    index = LooksIndex()
+    index = EmbeddingIndex()
     index.put("a", bytes([1, 2]))
     for content in (b"", bytes([1]), bytes([1, 2, 3])):
         with pytest.raises(ValueError, match=f"{len(content)} values in place of 2"):
             index.put("b", content)
-    assert closest(index.visible(), np.array([1, 2, 3], dtype=np.int8), 5) == []
+    assert find_closest(index.list_visible(), np.array([1, 2, 3], dtype=np.int8), 5) == []
     assert len(index) == 1
 
 
 def test_what_only_rounding_tells_apart_is_equally_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    index = LooksIndex()
+    index = EmbeddingIndex()
     for image_id in "ba":
         index.put(image_id, bytes([1, 2]))
     monkeypatch.setattr(
-        "django_visualsnoop.engine.index.closest._cosines",
+        "django_visualsnoop.engine.index.memory.closest._compute_cosines",
         lambda *_: np.array([0.50000006, 0.5], dtype=np.float32),
     )
-    found = closest(index.visible(), np.array([1, 2], dtype=np.int8), 2)
+    found = find_closest(index.list_visible(), np.array([1, 2], dtype=np.int8), 2)
     assert [one.image_id for one in found] == ["a", "b"]

@@ -6,64 +6,35 @@ changes, and the votes of local features, which a picture without detail has not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.index import inverted
-from django_visualsnoop.engine.index.codes import RESCORED, bits_of, cosines, nearest
-from django_visualsnoop.engine.index.layers import asked_of
+from django_visualsnoop.engine.index.base import Candidate
+from django_visualsnoop.engine.index.memory import inverted
+from django_visualsnoop.engine.index.memory.codes import (
+    RESCORED,
+    compute_cosines,
+    find_nearest,
+    pack_signs,
+)
+from django_visualsnoop.engine.index.memory.layers import select_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.inverted import Features
-    from django_visualsnoop.engine.index.layers import Visible
-    from django_visualsnoop.engine.index.segment import Segment
+    from django_visualsnoop.engine.index.base import CandidateQuery
+    from django_visualsnoop.engine.index.memory.layers import Visible
+    from django_visualsnoop.engine.index.memory.segment import Segment
 
 #: Among this share of a segment's images or fewer, all vectors are compared.
 _FEW = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateQuery:
-    """What to look for.
-
-    Args:
-        probes: vectors of one picture and what may have become of it; probes x
-            ``DIMENSIONS``, int8. None for no global stage.
-        views: the picture's features, and those of it mirrored. None for no votes.
-        limit: so many images of each stage, the best.
-        allowed: search among these ids only, if given.
-        without: leave out these ids.
-        budget: postings to read at most; see ``inverted.BUDGET``.
-    """
-
-    probes: NDArray[np.int8]
-    views: Sequence[Features]
-    limit: int
-    allowed: Collection[str] | None = None
-    without: Collection[str] = ()
-    budget: int = inverted.BUDGET
-
-
-class Candidate(NamedTuple):
-    image_id: str
-    #: Cosine, -1 to 1, of the closest of the probes; -1 if there are none.
-    cosine: float
-    #: Its number among the probes.
-    probe: int
-    #: About how many features agree; see ``inverted.votes``.
-    votes: float
-    #: The number of the view that has these votes.
-    view: int
-
-
-def candidates(
+def find_candidates(
     parts: Sequence[Visible[Segment]], query: CandidateQuery, order: NDArray[np.intp] | None = None
 ) -> list[Candidate]:
     """Return the best of each stage, closest by cosine first; equally close ones by id.
@@ -71,23 +42,23 @@ def candidates(
     Args:
         parts: the collection.
         query: see there.
-        order: of the dimensions, with which the parts were built; see ``bits_of``.
+        order: of the dimensions, with which the parts were built; see ``pack_signs``.
     """
-    parts = asked_of(parts, query.allowed, query.without)
-    close = [_closest(part, query, order) for part in parts]
-    voted = _voted(parts, query)
-    best_close = _best([np.max(scores, axis=1) for _, scores in close], query.limit)
-    best_voted = _best([votes for _, votes, _ in voted], query.limit)
+    parts = select_visible(parts, query.allowed, query.without)
+    close = [_find_closest(part, query, order) for part in parts]
+    voted = _count_votes(parts, query)
+    best_close = _find_best([np.max(scores, axis=1) for _, scores in close], query.limit)
+    best_voted = _find_best([votes for _, votes, _ in voted], query.limit)
     found: list[Candidate] = []
     for number, part in enumerate(parts):
         slots = np.union1d(
             close[number][0][best_close[number]], voted[number][0][best_voted[number]]
         )
-        found += _described(part.segment, slots, query.probes, voted[number])
+        found += _build_candidates(part.segment, slots, query.probes, voted[number])
     return sorted(found, key=lambda one: (-one.cosine, one.image_id))
 
 
-def _described(
+def _build_candidates(
     segment: Segment,
     slots: NDArray[np.int64],
     probes: NDArray[np.int8],
@@ -95,7 +66,7 @@ def _described(
 ) -> list[Candidate]:
     if not len(slots):
         return []
-    scores = _scores(segment.vectors[slots], probes)
+    scores = _compute_scores(segment.vectors[slots], probes)
     votes, views = np.zeros(len(slots), dtype=np.float32), np.zeros(len(slots), dtype=np.int64)
     if len(voted[0]):
         place = np.minimum(np.searchsorted(voted[0], slots), len(voted[0]) - 1)
@@ -104,7 +75,7 @@ def _described(
     return list(
         map(
             Candidate,
-            segment.ids.many(slots),
+            segment.ids.get_ids(slots),
             scores.max(axis=1).tolist(),
             scores.argmax(axis=1).tolist(),
             votes.tolist(),
@@ -113,13 +84,13 @@ def _described(
     )
 
 
-def _scores(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
+def _compute_scores(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
     if not len(probes):
         return np.full((len(vectors), 1), -1, dtype=np.float32)
-    return cosines(vectors, probes)
+    return compute_cosines(vectors, probes)
 
 
-def _closest(
+def _find_closest(
     part: Visible[Segment], query: CandidateQuery, order: NDArray[np.intp] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the slots that are closest to some probe, and their cosines (slots x probes)."""
@@ -131,30 +102,32 @@ def _closest(
         slots = np.flatnonzero(kept)
     else:
         count = max(RESCORED, query.limit)
-        slots = nearest(segment.bits, bits_of(probes, order), count, kept)
-    return slots, _scores(segment.vectors[slots], probes)
+        slots = find_nearest(segment.bits, pack_signs(probes, order), count, kept)
+    return slots, _compute_scores(segment.vectors[slots], probes)
 
 
-def _voted(
+def _count_votes(
     parts: Sequence[Visible[Segment]], query: CandidateQuery
 ) -> list[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
-    """Return, for each segment, what ``inverted.votes`` does."""
-    probes = inverted.probes_of(query.views)
-    places = [inverted.found(part.segment.lists, probes.words) for part in parts]
+    """Return, for each segment, what ``inverted.count_votes`` does."""
+    probes = inverted.build_word_probes(query.views)
+    places = [inverted.find_lists(part.segment.lists, probes.words) for part in parts]
     lengths = sum((counts for _, counts in places), np.zeros(len(probes.words), dtype=np.int64))
-    read = inverted.affordable(lengths, query.budget)
+    read = inverted.select_affordable(lengths, inverted.BUDGET)
     found = []
     for part, (starts, counts) in zip(parts, places, strict=True):
-        hits = inverted.close(part.segment.lists, probes, starts, np.where(read, counts, 0))
+        hits = inverted.find_close_postings(
+            part.segment.lists, probes, starts, np.where(read, counts, 0)
+        )
         # A broken file may name a slot that there is not.
         wanted = hits.slots < part.segment.size
         if part.kept is not None:
             wanted[wanted] = part.kept[hits.slots[wanted]]
-        found.append(inverted.votes(hits.of(wanted)))
+        found.append(inverted.count_votes(hits.select(wanted)))
     return found
 
 
-def _best(scores: Sequence[NDArray[np.float32]], limit: int) -> list[NDArray[np.int64]]:
+def _find_best(scores: Sequence[NDArray[np.float32]], limit: int) -> list[NDArray[np.int64]]:
     """Return the places of the ``limit`` largest scores of all, by their list."""
     joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)])
     places = np.argsort(-joined, kind="stable")[: max(0, limit)]

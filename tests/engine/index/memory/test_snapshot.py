@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 
 from django_visualsnoop.engine.descriptors import descriptor
-from django_visualsnoop.engine.index import snapshot
-from django_visualsnoop.engine.index.candidates import CandidateQuery
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.snapshot import Facts, SnapshotError, opened, write
-from tests.engine.index.brute_force import features_of, made
+from django_visualsnoop.engine.index.base import CandidateQuery
+from django_visualsnoop.engine.index.memory import snapshot
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.snapshot import (
+    Facts,
+    SnapshotError,
+    open_snapshot,
+    write_snapshot,
+)
+from tests.engine.index.memory.brute_force import features_of, made
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
@@ -37,7 +42,7 @@ def index_of(descriptors: dict[str, Descriptor]) -> DescriptorIndex:
 
 
 def read(path: Path, *, thoroughly: bool = False) -> DescriptorIndex:
-    segment, facts = opened(path, thoroughly=thoroughly)
+    segment, facts = open_snapshot(path, thoroughly=thoroughly)
     assert facts == FACTS
     index = DescriptorIndex()
     index.adopt(segment)
@@ -54,27 +59,27 @@ def test_there_and_back(tmp_path: Path, count: int) -> None:
     index = index_of(descriptors)
     index.discard("image 1")
     descriptors.pop("image 1", None)
-    assert write(tmp_path / "snapshot", index.parts(), FACTS)
+    assert write_snapshot(tmp_path / "snapshot", index.list_parts(), FACTS)
     back = read(tmp_path / "snapshot", thoroughly=True)
     assert len(back) == len(descriptors)
     for one in descriptors.values():
-        assert back.candidates(query_of(one)) == index.candidates(query_of(one))
+        assert back.find_candidates(query_of(one)) == index.find_candidates(query_of(one))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["snapshot", "snapshot.lock"]
 
 
 def test_what_comes_after_a_snapshot(tmp_path: Path) -> None:
     descriptors = images(70)
-    write(tmp_path / "snapshot", index_of(descriptors).parts(), FACTS)
+    write_snapshot(tmp_path / "snapshot", index_of(descriptors).list_parts(), FACTS)
     index = read(tmp_path / "snapshot")
     index.discard("image 3")
     index.put("image 4", made(np.random.default_rng(1), 5).to_bytes())
     index.put("new", descriptors["image 3"].to_bytes())
-    (found, *_) = index.candidates(query_of(descriptors["image 3"]))
+    (found, *_) = index.find_candidates(query_of(descriptors["image 3"]))
     assert found.image_id == "new"
     assert len(index) == 70
-    write(tmp_path / "snapshot", index.parts(), FACTS)  # while the old one is mapped
+    write_snapshot(tmp_path / "snapshot", index.list_parts(), FACTS)  # while the old one is mapped
     assert len(read(tmp_path / "snapshot")) == 70
-    assert index.vector("image 5") is not None
+    assert index.get_vector("image 5") is not None
 
 
 @pytest.mark.parametrize("checked", [0, 2**30])
@@ -85,10 +90,10 @@ def test_a_damaged_snapshot_is_not_used(
     path = tmp_path / "snapshot"
     descriptors = images(60)
     index = index_of(descriptors)
-    write(path, index.parts(), FACTS)
+    write_snapshot(path, index.list_parts(), FACTS)
     whole = path.read_bytes()
     query = query_of(descriptors["image 7"])
-    expected = index.candidates(query)
+    expected = index.find_candidates(query)
     for length in [*range(0, len(whole), 1024), *range(40), len(whole) - 1]:
         path.write_bytes(whole[:length])
         with pytest.raises(SnapshotError):
@@ -99,7 +104,7 @@ def test_a_damaged_snapshot_is_not_used(
         damaged[place] ^= int(dice.integers(1, 256))
         path.write_bytes(damaged)
         try:
-            found = read(path).candidates(query)
+            found = read(path).find_candidates(query)
         except SnapshotError:
             continue
         if checked:  # what was flipped lies between the sections
@@ -113,43 +118,43 @@ def test_a_damaged_snapshot_is_not_used(
 def test_other_versions_and_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "snapshot"
     with pytest.raises(SnapshotError, match="cannot be read"):
-        opened(path)
+        open_snapshot(path)
     path.mkdir()
     with pytest.raises(SnapshotError):
-        opened(path)
+        open_snapshot(path)
     path.rmdir()
-    write(path, index_of(images(3)).parts(), FACTS)
+    write_snapshot(path, index_of(images(3)).list_parts(), FACTS)
     monkeypatch.setattr(descriptor, "VERSION", descriptor.VERSION + 1)
     with pytest.raises(SnapshotError, match="other descriptors"):
-        opened(path)
+        open_snapshot(path)
 
 
 @needs_posix
 def test_files_that_others_can_write_are_not_used(tmp_path: Path) -> None:
     path = tmp_path / "snapshot"
-    write(path, index_of(images(3)).parts(), FACTS)
+    write_snapshot(path, index_of(images(3)).list_parts(), FACTS)
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o660)
     with pytest.raises(SnapshotError, match="others may write"):
-        opened(path)
+        open_snapshot(path)
     path.chmod(0o600)
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(SnapshotError):
-        opened(tmp_path / "link")
+        open_snapshot(tmp_path / "link")
 
 
 def test_a_failed_write_leaves_the_old_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "snapshot"
-    write(path, index_of(images(3)).parts(), FACTS)
+    write_snapshot(path, index_of(images(3)).list_parts(), FACTS)
 
     def full(handle: int) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write(path, index_of(images(5)).parts(), FACTS)
+        write_snapshot(path, index_of(images(5)).list_parts(), FACTS)
     assert len(read(path)) == 3
     assert sorted(one.name for one in tmp_path.iterdir()) == ["snapshot", "snapshot.lock"]
 
@@ -157,40 +162,40 @@ def test_a_failed_write_leaves_the_old_snapshot(
 @needs_posix
 def test_one_of_several_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "snapshot"
-    parts = index_of(images(3)).parts()
+    parts = index_of(images(3)).list_parts()
     fsync, results = os.fsync, []
 
     def meanwhile(handle: int) -> None:
         monkeypatch.setattr(os, "fsync", fsync)
-        thread = threading.Thread(target=lambda: results.append(write(path, parts, FACTS)))
+        thread = threading.Thread(target=lambda: results.append(write_snapshot(path, parts, FACTS)))
         thread.start()
         thread.join()
 
     monkeypatch.setattr(os, "fsync", meanwhile)
-    assert write(path, parts, FACTS)
+    assert write_snapshot(path, parts, FACTS)
     assert results == [False]
-    assert write(path, parts, FACTS)
+    assert write_snapshot(path, parts, FACTS)
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "snapshot"
     (tmp_path / "snapshot.12345.tmp").write_bytes(b"half")
-    write(path, index_of(images(3)).parts(), FACTS)
+    write_snapshot(path, index_of(images(3)).list_parts(), FACTS)
     assert not list(tmp_path.glob("*.tmp"))
 
 
 _OTHER = """
 import sys
 from pathlib import Path
-from tests.engine.index.test_snapshot import images, query_of, read
+from tests.engine.index.memory.test_snapshot import images, query_of, read
 index, one = read(Path(sys.argv[1])), images(70)["image 7"]
-print(index.candidates(query_of(one))[0].image_id)
+print(index.find_candidates(query_of(one))[0].image_id)
 """
 
 
 def test_another_process_finds_the_same(tmp_path: Path) -> None:
     path = tmp_path / "snapshot"
-    write(path, index_of(images(70)).parts(), FACTS)
+    write_snapshot(path, index_of(images(70)).list_parts(), FACTS)
     command = [sys.executable, "-c", _OTHER, str(path)]
     answers = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd())

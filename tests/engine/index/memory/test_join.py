@@ -8,11 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, Descriptor
-from django_visualsnoop.engine.index import join, merge, tally
-from django_visualsnoop.engine.index.descriptors import DescriptorIndex
-from django_visualsnoop.engine.index.join import FARTHEST, candidate_pairs
-from django_visualsnoop.engine.index.tally import Tally, pair_keys, slots_of
-from tests.engine.index.brute_force import made
+from django_visualsnoop.engine.index.memory import join, merge, pair_counts
+from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.index.memory.join import FARTHEST, find_candidate_pairs
+from django_visualsnoop.engine.index.memory.pair_counts import (
+    PairCounts,
+    build_pair_keys,
+    split_pair_keys,
+)
+from tests.engine.index.memory.brute_force import made
 
 
 def index_of(images: dict[str, Descriptor]) -> DescriptorIndex:
@@ -27,7 +31,7 @@ def index_of(images: dict[str, Descriptor]) -> DescriptorIndex:
 def found_in(index: DescriptorIndex, min_votes: int = 1) -> dict[tuple[str, str], int]:
     pairs = [
         ((min(one[:2]), max(one[:2])), one.votes)
-        for one in candidate_pairs(index.parts(), min_votes)
+        for one in find_candidate_pairs(index.list_parts(), min_votes)
     ]
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
@@ -110,13 +114,13 @@ def test_long_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_pairs_than_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "LIMIT", 64)
-    counted = Tally()
+    monkeypatch.setattr(pair_counts, "LIMIT", 64)
+    counted = PairCounts()
     for number in range(50):
-        chance = pair_keys(np.arange(10) + 1000 * number, np.arange(10) + 500_000)
-        counted.add(np.append(chance, pair_keys(np.array([7, 7, 9]), np.array([3, 3, 9]))))
-    keys, counts = counted.result(3)
-    first, second = slots_of(keys)
+        chance = build_pair_keys(np.arange(10) + 1000 * number, np.arange(10) + 500_000)
+        counted.add(np.append(chance, build_pair_keys(np.array([7, 7, 9]), np.array([3, 3, 9]))))
+    keys, counts = counted.get_counts(3)
+    first, second = split_pair_keys(keys)
     assert (first.tolist(), second.tolist()) == ([3, 9], [7, 9])
     assert counts.tolist() == [100, 50]
 
@@ -132,10 +136,10 @@ def test_mirrored_pictures() -> None:
             codes=one.codes ^ np.uint64(mirror.code),
             words=one.words ^ np.uint32(mirror.word),
         )
-    parts = index_of(images).parts()
+    parts = index_of(images).list_parts()
     found = {
         (min(pair[:2]), max(pair[:2])): pair.votes
-        for pair in candidate_pairs(parts, 8, mirror=mirror)
+        for pair in find_candidate_pairs(parts, 8, mirror=mirror)
     }
     wanted = {(str(number), f"{number} mirrored") for number in range(0, 20, 2)}
     assert wanted <= set(found)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, Descriptor
-from django_visualsnoop.engine.index.inverted import FARTHEST, Features
+from django_visualsnoop.engine.index.base import Features
+from django_visualsnoop.engine.index.memory.inverted import FARTHEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.candidates import CandidateQuery
+    from django_visualsnoop.engine.index.base import CandidateQuery
 
 
 def made(dice: np.random.Generator, features: int, words: int = 12) -> Descriptor:

@@ -1,7 +1,7 @@
 """A segment in one file, which processes map into memory and share.
 
 A snapshot is only a cache of the rows it was made from. Whatever is wrong with
-it, ``opened`` raises ``SnapshotError`` and the segment is made from the rows
+it, ``open_snapshot`` raises ``SnapshotError`` and the segment is made from the rows
 again. The file holds numbers and text, nothing that is run.
 
 Layout: 20 bytes (magic, version of the format, length and CRC-32 of what
@@ -18,22 +18,25 @@ import stat
 import struct
 import sys
 import zlib
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from django_visualsnoop.engine.descriptors import descriptor
-from django_visualsnoop.engine.index.lock import exclusive
-from django_visualsnoop.engine.index.merge import merge
-from django_visualsnoop.engine.index.segment import SECTIONS, Segment
+from django_visualsnoop.engine.index.memory.merge import merge
+from django_visualsnoop.engine.index.memory.segment import SECTIONS, Segment
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.merge import Part
+    from django_visualsnoop.engine.index.memory.merge import SegmentPart
 
 _MAGIC = b"VSNOOP\r\n"
 _FORMAT = 1
@@ -61,7 +64,7 @@ class Facts(NamedTuple):
     witness: list[list[str | int]]
 
 
-def write(path: Path, parts: Sequence[Part], facts: Facts) -> bool:
+def write_snapshot(path: Path, parts: Sequence[SegmentPart], facts: Facts) -> bool:
     """Write all images kept to a file, in place of what is there.
 
     Returns whether it did: not if another process is writing the same file.
@@ -69,7 +72,7 @@ def write(path: Path, parts: Sequence[Part], facts: Facts) -> bool:
     Raises:
         OSError: the file cannot be written.
     """
-    with exclusive(path) as alone:
+    with _lock_exclusively(path) as alone:
         if not alone:
             return False
         for left_over in path.parent.glob(f"{path.name}.*.tmp"):
@@ -89,7 +92,25 @@ def write(path: Path, parts: Sequence[Part], facts: Facts) -> bool:
     return True
 
 
-def opened(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Facts]:
+@contextmanager
+def _lock_exclusively(path: Path) -> Iterator[bool]:
+    """Hold the right to write a file, if no other process does."""
+    with os.fdopen(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+        if sys.platform == "win32":
+            yield True  # several processes may write, and the last one wins
+            return
+        alone = False
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        try:
+            yield alone
+        finally:
+            if alone:  # a child process forked meanwhile would go on holding it
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Facts]:
     """Return what a file holds, mapped.
 
     The header, the ids, the vectors and the tables of the lists are compared with
@@ -109,18 +130,18 @@ def opened(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Facts]:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:  # an empty file cannot be mapped
         raise SnapshotError(f"{path} cannot be read: {error}") from error
-    header = _header(mapped)
+    header = _read_header(mapped)
     try:
         sections = {name: _Section(*values) for name, values in header["sections"].items()}
-        arrays = _arrays(mapped, sections)
+        arrays = _read_arrays(mapped, sections)
         _check(arrays, sections, thoroughly=thoroughly)
         facts = Facts(**{name: header[name] for name in Facts._fields})
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SnapshotError(f"{path} is damaged: {error}") from error
-    return Segment.of(arrays), facts
+    return Segment.from_arrays(arrays), facts
 
 
-def _header(mapped: mmap.mmap) -> dict[str, Any]:
+def _read_header(mapped: mmap.mmap) -> dict[str, Any]:
     if len(mapped) < _START.size:
         raise SnapshotError("The snapshot is cut off.")
     magic, version, length, checksum = _START.unpack_from(mapped)
@@ -135,7 +156,7 @@ def _header(mapped: mmap.mmap) -> dict[str, Any]:
     return header
 
 
-def _arrays(mapped: mmap.mmap, sections: dict[str, _Section]) -> dict[str, NDArray[Any]]:
+def _read_arrays(mapped: mmap.mmap, sections: dict[str, _Section]) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     for name, (kind, width) in SECTIONS.items():
         offset, rows = int(sections[name].offset), int(sections[name].rows)
@@ -145,16 +166,16 @@ def _arrays(mapped: mmap.mmap, sections: dict[str, _Section]) -> dict[str, NDArr
         )
     images = len(arrays["ends"])
     for name in ("keys", "order", "bits0", "bits1", "bits2", "bits3"):
-        _expect(len(arrays[name]), images)
-    _expect(len(arrays["vectors"]), images * descriptor.DIMENSIONS)
-    _expect(len(arrays["starts"]), len(arrays["words"]) + 1)
-    _expect(len(arrays["text"]), int(arrays["ends"][-1]) if images else 0)
+        _check_count(len(arrays[name]), images)
+    _check_count(len(arrays["vectors"]), images * descriptor.DIMENSIONS)
+    _check_count(len(arrays["starts"]), len(arrays["words"]) + 1)
+    _check_count(len(arrays["text"]), int(arrays["ends"][-1]) if images else 0)
     for name in _POSTINGS:
-        _expect(len(arrays[name]), int(arrays["starts"][-1]))
+        _check_count(len(arrays[name]), int(arrays["starts"][-1]))
     return arrays
 
 
-def _expect(found: int, expected: int) -> None:
+def _check_count(found: int, expected: int) -> None:
     if found != expected:
         raise SnapshotError(f"There are {found} values in place of {expected}.")
 
@@ -204,7 +225,7 @@ class _File:
         self._sections = {
             name: _Section(f"{0:20}", f"{rows[name]:20}", f"{0:08x}") for name in SECTIONS
         }
-        offset = _START.size + len(self._encoded())
+        offset = _START.size + len(self._encode_header())
         self._places: dict[str, int] = {}
         for name, (kind, width) in SECTIONS.items():
             offset += -offset % _ALIGNED
@@ -225,7 +246,7 @@ class _File:
         """Write the header: until then the file is none."""
         for name, checksum in self._checksums.items():
             self._sections[name] = self._sections[name]._replace(checksum=f"{checksum:08x}")
-        text = self._encoded()
+        text = self._encode_header()
         self._file.seek(0)
         self._write(_START.pack(_MAGIC, _FORMAT, len(text), zlib.crc32(text)) + text)
 
@@ -233,5 +254,5 @@ class _File:
         while len(content):
             content = content[self._file.write(content) :]
 
-    def _encoded(self) -> bytes:
+    def _encode_header(self) -> bytes:
         return json.dumps({**self._header, "sections": self._sections}).encode("ascii")

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import wanted_ids
+from django_visualsnoop.engine.index.memory.ids import build_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.ids import Ids, Wanted
+    from django_visualsnoop.engine.index.memory.ids import Ids, Wanted
 
 #: Images that wait at most.
 WAITING = 8192
@@ -36,7 +36,7 @@ _SMALL = 1024
 _NEVER = np.uint32(2**32 - 1)
 
 
-class Indexed(Protocol):
+class AnySegment(Protocol):
     """A segment: n images, in slots 0 to n - 1."""
 
     @property
@@ -50,7 +50,7 @@ class Indexed(Protocol):
     def size(self) -> int: ...
 
 
-SegmentT = TypeVar("SegmentT", bound=Indexed)
+SegmentT = TypeVar("SegmentT", bound=AnySegment)
 
 
 class Visible(NamedTuple, Generic[SegmentT]):
@@ -61,7 +61,7 @@ class Visible(NamedTuple, Generic[SegmentT]):
     kept: NDArray[np.bool_] | None
 
 
-def asked_of(
+def select_visible(
     parts: Sequence[Visible[SegmentT]],
     allowed: Collection[str] | None,
     without: Collection[str],
@@ -75,16 +75,16 @@ def asked_of(
     """
     if allowed is None and not without:
         return list(parts)
-    wanted = None if allowed is None else wanted_ids(allowed)
-    unwanted = wanted_ids(without)
+    wanted = None if allowed is None else build_wanted(allowed)
+    unwanted = build_wanted(without)
     asked = []
     for segment, kept in parts:
         if wanted is None:
             mask = np.ones(segment.size, dtype=np.bool_)
         else:
             mask = np.zeros(segment.size, dtype=np.bool_)
-            mask[segment.ids.slots(wanted)] = True
-        mask[segment.ids.slots(unwanted)] = False
+            mask[segment.ids.find_slots(wanted)] = True
+        mask[segment.ids.find_slots(unwanted)] = False
         asked.append(Visible(segment, mask if kept is None else mask & kept))
     return asked
 
@@ -95,7 +95,7 @@ class Layer(NamedTuple, Generic[SegmentT]):
     died: NDArray[np.uint32]
 
 
-class _State(NamedTuple, Generic[SegmentT]):
+class _LayersState(NamedTuple, Generic[SegmentT]):
     """All there is to know; replaced as a whole, so that a fork finds it consistent."""
 
     #: The oldest first.
@@ -120,11 +120,11 @@ class Layers(ABC, Generic[SegmentT]):
         """Raise a ``ValueError`` if the bytes are nothing that can be indexed."""
 
     @abstractmethod
-    def _built(self, images: Mapping[str, bytes]) -> SegmentT:
+    def _build(self, images: Mapping[str, bytes]) -> SegmentT:
         """Return the segment of images that were checked, by image id."""
 
     @abstractmethod
-    def _merged(self, parts: Sequence[tuple[SegmentT, NDArray[np.bool_]]]) -> SegmentT:
+    def _merge(self, parts: Sequence[tuple[SegmentT, NDArray[np.bool_]]]) -> SegmentT:
         """Return one segment of the images kept of others, those of the first part first."""
 
     def after_fork(self) -> None:
@@ -134,21 +134,21 @@ class Layers(ABC, Generic[SegmentT]):
 
     def clear(self) -> None:
         with self._lock:
-            self._state: _State[SegmentT] = _State((), (), 0, {})
+            self._state: _LayersState[SegmentT] = _LayersState((), (), 0, {})
 
     def adopt(self, segment: SegmentT) -> None:
         """Start from a segment, say of a snapshot, in place of what there was."""
         with self._lock:
-            self._state = _State((_layer(segment),), (segment.size,), 0, {})
+            self._state = _LayersState((_build_layer(segment),), (segment.size,), 0, {})
 
     def __len__(self) -> int:
-        return sum(self._look().living)
+        return sum(self._seal_waiting().living)
 
     @property
     def nbytes(self) -> int:
         """How much memory the images take, or a mapped file of them, in bytes."""
         layers, _, _, waiting = self._state
-        return _nbytes(layers) + sum(map(len, filter(None, list(waiting.values()))))
+        return _count_bytes(layers) + sum(map(len, filter(None, list(waiting.values()))))
 
     def put(self, image_id: str, content: bytes) -> None:
         """Add what is known of an image, or replace it.
@@ -167,29 +167,29 @@ class Layers(ABC, Generic[SegmentT]):
             self._state.waiting[image_id] = None
             self._seal(WAITING)
 
-    def vector(self, image_id: str) -> NDArray[np.int8] | None:
+    def get_vector(self, image_id: str) -> NDArray[np.int8] | None:
         """Return the vector of one image, or ``None``."""
-        state = self._look()
-        wanted = wanted_ids([image_id])
+        state = self._seal_waiting()
+        wanted = build_wanted([image_id])
         for layer in reversed(state.layers):
-            for slot in _living(layer, wanted, state.now):
+            for slot in _find_living(layer, wanted, state.now):
                 vector: NDArray[np.int8] = np.array(layer.segment.vectors[slot])
                 return vector
         return None
 
-    def visible(self) -> list[Visible[SegmentT]]:
+    def list_visible(self) -> list[Visible[SegmentT]]:
         """Return all images as they are now."""
-        self._look()
+        self._seal_waiting()
         self.settle()
-        state = self._look()
+        state = self._seal_waiting()
         return [
             Visible(layer.segment, None if living == layer.segment.size else layer.died > state.now)
             for layer, living in zip(state.layers, state.living, strict=True)
         ]
 
-    def kept(self) -> list[tuple[SegmentT, NDArray[np.bool_]]]:
+    def list_kept(self) -> list[tuple[SegmentT, NDArray[np.bool_]]]:
         """Return each segment, and which of its images are there now."""
-        state = self._look()
+        state = self._seal_waiting()
         return [(layer.segment, layer.died > state.now) for layer in state.layers]
 
     def settle(self) -> None:
@@ -204,7 +204,7 @@ class Layers(ABC, Generic[SegmentT]):
             finally:
                 self._merging.release()
 
-    def _look(self) -> _State[SegmentT]:
+    def _seal_waiting(self) -> _LayersState[SegmentT]:
         with self._lock:
             self._seal(1)
             return self._state
@@ -216,26 +216,26 @@ class Layers(ABC, Generic[SegmentT]):
             return
         added = {image_id: content for image_id, content in waiting.items() if content is not None}
         if added:
-            layers += (_layer(self._built(added)),)
-        replaced = wanted_ids(waiting)
+            layers += (_build_layer(self._build(added)),)
+        replaced = build_wanted(waiting)
         counts = []
         for layer, before in zip(layers, living, strict=False):
-            slots = _living(layer, replaced, now)
+            slots = _find_living(layer, replaced, now)
             # From the next step on: until then, and in a fork just now, nothing has changed.
             layer.died[slots] = now + 1
             counts.append(before - len(slots))
         if added:
             counts.append(len(added))
-        self._state = _State(layers, tuple(counts), now + 1, {})
+        self._state = _LayersState(layers, tuple(counts), now + 1, {})
 
     def _merge_some(self) -> bool:
         state = self._state  # what waits stays: a busy writer would keep this going for ever
-        first, end = _to_merge(state)
+        first, end = _choose_layers(state)
         if first == end:
             return False
         old = state.layers[first:end]
         parts = [(layer.segment, layer.died > state.now) for layer in old]
-        new = (_layer(self._merged(parts)),) if any(state.living[first:end]) else ()
+        new = (_build_layer(self._merge(parts)),) if any(state.living[first:end]) else ()
         with self._lock:
             current = self._state
             if len(current.layers) < end or not all(map(operator.is_, old, current.layers[first:])):
@@ -254,24 +254,24 @@ class Layers(ABC, Generic[SegmentT]):
         return True
 
 
-def _nbytes(values: Any) -> int:
+def _count_bytes(values: Any) -> int:
     """Return the size of the arrays in nested tuples."""
     if isinstance(values, tuple):
-        return sum(map(_nbytes, values))
+        return sum(map(_count_bytes, values))
     return values.nbytes if isinstance(values, np.ndarray) else 0
 
 
-def _layer(segment: SegmentT) -> Layer[SegmentT]:
+def _build_layer(segment: SegmentT) -> Layer[SegmentT]:
     return Layer(segment, np.full(segment.size, _NEVER, dtype=np.uint32))
 
 
-def _living(layer: Layer[Any], wanted: Wanted, now: int) -> NDArray[np.intp]:
-    slots = layer.segment.ids.slots(wanted)
+def _find_living(layer: Layer[Any], wanted: Wanted, now: int) -> NDArray[np.intp]:
+    slots = layer.segment.ids.find_slots(wanted)
     living: NDArray[np.intp] = slots[layer.died[slots] > now]
     return living
 
 
-def _to_merge(state: _State[Any]) -> tuple[int, int]:
+def _choose_layers(state: _LayersState[Any]) -> tuple[int, int]:
     """Return the first layer to merge and the one after the last; equal if there is none."""
     for number, (living, layer) in enumerate(zip(state.living, state.layers, strict=True)):
         if not living or (living < layer.segment.size // 2 and layer.segment.size >= _SMALL):

@@ -1,4 +1,4 @@
-"""Small models of looks, and pictures whose looks are known."""
+"""Small embedding models, and pictures whose embeddings are known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 from PIL import Image
 
-from django_visualsnoop.engine.onnx import OnnxDescriptor
+from django_visualsnoop.engine.onnx import OnnxEmbedding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,14 +43,14 @@ def save_model(path: Path, *nodes: NodeProto, inputs: int = 1, constants: Any = 
         for name in ("x", "z")[:inputs]
     ]
     out = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    graph = helper.make_graph(list(nodes), "looks", seen, [out], initializer=list(constants))
+    graph = helper.make_graph(list(nodes), "embedding", seen, [out], initializer=list(constants))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, str(path))
     return path
 
 
-def colour_model(folder: Path, name: str = "colours", weight: float = 1.0) -> OnnxDescriptor:
-    """Return a model whose looks are the mean colour, -1 to 1; another weight, another model."""
+def colour_model(folder: Path, name: str = "colours", weight: float = 1.0) -> OnnxEmbedding:
+    """Return a model whose embedding is the mean colour, -1 to 1; another weight, another model."""
     scale = helper.make_tensor("weight", TensorProto.FLOAT, [1], [weight])
     path = save_model(
         folder / f"{name}.onnx",
@@ -58,11 +58,11 @@ def colour_model(folder: Path, name: str = "colours", weight: float = 1.0) -> On
         helper.make_node("Mul", ["mean", "weight"], ["y"]),
         constants=[scale],
     )
-    return OnnxDescriptor(path, size=SIZE, mean=HALF, std=HALF)
+    return OnnxEmbedding(path, size=SIZE, mean=HALF, std=HALF)
 
 
 class MeanColour:
-    """Looks without a model, as a project may describe them itself."""
+    """An embedding without a model file, as a project may compute it itself."""
 
     identity = "the mean colour of the whole picture"
 
@@ -70,11 +70,11 @@ class MeanColour:
         return (pixels.mean(axis=(0, 1)) - 128).astype(np.int8)
 
 
-OF_ANOTHER_MAKING = MeanColour()
+MEAN_COLOUR = MeanColour()
 
 
 class Broken:
-    """Looks that cannot be described."""
+    """A model that fails."""
 
     identity = "broken"
 

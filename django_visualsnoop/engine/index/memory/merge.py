@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import joined_ids, runs
-from django_visualsnoop.engine.index.inverted import Lists, lists_of
-from django_visualsnoop.engine.index.segment import SECTIONS, Segment, room
+from django_visualsnoop.engine.index.memory.ids import expand_runs, join_ids
+from django_visualsnoop.engine.index.memory.inverted import Lists, build_lists
+from django_visualsnoop.engine.index.memory.segment import SECTIONS, Segment, allocate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class InMemory:
 
     def begin(self, rows: Mapping[str, int]) -> None:
         self.arrays = {
-            name: room(rows[name], width, kind) for name, (kind, width) in SECTIONS.items()
+            name: allocate(rows[name], width, kind) for name, (kind, width) in SECTIONS.items()
         }
         self._written = dict.fromkeys(rows, 0)
 
@@ -51,7 +51,7 @@ class InMemory:
         self._written[section] = start + len(values)
 
 
-class Part(NamedTuple):
+class SegmentPart(NamedTuple):
     """A segment to be merged, without some images."""
 
     segment: Segment
@@ -59,23 +59,23 @@ class Part(NamedTuple):
     kept: NDArray[np.bool_]
 
 
-def merged(parts: Sequence[Part]) -> Segment:
+def merge_in_memory(parts: Sequence[SegmentPart]) -> Segment:
     """Return one segment, in memory, of all images kept: those of the first part first."""
     target = InMemory()
     merge(parts, target)
-    return Segment.of(target.arrays)
+    return Segment.from_arrays(target.arrays)
 
 
-def merge(parts: Sequence[Part], target: Target) -> None:
+def merge(parts: Sequence[SegmentPart], target: Target) -> None:
     """Write one segment of all images kept: those of the first part first."""
     kept = [np.flatnonzero(part.kept) for part in parts]
-    ids = joined_ids([(part.segment.ids, rows) for part, rows in zip(parts, kept, strict=True)])
+    ids = join_ids([(part.segment.ids, rows) for part, rows in zip(parts, kept, strict=True)])
     images = len(ids.ends)
     rows = dict.fromkeys(SECTIONS, images) | {"text": len(ids.text)}
     small = sum(len(part.segment.lists.slots) for part in parts) <= _SORTED_AGAIN
-    lists = _sorted_again(parts) if small else None
+    lists = _sort_again(parts) if small else None
     if lists is None:
-        lengths = _lengths(parts)
+        lengths = _count_postings(parts)
         words = np.flatnonzero(lengths).astype(np.uint32)
         starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths[words])])
     else:
@@ -93,7 +93,7 @@ def merge(parts: Sequence[Part], target: Target) -> None:
     target.write("words", words)
     target.write("starts", starts)
     if lists is None:
-        for postings in merged_lists(parts):
+        for postings in merge_lists(parts):
             target.write("slots", postings.slots)
             target.write("codes", postings.codes)
     else:
@@ -101,22 +101,22 @@ def merge(parts: Sequence[Part], target: Target) -> None:
         target.write("codes", lists.codes)
 
 
-def _sorted_again(parts: Sequence[Part]) -> Lists:
+def _sort_again(parts: Sequence[SegmentPart]) -> Lists:
     words, slots, codes = (
         [np.empty(0, np.uint32)],
         [np.empty(0, np.uint32)],
         [np.empty(0, np.uint64)],
     )
-    for part, numbers in zip(parts, _renumbered(parts), strict=True):
+    for part, numbers in zip(parts, _renumber(parts), strict=True):
         lists = part.segment.lists
         kept = part.kept[lists.slots]
         words.append(np.repeat(lists.words, np.diff(lists.starts))[kept])
         slots.append(numbers[lists.slots[kept]])
         codes.append(lists.codes[kept])
-    return lists_of(np.concatenate(words), np.concatenate(slots), np.concatenate(codes))
+    return build_lists(np.concatenate(words), np.concatenate(slots), np.concatenate(codes))
 
 
-def _renumbered(parts: Sequence[Part]) -> list[NDArray[np.uint32]]:
+def _renumber(parts: Sequence[SegmentPart]) -> list[NDArray[np.uint32]]:
     """Return the new slots of the kept images of each part, by their old ones."""
     new, first = [], 0
     for part in parts:
@@ -126,10 +126,10 @@ def _renumbered(parts: Sequence[Part]) -> list[NDArray[np.uint32]]:
     return new
 
 
-def _lengths(parts: Sequence[Part]) -> NDArray[np.int64]:
+def _count_postings(parts: Sequence[SegmentPart]) -> NDArray[np.int64]:
     """Return how many postings each word keeps, from word 0 to the last."""
     count = max(
-        (int(part.segment.lists.words[-1]) + 1 for part in parts if _words(part)), default=0
+        (int(part.segment.lists.words[-1]) + 1 for part in parts if _count_words(part)), default=0
     )
     lengths = np.zeros(count, dtype=np.int64)
     for part in parts:
@@ -146,7 +146,7 @@ def _lengths(parts: Sequence[Part]) -> NDArray[np.int64]:
     return lengths
 
 
-def _words(part: Part) -> int:
+def _count_words(part: SegmentPart) -> int:
     return len(part.segment.lists.words)
 
 
@@ -160,15 +160,15 @@ class Postings(NamedTuple):
     codes: NDArray[np.uint64]
 
 
-def merged_lists(parts: Sequence[Part]) -> Iterator[Postings]:
+def merge_lists(parts: Sequence[SegmentPart]) -> Iterator[Postings]:
     """Yield the lists of all words in turn, ``_WORDS`` at a time."""
-    renumbered = _renumbered(parts)
+    renumbered = _renumber(parts)
     count = max(
         (int(lists.words[-1]) + 1 for (_, _, _, lists), _ in parts if len(lists.words)), default=0
     )
     for word in range(0, count, _WORDS):
         pieces = [
-            _piece(part, numbers, word, word + _WORDS)
+            _cut_piece(part, numbers, word, word + _WORDS)
             for part, numbers in zip(parts, renumbered, strict=True)
         ]
         # Where the postings of each piece (columns) go in the list of each word (rows).
@@ -177,13 +177,13 @@ def merged_lists(parts: Sequence[Part]) -> Iterator[Postings]:
         slots = np.empty(int(ends[-1, -1]), dtype=np.uint32)
         codes = np.empty(len(slots), dtype=np.uint64)
         for number, piece in enumerate(pieces):
-            places = runs(ends[:, number] - piece.counts, piece.counts)
+            places = expand_runs(ends[:, number] - piece.counts, piece.counts)
             slots[places] = piece.slots
             codes[places] = piece.codes
         yield Postings(counts.sum(axis=1), slots, codes)
 
 
-def _piece(part: Part, numbers: NDArray[np.uint32], first: int, end: int) -> Postings:
+def _cut_piece(part: SegmentPart, numbers: NDArray[np.uint32], first: int, end: int) -> Postings:
     lists = part.segment.lists
     low, high = np.searchsorted(lists.words, [first, end])
     bounds = lists.starts[low : high + 1]

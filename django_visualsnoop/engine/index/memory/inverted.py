@@ -12,27 +12,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.index.ids import runs
+from django_visualsnoop.engine.index.memory.ids import expand_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from django_visualsnoop.engine.index.base import Features
+
 #: The largest Hamming distance, of 64 bits, at which a feature votes.
 FARTHEST = 14
 #: A query reads at most so many postings. Those of its shortest lists come first: they tell
 #: most about an image, and what the longest ones cost would grow with the collection.
 BUDGET = 1_000_000
-
-
-class Features(NamedTuple):
-    """What a query looks for in the inverted file: one view of a picture, say the mirrored one."""
-
-    #: n; at most 256 features.
-    codes: NDArray[np.uint64]
-    #: n x k: the word of each feature, and other near ones.
-    words: NDArray[np.uint32]
 
 
 class Lists(NamedTuple):
@@ -48,7 +41,7 @@ class Lists(NamedTuple):
     codes: NDArray[np.uint64]
 
 
-class Probes(NamedTuple):
+class WordProbes(NamedTuple):
     """q lists to be read, of all views. One feature may have several, each of another word."""
 
     words: NDArray[np.uint32]
@@ -57,18 +50,18 @@ class Probes(NamedTuple):
     features: NDArray[np.int64]
 
 
-class Hits(NamedTuple):
+class ClosePostings(NamedTuple):
     """h postings that are close to a feature of the query."""
 
     slots: NDArray[np.int64]
     features: NDArray[np.int64]
     distances: NDArray[np.uint8]
 
-    def of(self, wanted: NDArray[np.bool_]) -> Hits:
-        return Hits(self.slots[wanted], self.features[wanted], self.distances[wanted])
+    def select(self, wanted: NDArray[np.bool_]) -> ClosePostings:
+        return ClosePostings(self.slots[wanted], self.features[wanted], self.distances[wanted])
 
 
-def lists_of(
+def build_lists(
     words: NDArray[np.uint32], slots: NDArray[np.uint32], codes: NDArray[np.uint64]
 ) -> Lists:
     """Return the lists of p features in the order of their slots; words are below 2**24."""
@@ -81,7 +74,7 @@ def lists_of(
     return Lists(ordered[firsts], starts, slots[order], codes[order])
 
 
-def probes_of(views: Sequence[Features]) -> Probes:
+def build_word_probes(views: Sequence[Features]) -> WordProbes:
     """Return the lists that a query wants to read."""
     words, codes, features = [], [], []
     for number, view in enumerate(views):
@@ -89,14 +82,16 @@ def probes_of(views: Sequence[Features]) -> Probes:
         words.append(near.ravel())
         codes.append(np.repeat(view.codes, near.shape[1]))
         features.append(np.repeat(np.arange(len(near)) + 256 * number, near.shape[1]))
-    return Probes(
+    return WordProbes(
         np.concatenate([*words, np.empty(0, dtype=np.uint32)]),
         np.concatenate([*codes, np.empty(0, dtype=np.uint64)]),
         np.concatenate([*features, np.empty(0, dtype=np.int64)]),
     )
 
 
-def found(lists: Lists, words: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def find_lists(
+    lists: Lists, words: NDArray[np.uint32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return where the postings of each word start, and how many there are."""
     if not len(lists.words):
         none = np.zeros(len(words), dtype=np.int64)
@@ -107,7 +102,7 @@ def found(lists: Lists, words: NDArray[np.uint32]) -> tuple[NDArray[np.int64], N
     return starts, counts
 
 
-def affordable(counts: NDArray[np.int64], budget: int) -> NDArray[np.bool_]:
+def select_affordable(counts: NDArray[np.int64], budget: int) -> NDArray[np.bool_]:
     """Return which lists to read: the shortest ones, up to ``budget`` postings."""
     if counts.sum() <= budget:
         return np.ones(len(counts), dtype=np.bool_)
@@ -117,21 +112,25 @@ def affordable(counts: NDArray[np.int64], budget: int) -> NDArray[np.bool_]:
     return read
 
 
-def close(
-    lists: Lists, probes: Probes, starts: NDArray[np.int64], counts: NDArray[np.int64]
-) -> Hits:
+def find_close_postings(
+    lists: Lists, probes: WordProbes, starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> ClosePostings:
     """Return the postings in the given parts of the lists whose codes are close."""
-    places = runs(starts, counts)
+    places = expand_runs(starts, counts)
     # Gathered with clipping, which numpy does without a check of every place.
     distances = np.bitwise_count(
         lists.codes.take(places, mode="clip") ^ np.repeat(probes.codes, counts)
     )
     near = np.flatnonzero(distances <= FARTHEST)
     probe = np.searchsorted(np.cumsum(counts), near, side="right")
-    return Hits(lists.slots[places[near]].astype(np.int64), probes.features[probe], distances[near])
+    return ClosePostings(
+        lists.slots[places[near]].astype(np.int64), probes.features[probe], distances[near]
+    )
 
 
-def votes(hits: Hits) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+def count_votes(
+    hits: ClosePostings,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
     """Return the slots that were voted for, the votes of each, and the view that has them.
 
     A feature votes once for an image, by its closest posting: 1 if that is

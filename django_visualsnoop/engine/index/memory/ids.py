@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def key_of(image_id: str) -> int:
+def hash_image_id(image_id: str) -> int:
     """Return 64 bits, the same in every process."""
     digest = blake2b(image_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
@@ -34,11 +34,11 @@ class Ids(NamedTuple):
     #: n; the slot of each key.
     order: NDArray[np.uint32]
 
-    def id_of(self, slot: int) -> str:
+    def get_id(self, slot: int) -> str:
         start = int(self.ends[slot - 1]) if slot else 0
         return self.text[start : self.ends[slot]].tobytes().decode("utf-8", "surrogatepass")
 
-    def many(self, slots: NDArray[np.intp]) -> list[str]:
+    def get_ids(self, slots: NDArray[np.intp]) -> list[str]:
         """Return the ids of these slots."""
         ends = self.ends[slots]
         starts = np.where(slots > 0, self.ends[np.maximum(slots, 1) - 1], 0)
@@ -47,7 +47,7 @@ class Ids(NamedTuple):
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
 
-    def slots(self, wanted: Wanted) -> NDArray[np.intp]:
+    def find_slots(self, wanted: Wanted) -> NDArray[np.intp]:
         """Return the slots of those ids that are there, in no promised order."""
         first = np.searchsorted(self.keys, wanted.keys)
         end = np.searchsorted(self.keys, wanted.keys, "right")
@@ -55,7 +55,7 @@ class Ids(NamedTuple):
             slot
             for number in np.flatnonzero(end > first).tolist()
             for slot in self.order[first[number] : end[number]].tolist()
-            if self.id_of(slot) == wanted.image_ids[number]
+            if self.get_id(slot) == wanted.image_ids[number]
         ]
         return np.array(found, dtype=np.intp)
 
@@ -68,22 +68,22 @@ class Wanted(NamedTuple):
     keys: NDArray[np.uint64]
 
 
-def wanted_ids(image_ids: Iterable[str]) -> Wanted:
+def build_wanted(image_ids: Iterable[str]) -> Wanted:
     """Return ids to look up, in one or many ``Ids``."""
-    by_key = sorted((key_of(image_id), image_id) for image_id in image_ids)
+    by_key = sorted((hash_image_id(image_id), image_id) for image_id in image_ids)
     keys = np.fromiter((key for key, _ in by_key), np.uint64, len(by_key))
     return Wanted([image_id for _, image_id in by_key], keys)
 
 
-def ids_of(image_ids: Sequence[str]) -> Ids:
+def build_ids(image_ids: Sequence[str]) -> Ids:
     """Return ``Ids`` of different ids, in this order."""
     texts = [image_id.encode("utf-8", "surrogatepass") for image_id in image_ids]
-    keys = np.fromiter(map(key_of, image_ids), np.uint64, len(texts))
+    keys = np.fromiter(map(hash_image_id, image_ids), np.uint64, len(texts))
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), dtype=np.int64)
-    return _sorted(np.frombuffer(b"".join(texts), dtype=np.uint8), ends, keys)
+    return _sort_ids(np.frombuffer(b"".join(texts), dtype=np.uint8), ends, keys)
 
 
-def joined_ids(parts: Iterable[tuple[Ids, NDArray[np.intp]]]) -> Ids:
+def join_ids(parts: Iterable[tuple[Ids, NDArray[np.intp]]]) -> Ids:
     """Return the ids of the kept slots of each part, one part after the other."""
     texts, lengths, keys = [], [], []
     for ids, kept in parts:
@@ -96,14 +96,14 @@ def joined_ids(parts: Iterable[tuple[Ids, NDArray[np.intp]]]) -> Ids:
         if len(kept) == len(ids.ends):
             texts.append(ids.text)
         else:
-            texts.append(ids.text[runs(starts[kept], sizes)])
+            texts.append(ids.text[expand_runs(starts[kept], sizes)])
     none = [np.empty(0, dtype=np.uint8)]
     ends = np.cumsum(np.concatenate([*lengths, np.empty(0, dtype=np.int64)]), dtype=np.int64)
     all_keys = np.concatenate([*keys, np.empty(0, dtype=np.uint64)])
-    return _sorted(np.concatenate([*texts, *none]), ends, all_keys)
+    return _sort_ids(np.concatenate([*texts, *none]), ends, all_keys)
 
 
-def runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def expand_runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ``starts[k]``, ``starts[k]`` + 1, … (``counts[k]`` of them) for all k in turn."""
     ends = np.cumsum(counts)
     places = np.arange(int(ends[-1]) if len(ends) else 0, dtype=np.int64)
@@ -111,6 +111,6 @@ def runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int
     return places
 
 
-def _sorted(text: NDArray[np.uint8], ends: NDArray[np.int64], keys: NDArray[np.uint64]) -> Ids:
+def _sort_ids(text: NDArray[np.uint8], ends: NDArray[np.int64], keys: NDArray[np.uint64]) -> Ids:
     order = np.argsort(keys, kind="stable")
     return Ids(text, ends, keys[order], order.astype(np.uint32))
