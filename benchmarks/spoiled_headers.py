@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from django_visualsnoop.server.signatures import NEWEST, OLDEST, sign
+from django_visualsnoop.server.http.vshmac import NEWEST, OLDEST, sign
 
 if TYPE_CHECKING:
     import random

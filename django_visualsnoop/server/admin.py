@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_visualsnoop.common.transactions import is_lock_error
-from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.keys import NoSuchKey, revoke_key, why_not
+from django_visualsnoop.server.content.deletion import delete_collection
+from django_visualsnoop.server.content.pictures import drop_unwanted
+from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import (
     HostedCollection,
     Invitation,
@@ -27,11 +28,10 @@ from django_visualsnoop.server.models import (
     Organisation,
     database,
 )
-from django_visualsnoop.server.pages.answering import busy_page, problem
-from django_visualsnoop.server.pictures import drop_unwanted
-from django_visualsnoop.server.removing import delete_collection
-from django_visualsnoop.server.tenancy import organisations, visible
-from django_visualsnoop.server.writing import lock_collection, write_atomically
+from django_visualsnoop.server.pages.rendering import busy_page, problem
+from django_visualsnoop.server.tenants.keys import NoSuchKey, revoke_key, why_not
+from django_visualsnoop.server.tenants.tenancy import organisations, visible
+from django_visualsnoop.server.transactions import lock_collection, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable

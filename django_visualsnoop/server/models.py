@@ -69,13 +69,13 @@ class Membership(models.Model):
 class Invitation(models.Model):
     """An e-mail address whose account may become a member; whether there is one is not looked up.
 
-    See ``tenancy.invitations``.
+    See ``tenants.tenancy.invitations``.
     """
 
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="invitations")
     #: As it was written.
     email = models.EmailField(_("e-mail address"))
-    #: ``tenancy.digest_of`` the address: not every database compares texts exactly.
+    #: ``tenants.tenancy.digest_of`` the address: not every database compares texts exactly.
     digest = models.CharField(max_length=64, db_index=True, editable=False)
     role = models.CharField(_("role"), max_length=6, choices=Membership.Role.choices)
     invited_by = models.ForeignKey(
@@ -183,7 +183,7 @@ class Key(models.Model):
     public_key = models.CharField(
         max_length=20, unique=True, default=new_public_key, editable=False
     )
-    #: See ``sealing``.
+    #: See ``tenants.encryption``.
     sealed_secret = models.TextField(editable=False)
     collection = models.ForeignKey(HostedCollection, models.CASCADE, related_name="keys")
     may_read = models.BooleanField(default=True)
@@ -197,7 +197,7 @@ class Key(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     #: Written at most once a minute.
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: The requests so far are paid for up to here, in microseconds since 1970; see ``limits``.
+    #: The requests so far are paid for up to here, in microseconds since 1970; see ``tenants.throttling``.
     paid_until = models.BigIntegerField(default=0, editable=False)
     #: Likewise the bytes.
     bytes_paid_until = models.BigIntegerField(default=0, db_default=0, editable=False)
@@ -207,7 +207,7 @@ class Key(models.Model):
 
 
 class Outcome(models.Model):
-    """What a POST came to, for the same request sent again; see ``outcomes``."""
+    """What a POST came to, for the same request sent again; see ``http.idempotency``."""
 
     #: Of key, signature and body.
     fingerprint = models.CharField(max_length=64, primary_key=True)
@@ -220,7 +220,7 @@ class Outcome(models.Model):
 
 
 class StoredPicture(models.Model):
-    """A file in the storage. Written and deleted by ``pictures``.
+    """A file in the storage. Written and deleted by ``content.pictures``.
 
     Of two rows for one image and kind, the newer counts: a constraint would make writers of
     different images wait for each other on MariaDB, and the older row goes with the image.
@@ -248,9 +248,9 @@ class StoredPicture(models.Model):
 
 
 class Metadata(models.Model):
-    """What a program keeps with an image; see ``metadata``."""
+    """What a program keeps with an image; see ``content.metadata``."""
 
-    #: ``metadata.key_of`` collection and image: known without asking, so that of two writers
+    #: ``content.metadata.key_of`` collection and image: known without asking, so that of two writers
     #: at once none is refused.
     id = models.CharField(max_length=64, primary_key=True, editable=False)
     # Without a constraint in the database, which would make writers wait for each other.
@@ -286,7 +286,7 @@ class MetadataValue(models.Model):
 
 
 class NotDuplicate(models.Model):
-    """Two images that someone has called no copies of each other; see ``not_duplicates``."""
+    """Two images that someone has called no copies of each other; see ``content.not_duplicates``."""
 
     collection = models.ForeignKey(
         HostedCollection, models.CASCADE, db_constraint=False, related_name="+"

@@ -17,7 +17,7 @@ from django_visualsnoop.server.models import (
     StoredPicture,
 )
 from tests.collections.contract import image
-from tests.server.tenants import Tenant, call, tenant
+from tests.server.hosting import Tenant, call, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,14 +20,15 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from django_visualsnoop.server import pictures, writing
-from django_visualsnoop.server.keys import make_key
+from django_visualsnoop.server import transactions
+from django_visualsnoop.server.content import pictures
+from django_visualsnoop.server.content.redescribe import redescribe
 from django_visualsnoop.server.models import Key, Membership, Organisation
-from django_visualsnoop.server.redescribing import redescribe
-from django_visualsnoop.server.tenancy import digest_of
+from django_visualsnoop.server.tenants.keys import make_key
+from django_visualsnoop.server.tenants.tenancy import digest_of
 from tests.collections.contract import image
+from tests.server.hosting import Tenant, call
 from tests.server.pages.conftest import PASSWORD, url
-from tests.server.tenants import Tenant, call
 from tests.server.v2 import ask, base64, put
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _as_startproject_makes_it(
 ) -> Iterator[None]:
     settings.MEDIA_ROOT = tmp_path / "kept"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    monkeypatch.setattr(writing, "PATIENCE", 0)  # what is refused is not tried again
+    monkeypatch.setattr(transactions, "PATIENCE", 0)  # what is refused is not tried again
     with monkeypatch.context() as patched:
         patched.setitem(connection.settings_dict["OPTIONS"], "transaction_mode", None)
         connection.close()

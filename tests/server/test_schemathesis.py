@@ -20,16 +20,16 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from django_visualsnoop.client.signing import MessageSignatureAuth
+from django_visualsnoop.server.api_v1.openapi import v1_document
 from django_visualsnoop.server.api_v2 import view  # noqa: F401 -- registers the operations
 from django_visualsnoop.server.api_v2.api import api
-from django_visualsnoop.server.v1_document import v1_document
 from tests.server.serving import PATIENCE
 from tests.server.v2 import put
 
 if TYPE_CHECKING:
     from pytest_django.live_server_helper import LiveServer
 
-    from tests.server.tenants import Tenant
+    from tests.server.hosting import Tenant
 
 pytestmark = pytest.mark.http
 

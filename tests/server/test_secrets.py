@@ -15,8 +15,8 @@ from django.views.debug import ExceptionReporter
 
 from django_visualsnoop.server.api_v2 import problems
 from tests.collections.contract import image
-from tests.server.tenants import API, Tenant, call, signed, tenant
-from tests.server.test_message_signatures import headers as message_signed
+from tests.server.hosting import API, Tenant, call, signed, tenant
+from tests.server.http.test_message_signatures import headers as message_signed
 from tests.server.v2 import API2, ask, bearer, put
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from PIL import Image
 from django_visualsnoop.client.exceptions import AuthenticationError
 from django_visualsnoop.client.models import Collection
 from tests.collections.contract import IMAGE_TIME, ODD_IDS, image
+from tests.server.hosting import API, signed, tenant
 from tests.server.serving import MAIN_SERVERS
-from tests.server.tenants import API, signed, tenant
 
 if TYPE_CHECKING:
     from tests.server.serving import Served

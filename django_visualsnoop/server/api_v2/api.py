@@ -10,17 +10,17 @@ from ninja import NinjaAPI
 from ninja.errors import ValidationError
 from ninja.parser import Parser
 
-from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.api_v2 import problems
-from django_visualsnoop.server.authentication import Caller, authenticate
-from django_visualsnoop.server.bodies import read_body, spooled_body
 from django_visualsnoop.server.conf import options
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.limits import spend_bytes, spend_request
-from django_visualsnoop.server.metadata import loads
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.content.metadata import loads
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.authentication import Caller, authenticate
+from django_visualsnoop.server.http.query_params import parameters
+from django_visualsnoop.server.http.raw_path import check_utf8
+from django_visualsnoop.server.http.request_body import read_body, spooled_body
 from django_visualsnoop.server.models import HostedCollection
-from django_visualsnoop.server.queries import parameters
-from django_visualsnoop.server.raw_path import check_utf8
+from django_visualsnoop.server.tenants.throttling import spend_bytes, spend_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,32 +7,32 @@ from uuid import uuid4
 from django.http import HttpRequest
 
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.server import metadata as kept
-from django_visualsnoop.server.api_v2 import problems, shapes
+from django_visualsnoop.server.api_v2 import problems, schemas
 from django_visualsnoop.server.api_v2.api import Asked, operation
-from django_visualsnoop.server.api_v2.contents import content_of
+from django_visualsnoop.server.api_v2.base64_content import content_of
 from django_visualsnoop.server.api_v2.images import asked_by
+from django_visualsnoop.server.content import metadata as kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-@operation("POST", "bulk/add", "write", shapes.Outcomes, reads=True, tags=["bulk"])
-def add_many(request: HttpRequest, images: shapes.ManyImages) -> dict[str, Any]:
+@operation("POST", "bulk/add", "write", schemas.Outcomes, reads=True, tags=["bulk"])
+def add_many(request: HttpRequest, images: schemas.ManyImages) -> dict[str, Any]:
     """Add up to 100 images; each of them is added or refused on its own."""
     asked = asked_by(request)
     acts = ((one.id, partial(_added, asked, one, images.replace)) for one in images.images)
     return _outcomes(request, acts)
 
 
-@operation("POST", "bulk/delete", "write", shapes.Outcomes, reads=True, tags=["bulk"])
-def delete_many(request: HttpRequest, images: shapes.ManyIds) -> dict[str, Any]:
+@operation("POST", "bulk/delete", "write", schemas.Outcomes, reads=True, tags=["bulk"])
+def delete_many(request: HttpRequest, images: schemas.ManyIds) -> dict[str, Any]:
     """Delete up to 1,000 images; of one that is not there the status is 404."""
     asked = asked_by(request)
     return _outcomes(request, ((one, partial(_deleted, asked, one)) for one in images.ids))
 
 
-def _added(asked: Asked, one: shapes.NewImage, replace: bool) -> tuple[str, int]:
+def _added(asked: Asked, one: schemas.NewImage, replace: bool) -> tuple[str, int]:
     image_id = uuid4().hex if one.id is None else check_image_id(one.id)
     metadata = None if one.metadata is None else kept.checked(one.metadata)
     images = asked.images

@@ -6,17 +6,17 @@ from django.http import HttpRequest
 from ninja import Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.server import groups, not_duplicates
-from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.api_v2 import shapes
+from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import operation
 from django_visualsnoop.server.api_v2.images import asked_by
 from django_visualsnoop.server.api_v2.searches import MinSimilarity
+from django_visualsnoop.server.content import groups, not_duplicates
+from django_visualsnoop.server.exceptions import Refused
 
 IdInQuery = Annotated[str, Query(min_length=1, max_length=100)]
 
 
-@operation("GET", "groups", "search", shapes.Groups, tags=["duplicates"])
+@operation("GET", "groups", "search", schemas.Groups, tags=["duplicates"])
 def list_groups(
     request: HttpRequest,
     image_id: Annotated[
@@ -51,7 +51,7 @@ def list_groups(
     }
 
 
-@operation("GET", "not-duplicates", "read", shapes.Pairs, tags=["duplicates"])
+@operation("GET", "not-duplicates", "read", schemas.Pairs, tags=["duplicates"])
 def list_not_duplicates(request: HttpRequest) -> dict[str, Any]:
     """The pairs that were called no duplicates, the oldest first, as long as both are the same."""
     asked = asked_by(request)
@@ -63,11 +63,11 @@ def list_not_duplicates(request: HttpRequest) -> dict[str, Any]:
     "PUT",
     "not-duplicates",
     "write",
-    {200: shapes.IdPair, 201: shapes.IdPair},
+    {200: schemas.IdPair, 201: schemas.IdPair},
     reads=True,
     tags=["duplicates"],
 )
-def put_not_duplicate(request: HttpRequest, pair: shapes.IdPair) -> Status[Any]:
+def put_not_duplicate(request: HttpRequest, pair: schemas.IdPair) -> Status[Any]:
     """Remember that two images are no duplicates, until one is deleted or its file replaced."""
     asked = asked_by(request)
     wanted = _pair(pair.first_id, pair.second_id)

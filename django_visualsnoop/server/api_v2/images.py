@@ -9,15 +9,15 @@ from ninja import Body, Path, Query, Status
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.storage.times import written
-from django_visualsnoop.server import changes
-from django_visualsnoop.server import metadata as kept
-from django_visualsnoop.server.api_v2 import shapes
+from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import Asked, operation
+from django_visualsnoop.server.content import changes
+from django_visualsnoop.server.content import metadata as kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from django_visualsnoop.server.metadata import Value
+    from django_visualsnoop.server.content.metadata import Value
 
 MAX_PAGE = 1000
 IMAGE_PATH = "{visualsnoop_image_id:image_id}"
@@ -97,7 +97,7 @@ def shown_one(asked: Asked, image_id: str) -> dict[str, Any]:
     raise ImageMissing(f"The collection holds no image {image_id!r}.")
 
 
-@operation("GET", "collection", "", shapes.CollectionInfo, tags=["collection"])
+@operation("GET", "collection", "", schemas.CollectionInfo, tags=["collection"])
 def get_collection(request: HttpRequest) -> dict[str, Any]:
     """The collection that the key opens, its limits, and how many images it holds."""
     asked = asked_by(request)
@@ -117,7 +117,7 @@ def get_collection(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-@operation("GET", "count", "read", shapes.Count, tags=["collection"])
+@operation("GET", "count", "read", schemas.Count, tags=["collection"])
 def count_images(request: HttpRequest, filter_: Filter = None) -> dict[str, Any]:
     """How many images there are, or how many have such metadata."""
     asked = asked_by(request)
@@ -125,7 +125,7 @@ def count_images(request: HttpRequest, filter_: Filter = None) -> dict[str, Any]
     return {"count": asked.images.store.count() if allowed is None else len(allowed)}
 
 
-@operation("GET", "images", "read", shapes.ImagePage, tags=["images"])
+@operation("GET", "images", "read", schemas.ImagePage, tags=["images"])
 def list_images(
     request: HttpRequest,
     start: Annotated[
@@ -144,7 +144,7 @@ def list_images(
     "POST",
     "images",
     "write",
-    {201: shapes.Image},
+    {201: schemas.Image},
     reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["images"],
@@ -158,7 +158,7 @@ def add_image(request: HttpRequest, metadata: MetadataInQuery = None) -> Status[
     return Status(201, shown_one(asked, new.image_id))
 
 
-@operation("GET", f"images/{IMAGE_PATH}", "read", shapes.Image, tags=["images"])
+@operation("GET", f"images/{IMAGE_PATH}", "read", schemas.Image, tags=["images"])
 def get_image(request: HttpRequest, image_id: IdInPath) -> dict[str, Any]:
     """What is known of an image."""
     return shown_one(asked_by(request), check_image_id(image_id))
@@ -168,7 +168,7 @@ def get_image(request: HttpRequest, image_id: IdInPath) -> dict[str, Any]:
     "PUT",
     f"images/{IMAGE_PATH}",
     "write",
-    {200: shapes.Image, 201: shapes.Image},
+    {200: schemas.Image, 201: schemas.Image},
     reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["images"],
@@ -194,9 +194,9 @@ def delete_image(request: HttpRequest, image_id: IdInPath) -> Status[None]:
     return Status(204, None)
 
 
-@operation("PUT", f"metadata/{IMAGE_PATH}", "write", shapes.Image, reads=True, tags=["images"])
+@operation("PUT", f"metadata/{IMAGE_PATH}", "write", schemas.Image, reads=True, tags=["images"])
 def put_metadata(
-    request: HttpRequest, image_id: IdInPath, metadata: Annotated[shapes.Metadata, Body()]
+    request: HttpRequest, image_id: IdInPath, metadata: Annotated[schemas.Metadata, Body()]
 ) -> dict[str, Any]:
     """Replace the metadata of an image."""
     asked = asked_by(request)

@@ -13,11 +13,11 @@ from ninja.errors import HttpError, ValidationError
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.server.answers import Refused, refused_picture
-from django_visualsnoop.server.changes import CursorGone
-from django_visualsnoop.server.metadata import InvalidMetadata
-from django_visualsnoop.server.not_duplicates import SameImage
-from django_visualsnoop.server.writing import busy
+from django_visualsnoop.server.content.changes import CursorGone
+from django_visualsnoop.server.content.metadata import InvalidMetadata
+from django_visualsnoop.server.content.not_duplicates import SameImage
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.errors import busy, refused_picture
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -7,10 +7,9 @@ from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.side_by_side import compared
-from django_visualsnoop.server import metadata as kept
-from django_visualsnoop.server.api_v2 import shapes
+from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import Asked, operation
-from django_visualsnoop.server.api_v2.contents import content_of
+from django_visualsnoop.server.api_v2.base64_content import content_of
 from django_visualsnoop.server.api_v2.images import (
     IMAGE_BODY,
     IMAGE_PATH,
@@ -19,6 +18,7 @@ from django_visualsnoop.server.api_v2.images import (
     allowed_by,
     asked_by,
 )
+from django_visualsnoop.server.content import metadata as kept
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.gallery import Hit
@@ -68,7 +68,7 @@ def _matches(
     "POST",
     "search",
     "search",
-    shapes.Matches,
+    schemas.Matches,
     reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["search"],
@@ -93,7 +93,7 @@ def search_by_image(
     return _matches(asked, found.hits, searched)
 
 
-@operation("GET", f"search/{IMAGE_PATH}", "search", shapes.Matches, tags=["search"])
+@operation("GET", f"search/{IMAGE_PATH}", "search", schemas.Matches, tags=["search"])
 def search_by_id(
     request: HttpRequest,
     image_id: IdInPath,
@@ -114,8 +114,8 @@ def search_by_id(
     return _matches(asked, found.hits, gallery.described_as(image_id) if why else None)
 
 
-@operation("POST", "compare", "search", shapes.Comparison, reads=True, tags=["search"])
-def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, Any]:
+@operation("POST", "compare", "search", schemas.Comparison, reads=True, tags=["search"])
+def compare_images(request: HttpRequest, images: schemas.ToCompare) -> dict[str, Any]:
     """How surely two pictures are copies of each other, and how the first lies in the second."""
     asked = asked_by(request)
     found = compared(_described(asked, images.first), _described(asked, images.second))
@@ -127,7 +127,7 @@ def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, 
     }
 
 
-def _described(asked: Asked, one: shapes.StoredImage | shapes.SentImage) -> "Described":
-    if isinstance(one, shapes.StoredImage):
+def _described(asked: Asked, one: schemas.StoredImage | schemas.SentImage) -> "Described":
+    if isinstance(one, schemas.StoredImage):
         return asked.images.gallery.described_as(check_image_id(one.id))
     return asked.images.gallery.seen(content_of(one.content))

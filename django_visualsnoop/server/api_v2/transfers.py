@@ -7,11 +7,11 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query
 
-from django_visualsnoop.server import transfer
-from django_visualsnoop.server.api_v2 import shapes
+from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import operation
 from django_visualsnoop.server.api_v2.images import asked_by
-from django_visualsnoop.server.transfer_file import MEDIA_TYPE
+from django_visualsnoop.server.content import transfer
+from django_visualsnoop.server.content.transfer_file import MEDIA_TYPE
 
 _FILE = {MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}}}
 
@@ -41,7 +41,7 @@ def export_collection(request: HttpRequest) -> StreamingHttpResponse:
     "POST",
     "import",
     "write",
-    shapes.Imported,
+    schemas.Imported,
     openapi_extra={"requestBody": {"required": True, "content": _FILE}},
     tags=["collection"],
 )

@@ -11,22 +11,22 @@ from django.urls.resolvers import RegexPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 
 from django_visualsnoop.common.non_atomic import without_atomic_requests
-from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.api_v1.openapi import v1_document
 from django_visualsnoop.server.api_v2 import (  # noqa: F401 -- they register their operations
     bulk,
+    changes,
     duplicates,
-    following,
     images,
     problems,
     searches,
     transfers,
 )
 from django_visualsnoop.server.api_v2.api import api
-from django_visualsnoop.server.api_v2.page import page
-from django_visualsnoop.server.bodies import drain
-from django_visualsnoop.server.pages.answering import HEADERS
-from django_visualsnoop.server.plain_http import require_https
-from django_visualsnoop.server.v1_document import v1_document
+from django_visualsnoop.server.api_v2.documentation import page
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.headers import HEADERS
+from django_visualsnoop.server.http.https_only import require_https
+from django_visualsnoop.server.http.request_body import drain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,14 +9,14 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from django_visualsnoop.server.keys import SCOPES
+from django_visualsnoop.server.tenants.keys import SCOPES
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django.core.management.base import CommandParser
 
-    from django_visualsnoop.server.keys import NewKey
+    from django_visualsnoop.server.tenants.keys import NewKey
 
 
 def add_key_options(parser: CommandParser) -> None:

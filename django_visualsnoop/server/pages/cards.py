@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.server.pages.addresses import ImageId
-from django_visualsnoop.server.pictures import with_thumbnails
+from django_visualsnoop.server.content.pictures import with_thumbnails
+from django_visualsnoop.server.pages.converters import ImageId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,21 +10,16 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.keys import make_collection
+from django_visualsnoop.server.content.deletion import delete_collection
+from django_visualsnoop.server.content.pictures import drop_unwanted
+from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import database
-from django_visualsnoop.server.pages.answering import (
-    managed_or_404,
-    of_collection,
-    page,
-    shown,
-)
 from django_visualsnoop.server.pages.forms import CollectionForm, NewCollectionForm
-from django_visualsnoop.server.pictures import drop_unwanted
-from django_visualsnoop.server.removing import delete_collection
-from django_visualsnoop.server.tenancy import invitations, visible
-from django_visualsnoop.server.usage import usages
-from django_visualsnoop.server.writing import lock_collection, write_atomically
+from django_visualsnoop.server.pages.rendering import managed_or_404, of_collection, page, shown
+from django_visualsnoop.server.tenants.keys import make_collection
+from django_visualsnoop.server.tenants.tenancy import invitations, visible
+from django_visualsnoop.server.tenants.usage import usages
+from django_visualsnoop.server.transactions import lock_collection, write_atomically
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

@@ -10,14 +10,14 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_visualsnoop.server.keys import SCOPES
 from django_visualsnoop.server.models import (
     HostedCollection,
     Membership,
     Organisation,
     database,
 )
-from django_visualsnoop.server.tenancy import organisations
+from django_visualsnoop.server.tenants.keys import SCOPES
+from django_visualsnoop.server.tenants.tenancy import organisations
 
 if TYPE_CHECKING:
     from datetime import datetime

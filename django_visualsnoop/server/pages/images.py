@@ -17,21 +17,21 @@ from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import moment
-from django_visualsnoop.server import pictures
-from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.images import HostedImages
+from django_visualsnoop.server.content import pictures
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.errors import busy
 from django_visualsnoop.server.models import StoredPicture
-from django_visualsnoop.server.pages.addresses import ImageId
-from django_visualsnoop.server.pages.answering import (
+from django_visualsnoop.server.pages.cards import cards
+from django_visualsnoop.server.pages.converters import ImageId
+from django_visualsnoop.server.pages.rendering import (
     access_check,
     hosted_or_404,
     of_collection,
     page,
 )
-from django_visualsnoop.server.pages.cards import cards
 from django_visualsnoop.server.pages.search import MAX_SHOWN, found
 from django_visualsnoop.server.pages.uploads import content_of
-from django_visualsnoop.server.writing import busy
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile

@@ -12,7 +12,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from django_visualsnoop.server.keys import (
+from django_visualsnoop.server.models import Key, database
+from django_visualsnoop.server.pages.forms import KeyForm
+from django_visualsnoop.server.pages.rendering import managed_or_404, of_collection, page
+from django_visualsnoop.server.pages.snippets import endpoint_of, snippets
+from django_visualsnoop.server.tenants.keys import (
     MAX_LIVE_KEYS,
     SCOPES,
     NoSuchCollection,
@@ -22,10 +26,6 @@ from django_visualsnoop.server.keys import (
     make_key,
     revoke_key,
 )
-from django_visualsnoop.server.models import Key, database
-from django_visualsnoop.server.pages.answering import managed_or_404, of_collection, page
-from django_visualsnoop.server.pages.forms import KeyForm
-from django_visualsnoop.server.pages.snippets import endpoint_of, snippets
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,17 +13,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from django_visualsnoop.server.models import Invitation, Membership, Organisation, database
-from django_visualsnoop.server.pages.answering import page, problem, shown
 from django_visualsnoop.server.pages.forms import MemberForm, OrganisationForm
-from django_visualsnoop.server.tenancy import (
+from django_visualsnoop.server.pages.rendering import page, problem, shown
+from django_visualsnoop.server.tenants.tenancy import (
     address_of,
     digest_of,
     invitations,
     owns,
     visible,
 )
-from django_visualsnoop.server.tenancy import organisations as organisations_of
-from django_visualsnoop.server.writing import write_atomically
+from django_visualsnoop.server.tenants.tenancy import organisations as organisations_of
+from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

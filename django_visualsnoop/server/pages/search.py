@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.views.decorators.http import require_http_methods
 
 from django_visualsnoop.engine.exceptions import DecodeError
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.pages.answering import hosted_or_404, of_collection, page
+from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.pages.cards import Card, cards
 from django_visualsnoop.server.pages.forms import PictureForm
+from django_visualsnoop.server.pages.rendering import hosted_or_404, of_collection, page
 from django_visualsnoop.server.pages.uploads import content_of
-from django_visualsnoop.server.usage import usage
+from django_visualsnoop.server.tenants.usage import usage
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

@@ -14,7 +14,7 @@ from django_visualsnoop.server.conf import options
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from django_visualsnoop.server.keys import NewKey
+    from django_visualsnoop.server.tenants.keys import NewKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
-from django_visualsnoop.server.pages.answering import short_forms
+from django_visualsnoop.server.pages.rendering import short_forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from django_visualsnoop.server.accounts import NoAccount, account
-from django_visualsnoop.server.writing import write_atomically
+from django_visualsnoop.server.tenants.accounts import NoAccount, account
+from django_visualsnoop.server.transactions import write_atomically
 
 
 @sensitive_variables()

@@ -16,12 +16,12 @@ from django.contrib.auth import get_user
 from django.db import close_old_connections
 from django.urls import reverse
 
-from django_visualsnoop.server import answers
-from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.api_v1 import responses
 from django_visualsnoop.server.api_v2 import problems
-from django_visualsnoop.server.authentication import identify
 from django_visualsnoop.server.conf import options
-from django_visualsnoop.server.pages.answering import largest_form
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.authentication import identify
+from django_visualsnoop.server.pages.rendering import largest_form
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -84,4 +84,4 @@ def _require_session(request: HttpRequest) -> None:
 def _answer(request: HttpRequest, refused: Refused) -> HttpResponse:
     if _is_under(request.path, reverse("visualsnoop_server:api_v2")):
         return problems.response(refused)
-    return answers.response(refused.body, refused.headers)
+    return responses.response(refused.body, refused.headers)

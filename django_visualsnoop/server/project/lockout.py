@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.server.pages.answering import problem, secured
+from django_visualsnoop.server.pages.rendering import problem, secured
 
 if TYPE_CHECKING:
     from datetime import timedelta

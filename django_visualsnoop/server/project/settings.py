@@ -108,7 +108,7 @@ if BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
 SECURE_HSTS_SECONDS = 3600 * 24 * 365 if BEHIND_HTTPS else 0
-CSRF_FAILURE_VIEW = "django_visualsnoop.server.pages.answering.csrf_failure"
+CSRF_FAILURE_VIEW = "django_visualsnoop.server.pages.rendering.csrf_failure"
 SESSION_COOKIE_NAME = "visualsnoop-session"
 CSRF_COOKIE_NAME = "visualsnoop-csrf"
 SILENCED_SYSTEM_CHECKS = [

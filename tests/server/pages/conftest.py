@@ -12,8 +12,8 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.keys import make_collection
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.tenants.keys import make_collection
 from tests.collections.contract import image
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connections
 
-from django_visualsnoop.server import not_duplicates
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.keys import make_key, revoke_key
+from django_visualsnoop.server.content import not_duplicates
+from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.models import HostedCollection, Keeps, Key, Organisation
-from django_visualsnoop.server.tenancy import digest_of
+from django_visualsnoop.server.tenants.keys import make_key, revoke_key
+from django_visualsnoop.server.tenants.tenancy import digest_of
 from tests import services
 from tests.collections.contract import image
 from tests.server.pages.browsing import check, chosen, give

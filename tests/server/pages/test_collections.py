@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
-from django_visualsnoop.server.keys import make_key
+from django_visualsnoop.server.content.pictures import storage
 from django_visualsnoop.server.models import HostedCollection, Keeps, Key, StoredPicture
-from django_visualsnoop.server.pictures import storage
+from django_visualsnoop.server.tenants.keys import make_key
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add
 

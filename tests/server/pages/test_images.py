@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.engine.models import IndexedImage
-from django_visualsnoop.server.images import HostedImages
+from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.models import Keeps, StoredPicture
 from django_visualsnoop.server.pages import images as images_page
 from tests.collections.contract import image

@@ -9,11 +9,11 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.keys import live_keys, make_key
+from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.models import HostedCollection, Keeps, Organisation
 from django_visualsnoop.server.pages import urls
-from django_visualsnoop.server.tenancy import digest_of
+from django_visualsnoop.server.tenants.keys import live_keys, make_key
+from django_visualsnoop.server.tenants.tenancy import digest_of
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add, person, upload, url
 

@@ -14,11 +14,11 @@ from django.utils import timezone
 from django_visualsnoop.client.models import Collection
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.http import HTTPCollection
-from django_visualsnoop.server.keys import live_keys, make_key
 from django_visualsnoop.server.models import HostedCollection, Key
-from django_visualsnoop.server.pages import answering
+from django_visualsnoop.server.pages import rendering
+from django_visualsnoop.server.tenants.keys import live_keys, make_key
+from tests.server.hosting import Tenant, call
 from tests.server.pages.conftest import Person, url
-from tests.server.tenants import Tenant, call
 from tests.server.v2 import ask
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_an_error_shows_no_secret(
     settings.DEBUG = True
     ann.client.raise_request_exception = False
     fails = mock.Mock(side_effect=RuntimeError("while it was shown"))
-    monkeypatch.setattr(answering, "render", fails)
+    monkeypatch.setattr(rendering, "render", fails)
     answer = make(ann, hosted)
     assert answer.status_code == 500
     assert "while it was shown" in answer.text

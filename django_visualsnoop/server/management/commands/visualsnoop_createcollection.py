@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_visualsnoop.server.accounts import NoAccount, account
-from django_visualsnoop.server.keys import make_collection, make_key
 from django_visualsnoop.server.management.options import add_key_options, key_options, printed
 from django_visualsnoop.server.models import MAX_NAME_LENGTH
-from django_visualsnoop.server.writing import write_atomically
+from django_visualsnoop.server.tenants.accounts import NoAccount, account
+from django_visualsnoop.server.tenants.keys import make_collection, make_key
+from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
 
-    from django_visualsnoop.server.keys import NewKey
+    from django_visualsnoop.server.tenants.keys import NewKey
 
 
 class Command(BaseCommand):

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_visualsnoop.server.keys import NoSuchCollection, make_key
 from django_visualsnoop.server.management.options import add_key_options, key_options, printed
+from django_visualsnoop.server.tenants.keys import NoSuchCollection, make_key
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from django_visualsnoop.server.content.redescribe import redescribe
 from django_visualsnoop.server.models import HostedCollection, database
-from django_visualsnoop.server.redescribing import redescribe
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from django_visualsnoop.server.models import Key, database
-from django_visualsnoop.server.sealing import CannotUnseal, reseal
-from django_visualsnoop.server.writing import write_atomically
+from django_visualsnoop.server.tenants.encryption import CannotUnseal, reseal
+from django_visualsnoop.server.transactions import write_atomically
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
-from django_visualsnoop.server.pictures import orphans, sweep
+from django_visualsnoop.server.content.pictures import orphans, sweep
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser

@@ -1,0 +1,41 @@
+"""Deleting a hosted collection with everything in it."""
+
+from __future__ import annotations
+
+from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
+from django_visualsnoop.server.content import pictures
+from django_visualsnoop.server.models import (
+    HostedCollection,
+    Key,
+    Metadata,
+    MetadataValue,
+    NotDuplicate,
+    StoredPicture,
+    database,
+)
+from django_visualsnoop.server.transactions import lock_for_deletion, write_atomically
+
+
+def delete_collection(collection: HostedCollection) -> None:
+    """Delete a collection, its keys, its images and the pictures that it keeps.
+
+    Writers that hold the collection are waited for, and those that come later find it gone; see
+    ``transactions.lock_collection``. Deleting one that is gone does nothing.
+    """
+    write_atomically(lambda: _delete(collection))
+
+
+def _delete(collection: HostedCollection) -> None:
+    using, pk = database(), collection.pk
+    if not lock_for_deletion(pk):
+        return
+    pictures.drop(StoredPicture.objects.using(using).filter(collection=pk))
+    key = key_of(collection.gallery_name)
+    # Not by the cascade, which would first read which rows there are, perhaps in an older
+    # snapshot of the caller's transaction.
+    for rows in (IndexedImage, Block):
+        rows.objects.using(using).filter(collection__key=key).delete()
+    Collection.objects.using(using).filter(key=key).delete()
+    for kept in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
+        kept.objects.using(using).filter(collection=pk).delete()
+    HostedCollection.objects.using(using).filter(pk=pk).delete()

@@ -1,0 +1,171 @@
+"""What is done to the images of a hosted collection, the same whoever asks for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
+from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.content import metadata as kept
+from django_visualsnoop.server.content import not_duplicates, pictures
+from django_visualsnoop.server.models import database
+from django_visualsnoop.server.tenants.throttling import require_room
+from django_visualsnoop.server.transactions import lock_collection, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from django_visualsnoop.engine.storage.store import NewImage, Store, Stored
+    from django_visualsnoop.server.content.metadata import Value
+    from django_visualsnoop.server.models import HostedCollection
+
+
+class HostedImages:
+    """The images of one hosted collection, within its limits.
+
+    Args:
+        collection: whose images.
+        check_access: is called in each transaction that writes, before it does, and raises
+            ``Refused`` if who asks may not do so any more.
+    """
+
+    def __init__(
+        self, collection: HostedCollection, check_access: Callable[[], None] | None = None
+    ) -> None:
+        self.collection = collection
+        self._check_access = check_access
+
+    @cached_property
+    def gallery(self) -> pictures.PictureGallery:
+        """Return where they are searched, and where new ones are described.
+
+        What it describes brings along the files that the collection keeps.
+        """
+        settings = options()
+        return pictures.PictureGallery(
+            self.collection.keeps,
+            database(),
+            self.collection.gallery_name,
+            min_similarity=self.min_similarity,
+            max_bytes=settings.max_bytes,
+            cache=settings.cache,
+            memory=settings.memory,
+        )
+
+    @property
+    def min_similarity(self) -> float:
+        """Return what searches find at least, 0 to 1."""
+        threshold = self.collection.min_similarity
+        return DEFAULT_MIN_SIMILARITY if threshold is None else threshold
+
+    @property
+    def store(self) -> Store:
+        """Return where they are kept."""
+        return self.gallery.store
+
+    def files_of(self, new: NewImage) -> AbstractContextManager[pictures.Files]:
+        """Store the files of an image, before a transaction; see ``pictures.stored_files``."""
+        return pictures.stored_files(self.collection, new)
+
+    def lock(self, *, alone: bool = False) -> None:
+        """Begin to write; see ``lock_collection``.
+
+        Raises:
+            Refused: the collection is gone, or who asks may not write to it any more.
+        """
+        lock_collection(self.collection.pk, alone=alone)
+        if self._check_access is not None:
+            self._check_access()
+
+    def add(
+        self,
+        new: NewImage,
+        metadata: Mapping[str, Value] | None = None,
+        files: pictures.Files | None = None,
+    ) -> Stored:
+        """Store an image that is not there yet.
+
+        Args:
+            new: the image.
+            metadata: what to keep with it; see ``metadata.checked``.
+            files: what ``files_of`` stored, where the caller has a transaction open.
+
+        Raises:
+            ImageExists: one with this id is there.
+            Refused: 404, the collection is gone; 429, it is full.
+        """
+        if files is None:
+            with self.files_of(new) as stored_files:
+                return self.add(new, metadata, stored_files)
+
+        def work() -> Stored:
+            self._lock_with_room(new.image_id)
+            stored = self.store.add(new)
+            files.write_rows()
+            if metadata:
+                kept.write(self.collection.pk, new.image_id, metadata)
+            return stored
+
+        return write_atomically(work)
+
+    def put(self, new: NewImage, metadata: Mapping[str, Value] | None = None) -> Stored:
+        """Store an image, in place of the one that has its id, if there is one.
+
+        Args:
+            new: the image.
+            metadata: what to keep with it from now on; what there is stays if ``None``.
+
+        Raises:
+            Refused: 404, the collection is gone; 429, it is full.
+        """
+        with self.files_of(new) as files:
+
+            def work() -> Stored:
+                self._lock_with_room(new.image_id)
+                (stored,) = self.store.put([new])
+                files.write_rows()
+                if metadata is not None:
+                    kept.write(self.collection.pk, new.image_id, metadata)
+                return stored
+
+            return write_atomically(work)
+
+    def set_metadata(self, image_id: str, metadata: Mapping[str, Value]) -> None:
+        """Replace what is kept with an image, which stays as it is.
+
+        Raises:
+            ImageMissing: there is none.
+            Refused: 404, the collection is gone.
+        """
+
+        def work() -> None:
+            self.lock()
+            self.store.touch(image_id)
+            kept.write(self.collection.pk, image_id, metadata)
+
+        write_atomically(work)
+
+    def delete(self, image_id: str) -> Stored:
+        """Delete an image and all that is kept and was said of it; return what was known of it.
+
+        Raises:
+            ImageMissing: there is none.
+            Refused: 404, the collection is gone.
+        """
+
+        def work() -> Stored:
+            self.lock()
+            stored = self.store.delete(image_id)
+            pictures.drop(pictures.of_image(self.collection, image_id))
+            kept.remove(self.collection.pk, image_id)
+            not_duplicates.forget(self.collection.pk, image_id)
+            return stored
+
+        return write_atomically(work)
+
+    def _lock_with_room(self, image_id: str) -> None:
+        # Of two images for the last place only one gets it.
+        self.lock(alone=self.collection.max_images is not None)
+        require_room(self.collection, self.store, image_id)

@@ -1,0 +1,266 @@
+"""The pictures that a collection keeps: small ones and originals, as files in a Django storage.
+
+A file is written before the row that names it, and deleted after that row: a crash in between
+leaves a file that no row names, which ``sweep`` deletes, and never a row without its file.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from PIL import Image
+
+from django_visualsnoop.engine.gallery import Gallery
+from django_visualsnoop.engine.images.decode import format_of
+from django_visualsnoop.engine.models import IndexedImage, key_of
+from django_visualsnoop.engine.storage.store import NewImage
+from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.models import HostedCollection, Keeps, StoredPicture, database
+from django_visualsnoop.server.transactions import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from django.core.files.storage import Storage
+    from django.db.models import QuerySet
+
+    from django_visualsnoop.engine.images.decode import Picture
+
+logger = logging.getLogger("django_visualsnoop.server")
+
+#: All files are under this folder of the storage, each collection's in one of its own.
+FOLDER = "visualsnoop"
+#: The longer side of a small picture, in pixels.
+THUMBNAIL_SIDE = 320
+#: A file without a row may be one whose transaction is still under way.
+ORPHAN_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A picture's bytes, to be kept."""
+
+    kind: str
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewPicture(NewImage):
+    """What is stored of one image, with the files that its collection keeps."""
+
+    files: tuple[NewFile, ...] = ()
+
+
+class PictureGallery(Gallery):
+    """A gallery that also makes the files that its collection keeps.
+
+    Args:
+        keeps: one of ``Keeps``.
+        args, kwargs: see ``Gallery``.
+    """
+
+    def __init__(self, keeps: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._keeps = keeps
+
+    def seen(self, content: bytes) -> NewImage:
+        """Return what would be stored of a picture that is only compared; no files are made.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
+        return super()._described(self._decoded(content), content, "")
+
+    def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+        new = super()._described(picture, content, image_id)
+        if self._keeps == Keeps.NOTHING:
+            return new
+        files = [_thumbnail(picture)]
+        if self._keeps == Keeps.ORIGINALS:
+            files.append(
+                NewFile(StoredPicture.Kind.ORIGINAL, content, f"image/{format_of(content).lower()}")
+            )
+        fields = {name: getattr(new, name) for name in NewImage.__dataclass_fields__}
+        return NewPicture(**fields, files=tuple(files))
+
+
+def _thumbnail(picture: Picture) -> NewFile:
+    """Made of pixels alone, it has nothing of the file's metadata."""
+    image = Image.fromarray(picture.pixels)
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    written = io.BytesIO()
+    image.save(written, "JPEG", quality=82, optimize=True)
+    return NewFile(StoredPicture.Kind.THUMBNAIL, written.getvalue(), "image/jpeg")
+
+
+def storage() -> Storage:
+    """Return where the files are."""
+    return storages[options().storage]
+
+
+class Files:
+    """The files of one image that are in the storage already, and are not named by a row yet."""
+
+    def __init__(self, collection: HostedCollection, image_id: str) -> None:
+        self.collection = collection
+        self.image_id = image_id
+        self.stored: list[tuple[NewFile, str]] = []
+        self.have_rows = False
+
+    def write_rows(self) -> None:
+        """Name them, in place of what was kept of the image; call it in its transaction."""
+        drop(of_image(self.collection, self.image_id))
+        StoredPicture.objects.using(database()).bulk_create(
+            StoredPicture(
+                collection=self.collection,
+                key=key_of(self.image_id),
+                kind=file.kind,
+                name=name,
+                content_type=file.content_type,
+                bytes=len(file.content),
+            )
+            for file, name in self.stored
+        )
+        self.have_rows = True
+
+
+@contextmanager
+def stored_files(collection: HostedCollection, new: NewImage) -> Iterator[Files]:
+    """Store the files of an image; call it outside of the transaction that writes their rows.
+
+    A storage may be slow, and meanwhile SQLite would let nobody else write.
+
+    Args:
+        collection: whose image it is.
+        new: what the collection's gallery described. If the block fails, or writes no rows, the
+            files are deleted.
+    """
+    files = Files(collection, new.image_id)
+    try:
+        for file in new.files if isinstance(new, NewPicture) else ():
+            random = token_hex(16)
+            name = f"{FOLDER}/{collection.pk}/{random[:2]}/{random}"
+            files.stored.append((file, storage().save(name, ContentFile(file.content))))
+        yield files
+    except BaseException:
+        files.have_rows = False
+        raise
+    finally:
+        if not files.have_rows:
+            _delete_files([name for _, name in files.stored])
+
+
+def of_image(collection: HostedCollection, image_id: str) -> QuerySet[StoredPicture]:
+    """Return what is kept of an image."""
+    return of_images(collection, [image_id])
+
+
+def of_images(collection: HostedCollection, image_ids: Iterable[str]) -> QuerySet[StoredPicture]:
+    """Return what is kept of some images."""
+    return _rows().filter(collection=collection, key__in=[key_of(one) for one in image_ids])
+
+
+def newest(collection: HostedCollection, image_id: str, kind: str) -> StoredPicture | None:
+    """Return the picture of one kind that is kept of an image, if there is one."""
+    return of_image(collection, image_id).filter(kind=kind).order_by("-pk").first()
+
+
+def with_thumbnails(collection: HostedCollection, image_ids: Iterable[str]) -> set[str]:
+    """Return those of the ids whose images have a small picture; one query."""
+    by_key = {key_of(image_id): image_id for image_id in image_ids}
+    rows = _rows().filter(
+        collection=collection, kind=StoredPicture.Kind.THUMBNAIL, key__in=list(by_key)
+    )
+    return {by_key[key] for key in rows.values_list("key", flat=True)}
+
+
+def drop(pictures: QuerySet[StoredPicture]) -> int:
+    """Delete rows now, and their files once that is committed; return how many."""
+    found = dict(pictures.values_list("pk", "name"))
+    if found:
+        _rows().filter(pk__in=list(found)).delete()
+        names = list(found.values())
+        transaction.on_commit(lambda: _delete_files(names), using=database(), robust=True)
+    return len(found)
+
+
+def drop_unwanted(collection: HostedCollection) -> int:
+    """Delete what a collection keeps no longer, after its owner chose so; return how many."""
+    unwanted = {
+        Keeps.NOTHING: list(StoredPicture.Kind),
+        Keeps.THUMBNAILS: [StoredPicture.Kind.ORIGINAL],
+    }.get(Keeps(collection.keeps), [])
+    return drop(_rows().filter(collection=collection, kind__in=unwanted))
+
+
+def drop_left_over() -> int:
+    """Delete what a request wrote while its image was deleted or its owner chose to keep less."""
+    dropped = 0
+    # All at once: SQLite lets nobody write who has not finished reading.
+    for collection in list(HostedCollection.objects.using(database())):
+        live = IndexedImage.objects.using(database()).filter(
+            collection__key=key_of(collection.gallery_name),
+            key=OuterRef("key"),
+            deleted__isnull=True,
+        )
+        left_over = _rows().filter(~Exists(live), collection=collection)
+        dropped += write_atomically(partial(drop_unwanted, collection))
+        dropped += write_atomically(partial(drop, left_over))
+    return dropped
+
+
+def _rows() -> QuerySet[StoredPicture]:
+    return StoredPicture.objects.using(database())
+
+
+def _delete_files(names: Iterable[str]) -> None:
+    for name in names:
+        try:
+            storage().delete(name)
+        except Exception:  # the sweep will find it
+            logger.warning("The file %s could not be deleted now", name, exc_info=True)
+
+
+def orphans() -> Iterator[str]:
+    """Yield the files that no row names, and that are a day old or more."""
+    before = timezone.now() - ORPHAN_AFTER
+    for folder in _folders(FOLDER):
+        for part in _folders(folder):
+            names = [f"{part}/{name}" for name in storage().listdir(part)[1]]
+            known = set(_rows().filter(name__in=names).values_list("name", flat=True))
+            for name in names:
+                if name not in known and _modified(name) < before:
+                    yield name
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        return [f"{path}/{name}" for name in storage().listdir(path)[0]]
+    except FileNotFoundError:
+        return []
+
+
+def _modified(name: str) -> Any:
+    time = storage().get_modified_time(name)
+    return time if timezone.is_aware(time) else timezone.make_aware(time)
+
+
+def sweep() -> int:
+    """Delete what belongs to no image, or is kept no longer; return how many files."""
+    dropped = drop_left_over()
+    names = list(orphans())
+    _delete_files(names)
+    return dropped + len(names)
