@@ -36,15 +36,15 @@ def by_rules(keys: list[Signer]) -> Callable[[Sent], str]:
     secrets = dict(keys)
 
     def judge(sent: Sent) -> str:
-        credentials = vshmac.parse(sent.authorization)
+        credentials = vshmac.parse_authorization(sent.authorization)
         if credentials is None:
             return "not VSHMAC"
         known = vshmac.is_public_key(credentials.public_key)
         secret = secrets.get(credentials.public_key) if known else None
-        expected = vshmac.sign(secret or "", sent.method, sent.path, sent.date)
-        if not vshmac.is_same(credentials.signature, expected) or secret is None:
+        expected = vshmac.sign_request(secret or "", sent.method, sent.path, sent.date)
+        if not vshmac.is_same_signature(credentials.signature, expected) or secret is None:
             return "signature"
-        if vshmac.problem_with_date(sent.date, datetime.now(UTC)):
+        if vshmac.find_date_problem(sent.date, datetime.now(UTC)):
             return "date"
         return "accepted"
 

@@ -19,7 +19,7 @@ _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServerOptions:
     """What ``VISUALSNOOP_SERVER`` says, defaults filled in.
 
     Args:
@@ -43,7 +43,7 @@ class Options:
     memory: int = DEFAULT_MEMORY
 
 
-def options() -> Options:
+def get_options() -> ServerOptions:
     """Return the setting.
 
     Raises:
@@ -70,7 +70,7 @@ def options() -> Options:
     values = {name.lower(): value for name, value in given.items()}
     if "encryption_keys" in values:
         values["encryption_keys"] = tuple(values["encryption_keys"])
-    return Options(**values)
+    return ServerOptions(**values)
 
 
 _EXPECTED = {

@@ -68,7 +68,7 @@ def test_owners_that_cannot_be(settings: Settings, monkeypatch: pytest.MonkeyPat
     users.create_user("taken@example.com", "other@example.com")
     assert "createsuperuser" in create("taken@example.com")
     with pytest.raises(accounts.NoAccount, match="username"):
-        accounts.account("taken@example.com")
+        accounts.get_or_create_account("taken@example.com")
     assert not HostedCollection.objects.exists()
 
 

@@ -84,7 +84,7 @@ def test_no_secret_is_shown(
             answers.append(call(None, "GET", "/images", headers=headers))
         assert [answer.status for answer in answers] == [500] * 3
         # An error that even the view does not answer, as Django shows it.
-        monkeypatch.setattr(problems, "refused_of", math.sqrt)
+        monkeypatch.setattr(problems, "refuse_error", math.sqrt)
         page = Client(raise_request_exception=False).get(f"{API2}/images/none", headers=bearer(ann))
         assert page.status_code == 500
         shown += [repr(answer) for answer in answers] + [page.content.decode()]

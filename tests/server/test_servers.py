@@ -153,7 +153,7 @@ def test_signatures(served: Served) -> None:
     if served.log.exists():
         log = served.log.read_text()
         assert ann.secret not in log
-        assert ann.key.sealed_secret not in log
+        assert ann.key.encrypted_secret not in log
 
 
 def test_answers_that_are_no_success(served: Served) -> None:

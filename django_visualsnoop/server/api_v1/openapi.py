@@ -7,8 +7,8 @@ from typing import Any
 from django.urls import reverse
 
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH
-from django_visualsnoop.server.api_v1.view import CALLS
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.api_v1.view import OPERATIONS
+from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.http.query_params import MAX_COUNT
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -74,13 +74,13 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def v1_document() -> dict[str, Any]:
+def build_document() -> dict[str, Any]:
     """Return the document, its paths relative to where API v1 is served."""
     paths: dict[str, dict[str, Any]] = {}
-    for (kind, has_id), calls in CALLS.items():
+    for (kind, has_id), calls in OPERATIONS.items():
         path = f"/{kind}/{{id}}" if has_id else f"/{kind}"
         paths[path] = {
-            method.lower(): _operation(
+            method.lower(): _build_operation(
                 call.answer.__name__, f"{method.lower()}_{kind}{'_by_id' * has_id}", has_id
             )
             for method, call in calls.items()
@@ -93,7 +93,7 @@ def v1_document() -> dict[str, Any]:
             "description": "Every answer is a JSON object with `status`, the HTTP status, and "
             "`message`.",
         },
-        "servers": [{"url": options().path_prefix + reverse("visualsnoop_server:api_v1")}],
+        "servers": [{"url": get_options().path_prefix + reverse("visualsnoop_server:api_v1")}],
         "security": [{"vshmac": []}],
         "paths": paths,
         "components": {
@@ -107,12 +107,12 @@ def v1_document() -> dict[str, Any]:
                     "line; or the request is signed by RFC 9421.",
                 }
             },
-            "schemas": {"Error": _object(_ANSWER)},
+            "schemas": {"Error": _build_object(_ANSWER)},
         },
     }
 
 
-def _operation(name: str, operation_id: str, has_id: bool) -> dict[str, Any]:
+def _build_operation(name: str, operation_id: str, has_id: bool) -> dict[str, Any]:
     statuses, properties = _ANSWERS[name]
     parameters = list(_PARAMETERS.get(name, []))
     if has_id:
@@ -121,8 +121,11 @@ def _operation(name: str, operation_id: str, has_id: bool) -> dict[str, Any]:
         "operationId": operation_id,
         "parameters": parameters,
         "responses": {
-            **{str(status): _response("Done", _object(properties)) for status in statuses},
-            "default": _response("Not done", {"$ref": "#/components/schemas/Error"}),
+            **{
+                str(status): _build_response("Done", _build_object(properties))
+                for status in statuses
+            },
+            "default": _build_response("Not done", {"$ref": "#/components/schemas/Error"}),
         },
     }
     if name in ("post_image", "put_image", "search_by_image"):
@@ -131,9 +134,9 @@ def _operation(name: str, operation_id: str, has_id: bool) -> dict[str, Any]:
     return made
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _build_object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _build_response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.storage.store import Page, Stored
 
 
-def response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:
+def make_response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:
     """Return the HTTP answer; its status is the body's.
 
     Args:
@@ -28,18 +28,18 @@ def response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> 
     return JsonResponse(body, status=body["status"], headers=fields)
 
 
-def image(collection_id: str, stored: Stored, message: str, status: int) -> dict[str, Any]:
+def build_image(collection_id: str, stored: Stored, message: str, status: int) -> dict[str, Any]:
     """Return the five keys that API v1 tells of one image."""
     time = written(stored.image_time)
     return {**image_result(collection_id, stored.image_id, time, message, status)}
 
 
-def results(collection_id: str, found: Hits) -> dict[str, Any]:
+def build_results(collection_id: str, found: Hits) -> dict[str, Any]:
     """Return what a search found, closest first; ``similarity`` is more than API v1 asks for."""
     return {**search_results(collection_id, found.hits)}
 
 
-def listing(collection_id: str, page: Page) -> dict[str, Any]:
+def build_listing(collection_id: str, page: Page) -> dict[str, Any]:
     """Return a page of images, newest first."""
     images = ((stored.image_id, written(stored.image_time)) for stored in page.images)
     return {**image_list(collection_id, images, page.next_image_id)}

@@ -18,17 +18,17 @@ from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import written
 from django_visualsnoop.server.api_v1 import responses
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.http import idempotency
 from django_visualsnoop.server.http.authentication import authenticate
-from django_visualsnoop.server.http.errors import busy, refused_picture
+from django_visualsnoop.server.http.errors import refuse_busy, refuse_picture
 from django_visualsnoop.server.http.https_only import require_https
-from django_visualsnoop.server.http.query_params import count_of, parameters, refuse_parameters
+from django_visualsnoop.server.http.query_params import parse_count, parse_query, refuse_parameters
 from django_visualsnoop.server.http.raw_path import check_utf8
-from django_visualsnoop.server.http.request_body import drain, read_body
-from django_visualsnoop.server.tenants.throttling import spend_bytes, spend_request
+from django_visualsnoop.server.http.request_body import drain_body, read_body
+from django_visualsnoop.server.tenants.throttling import throttle_request, throttle_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from django_visualsnoop.engine.storage.store import NewImage
-    from django_visualsnoop.server.content.pictures import Files
+    from django_visualsnoop.server.content.pictures import StoredFiles
     from django_visualsnoop.server.http.authentication import Caller
     from django_visualsnoop.server.models import HostedCollection
 
@@ -47,7 +47,7 @@ MAX_RESULTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Call:
     """One authenticated request."""
 
     request: HttpRequest
@@ -65,113 +65,113 @@ class Asked:
 
     def body(self) -> bytes:
         key = self.caller.key
-        content = read_body(self.request, options().max_bytes, partial(spend_bytes, key))
+        content = read_body(self.request, get_options().max_bytes, partial(throttle_upload, key))
         self.caller.check_body(content)
         return content
 
 
-class Call(NamedTuple):
+class Operation(NamedTuple):
     #: What the key must allow; nothing if empty.
     scope: str
-    answer: Callable[[Asked], dict[str, Any]]
+    answer: Callable[[Call], dict[str, Any]]
 
 
-def get_collection(asked: Asked) -> dict[str, Any]:
+def get_collection(call: Call) -> dict[str, Any]:
     """``GET /collection``."""
-    owner = asked.collection.owner
+    owner = call.collection.owner
     return {
-        "collection_id": asked.collection.pk,
-        "collection_name": asked.collection.name,
+        "collection_id": call.collection.pk,
+        "collection_name": call.collection.name,
         "user": getattr(owner, owner.get_email_field_name(), "") or owner.get_username(),
         "message": "OK",
         "status": 200,
     }
 
 
-def get_images(asked: Asked) -> dict[str, Any]:
+def get_images(call: Call) -> dict[str, Any]:
     """``GET /images?start=&count=``."""
-    query = parameters(asked.request)
+    query = parse_query(call.request)
     start = query.get("start")
-    page = asked.images.store.page(
-        None if start is None else check_image_id(start), count_of(query)
+    page = call.images.store.page(
+        None if start is None else check_image_id(start), parse_count(query)
     )
-    return responses.listing(asked.collection.pk, page)
+    return responses.build_listing(call.collection.pk, page)
 
 
-def get_image(asked: Asked) -> dict[str, Any]:
+def get_image(call: Call) -> dict[str, Any]:
     """``GET /image/{id}``."""
-    stored = asked.images.store.get(asked.image_id)
-    return responses.image(asked.collection.pk, stored, "OK", 200)
+    stored = call.images.store.get(call.image_id)
+    return responses.build_image(call.collection.pk, stored, "OK", 200)
 
 
-def post_image(asked: Asked) -> dict[str, Any]:
+def post_image(call: Call) -> dict[str, Any]:
     """``POST /image`` and ``POST /image/{id}``."""
-    body = asked.body()
-    fingerprint = idempotency.fingerprint_of(asked.caller, body)
-    answer = idempotency.known(fingerprint)  # before decoding, which costs the most
+    body = call.body()
+    fingerprint = idempotency.compute_fingerprint(call.caller, body)
+    answer = idempotency.find_response(fingerprint)  # before decoding, which costs the most
     if answer is None:
-        new = asked.images.gallery.described(body, asked.image_id or uuid4().hex)
-        images = asked.images
+        new = call.images.gallery.described(body, call.image_id or uuid4().hex)
+        images = call.images
         with images.files_of(new) as files:
-            answer = idempotency.once(fingerprint, lambda: _added(images, new, files))
+            answer = idempotency.respond_once(fingerprint, lambda: _add_image(images, new, files))
     return answer
 
 
-def _added(images: HostedImages, new: NewImage, files: Files) -> dict[str, Any]:
+def _add_image(images: HostedImages, new: NewImage, files: StoredFiles) -> dict[str, Any]:
     try:
         stored = images.add(new, files=files)
-        return responses.image(images.collection.pk, stored, "Added", 201)
+        return responses.build_image(images.collection.pk, stored, "Added", 201)
     except ImageExists as error:
         # Returned, not raised: the same request gets it again, even if the image is gone by then.
         return Refused(409, str(error)).body
 
 
-def put_image(asked: Asked) -> dict[str, Any]:
+def put_image(call: Call) -> dict[str, Any]:
     """``PUT /image/{id}``."""
-    images = asked.images
-    stored = images.put(images.gallery.described(asked.body(), asked.image_id))
+    images = call.images
+    stored = images.put(images.gallery.described(call.body(), call.image_id))
     outcome = ("Updated", 200) if stored.existed else ("Added", 201)
-    return responses.image(asked.collection.pk, stored, *outcome)
+    return responses.build_image(call.collection.pk, stored, *outcome)
 
 
-def delete_image(asked: Asked) -> dict[str, Any]:
+def delete_image(call: Call) -> dict[str, Any]:
     """``DELETE /image/{id}``."""
-    stored = asked.images.delete(asked.image_id)
-    return responses.image(asked.collection.pk, stored, "Deleted", 200)
+    stored = call.images.delete(call.image_id)
+    return responses.build_image(call.collection.pk, stored, "Deleted", 200)
 
 
-def search_by_image(asked: Asked) -> dict[str, Any]:
+def search_by_image(call: Call) -> dict[str, Any]:
     """``POST /search``."""
-    found = asked.images.gallery.search(asked.body(), limit=MAX_RESULTS)
-    return responses.results(asked.collection.pk, found)
+    found = call.images.gallery.search(call.body(), limit=MAX_RESULTS)
+    return responses.build_results(call.collection.pk, found)
 
 
-def search_by_id(asked: Asked) -> dict[str, Any]:
+def search_by_id(call: Call) -> dict[str, Any]:
     """``GET /search/{id}``."""
-    found = asked.images.gallery.search_by_id(asked.image_id, limit=MAX_RESULTS)
-    results = responses.results(asked.collection.pk, found)
+    found = call.images.gallery.search_by_id(call.image_id, limit=MAX_RESULTS)
+    results = responses.build_results(call.collection.pk, found)
     assert found.image_time is not None
     return {
         **results,
-        "image_id": asked.image_id,
+        "image_id": call.image_id,
         "image_time": written(found.image_time),
     }
 
 
 #: By the first part of the path, whether an id follows, and the method. A key of any scope may
 #: ask which collection it opens: clients do so first of all.
-CALLS: dict[tuple[str, bool], dict[str, Call]] = {
-    ("collection", False): {"GET": Call("", get_collection)},
-    ("images", False): {"GET": Call("read", get_images)},
-    ("image", False): {"POST": Call("write", post_image)},
+OPERATIONS: dict[tuple[str, bool], dict[str, Operation]] = {
+    ("collection", False): {"GET": Operation("", get_collection)},
+    ("images", False): {"GET": Operation("read", get_images)},
+    ("image", False): {"POST": Operation("write", post_image)},
     ("image", True): {
-        "GET": Call("read", get_image),
-        "POST": Call("write", post_image),
-        "PUT": Call("write", put_image),
-        "DELETE": Call("write", delete_image),
+        "GET": Operation("read", get_image),
+        "POST": Operation("write", post_image),
+        "PUT": Operation("write", put_image),
+        "DELETE": Operation("write", delete_image),
     },
-    ("search", False): {"POST": Call("search", search_by_image)},
-    ("search", True): {"GET": Call("search", search_by_id)},
+    ("search", False): {"POST": Operation("search", search_by_image)},
+    ("search", True): {"GET": Operation("search", search_by_id)},
 }
 #: Unknown query parameters are refused here.
 _WITH_IDS = ("image", "search")
@@ -189,40 +189,40 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
         rest: the path after the prefix, percent-decoded.
     """
     try:
-        return responses.response(_answer(request, rest))
+        return responses.make_response(_answer(request, rest))
     except Refused as error:
         refused = error
     except DecodeError as error:
-        refused = refused_picture(error)
+        refused = refuse_picture(error)
     except InvalidImageIdError as error:
         refused = Refused(400, str(error))
     except ImageMissing as error:
         refused = Refused(404, str(error))
     except Exception as error:  # clients want JSON, with DEBUG too
         if is_lock_error(error):
-            refused = busy()
+            refused = refuse_busy()
         else:
             logger.exception("%s %s was not answered", request.method, request.path)
             refused = Refused(500, "The server could not do this. Its log says why.")
-    drain(request)
-    return responses.response(refused.body, refused.headers)
+    drain_body(request)
+    return responses.make_response(refused.body, refused.headers)
 
 
 def _answer(request: HttpRequest, rest: str) -> dict[str, Any]:
     require_https(request)
     kind, slash, image_id = rest.partition("/")
-    calls = CALLS.get((kind, bool(slash)))
-    if calls is None:
+    operations = OPERATIONS.get((kind, bool(slash)))
+    if operations is None:
         raise Refused(404, "API v1 has no such path. Is the endpoint right?")
-    call = calls.get(str(request.method))
-    if call is None:
-        allowed = ", ".join(calls)
+    operation = operations.get(str(request.method))
+    if operation is None:
+        allowed = ", ".join(operations)
         raise Refused(405, f"Here the method is one of: {allowed}.", {"Allow": allowed})
-    caller = authenticate(request, call.scope)
-    spend_request(caller.key)
+    caller = authenticate(request, operation.scope)
+    throttle_request(caller.key)
     check_utf8(request)
     if kind in _WITH_IDS:
         refuse_parameters(request)
     if slash:
         check_image_id(image_id)
-    return call.answer(Asked(request, caller, image_id))
+    return operation.answer(Call(request, caller, image_id))

@@ -11,16 +11,16 @@ from ninja.errors import ValidationError
 from ninja.parser import Parser
 
 from django_visualsnoop.server.api_v2 import problems
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content.images import HostedImages
-from django_visualsnoop.server.content.metadata import loads
+from django_visualsnoop.server.content.metadata import parse_json
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.http.authentication import Caller, authenticate
-from django_visualsnoop.server.http.query_params import parameters
+from django_visualsnoop.server.http.query_params import parse_query
 from django_visualsnoop.server.http.raw_path import check_utf8
-from django_visualsnoop.server.http.request_body import read_body, spooled_body
+from django_visualsnoop.server.http.request_body import read_body, spool_body
 from django_visualsnoop.server.models import HostedCollection
-from django_visualsnoop.server.tenants.throttling import spend_bytes, spend_request
+from django_visualsnoop.server.tenants.throttling import throttle_request, throttle_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ register_converter(ImageIdConverter, "visualsnoop_image_id")
 
 
 @dataclass(frozen=True)
-class Asked:
+class KeyAccess:
     """One authenticated request."""
 
     caller: Caller
@@ -83,13 +83,13 @@ class Asked:
     def images(self) -> HostedImages:
         return HostedImages(self.collection, self.caller.check_key)
 
-    def spend(self, length: int) -> None:
+    def count_bytes(self, length: int) -> None:
         """Count bytes that are uploaded against the key's limit."""
-        spend_bytes(self.caller.key, length)
+        throttle_upload(self.caller.key, length)
 
-    def file_in(self, request: HttpRequest) -> IO[bytes]:
+    def spool_file(self, request: HttpRequest) -> IO[bytes]:
         """Return the body, which was not read yet, as a file; the caller closes it."""
-        file = spooled_body(request, options().max_import_bytes, self.spend)
+        file = spool_body(request, get_options().max_import_bytes, self.count_bytes)
         try:
             if self.caller.signed is not None:
                 self.caller.check_body(file.read())
@@ -126,7 +126,7 @@ class Api(NinjaAPI):
     def document(self) -> "OpenAPISchema":
         """Return the OpenAPI document, its paths relative to where the API is served."""
         made = self.get_openapi_schema(path_prefix="")
-        prefix = options().path_prefix + reverse("visualsnoop_server:api_v2")
+        prefix = get_options().path_prefix + reverse("visualsnoop_server:api_v2")
         made["servers"] = [{"url": prefix}]
         made["security"] = [{name: []} for name in _SECURITY]
         made["components"]["securitySchemes"] = _SECURITY
@@ -135,7 +135,7 @@ class Api(NinjaAPI):
         for operations in made["paths"].values():
             for operation in operations.values():
                 for parameter in operation["parameters"]:
-                    _without_null(parameter["schema"])
+                    _remove_null(parameter["schema"])
                 operation["responses"]["default"] = {
                     "description": "It was not done; `detail` says why.",
                     "content": content,
@@ -143,7 +143,7 @@ class Api(NinjaAPI):
         return made
 
 
-def _without_null(schema: dict[str, Any]) -> None:
+def _remove_null(schema: dict[str, Any]) -> None:
     """Say of a parameter that may be left out what it is if it is there."""
     if "anyOf" in schema:
         schema |= next(kind for kind in schema.pop("anyOf") if kind["type"] != "null")
@@ -154,7 +154,7 @@ class JSONParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> Any:
         try:
-            return loads(request.body.decode(), "The body")
+            return parse_json(request.body.decode(), "The body")
         except UnicodeDecodeError:
             raise Refused(400, "The body is no JSON: it is not UTF-8.") from None
 
@@ -184,12 +184,12 @@ class Needs:
         #: The names of the query's parameters.
         self.parameters: frozenset[str] = frozenset()
 
-    def __call__(self, request: HttpRequest) -> Asked:
+    def __call__(self, request: HttpRequest) -> KeyAccess:
         caller = authenticate(request, self.scope, bearer=True)
-        spend_request(caller.key)
+        throttle_request(caller.key)
         check_utf8(request)
         # The id a?b, not percent-encoded, arrives as a and a query.
-        unknown = sorted(set(parameters(request)) - self.parameters)
+        unknown = sorted(set(parse_query(request)) - self.parameters)
         if unknown:
             there = f"it has {', '.join(sorted(self.parameters))}" if self.parameters else "none"
             raise Refused(
@@ -197,12 +197,12 @@ class Needs:
                 f"This call has no query parameter {unknown[0]!r:.60}; {there}. In an id, write ? "
                 "as %3F.",
             )
-        asked = Asked(caller)
+        access = KeyAccess(caller)
         if self.reads:
-            body = read_body(request, options().max_bytes, asked.spend)
+            body = read_body(request, get_options().max_bytes, access.count_bytes)
             caller.check_body(body)
             request._body = body  # where Django keeps what was read
-        return asked
+        return access
 
 
 def operation(

@@ -8,7 +8,7 @@ from base64 import b64decode
 from django_visualsnoop.server.exceptions import Refused
 
 
-def content_of(text: str) -> bytes:
+def decode_content(text: str) -> bytes:
     """Return the bytes that a base64 text stands for.
 
     Raises:

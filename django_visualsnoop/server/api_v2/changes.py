@@ -7,7 +7,7 @@ from ninja import Query
 
 from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import operation
-from django_visualsnoop.server.api_v2.images import MAX_PAGE, asked_by, shown
+from django_visualsnoop.server.api_v2.images import MAX_PAGE, get_access, render_images
 from django_visualsnoop.server.content import changes
 
 
@@ -27,10 +27,10 @@ def list_changes(
     Each is told once, as it is now. No committed change is missed; a cursor older than about a
     day may be answered 410, and then everything is asked for anew.
     """
-    asked = asked_by(request)
-    page = changes.since(asked.images.store, cursor, limit)
+    access = get_access(request)
+    page = changes.list_changes(access.images.store, cursor, limit)
     there = [changed.image_id for changed in page.changes if not changed.deleted]
-    images = {image["id"]: image for image in shown(asked, there)}
+    images = {image["id"]: image for image in render_images(access, there)}
     return {
         "changes": [
             {

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def page(document: Mapping[str, Any]) -> str:
+def render_documentation(document: Mapping[str, Any]) -> str:
     """Return the page, as HTML.
 
     Args:

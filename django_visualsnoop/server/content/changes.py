@@ -30,13 +30,13 @@ class CursorGone(LookupError):  # noqa: N818
         )
 
 
-class Changed(NamedTuple):
+class ImageChange(NamedTuple):
     image_id: str
     deleted: bool
 
 
-class Page(NamedTuple):
-    changes: list[Changed]
+class ChangesPage(NamedTuple):
+    changes: list[ImageChange]
     #: Where the next page begins.
     cursor: str
     #: There is a next page by now.
@@ -53,18 +53,18 @@ class _Position(NamedTuple):
         return f"{collection_id}.{self.began}.{self.after}"
 
 
-def latest(store: Store) -> str:
+def get_cursor(store: Store) -> str:
     """Return the cursor of what changes from now on."""
-    collection_id, seq, _ = _state(store)
+    collection_id, seq, _ = _read_state(store)
     return _Position(seq, seq).cursor(collection_id)
 
 
-def since(store: Store, cursor: str | None, limit: int) -> Page:
+def list_changes(store: Store, cursor: str | None, limit: int) -> ChangesPage:
     """Return what changed after a cursor, each image once, as it last changed.
 
     Args:
         store: of the collection.
-        cursor: as a page, or ``latest``, gave it; from the beginning if ``None``: every image.
+        cursor: as a page, or ``get_cursor``, gave it; from the beginning if ``None``: every image.
         limit: about so many. What was numbered together is on one page, so up to some hundred
             more.
 
@@ -72,7 +72,7 @@ def since(store: Store, cursor: str | None, limit: int) -> Page:
         Refused: 400, it is no cursor.
         CursorGone: not all that changed since is known.
     """
-    collection_id, seq, horizon = _state(store)
+    collection_id, seq, horizon = _read_state(store)
     if cursor is None:
         position = _Position(0, seq)
     else:
@@ -88,17 +88,17 @@ def since(store: Store, cursor: str | None, limit: int) -> Page:
     )
     numbers = list(rows.order_by("seq").values_list("seq", flat=True)[:limit])
     if not numbers or numbers[-1] is None:
-        return Page([], _Position(seq, seq).cursor(collection_id), more=False)
+        return ChangesPage([], _Position(seq, seq).cursor(collection_id), more=False)
     last = numbers[-1]
     found = rows.filter(seq__lte=last).order_by("seq", "pk").values_list("image_id", "deleted")
-    return Page(
-        [Changed(image_id, deleted is not None) for image_id, deleted in found],
+    return ChangesPage(
+        [ImageChange(image_id, deleted is not None) for image_id, deleted in found],
         position._replace(after=last).cursor(collection_id),
         more=rows.filter(seq__gt=last).exists(),
     )
 
 
-def _state(store: Store) -> tuple[str, int, int]:
+def _read_state(store: Store) -> tuple[str, int, int]:
     """Return the collection's id, its last number, and up to where tombstones may be gone.
 
     In this order: the horizon is read before the rows, see ``publish.purge``.

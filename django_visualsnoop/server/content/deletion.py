@@ -29,13 +29,13 @@ def _delete(collection: HostedCollection) -> None:
     using, pk = database(), collection.pk
     if not lock_for_deletion(pk):
         return
-    pictures.drop(StoredPicture.objects.using(using).filter(collection=pk))
+    pictures.delete_pictures(StoredPicture.objects.using(using).filter(collection=pk))
     key = key_of(collection.gallery_name)
     # Not by the cascade, which would first read which rows there are, perhaps in an older
     # snapshot of the caller's transaction.
     for rows in (IndexedImage, Block):
         rows.objects.using(using).filter(collection__key=key).delete()
     Collection.objects.using(using).filter(key=key).delete()
-    for kept in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
-        kept.objects.using(using).filter(collection=pk).delete()
+    for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
+        model.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

@@ -1,4 +1,4 @@
-"""Groups of copies as the pages show them: remembered, and of large collections the newest."""
+"""Groups of duplicates as the pages show them: cached, and of large collections the newest."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from django.core.cache import cache
 
 from django_visualsnoop.engine.models import Collection
 from django_visualsnoop.server.content import not_duplicates
-from django_visualsnoop.server.content.groups import groups_touching
+from django_visualsnoop.server.content.groups import find_groups_touching
 from django_visualsnoop.server.models import database
 
 if TYPE_CHECKING:
-    from django_visualsnoop.server.content.groups import Groups
+    from django_visualsnoop.server.content.groups import DuplicateGroups
     from django_visualsnoop.server.content.images import HostedImages
 
 #: A collection of more images is not compared as a whole while a page waits.
 MAX_COMPARED = 20_000
 #: Then those that were added last are compared with all.
 NEWEST = 500
-_REMEMBERED = 3600
+_CACHED_SECONDS = 3600
 
 
-def groups(images: HostedImages, count: int) -> Groups:
-    """Return the groups of copies.
+def find_duplicates(images: HostedImages, count: int) -> DuplicateGroups:
+    """Return the groups of duplicates.
 
-    What was found is remembered until the collection changes.
+    What was found is cached until the collection changes.
 
     Args:
         images: of the collection.
@@ -35,17 +35,17 @@ def groups(images: HostedImages, count: int) -> Groups:
     threshold = images.collection.min_similarity
     rows = Collection.objects.using(database()).filter(key=images.store.key)
     state = rows.values_list("pk", "seq").first()
-    apart = not_duplicates.state(images.collection.pk)
-    remembered = f"visualsnoop_server:groups:{state}:{threshold}:{apart}".replace(" ", "")
-    found: Groups | None = cache.get(remembered)
+    marks = not_duplicates.get_version(images.collection.pk)
+    cache_key = f"visualsnoop_server:groups:{state}:{threshold}:{marks}".replace(" ", "")
+    found: DuplicateGroups | None = cache.get(cache_key)
     if found is None:
-        found = _found(images, count)
-        cache.set(remembered, found, _REMEMBERED)
+        found = _find(images, count)
+        cache.set(cache_key, found, _CACHED_SECONDS)
     return found
 
 
-def _found(images: HostedImages, count: int) -> Groups:
+def _find(images: HostedImages, count: int) -> DuplicateGroups:
     touching = None
     if count > MAX_COMPARED:
         touching = [stored.image_id for stored in images.store.page(None, NEWEST).images]
-    return groups_touching(images, touching)
+    return find_groups_touching(images, touching)

@@ -1,4 +1,4 @@
-"""Groups of copies in a collection, without the pairs that someone has called none."""
+"""Groups of duplicates in a collection, without pairs marked as not duplicates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from django_visualsnoop.common.clustering import Link, grouped
 from django_visualsnoop.engine.pairs import pair_hits
 from django_visualsnoop.server.content import not_duplicates
-from django_visualsnoop.server.content.not_duplicates import Pair
+from django_visualsnoop.server.content.not_duplicates import ImagePair
 from django_visualsnoop.server.exceptions import Refused
 
 if TYPE_CHECKING:
@@ -29,22 +29,22 @@ MAX_SEARCHES = 100
 _CLOSEST = 250
 
 
-class Member(NamedTuple):
+class GroupMember(NamedTuple):
     image_id: str
     #: To the one of the group that it resembles most.
     rank: int
     similarity: float
 
 
-class Groups(NamedTuple):
+class DuplicateGroups(NamedTuple):
     """Groups of two or more images, the one with the closest pair first."""
 
-    groups: list[list[Member]]
+    groups: list[list[GroupMember]]
     #: Whether all that may be copies was compared; what was not is less close.
     complete: bool
 
 
-def all_groups(images: HostedImages, min_similarity: float | None) -> Groups:
+def find_all_groups(images: HostedImages, min_similarity: float | None) -> DuplicateGroups:
     """Return the groups of a collection.
 
     Args:
@@ -61,29 +61,31 @@ def all_groups(images: HostedImages, min_similarity: float | None) -> Groups:
             f"The collection has {count:,} images; groups of all are found among at most "
             f"{MAX_IMAGES:,}. Ask for the group of one by image_id.",
         )
-    return groups_touching(images, None, min_similarity)
+    return find_groups_touching(images, None, min_similarity)
 
 
-def groups_touching(
+def find_groups_touching(
     images: HostedImages, touching: Collection[str] | None, min_similarity: float | None = None
-) -> Groups:
+) -> DuplicateGroups:
     """Return the groups by links of which one end is among some ids, or by all of them.
 
     Args:
         images: of the collection.
         touching: the ids; all if ``None``.
-        min_similarity: see ``all_groups``.
+        min_similarity: see ``find_all_groups``.
     """
-    known = _Known(images)
+    known = _Grouping(images)
     finder = known.finder(min_similarity)
     if finder is None:
-        return Groups([], complete=True)
-    links = _links(finder.all() if touching is None else finder.touching(touching))
-    return Groups(known.groups(links), finder.complete)
+        return DuplicateGroups([], complete=True)
+    links = _read_links(finder.all() if touching is None else finder.touching(touching))
+    return DuplicateGroups(known.groups(links), finder.complete)
 
 
-def group_of(images: HostedImages, image_id: str, min_similarity: float | None) -> Groups:
-    """Return the group that one image is in, if it is in one; see ``all_groups``.
+def find_group(
+    images: HostedImages, image_id: str, min_similarity: float | None
+) -> DuplicateGroups:
+    """Return the group that one image is in, if it is in one; see ``find_all_groups``.
 
     It is complete if it has no more than ``MAX_SEARCHES`` images.
 
@@ -91,50 +93,50 @@ def group_of(images: HostedImages, image_id: str, min_similarity: float | None) 
         ImageMissing: there is no such image.
     """
     images.store.get(image_id)
-    known = _Known(images)
+    known = _Grouping(images)
     finder = known.finder(min_similarity)
     links: Links = {}
     seen: set[str] = set()
     ahead = {image_id}
     if finder is None:
-        return Groups([], complete=True)
+        return DuplicateGroups([], complete=True)
     while ahead and len(seen) < MAX_SEARCHES:
         some = sorted(ahead)[: MAX_SEARCHES - len(seen)]
         seen.update(some)
-        found = _links(finder.touching(some, closest=_CLOSEST))
+        found = _read_links(finder.touching(some, closest=_CLOSEST))
         links |= found
         ahead = (ahead | {one for pair in found for one in pair}) - seen
     groups = known.groups(links)
     own = [group for group in groups if any(member.image_id == image_id for member in group)]
-    return Groups(own, finder.complete and not ahead)
+    return DuplicateGroups(own, finder.complete and not ahead)
 
 
-class _Known:
-    """A collection, and the pairs in it that someone has called no duplicates."""
+class _Grouping:
+    """A collection, and the pairs in it marked as not duplicates."""
 
     def __init__(self, images: HostedImages) -> None:
         self._gallery = images.gallery
-        self._pairs = not_duplicates.remembered(images)
+        self._pairs = not_duplicates.list_pairs(images)
 
     def finder(self, min_similarity: float | None) -> PairFinder | None:
         return self._gallery.pair_finder(min_similarity, apart=self._pairs, most=MAX_COMPARISONS)
 
-    def groups(self, links: Links) -> list[list[Member]]:
-        apart: dict[str, set[str]] = {}
+    def groups(self, links: Links) -> list[list[GroupMember]]:
+        separate: dict[str, set[str]] = {}
         for pair in self._pairs:
-            apart.setdefault(pair.first_id, set()).add(pair.second_id)
-            apart.setdefault(pair.second_id, set()).add(pair.first_id)
-        return _groups(links, apart)
+            separate.setdefault(pair.first_id, set()).add(pair.second_id)
+            separate.setdefault(pair.second_id, set()).add(pair.first_id)
+        return _make_groups(links, separate)
 
 
-def _links(found: Iterable[FoundPair]) -> Links:
+def _read_links(found: Iterable[FoundPair]) -> Links:
     return {
-        Pair(pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))
+        ImagePair(pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))
         for pair in pair_hits(found)
     }
 
 
-def _groups(links: Links, apart: Mapping[str, set[str]]) -> list[list[Member]]:
+def _make_groups(links: Links, separate: Mapping[str, set[str]]) -> list[list[GroupMember]]:
     groups = grouped(links)
     number_of = {image_id: number for number, group in enumerate(groups) for image_id in group}
     within: list[Links] = [{} for _ in groups]
@@ -143,36 +145,36 @@ def _groups(links: Links, apart: Mapping[str, set[str]]) -> list[list[Member]]:
         if number is not None and number == number_of.get(other):
             within[number][one, other] = link
     made = [
-        _members(part, inside)
+        _make_members(part, inside)
         for group, inside in zip(groups, within, strict=True)
-        for part in _parted(group, inside, apart)
+        for part in _split(group, inside, separate)
     ]
     return sorted(made, key=lambda group: (group[0].rank, -len(group), group[0].image_id))
 
 
-def _parted(
-    group: set[str], links: Links, apart: Mapping[str, set[str]]
+def _split(
+    group: set[str], links: Links, separate: Mapping[str, set[str]]
 ) -> Iterable[frozenset[str]]:
-    """Return a group in parts, none of which holds two images that are to be apart.
+    """Return a group in parts, none of which holds two images marked as not duplicates.
 
     The closest are joined first, so a chain between two such images breaks where it is weakest.
     """
-    if all(apart.get(image_id, group).isdisjoint(group) for image_id in group & apart.keys()):
+    if all(separate.get(image_id, group).isdisjoint(group) for image_id in group & separate.keys()):
         return [frozenset(group)]
     part_of = {image_id: frozenset((image_id,)) for image_id in group}
     for (one_id, other_id), _ in sorted(links.items(), key=lambda item: (item[1].rank, item[0])):
         one, other = part_of[one_id], part_of[other_id]
-        if one != other and all(other.isdisjoint(apart.get(here, ())) for here in one):
+        if one != other and all(other.isdisjoint(separate.get(here, ())) for here in one):
             part_of |= dict.fromkeys(one | other, one | other)
     return [part for part in set(part_of.values()) if len(part) > 1]
 
 
-def _members(group: frozenset[str], links: Links) -> list[Member]:
-    closest: dict[str, Member] = {}
+def _make_members(group: frozenset[str], links: Links) -> list[GroupMember]:
+    closest: dict[str, GroupMember] = {}
     for pair, link in links.items():
         if not group.issuperset(pair):
             continue
         for image_id in pair:
             if image_id not in closest or link.rank < closest[image_id].rank:
-                closest[image_id] = Member(image_id, link.rank, link.similarity or 0.0)
+                closest[image_id] = GroupMember(image_id, link.rank, link.similarity or 0.0)
     return sorted(closest.values(), key=lambda member: (member.rank, member.image_id))

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
-from django_visualsnoop.server.conf import options
-from django_visualsnoop.server.content import metadata as kept
+from django_visualsnoop.server.conf import get_options
+from django_visualsnoop.server.content import metadata as image_metadata
 from django_visualsnoop.server.content import not_duplicates, pictures
 from django_visualsnoop.server.models import database
 from django_visualsnoop.server.tenants.throttling import require_room
@@ -43,9 +43,9 @@ class HostedImages:
 
         What it describes brings along the files that the collection keeps.
         """
-        settings = options()
+        settings = get_options()
         return pictures.PictureGallery(
-            self.collection.keeps,
+            self.collection.retention,
             database(),
             self.collection.gallery_name,
             min_similarity=self.min_similarity,
@@ -65,9 +65,9 @@ class HostedImages:
         """Return where they are kept."""
         return self.gallery.store
 
-    def files_of(self, new: NewImage) -> AbstractContextManager[pictures.Files]:
-        """Store the files of an image, before a transaction; see ``pictures.stored_files``."""
-        return pictures.stored_files(self.collection, new)
+    def files_of(self, new: NewImage) -> AbstractContextManager[pictures.StoredFiles]:
+        """Store the files of an image, before a transaction; see ``pictures.store_files``."""
+        return pictures.store_files(self.collection, new)
 
     def lock(self, *, alone: bool = False) -> None:
         """Begin to write; see ``lock_collection``.
@@ -83,13 +83,13 @@ class HostedImages:
         self,
         new: NewImage,
         metadata: Mapping[str, Value] | None = None,
-        files: pictures.Files | None = None,
+        files: pictures.StoredFiles | None = None,
     ) -> Stored:
         """Store an image that is not there yet.
 
         Args:
             new: the image.
-            metadata: what to keep with it; see ``metadata.checked``.
+            metadata: what to keep with it; see ``metadata.check_metadata``.
             files: what ``files_of`` stored, where the caller has a transaction open.
 
         Raises:
@@ -105,7 +105,7 @@ class HostedImages:
             stored = self.store.add(new)
             files.write_rows()
             if metadata:
-                kept.write(self.collection.pk, new.image_id, metadata)
+                image_metadata.write_metadata(self.collection.pk, new.image_id, metadata)
             return stored
 
         return write_atomically(work)
@@ -127,7 +127,7 @@ class HostedImages:
                 (stored,) = self.store.put([new])
                 files.write_rows()
                 if metadata is not None:
-                    kept.write(self.collection.pk, new.image_id, metadata)
+                    image_metadata.write_metadata(self.collection.pk, new.image_id, metadata)
                 return stored
 
             return write_atomically(work)
@@ -143,7 +143,7 @@ class HostedImages:
         def work() -> None:
             self.lock()
             self.store.touch(image_id)
-            kept.write(self.collection.pk, image_id, metadata)
+            image_metadata.write_metadata(self.collection.pk, image_id, metadata)
 
         write_atomically(work)
 
@@ -158,9 +158,9 @@ class HostedImages:
         def work() -> Stored:
             self.lock()
             stored = self.store.delete(image_id)
-            pictures.drop(pictures.of_image(self.collection, image_id))
-            kept.remove(self.collection.pk, image_id)
-            not_duplicates.forget(self.collection.pk, image_id)
+            pictures.delete_pictures(pictures.get_pictures(self.collection, image_id))
+            image_metadata.remove_metadata(self.collection.pk, image_id)
+            not_duplicates.unmark_image(self.collection.pk, image_id)
             return stored
 
         return write_atomically(work)

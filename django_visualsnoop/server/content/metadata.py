@@ -31,26 +31,26 @@ class InvalidMetadata(ValueError):  # noqa: N818
     """It is no metadata, or no filter; the message says why."""
 
 
-def loads(text: str | bytes, what: str) -> Any:
+def parse_json(text: str | bytes, what: str) -> Any:
     """Return what a JSON text says, of which only ``NaN`` and the like are not accepted.
 
     Raises:
         InvalidMetadata: it is no JSON.
     """
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidMetadata(f"{what} is no JSON: {error}") from None
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Return a value as a message names it; Python writes out no integer of 4,300 digits."""
     if isinstance(value, int) and value.bit_length() > 200:
         return "an integer of some " + f"{int(value.bit_length() * 0.30103):,} digits"
     return f"{value!r:.40}"
 
 
-def checked(given: object) -> dict[str, Value]:
+def check_metadata(given: object) -> dict[str, Value]:
     """Return metadata as it is kept.
 
     Args:
@@ -62,16 +62,16 @@ def checked(given: object) -> dict[str, Value]:
     """
     if not isinstance(given, dict):
         raise InvalidMetadata(f'Metadata is a JSON object such as {{"sku": 5}}, not {given!r:.40}.')
-    found = {_name(name): _value(name, value) for name, value in given.items()}
+    found = {_check_name(name): _check_value(name, value) for name, value in given.items()}
     if len(found) > MAX_NAMES:
         raise InvalidMetadata(f"Metadata has {len(found)} names; at most {MAX_NAMES} are kept.")
-    size = len(_written(found))
+    size = len(_dump(found))
     if size > MAX_BYTES:
         raise InvalidMetadata(f"Metadata has {size:,} bytes as JSON; at most {MAX_BYTES:,}.")
     return found
 
 
-def checked_filter(given: object) -> dict[str, list[Value]]:
+def check_filter(given: object) -> dict[str, list[Value]]:
     """Return what an image's metadata must have.
 
     Args:
@@ -90,18 +90,18 @@ def checked_filter(given: object) -> dict[str, list[Value]]:
         choices = wanted if isinstance(wanted, list) else [wanted]
         if not 0 < len(choices) <= MAX_CHOICES:
             raise InvalidMetadata(f"{name!r:.60} has {len(choices)} values; write 1 to 50.")
-        found[_name(name)] = [_value(name, value) for value in choices]
+        found[_check_name(name)] = [_check_value(name, value) for value in choices]
     return found
 
 
-def write(collection_id: str, image_id: str, metadata: Mapping[str, Value]) -> None:
+def write_metadata(collection_id: str, image_id: str, metadata: Mapping[str, Value]) -> None:
     """Keep this with an image, in place of what there was; call it in its transaction."""
-    write_all(collection_id, {image_id: metadata})
+    write_many(collection_id, {image_id: metadata})
 
 
-def write_all(collection_id: str, metadata: Mapping[str, Mapping[str, Value]]) -> None:
-    """Keep this with some images, by their ids; see ``write``."""
-    keys = {image_id: _key(collection_id, image_id) for image_id in metadata}
+def write_many(collection_id: str, metadata: Mapping[str, Mapping[str, Value]]) -> None:
+    """Keep this with some images, by their ids; see ``write_metadata``."""
+    keys = {image_id: _hash_image(collection_id, image_id) for image_id in metadata}
     _remove_values(keys.values())
     empty = [keys[image_id] for image_id, given in metadata.items() if not given]
     Metadata.objects.using(database()).filter(pk__in=empty).delete()
@@ -110,7 +110,7 @@ def write_all(collection_id: str, metadata: Mapping[str, Mapping[str, Value]]) -
             id=keys[image_id],
             collection_id=collection_id,
             image_id=image_id,
-            body=_written(given),
+            body=_dump(given),
         )
         for image_id, given in metadata.items()
         if given
@@ -126,23 +126,23 @@ def write_all(collection_id: str, metadata: Mapping[str, Mapping[str, Value]]) -
         MetadataValue(
             collection_id=collection_id,
             metadata_id=keys[image_id],
-            digest=_digest(collection_id, name, value),
+            digest=_hash_value(collection_id, name, value),
         )
         for image_id, given in metadata.items()
         for name, value in given.items()
     )
 
 
-def remove(collection_id: str, image_id: str) -> None:
+def remove_metadata(collection_id: str, image_id: str) -> None:
     """Forget what was kept with an image; call it in the transaction that deletes it."""
-    key = _key(collection_id, image_id)
+    key = _hash_image(collection_id, image_id)
     _remove_values([key])
     Metadata.objects.using(database()).filter(pk=key).delete()
 
 
-def read(collection_id: str, image_ids: Iterable[str]) -> dict[str, dict[str, Value]]:
+def read_metadata(collection_id: str, image_ids: Iterable[str]) -> dict[str, dict[str, Value]]:
     """Return what is kept with images, by their ids; those without are left out."""
-    keys = [_key(collection_id, image_id) for image_id in image_ids]
+    keys = [_hash_image(collection_id, image_id) for image_id in image_ids]
     found = {}
     for start in range(0, len(keys), _PAGE):
         rows = Metadata.objects.using(database()).filter(pk__in=keys[start : start + _PAGE])
@@ -151,23 +151,23 @@ def read(collection_id: str, image_ids: Iterable[str]) -> dict[str, dict[str, Va
     return found
 
 
-def matching(collection_id: str, wanted: Mapping[str, list[Value]]) -> set[str]:
-    """Return the ids of the images that have all this; see ``checked_filter``."""
+def find_matching(collection_id: str, wanted: Mapping[str, list[Value]]) -> set[str]:
+    """Return the ids of the images that have all this; see ``check_filter``."""
     rows = Metadata.objects.using(database()).filter(collection_id=collection_id)
     texts = {}
     for name, choices in wanted.items():
-        texts[name] = {_written(value) for value in choices}
-        digests = {_digest(collection_id, name, value) for value in choices}
+        texts[name] = {_dump(value) for value in choices}
+        digests = {_hash_value(collection_id, name, value) for value in choices}
         rows = rows.filter(values__digest__in=digests)
     return {
         image_id
         for image_id, body in rows.values_list("image_id", "body")
-        if _has(json.loads(body), texts)
+        if _has_values(json.loads(body), texts)
     }
 
 
-def _has(metadata: Mapping[str, Value], texts: Mapping[str, set[str]]) -> bool:
-    return all(name in metadata and _written(metadata[name]) in texts[name] for name in texts)
+def _has_values(metadata: Mapping[str, Value], texts: Mapping[str, set[str]]) -> bool:
+    return all(name in metadata and _dump(metadata[name]) in texts[name] for name in texts)
 
 
 def _remove_values(keys: Iterable[str]) -> None:
@@ -179,19 +179,19 @@ def _remove_values(keys: Iterable[str]) -> None:
         values.filter(pk__in=known).delete()
 
 
-def _key(collection_id: str, image_id: str) -> str:
+def _hash_image(collection_id: str, image_id: str) -> str:
     return sha256(f"{collection_id}\n{image_id}".encode()).hexdigest()
 
 
-def _digest(collection_id: str, name: str, value: Value) -> str:
-    return sha256(_written([collection_id, name, value]).encode()).hexdigest()
+def _hash_value(collection_id: str, name: str, value: Value) -> str:
+    return sha256(_dump([collection_id, name, value]).encode()).hexdigest()
 
 
-def _written(value: object) -> str:
+def _dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
-def _name(name: object) -> str:
+def _check_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise InvalidMetadata(
             f"{name!r:.60} is no name in metadata: write 1 to {MAX_NAME_LENGTH} characters."
@@ -199,7 +199,7 @@ def _name(name: object) -> str:
     return name
 
 
-def _value(name: str, value: object) -> Value:
+def _check_value(name: str, value: object) -> Value:
     if value is None or isinstance(value, (str, bool)):
         return value
     # Not ``isfinite``: it makes a float of an integer, which may be too large for one. What is
@@ -208,10 +208,10 @@ def _value(name: str, value: object) -> Value:
         # 1 and 1.0 are one number in JSON.
         return int(value) if value == int(value) else value
     raise InvalidMetadata(
-        f"{name!r:.60} is {shown(value)}; write a text, a number within ±(2^53 - 1), true, false "
-        "or null."
+        f"{name!r:.60} is {format_value(value)}; write a text, a number within ±(2^53 - 1), true, "
+        "false or null."
     )
 
 
-def _no_number(text: str) -> None:
+def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no number")

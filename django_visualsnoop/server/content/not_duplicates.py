@@ -1,4 +1,4 @@
-"""Pairs that someone has called no duplicates, remembered as long as both files are the same."""
+"""Pairs marked as not duplicates, as long as both files are the same."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class SameImage(ValueError):  # noqa: N818
     """The two ids of a pair are one."""
 
 
-class Pair(NamedTuple):
+class ImagePair(NamedTuple):
     """``first_id < second_id``."""
 
     first_id: str
     second_id: str
 
 
-def pair_of(one_id: str, other_id: str) -> Pair:
+def make_pair(one_id: str, other_id: str) -> ImagePair:
     """Return a pair of image ids.
 
     Raises:
@@ -43,21 +43,21 @@ def pair_of(one_id: str, other_id: str) -> Pair:
     """
     if one_id == other_id:
         raise SameImage(f"An image is its own duplicate: both ids are {one_id!r:.120}.")
-    return Pair(min(one_id, other_id), max(one_id, other_id))
+    return ImagePair(min(one_id, other_id), max(one_id, other_id))
 
 
-def remember(images: HostedImages, pair: Pair) -> bool:
-    """Remember that two images are no duplicates; return whether that is new.
+def mark_pair(images: HostedImages, pair: ImagePair) -> bool:
+    """Mark two images as not duplicates; return whether that is new.
 
     Raises:
         ImageMissing: one of them is not there.
         Refused: 404, the collection is gone; or who asks may not write to it any more.
     """
-    return bool(remember_all(images, [pair]))
+    return bool(mark_pairs(images, [pair]))
 
 
-def remember_all(images: HostedImages, pairs: Collection[Pair]) -> int:
-    """Remember pairs, all or none; return how many are new; see ``remember``.
+def mark_pairs(images: HostedImages, pairs: Collection[ImagePair]) -> int:
+    """Mark pairs, all or none; return how many are new; see ``mark_pair``.
 
     It costs a few statements for all of them.
     """
@@ -74,7 +74,7 @@ def remember_all(images: HostedImages, pairs: Collection[Pair]) -> int:
     return write_atomically(work)
 
 
-def _write(collection_id: str, pairs: Collection[Pair], known: Mapping[str, Details]) -> int:
+def _write(collection_id: str, pairs: Collection[ImagePair], known: Mapping[str, Details]) -> int:
     """Insert or correct pairs; return how many were not there."""
     rows = [
         NotDuplicate(
@@ -83,13 +83,13 @@ def _write(collection_id: str, pairs: Collection[Pair], known: Mapping[str, Deta
             second_id=pair.second_id,
             first_digest=known[pair.first_id].digest,
             second_digest=known[pair.second_id].digest,
-            **_keys(pair),
+            **_hash_ids(pair),
         )
         for pair in sorted(set(pairs))  # in one order, so that no two writers deadlock
     ]
-    there = _digests(collection_id, rows)
+    there = _read_digests(collection_id, rows)
     changed = [
-        row for row in rows if there.get(_place(row)) != (row.first_digest, row.second_digest)
+        row for row in rows if there.get(_get_keys(row)) != (row.first_digest, row.second_digest)
     ]
     features = connections[database()].features
     NotDuplicate.objects.using(database()).bulk_create(
@@ -105,15 +105,15 @@ def _write(collection_id: str, pairs: Collection[Pair], known: Mapping[str, Deta
     return len(rows) - len(there)
 
 
-def _digests(
+def _read_digests(
     collection_id: str, rows: list[NotDuplicate]
 ) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return what is remembered of these pairs already."""
-    wanted = {_place(row) for row in rows}
+    """Return the digests of those pairs that are marked already."""
+    wanted = {_get_keys(row) for row in rows}
     keys = sorted({row.first_key for row in rows})
     found = {}
     for start in range(0, len(keys), _TOGETHER):
-        there = _rows(collection_id).filter(first_key__in=keys[start : start + _TOGETHER])
+        there = _get_rows(collection_id).filter(first_key__in=keys[start : start + _TOGETHER])
         for *place, one, other in there.values_list(
             "first_key", "second_key", "first_digest", "second_digest"
         ):
@@ -122,12 +122,12 @@ def _digests(
     return found
 
 
-def _place(row: NotDuplicate) -> tuple[str, str]:
+def _get_keys(row: NotDuplicate) -> tuple[str, str]:
     return row.first_key, row.second_key
 
 
-def take_back(images: HostedImages, pair: Pair) -> bool:
-    """Forget that two images are no duplicates; return whether that was remembered.
+def unmark_pair(images: HostedImages, pair: ImagePair) -> bool:
+    """Remove the mark of a pair; return whether there was one.
 
     Raises:
         Refused: 404, the collection is gone; or who asks may not write to it any more.
@@ -135,27 +135,27 @@ def take_back(images: HostedImages, pair: Pair) -> bool:
 
     def work() -> bool:
         images.lock()
-        return bool(_rows(images.collection.pk).filter(**_keys(pair)).delete()[0])
+        return bool(_get_rows(images.collection.pk).filter(**_hash_ids(pair)).delete()[0])
 
     return write_atomically(work)
 
 
-def forget(collection_id: str, image_id: str) -> None:
-    """Forget all pairs of an image; call it in the transaction that deletes it."""
+def unmark_image(collection_id: str, image_id: str) -> None:
+    """Remove the marks of all pairs of an image; call it in the transaction that deletes it."""
     key = key_of(image_id)
-    _rows(collection_id).filter(Q(first_key=key) | Q(second_key=key)).delete()
+    _get_rows(collection_id).filter(Q(first_key=key) | Q(second_key=key)).delete()
 
 
-def remembered(images: HostedImages) -> list[Pair]:
-    """Return the pairs that are remembered, the oldest first."""
+def list_pairs(images: HostedImages) -> list[ImagePair]:
+    """Return the marked pairs, the oldest first."""
     rows = list(
-        _rows(images.collection.pk)
+        _get_rows(images.collection.pk)
         .order_by("pk")
         .values_list("first_id", "second_id", "first_digest", "second_digest")
     )
     known = images.store.details({image_id for row in rows for image_id in row[:2]})
     return [
-        Pair(first_id, second_id)
+        ImagePair(first_id, second_id)
         for first_id, second_id, *digests in rows
         if first_id in known
         and second_id in known
@@ -163,15 +163,15 @@ def remembered(images: HostedImages) -> list[Pair]:
     ]
 
 
-def state(collection_id: str) -> tuple[int, int | None]:
-    """Return what changes with what is remembered."""
-    found = _rows(collection_id).aggregate(count=Count("pk"), latest=Max("pk"))
+def get_version(collection_id: str) -> tuple[int, int | None]:
+    """Return what differs after each change of the marks."""
+    found = _get_rows(collection_id).aggregate(count=Count("pk"), latest=Max("pk"))
     return found["count"], found["latest"]
 
 
-def _rows(collection_id: str) -> QuerySet[NotDuplicate]:
+def _get_rows(collection_id: str) -> QuerySet[NotDuplicate]:
     return NotDuplicate.objects.using(database()).filter(collection_id=collection_id)
 
 
-def _keys(pair: Pair) -> dict[str, str]:
+def _hash_ids(pair: ImagePair) -> dict[str, str]:
     return {"first_key": key_of(pair.first_id), "second_key": key_of(pair.second_id)}

@@ -1,7 +1,7 @@
 """The pictures that a collection keeps: small ones and originals, as files in a Django storage.
 
 A file is written before the row that names it, and deleted after that row: a crash in between
-leaves a file that no row names, which ``sweep`` deletes, and never a row without its file.
+leaves a file that no row names, which ``sweep_files`` deletes, and never a row without its file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.images.decode import format_of
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.storage.store import NewImage
-from django_visualsnoop.server.conf import options
-from django_visualsnoop.server.models import HostedCollection, Keeps, StoredPicture, database
+from django_visualsnoop.server.conf import get_options
+from django_visualsnoop.server.models import HostedCollection, Retention, StoredPicture, database
 from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class PictureGallery(Gallery):
         args, kwargs: see ``Gallery``.
     """
 
-    def __init__(self, keeps: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, retention: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._keeps = keeps
+        self._retention = retention
 
     def seen(self, content: bytes) -> NewImage:
         """Return what would be stored of a picture that is only compared; no files are made.
@@ -86,10 +86,10 @@ class PictureGallery(Gallery):
 
     def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
         new = super()._described(picture, content, image_id)
-        if self._keeps == Keeps.NOTHING:
+        if self._retention == Retention.NOTHING:
             return new
-        files = [_thumbnail(picture)]
-        if self._keeps == Keeps.ORIGINALS:
+        files = [_make_thumbnail(picture)]
+        if self._retention == Retention.ORIGINALS:
             files.append(
                 NewFile(StoredPicture.Kind.ORIGINAL, content, f"image/{format_of(content).lower()}")
             )
@@ -97,7 +97,7 @@ class PictureGallery(Gallery):
         return NewPicture(**fields, files=tuple(files))
 
 
-def _thumbnail(picture: Picture) -> NewFile:
+def _make_thumbnail(picture: Picture) -> NewFile:
     """Made of pixels alone, it has nothing of the file's metadata."""
     image = Image.fromarray(picture.pixels)
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
@@ -106,12 +106,12 @@ def _thumbnail(picture: Picture) -> NewFile:
     return NewFile(StoredPicture.Kind.THUMBNAIL, written.getvalue(), "image/jpeg")
 
 
-def storage() -> Storage:
+def get_storage() -> Storage:
     """Return where the files are."""
-    return storages[options().storage]
+    return storages[get_options().storage]
 
 
-class Files:
+class StoredFiles:
     """The files of one image that are in the storage already, and are not named by a row yet."""
 
     def __init__(self, collection: HostedCollection, image_id: str) -> None:
@@ -122,7 +122,7 @@ class Files:
 
     def write_rows(self) -> None:
         """Name them, in place of what was kept of the image; call it in its transaction."""
-        drop(of_image(self.collection, self.image_id))
+        delete_pictures(get_pictures(self.collection, self.image_id))
         StoredPicture.objects.using(database()).bulk_create(
             StoredPicture(
                 collection=self.collection,
@@ -138,7 +138,7 @@ class Files:
 
 
 @contextmanager
-def stored_files(collection: HostedCollection, new: NewImage) -> Iterator[Files]:
+def store_files(collection: HostedCollection, new: NewImage) -> Iterator[StoredFiles]:
     """Store the files of an image; call it outside of the transaction that writes their rows.
 
     A storage may be slow, and meanwhile SQLite would let nobody else write.
@@ -148,12 +148,12 @@ def stored_files(collection: HostedCollection, new: NewImage) -> Iterator[Files]
         new: what the collection's gallery described. If the block fails, or writes no rows, the
             files are deleted.
     """
-    files = Files(collection, new.image_id)
+    files = StoredFiles(collection, new.image_id)
     try:
         for file in new.files if isinstance(new, NewPicture) else ():
             random = token_hex(16)
             name = f"{FOLDER}/{collection.pk}/{random[:2]}/{random}"
-            files.stored.append((file, storage().save(name, ContentFile(file.content))))
+            files.stored.append((file, get_storage().save(name, ContentFile(file.content))))
         yield files
     except BaseException:
         files.have_rows = False
@@ -163,50 +163,52 @@ def stored_files(collection: HostedCollection, new: NewImage) -> Iterator[Files]
             _delete_files([name for _, name in files.stored])
 
 
-def of_image(collection: HostedCollection, image_id: str) -> QuerySet[StoredPicture]:
+def get_pictures(collection: HostedCollection, image_id: str) -> QuerySet[StoredPicture]:
     """Return what is kept of an image."""
-    return of_images(collection, [image_id])
+    return get_pictures_of(collection, [image_id])
 
 
-def of_images(collection: HostedCollection, image_ids: Iterable[str]) -> QuerySet[StoredPicture]:
+def get_pictures_of(
+    collection: HostedCollection, image_ids: Iterable[str]
+) -> QuerySet[StoredPicture]:
     """Return what is kept of some images."""
-    return _rows().filter(collection=collection, key__in=[key_of(one) for one in image_ids])
+    return _get_rows().filter(collection=collection, key__in=[key_of(one) for one in image_ids])
 
 
-def newest(collection: HostedCollection, image_id: str, kind: str) -> StoredPicture | None:
+def get_newest(collection: HostedCollection, image_id: str, kind: str) -> StoredPicture | None:
     """Return the picture of one kind that is kept of an image, if there is one."""
-    return of_image(collection, image_id).filter(kind=kind).order_by("-pk").first()
+    return get_pictures(collection, image_id).filter(kind=kind).order_by("-pk").first()
 
 
-def with_thumbnails(collection: HostedCollection, image_ids: Iterable[str]) -> set[str]:
+def find_thumbnails(collection: HostedCollection, image_ids: Iterable[str]) -> set[str]:
     """Return those of the ids whose images have a small picture; one query."""
     by_key = {key_of(image_id): image_id for image_id in image_ids}
-    rows = _rows().filter(
+    rows = _get_rows().filter(
         collection=collection, kind=StoredPicture.Kind.THUMBNAIL, key__in=list(by_key)
     )
     return {by_key[key] for key in rows.values_list("key", flat=True)}
 
 
-def drop(pictures: QuerySet[StoredPicture]) -> int:
+def delete_pictures(pictures: QuerySet[StoredPicture]) -> int:
     """Delete rows now, and their files once that is committed; return how many."""
     found = dict(pictures.values_list("pk", "name"))
     if found:
-        _rows().filter(pk__in=list(found)).delete()
+        _get_rows().filter(pk__in=list(found)).delete()
         names = list(found.values())
         transaction.on_commit(lambda: _delete_files(names), using=database(), robust=True)
     return len(found)
 
 
-def drop_unwanted(collection: HostedCollection) -> int:
+def delete_unwanted(collection: HostedCollection) -> int:
     """Delete what a collection keeps no longer, after its owner chose so; return how many."""
     unwanted = {
-        Keeps.NOTHING: list(StoredPicture.Kind),
-        Keeps.THUMBNAILS: [StoredPicture.Kind.ORIGINAL],
-    }.get(Keeps(collection.keeps), [])
-    return drop(_rows().filter(collection=collection, kind__in=unwanted))
+        Retention.NOTHING: list(StoredPicture.Kind),
+        Retention.THUMBNAILS: [StoredPicture.Kind.ORIGINAL],
+    }.get(Retention(collection.retention), [])
+    return delete_pictures(_get_rows().filter(collection=collection, kind__in=unwanted))
 
 
-def drop_left_over() -> int:
+def delete_left_over() -> int:
     """Delete what a request wrote while its image was deleted or its owner chose to keep less."""
     dropped = 0
     # All at once: SQLite lets nobody write who has not finished reading.
@@ -216,51 +218,51 @@ def drop_left_over() -> int:
             key=OuterRef("key"),
             deleted__isnull=True,
         )
-        left_over = _rows().filter(~Exists(live), collection=collection)
-        dropped += write_atomically(partial(drop_unwanted, collection))
-        dropped += write_atomically(partial(drop, left_over))
+        left_over = _get_rows().filter(~Exists(live), collection=collection)
+        dropped += write_atomically(partial(delete_unwanted, collection))
+        dropped += write_atomically(partial(delete_pictures, left_over))
     return dropped
 
 
-def _rows() -> QuerySet[StoredPicture]:
+def _get_rows() -> QuerySet[StoredPicture]:
     return StoredPicture.objects.using(database())
 
 
 def _delete_files(names: Iterable[str]) -> None:
     for name in names:
         try:
-            storage().delete(name)
+            get_storage().delete(name)
         except Exception:  # the sweep will find it
             logger.warning("The file %s could not be deleted now", name, exc_info=True)
 
 
-def orphans() -> Iterator[str]:
+def find_orphans() -> Iterator[str]:
     """Yield the files that no row names, and that are a day old or more."""
     before = timezone.now() - ORPHAN_AFTER
-    for folder in _folders(FOLDER):
-        for part in _folders(folder):
-            names = [f"{part}/{name}" for name in storage().listdir(part)[1]]
-            known = set(_rows().filter(name__in=names).values_list("name", flat=True))
+    for folder in _list_folders(FOLDER):
+        for part in _list_folders(folder):
+            names = [f"{part}/{name}" for name in get_storage().listdir(part)[1]]
+            known = set(_get_rows().filter(name__in=names).values_list("name", flat=True))
             for name in names:
-                if name not in known and _modified(name) < before:
+                if name not in known and _get_modified_time(name) < before:
                     yield name
 
 
-def _folders(path: str) -> list[str]:
+def _list_folders(path: str) -> list[str]:
     try:
-        return [f"{path}/{name}" for name in storage().listdir(path)[0]]
+        return [f"{path}/{name}" for name in get_storage().listdir(path)[0]]
     except FileNotFoundError:
         return []
 
 
-def _modified(name: str) -> Any:
-    time = storage().get_modified_time(name)
+def _get_modified_time(name: str) -> Any:
+    time = get_storage().get_modified_time(name)
     return time if timezone.is_aware(time) else timezone.make_aware(time)
 
 
-def sweep() -> int:
+def sweep_files() -> int:
     """Delete what belongs to no image, or is kept no longer; return how many files."""
-    dropped = drop_left_over()
-    names = list(orphans())
+    dropped = delete_left_over()
+    names = list(find_orphans())
     _delete_files(names)
     return dropped + len(names)

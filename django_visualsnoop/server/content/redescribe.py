@@ -1,4 +1,4 @@
-"""Describing images again after the descriptor's version changed, from the originals kept."""
+"""Describing images again after the descriptor's version changed, from the retained originals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.server.models import HostedCollection
 
 
-def redescribe(collection: HostedCollection) -> Iterator[tuple[str, str]]:
+def redescribe_collection(collection: HostedCollection) -> Iterator[tuple[str, str]]:
     """Describe what an older version described; image ids and times stay.
 
     Args:
@@ -31,12 +31,12 @@ def redescribe(collection: HostedCollection) -> Iterator[tuple[str, str]]:
     """
     images = HostedImages(collection)
     for image_id in images.gallery.outdated():
-        kept = pictures.newest(collection, image_id, StoredPicture.Kind.ORIGINAL)
+        original = pictures.get_newest(collection, image_id, StoredPicture.Kind.ORIGINAL)
         try:
-            if kept is None:
+            if original is None:
                 yield image_id, "no original is kept"
                 continue
-            with pictures.storage().open(kept.name) as file:
+            with pictures.get_storage().open(original.name) as file:
                 new = images.gallery.described(file.read(), image_id)
         except (DecodeError, OSError) as error:
             yield image_id, str(error)

@@ -14,15 +14,15 @@ from django.db import OperationalError
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import ImageExists
 from django_visualsnoop.server.content import changes, not_duplicates, pictures
-from django_visualsnoop.server.content import metadata as kept
+from django_visualsnoop.server.content import metadata as image_metadata
 from django_visualsnoop.server.content.transfer_file import (
-    Image,
-    header,
-    image_line,
+    TransferredImage,
+    encode_header,
+    encode_image,
+    encode_line,
     is_descriptor,
-    line,
-    parsed,
-    wrong,
+    parse_lines,
+    refuse_line,
 )
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.tenants.throttling import require_room_for
@@ -46,40 +46,40 @@ _PATIENCE = 60.0
 _Any = TypeVar("_Any")
 
 
-class Imported(NamedTuple):
+class ImportCounts(NamedTuple):
     added: int
     replaced: int
     #: They were there already, with the same time and file.
     unchanged: int
 
 
-def exported(images: HostedImages) -> Iterator[bytes]:
+def export_collection(images: HostedImages) -> Iterator[bytes]:
     """Yield the lines of a collection's file.
 
     It is no snapshot: what changes meanwhile is after the header's cursor, see ``changes``.
     """
     hosted, store = images.collection, images.store
-    yield header(hosted.name, changes.latest(store))
+    yield encode_header(hosted.name, changes.get_cursor(store))
     count = 0
-    for ids in _batches(store.ids(), _TOGETHER):
+    for ids in _make_batches(store.ids(), _TOGETHER):
         details = store.details(ids)
-        metadata = kept.read(hosted.pk, ids)
+        metadata = image_metadata.read_metadata(hosted.pk, ids)
         described = {stored.image_id: stored for stored in store.descriptors(ids)}
         for image_id in ids:
             one, stored = details.get(image_id), described.get(image_id)
             if one is None or stored is None:
                 continue  # it is gone by now
             if not is_descriptor(stored.vector):
-                yield line({"left_out": stored.image_id})
+                yield encode_line({"left_out": stored.image_id})
                 continue
             count += 1
-            yield image_line(one, metadata.get(image_id, {}), stored.vector)
-    for pair in not_duplicates.remembered(images):
-        yield line({"not_duplicates": list(pair)})
-    yield line({"end": True, "images": count})
+            yield encode_image(one, metadata.get(image_id, {}), stored.vector)
+    for pair in not_duplicates.list_pairs(images):
+        yield encode_line({"not_duplicates": list(pair)})
+    yield encode_line({"end": True, "images": count})
 
 
-def imported(images: HostedImages, file: IO[bytes], *, replace: bool) -> Imported:
+def import_collection(images: HostedImages, file: IO[bytes], *, replace: bool) -> ImportCounts:
     """Take over the images of a collection's file.
 
     The whole file is checked first, and nothing is imported if there is anything wrong with it.
@@ -88,7 +88,7 @@ def imported(images: HostedImages, file: IO[bytes], *, replace: bool) -> Importe
 
     Args:
         images: of the collection that takes them.
-        file: as ``exported`` wrote it; it is read three times, from its start.
+        file: as ``export_collection`` wrote it; it is read three times, from its start.
         replace: put images in place of others under their ids.
 
     Raises:
@@ -97,16 +97,18 @@ def imported(images: HostedImages, file: IO[bytes], *, replace: bool) -> Importe
             the database busy.
         ImageExists: there is another image under an id, and ``replace`` is false.
     """
-    facts = _checked(file)
+    facts = _check_file(file)
     _check_against(images, facts, replace=replace)
     portion = _Portion(images, replace)
     file.seek(0)
-    for some in _batches((one for _, one in parsed(file) if isinstance(one, Image)), _TOGETHER):
+    for some in _make_batches(
+        (one for _, one in parse_lines(file) if isinstance(one, TransferredImage)), _TOGETHER
+    ):
         portion.write(partial(portion.put, some))
     file.seek(0)
-    pairs = (one for _, one in parsed(file) if isinstance(one, not_duplicates.Pair))
-    for several in _batches(pairs, _PAIRS_TOGETHER):
-        portion.write(partial(portion.remember, several))
+    pairs = (one for _, one in parse_lines(file) if isinstance(one, not_duplicates.ImagePair))
+    for several in _make_batches(pairs, _PAIRS_TOGETHER):
+        portion.write(partial(portion.mark, several))
     return portion.done
 
 
@@ -116,9 +118,9 @@ class _Portion:
     def __init__(self, images: HostedImages, replace: bool) -> None:
         self.images = images
         self.replace = replace
-        self.done = Imported(0, 0, 0)
+        self.done = ImportCounts(0, 0, 0)
 
-    def write(self, work: Callable[[], Imported]) -> None:
+    def write(self, work: Callable[[], ImportCounts]) -> None:
         """Write one portion, and let others write after it.
 
         Raises:
@@ -134,7 +136,7 @@ class _Portion:
                 f"The database is busy. {self._so_far}",
                 {"Retry-After": str(RETRY_AFTER)},
             ) from error
-        self.done = Imported(*map(sum, zip(self.done, added, strict=True)))
+        self.done = ImportCounts(*map(sum, zip(self.done, added, strict=True)))
         time.sleep(_PAUSE)
 
     @property
@@ -142,21 +144,21 @@ class _Portion:
         written = self.done.added + self.done.replaced
         return f"{written:,} images were imported; import the file again for the rest."
 
-    def remember(self, pairs: list[not_duplicates.Pair]) -> Imported:
-        """Remember pairs of the file whose images are still there."""
+    def mark(self, pairs: list[not_duplicates.ImagePair]) -> ImportCounts:
+        """Mark the file's pairs whose images are still there."""
         self.images.lock()
         there = self.images.store.details({image_id for pair in pairs for image_id in pair})
         known = [pair for pair in pairs if all(image_id in there for image_id in pair)]
-        not_duplicates.remember_all(self.images, known)
-        return Imported(0, 0, 0)
+        not_duplicates.mark_pairs(self.images, known)
+        return ImportCounts(0, 0, 0)
 
-    def put(self, some: list[Image]) -> Imported:
+    def put(self, some: list[TransferredImage]) -> ImportCounts:
         """Store images of the file that are not there yet; return how many."""
         hosted, store = self.images.collection, self.images.store
         self.images.lock(alone=hosted.max_images is not None)
         details = store.details(one.new.image_id for one in some)
         require_room_for(hosted, store, len(some) - len(details))
-        metadata = kept.read(hosted.pk, details)
+        metadata = image_metadata.read_metadata(hosted.pk, details)
         changed = []
         for one in some:
             known = details.get(one.new.image_id)
@@ -165,19 +167,19 @@ class _Portion:
         if changed:
             self._store(changed, details)
         replaced = sum(one.new.image_id in details for one in changed)
-        return Imported(len(changed) - replaced, replaced, len(some) - len(changed))
+        return ImportCounts(len(changed) - replaced, replaced, len(some) - len(changed))
 
-    def _store(self, changed: list[Image], details: Mapping[str, Details]) -> None:
+    def _store(self, changed: list[TransferredImage], details: Mapping[str, Details]) -> None:
         hosted, store = self.images.collection, self.images.store
         stored = store.put([one.new for one in changed], [one.image_time for one in changed])
         for its in stored:
             # Another one, or added just now.
             if its.existed and not (self.replace and its.image_id in details):
-                raise _other(its.image_id, self._so_far)
+                raise _refuse_other(its.image_id, self._so_far)
         replaced = details.keys() & {one.new.image_id for one in changed}
         # A file has no pictures, and those that are kept show what was there before.
-        pictures.drop(pictures.of_images(hosted, replaced))
-        kept.write_all(
+        pictures.delete_pictures(pictures.get_pictures_of(hosted, replaced))
+        image_metadata.write_many(
             hosted.pk,
             {
                 one.new.image_id: one.metadata
@@ -188,60 +190,62 @@ class _Portion:
 
 
 def _check_against(images: HostedImages, facts: Mapping[str, bytes], *, replace: bool) -> None:
-    """Make sure that a file can be imported as things are now; see ``imported``."""
+    """Make sure that a file can be imported as things are now; see ``import_collection``."""
     hosted, store = images.collection, images.store
     there = 0
-    for ids in _batches(facts, _TOGETHER):
+    for ids in _make_batches(facts, _TOGETHER):
         details = store.details(ids)
         there += len(details)
         if replace:
             continue
-        metadata = kept.read(hosted.pk, details)
+        metadata = image_metadata.read_metadata(hosted.pk, details)
         for image_id, known in details.items():
-            fact = _fact(known.image_time, known.digest, metadata.get(image_id, {}))
+            fact = _hash_image(known.image_time, known.digest, metadata.get(image_id, {}))
             if fact != facts[image_id]:
-                raise _other(image_id, "Nothing was imported.")
+                raise _refuse_other(image_id, "Nothing was imported.")
     require_room_for(hosted, store, len(facts) - there)
 
 
-def _checked(file: IO[bytes]) -> dict[str, bytes]:
-    """Return the ids of all images of a file that is whole and right, and ``_fact`` of each."""
+def _check_file(file: IO[bytes]) -> dict[str, bytes]:
+    """Return the ids of all images of a whole and right file, and ``_hash_image`` of each."""
     facts: dict[str, bytes] = {}
-    pairs: dict[not_duplicates.Pair, int] = {}
-    for number, one in parsed(file):
-        if isinstance(one, Image):
+    pairs: dict[not_duplicates.ImagePair, int] = {}
+    for number, one in parse_lines(file):
+        if isinstance(one, TransferredImage):
             if one.new.image_id in facts:
-                raise wrong(number, f"the id {one.new.image_id!r:.120} is there a second time")
-            facts[one.new.image_id] = _fact(one.image_time, one.new.digest, one.metadata)
-        elif isinstance(one, not_duplicates.Pair):
+                raise refuse_line(
+                    number, f"the id {one.new.image_id!r:.120} is there a second time"
+                )
+            facts[one.new.image_id] = _hash_image(one.image_time, one.new.digest, one.metadata)
+        elif isinstance(one, not_duplicates.ImagePair):
             if not (one.first_id in facts and one.second_id in facts):
                 pairs[one] = number
         elif isinstance(one, int) and one != len(facts):
-            raise wrong(number, f"it says {one:,} images, and there are {len(facts):,}")
+            raise refuse_line(number, f"it says {one:,} images, and there are {len(facts):,}")
     for pair, number in pairs.items():
         for image_id in pair:
             if image_id not in facts:
-                raise wrong(number, f"the file has no image {image_id!r:.120}")
+                raise refuse_line(number, f"the file has no image {image_id!r:.120}")
     return facts
 
 
-def _is_same(one: Image, known: Details, metadata: Mapping[str, Value]) -> bool:
-    there = _fact(known.image_time, known.digest, metadata)
-    return there == _fact(one.image_time, one.new.digest, one.metadata)
+def _is_same(one: TransferredImage, known: Details, metadata: Mapping[str, Value]) -> bool:
+    there = _hash_image(known.image_time, known.digest, metadata)
+    return there == _hash_image(one.image_time, one.new.digest, one.metadata)
 
 
-def _fact(image_time: int, digest: str, metadata: Mapping[str, Value]) -> bytes:
+def _hash_image(image_time: int, digest: str, metadata: Mapping[str, Value]) -> bytes:
     """Return what differs between any two images under one id, in a few bytes."""
     return sha256(json.dumps([image_time, digest, metadata], sort_keys=True).encode()).digest()
 
 
-def _other(image_id: str, so_far: str) -> ImageExists:
+def _refuse_other(image_id: str, so_far: str) -> ImageExists:
     return ImageExists(
         f"Another image has the id {image_id!r}; with replace=true it is replaced. {so_far}"
     )
 
 
-def _batches(values: Iterable[_Any], size: int) -> Iterator[list[_Any]]:
+def _make_batches(values: Iterable[_Any], size: int) -> Iterator[list[_Any]]:
     rest = iter(values)
     while some := list(islice(rest, size)):
         yield some

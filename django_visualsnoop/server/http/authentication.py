@@ -12,17 +12,17 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.http import message_signatures, vshmac
-from django_visualsnoop.server.http.raw_path import signed_path
+from django_visualsnoop.server.http.raw_path import get_signed_path
 from django_visualsnoop.server.models import Key, database
-from django_visualsnoop.server.tenants.encryption import CannotUnseal, decoy, unseal
-from django_visualsnoop.server.tenants.keys import note_use, why_not
+from django_visualsnoop.server.tenants.encryption import CannotDecrypt, decrypt, get_decoy
+from django_visualsnoop.server.tenants.keys import explain_refusal, note_use
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django.http import HttpRequest
 
-    from django_visualsnoop.server.http.message_signatures import Signed
+    from django_visualsnoop.server.http.message_signatures import VerifiedSignature
 
 logger = logging.getLogger("django_visualsnoop.server")
 
@@ -46,7 +46,7 @@ class Caller:
     key: Key
     #: Differs between requests; empty if nothing is signed.
     signature: str = field(default="", repr=False)
-    signed: Signed | None = field(default=None, repr=False)
+    signed: VerifiedSignature | None = field(default=None, repr=False)
     #: What ``WWW-Authenticate`` says to who is refused.
     challenge: str = vshmac.SCHEME
 
@@ -57,7 +57,7 @@ class Caller:
             Refused: 401.
         """
         key = Key.objects.using(database()).filter(pk=self.key.pk).first()
-        problem = _WRONG if key is None else why_not(key, timezone.now())
+        problem = _WRONG if key is None else explain_refusal(key, timezone.now())
         if problem is not None:
             raise Refused(401, problem, {"WWW-Authenticate": self.challenge})
 
@@ -103,12 +103,12 @@ def identify(request: HttpRequest, scope: str, *, bearer: bool = False) -> Calle
     now = timezone.now()
     try:
         if "HTTP_SIGNATURE_INPUT" in request.META:
-            caller = _by_message_signature(request, now, challenge)
+            caller = _identify_by_message_signature(request, now, challenge)
         elif bearer:
-            caller = _by_bearer(request)
+            caller = _identify_by_bearer(request)
         else:
-            caller = _by_v1(request, now)
-        problem = why_not(caller.key, now)
+            caller = _identify_by_vshmac(request, now)
+        problem = explain_refusal(caller.key, now)
         if problem is not None:
             raise Refused(401, problem)
     except Refused as refused:
@@ -120,21 +120,21 @@ def identify(request: HttpRequest, scope: str, *, bearer: bool = False) -> Calle
     return caller
 
 
-def _by_message_signature(request: HttpRequest, now: datetime, challenge: str) -> Caller:
+def _identify_by_message_signature(request: HttpRequest, now: datetime, challenge: str) -> Caller:
     key: Key | None = None
     unreadable: Refused | None = None
 
     def secret_of(public_key: str) -> bytes:
         nonlocal key, unreadable
-        key = _key(public_key)
+        key = _get_key(public_key)
         try:
-            return _secret(key, public_key)
+            return _decrypt_secret(key, public_key)
         except Refused as error:  # the library takes any error for a wrong signature
             unreadable = error
             raise
 
     try:
-        signed = message_signatures.verified(request, secret_of)
+        signed = message_signatures.verify_request(request, secret_of)
     except message_signatures.WrongSignature:
         raise unreadable or Refused(401, _WRONG) from None
     if key is None:
@@ -146,7 +146,7 @@ def _by_message_signature(request: HttpRequest, now: datetime, challenge: str) -
 
 
 @sensitive_variables()
-def _by_bearer(request: HttpRequest) -> Caller:
+def _identify_by_bearer(request: HttpRequest) -> Caller:
     scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != BEARER.lower():
         raise Refused(
@@ -155,16 +155,16 @@ def _by_bearer(request: HttpRequest) -> Caller:
             f"PUBLIC_KEY.SECRET_KEY, or it is signed (RFC 9421): {message_signatures.HOW}",
         )
     public_key, _, secret = credentials.strip().partition(".")
-    key = _key(public_key)
-    expected = _secret(key, public_key)
+    key = _get_key(public_key)
+    expected = _decrypt_secret(key, public_key)
     given = secret.encode("utf-8", "backslashreplace")
     if not hmac.compare_digest(given, expected) or key is None:
         raise Refused(401, _WRONG_BEARER)
     return Caller(key)
 
 
-def _by_v1(request: HttpRequest, now: datetime) -> Caller:
-    credentials = vshmac.parse(request.META.get("HTTP_AUTHORIZATION", ""))
+def _identify_by_vshmac(request: HttpRequest, now: datetime) -> Caller:
+    credentials = vshmac.parse_authorization(request.META.get("HTTP_AUTHORIZATION", ""))
     if credentials is None:
         raise Refused(
             401,
@@ -172,11 +172,11 @@ def _by_v1(request: HttpRequest, now: datetime) -> Caller:
             f"Authorization: {vshmac.SCHEME} PUBLIC_KEY:SIGNATURE",
         )
     date = request.META.get("HTTP_DATE", "")
-    key = _key(credentials.public_key)
-    expected = _expected(key, credentials.public_key, request, date)
-    if not vshmac.is_same(credentials.signature, expected) or key is None:
+    key = _get_key(credentials.public_key)
+    expected = _sign_as_expected(key, credentials.public_key, request, date)
+    if not vshmac.is_same_signature(credentials.signature, expected) or key is None:
         raise Refused(401, _WRONG)
-    problem = vshmac.problem_with_date(date, now)
+    problem = vshmac.find_date_problem(date, now)
     if problem is None and not key.allow_v1:
         problem = f"This key does not accept the signature {vshmac.SCHEME}."
     if problem is not None:
@@ -184,7 +184,7 @@ def _by_v1(request: HttpRequest, now: datetime) -> Caller:
     return Caller(key, credentials.signature)
 
 
-def _key(public_key: str) -> Key | None:
+def _get_key(public_key: str) -> Key | None:
     if not vshmac.is_public_key(public_key):
         return None
     keys = Key.objects.using(database()).select_related("collection")
@@ -192,17 +192,17 @@ def _key(public_key: str) -> Key | None:
 
 
 @sensitive_variables("secret")
-def _expected(key: Key | None, public_key: str, request: HttpRequest, date: str) -> str:
-    secret = _secret(key, public_key).decode()
-    return vshmac.sign(secret, str(request.method), signed_path(request), date)
+def _sign_as_expected(key: Key | None, public_key: str, request: HttpRequest, date: str) -> str:
+    secret = _decrypt_secret(key, public_key).decode()
+    return vshmac.sign_request(secret, str(request.method), get_signed_path(request), date)
 
 
 @sensitive_variables("secret")
-def _secret(key: Key | None, public_key: str) -> bytes:
+def _decrypt_secret(key: Key | None, public_key: str) -> bytes:
     """Return the key's secret; if it is unknown, another one, by the same work."""
     try:
-        secret = unseal(decoy() if key is None else key.sealed_secret)
-    except CannotUnseal as error:
+        secret = decrypt(get_decoy() if key is None else key.encrypted_secret)
+    except CannotDecrypt as error:
         logger.error("No request with the key %s can be answered: %s", public_key, error)
         raise Refused(500, "The server cannot read this key's secret; its log says why.") from None
     return secret.strip().encode()

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.exceptions import DecodeError
 
 
-def refused_picture(error: DecodeError) -> Refused:
+def refuse_picture(error: DecodeError) -> Refused:
     """Return what to answer to bytes that the engine does not take for a picture."""
     return Refused(REFUSAL_STATUS.get(error.reason, 400), str(error))
 
 
-def busy() -> Refused:
+def refuse_busy() -> Refused:
     """Return what to answer when a lock was in the way for too long."""
     return Refused(
         503,

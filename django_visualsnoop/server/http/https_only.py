@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.exceptions import Refused
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def require_https(request: HttpRequest) -> None:
     Raises:
         Refused: 403.
     """
-    if request.is_secure() or options().allow_http or _is_local(request):
+    if request.is_secure() or get_options().allow_http or _is_local(request):
         return
     raise Refused(
         403,
@@ -36,12 +36,12 @@ def _is_local(request: HttpRequest) -> bool:
     meta = request.META
     return (
         _is_loopback(meta.get("REMOTE_ADDR", ""))
-        and _is_loopback(_host(meta.get("HTTP_HOST", "localhost")))
+        and _is_loopback(_parse_host(meta.get("HTTP_HOST", "localhost")))
         and not any(name in meta for name in _FORWARDED)
     )
 
 
-def _host(field: str) -> str:
+def _parse_host(field: str) -> str:
     """Return the host of a header field ``Host``, without the port."""
     if field.startswith("["):
         return field[1:].partition("]")[0]

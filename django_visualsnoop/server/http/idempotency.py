@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.server.http.vshmac import NEWEST, OLDEST
-from django_visualsnoop.server.models import Outcome, database
+from django_visualsnoop.server.models import StoredResponse, database
 from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_visualsnoop.server")
 
 #: From then on the date itself is refused. Half an hour more, for clocks that are set.
-KEPT = OLDEST + NEWEST + timedelta(minutes=30)
+RETAINED = OLDEST + NEWEST + timedelta(minutes=30)
 PURGE_EVERY_SECONDS = 600.0
 
 _purged_at = time.monotonic()
 
 
-def fingerprint_of(caller: Caller, body: bytes) -> str:
+def compute_fingerprint(caller: Caller, body: bytes) -> str:
     """Return what tells a request from others: its key, its signature, its body."""
     whose = f"{caller.key.public_key}\n{caller.signature}\n".encode()
     return sha256(whose + sha256(body).digest()).hexdigest()
 
 
-def known(fingerprint: str) -> dict[str, Any] | None:
+def find_response(fingerprint: str) -> dict[str, Any] | None:
     """Return what the same request was answered, or ``None``."""
-    rows = Outcome.objects.using(database()).filter(pk=fingerprint)
+    rows = StoredResponse.objects.using(database()).filter(pk=fingerprint)
     body = rows.values_list("body", flat=True).first()
     return None if body is None else json.loads(body)
 
 
-def once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def respond_once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Do something unless the same request did it, and return the one answer to both.
 
     Of two at once, the second waits at the row that the first has inserted. If the first fails,
@@ -59,7 +59,7 @@ def once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         fingerprint: of the request.
         act: is called in the transaction that keeps its answer; an error undoes all.
     """
-    rows = Outcome.objects.using(database())
+    rows = StoredResponse.objects.using(database())
 
     def attempt() -> dict[str, Any] | None:
         try:
@@ -74,15 +74,15 @@ def once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     answer = write_atomically(attempt)
     if answer is None:
         # Outside of the transaction, whose snapshot may be older than the other's commit.
-        found = known(fingerprint)
-        return once(fingerprint, act) if found is None else found
+        found = find_response(fingerprint)
+        return respond_once(fingerprint, act) if found is None else found
     _purge_now_and_then()
     return answer
 
 
-def purge() -> None:
+def purge_responses() -> None:
     """Delete the outcomes of requests that would be refused by now."""
-    Outcome.objects.using(database()).filter(created__lt=timezone.now() - KEPT).delete()
+    StoredResponse.objects.using(database()).filter(created__lt=timezone.now() - RETAINED).delete()
 
 
 def _purge_now_and_then() -> None:
@@ -90,7 +90,7 @@ def _purge_now_and_then() -> None:
     if time.monotonic() - _purged_at >= PURGE_EVERY_SECONDS:
         _purged_at = time.monotonic()
         try:
-            purge()
+            purge_responses()
         except OperationalError as error:  # the answer is given, and another request purges
             if not is_lock_error(error):
                 raise

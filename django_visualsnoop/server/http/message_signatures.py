@@ -23,7 +23,7 @@ from http_message_signatures import (
 )
 
 from django_visualsnoop.client.signing import COVERED
-from django_visualsnoop.server.http.raw_path import signed_path
+from django_visualsnoop.server.http.raw_path import get_signed_path
 from django_visualsnoop.server.http.vshmac import NEWEST, OLDEST
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class WrongSignature(ValueError):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class VerifiedSignature:
     """A signature that the key of this name has made."""
 
     #: Differs between any two signed messages.
@@ -70,7 +70,7 @@ class Signed:
         if missing:
             return f"The signature does not cover {', '.join(missing)}. Write it like {HOW}"
         shown = format_datetime(now.astimezone(UTC), usegmt=True)
-        created, expires = _time(self.created), _time(self.expires)
+        created, expires = _parse_time(self.created), _parse_time(self.expires)
         if created is None:
             return "The signature does not say when it was created. Write it like " + HOW
         if not -NEWEST <= now - created <= OLDEST:
@@ -87,7 +87,7 @@ class Signed:
         return self._check(body)
 
 
-def verified(request: HttpRequest, secret_of: Callable[[str], bytes]) -> Signed:
+def verify_request(request: HttpRequest, secret_of: Callable[[str], bytes]) -> VerifiedSignature:
     """Return the one signature of a request; nothing of its body is read.
 
     Args:
@@ -99,7 +99,7 @@ def verified(request: HttpRequest, secret_of: Callable[[str], bytes]) -> Signed:
         WrongSignature: it is not made with that secret, or cannot be read.
     """
     verifier = _Verifier(signature_algorithm=algorithms.HMAC_SHA256, key_resolver=_Keys(secret_of))
-    message = _Message(str(request.method), _url(request), request.headers)
+    message = _Message(str(request.method), _build_url(request), request.headers)
     try:
         (result,) = verifier.verify(message, max_age=None)
     except (HTTPMessageSignaturesException, ValueError, RecursionError):
@@ -107,7 +107,7 @@ def verified(request: HttpRequest, secret_of: Callable[[str], bytes]) -> Signed:
 
     # What names an algorithm that nobody here knows says nothing against the others.
     readable = {
-        name: _of_known_algorithms(value) if name == '"content-digest"' else value
+        name: _drop_unknown_algorithms(value) if name == '"content-digest"' else value
         for name, value in result.covered_components.items()
     }
 
@@ -119,7 +119,7 @@ def verified(request: HttpRequest, secret_of: Callable[[str], bytes]) -> Signed:
         return True
 
     base = "\n".join(f"{name}: {value}" for name, value in result.covered_components.items())
-    return Signed(
+    return VerifiedSignature(
         b64encode(sha256(base.encode()).digest()).decode(),
         result.parameters.get("created"),
         result.parameters.get("expires"),
@@ -148,7 +148,7 @@ class _Keys(HTTPSignatureKeyResolver):
         return self._secret_of(key_id)
 
 
-def _of_known_algorithms(digests: str) -> str:
+def _drop_unknown_algorithms(digests: str) -> str:
     """Return a ``Content-Digest`` without the algorithms to be ignored (RFC 9530, 2)."""
     try:
         parsed: Any = http_sf.parse(digests.encode("ascii"), tltype="dictionary")
@@ -159,16 +159,16 @@ def _of_known_algorithms(digests: str) -> str:
     return http_sf.ser(known) if 0 < len(known) < len(parsed) else digests
 
 
-def _url(request: HttpRequest) -> str:
+def _build_url(request: HttpRequest) -> str:
     try:
         host = request.get_host()
     except DisallowedHost:
         host = request.META.get("HTTP_HOST", "")  # whether it is allowed is not asked here
     query = request.META.get("QUERY_STRING", "")
-    return f"{request.scheme}://{host}{signed_path(request)}?{query}"
+    return f"{request.scheme}://{host}{get_signed_path(request)}?{query}"
 
 
-def _time(seconds: object) -> datetime | None:
+def _parse_time(seconds: object) -> datetime | None:
     try:
         return datetime.fromtimestamp(int(str(seconds)), UTC)
     except (ValueError, OverflowError, OSError):

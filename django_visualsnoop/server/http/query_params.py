@@ -16,7 +16,7 @@ MAX_COUNT = 1000
 _MAX_FIELDS = 100
 
 
-def parameters(request: HttpRequest) -> dict[str, str]:
+def parse_query(request: HttpRequest) -> dict[str, str]:
     """Return the query's parameters.
 
     Raises:
@@ -50,7 +50,7 @@ def refuse_parameters(request: HttpRequest) -> None:
         )
 
 
-def count_of(parameters: dict[str, str]) -> int:
+def parse_count(parameters: dict[str, str]) -> int:
     """Return how many images a page of the listing has: 100 if not said, 1,000 at most.
 
     Raises:

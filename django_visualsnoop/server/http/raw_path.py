@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.exceptions import Refused
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 _SAFE = "/!$&'()*+,:;=@-._~"
 
 
-def signed_path(request: HttpRequest) -> str:
+def get_signed_path(request: HttpRequest) -> str:
     """Return the percent-encoded path, without the query, that the signature covers.
 
     The setting's ``PATH_PREFIX`` is put in front: a proxy has stripped it.
     """
-    return options().path_prefix + _raw_path(request)
+    return get_options().path_prefix + _get_raw_path(request)
 
 
 def check_utf8(request: HttpRequest) -> None:
@@ -30,12 +30,12 @@ def check_utf8(request: HttpRequest) -> None:
         Refused: 400.
     """
     try:
-        unquote_to_bytes(_raw_path(request).encode("latin-1")).decode()
+        unquote_to_bytes(_get_raw_path(request).encode("latin-1")).decode()
     except UnicodeDecodeError:
         raise Refused(400, "The path is not UTF-8; percent-encode the id's UTF-8 bytes.") from None
 
 
-def _raw_path(request: HttpRequest) -> str:
+def _get_raw_path(request: HttpRequest) -> str:
     raw = getattr(request, "scope", {}).get("raw_path")
     if raw:  # uvicorn, daphne, hypercorn
         return str(raw.decode("latin-1"))

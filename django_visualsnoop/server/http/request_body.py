@@ -32,18 +32,20 @@ DRAIN_SECONDS = 10.0
 _IN_MEMORY = 1024 * 1024
 
 
-def read_body(request: HttpRequest, max_bytes: int, spend: Callable[[int], object] = bool) -> bytes:
-    """Return the whole body of a request; see ``pieces_of``."""
-    return b"".join(pieces_of(request, max_bytes, spend))
+def read_body(
+    request: HttpRequest, max_bytes: int, count_bytes: Callable[[int], object] = bool
+) -> bytes:
+    """Return the whole body of a request; see ``read_pieces``."""
+    return b"".join(read_pieces(request, max_bytes, count_bytes))
 
 
-def spooled_body(
-    request: HttpRequest, max_bytes: int, spend: Callable[[int], object] = bool
+def spool_body(
+    request: HttpRequest, max_bytes: int, count_bytes: Callable[[int], object] = bool
 ) -> IO[bytes]:
-    """Return the whole body of a request as a file, on disk if it is long; see ``pieces_of``."""
+    """Return the whole body of a request as a file, on disk if it is long; see ``read_pieces``."""
     file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 -- the caller closes it
     try:
-        for piece in pieces_of(request, max_bytes, spend):
+        for piece in read_pieces(request, max_bytes, count_bytes):
             file.write(piece)
     except BaseException:
         file.close()
@@ -52,8 +54,8 @@ def spooled_body(
     return file
 
 
-def pieces_of(
-    request: HttpRequest, max_bytes: int, spend: Callable[[int], object]
+def read_pieces(
+    request: HttpRequest, max_bytes: int, count_bytes: Callable[[int], object]
 ) -> Iterator[bytes]:
     """Yield the body of a request; what came is good only once the last piece has come.
 
@@ -69,15 +71,15 @@ def pieces_of(
         Refused: 400 if less came than was declared, or too slowly; 411 if the server passes on
             no chunked body; 413 if it is too long.
     """
-    declared = _declared_length(request)
+    declared = _get_declared_length(request)
     if declared is None and _is_wsgi(request):
         if "HTTP_TRANSFER_ENCODING" in request.META:
             raise Refused(411, "A chunked body cannot be read here: send it with Content-Length.")
         return
     if declared is not None:
         if declared > max_bytes:
-            raise _too_long(f"has {declared:,} bytes", max_bytes)
-        spend(declared)
+            raise _refuse_too_long(f"has {declared:,} bytes", max_bytes)
+        count_bytes(declared)
     length = 0
     try:
         with _Clock(request, PIECE_SECONDS, math.inf) as clock:
@@ -85,17 +87,17 @@ def pieces_of(
                 clock.restart()
                 length += len(piece)
                 if length > max_bytes:
-                    raise _too_long("is longer", max_bytes)
+                    raise _refuse_too_long("is longer", max_bytes)
                 yield piece
     except UnreadablePostError:
-        raise _cut_off(length, declared) from None
+        raise _refuse_cut_off(length, declared) from None
     if declared is not None and length != declared:
-        raise _cut_off(length, declared)
+        raise _refuse_cut_off(length, declared)
     if declared is None:
-        spend(length)
+        count_bytes(length)
 
 
-def drain(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+def drain_body(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
     """Read and forget what the client still sends; it raises nothing.
 
     Some servers close the connection after an answer, and the system then resets it if anything
@@ -107,7 +109,7 @@ def drain(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         max_bytes: not much more is read.
     """
     stream: Any = request
-    if _is_wsgi(request) and _declared_length_or_none(request) is None:
+    if _is_wsgi(request) and _get_declared_length_or_none(request) is None:
         if not request.META.get("wsgi.input_terminated"):
             return  # reading could wait for ever
         stream = request.META["wsgi.input"]
@@ -125,7 +127,7 @@ def drain(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
 
 
 @contextmanager
-def within(request: HttpRequest, seconds: float) -> Iterator[None]:
+def limit_reading(request: HttpRequest, seconds: float) -> Iterator[None]:
     """Let reading the body end after some seconds, as if the client had sent no more.
 
     Args:
@@ -185,7 +187,7 @@ def _is_wsgi(request: HttpRequest) -> bool:
     return not hasattr(request, "scope")
 
 
-def _declared_length(request: HttpRequest) -> int | None:
+def _get_declared_length(request: HttpRequest) -> int | None:
     text = request.META.get("CONTENT_LENGTH") or ""
     if not text:
         return None
@@ -194,16 +196,16 @@ def _declared_length(request: HttpRequest) -> int | None:
     return int(text)
 
 
-def _declared_length_or_none(request: HttpRequest) -> int | None:
+def _get_declared_length_or_none(request: HttpRequest) -> int | None:
     with suppress(Refused):
-        return _declared_length(request)
+        return _get_declared_length(request)
     return None
 
 
-def _cut_off(length: int, declared: int | None) -> Refused:
+def _refuse_cut_off(length: int, declared: int | None) -> Refused:
     of = "more" if declared is None else f"{declared:,}"
     return Refused(400, f"Only {length:,} bytes of {of} arrived. Nothing was changed.")
 
 
-def _too_long(what: str, max_bytes: int) -> Refused:
+def _refuse_too_long(what: str, max_bytes: int) -> Refused:
     return Refused(413, f"The file {what}; at most {max_bytes:,} bytes are read.")

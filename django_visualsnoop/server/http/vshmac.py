@@ -27,7 +27,7 @@ class Credentials(NamedTuple):
     signature: str
 
 
-def parse(authorization: str) -> Credentials | None:
+def parse_authorization(authorization: str) -> Credentials | None:
     """Return what the header field ``Authorization`` says; ``None`` if it is no VSHMAC.
 
     Args:
@@ -46,7 +46,7 @@ def is_public_key(text: str) -> bool:
 
 
 @sensitive_variables("secret")
-def sign(secret: str, method: str, path: str, date: str) -> str:
+def sign_request(secret: str, method: str, path: str, date: str) -> str:
     """Return the signature of a request.
 
     Args:
@@ -56,16 +56,16 @@ def sign(secret: str, method: str, path: str, date: str) -> str:
         date: the value of the header field ``Date``, as it came.
     """
     signed = "\n".join([method, path, date])
-    digest = hmac.digest(secret.strip().encode(), _bytes(signed), "sha1")
+    digest = hmac.digest(secret.strip().encode(), _encode(signed), "sha1")
     return b64encode(digest).decode("ascii")
 
 
-def is_same(signature: str, expected: str) -> bool:
+def is_same_signature(signature: str, expected: str) -> bool:
     """Compare two signatures in a time that does not tell how much of them is equal."""
-    return hmac.compare_digest(_bytes(signature), _bytes(expected))
+    return hmac.compare_digest(_encode(signature), _encode(expected))
 
 
-def problem_with_date(date: str, now: datetime) -> str | None:
+def find_date_problem(date: str, now: datetime) -> str | None:
     """Return why a request of this date is not answered, or ``None``.
 
     Args:
@@ -86,6 +86,6 @@ def problem_with_date(date: str, now: datetime) -> str | None:
     )
 
 
-def _bytes(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     # Whatever a server makes of odd header fields, this does not raise.
     return text.encode("utf-8", "backslashreplace")

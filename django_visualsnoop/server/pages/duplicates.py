@@ -1,4 +1,4 @@
-"""Groups of copies in a collection."""
+"""The page of groups of duplicates in a collection."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from django.core.paginator import Paginator
 from django.views.decorators.http import require_http_methods
 
-from django_visualsnoop.server.content.duplicates import MAX_COMPARED, NEWEST, groups
+from django_visualsnoop.server.content.duplicates import MAX_COMPARED, NEWEST, find_duplicates
 from django_visualsnoop.server.content.images import HostedImages
-from django_visualsnoop.server.pages.cards import cards
-from django_visualsnoop.server.pages.rendering import hosted_or_404, of_collection, page
-from django_visualsnoop.server.tenants.usage import usage
+from django_visualsnoop.server.pages.cards import make_cards
+from django_visualsnoop.server.pages.rendering import (
+    get_collection_or_404,
+    page,
+    render_collection_page,
+)
+from django_visualsnoop.server.tenants.usage import get_usage
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -23,11 +27,11 @@ MAX_SHOWN = 24
 
 @page
 @require_http_methods(["GET", "HEAD"])
-def copies(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Show the groups of copies, the closest first."""
-    hosted = hosted_or_404(request, collection_id)
-    count = usage(hosted).images
-    found = groups(HostedImages(hosted), count)
+def show_duplicates(request: HttpRequest, collection_id: str) -> HttpResponse:
+    """Show the groups of duplicates, the closest first."""
+    hosted = get_collection_or_404(request, collection_id)
+    count = get_usage(hosted).images
+    found = find_duplicates(HostedImages(hosted), count)
     paginator = Paginator(found.groups, GROUPS_PER_PAGE)
     current = paginator.get_page(request.GET.get("page"))
     # No image is in two groups, so all of them are looked up at once.
@@ -36,7 +40,7 @@ def copies(request: HttpRequest, collection_id: str) -> HttpResponse:
         for members in current.object_list
         for one in members[:MAX_SHOWN]
     }
-    card_of = {card.image_id: card for card in cards(hosted, facts)}
+    card_of = {card.image_id: card for card in make_cards(hosted, facts)}
     shown = [
         {
             "number": number,
@@ -54,4 +58,4 @@ def copies(request: HttpRequest, collection_id: str) -> HttpResponse:
         "newest": NEWEST if count > MAX_COMPARED else None,
         "complete": found.complete,
     }
-    return of_collection(request, hosted, "copies", context)
+    return render_collection_page(request, hosted, "duplicates", context)

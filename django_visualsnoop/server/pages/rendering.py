@@ -28,11 +28,11 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.common.transactions import is_lock_error
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.http.headers import HEADERS
-from django_visualsnoop.server.http.request_body import drain, within
-from django_visualsnoop.server.tenants.tenancy import may_manage, visible
+from django_visualsnoop.server.http.request_body import drain_body, limit_reading
+from django_visualsnoop.server.tenants.tenancy import get_visible_collections, may_manage
 from django_visualsnoop.server.transactions import RETRY_AFTER
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ def secured(view: View) -> View:
         except OperationalError as error:
             if not is_lock_error(error):
                 raise
-            response = busy_page(request)
+            response = render_busy(request)
         except (TooManyFilesSent, TooManyFieldsSent, RequestDataTooBig):
-            drain(request)
-            response = _too_much(request)
+            drain_body(request)
+            response = _render_too_much(request)
         except MultiPartParserError:
-            drain(request)
+            drain_body(request)
             text = _("Nothing was changed. Go back, load the page again, then do it once more.")
-            response = problem(request, 400, _("The form cannot be read"), text)
+            response = render_problem(request, 400, _("The form cannot be read"), text)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
@@ -102,7 +102,7 @@ def page(view: View) -> View:
     @wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            drain(request)
+            drain_body(request)
             sign_in = reverse("visualsnoop_server:sign_in")
             # What was posted is gone, so the way leads back to where there is something to see.
             wanted = request.get_full_path() if request.method == "GET" else ""
@@ -111,16 +111,16 @@ def page(view: View) -> View:
         if too_long is not None:
             return too_long
         try:
-            with within(request, _SECONDS + _length(request) / _BYTES_PER_SECOND):
+            with limit_reading(request, _SECONDS + _get_length(request) / _BYTES_PER_SECOND):
                 return protected(request, *args, **kwargs)
         except Http404 as error:
             return not_found(request, error)
         except PermissionDenied as error:
-            return problem(request, 403, _("You may not do this"), str(error))
+            return render_problem(request, 403, _("You may not do this"), str(error))
         except Refused as error:
             if error.status == 404:
                 return not_found(request, error)
-            return problem(request, error.status, _("This was not done"), error.message)
+            return render_problem(request, error.status, _("This was not done"), error.message)
 
     return secured(csrf_exempt(login_not_required(answered)))
 
@@ -131,38 +131,38 @@ def for_anyone(view: View) -> View:
     Whether a form is from our pages is asked once it is known to be short: to find out, its whole
     body is read.
     """
-    return secured(csrf_exempt(login_not_required(short_forms(csrf_protect(view)))))
+    return secured(csrf_exempt(login_not_required(limit_forms(csrf_protect(view)))))
 
 
-def short_forms(view: View) -> View:
+def limit_forms(view: View) -> View:
     """Let a view be sent short forms only, and without delay; also a middleware's part."""
 
     @wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if _length(request) > _ANYONES_BYTES:
-            drain(request)
+        if _get_length(request) > _ANYONES_BYTES:
+            drain_body(request)
             text = _("This form needs no such file. Nothing was changed.")
-            return problem(request, 413, _("That was too much at once"), text)
-        with within(request, _ANYONES_SECONDS):
+            return render_problem(request, 413, _("That was too much at once"), text)
+        with limit_reading(request, _ANYONES_SECONDS):
             return view(request, *args, **kwargs)
 
     return answered
 
 
-def largest_form() -> int:
+def get_largest_form() -> int:
     """Return how many bytes a form with files may have."""
-    return FILES_AT_ONCE * options().max_bytes + _FORM_BYTES
+    return FILES_AT_ONCE * get_options().max_bytes + _FORM_BYTES
 
 
 def _refuse_long(request: HttpRequest) -> HttpResponse | None:
-    if _length(request) <= largest_form():
+    if _get_length(request) <= get_largest_form():
         return None
-    drain(request)
-    return _too_much(request)
+    drain_body(request)
+    return _render_too_much(request)
 
 
-def _too_much(request: HttpRequest) -> HttpResponse:
-    largest = options().max_bytes
+def _render_too_much(request: HttpRequest) -> HttpResponse:
+    largest = get_options().max_bytes
     most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
     sizes = {
         "all": filesizeformat(FILES_AT_ONCE * largest),
@@ -173,17 +173,17 @@ def _too_much(request: HttpRequest) -> HttpResponse:
     if most is not None:
         text += " " + _("Send at most %(count)d files.") % sizes
     text += " " + _("Nothing was changed.")
-    return problem(request, 413, _("That was too much at once"), text)
+    return render_problem(request, 413, _("That was too much at once"), text)
 
 
-def _length(request: HttpRequest) -> int:
+def _get_length(request: HttpRequest) -> int:
     """Return the declared length of a body; one that is no number is longer than all."""
     text = request.META.get("CONTENT_LENGTH") or "0"
     is_number = text.isascii() and text.isdigit() and len(text) < 20
     return int(text) if is_number else sys.maxsize
 
 
-def shown(
+def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
     """Return a page.
@@ -203,62 +203,62 @@ def shown(
     )
 
 
-def problem(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+def render_problem(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
     """Return a page that says why there is nothing else."""
-    return shown(request, "problem.html", {"title": title, "text": text}, status)
+    return render_page(request, "problem.html", {"title": title, "text": text}, status)
 
 
 @secured
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     """Return the page for all that there is not; fit to be a project's ``handler404``."""
     text = _("It may have been deleted, or you may not be allowed to see it.")
-    return problem(request, 404, _("There is no such page"), text)
+    return render_problem(request, 404, _("There is no such page"), text)
 
 
 @secured
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
     """Return the page for a form that is not from ours; fit to be ``CSRF_FAILURE_VIEW``."""
     text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
-    return problem(request, 403, _("This form was too old"), text)
+    return render_problem(request, 403, _("This form was too old"), text)
 
 
-def busy_page(request: HttpRequest) -> HttpResponse:
+def render_busy(request: HttpRequest) -> HttpResponse:
     """Return the page for a database that others keep busy."""
     text = _("Others are writing to the database. Nothing was changed; try again in a moment.")
-    response = problem(request, 503, _("The server is busy"), text)
+    response = render_problem(request, 503, _("The server is busy"), text)
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
 
 
-def access_check(request: HttpRequest, hosted: HostedCollection) -> Callable[[], None]:
+def make_access_check(request: HttpRequest, hosted: HostedCollection) -> Callable[[], None]:
     """Return what raises ``Http404`` once the user may not see a collection any more."""
 
     def check() -> None:
-        if not visible(request.user).filter(pk=hosted.pk).exists():
+        if not get_visible_collections(request.user).filter(pk=hosted.pk).exists():
             raise Http404
 
     return check
 
 
-def hosted_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
+def get_collection_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
     """Return a collection that the user may see.
 
     Raises:
         Http404: there is none, or it is somebody else's.
     """
-    rows = visible(request.user).select_related("owner", "organisation")
+    rows = get_visible_collections(request.user).select_related("owner", "organisation")
     found: HostedCollection = get_object_or_404(rows, pk=collection_id)
     return found
 
 
-def managed_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
+def get_managed_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
     """Return a collection whose keys and settings the user may change.
 
     Raises:
         Http404: there is none, or it is somebody else's.
         PermissionDenied: the user may only use it.
     """
-    hosted = hosted_or_404(request, collection_id)
+    hosted = get_collection_or_404(request, collection_id)
     if not may_manage(request.user, hosted):
         raise PermissionDenied(
             _("Only the owner of the collection and the owners of its organisation may do this.")
@@ -266,7 +266,7 @@ def managed_or_404(request: HttpRequest, collection_id: str) -> HostedCollection
     return hosted
 
 
-def of_collection(
+def render_collection_page(
     request: HttpRequest,
     hosted: HostedCollection,
     tab: str,
@@ -283,4 +283,4 @@ def of_collection(
         status: the HTTP status.
     """
     about = {"hosted": hosted, "tab": tab, "may_manage": may_manage(request.user, hosted)}
-    return shown(request, f"{tab}.html", {**about, **context}, status)
+    return render_page(request, f"{tab}.html", {**about, **context}, status)

@@ -15,7 +15,7 @@ class NoAccount(ValueError):  # noqa: N818
     """No account has the address, and none can be made of it."""
 
 
-def account(email: str) -> Any:
+def get_or_create_account(email: str) -> Any:
     """Return the user with an e-mail address; a new one, without a password, if there is none.
 
     Args:
@@ -35,10 +35,12 @@ def account(email: str) -> Any:
     users = list(model._default_manager.using(database()).filter(**{f"{field}__iexact": email})[:2])
     if len(users) > 1:
         raise NoAccount(f"Several users have the address {email}; give all but one another.")
-    return users[0] if users else _made(model, {field: email, model.USERNAME_FIELD: email})
+    return (
+        users[0] if users else _create_account(model, {field: email, model.USERNAME_FIELD: email})
+    )
 
 
-def _made(model: Any, fields: dict[str, str]) -> Any:
+def _create_account(model: Any, fields: dict[str, str]) -> Any:
     user = model(**fields)
     user.set_unusable_password()
     try:

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.models import HostedCollection, Key, database
-from django_visualsnoop.server.tenants.encryption import seal
+from django_visualsnoop.server.tenants.encryption import encrypt
 from django_visualsnoop.server.transactions import without_waiting, write_atomically
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def make_key(
     new = NewKey(
         Key(
             collection_id=collection_id,
-            sealed_secret=seal(secret),
+            encrypted_secret=encrypt(secret),
             not_before=not_before,
             expires_at=expires_at,
             allow_v1=allow_v1,
@@ -126,7 +126,7 @@ def _insert(key: Key) -> None:
     # Takes the row's lock, on every database: two at once are counted one after the other.
     if not hosted.update(name=F("name")):
         raise NoSuchCollection(f"There is no hosted collection {key.collection_id!r}.")
-    live = list(live_keys(key.collection_id).values_list("public_key", flat=True))
+    live = list(get_live_keys(key.collection_id).values_list("public_key", flat=True))
     if len(live) >= MAX_LIVE_KEYS:
         raise TooManyKeys(
             f"The collection {key.collection_id} has {len(live)} live keys, {' and '.join(live)}; "
@@ -137,7 +137,7 @@ def _insert(key: Key) -> None:
     key.save(using=database(), force_insert=True)
 
 
-def live_keys(collection_id: str) -> QuerySet[Key]:
+def get_live_keys(collection_id: str) -> QuerySet[Key]:
     """Return the keys that are or will be accepted, the oldest first."""
     return (
         Key.objects.using(database())
@@ -158,7 +158,7 @@ def revoke_key(public_key: str) -> None:
         raise NoSuchKey(f"There is no key {public_key!r} that is not revoked already.")
 
 
-def why_not(key: Key, now: datetime) -> str | None:
+def explain_refusal(key: Key, now: datetime) -> str | None:
     """Return why a key is not accepted now, or ``None``."""
     if key.revoked_at is not None:
         return "This key was revoked. Use another one."

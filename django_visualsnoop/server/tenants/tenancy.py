@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 
-def visible(user: Any) -> QuerySet[HostedCollection]:
+def get_visible_collections(user: Any) -> QuerySet[HostedCollection]:
     """Return the collections that a user may see; nobody else's, for superusers too."""
     return HostedCollection.objects.using(database()).filter(
-        Q(owner=user) | Q(organisation__in=organisations(user).values("pk"))
+        Q(owner=user) | Q(organisation__in=get_organisations(user).values("pk"))
     )
 
 
@@ -34,33 +34,33 @@ def may_manage(user: Any, collection: HostedCollection) -> bool:
     """Return whether a user may make keys, change settings and delete a collection."""
     if collection.owner_id == user.pk:
         return True
-    return collection.organisation_id is not None and owns(user, collection.organisation_id)
+    return collection.organisation_id is not None and is_owner(user, collection.organisation_id)
 
 
-def organisations(user: Any) -> QuerySet[Organisation]:
+def get_organisations(user: Any) -> QuerySet[Organisation]:
     """Return the organisations that a user is in."""
     return Organisation.objects.using(database()).filter(
-        pk__in=_memberships().filter(user=user).values("organisation")
+        pk__in=_get_memberships().filter(user=user).values("organisation")
     )
 
 
-def owns(user: Any, organisation_id: int) -> bool:
+def is_owner(user: Any, organisation_id: int) -> bool:
     """Return whether a user is one of an organisation's owners."""
-    rows = _memberships().filter(user=user, organisation=organisation_id)
+    rows = _get_memberships().filter(user=user, organisation=organisation_id)
     return rows.filter(role=Membership.Role.OWNER).exists()
 
 
-def invitations(user: Any) -> QuerySet[Invitation]:
+def get_invitations(user: Any) -> QuerySet[Invitation]:
     """Return the open invitations to the address of a user's account."""
-    return Invitation.objects.using(database()).filter(digest=digest_of(address_of(user)))
+    return Invitation.objects.using(database()).filter(digest=hash_address(get_address(user)))
 
 
-def address_of(user: Any) -> str:
+def get_address(user: Any) -> str:
     """Return the e-mail address of a user's account, or an empty string."""
     return getattr(user, user.get_email_field_name(), None) or ""
 
 
-def digest_of(email: str) -> str:
+def hash_address(email: str) -> str:
     """Return what is the same for two addresses that differ in the case of ASCII letters only.
 
     Other letters stay as they are: "ß" and "ss", which fold to the same, name different domains.
@@ -68,5 +68,5 @@ def digest_of(email: str) -> str:
     return hashlib.sha256(email.encode().lower()).hexdigest()
 
 
-def _memberships() -> QuerySet[Membership]:
+def _get_memberships() -> QuerySet[Membership]:
     return Membership.objects.using(database())

@@ -26,7 +26,7 @@ _MINUTE = 60_000_000  # microseconds
 _DAY = 24 * 60 * _MINUTE
 
 
-def spend_request(key: Key) -> None:
+def throttle_request(key: Key) -> None:
     """Count a request against its key's limit; costs a statement only where there is one.
 
     Raises:
@@ -35,10 +35,10 @@ def spend_request(key: Key) -> None:
     limit = key.collection.requests_per_minute
     if limit is not None:
         what = f"send {limit} requests per minute"
-        _spend(key, "paid_until", _MINUTE // limit, _MINUTE, what)
+        _throttle(key, "requests_used_until", _MINUTE // limit, _MINUTE, what)
 
 
-def spend_bytes(key: Key, length: int) -> None:
+def throttle_upload(key: Key, length: int) -> None:
     """Count an upload against its key's limit; costs a statement only where there is one.
 
     Args:
@@ -55,34 +55,35 @@ def spend_bytes(key: Key, length: int) -> None:
     what = f"upload {limit:,} bytes per day"
     if length > limit:
         raise Refused(429, f"This key may {what}; these are {length:,} at once.")
-    _spend(key, "bytes_paid_until", length * _DAY // limit, _DAY, what)
+    _throttle(key, "bytes_used_until", length * _DAY // limit, _DAY, what)
 
 
-def _spend(key: Key, column: str, share: int, period: int, what: str) -> None:
-    """Let a key pay for something with its time, or refuse it.
+def _throttle(key: Key, column: str, share: int, period: int, what: str) -> None:
+    """Count use of a key against a limit, or refuse it.
 
-    Each request pays for its share of the period, and at most a period is owed: a key that has
-    rested may have the whole at once, then as much as each moment brings. (The generic cell rate
-    algorithm of ITU-T I.371.) One statement decides, so requests at once do not slip through.
+    The generic cell rate algorithm of ITU-T I.371: each use takes its share of the period, and a
+    key may be ahead of the clock by at most one period. A key that has rested may use the whole
+    limit at once, then as much as each moment allows. One statement decides, so requests at once
+    do not slip through.
 
     Args:
-        key: that pays.
-        column: up to when it has paid, in microseconds since 1970.
+        key: that is used.
+        column: up to when the limit is used, in microseconds since 1970.
         share, period: microseconds.
         what: it may do, for the message.
     """
     now = time.time_ns() // 1000
     latest = now + period - share
     rows = Key.objects.using(database()).filter(pk=key.pk)
-    paid_until = Greatest(F(column), Value(now)) + Value(share)
+    used_until = Greatest(F(column), Value(now)) + Value(share)
 
-    def pay() -> int:
-        return rows.filter(**{f"{column}__lte": latest}).update(**{column: paid_until})
+    def count_use() -> int:
+        return rows.filter(**{f"{column}__lte": latest}).update(**{column: used_until})
 
-    if retry_when_locked(pay, using=database(), patience=transactions.PATIENCE):
+    if retry_when_locked(count_use, using=database(), patience=transactions.PATIENCE):
         return
-    owed = rows.values_list(column, flat=True).first() or latest
-    seconds = max(1, -(-(owed - latest) // 1_000_000))
+    present = rows.values_list(column, flat=True).first() or latest
+    seconds = max(1, -(-(present - latest) // 1_000_000))
     raise Refused(
         429,
         f"This key may {what}. Try again in {seconds} s.",
@@ -111,7 +112,7 @@ def require_room(collection: HostedCollection, store: Store, image_id: str) -> N
         store.get(image_id)
     except ImageMissing:
         if store.count() >= limit:
-            raise _full(limit) from None
+            raise _refuse_full(limit) from None
 
 
 def require_room_for(collection: HostedCollection, store: Store, more: int) -> None:
@@ -120,10 +121,10 @@ def require_room_for(collection: HostedCollection, store: Store, more: int) -> N
     if limit is None:
         return
     if more and store.count() + more > limit:
-        raise _full(limit)
+        raise _refuse_full(limit)
 
 
-def _full(limit: int) -> Refused:
+def _refuse_full(limit: int) -> Refused:
     return Refused(
         429,
         f"The collection is full: it may hold {limit:,} images. Delete some, or ask the "

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.server.models import HostedCollection
 
 #: Seconds; counting looks at each row, and what was counted holds until the next change.
-_REMEMBERED = 600
+_CACHED_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Usage:
     bytes: int = 0
 
 
-def usages(collections: Iterable[HostedCollection]) -> dict[str, Usage]:
+def get_usages(collections: Iterable[HostedCollection]) -> dict[str, Usage]:
     """Return the usage of each collection, by its id.
 
     Two queries for all, and one for each that has changed since it was last counted.
@@ -41,11 +41,11 @@ def usages(collections: Iterable[HostedCollection]) -> dict[str, Usage]:
     found = Collection.objects.using(database()).filter(key__in=list(by_key))
     counted: dict[str, dict[str, Any]] = {}
     for key, engine_id, seq in found.values_list("key", "pk", "seq"):
-        remembered = f"visualsnoop_server:{engine_id}:{seq}"
-        counts = cache.get(remembered)
+        cache_key = f"visualsnoop_server:{engine_id}:{seq}"
+        counts = cache.get(cache_key)
         if counts is None:
-            counts = _counted(engine_id)
-            cache.set(remembered, counts, _REMEMBERED)
+            counts = _count_images(engine_id)
+            cache.set(cache_key, counts, _CACHED_SECONDS)
         counted[by_key[key]] = counts
     pictures = dict(
         StoredPicture.objects.using(database())
@@ -54,15 +54,15 @@ def usages(collections: Iterable[HostedCollection]) -> dict[str, Usage]:
         .values_list("collection")
         .annotate(Sum("bytes"))
     )
-    return {pk: _usage(counted.get(pk), pictures.get(pk) or 0) for pk in by_key.values()}
+    return {pk: _make_usage(counted.get(pk), pictures.get(pk) or 0) for pk in by_key.values()}
 
 
-def usage(collection: HostedCollection) -> Usage:
+def get_usage(collection: HostedCollection) -> Usage:
     """Return the usage of one collection."""
-    return usages([collection])[collection.pk]
+    return get_usages([collection])[collection.pk]
 
 
-def _counted(engine_id: str) -> dict[str, Any]:
+def _count_images(engine_id: str) -> dict[str, Any]:
     rows = IndexedImage.objects.using(database()).filter(collection=engine_id)
     live = Q(deleted__isnull=True)
     return rows.aggregate(
@@ -73,7 +73,7 @@ def _counted(engine_id: str) -> dict[str, Any]:
     )
 
 
-def _usage(counts: dict[str, Any] | None, of_pictures: int) -> Usage:
+def _make_usage(counts: dict[str, Any] | None, of_pictures: int) -> Usage:
     if counts is None:
         return Usage(bytes=of_pictures)
     latest = max(counts["added"] or 0, counts["deleted"] or 0)

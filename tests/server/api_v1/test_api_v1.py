@@ -89,7 +89,7 @@ def test_secrets_are_neither_logged_nor_answered(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     settings.DEBUG = True
-    sealed = ann.key.sealed_secret
+    encrypted = ann.key.encrypted_secret
     other = Tenant(ann.collection_id, ann.public_key, ann.secret[::-1])
     headers = signed(ann, "GET", f"{API}/images")
     replies = [
@@ -103,10 +103,10 @@ def test_secrets_are_neither_logged_nor_answered(
     assert [reply.status for reply in replies] == [200, 401, 400, 415, 500]
     signature = headers["Authorization"].rpartition(":")[2]
     shown = caplog.text + "".join(str(reply) for reply in replies)
-    # Statements are logged at this level, and what is sealed is read by one.
+    # Statements are logged at this level, and what is encrypted is read by one.
     for secret in (ann.secret, other.secret, signature, settings.SECRET_KEY):
         assert secret not in shown
-    assert sealed not in "".join(str(reply) for reply in replies)
+    assert encrypted not in "".join(str(reply) for reply in replies)
 
 
 def test_lists_of_more_images_than_a_page_has(ann: Tenant) -> None:

@@ -101,16 +101,16 @@ def test_metadata_is_written_with_the_image_or_not_at_all(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(metadata, "_written", fails)
+        patch.setattr(metadata, "_dump", fails)
         assert ask(ann, "PUT", "/images/a", image(1), metadata='{"a": 1}').status == 500
     with monkeypatch.context() as patch:
-        patch.setattr(metadata, "write", fails)
+        patch.setattr(metadata, "write_metadata", fails)
         assert ask(ann, "PUT", "/images/a", image(1), metadata='{"a": 1}').status == 500
         assert ask(ann, "POST", "/images", image(1), metadata='{"a": 1}').status == 500
     assert ask(ann, "GET", "/count").body == {"count": 0}
     put(ann, "a", 1, x=1)
     with monkeypatch.context() as patch:
-        patch.setattr(metadata, "remove", fails)
+        patch.setattr(metadata, "remove_metadata", fails)
         assert ask(ann, "DELETE", "/images/a").status == 500
     assert ask(ann, "GET", "/images/a").body["metadata"] == {"x": 1}
 

@@ -15,7 +15,7 @@ from django_visualsnoop.engine.models import Block, Collection, IndexedImage
 from django_visualsnoop.server.content import pictures
 from django_visualsnoop.server.content.deletion import delete_collection
 from django_visualsnoop.server.content.images import HostedImages
-from django_visualsnoop.server.content.not_duplicates import pair_of, remember, take_back
+from django_visualsnoop.server.content.not_duplicates import make_pair, mark_pair, unmark_pair
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import (
     HostedCollection,
@@ -57,10 +57,10 @@ def left() -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-@pytest.mark.parametrize("keeps", ["nothing", "originals"])
-def test_nothing_is_left_of_a_collection(ann: Tenant, keeps: str, kept: Path) -> None:
+@pytest.mark.parametrize("retention", ["nothing", "originals"])
+def test_nothing_is_left_of_a_collection(ann: Tenant, retention: str, kept: Path) -> None:
     """Four programs write all the time while it is deleted."""
-    ann.limit(keeps=keeps)
+    ann.limit(retention=retention)
     for name in ("a", "b"):
         put(ann, name, 1, sku=1)
     ask(ann, "PUT", "/not-duplicates", data={"first_id": "a", "second_id": "b"})
@@ -94,11 +94,11 @@ def test_nothing_is_left_of_a_collection(ann: Tenant, keeps: str, kept: Path) ->
 
 def test_what_comes_after_the_deletion_is_refused(ann: Tenant, kept: Path) -> None:
     """The key was accepted, and the body read, while the collection was there."""
-    ann.limit(keeps="originals")
+    ann.limit(retention="originals")
     put(ann, "a", 1)
     images = HostedImages(ann.collection)
     new = images.gallery.described(image(2), "new")
-    pair = pair_of("a", "b")
+    pair = make_pair("a", "b")
     delete_collection(ann.collection)
     delete_collection(images.collection)  # once more: nothing happens
     for late in (
@@ -106,8 +106,8 @@ def test_what_comes_after_the_deletion_is_refused(ann: Tenant, kept: Path) -> No
         lambda: images.add(new),
         lambda: images.set_metadata("a", {"a": 1}),
         lambda: images.delete("a"),
-        lambda: remember(images, pair),
-        lambda: take_back(images, pair),
+        lambda: mark_pair(images, pair),
+        lambda: unmark_pair(images, pair),
     ):
         with pytest.raises(Refused) as caught:
             late()
@@ -155,7 +155,7 @@ def test_settings_bring_no_collection_back(ann: Tenant, client: Any) -> None:
     user = get_user_model().objects.get()
     client.force_login(user)
     path = f"/collections/{ann.collection_id}/settings/"
-    fields = {"name": "New", "keeps": "nothing", "min_similarity": ""}
+    fields = {"name": "New", "retention": "nothing", "min_similarity": ""}
     is_valid, change = CollectionForm.is_valid, {"max_images": 5}
 
     def meanwhile(form: Any) -> bool:

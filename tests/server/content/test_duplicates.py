@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def found(whose: Tenant, count: int = 0) -> list[list[str]]:
-    groups, complete = duplicates.groups(HostedImages(whose.collection), count)
+    groups, complete = duplicates.find_duplicates(HostedImages(whose.collection), count)
     assert complete
     assert all(0.5 < member.similarity <= 1 for group in groups for member in group)
     return [[member.image_id for member in group] for group in groups]
@@ -33,10 +33,10 @@ def test_what_was_called_no_duplicate_is_in_no_group(ann: Tenant) -> None:
         call(ann, "PUT", f"/image/{image_id}", image(1))
     assert found(ann) == [["a", "b"]]
     images = HostedImages(ann.collection)
-    pair = not_duplicates.pair_of("a", "b")
-    not_duplicates.remember(images, pair)
+    pair = not_duplicates.make_pair("a", "b")
+    not_duplicates.mark_pair(images, pair)
     assert found(ann) == []
-    not_duplicates.take_back(images, pair)
+    not_duplicates.unmark_pair(images, pair)
     assert found(ann) == [["a", "b"]]
 
 

@@ -1,4 +1,4 @@
-"""Groups of copies, and pairs that are no duplicates, through API v2."""
+"""Groups of copies, and pairs marked as not duplicates, through API v2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from django_visualsnoop.common.clustering import Link
 from django_visualsnoop.engine.pairs import PairFinder
 from django_visualsnoop.server.content import groups
-from django_visualsnoop.server.content.groups import _parted
+from django_visualsnoop.server.content.groups import _split
 from django_visualsnoop.server.models import NotDuplicate
 from tests.collections.contract import image
 from tests.server.hosting import Tenant, call, tenant
@@ -144,7 +144,7 @@ def parted(links: dict[str, int], *forbidden: str) -> list[str]:
     for one, other in map(tuple, forbidden):
         sides.setdefault(one, set()).add(other)
         sides.setdefault(other, set()).add(one)
-    found: Iterable[frozenset[str]] = _parted(
+    found: Iterable[frozenset[str]] = _split(
         ids, {(pair[0], pair[1]): Link(rank, 1.0, ("", "")) for pair, rank in links.items()}, sides
     )
     return sorted("".join(sorted(part)) for part in found)

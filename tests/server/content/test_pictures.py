@@ -15,7 +15,7 @@ from PIL import Image
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.server.content import pictures
 from django_visualsnoop.server.content.images import HostedImages
-from django_visualsnoop.server.models import Keeps, StoredPicture
+from django_visualsnoop.server.models import Retention, StoredPicture
 from tests.collections.contract import image
 from tests.server.hosting import Tenant, call, tenant
 from tests.server.v2 import ask
@@ -43,33 +43,33 @@ def rows() -> set[str]:
 
 
 def kept(whose: Tenant, image_id: str, kind: str) -> bytes | None:
-    found = pictures.newest(whose.collection, image_id, kind)
+    found = pictures.get_newest(whose.collection, image_id, kind)
     if found is None:
         return None
-    with pictures.storage().open(found.name) as file:
+    with pictures.get_storage().open(found.name) as file:
         content: bytes = file.read()
     return content
 
 
 @pytest.mark.parametrize(
-    ("keeps", "kinds"),
+    ("retention", "kinds"),
     [
-        (Keeps.NOTHING, set()),
-        (Keeps.THUMBNAILS, {"thumbnail"}),
-        (Keeps.ORIGINALS, {"thumbnail", "original"}),
+        (Retention.NOTHING, set()),
+        (Retention.THUMBNAILS, {"thumbnail"}),
+        (Retention.ORIGINALS, {"thumbnail", "original"}),
     ],
 )
 def test_what_was_asked_for_is_kept_and_no_more(
-    ann: Tenant, folder: Path, keeps: Keeps, kinds: set[str]
+    ann: Tenant, folder: Path, retention: Retention, kinds: set[str]
 ) -> None:
-    ann.limit(keeps=keeps)
+    ann.limit(retention=retention)
     assert call(ann, "POST", "/image/a", image(1)).status == 201
     assert call(ann, "PUT", "/image/b", image(2)).status == 201
     assert set(StoredPicture.objects.values_list("key", "kind")) == {
         (key_of(image_id), kind) for image_id in "ab" for kind in kinds
     }
     assert files(folder) == rows()
-    if keeps == Keeps.ORIGINALS:
+    if retention == Retention.ORIGINALS:
         assert kept(ann, "a", "original") == image(1)
     for image_id in "ab":
         assert call(ann, "DELETE", f"/image/{image_id}").status == 200
@@ -77,7 +77,7 @@ def test_what_was_asked_for_is_kept_and_no_more(
 
 
 def test_a_small_picture_is_small_upright_and_says_nothing_else(ann: Tenant) -> None:
-    ann.limit(keeps=Keeps.THUMBNAILS)
+    ann.limit(retention=Retention.THUMBNAILS)
     exif = Image.Exif()
     exif[0x0112] = 6  # turned
     exif[0x010E] = "where it was taken"
@@ -93,20 +93,20 @@ def test_a_small_picture_is_small_upright_and_says_nothing_else(ann: Tenant) -> 
 
 
 def test_a_replaced_image_has_the_new_picture_only(ann: Tenant, folder: Path) -> None:
-    ann.limit(keeps=Keeps.ORIGINALS)
+    ann.limit(retention=Retention.ORIGINALS)
     for number in (1, 2):
         call(ann, "PUT", "/image/a", image(number))
     assert kept(ann, "a", "original") == image(2)
     assert files(folder) == rows()
     assert len(rows()) == 2
-    ann.limit(keeps=Keeps.NOTHING)
+    ann.limit(retention=Retention.NOTHING)
     call(ann, "PUT", "/image/a", image(3))
     assert files(folder) == rows() == set()
 
 
 def test_an_import_leaves_no_picture_of_what_it_replaces(ann: Tenant, folder: Path) -> None:
     bob = tenant("Bob's", "bob@example.com")
-    ann.limit(keeps=Keeps.THUMBNAILS)
+    ann.limit(retention=Retention.THUMBNAILS)
     for whose, number in ((ann, 1), (bob, 2)):
         call(whose, "PUT", "/image/one", image(number))
     assert len(files(folder)) == 1
@@ -118,7 +118,7 @@ def test_an_import_leaves_no_picture_of_what_it_replaces(ann: Tenant, folder: Pa
 def test_what_fails_or_is_refused_leaves_no_file(
     ann: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann.limit(keeps=Keeps.ORIGINALS)
+    ann.limit(retention=Retention.ORIGINALS)
     call(ann, "POST", "/image/a", image(1))
     before = files(folder)
     assert call(ann, "POST", "/image/a", image(2)).status == 409
@@ -136,7 +136,7 @@ def test_what_fails_or_is_refused_leaves_no_file(
 
 
 def test_rolled_back_a_deletion_takes_no_file(ann: Tenant, folder: Path) -> None:
-    ann.limit(keeps=Keeps.THUMBNAILS)
+    ann.limit(retention=Retention.THUMBNAILS)
     call(ann, "POST", "/image/a", image(1))
     before = files(folder)
     with transaction.atomic():
@@ -149,7 +149,7 @@ def test_the_sweep_finds_what_a_crash_left(
     ann: Tenant, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_command("visualsnoop_sweeppictures")  # there is no folder yet
-    ann.limit(keeps=Keeps.THUMBNAILS)
+    ann.limit(retention=Retention.THUMBNAILS)
     call(ann, "POST", "/image/a", image(1))
     (name,) = rows()
     old, young = (folder / name).with_name("f" * 32), (folder / name).with_name("e" * 32)
@@ -168,13 +168,13 @@ def test_the_sweep_finds_what_a_crash_left(
 
 
 def test_the_sweep_finds_what_came_too_late(ann: Tenant, folder: Path) -> None:
-    ann.limit(keeps=Keeps.ORIGINALS)
+    ann.limit(retention=Retention.ORIGINALS)
     for image_id, number in (("a", 1), ("b", 2)):
         call(ann, "POST", f"/image/{image_id}", image(number))
-    assert pictures.sweep() == 0
-    ann.limit(keeps=Keeps.THUMBNAILS)
+    assert pictures.sweep_files() == 0
+    ann.limit(retention=Retention.THUMBNAILS)
     IndexedImage.objects.filter(image_id="b").update(deleted=1)
-    assert pictures.sweep() == 3
+    assert pictures.sweep_files() == 3
     assert set(StoredPicture.objects.values_list("key", "kind")) == {(key_of("a"), "thumbnail")}
     assert files(folder) == rows()
 
@@ -182,20 +182,20 @@ def test_the_sweep_finds_what_came_too_late(ann: Tenant, folder: Path) -> None:
 def test_a_storage_that_does_not_delete_is_only_logged(
     ann: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ann.limit(keeps=Keeps.THUMBNAILS)
+    ann.limit(retention=Retention.THUMBNAILS)
     call(ann, "POST", "/image/a", image(1))
     (name,) = rows()
-    monkeypatch.setattr(type(pictures.storage()), "delete", lambda self, name: 1 / 0)
+    monkeypatch.setattr(type(pictures.get_storage()), "delete", lambda self, name: 1 / 0)
     assert call(ann, "DELETE", "/image/a").status == 200
     assert f"The file {name} could not be deleted now" in caplog.text
     assert not rows()
 
 
 def test_describing_again_from_originals(ann: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
-    ann.limit(keeps=Keeps.ORIGINALS)
+    ann.limit(retention=Retention.ORIGINALS)
     for image_id, number in (("a", 1), ("b", 1), ("c", 2)):
         call(ann, "POST", f"/image/{image_id}", image(number))
-    pictures.drop(pictures.of_image(ann.collection, "c"))
+    pictures.delete_pictures(pictures.get_pictures(ann.collection, "c"))
     before = call(ann, "GET", "/image/a").body
     IndexedImage.objects.update(version=1, vector=b"of old", seq=None)
     assert call(ann, "GET", "/search/a").status == 404

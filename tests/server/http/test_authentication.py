@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_visualsnoop.server.http import authentication
 from django_visualsnoop.server.tenants import keys
-from django_visualsnoop.server.tenants.encryption import unseal
+from django_visualsnoop.server.tenants.encryption import decrypt
 from tests.collections.contract import image
 from tests.server.hosting import API, Tenant, another_key, call, signed, tenant
 
@@ -74,11 +74,11 @@ def test_the_same_work_is_done_for_an_unknown_key(
 ) -> None:
     opened: list[str] = []
 
-    def watched(sealed: str) -> str:
-        opened.append(sealed)
-        return unseal(sealed)
+    def watched(encrypted: str) -> str:
+        opened.append(encrypted)
+        return decrypt(encrypted)
 
-    monkeypatch.setattr(authentication, "unseal", watched)
+    monkeypatch.setattr(authentication, "decrypt", watched)
     call(Tenant("", "0" * 20, "x"), "GET", "/images")
     call(Tenant("", ann.public_key, "x"), "GET", "/images")
     assert len(opened) == 2

@@ -13,7 +13,7 @@ from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.server.api_v1 import responses
 from django_visualsnoop.server.http import idempotency
 from django_visualsnoop.server.http.vshmac import NEWEST, OLDEST
-from django_visualsnoop.server.models import Outcome
+from django_visualsnoop.server.models import StoredResponse
 from tests.collections.contract import image
 from tests.server.hosting import API, Tenant, call, signed
 
@@ -52,42 +52,42 @@ def test_a_failure_leaves_nothing(ann: Tenant, monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(responses, "image", fails)
+        patch.setattr(responses, "build_image", fails)
         assert call(None, "POST", "/image", image(1), headers).status == 500
-    assert not Outcome.objects.exists()
+    assert not StoredResponse.objects.exists()
     assert not IndexedImage.objects.exists()
     assert call(None, "POST", "/image", image(1), headers).status == 201
 
 
 def test_who_comes_second_waits_and_gets_the_firsts_answer() -> None:
     """As it is once the first has committed."""
-    Outcome.objects.create(fingerprint="f", body='{"status": 201}', created=timezone.now())
-    assert idempotency.once("f", dict) == {"status": 201}
+    StoredResponse.objects.create(fingerprint="f", body='{"status": 201}', created=timezone.now())
+    assert idempotency.respond_once("f", dict) == {"status": 201}
 
 
 def test_who_comes_second_does_it_if_the_first_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    Outcome.objects.create(fingerprint="f", body="", created=timezone.now())
+    StoredResponse.objects.create(fingerprint="f", body="", created=timezone.now())
 
     def known(fingerprint: str) -> None:
-        Outcome.objects.all().delete()
+        StoredResponse.objects.all().delete()
 
-    monkeypatch.setattr(idempotency, "known", known)
-    assert idempotency.once("f", lambda: {"status": 201}) == {"status": 201}
+    monkeypatch.setattr(idempotency, "find_response", known)
+    assert idempotency.respond_once("f", lambda: {"status": 201}) == {"status": 201}
 
 
 def test_old_ones_are_deleted_now_and_then(ann: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     now = timezone.now()
-    for name, age in (("old", idempotency.KEPT), ("young", OLDEST + NEWEST)):
-        Outcome.objects.create(fingerprint=name, body="{}", created=now - age)
+    for name, age in (("old", idempotency.RETAINED), ("young", OLDEST + NEWEST)):
+        StoredResponse.objects.create(fingerprint=name, body="{}", created=now - age)
     monkeypatch.setattr(idempotency, "_purged_at", time.monotonic())
     call(ann, "POST", "/image", image(1))
-    assert Outcome.objects.count() == 3
+    assert StoredResponse.objects.count() == 3
     monkeypatch.setattr(
         idempotency, "_purged_at", time.monotonic() - idempotency.PURGE_EVERY_SECONDS
     )
     call(ann, "POST", "/image", image(2))
-    assert set(Outcome.objects.values_list("pk", flat=True)) >= {"young"}
-    assert Outcome.objects.count() == 3
+    assert set(StoredResponse.objects.values_list("pk", flat=True)) >= {"young"}
+    assert StoredResponse.objects.count() == 3
     with transaction.atomic():
-        idempotency.purge()
-    assert Outcome.objects.count() == 3
+        idempotency.purge_responses()
+    assert StoredResponse.objects.count() == 3

@@ -20,8 +20,8 @@ from django_visualsnoop.client.exceptions import AuthenticationError
 from django_visualsnoop.client.models import Collection
 from django_visualsnoop.client.signing import MessageSignatureAuth
 from django_visualsnoop.server.http import authentication
-from django_visualsnoop.server.http.message_signatures import WrongSignature, verified
-from django_visualsnoop.server.tenants.encryption import unseal
+from django_visualsnoop.server.http.message_signatures import WrongSignature, verify_request
+from django_visualsnoop.server.tenants.encryption import decrypt
 from tests.collections.contract import ODD_IDS, image
 from tests.server.hosting import API, Reply, Tenant, call, signed
 from tests.server.serving import PATIENCE
@@ -169,11 +169,11 @@ def test_a_wrong_secret_and_an_unknown_key_are_one_thing(
 ) -> None:
     opened: list[str] = []
 
-    def watched(sealed: str) -> str:
-        opened.append(sealed)
-        return unseal(sealed)
+    def watched(encrypted: str) -> str:
+        opened.append(encrypted)
+        return decrypt(encrypted)
 
-    monkeypatch.setattr(authentication, "unseal", watched)
+    monkeypatch.setattr(authentication, "decrypt", watched)
     replies = [
         ask(Tenant("", key, "guessed"), "GET", "/images") for key in (ann.public_key, "0" * 20, "?")
     ]
@@ -242,7 +242,7 @@ def test_no_made_up_signature_is_accepted_or_raises(
         HTTP_CONTENT_DIGEST=digest,
     )
     with pytest.raises(WrongSignature):
-        verified(request, lambda name: b"secret")
+        verify_request(request, lambda name: b"secret")
 
 
 def test_a_request_that_is_sent_again_is_signed_anew() -> None:

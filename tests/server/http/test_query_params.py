@@ -4,11 +4,11 @@ import pytest
 from django.test import RequestFactory
 
 from django_visualsnoop.server.exceptions import Refused
-from django_visualsnoop.server.http.query_params import count_of, parameters
+from django_visualsnoop.server.http.query_params import parse_count, parse_query
 
 
 def given(query: str) -> dict[str, str]:
-    return parameters(RequestFactory().get("/", QUERY_STRING=query))
+    return parse_query(RequestFactory().get("/", QUERY_STRING=query))
 
 
 def test_what_can_be_read() -> None:
@@ -28,12 +28,12 @@ def test_what_cannot(query: str) -> None:
     [("1", 1), ("007", 7), ("1000", 1000), ("1001", 1000), ("9" * 5000, 1000)],
 )
 def test_counts(text: str, count: int) -> None:
-    assert count_of({"count": text}) == count
-    assert count_of({}) == 100
+    assert parse_count({"count": text}) == count
+    assert parse_count({}) == 100
 
 
 @pytest.mark.parametrize("text", ["0", "00", "-1", "+1", "1.0", "", " 1", "²", "٣", "ten"])
 def test_what_is_no_count(text: str) -> None:
     with pytest.raises(Refused, match="whole number") as caught:
-        count_of({"count": text})
+        parse_count({"count": text})
     assert caught.value.status == 400

@@ -8,7 +8,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.test import AsyncRequestFactory, RequestFactory
 
 from django_visualsnoop.server.exceptions import Refused
-from django_visualsnoop.server.http.raw_path import check_utf8, signed_path
+from django_visualsnoop.server.http.raw_path import check_utf8, get_signed_path
 
 
 def asgi(**scope: Any) -> ASGIRequest:
@@ -28,12 +28,12 @@ def asgi(**scope: Any) -> ASGIRequest:
 )
 def test_what_wsgi_servers_tell(environ: dict[str, Any], path: str) -> None:
     request = RequestFactory().get("/api/v1/image/x y%C3%A9", **environ)
-    assert signed_path(request) == path
+    assert get_signed_path(request) == path
 
 
 def test_what_asgi_servers_tell() -> None:
-    assert signed_path(asgi(raw_path=b"/api/v1/image/a%2fb")) == "/api/v1/image/a%2fb"
-    assert signed_path(asgi()) == "/api/v1/image/x%20y"
+    assert get_signed_path(asgi(raw_path=b"/api/v1/image/a%2fb")) == "/api/v1/image/a%2fb"
+    assert get_signed_path(asgi()) == "/api/v1/image/x%20y"
 
 
 @pytest.mark.parametrize("raw", ["/api/v1/image/%FF", "/api/v1/image/\xff", "/api/v1/image/%C3"])

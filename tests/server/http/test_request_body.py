@@ -9,7 +9,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
 from django_visualsnoop.server.exceptions import Refused
-from django_visualsnoop.server.http.request_body import drain, read_body
+from django_visualsnoop.server.http.request_body import drain_body, read_body
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -62,18 +62,18 @@ def test_refusals() -> None:
 
 def test_the_rest_is_read_and_forgotten_up_to_a_limit() -> None:
     request = wsgi(bytes(1_000_000), "1000000")
-    drain(request, 10**6)
+    drain_body(request, 10**6)
     assert request.read() == b""
     request = wsgi(bytes(1_000_000), "1000000")
-    drain(request, 1000)
+    drain_body(request, 1000)
     assert request.read() != b""
-    drain(wsgi(b"", "4", **{"wsgi.input": Broken()}), 1000)
+    drain_body(wsgi(b"", "4", **{"wsgi.input": Broken()}), 1000)
 
 
 def test_chunks_are_forgotten_only_where_they_end() -> None:
     endless = wsgi(b"123", "?", HTTP_TRANSFER_ENCODING="chunked")
-    drain(endless, 1000)
+    drain_body(endless, 1000)
     assert endless.META["wsgi.input"].read() == b"123"
     ends = wsgi(b"123", None, **{"wsgi.input_terminated": True})
-    drain(ends, 1000)
+    drain_body(ends, 1000)
     assert ends.META["wsgi.input"].read() == b""

@@ -15,9 +15,9 @@ from django.db import connections
 from django.test import RequestFactory
 
 from django_visualsnoop.server.conf import DEFAULT_MAX_IMPORT_BYTES
-from django_visualsnoop.server.http.request_body import _Clock, drain
-from django_visualsnoop.server.pages.rendering import largest_form
-from django_visualsnoop.server.project.front import ANYBODYS_BYTES, most_bytes
+from django_visualsnoop.server.http.request_body import _Clock, drain_body
+from django_visualsnoop.server.pages.rendering import get_largest_form
+from django_visualsnoop.server.project.front import ANYBODYS_BYTES, get_most_bytes
 from tests.collections.contract import image
 from tests.server.hosting import Tenant, signed
 from tests.server.project.test_project import PASSWORD, Installed
@@ -111,7 +111,7 @@ def test_a_large_body_that_is_refused_is_read_no_further() -> None:
     with here, there:
         request = RequestFactory().generic("POST", "/", bytes(1_000_000))
         request.META["gunicorn.socket"] = here
-        drain(request, 1000)
+        drain_body(request, 1000)
         assert here.recv(1) == b""
     assert request.read() != b""
 
@@ -170,7 +170,7 @@ def test_who_is_known_sends_much(installed: tuple[int, dict[str, Any]]) -> None:
         reply = connection.getresponse()
         assert reply.status == 201, reply.read()
         connection.close()
-    with begin(port, "/api/v2/import", most_bytes() + 1, *_fields(bearer(ann))) as sent:
+    with begin(port, "/api/v2/import", get_most_bytes() + 1, *_fields(bearer(ann))) as sent:
         response = http.client.HTTPResponse(sent)
         response.begin()
         assert response.status == 413
@@ -184,8 +184,8 @@ def _fields(headers: dict[str, str]) -> list[str]:
 def test_the_documented_limit_of_nginx_is_that_of_the_server() -> None:
     text = (Path(__file__).parents[3] / "docs" / "server_running.rst").read_text()
     (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", text)
-    assert int(megabytes) * 1024 * 1024 == most_bytes() == DEFAULT_MAX_IMPORT_BYTES
-    assert largest_form() <= most_bytes()
+    assert int(megabytes) * 1024 * 1024 == get_most_bytes() == DEFAULT_MAX_IMPORT_BYTES
+    assert get_largest_form() <= get_most_bytes()
 
 
 # Under load
@@ -193,7 +193,7 @@ def test_the_documented_limit_of_nginx_is_that_of_the_server() -> None:
 
 def test_many_clients_of_a_stock_project(gunicorn: Served, ann: Tenant) -> None:
     """Six at once write and read, and none is refused."""
-    ann.limit(keeps="thumbnails", max_images=1000)
+    ann.limit(retention="thumbnails", max_images=1000)
     statuses: list[int] = []
 
     def work(number: int) -> None:

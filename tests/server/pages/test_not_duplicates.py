@@ -6,7 +6,7 @@ import pytest
 
 from django_visualsnoop.server.content import not_duplicates
 from django_visualsnoop.server.content.images import HostedImages
-from django_visualsnoop.server.pages import not_duplicates as apart_page
+from django_visualsnoop.server.pages import not_duplicates as not_duplicates_page
 from django_visualsnoop.server.pages.converters import ImageId
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add
@@ -33,30 +33,33 @@ def forms(*image_ids: str) -> list[str]:
 
 
 def pairs(hosted: HostedCollection) -> list[tuple[str, str]]:
-    return list(not_duplicates.remembered(HostedImages(hosted)))
+    return list(not_duplicates.list_pairs(HostedImages(hosted)))
 
 
 def test_one_is_taken_out_of_its_group_and_put_back(ann: Person, hosted: HostedCollection) -> None:
-    shown = ann.get("copies", hosted.pk).text
+    shown = ann.get("duplicates", hosted.pk).text
     assert "Group 1: 3 images" in shown
     for value in forms(*NAMES):
         assert f'name="member" value="{value}"' in shown
         assert f'name="image" value="{value}"' in shown
     members = forms(*NAMES)
-    answer = ann.post("apart", hosted.pk, image=members[0], member=members)
+    answer = ann.post("not_duplicates", hosted.pk, image=members[0], member=members)
     shown = ann.client.get(answer.url).text
-    assert "is remembered as no copy of the 2 others." in shown
+    assert "is marked as not a duplicate of the 2 others." in shown
     assert "Group 1: 2 images" in shown
     assert forms(NAMES[0])[0] not in shown
     assert sorted(pairs(hosted)) == [(NAMES[0], NAMES[1]), (NAMES[0], NAMES[2])]
 
-    listed = ann.get("apart", hosted.pk).text
-    assert listed.count("They are copies after all") == 2
+    listed = ann.get("not_duplicates", hosted.pk).text
+    assert listed.count("They are duplicates") == 2
     for other in members[1:]:
-        assert ann.post("together", hosted.pk, member=[other, members[0]]).status_code == 302
+        assert (
+            ann.post("unmark_not_duplicates", hosted.pk, member=[other, members[0]]).status_code
+            == 302
+        )
     assert pairs(hosted) == []
-    assert "Group 1: 3 images" in ann.get("copies", hosted.pk).text
-    assert "There are none." in ann.get("apart", hosted.pk).text
+    assert "Group 1: 3 images" in ann.get("duplicates", hosted.pk).text
+    assert "There are none." in ann.get("not_duplicates", hosted.pk).text
 
 
 def test_of_a_pair_where_one_is_gone_nothing_is_remembered(
@@ -64,7 +67,7 @@ def test_of_a_pair_where_one_is_gone_nothing_is_remembered(
 ) -> None:
     members = forms(*NAMES)
     HostedImages(hosted).delete(NAMES[2])
-    answer = ann.post("apart", hosted.pk, image=members[0], member=members)
+    answer = ann.post("not_duplicates", hosted.pk, image=members[0], member=members)
     assert "One of these images was deleted meanwhile." in ann.client.get(answer.url).text
     assert pairs(hosted) == []
 
@@ -82,7 +85,7 @@ def test_of_a_pair_where_one_is_gone_nothing_is_remembered(
     ],
 )
 def test_forms_that_cannot_be(ann: Person, hosted: HostedCollection, data: dict[str, str]) -> None:
-    for name in ("apart", "together"):
+    for name in ("not_duplicates", "unmark_not_duplicates"):
         assert ann.post(name, hosted.pk, **data).status_code == 404
     assert pairs(hosted) == []
 
@@ -90,8 +93,8 @@ def test_forms_that_cannot_be(ann: Person, hosted: HostedCollection, data: dict[
 def test_pages_of_pairs(
     ann: Person, hosted: HostedCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart_page, "PAIRS_PER_PAGE", 1)
+    monkeypatch.setattr(not_duplicates_page, "PAIRS_PER_PAGE", 1)
     members = forms(*NAMES)
-    ann.post("apart", hosted.pk, image=members[0], member=members)
-    assert "Page 1 of 2" in ann.get("apart", hosted.pk).text
-    assert "Page 2 of 2" in ann.get("apart", hosted.pk, page="2").text
+    ann.post("not_duplicates", hosted.pk, image=members[0], member=members)
+    assert "Page 1 of 2" in ann.get("not_duplicates", hosted.pk).text
+    assert "Page 2 of 2" in ann.get("not_duplicates", hosted.pk, page="2").text

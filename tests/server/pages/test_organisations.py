@@ -40,7 +40,7 @@ def test_sharing_and_no_longer(ann: Person, desk: Organisation) -> None:
     bob, hosted = person("bob"), ann.collection()
     add(hosted, "one", image(1))
     join(ann, desk, bob)
-    fields = {"name": "Holidays", "keeps": "nothing"}
+    fields = {"name": "Holidays", "retention": "nothing"}
     ann.post("settings", hosted.pk, **fields, organisation=desk.pk)
     assert "shared with Desk" in bob.get("collections").text
     assert "Holidays" in bob.get("organisation", desk.pk).text

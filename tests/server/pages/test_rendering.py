@@ -42,7 +42,7 @@ def test_every_answer_is_guarded(ann: Person) -> None:
 def test_forms_of_other_sites_do_nothing(ann: Person) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(ann.user)
-    data = {"name": "Theirs", "keeps": "nothing"}
+    data = {"name": "Theirs", "retention": "nothing"}
     assert client.post(url("new_collection"), data).status_code == 403
     assert not HostedCollection.objects.exists()
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get("/").text)

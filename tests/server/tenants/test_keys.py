@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
-from django_visualsnoop.server.models import Key, Outcome
+from django_visualsnoop.server.models import Key, StoredResponse
 from django_visualsnoop.server.tenants.keys import (
     NoSuchCollection,
     NoSuchKey,
@@ -33,7 +33,7 @@ def test_how_keys_look(ann: Tenant) -> None:
     assert new.secret not in str(vars(new.key))
     assert str(new.key) == new.key.public_key
     assert str(new.key.collection) == "Tests"
-    assert str(Outcome(fingerprint="abc")) == "abc"
+    assert str(StoredResponse(fingerprint="abc")) == "abc"
 
 
 @pytest.mark.django_db

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_visualsnoop.server.content.redescribe import redescribe
+from django_visualsnoop.server.content.redescribe import redescribe_collection
 from django_visualsnoop.server.models import HostedCollection, database
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> str:
         done = left = 0
         for collection in HostedCollection.objects.using(database()).order_by("pk"):
-            for image_id, problem in redescribe(collection):
+            for image_id, problem in redescribe_collection(collection):
                 if problem:
                     left += 1
                     self.stderr.write(f"{collection.pk} {image_id}: {problem}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
-from django_visualsnoop.server.content.pictures import orphans, sweep
+from django_visualsnoop.server.content.pictures import find_orphans, sweep_files
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -21,5 +21,5 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> str:
         if options["dry_run"]:
-            return f"Would delete {len(list(orphans()))} files."
-        return f"{sweep()} files are deleted."
+            return f"Would delete {len(list(find_orphans()))} files."
+        return f"{sweep_files()} files are deleted."

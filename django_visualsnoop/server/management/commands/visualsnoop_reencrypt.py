@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from django_visualsnoop.server.models import Key, database
-from django_visualsnoop.server.tenants.encryption import CannotUnseal, reseal
+from django_visualsnoop.server.tenants.encryption import CannotDecrypt, reencrypt
 from django_visualsnoop.server.transactions import write_atomically
 
 
@@ -20,15 +20,15 @@ class Command(BaseCommand):
         keys = Key.objects.using(database())
         done, lost = 0, []
         # All at once: SQLite lets nobody write who has not finished reading.
-        for public_key, sealed in list(keys.values_list("public_key", "sealed_secret")):
+        for public_key, encrypted in list(keys.values_list("public_key", "encrypted_secret")):
             try:
-                anew = reseal(sealed)
-            except CannotUnseal as error:
+                anew = reencrypt(encrypted)
+            except CannotDecrypt as error:
                 lost.append(public_key)
                 reason = error
             else:
                 rows = keys.filter(public_key=public_key)
-                done += write_atomically(partial(rows.update, sealed_secret=anew))
+                done += write_atomically(partial(rows.update, encrypted_secret=anew))
         if lost:
             raise CommandError(
                 f"{done} secrets are encrypted anew, but {len(lost)} could not be decrypted, of "
