@@ -64,14 +64,14 @@ ROOMS: dict[str, str] = {
     "server.models": "",
     "server.migrations": "server.models",
     "server.transactions": "common server.exceptions server.models",
-    "server.tenants": "common engine.exceptions engine.models engine.storage "
-    "server.exceptions server.conf server.models server.transactions",
+    "server.tenants": "common engine.exceptions engine.storage server.exceptions "
+    "server.conf server.models server.transactions",
     "server.http": "common client server.exceptions server.conf server.models "
     "server.transactions server.tenants",
-    "server.content": "common client engine.exceptions engine.models engine.images "
-    "engine.descriptors engine.matching engine.storage engine.pairs "
-    "engine.gallery server.exceptions server.conf server.models "
-    "server.transactions server.tenants",
+    "server.content": "common client engine.exceptions engine.images engine.descriptors "
+    "engine.matching engine.storage engine.pairs engine.gallery "
+    "server.exceptions server.conf server.models server.transactions "
+    "server.tenants",
     "server.api_v1": "common client engine.exceptions engine.storage server.exceptions "
     "server.conf server.tenants server.http server.content",
     "server.api_v2": "common client engine.exceptions engine.storage engine.side_by_side "

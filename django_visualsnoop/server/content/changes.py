@@ -10,12 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from django_visualsnoop.engine.models import Collection, IndexedImage
-from django_visualsnoop.engine.storage.publish import publish
 from django_visualsnoop.server.exceptions import Refused
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.storage.store import Store
+    from django_visualsnoop.engine.storage.store import Store, StoredChange
 
 _CURSOR = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
 
@@ -30,13 +28,8 @@ class CursorGone(LookupError):  # noqa: N818
         )
 
 
-class ImageChange(NamedTuple):
-    image_id: str
-    deleted: bool
-
-
 class ChangesPage(NamedTuple):
-    changes: list[ImageChange]
+    changes: list[StoredChange]
     #: Where the next page begins.
     cursor: str
     #: There is a next page by now.
@@ -55,7 +48,7 @@ class _Position(NamedTuple):
 
 def get_cursor(store: Store) -> str:
     """Return the cursor of what changes from now on."""
-    collection_id, seq, _ = _read_state(store)
+    collection_id, seq, _ = store.published_version()
     return _Position(seq, seq).cursor(collection_id)
 
 
@@ -72,7 +65,7 @@ def list_changes(store: Store, cursor: str | None, limit: int) -> ChangesPage:
         Refused: 400, it is no cursor.
         CursorGone: not all that changed since is known.
     """
-    collection_id, seq, horizon = _read_state(store)
+    collection_id, seq, horizon = store.published_version()
     if cursor is None:
         position = _Position(0, seq)
     else:
@@ -83,28 +76,8 @@ def list_changes(store: Store, cursor: str | None, limit: int) -> ChangesPage:
         reached = max(position)
         if given[1] != collection_id or reached > seq or reached < horizon:
             raise CursorGone(cursor)
-    rows = IndexedImage.objects.using(store.database).filter(
-        collection_id=collection_id, seq__gt=position.after
-    )
-    numbers = list(rows.order_by("seq").values_list("seq", flat=True)[:limit])
-    if not numbers or numbers[-1] is None:
+    found = store.changes_since(collection_id, position.after, limit)
+    if found.seq is None:
         return ChangesPage([], _Position(seq, seq).cursor(collection_id), more=False)
-    last = numbers[-1]
-    found = rows.filter(seq__lte=last).order_by("seq", "pk").values_list("image_id", "deleted")
-    return ChangesPage(
-        [ImageChange(image_id, deleted is not None) for image_id, deleted in found],
-        position._replace(after=last).cursor(collection_id),
-        more=rows.filter(seq__gt=last).exists(),
-    )
-
-
-def _read_state(store: Store) -> tuple[str, int, int]:
-    """Return the collection's id, its last number, and up to where tombstones may be gone.
-
-    In this order: the horizon is read before the rows, see ``publish.purge``.
-    """
-    collection_id = store.made_collection_id()
-    publish(store.database, collection_id)
-    rows = Collection.objects.using(store.database).filter(pk=collection_id)
-    seq, horizon = rows.values_list("seq", "horizon").get()
-    return collection_id, seq, horizon
+    cursor = position._replace(after=found.seq).cursor(collection_id)
+    return ChangesPage(found.changes, cursor, more=found.more)

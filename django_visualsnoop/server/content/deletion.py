@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
+from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.content import pictures
 from django_visualsnoop.server.models import (
     HostedCollection,
@@ -30,12 +30,8 @@ def _delete(collection: HostedCollection) -> None:
     if not lock_for_deletion(pk):
         return
     pictures.delete_pictures(StoredPicture.objects.using(using).filter(collection=pk))
-    key = key_of(collection.gallery_name)
-    # Not by the cascade, which would first read which rows there are, perhaps in an older
-    # snapshot of the caller's transaction.
-    for rows in (IndexedImage, Block):
-        rows.objects.using(using).filter(collection__key=key).delete()
-    Collection.objects.using(using).filter(key=key).delete()
+    Store(using, collection.gallery_name).drop()
+    # Not by the cascade; see ``Store.drop``.
     for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
         model.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.core.cache import cache
 
-from django_visualsnoop.engine.models import Collection
 from django_visualsnoop.server.content import not_duplicates
 from django_visualsnoop.server.content.groups import find_groups_touching
-from django_visualsnoop.server.models import database
 
 if TYPE_CHECKING:
     from django_visualsnoop.server.content.groups import DuplicateGroups
@@ -33,10 +31,10 @@ def find_duplicates(images: HostedImages, count: int) -> DuplicateGroups:
             ``NEWEST`` are found.
     """
     threshold = images.collection.min_similarity
-    rows = Collection.objects.using(database()).filter(key=images.store.key)
-    state = rows.values_list("pk", "seq").first()
+    version = images.store.version()
+    state = None if version is None else (version.collection_id, version.seq)
     marks = not_duplicates.get_version(images.collection.pk)
-    cache_key = f"visualsnoop_server:groups:{state}:{threshold}:{marks}".replace(" ", "")
+    cache_key = f"visualsnoop_server:duplicates:{state}:{threshold}:{marks}".replace(" ", "")
     found: DuplicateGroups | None = cache.get(cache_key)
     if found is None:
         found = _find(images, count)

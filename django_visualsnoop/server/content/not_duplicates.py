@@ -8,7 +8,7 @@ from django.db import connections
 from django.db.models import Count, Max, Q
 
 from django_visualsnoop.engine.exceptions import ImageMissing
-from django_visualsnoop.engine.models import key_of
+from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.models import NotDuplicate, database
 from django_visualsnoop.server.transactions import write_atomically
 
@@ -142,7 +142,7 @@ def unmark_pair(images: HostedImages, pair: ImagePair) -> bool:
 
 def unmark_image(collection_id: str, image_id: str) -> None:
     """Remove the marks of all pairs of an image; call it in the transaction that deletes it."""
-    key = key_of(image_id)
+    key = Store.image_key(image_id)
     _get_rows(collection_id).filter(Q(first_key=key) | Q(second_key=key)).delete()
 
 
@@ -174,4 +174,7 @@ def _get_rows(collection_id: str) -> QuerySet[NotDuplicate]:
 
 
 def _hash_ids(pair: ImagePair) -> dict[str, str]:
-    return {"first_key": key_of(pair.first_id), "second_key": key_of(pair.second_id)}
+    return {
+        "first_key": Store.image_key(pair.first_id),
+        "second_key": Store.image_key(pair.second_id),
+    }

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef
 from django.utils import timezone
 from PIL import Image
 
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.images.decode import format_of
-from django_visualsnoop.engine.models import IndexedImage, key_of
-from django_visualsnoop.engine.storage.store import NewImage
+from django_visualsnoop.engine.storage.store import NewImage, Store
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.models import HostedCollection, Retention, StoredPicture, database
 from django_visualsnoop.server.transactions import write_atomically
@@ -126,7 +125,7 @@ class StoredFiles:
         StoredPicture.objects.using(database()).bulk_create(
             StoredPicture(
                 collection=self.collection,
-                key=key_of(self.image_id),
+                key=Store.image_key(self.image_id),
                 kind=file.kind,
                 name=name,
                 content_type=file.content_type,
@@ -172,7 +171,9 @@ def get_pictures_of(
     collection: HostedCollection, image_ids: Iterable[str]
 ) -> QuerySet[StoredPicture]:
     """Return what is kept of some images."""
-    return _get_rows().filter(collection=collection, key__in=[key_of(one) for one in image_ids])
+    return _get_rows().filter(
+        collection=collection, key__in=[Store.image_key(one) for one in image_ids]
+    )
 
 
 def get_newest(collection: HostedCollection, image_id: str, kind: str) -> StoredPicture | None:
@@ -182,7 +183,7 @@ def get_newest(collection: HostedCollection, image_id: str, kind: str) -> Stored
 
 def find_thumbnails(collection: HostedCollection, image_ids: Iterable[str]) -> set[str]:
     """Return those of the ids whose images have a small picture; one query."""
-    by_key = {key_of(image_id): image_id for image_id in image_ids}
+    by_key = {Store.image_key(image_id): image_id for image_id in image_ids}
     rows = _get_rows().filter(
         collection=collection, kind=StoredPicture.Kind.THUMBNAIL, key__in=list(by_key)
     )
@@ -213,12 +214,8 @@ def delete_left_over() -> int:
     dropped = 0
     # All at once: SQLite lets nobody write who has not finished reading.
     for collection in list(HostedCollection.objects.using(database())):
-        live = IndexedImage.objects.using(database()).filter(
-            collection__key=key_of(collection.gallery_name),
-            key=OuterRef("key"),
-            deleted__isnull=True,
-        )
-        left_over = _get_rows().filter(~Exists(live), collection=collection)
+        store = Store(database(), collection.gallery_name)
+        left_over = _get_rows().filter(~store.has_key(OuterRef("key")), collection=collection)
         dropped += write_atomically(partial(delete_unwanted, collection))
         dropped += write_atomically(partial(delete_pictures, left_over))
     return dropped

@@ -6,17 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django_visualsnoop.engine.exceptions import DecodeError
-from django_visualsnoop.engine.models import IndexedImage, key_of
-from django_visualsnoop.engine.storage.publish import publish_on_commit
 from django_visualsnoop.server.content import pictures
 from django_visualsnoop.server.content.images import HostedImages
-from django_visualsnoop.server.models import StoredPicture, database
+from django_visualsnoop.server.models import StoredPicture
 from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from django_visualsnoop.engine.storage.store import NewImage
     from django_visualsnoop.server.models import HostedCollection
 
 
@@ -41,26 +38,5 @@ def redescribe_collection(collection: HostedCollection) -> Iterator[tuple[str, s
         except (DecodeError, OSError) as error:
             yield image_id, str(error)
             continue
-        is_there = write_atomically(partial(_replace, images.store.key, new))
+        is_there = write_atomically(partial(images.store.replace_descriptor, new))
         yield image_id, "" if is_there else "it was replaced meanwhile"
-
-
-def _replace(key: str, new: NewImage) -> bool:
-    """Write a new descriptor of the same file; return whether the image still has that file."""
-    images = IndexedImage.objects.using(database())
-    found = (
-        images.filter(
-            collection__key=key, key=key_of(new.image_id), deleted__isnull=True, digest=new.digest
-        )
-        .values_list("pk", "collection_id")
-        .first()
-    )
-    if found is None:
-        return False
-    pk, collection_id = found
-    # A later digest is another file: it was replaced between the two statements.
-    rows = images.filter(pk=pk, deleted__isnull=True, digest=new.digest)
-    if not rows.update(vector=new.vector, version=new.version, seq=None):
-        return False
-    publish_on_commit(database(), collection_id)
-    return True

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.cache import cache
-from django.db.models import Count, Max, Q, Sum
-from django.db.models.functions import Length
+from django.db.models import Sum
 
-from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
+from django_visualsnoop.engine.storage.store import Store, versions
 from django_visualsnoop.engine.storage.times import moment
 from django_visualsnoop.server.models import StoredPicture, database
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from django_visualsnoop.engine.storage.store import StoredUsage, Version
     from django_visualsnoop.server.models import HostedCollection
 
 #: Seconds; counting looks at each row, and what was counted holds until the next change.
@@ -37,24 +37,19 @@ def get_usages(collections: Iterable[HostedCollection]) -> dict[str, Usage]:
 
     Two queries for all, and one for each that has changed since it was last counted.
     """
-    by_key = {key_of(hosted.gallery_name): hosted.pk for hosted in collections}
-    found = Collection.objects.using(database()).filter(key__in=list(by_key))
-    counted: dict[str, dict[str, Any]] = {}
-    for key, engine_id, seq in found.values_list("key", "pk", "seq"):
-        cache_key = f"visualsnoop_server:{engine_id}:{seq}"
-        counts = cache.get(cache_key)
-        if counts is None:
-            counts = _count_images(engine_id)
-            cache.set(cache_key, counts, _CACHED_SECONDS)
-        counted[by_key[key]] = counts
+    name_of = {hosted.pk: hosted.gallery_name for hosted in collections}
+    found = versions(database(), name_of.values())
+    counted = {
+        pk: _count_images(name, found[name]) for pk, name in name_of.items() if name in found
+    }
     pictures = dict(
         StoredPicture.objects.using(database())
-        .filter(collection__in=list(by_key.values()))
+        .filter(collection__in=list(name_of))
         .order_by()
         .values_list("collection")
         .annotate(Sum("bytes"))
     )
-    return {pk: _make_usage(counted.get(pk), pictures.get(pk) or 0) for pk in by_key.values()}
+    return {pk: _make_usage(counted.get(pk), pictures.get(pk) or 0) for pk in name_of}
 
 
 def get_usage(collection: HostedCollection) -> Usage:
@@ -62,20 +57,17 @@ def get_usage(collection: HostedCollection) -> Usage:
     return get_usages([collection])[collection.pk]
 
 
-def _count_images(engine_id: str) -> dict[str, Any]:
-    rows = IndexedImage.objects.using(database()).filter(collection=engine_id)
-    live = Q(deleted__isnull=True)
-    return rows.aggregate(
-        images=Count("pk", filter=live),
-        bytes=Sum(Length("vector"), filter=live),
-        added=Max("image_time"),
-        deleted=Max("deleted"),
-    )
+def _count_images(name: str, version: Version) -> StoredUsage:
+    cache_key = f"visualsnoop_server:usage:{version.collection_id}:{version.seq}"
+    counts: StoredUsage | None = cache.get(cache_key)
+    if counts is None:
+        counts = Store(database(), name).usage()
+        cache.set(cache_key, counts, _CACHED_SECONDS)
+    return counts
 
 
-def _make_usage(counts: dict[str, Any] | None, of_pictures: int) -> Usage:
+def _make_usage(counts: StoredUsage | None, of_pictures: int) -> Usage:
     if counts is None:
         return Usage(bytes=of_pictures)
-    latest = max(counts["added"] or 0, counts["deleted"] or 0)
-    changed = moment(latest) if latest else None
-    return Usage(counts["images"], changed, (counts["bytes"] or 0) + of_pictures)
+    changed = None if counts.changed is None else moment(counts.changed)
+    return Usage(counts.images, changed, counts.bytes + of_pictures)
