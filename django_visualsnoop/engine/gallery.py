@@ -94,9 +94,16 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        return self._described(self._decoded(content), content, image_id)
+        return self.describe_picture(self.decode_picture(content), content, image_id)
 
-    def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+    def describe_picture(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+        """Return what is to be stored of a decoded image file; touches no database.
+
+        Args:
+            picture: what ``decode_picture`` made of the file.
+            content: the file.
+            image_id: of the new image.
+        """
         digest = sha256(content)
         new = NewImage(
             image_id,
@@ -110,7 +117,12 @@ class Gallery:
             return new
         return looks.add_looks(new, picture.pixels, self._looks)
 
-    def _decoded(self, content: bytes) -> Picture:
+    def decode_picture(self, content: bytes) -> Picture:
+        """Return the picture in an image file, within the gallery's limits.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
 
     def search(
@@ -132,7 +144,7 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probes = describe.probes(self._decoded(content).pixels, sha256(content).digest())
+        probes = describe.probes(self.decode_picture(content).pixels, sha256(content).digest())
         view = self._look()
         if view is None:
             return Hits(None, [])
@@ -180,7 +192,7 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probe = looks.vector_of(self._decoded(content).pixels, self._looks)
+        probe = looks.vector_of(self.decode_picture(content).pixels, self._looks)
         view = self._look_at_looks()
         if view is None:
             return Hits(None, [])

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-    from django_visualsnoop.engine.storage.store import NewImage
-    from django_visualsnoop.server.content.pictures import StoredFiles
+    from django_visualsnoop.server.content.pictures import NewPicture, StoredFiles
     from django_visualsnoop.server.http.authentication import Caller
     from django_visualsnoop.server.models import HostedCollection
 
@@ -110,14 +109,14 @@ def post_image(call: Call) -> dict[str, Any]:
     fingerprint = idempotency.compute_fingerprint(call.caller, body)
     answer = idempotency.find_response(fingerprint)  # before decoding, which costs the most
     if answer is None:
-        new = call.images.gallery.described(body, call.image_id or uuid4().hex)
+        new = call.images.describe(body, call.image_id or uuid4().hex)
         images = call.images
-        with images.files_of(new) as files:
+        with images.store_files(new) as files:
             answer = idempotency.respond_once(fingerprint, lambda: _add_image(images, new, files))
     return answer
 
 
-def _add_image(images: HostedImages, new: NewImage, files: StoredFiles) -> dict[str, Any]:
+def _add_image(images: HostedImages, new: NewPicture, files: StoredFiles) -> dict[str, Any]:
     try:
         stored = images.add(new, files=files)
         return responses.build_image(images.collection.pk, stored, "Added", 201)
@@ -129,7 +128,7 @@ def _add_image(images: HostedImages, new: NewImage, files: StoredFiles) -> dict[
 def put_image(call: Call) -> dict[str, Any]:
     """``PUT /image/{id}``."""
     images = call.images
-    stored = images.put(images.gallery.described(call.body(), call.image_id))
+    stored = images.put(images.describe(call.body(), call.image_id))
     outcome = ("Updated", 200) if stored.existed else ("Added", 201)
     return responses.build_image(call.collection.pk, stored, *outcome)
 

@@ -38,7 +38,7 @@ def _add_image(access: KeyAccess, one: schemas.NewImage, replace: bool) -> tuple
     image_id = uuid4().hex if one.id is None else check_image_id(one.id)
     metadata = None if one.metadata is None else image_metadata.check_metadata(one.metadata)
     images = access.images
-    new = images.gallery.described(decode_content(one.content), image_id)
+    new = images.describe(decode_content(one.content), image_id)
     if replace:
         return image_id, 200 if images.put(new, metadata).existed else 201
     images.add(new, metadata)

@@ -159,9 +159,9 @@ def add_image(request: HttpRequest, metadata: MetadataInQuery = None) -> Status[
     """Add an image; the server chooses its id. Sent again, it is added again."""
     access = get_access(request)
     given = parse_metadata(metadata)
-    new = access.images.gallery.described(request.body, uuid4().hex)
+    new = access.images.describe(request.body, uuid4().hex)
     access.images.add(new, given)
-    return Status(201, render_image(access, new.image_id))
+    return Status(201, render_image(access, new.image.image_id))
 
 
 @operation("GET", f"images/{IMAGE_PATH}", "read", schemas.Image, tags=["images"])
@@ -188,7 +188,7 @@ def put_image(
     """
     access = get_access(request)
     given = parse_metadata(metadata)
-    new = access.images.gallery.described(request.body, check_image_id(image_id))
+    new = access.images.describe(request.body, check_image_id(image_id))
     stored = access.images.put(new, given)
     return Status(200 if stored.existed else 201, render_image(access, image_id))
 

@@ -89,7 +89,7 @@ def search_by_image(
         min_similarity=min_similarity,
         allowed=find_allowed(access, filter_),
     )
-    searched = gallery.seen(request.body) if why and found.hits else None
+    searched = gallery.described(request.body, "") if why and found.hits else None
     return _render_matches(access, found.hits, searched)
 
 
@@ -130,4 +130,4 @@ def compare_images(request: HttpRequest, images: schemas.ToCompare) -> dict[str,
 def _get_described(access: KeyAccess, one: schemas.StoredImage | schemas.SentImage) -> "Described":
     if isinstance(one, schemas.StoredImage):
         return access.images.gallery.described_as(check_image_id(one.id))
-    return access.images.gallery.seen(decode_content(one.content))
+    return access.images.gallery.described(decode_content(one.content), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import metadata as image_metadata
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from django_visualsnoop.engine.storage.store import NewImage, Store, Stored
+    from django_visualsnoop.engine.storage.store import Store, Stored
     from django_visualsnoop.server.content.metadata import Value
     from django_visualsnoop.server.models import HostedCollection
 
@@ -38,20 +39,32 @@ class HostedImages:
         self._check_access = check_access
 
     @cached_property
-    def gallery(self) -> pictures.PictureGallery:
-        """Return where they are searched, and where new ones are described.
-
-        What it describes brings along the files that the collection keeps.
-        """
-        settings = get_options()
-        return pictures.PictureGallery(
-            self.collection.retention,
+    def gallery(self) -> Gallery:
+        """Return where they are searched."""
+        options = get_options()
+        return Gallery(
             database(),
             self.collection.gallery_name,
             min_similarity=self.min_similarity,
-            max_bytes=settings.max_bytes,
-            cache=settings.cache,
-            memory=settings.memory,
+            max_bytes=options.max_bytes,
+            cache=options.cache,
+            memory=options.memory,
+        )
+
+    def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:
+        """Return what is to be stored of an image file; touches no database.
+
+        Args:
+            content: the file.
+            image_id: of the new image.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
+        picture = self.gallery.decode_picture(content)
+        return pictures.NewPicture(
+            self.gallery.describe_picture(picture, content, image_id),
+            pictures.make_files(picture, content, self.collection.retention),
         )
 
     @property
@@ -65,7 +78,7 @@ class HostedImages:
         """Return where they are kept."""
         return self.gallery.store
 
-    def files_of(self, new: NewImage) -> AbstractContextManager[pictures.StoredFiles]:
+    def store_files(self, new: pictures.NewPicture) -> AbstractContextManager[pictures.StoredFiles]:
         """Store the files of an image, before a transaction; see ``pictures.store_files``."""
         return pictures.store_files(self.collection, new)
 
@@ -81,53 +94,53 @@ class HostedImages:
 
     def add(
         self,
-        new: NewImage,
+        new: pictures.NewPicture,
         metadata: Mapping[str, Value] | None = None,
         files: pictures.StoredFiles | None = None,
     ) -> Stored:
         """Store an image that is not there yet.
 
         Args:
-            new: the image.
+            new: what ``describe`` returned.
             metadata: what to keep with it; see ``metadata.check_metadata``.
-            files: what ``files_of`` stored, where the caller has a transaction open.
+            files: what ``store_files`` stored, where the caller has a transaction open.
 
         Raises:
             ImageExists: one with this id is there.
             Refused: 404, the collection is gone; 429, it is full.
         """
         if files is None:
-            with self.files_of(new) as stored_files:
+            with self.store_files(new) as stored_files:
                 return self.add(new, metadata, stored_files)
 
         def work() -> Stored:
-            self._lock_with_room(new.image_id)
-            stored = self.store.add(new)
+            self._lock_with_room(new.image.image_id)
+            stored = self.store.add(new.image)
             files.write_rows()
             if metadata:
-                image_metadata.write_metadata(self.collection.pk, new.image_id, metadata)
+                image_metadata.write_metadata(self.collection.pk, new.image.image_id, metadata)
             return stored
 
         return write_atomically(work)
 
-    def put(self, new: NewImage, metadata: Mapping[str, Value] | None = None) -> Stored:
+    def put(self, new: pictures.NewPicture, metadata: Mapping[str, Value] | None = None) -> Stored:
         """Store an image, in place of the one that has its id, if there is one.
 
         Args:
-            new: the image.
+            new: what ``describe`` returned.
             metadata: what to keep with it from now on; what there is stays if ``None``.
 
         Raises:
             Refused: 404, the collection is gone; 429, it is full.
         """
-        with self.files_of(new) as files:
+        with self.store_files(new) as files:
 
             def work() -> Stored:
-                self._lock_with_room(new.image_id)
-                (stored,) = self.store.put([new])
+                self._lock_with_room(new.image.image_id)
+                (stored,) = self.store.put([new.image])
                 files.write_rows()
                 if metadata is not None:
-                    image_metadata.write_metadata(self.collection.pk, new.image_id, metadata)
+                    image_metadata.write_metadata(self.collection.pk, new.image.image_id, metadata)
                 return stored
 
             return write_atomically(work)

@@ -22,9 +22,8 @@ from django.db.models import OuterRef
 from django.utils import timezone
 from PIL import Image
 
-from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.images.decode import format_of
-from django_visualsnoop.engine.storage.store import NewImage, Store
+from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.models import HostedCollection, Retention, StoredPicture, database
 from django_visualsnoop.server.transactions import write_atomically
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from django_visualsnoop.engine.images.decode import Picture
+    from django_visualsnoop.engine.storage.store import NewImage
 
 logger = logging.getLogger("django_visualsnoop.server")
 
@@ -57,43 +57,28 @@ class NewFile:
 
 
 @dataclass(frozen=True, slots=True)
-class NewPicture(NewImage):
-    """What is stored of one image, with the files that its collection keeps."""
+class NewPicture:
+    """What is stored of one image, with the files that its collection retains."""
 
+    image: NewImage
     files: tuple[NewFile, ...] = ()
 
 
-class PictureGallery(Gallery):
-    """A gallery that also makes the files that its collection keeps.
+def make_files(picture: Picture, content: bytes, retention: str) -> tuple[NewFile, ...]:
+    """Return the files that a collection retains of a picture.
 
     Args:
-        keeps: one of ``Keeps``.
-        args, kwargs: see ``Gallery``.
+        picture: what was decoded.
+        content: the file that it was decoded from.
+        retention: one of ``Retention``.
     """
-
-    def __init__(self, retention: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._retention = retention
-
-    def seen(self, content: bytes) -> NewImage:
-        """Return what would be stored of a picture that is only compared; no files are made.
-
-        Raises:
-            DecodeError: the bytes are no picture.
-        """
-        return super()._described(self._decoded(content), content, "")
-
-    def _described(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
-        new = super()._described(picture, content, image_id)
-        if self._retention == Retention.NOTHING:
-            return new
-        files = [_make_thumbnail(picture)]
-        if self._retention == Retention.ORIGINALS:
-            files.append(
-                NewFile(StoredPicture.Kind.ORIGINAL, content, f"image/{format_of(content).lower()}")
-            )
-        fields = {name: getattr(new, name) for name in NewImage.__dataclass_fields__}
-        return NewPicture(**fields, files=tuple(files))
+    if retention == Retention.NOTHING:
+        return ()
+    thumbnail = _make_thumbnail(picture)
+    if retention != Retention.ORIGINALS:
+        return (thumbnail,)
+    content_type = f"image/{format_of(content).lower()}"
+    return thumbnail, NewFile(StoredPicture.Kind.ORIGINAL, content, content_type)
 
 
 def _make_thumbnail(picture: Picture) -> NewFile:
@@ -137,19 +122,19 @@ class StoredFiles:
 
 
 @contextmanager
-def store_files(collection: HostedCollection, new: NewImage) -> Iterator[StoredFiles]:
+def store_files(collection: HostedCollection, new: NewPicture) -> Iterator[StoredFiles]:
     """Store the files of an image; call it outside of the transaction that writes their rows.
 
     A storage may be slow, and meanwhile SQLite would let nobody else write.
 
     Args:
         collection: whose image it is.
-        new: what the collection's gallery described. If the block fails, or writes no rows, the
+        new: what ``HostedImages.describe`` returned. If the block fails, or writes no rows, the
             files are deleted.
     """
-    files = StoredFiles(collection, new.image_id)
+    files = StoredFiles(collection, new.image.image_id)
     try:
-        for file in new.files if isinstance(new, NewPicture) else ():
+        for file in new.files:
             random = token_hex(16)
             name = f"{FOLDER}/{collection.pk}/{random[:2]}/{random}"
             files.stored.append((file, get_storage().save(name, ContentFile(file.content))))

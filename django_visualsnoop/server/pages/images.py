@@ -88,7 +88,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
         name = str(upload.name)
         try:
             image_id = check_image_id(name[:MAX_IMAGE_ID_LENGTH])
-            new = here.gallery.described(read_upload(upload), image_id)
+            new = here.describe(read_upload(upload), image_id)
             here.add(new)
         except ImageExists:
             failed.append(

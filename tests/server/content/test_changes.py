@@ -64,7 +64,7 @@ def test_what_commits_late_is_not_missed(ann: Tenant) -> None:
     def late() -> None:
         images = HostedImages(ann.collection)
         with transaction.atomic():
-            images.put(images.gallery.described(image(1), "late"))
+            images.put(images.describe(image(1), "late"))
             wrote.set()
             may_commit.wait(60)
         connections.close_all()

@@ -12,7 +12,6 @@ from django.db import connections
 from django.utils import timezone
 
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage
-from django_visualsnoop.server.content import pictures
 from django_visualsnoop.server.content.deletion import delete_collection
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.content.not_duplicates import make_pair, mark_pair, unmark_pair
@@ -97,7 +96,7 @@ def test_what_comes_after_the_deletion_is_refused(ann: Tenant, kept: Path) -> No
     ann.limit(retention="originals")
     put(ann, "a", 1)
     images = HostedImages(ann.collection)
-    new = images.gallery.described(image(2), "new")
+    new = images.describe(image(2), "new")
     pair = make_pair("a", "b")
     delete_collection(ann.collection)
     delete_collection(images.collection)  # once more: nothing happens
@@ -120,7 +119,7 @@ def test_what_comes_after_the_deletion_is_refused(ann: Tenant, kept: Path) -> No
 def test_a_key_that_ends_during_a_request(
     ann: Tenant, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    described = pictures.PictureGallery.described
+    described = HostedImages.describe
 
     def slowly(self: Any, *args: Any) -> Any:
         if change == "revoke":
@@ -131,7 +130,7 @@ def test_a_key_that_ends_during_a_request(
             Key.objects.all().delete()
         return described(self, *args)
 
-    monkeypatch.setattr(pictures.PictureGallery, "described", slowly)
+    monkeypatch.setattr(HostedImages, "describe", slowly)
     assert ask(ann, "PUT", "/images/a", image(1)).status == 401
     assert IndexedImage.objects.count() == 0
 
@@ -139,13 +138,13 @@ def test_a_key_that_ends_during_a_request(
 def test_a_key_that_ends_during_a_request_of_api_v1(
     ann: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    described = pictures.PictureGallery.described
+    described = HostedImages.describe
 
     def slowly(self: Any, *args: Any) -> Any:
         revoke_key(ann.public_key)
         return described(self, *args)
 
-    monkeypatch.setattr(pictures.PictureGallery, "described", slowly)
+    monkeypatch.setattr(HostedImages, "describe", slowly)
     assert call(ann, "POST", "/image/a", image(1)).status == 401
     assert IndexedImage.objects.count() == 0
 

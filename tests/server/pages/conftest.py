@@ -90,6 +90,6 @@ def upload(number: int, name: str | None = None) -> SimpleUploadedFile:
 
 def add(collection: HostedCollection, image_id: str, content: bytes) -> None:
     images = HostedImages(collection)
-    new = images.gallery.described(content, image_id)
+    new = images.describe(content, image_id)
     with transaction.atomic():
         images.add(new)
