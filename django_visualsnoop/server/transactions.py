@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from django.db import connections, transaction
-from django.db.models import F
 
+from django_visualsnoop.common.row_locks import lock_rows, lock_rows_by_update
 from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import HostedCollection, database
@@ -92,7 +92,7 @@ def lock_collection(collection_id: str, *, alone: bool = False) -> None:
     connection = connections[database()]
     if alone or connection.vendor not in _SHARED_LOCK:
         rows = HostedCollection.objects.using(database()).filter(pk=collection_id)
-        is_there = bool(rows.update(name=F("name")))
+        is_there = bool(lock_rows_by_update(rows, "name"))
     else:
         quote, fields = connection.ops.quote_name, HostedCollection._meta
         table, column = quote(fields.db_table), quote(str(fields.pk.column))
@@ -112,5 +112,4 @@ def lock_for_deletion(collection_id: str) -> bool:
 
     Whoever asks for its lock meanwhile waits until this transaction ends.
     """
-    rows = HostedCollection.objects.using(database()).select_for_update().filter(pk=collection_id)
-    return bool(list(rows.values_list("pk", flat=True)))
+    return bool(lock_rows(HostedCollection.objects.using(database()).filter(pk=collection_id)))

@@ -231,8 +231,12 @@ PAGES: dict[str, Callable[[Client, Tenant], Any]] = {
         url("rotate", ann.collection_id, ann.public_key), {"seen": ann.public_key}
     ),
     "revoke": lambda page, ann: page.post(url("revoke", ann.collection_id, ann.public_key)),
-    "apart": lambda page, ann: page.post(shown(ann, "apart"), {"image": "YQ", "member": "Yg"}),
-    "together": lambda page, ann: page.post(shown(ann, "together"), {"member": ["YQ", "Yw"]}),
+    "not_duplicates": lambda page, ann: page.post(
+        shown(ann, "not_duplicates"), {"image": "YQ", "member": "Yg"}
+    ),
+    "unmark_not_duplicates": lambda page, ann: page.post(
+        shown(ann, "unmark_not_duplicates"), {"member": ["YQ", "Yw"]}
+    ),
     "organisation": lambda page, ann: page.post(url("organisations"), {"name": "n"}),
     "member": lambda page, ann: page.post(
         url("organisation", 1), {"email": "bob@example.com", "role": "owner"}
@@ -269,7 +273,9 @@ def test_pages(browser: Client, filled: Tenant, name: str) -> None:
     assert answer.status_code == (200 if name in ("make key", "rotate") else 302)
 
 
-@pytest.mark.parametrize("name", ["sign in", "settings", "upload", "apart", "member", "accept"])
+@pytest.mark.parametrize(
+    "name", ["sign in", "settings", "upload", "not_duplicates", "member", "accept"]
+)
 def test_pages_in_djangos_own_transaction(
     browser: Client, filled: Tenant, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,7 +338,7 @@ def test_reading_needs_no_lock(browser: Client, ann: Tenant) -> None:
         assert ask(ann, "POST", "/search", image(1)).status == 200
         for path in ("/collection", "/images", "/image/a", "/search/a"):
             assert call(ann, "GET", path).status == 200
-        for name in ("search", "images", "copies", "keys", "settings"):
+        for name in ("search", "images", "duplicates", "keys", "settings"):
             assert browser.get(url(name, ann.collection_id)).status_code == 200
         assert Client().get(url("sign_in")).status_code == 200
         other.execute("ROLLBACK")

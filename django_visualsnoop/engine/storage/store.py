@@ -11,6 +11,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Count, Exists, F, Max, Q, Sum
 from django.db.models.functions import Length
 
+from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Block, Collection, IndexedImage, key_of
@@ -159,10 +160,8 @@ class Store:
             except IntegrityError:
                 # Another process was faster. A locking read sees its row, whatever the snapshot.
                 with transaction.atomic(using=self.database):
-                    others = Collection.objects.using(self.database).select_for_update()
-                    collection_id = (
-                        others.filter(key=self.key).values_list("collection_id", flat=True).first()
-                    )
+                    others = Collection.objects.using(self.database).filter(key=self.key)
+                    collection_id = next(iter(lock_rows(others)), None)
         return collection_id
 
     def _make(self) -> Collection:

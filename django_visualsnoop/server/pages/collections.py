@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.server.content.deletion import delete_collection
 from django_visualsnoop.server.content.pictures import delete_unwanted
 from django_visualsnoop.server.exceptions import Refused
@@ -116,7 +117,7 @@ def _lock_organisation(form: CollectionForm) -> None:
     choice = form.fields["organisation"]
     assert isinstance(choice, ModelChoiceField)
     assert choice.queryset is not None
-    if not list(choice.queryset.select_for_update().filter(pk=chosen.pk)):
+    if not lock_rows(choice.queryset.filter(pk=chosen.pk)):
         raise Refused(409, _("The organisation is gone. Nothing was changed; choose again."))
 
 

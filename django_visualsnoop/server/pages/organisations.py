@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.server.models import Invitation, Membership, Organisation, database
 from django_visualsnoop.server.pages.forms import MemberForm, OrganisationForm
 from django_visualsnoop.server.pages.rendering import page, render_page, render_problem
@@ -278,7 +279,7 @@ def _lock(request: HttpRequest, found: Organisation) -> None:
 
 
 def _lock_row(found: Organisation) -> None:
-    list(Organisation.objects.using(database()).select_for_update().filter(pk=found.pk))
+    lock_rows(Organisation.objects.using(database()).filter(pk=found.pk))
 
 
 def _require_some_owner(found: Organisation) -> None:

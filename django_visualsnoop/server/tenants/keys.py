@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import OperationalError
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from django_visualsnoop.common.row_locks import lock_rows_by_update
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.models import HostedCollection, Key, database
@@ -123,8 +124,8 @@ def make_key(
 
 def _insert(key: Key) -> None:
     hosted = HostedCollection.objects.using(database()).filter(pk=key.collection_id)
-    # Takes the row's lock, on every database: two at once are counted one after the other.
-    if not hosted.update(name=F("name")):
+    # Two at once are counted one after the other.
+    if not lock_rows_by_update(hosted, "name"):
         raise NoSuchCollection(f"There is no hosted collection {key.collection_id!r}.")
     live = list(get_live_keys(key.collection_id).values_list("public_key", flat=True))
     if len(live) >= MAX_LIVE_KEYS:
