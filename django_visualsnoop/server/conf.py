@@ -28,7 +28,7 @@ class ServerOptions:
         allow_http: answer requests that crossed a network unencrypted.
         max_bytes: the longest image file that is read.
         cache: folder for snapshots of the index; none if not given.
-        storage: alias in ``STORAGES``, for the pictures that collections keep.
+        storage: alias in ``STORAGES``, for the pictures that collections retain.
         max_import_bytes: the longest file of a collection that is imported.
         memory: bytes that a process may hold of all collections together.
     """

@@ -1,6 +1,6 @@
 """The server's tables: hosted collections, their keys, and what was answered lately.
 
-The images themselves are in the engine's tables; those pictures that are kept, in a storage.
+The images themselves are in the engine's tables; those pictures that are retained, in a storage.
 """
 
 from __future__ import annotations

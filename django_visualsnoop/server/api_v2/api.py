@@ -87,9 +87,9 @@ class KeyAccess:
         """Count bytes that are uploaded against the key's limit."""
         throttle_upload(self.caller.key, length)
 
-    def spool_file(self, request: HttpRequest) -> IO[bytes]:
+    def spool_file(self, request: "ApiRequest") -> IO[bytes]:
         """Return the body, which was not read yet, as a file; the caller closes it."""
-        file = spool_body(request, get_options().max_import_bytes, self.count_bytes)
+        file = spool_body(request.original, get_options().max_import_bytes, self.count_bytes)
         try:
             if self.caller.signed is not None:
                 self.caller.check_body(file.read())
@@ -98,6 +98,27 @@ class KeyAccess:
             file.close()
             raise
         return file
+
+
+class ApiRequest:
+    """A request as operations see it: its body is what ``Needs`` read, or empty.
+
+    Django's own ``body`` has other limits, and takes a body that was cut off for a whole one; see
+    ``request_body``. All else is the original's.
+
+    Args:
+        original: Django's request.
+    """
+
+    #: What ``Needs`` returned; django-ninja sets it.
+    auth: KeyAccess
+
+    def __init__(self, original: HttpRequest) -> None:
+        self.original = original
+        self.body = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
 
 
 class Api(NinjaAPI):
@@ -122,6 +143,20 @@ class Api(NinjaAPI):
         for error, value in zip(found.errors, given, strict=True):
             error["given"] = value
         return found
+
+    @cached_property
+    def query_parameters(self) -> dict[str, frozenset[str]]:
+        """The names of each operation's query parameters, by its id: those that are documented."""
+        paths = self.get_openapi_schema(path_prefix="")["paths"]
+        return {
+            operation["operationId"]: frozenset(
+                parameter["name"]
+                for parameter in operation["parameters"]
+                if parameter["in"] == "query"
+            )
+            for operations in paths.values()
+            for operation in operations.values()
+        }
 
     def document(self) -> "OpenAPISchema":
         """Return the OpenAPI document, its paths relative to where the API is served."""
@@ -174,24 +209,26 @@ class Needs:
     """What a request must bring before an operation looks at it.
 
     Args:
+        operation_id: of the operation.
         scope: of the key; none in particular if empty.
         reads: whether the body is read into memory, under the limit for images.
     """
 
-    def __init__(self, scope: str, *, reads: bool) -> None:
+    def __init__(self, operation_id: str, scope: str, *, reads: bool) -> None:
+        self.operation_id = operation_id
         self.scope = scope
         self.reads = reads
-        #: The names of the query's parameters.
-        self.parameters: frozenset[str] = frozenset()
 
-    def __call__(self, request: HttpRequest) -> KeyAccess:
-        caller = authenticate(request, self.scope, bearer=True)
+    def __call__(self, request: ApiRequest) -> KeyAccess:
+        original = request.original
+        caller = authenticate(original, self.scope, bearer=True)
         throttle_request(caller.key)
-        check_utf8(request)
+        check_utf8(original)
+        parameters = api.query_parameters[self.operation_id]
         # The id a?b, not percent-encoded, arrives as a and a query.
-        unknown = sorted(set(parse_query(request)) - self.parameters)
+        unknown = sorted(set(parse_query(original)) - parameters)
         if unknown:
-            there = f"it has {', '.join(sorted(self.parameters))}" if self.parameters else "none"
+            there = f"it has {', '.join(sorted(parameters))}" if parameters else "none"
             raise Refused(
                 400,
                 f"This call has no query parameter {unknown[0]!r:.60}; {there}. In an id, write ? "
@@ -199,9 +236,9 @@ class Needs:
             )
         access = KeyAccess(caller)
         if self.reads:
-            body = read_body(request, get_options().max_bytes, access.count_bytes)
+            body = read_body(original, get_options().max_bytes, access.count_bytes)
             caller.check_body(body)
-            request._body = body  # where Django keeps what was read
+            request.body = body
         return access
 
 
@@ -226,19 +263,19 @@ def operation(
     """
 
     def register(view: "Callable[..., Any]") -> "Callable[..., Any]":
-        needs = Needs(scope, reads=reads)
-        documented.setdefault("operation_id", view.__name__)
+        operation_id = view.__name__
+        needs = Needs(operation_id, scope, reads=reads)
         documented["openapi_extra"] = {**documented.get("openapi_extra", {}), "x-scope": scope}
         documented.setdefault("summary", str(view.__doc__).partition("\n")[0].rstrip("."))
-        made: Any = api.api_operation([method], path, auth=needs, response=response, **documented)(
-            view
+        add = api.api_operation(
+            [method],
+            path,
+            auth=needs,
+            response=response,
+            operation_id=operation_id,
+            **documented,
         )
-        needs.parameters = frozenset(
-            field.alias or name
-            for model in made._ninja_operation.models
-            if model.__ninja_param_source__ == "query"
-            for name, field in model.model_fields.items()
-        )
+        add(view)
         return view
 
     return register

@@ -4,11 +4,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from django.http import HttpRequest
-
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.server.api_v2 import problems, schemas
-from django_visualsnoop.server.api_v2.api import KeyAccess, operation
+from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
 from django_visualsnoop.server.api_v2.base64_content import decode_content
 from django_visualsnoop.server.api_v2.images import get_access
 from django_visualsnoop.server.content import metadata as image_metadata
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @operation("POST", "bulk/add", "write", schemas.Outcomes, reads=True, tags=["bulk"])
-def add_many(request: HttpRequest, images: schemas.ManyImages) -> dict[str, Any]:
+def add_many(request: ApiRequest, images: schemas.ManyImages) -> dict[str, Any]:
     """Add up to 100 images; each of them is added or refused on its own."""
     access = get_access(request)
     acts = ((one.id, partial(_add_image, access, one, images.replace)) for one in images.images)
@@ -26,7 +24,7 @@ def add_many(request: HttpRequest, images: schemas.ManyImages) -> dict[str, Any]
 
 
 @operation("POST", "bulk/delete", "write", schemas.Outcomes, reads=True, tags=["bulk"])
-def delete_many(request: HttpRequest, images: schemas.ManyIds) -> dict[str, Any]:
+def delete_many(request: ApiRequest, images: schemas.ManyIds) -> dict[str, Any]:
     """Delete up to 1,000 images; of one that is not there the status is 404."""
     access = get_access(request)
     return _collect_outcomes(
@@ -51,7 +49,7 @@ def _delete_image(access: KeyAccess, image_id: str) -> tuple[str, int]:
 
 
 def _collect_outcomes(
-    request: HttpRequest, acts: "Iterable[tuple[str | None, Callable[[], tuple[str, int]]]]"
+    request: ApiRequest, acts: "Iterable[tuple[str | None, Callable[[], tuple[str, int]]]]"
 ) -> dict[str, Any]:
     outcomes = []
     for given_id, act in acts:
@@ -59,6 +57,6 @@ def _collect_outcomes(
             image_id, status = act()
             outcomes.append({"id": image_id, "status": status})
         except Exception as error:  # noqa: BLE001 -- the others are not its fault
-            refused = problems.refuse_error(error, request)
+            refused = problems.refuse_error(error, request.original)
             outcomes.append({"id": given_id, "status": refused.status, "detail": refused.message})
     return {"outcomes": outcomes}

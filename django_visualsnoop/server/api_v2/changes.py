@@ -2,18 +2,17 @@
 
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query
 
 from django_visualsnoop.server.api_v2 import schemas
-from django_visualsnoop.server.api_v2.api import operation
+from django_visualsnoop.server.api_v2.api import ApiRequest, operation
 from django_visualsnoop.server.api_v2.images import MAX_PAGE, get_access, render_images
 from django_visualsnoop.server.content import changes
 
 
 @operation("GET", "changes", "read", schemas.Changes, tags=["collection"])
 def list_changes(
-    request: HttpRequest,
+    request: ApiRequest,
     cursor: Annotated[
         str | None,
         Query(max_length=60, description="From an answer; every image is new if left out."),

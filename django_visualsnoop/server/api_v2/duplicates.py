@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.server.api_v2 import schemas
-from django_visualsnoop.server.api_v2.api import operation
+from django_visualsnoop.server.api_v2.api import ApiRequest, operation
 from django_visualsnoop.server.api_v2.images import get_access
 from django_visualsnoop.server.api_v2.searches import MinSimilarity
 from django_visualsnoop.server.content import groups, not_duplicates
@@ -18,7 +17,7 @@ IdInQuery = Annotated[str, Query(min_length=1, max_length=100)]
 
 @operation("GET", "groups", "search", schemas.Groups, tags=["duplicates"])
 def list_groups(
-    request: HttpRequest,
+    request: ApiRequest,
     image_id: Annotated[
         str | None, Query(min_length=1, max_length=100, description="Only the group of this image.")
     ] = None,
@@ -52,7 +51,7 @@ def list_groups(
 
 
 @operation("GET", "not-duplicates", "read", schemas.Pairs, tags=["duplicates"])
-def list_not_duplicates(request: HttpRequest) -> dict[str, Any]:
+def list_not_duplicates(request: ApiRequest) -> dict[str, Any]:
     """The pairs marked as not duplicates, the oldest first, as long as both are the same."""
     access = get_access(request)
     pairs = not_duplicates.list_pairs(access.images)
@@ -67,7 +66,7 @@ def list_not_duplicates(request: HttpRequest) -> dict[str, Any]:
     reads=True,
     tags=["duplicates"],
 )
-def put_not_duplicate(request: HttpRequest, pair: schemas.IdPair) -> Status[Any]:
+def put_not_duplicate(request: ApiRequest, pair: schemas.IdPair) -> Status[Any]:
     """Mark two images as not duplicates, until one is deleted or its file replaced."""
     access = get_access(request)
     wanted = _make_pair(pair.first_id, pair.second_id)
@@ -77,7 +76,7 @@ def put_not_duplicate(request: HttpRequest, pair: schemas.IdPair) -> Status[Any]
 
 @operation("DELETE", "not-duplicates", "write", {204: None}, tags=["duplicates"])
 def delete_not_duplicate(
-    request: HttpRequest, first_id: IdInQuery, second_id: IdInQuery
+    request: ApiRequest, first_id: IdInQuery, second_id: IdInQuery
 ) -> Status[None]:
     """Remove the mark that two images are not duplicates."""
     pair = _make_pair(first_id, second_id)

@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
-from django.http import HttpRequest
 from ninja import Body, Path, Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.storage.times import written
 from django_visualsnoop.server.api_v2 import schemas
-from django_visualsnoop.server.api_v2.api import KeyAccess, operation
+from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
 from django_visualsnoop.server.content import changes
 from django_visualsnoop.server.content import metadata as image_metadata
 
@@ -52,8 +51,8 @@ Filter = Annotated[
 ]
 
 
-def get_access(request: HttpRequest) -> KeyAccess:
-    return request.auth  # type: ignore[attr-defined, no-any-return]
+def get_access(request: ApiRequest) -> KeyAccess:
+    return request.auth
 
 
 def parse_metadata(text: str | None) -> "dict[str, Value] | None":
@@ -104,7 +103,7 @@ def render_image(access: KeyAccess, image_id: str) -> dict[str, Any]:
 
 
 @operation("GET", "collection", "", schemas.CollectionInfo, tags=["collection"])
-def get_collection(request: HttpRequest) -> dict[str, Any]:
+def get_collection(request: ApiRequest) -> dict[str, Any]:
     """The collection that the key opens, its limits, and how many images it holds."""
     access = get_access(request)
     hosted, store = access.collection, access.images.store
@@ -124,7 +123,7 @@ def get_collection(request: HttpRequest) -> dict[str, Any]:
 
 
 @operation("GET", "count", "read", schemas.Count, tags=["collection"])
-def count_images(request: HttpRequest, filter_: Filter = None) -> dict[str, Any]:
+def count_images(request: ApiRequest, filter_: Filter = None) -> dict[str, Any]:
     """How many images there are, or how many have such metadata."""
     access = get_access(request)
     allowed = find_allowed(access, filter_)
@@ -133,7 +132,7 @@ def count_images(request: HttpRequest, filter_: Filter = None) -> dict[str, Any]
 
 @operation("GET", "images", "read", schemas.ImagePage, tags=["images"])
 def list_images(
-    request: HttpRequest,
+    request: ApiRequest,
     start: Annotated[
         str | None, Query(min_length=1, max_length=100, description="`next` of the page before.")
     ] = None,
@@ -155,7 +154,7 @@ def list_images(
     openapi_extra=IMAGE_BODY,
     tags=["images"],
 )
-def add_image(request: HttpRequest, metadata: MetadataInQuery = None) -> Status[Any]:
+def add_image(request: ApiRequest, metadata: MetadataInQuery = None) -> Status[Any]:
     """Add an image; the server chooses its id. Sent again, it is added again."""
     access = get_access(request)
     given = parse_metadata(metadata)
@@ -165,7 +164,7 @@ def add_image(request: HttpRequest, metadata: MetadataInQuery = None) -> Status[
 
 
 @operation("GET", f"images/{IMAGE_PATH}", "read", schemas.Image, tags=["images"])
-def get_image(request: HttpRequest, image_id: IdInPath) -> dict[str, Any]:
+def get_image(request: ApiRequest, image_id: IdInPath) -> dict[str, Any]:
     """What is known of an image."""
     return render_image(get_access(request), check_image_id(image_id))
 
@@ -180,7 +179,7 @@ def get_image(request: HttpRequest, image_id: IdInPath) -> dict[str, Any]:
     tags=["images"],
 )
 def put_image(
-    request: HttpRequest, image_id: IdInPath, metadata: MetadataInQuery = None
+    request: ApiRequest, image_id: IdInPath, metadata: MetadataInQuery = None
 ) -> Status[Any]:
     """Add an image, or replace the one that has this id.
 
@@ -194,7 +193,7 @@ def put_image(
 
 
 @operation("DELETE", f"images/{IMAGE_PATH}", "write", {204: None}, tags=["images"])
-def delete_image(request: HttpRequest, image_id: IdInPath) -> Status[None]:
+def delete_image(request: ApiRequest, image_id: IdInPath) -> Status[None]:
     """Delete an image, and all that was said of it."""
     get_access(request).images.delete(check_image_id(image_id))
     return Status(204, None)
@@ -202,7 +201,7 @@ def delete_image(request: HttpRequest, image_id: IdInPath) -> Status[None]:
 
 @operation("PUT", f"metadata/{IMAGE_PATH}", "write", schemas.Image, reads=True, tags=["images"])
 def put_metadata(
-    request: HttpRequest, image_id: IdInPath, metadata: Annotated[schemas.Metadata, Body()]
+    request: ApiRequest, image_id: IdInPath, metadata: Annotated[schemas.Metadata, Body()]
 ) -> dict[str, Any]:
     """Replace the metadata of an image."""
     access = get_access(request)

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.side_by_side import compared
 from django_visualsnoop.server.api_v2 import schemas
-from django_visualsnoop.server.api_v2.api import KeyAccess, operation
+from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
 from django_visualsnoop.server.api_v2.base64_content import decode_content
 from django_visualsnoop.server.api_v2.images import (
     IMAGE_BODY,
@@ -74,7 +73,7 @@ def _render_matches(
     tags=["search"],
 )
 def search_by_image(
-    request: HttpRequest,
+    request: ApiRequest,
     limit: Limit = 100,
     min_similarity: MinSimilarity = None,
     filter_: Filter = None,
@@ -95,7 +94,7 @@ def search_by_image(
 
 @operation("GET", f"search/{IMAGE_PATH}", "search", schemas.Matches, tags=["search"])
 def search_by_id(
-    request: HttpRequest,
+    request: ApiRequest,
     image_id: IdInPath,
     limit: Limit = 100,
     min_similarity: MinSimilarity = None,
@@ -115,7 +114,7 @@ def search_by_id(
 
 
 @operation("POST", "compare", "search", schemas.Comparison, reads=True, tags=["search"])
-def compare_images(request: HttpRequest, images: schemas.ToCompare) -> dict[str, Any]:
+def compare_images(request: ApiRequest, images: schemas.ToCompare) -> dict[str, Any]:
     """How surely two pictures are copies of each other, and how the first lies in the second."""
     access = get_access(request)
     found = compared(_get_described(access, images.first), _get_described(access, images.second))

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from ninja import Query
 
 from django_visualsnoop.server.api_v2 import schemas
-from django_visualsnoop.server.api_v2.api import operation
+from django_visualsnoop.server.api_v2.api import ApiRequest, operation
 from django_visualsnoop.server.api_v2.images import get_access
 from django_visualsnoop.server.content import transfer
 from django_visualsnoop.server.content.transfer_file import MEDIA_TYPE
@@ -24,14 +24,14 @@ _FILE = {MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}
     openapi_extra={"responses": {200: {"content": _FILE}}},
     tags=["collection"],
 )
-def export_collection(request: HttpRequest) -> StreamingHttpResponse:
+def export_collection(request: ApiRequest) -> StreamingHttpResponse:
     """The whole collection as JSON Lines: ids, times, metadata, descriptors; no pictures.
 
     It is no snapshot: its first line has a cursor for the changes meanwhile. A file without its
     last line, `{"end": true, …}`, is cut off.
     """
     lines = transfer.export_collection(get_access(request).images)
-    under_asgi = hasattr(request, "scope")
+    under_asgi = hasattr(request.original, "scope")
     return StreamingHttpResponse(
         _iterate_asynchronously(lines) if under_asgi else lines, content_type=MEDIA_TYPE
     )
@@ -46,7 +46,7 @@ def export_collection(request: HttpRequest) -> StreamingHttpResponse:
     tags=["collection"],
 )
 def import_collection(
-    request: HttpRequest,
+    request: ApiRequest,
     replace: Annotated[
         bool, Query(description="Replace images that have an id of the file; else 409.")
     ] = False,

@@ -21,7 +21,7 @@ from django_visualsnoop.server.api_v2 import (  # noqa: F401 -- they register th
     searches,
     transfers,
 )
-from django_visualsnoop.server.api_v2.api import api
+from django_visualsnoop.server.api_v2.api import ApiRequest, api
 from django_visualsnoop.server.api_v2.documentation import render_documentation
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.http.headers import HEADERS
@@ -70,7 +70,7 @@ def _answer(request: HttpRequest, rest: str) -> HttpResponseBase:
             raise _refuse_method("GET")
         return DOCUMENTS[rest]()
     view, args, named = _resolver().resolve(rest)
-    response: HttpResponseBase = view(request, *args, **named)
+    response: HttpResponseBase = view(ApiRequest(request), *args, **named)
     if response.status_code == 405:
         raise _refuse_method(str(response["Allow"]))
     return response

@@ -1,1 +1,1 @@
-"""What a hosted collection holds: images, kept pictures, metadata, pairs, changes, transfers."""
+"""What a hosted collection holds: images, pictures, metadata, pairs, changes, transfers."""

@@ -17,7 +17,7 @@ from django_visualsnoop.server.transactions import lock_for_deletion, write_atom
 
 
 def delete_collection(collection: HostedCollection) -> None:
-    """Delete a collection, its keys, its images and the pictures that it keeps.
+    """Delete a collection, its keys, its images and the pictures that it retains.
 
     Writers that hold the collection are waited for, and those that come later find it gone; see
     ``transactions.lock_collection``. Deleting one that is gone does nothing.

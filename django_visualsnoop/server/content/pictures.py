@@ -1,4 +1,4 @@
-"""The pictures that a collection keeps: small ones and originals, as files in a Django storage.
+"""The pictures that a collection retains: small ones and originals, as files in a Django storage.
 
 A file is written before the row that names it, and deleted after that row: a crash in between
 leaves a file that no row names, which ``sweep_files`` deletes, and never a row without its file.
@@ -49,7 +49,7 @@ ORPHAN_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A picture's bytes, to be kept."""
+    """A picture's bytes, to be retained."""
 
     kind: str
     content: bytes
@@ -105,7 +105,7 @@ class StoredFiles:
         self.have_rows = False
 
     def write_rows(self) -> None:
-        """Name them, in place of what was kept of the image; call it in its transaction."""
+        """Name them, in place of what was retained of the image; call it in its transaction."""
         delete_pictures(get_pictures(self.collection, self.image_id))
         StoredPicture.objects.using(database()).bulk_create(
             StoredPicture(
@@ -148,21 +148,21 @@ def store_files(collection: HostedCollection, new: NewPicture) -> Iterator[Store
 
 
 def get_pictures(collection: HostedCollection, image_id: str) -> QuerySet[StoredPicture]:
-    """Return what is kept of an image."""
+    """Return what is retained of an image."""
     return get_pictures_of(collection, [image_id])
 
 
 def get_pictures_of(
     collection: HostedCollection, image_ids: Iterable[str]
 ) -> QuerySet[StoredPicture]:
-    """Return what is kept of some images."""
+    """Return what is retained of some images."""
     return _get_rows().filter(
         collection=collection, key__in=[Store.image_key(one) for one in image_ids]
     )
 
 
 def get_newest(collection: HostedCollection, image_id: str, kind: str) -> StoredPicture | None:
-    """Return the picture of one kind that is kept of an image, if there is one."""
+    """Return the picture of one kind that is retained of an image, if there is one."""
     return get_pictures(collection, image_id).filter(kind=kind).order_by("-pk").first()
 
 
@@ -186,7 +186,7 @@ def delete_pictures(pictures: QuerySet[StoredPicture]) -> int:
 
 
 def delete_unwanted(collection: HostedCollection) -> int:
-    """Delete what a collection keeps no longer, after its owner chose so; return how many."""
+    """Delete what a collection no longer retains, after its owner chose so; return how many."""
     unwanted = {
         Retention.NOTHING: list(StoredPicture.Kind),
         Retention.THUMBNAILS: [StoredPicture.Kind.ORIGINAL],
@@ -195,7 +195,7 @@ def delete_unwanted(collection: HostedCollection) -> int:
 
 
 def delete_left_over() -> int:
-    """Delete what a request wrote while its image was deleted or its owner chose to keep less."""
+    """Delete what a request wrote while its image was deleted or its owner chose to retain less."""
     dropped = 0
     # All at once: SQLite lets nobody write who has not finished reading.
     for collection in list(HostedCollection.objects.using(database())):
@@ -243,7 +243,7 @@ def _get_modified_time(name: str) -> Any:
 
 
 def sweep_files() -> int:
-    """Delete what belongs to no image, or is kept no longer; return how many files."""
+    """Delete what belongs to no image, or is no longer retained; return how many files."""
     dropped = delete_left_over()
     names = list(find_orphans())
     _delete_files(names)

@@ -31,7 +31,7 @@ def redescribe_collection(collection: HostedCollection) -> Iterator[tuple[str, s
         original = pictures.get_newest(collection, image_id, StoredPicture.Kind.ORIGINAL)
         try:
             if original is None:
-                yield image_id, "no original is kept"
+                yield image_id, "no original is retained"
                 continue
             with pictures.get_storage().open(original.name) as file:
                 new = images.gallery.described(file.read(), image_id)

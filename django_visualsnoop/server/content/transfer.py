@@ -177,7 +177,7 @@ class _Portion:
             if its.existed and not (self.replace and its.image_id in details):
                 raise _refuse_other(its.image_id, self._so_far)
         replaced = details.keys() & {one.new.image_id for one in changed}
-        # A file has no pictures, and those that are kept show what was there before.
+        # A file has no pictures, and those that are retained show what was there before.
         pictures.delete_pictures(pictures.get_pictures_of(hosted, replaced))
         image_metadata.write_many(
             hosted.pk,

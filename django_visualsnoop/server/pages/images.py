@@ -151,7 +151,7 @@ def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespo
 @page
 @require_http_methods(["GET", "HEAD"])
 def picture(request: HttpRequest, collection_id: str, image_id: str, kind: str) -> HttpResponseBase:
-    """Send a picture that is kept of an image: a small one to be shown, an original to be saved."""
+    """Send a retained picture of an image: a small one to be shown, an original to be saved."""
     hosted = get_collection_or_404(request, collection_id)
     stored = pictures.get_newest(hosted, image_id, kind)
     if stored is None:

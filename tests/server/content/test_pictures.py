@@ -202,7 +202,7 @@ def test_describing_again_from_originals(ann: Tenant, capsys: pytest.CaptureFixt
     call_command("visualsnoop_redescribe")
     told = capsys.readouterr()
     assert told.out == "2 images are described anew, 1 could not be.\n"
-    assert told.err == f"{ann.collection_id} c: no original is kept\n"
+    assert told.err == f"{ann.collection_id} c: no original is retained\n"
     found = call(ann, "GET", "/search/a").body["results"]
     assert [one["id"] for one in found] == ["b"]
     assert call(ann, "GET", "/image/a").body == before

@@ -11,7 +11,7 @@ from django_visualsnoop.server.models import HostedCollection, database
 class Command(BaseCommand):
     help = (
         "After an upgrade with a new version of the descriptor, describe images again from the "
-        "originals that their collections keep. Without, they have to be added again. May be "
+        "originals that their collections retain. Without, they have to be added again. May be "
         "interrupted, and run while the server serves."
     )
 

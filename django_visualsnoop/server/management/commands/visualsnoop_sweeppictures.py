@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Delete files of kept pictures that belong to no image, such as a crash leaves behind. "
+        "Delete files of retained pictures that belong to no image, such as a crash leaves behind. "
         "Files of the last day are left alone. Safe at any time; once a day is enough."
     )
 
