@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.gallery import Gallery
     from django_visualsnoop.engine.storage.store import NewImage
-    from tests.server.tenants import Tenant
+    from tests.server.hosting import Tenant
 
     #: Seconds on the clock, seconds of a core.
     Seconds = tuple[float, float]
@@ -161,8 +161,8 @@ def blank(count: int, dice: np.random.Generator) -> list[bytes]:
 def seconds_of_calls(make: Callable[[], list[bytes]]) -> dict[str, Seconds]:
     """Return what the public calls cost in collections of these pictures."""
     from django_visualsnoop.engine.gallery import Gallery
-    from django_visualsnoop.server.images import HostedImages
-    from tests.server.tenants import tenant
+    from django_visualsnoop.server.content.images import HostedImages
+    from tests.server.hosting import tenant
     from tests.testapp.models import Product
 
     maker = Gallery("default", "maker")

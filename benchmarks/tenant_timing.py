@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace) -> None:
     import django
 
     from tests.collections.contract import image
-    from tests.server.tenants import Tenant, call, tenant
+    from tests.server.hosting import Tenant, call, tenant
 
     ann, bob = tenant("Ann's"), tenant("Bob's", "bob@example.com")
     assert call(ann, "PUT", "/image/hers", image(1)).status == 201

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from asgiref.sync import sync_to_async
 from django.db import connections, models, router
 
+from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.common.transactions import atomic_unless_open, atomic_write
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.indexed.tracking import fields_with_changed_condition
@@ -252,12 +253,12 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         if not connections[self._written].features.has_select_for_update:
             return list(rows.values_list(name, flat=True))
         if rows._is_lockable():
-            return list(rows.select_for_update().values_list(name, flat=True))
+            return lock_rows(rows, name)
         keys = list(rows.values_list(name, flat=True))
         for start in range(0, len(keys), MAX_NAMED):
             some = keys[start : start + MAX_NAMED]
             named = self.model._base_manager.using(self._written).filter(**{f"{name}__in": some})
-            list(named.select_for_update().values_list(name, flat=True))
+            lock_rows(named, name)
         return keys
 
     def _is_lockable(self) -> bool:

@@ -59,8 +59,37 @@ ROOMS: dict[str, str] = {
     "admin": "common client indexed outbox search sync",
     "management": "common client collections health indexed outbox querysets sync",
     "apps": "checks common outbox tasks",
-    "server": "common client exceptions engine.descriptors engine.exceptions engine.gallery "
-    "engine.images engine.matching engine.models engine.pairs engine.storage",
+    "server": "",
+    "server.exceptions": "",
+    "server.conf": "",
+    "server.models": "",
+    "server.migrations": "server.models",
+    "server.transactions": "common server.exceptions server.models",
+    "server.tenants": "common engine.exceptions engine.storage server.exceptions "
+    "server.conf server.models server.transactions",
+    "server.http": "common client server.exceptions server.conf server.models "
+    "server.transactions server.tenants",
+    "server.content": "common client engine.exceptions engine.images engine.descriptors "
+    "engine.matching engine.storage engine.pairs engine.gallery "
+    "server.exceptions server.conf server.models server.transactions "
+    "server.tenants",
+    "server.api_v1": "common client engine.exceptions engine.storage server.exceptions "
+    "server.conf server.tenants server.http server.content",
+    "server.api_v2": "common client engine.exceptions engine.storage engine.matching "
+    "server.exceptions server.conf server.models server.tenants "
+    "server.http server.content server.api_v1",
+    "server.pages": "common client engine.exceptions engine.storage server.exceptions "
+    "server.conf server.models server.transactions server.tenants "
+    "server.http server.content",
+    "server.urls": "server.api_v1 server.api_v2 server.health",
+    "server.project": "server.exceptions server.conf server.transactions server.tenants "
+    "server.http server.api_v1 server.api_v2 server.pages",
+    "server.admin": "common server.exceptions server.models server.transactions "
+    "server.tenants server.content server.pages",
+    "server.management": "server.models server.transactions server.tenants server.content",
+    "server.checks": "server.conf",
+    "server.health": "common server.models",
+    "server.apps": "exceptions server.checks",
     "migrations": "",
 }
 
@@ -104,11 +133,11 @@ def _within(name: str, known: set[str]) -> str:
 
 
 def room_of(module: str) -> str:
-    """Return the room that a module is in; the engine has rooms of its own, its index within."""
+    """Return the room that a module is in; those of the engine and the server have two names."""
     parts = module.split(".")
     if parts[:2] == ["engine", "index"]:
         return ".".join(parts[:3])
-    return ".".join(parts[: 2 if parts[0] == "engine" else 1])
+    return ".".join(parts[: 2 if parts[0] in ("engine", "server") else 1])
 
 
 def arrows_up(imports: Imports) -> list[str]:

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.server.tenants import Tenant
+    from tests.server.hosting import Tenant
 
 THREADS = 2
 #: More than are added within the time, or their ids would be taken: errors.
@@ -80,9 +80,9 @@ def measure(options: argparse.Namespace, photos: list[bytes], folder: Path) -> N
     import numpy as np
 
     from benchmarks.load.fill import fill, hashes
-    from django_visualsnoop.server.images import HostedImages
+    from django_visualsnoop.server.content.images import HostedImages
+    from tests.server.hosting import tenant
     from tests.server.serving import Servers
-    from tests.server.tenants import tenant
 
     print(versions(options.database), flush=True)
     print(
@@ -154,7 +154,7 @@ def requests(
     kind: str, whose: Tenant | None, images: int, files: list[Path], dice: random.Random
 ) -> list[tuple[str, ...]]:
     """Return method, path, file, Authorization and Date of each request, ``"-"`` for none."""
-    from tests.server.tenants import API, signed
+    from tests.server.hosting import API, signed
 
     prefix = API if whose else ""
 

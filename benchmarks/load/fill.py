@@ -19,7 +19,7 @@ from django_visualsnoop.engine.storage.store import NewImage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from django_visualsnoop.server.images import HostedImages
+    from django_visualsnoop.server.content.images import HostedImages
 
 #: Rows written at a time.
 _SOME = 1000

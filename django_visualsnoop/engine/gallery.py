@@ -109,9 +109,16 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        return self._describe_picture(self._decode(content), content, image_id)
+        return self.describe_picture(self.decode_picture(content), content, image_id)
 
-    def _describe_picture(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+    def describe_picture(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
+        """Return what is to be stored of a decoded image file; touches no database.
+
+        Args:
+            picture: what ``decode_picture`` made of the file.
+            content: the file.
+            image_id: of the new image.
+        """
         digest = sha256(content)
         new = NewImage(
             image_id,
@@ -125,7 +132,12 @@ class Gallery:
             return new
         return add_embedding(new, picture.pixels, self._embedding)
 
-    def _decode(self, content: bytes) -> Picture:
+    def decode_picture(self, content: bytes) -> Picture:
+        """Return the picture in an image file, within the gallery's limits.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
 
     def search(
@@ -147,7 +159,9 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probes = describe.build_probes(self._decode(content).pixels, sha256(content).digest())
+        probes = describe.build_probes(
+            self.decode_picture(content).pixels, sha256(content).digest()
+        )
         view = self._read_view()
         if view is None:
             return Hits(None, [])
@@ -197,7 +211,7 @@ class Gallery:
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probe = compute_embedding(self._decode(content).pixels, self._embedding)
+        probe = compute_embedding(self.decode_picture(content).pixels, self._embedding)
         view = self._read_embedding_view()
         if view is None:
             return Hits(None, [])

@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_visualsnoop.common.transactions import is_lock_error
-from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.keys import NoSuchKey, revoke_key, why_not
+from django_visualsnoop.server.content.deletion import delete_collection
+from django_visualsnoop.server.content.pictures import delete_unwanted
+from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import (
     HostedCollection,
     Invitation,
@@ -27,11 +28,10 @@ from django_visualsnoop.server.models import (
     Organisation,
     database,
 )
-from django_visualsnoop.server.pages.answering import busy_page, problem
-from django_visualsnoop.server.pictures import drop_unwanted
-from django_visualsnoop.server.removing import delete_collection
-from django_visualsnoop.server.tenancy import organisations, visible
-from django_visualsnoop.server.writing import lock_collection, write_atomically
+from django_visualsnoop.server.pages.rendering import render_busy, render_problem
+from django_visualsnoop.server.tenants.keys import NoSuchKey, explain_refusal, revoke_key
+from django_visualsnoop.server.tenants.tenancy import get_organisations, get_visible_collections
+from django_visualsnoop.server.transactions import lock_collection, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,15 +98,15 @@ class _Guarded(_AnyAdmin):  # type: ignore[misc]
     ) -> HttpResponseBase:
         if not self._can_be_looked_up(request, object_id):
             text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
-            return problem(request, 400, str(_("The request cannot be read")), str(text))
+            return render_problem(request, 400, str(_("The request cannot be read")), str(text))
         try:
             return view()
         except OperationalError as error:
             if not is_lock_error(error):
                 raise
-            return busy_page(request)
+            return render_busy(request)
         except Refused as error:
-            return problem(request, error.status, str(_("This was not done")), error.message)
+            return render_problem(request, error.status, str(_("This was not done")), error.message)
 
     def _can_be_looked_up(self, request: HttpRequest, object_id: str | None) -> bool:
         given = [values for sent in (request.GET, request.POST) for _name, values in sent.lists()]
@@ -125,8 +125,8 @@ class _Guarded(_AnyAdmin):  # type: ignore[misc]
 class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
     """Their limits, above all: owners have pages for the rest."""
 
-    list_display = ["name", "pk", "owner", "organisation", "keeps", "created"]
-    list_filter = ["keeps"]
+    list_display = ["name", "pk", "owner", "organisation", "retention", "created"]
+    list_filter = ["retention"]
     list_select_related = ["owner", "organisation"]
     search_fields = ["name", "id"]
     readonly_fields = ["pk", "created"]
@@ -140,7 +140,7 @@ class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
         rows = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        return rows.filter(pk__in=visible(request.user).values("pk"))
+        return rows.filter(pk__in=get_visible_collections(request.user).values("pk"))
 
     def save_model(
         self,
@@ -152,7 +152,7 @@ class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
         # Only what was changed: its owner may change the rest meanwhile, or delete it.
         lock_collection(obj.pk, alone=True)
         obj.save(using=database(), update_fields=form.changed_data)
-        drop_unwanted(obj)
+        delete_unwanted(obj)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -207,11 +207,11 @@ class KeyAdmin(_Guarded, _KeyAdmin):  # type: ignore[misc]
         rows = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        return rows.filter(collection__in=visible(request.user).values("pk"))
+        return rows.filter(collection__in=get_visible_collections(request.user).values("pk"))
 
     @admin.display(description=_("state"))
     def state(self, key: Key) -> str:
-        return why_not(key, timezone.now()) or str(_("accepted"))
+        return explain_refusal(key, timezone.now()) or str(_("accepted"))
 
     @admin.action(description=_("Revoke the selected keys"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Key]) -> None:
@@ -242,7 +242,7 @@ class OrganisationAdmin(_Guarded, _OrganisationAdmin):  # type: ignore[misc]
         rows = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        return rows.filter(pk__in=organisations(request.user).values("pk"))
+        return rows.filter(pk__in=get_organisations(request.user).values("pk"))
 
 
 @admin.register(Invitation)

@@ -19,7 +19,7 @@ from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.conf import get_options
 
 TAG = "visualsnoop"
 
@@ -34,7 +34,7 @@ def register_all() -> None:
 
 def check_settings(**_: Any) -> list[CheckMessage]:
     try:
-        options()
+        get_options()
     except ImproperlyConfigured as error:
         return [
             Error(

@@ -19,7 +19,7 @@ _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServerOptions:
     """What ``VISUALSNOOP_SERVER`` says, defaults filled in.
 
     Args:
@@ -28,7 +28,7 @@ class Options:
         allow_http: answer requests that crossed a network unencrypted.
         max_bytes: the longest image file that is read.
         cache: folder for snapshots of the index; none if not given.
-        storage: alias in ``STORAGES``, for the pictures that collections keep.
+        storage: alias in ``STORAGES``, for the pictures that collections retain.
         max_import_bytes: the longest file of a collection that is imported.
         memory: bytes that a process may hold of all collections together.
     """
@@ -43,7 +43,7 @@ class Options:
     memory: int = DEFAULT_MEMORY
 
 
-def options() -> Options:
+def get_options() -> ServerOptions:
     """Return the setting.
 
     Raises:
@@ -70,7 +70,7 @@ def options() -> Options:
     values = {name.lower(): value for name, value in given.items()}
     if "encryption_keys" in values:
         values["encryption_keys"] = tuple(values["encryption_keys"])
-    return Options(**values)
+    return ServerOptions(**values)
 
 
 _EXPECTED = {

@@ -58,13 +58,13 @@ class _Waiting(Exception):  # noqa: N818
 
 def _is_migrated(using: str) -> bool:
     try:
-        return _migrated(using)
+        return _check_migrated(using)
     except _Waiting:
         return False
 
 
 @lru_cache
-def _migrated(using: str) -> bool:
+def _check_migrated(using: str) -> bool:
     executor = MigrationExecutor(connections[using])
     targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] in _APPS]
     if executor.migration_plan(targets):

@@ -1,6 +1,6 @@
 """The server's tables: hosted collections, their keys, and what was answered lately.
 
-The images themselves are in the engine's tables; those pictures that are kept, in a storage.
+The images themselves are in the engine's tables; those pictures that are retained, in a storage.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ class Membership(models.Model):
 class Invitation(models.Model):
     """An e-mail address whose account may become a member; whether there is one is not looked up.
 
-    See ``tenancy.invitations``.
+    See ``tenants.tenancy.get_invitations``.
     """
 
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="invitations")
     #: As it was written.
     email = models.EmailField(_("e-mail address"))
-    #: ``tenancy.digest_of`` the address: not every database compares texts exactly.
+    #: ``tenants.tenancy.hash_address`` the address: not every database compares texts exactly.
     digest = models.CharField(max_length=64, db_index=True, editable=False)
     role = models.CharField(_("role"), max_length=6, choices=Membership.Role.choices)
     invited_by = models.ForeignKey(
@@ -98,8 +98,8 @@ class Invitation(models.Model):
         return f"{self.email}, {self.organisation}"
 
 
-class Keeps(models.TextChoices):
-    """What a collection keeps of pictures, beside what is searched."""
+class Retention(models.TextChoices):
+    """Which pictures a collection retains, beside what is searched."""
 
     NOTHING = "nothing", _("No pictures, only their ids")
     THUMBNAILS = "thumbnails", _("Small pictures")
@@ -122,12 +122,13 @@ class HostedCollection(models.Model):
         related_name="collections",
         verbose_name=_("shared with"),
     )
-    keeps = models.CharField(
-        _("kept of each picture"),
+    retention = models.CharField(
+        _("retained of each picture"),
         max_length=10,
-        choices=Keeps.choices,
-        default=Keeps.NOTHING,
-        db_default=Keeps.NOTHING,
+        db_column="keeps",
+        choices=Retention.choices,
+        default=Retention.NOTHING,
+        db_default=Retention.NOTHING,
     )
     created = models.DateTimeField(auto_now_add=True)
     min_similarity = models.FloatField(
@@ -183,8 +184,8 @@ class Key(models.Model):
     public_key = models.CharField(
         max_length=20, unique=True, default=new_public_key, editable=False
     )
-    #: See ``sealing``.
-    sealed_secret = models.TextField(editable=False)
+    #: See ``tenants.encryption``.
+    encrypted_secret = models.TextField(editable=False, db_column="sealed_secret")
     collection = models.ForeignKey(HostedCollection, models.CASCADE, related_name="keys")
     may_read = models.BooleanField(default=True)
     may_search = models.BooleanField(default=True)
@@ -197,17 +198,20 @@ class Key(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     #: Written at most once a minute.
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: The requests so far are paid for up to here, in microseconds since 1970; see ``limits``.
-    paid_until = models.BigIntegerField(default=0, editable=False)
+    #: The requests so far have used the limit up to this time, in microseconds since 1970; see
+    #: ``tenants.throttling``.
+    requests_used_until = models.BigIntegerField(default=0, editable=False, db_column="paid_until")
     #: Likewise the bytes.
-    bytes_paid_until = models.BigIntegerField(default=0, db_default=0, editable=False)
+    bytes_used_until = models.BigIntegerField(
+        default=0, db_default=0, editable=False, db_column="bytes_paid_until"
+    )
 
     def __str__(self) -> str:
         return self.public_key
 
 
-class Outcome(models.Model):
-    """What a POST came to, for the same request sent again; see ``outcomes``."""
+class StoredResponse(models.Model):
+    """The response to a POST, for the same request sent again; see ``http.idempotency``."""
 
     #: Of key, signature and body.
     fingerprint = models.CharField(max_length=64, primary_key=True)
@@ -215,12 +219,15 @@ class Outcome(models.Model):
     body = models.TextField()
     created = models.DateTimeField(db_index=True)
 
+    class Meta:
+        db_table = "visualsnoop_server_outcome"
+
     def __str__(self) -> str:
         return self.fingerprint
 
 
 class StoredPicture(models.Model):
-    """A file in the storage. Written and deleted by ``pictures``.
+    """A file in the storage. Written and deleted by ``content.pictures``.
 
     Of two rows for one image and kind, the newer counts: a constraint would make writers of
     different images wait for each other on MariaDB, and the older row goes with the image.
@@ -248,10 +255,10 @@ class StoredPicture(models.Model):
 
 
 class Metadata(models.Model):
-    """What a program keeps with an image; see ``metadata``."""
+    """What a program keeps with an image; see ``content.metadata``."""
 
-    #: ``metadata.key_of`` collection and image: known without asking, so that of two writers
-    #: at once none is refused.
+    #: Of collection and image, see ``content.metadata``: known without asking, so that of two
+    #: writers at once none is refused.
     id = models.CharField(max_length=64, primary_key=True, editable=False)
     # Without a constraint in the database, which would make writers wait for each other.
     collection = models.ForeignKey(
@@ -286,7 +293,7 @@ class MetadataValue(models.Model):
 
 
 class NotDuplicate(models.Model):
-    """Two images that someone has called no copies of each other; see ``not_duplicates``."""
+    """Two images that someone has marked as not duplicates; see ``content.not_duplicates``."""
 
     collection = models.ForeignKey(
         HostedCollection, models.CASCADE, db_constraint=False, related_name="+"

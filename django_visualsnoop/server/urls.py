@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 
 from django_visualsnoop.server import health
-from django_visualsnoop.server.api_v1 import api_v1
+from django_visualsnoop.server.api_v1.view import api_v1
 from django_visualsnoop.server.api_v2.view import api_v2
 
 app_name = "visualsnoop_server"

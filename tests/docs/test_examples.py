@@ -31,7 +31,7 @@ from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.metrics import HELP, samples
 from django_visualsnoop.models import SyncRecord, VisualSnoopMixin
 from django_visualsnoop.querysets import VisualSnoopQuerySet
-from django_visualsnoop.server.conf import Options, options
+from django_visualsnoop.server.conf import ServerOptions, get_options
 from tests.docs.blocks import Block, blocks_of
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def test_command_lines_are_understood() -> None:
 def test_the_servers_settings_are_its_defaults() -> None:
     given = settings_of("server.rst")["VISUALSNOOP_SERVER"]
     with override_settings(VISUALSNOOP_SERVER=given):
-        assert options() == Options()
+        assert get_options() == ServerOptions()
 
 
 def block(page: str, start: str) -> str:

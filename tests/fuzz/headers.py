@@ -3,7 +3,7 @@
     python -m tests.fuzz.headers [--count 1000000] [--whole 20000] [--seed 1]
 
 Each is a valid pair of Authorization and Date with one to three changes (``spoiled_headers``).
-All go through the rules of ``signatures`` in the order that ``authenticate`` has them; so many as
+All go through the rules of ``vshmac`` in the order that ``authenticate`` has them; so many as
 ``--whole`` says also through ``authenticate`` itself, with two keys in an SQLite database. One
 request in a hundred is left as it is: the control, which must be accepted. Ends with status 1 on
 an acceptance, an exception or a refused control.
@@ -22,7 +22,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.server import signatures
+from django_visualsnoop.server.http import vshmac
 from tests.fuzz.spoiled_headers import Mint, Sent, Signer
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ def by_rules(keys: list[Signer]) -> Callable[[Sent], str]:
     secrets = dict(keys)
 
     def judge(sent: Sent) -> str:
-        credentials = signatures.parse(sent.authorization)
+        credentials = vshmac.parse_authorization(sent.authorization)
         if credentials is None:
             return "not VSHMAC"
-        known = signatures.is_public_key(credentials.public_key)
+        known = vshmac.is_public_key(credentials.public_key)
         secret = secrets.get(credentials.public_key) if known else None
-        expected = signatures.sign(secret or "", sent.method, sent.path, sent.date)
-        if not signatures.is_same(credentials.signature, expected) or secret is None:
+        expected = vshmac.sign_request(secret or "", sent.method, sent.path, sent.date)
+        if not vshmac.is_same_signature(credentials.signature, expected) or secret is None:
             return "signature"
-        if signatures.problem_with_date(sent.date, datetime.now(UTC)):
+        if vshmac.find_date_problem(sent.date, datetime.now(UTC)):
             return "date"
         return "accepted"
 
@@ -55,8 +55,8 @@ def by_authenticate(sent: Sent) -> str:
     """Return how the server itself judges a request."""
     from django.test import RequestFactory
 
-    from django_visualsnoop.server.answers import Refused
-    from django_visualsnoop.server.authentication import authenticate
+    from django_visualsnoop.server.exceptions import Refused
+    from django_visualsnoop.server.http.authentication import authenticate
 
     request = RequestFactory().generic(
         sent.method,
@@ -129,7 +129,7 @@ def main() -> None:
         django.setup()
         from django.test.utils import setup_databases, teardown_databases
 
-        from tests.server.tenants import tenant
+        from tests.server.hosting import tenant
 
         print(
             f"Python {platform.python_version()}, Django {django.__version__}, seed "

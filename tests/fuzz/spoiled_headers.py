@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from django_visualsnoop.server.signatures import NEWEST, OLDEST, sign
+from django_visualsnoop.server.http.vshmac import NEWEST, OLDEST, sign_request
 
 if TYPE_CHECKING:
     import random
@@ -97,7 +97,7 @@ class Mint:
         return -NEWEST < datetime.now(UTC) - date < OLDEST
 
     def _header(self, whose: Signer, method: str, path: str, date: str) -> str:
-        return f"VSHMAC {whose.public_key}:{sign(whose.secret, method, path, date)}"
+        return f"VSHMAC {whose.public_key}:{sign_request(whose.secret, method, path, date)}"
 
     def _path(self) -> str:
         name = "".join(self._dice.choices(string.ascii_letters + " /é", k=6))

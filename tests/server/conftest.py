@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.server.hosting import Tenant, tenant
 from tests.server.serving import SERVERS, Served, Servers
-from tests.server.tenants import Tenant, tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from django_visualsnoop.client.models import Collection
-from tests.server.tenants import API, Reply, signed
+from tests.server.hosting import API, Reply, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.server.tenants import Tenant
+    from tests.server.hosting import Tenant
 
 #: The last is the test runner's own.
 MAIN_SERVERS = ("gunicorn", "uvicorn", "waitress", "runserver")

@@ -11,13 +11,13 @@ from django.test import Client
 from django_visualsnoop.engine.models import Collection
 from django_visualsnoop.server.models import (
     HostedCollection,
-    Keeps,
     Key,
     Organisation,
+    Retention,
     StoredPicture,
 )
 from tests.collections.contract import image
-from tests.server.tenants import Tenant, call, tenant
+from tests.server.hosting import Tenant, call, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def test_keys_are_revoked_and_no_secret_is_shown(ann: Tenant) -> None:
     for page in (listed, looked):
         assert ann.public_key in page.text
         assert ann.secret not in page.text
-        assert ann.key.sealed_secret not in page.text
+        assert ann.key.encrypted_secret not in page.text
     data = {"action": "revoke", "_selected_action": [ann.key.pk]}
     for said in ("1 key is revoked.", "0 keys are revoked."):
         assert said in client.post(f"{ADMIN}/key/", data, follow=True).text
@@ -59,7 +59,7 @@ def test_keys_are_revoked_and_no_secret_is_shown(ann: Tenant) -> None:
 
 def test_deleting_a_collection_takes_its_images(ann: Tenant) -> None:
     other = tenant("Other")
-    ann.limit(keeps=Keeps.THUMBNAILS)
+    ann.limit(retention=Retention.THUMBNAILS)
     for one in (ann, other):
         call(one, "POST", "/image/a", image(1))
     client = signed_in(is_superuser=True)
@@ -78,7 +78,7 @@ def test_deleting_a_collection_takes_its_images(ann: Tenant) -> None:
 def test_limits_are_set_there(ann: Tenant) -> None:
     client = signed_in(is_superuser=True)
     owner = ann.collection.owner.pk
-    fields = {"name": "Tests", "owner": owner, "keeps": "nothing", "max_images": "5"}
+    fields = {"name": "Tests", "owner": owner, "retention": "nothing", "max_images": "5"}
     client.post(f"{ADMIN}/hostedcollection/{ann.collection_id}/change/", fields)
     assert ann.collection.max_images == 5
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from django_visualsnoop.server.images import HostedImages
+from django_visualsnoop.server.content.images import HostedImages
 from tests.collections.contract import image
+from tests.server.hosting import tenant
 from tests.server.serving import PATIENCE
-from tests.server.tenants import tenant
 from tests.server.test_servers import small
 
 if TYPE_CHECKING:
     from django_visualsnoop.client.models import Collection
+    from tests.server.hosting import Tenant
     from tests.server.serving import Served, Servers
-    from tests.server.tenants import Tenant
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 

@@ -8,7 +8,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from django_visualsnoop.server import checks
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.conf import get_options
 
 if TYPE_CHECKING:
     from django.core.checks import CheckMessage
@@ -51,15 +51,15 @@ def test_e001(settings: Settings, given: Any, words: str) -> None:
     settings.VISUALSNOOP_SERVER = given
     assert words in found()["visualsnoop_server.E001"].msg
     with pytest.raises(ImproperlyConfigured) as caught:
-        options()
+        get_options()
     assert "s3cret" not in str(caught.value)
 
 
 def test_encryption_keys_are_not_shown(settings: Settings) -> None:
     key = "x" * 43 + "="
     settings.VISUALSNOOP_SERVER = {"ENCRYPTION_KEYS": [key], "CACHE": "/tmp/x"}
-    assert key not in repr(options())
-    assert options().encryption_keys == (key,)
+    assert key not in repr(get_options())
+    assert get_options().encryption_keys == (key,)
 
 
 def test_e002(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

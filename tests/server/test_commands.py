@@ -8,9 +8,9 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from django_visualsnoop.server import accounts
 from django_visualsnoop.server.models import HostedCollection, Key
-from tests.server.tenants import Tenant, call
+from django_visualsnoop.server.tenants import accounts
+from tests.server.hosting import Tenant, call
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
@@ -68,7 +68,7 @@ def test_owners_that_cannot_be(settings: Settings, monkeypatch: pytest.MonkeyPat
     users.create_user("taken@example.com", "other@example.com")
     assert "createsuperuser" in create("taken@example.com")
     with pytest.raises(accounts.NoAccount, match="username"):
-        accounts.account("taken@example.com")
+        accounts.get_or_create_account("taken@example.com")
     assert not HostedCollection.objects.exists()
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _forget() -> None:
-    health._migrated.cache_clear()
+    health._check_migrated.cache_clear()
 
 
 def test_live_asks_no_database(client: Client) -> None:

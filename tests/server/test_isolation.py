@@ -10,10 +10,10 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from django_visualsnoop.server.api_v1.openapi import build_document
 from django_visualsnoop.server.api_v2.api import api
-from django_visualsnoop.server.v1_document import v1_document
 from tests.collections.contract import image
-from tests.server.tenants import Tenant, another_key, call, tenant
+from tests.server.hosting import Tenant, another_key, call, tenant
 from tests.server.v2 import ask, base64, put
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Operation(NamedTuple):
 
 
 def operations() -> Iterator[Operation]:
-    for version, document in ((1, v1_document()), (2, api.document())):
+    for version, document in ((1, build_document()), (2, api.document())):
         for path, methods in document["paths"].items():
             for method, said in methods.items():
                 yield Operation(version, method.upper(), path, said)

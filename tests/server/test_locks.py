@@ -20,14 +20,15 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from django_visualsnoop.server import pictures, writing
-from django_visualsnoop.server.keys import make_key
+from django_visualsnoop.server import transactions
+from django_visualsnoop.server.content import pictures
+from django_visualsnoop.server.content.redescribe import redescribe_collection
 from django_visualsnoop.server.models import Key, Membership, Organisation
-from django_visualsnoop.server.redescribing import redescribe
-from django_visualsnoop.server.tenancy import digest_of
+from django_visualsnoop.server.tenants.keys import make_key
+from django_visualsnoop.server.tenants.tenancy import hash_address
 from tests.collections.contract import image
+from tests.server.hosting import Tenant, call
 from tests.server.pages.conftest import PASSWORD, url
-from tests.server.tenants import Tenant, call
 from tests.server.v2 import ask, base64, put
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _as_startproject_makes_it(
 ) -> Iterator[None]:
     settings.MEDIA_ROOT = tmp_path / "kept"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    monkeypatch.setattr(writing, "PATIENCE", 0)  # what is refused is not tried again
+    monkeypatch.setattr(transactions, "PATIENCE", 0)  # what is refused is not tried again
     with monkeypatch.context() as patched:
         patched.setitem(connection.settings_dict["OPTIONS"], "transaction_mode", None)
         connection.close()
@@ -160,7 +161,9 @@ V1: dict[str, Callable[[Tenant], Any]] = {
 @pytest.fixture
 def filled(ann: Tenant) -> Tenant:
     """With limits, so that everything is counted, and with pictures that are kept."""
-    ann.limit(keeps="originals", max_images=99, requests_per_minute=99_999, bytes_per_day=10**12)
+    ann.limit(
+        retention="originals", max_images=99, requests_per_minute=99_999, bytes_per_day=10**12
+    )
     for name, seed in (("a", 1), ("b", 1), ("c", 1)):
         put(ann, name, seed, sku=seed)
     ask(ann, "PUT", "/not-duplicates", data={"first_id": "a", "second_id": "c"})
@@ -196,7 +199,7 @@ def browser(filled: Tenant) -> Client:
     Membership.objects.create(pk=2, organisation=desk, user=bob)
     for pk, email in ((1, "cid@example.com"), (2, str(user.email))):
         invited = Organisation.objects.create(pk=pk + 1, name="More") if pk == 2 else desk
-        invited.invitations.create(pk=pk, email=email, digest=digest_of(email), role="member")
+        invited.invitations.create(pk=pk, email=email, digest=hash_address(email), role="member")
     client = Client()
     client.force_login(user)
     return client
@@ -210,9 +213,11 @@ PAGES: dict[str, Callable[[Client, Tenant], Any]] = {
     "sign in": lambda _, ann: Client().post(
         url("sign_in"), {"username": "ann@example.com", "password": PASSWORD}
     ),
-    "new": lambda page, ann: page.post(url("new_collection"), {"name": "n", "keeps": "nothing"}),
+    "new": lambda page, ann: page.post(
+        url("new_collection"), {"name": "n", "retention": "nothing"}
+    ),
     "settings": lambda page, ann: page.post(
-        shown(ann, "settings"), {"name": "n", "keeps": "thumbnails", "organisation": "1"}
+        shown(ann, "settings"), {"name": "n", "retention": "thumbnails", "organisation": "1"}
     ),
     "delete": lambda page, ann: page.post(shown(ann, "delete_collection"), {"name": "Tests"}),
     "upload": lambda page, ann: page.post(
@@ -226,8 +231,12 @@ PAGES: dict[str, Callable[[Client, Tenant], Any]] = {
         url("rotate", ann.collection_id, ann.public_key), {"seen": ann.public_key}
     ),
     "revoke": lambda page, ann: page.post(url("revoke", ann.collection_id, ann.public_key)),
-    "apart": lambda page, ann: page.post(shown(ann, "apart"), {"image": "YQ", "member": "Yg"}),
-    "together": lambda page, ann: page.post(shown(ann, "together"), {"member": ["YQ", "Yw"]}),
+    "not_duplicates": lambda page, ann: page.post(
+        shown(ann, "not_duplicates"), {"image": "YQ", "member": "Yg"}
+    ),
+    "unmark_not_duplicates": lambda page, ann: page.post(
+        shown(ann, "unmark_not_duplicates"), {"member": ["YQ", "Yw"]}
+    ),
     "organisation": lambda page, ann: page.post(url("organisations"), {"name": "n"}),
     "member": lambda page, ann: page.post(
         url("organisation", 1), {"email": "bob@example.com", "role": "owner"}
@@ -242,7 +251,7 @@ PAGES: dict[str, Callable[[Client, Tenant], Any]] = {
     "delete organisation": lambda page, ann: page.post(url("delete_organisation", 1)),
     "admin: change": lambda page, ann: page.post(
         f"/admin/visualsnoop_server/hostedcollection/{ann.collection_id}/change/",
-        {"name": "n", "keeps": "nothing", "owner": str(ann.collection.owner_id)},
+        {"name": "n", "retention": "nothing", "owner": str(ann.collection.owner_id)},
     ),
     "admin: delete": lambda page, ann: page.post(
         f"/admin/visualsnoop_server/hostedcollection/{ann.collection_id}/delete/", {"post": "yes"}
@@ -264,7 +273,9 @@ def test_pages(browser: Client, filled: Tenant, name: str) -> None:
     assert answer.status_code == (200 if name in ("make key", "rotate") else 302)
 
 
-@pytest.mark.parametrize("name", ["sign in", "settings", "upload", "apart", "member", "accept"])
+@pytest.mark.parametrize(
+    "name", ["sign in", "settings", "upload", "not_duplicates", "member", "accept"]
+)
 def test_pages_in_djangos_own_transaction(
     browser: Client, filled: Tenant, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,12 +289,12 @@ def test_commands(filled: Tenant) -> None:
             ("visualsnoop_createcollection", "--owner", "new@example.com", "--name", "n"),
             ("visualsnoop_createkey", filled.collection_id),
             ("visualsnoop_revokekey", filled.public_key),
-            ("visualsnoop_reseal",),
+            ("visualsnoop_reencrypt",),
             ("visualsnoop_redescribe",),
             ("visualsnoop_sweeppictures",),
         ):
             call_command(*words)
-        assert list(redescribe(filled.collection)) == []
+        assert list(redescribe_collection(filled.collection)) == []
 
 
 def test_who_waits_in_vain_is_told_to_come_back(
@@ -327,7 +338,7 @@ def test_reading_needs_no_lock(browser: Client, ann: Tenant) -> None:
         assert ask(ann, "POST", "/search", image(1)).status == 200
         for path in ("/collection", "/images", "/image/a", "/search/a"):
             assert call(ann, "GET", path).status == 200
-        for name in ("search", "images", "copies", "keys", "settings"):
+        for name in ("search", "images", "duplicates", "keys", "settings"):
             assert browser.get(url(name, ann.collection_id)).status_code == 200
         assert Client().get(url("sign_in")).status_code == 200
         other.execute("ROLLBACK")
@@ -342,7 +353,7 @@ def test_a_slow_storage_keeps_nobody_from_writing(
     filled: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files are stored before the transaction that names them begins."""
-    storage = type(pictures.storage())
+    storage = type(pictures.get_storage())
     save = storage.save
 
     def saved(self: Any, *args: Any, **kwargs: Any) -> str:

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from tests.collections.contract import image
-from tests.server.tenants import Tenant, call
+from tests.server.hosting import Tenant, call
 from tests.server.v2 import ask, base64, put
 
 pytestmark = pytest.mark.django_db

@@ -20,16 +20,16 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from django_visualsnoop.client.signing import MessageSignatureAuth
+from django_visualsnoop.server.api_v1.openapi import build_document
 from django_visualsnoop.server.api_v2 import view  # noqa: F401 -- registers the operations
 from django_visualsnoop.server.api_v2.api import api
-from django_visualsnoop.server.v1_document import v1_document
 from tests.server.serving import PATIENCE
 from tests.server.v2 import put
 
 if TYPE_CHECKING:
     from pytest_django.live_server_helper import LiveServer
 
-    from tests.server.tenants import Tenant
+    from tests.server.hosting import Tenant
 
 pytestmark = pytest.mark.http
 
@@ -40,7 +40,7 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-DOCUMENTS = {1: v1_document, 2: api.document}
+DOCUMENTS = {1: build_document, 2: api.document}
 #: For each operation, of right requests and of wrong ones; more find more.
 EXAMPLES = int(os.environ.get("TEST_SCHEMATHESIS_EXAMPLES", "3"))
 BOUNDED = settings(

@@ -15,8 +15,8 @@ from django.views.debug import ExceptionReporter
 
 from django_visualsnoop.server.api_v2 import problems
 from tests.collections.contract import image
-from tests.server.tenants import API, Tenant, call, signed, tenant
-from tests.server.test_message_signatures import headers as message_signed
+from tests.server.hosting import API, Tenant, call, signed, tenant
+from tests.server.http.test_message_signatures import headers as message_signed
 from tests.server.v2 import API2, ask, bearer, put
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_no_secret_is_shown(
             answers.append(call(None, "GET", "/images", headers=headers))
         assert [answer.status for answer in answers] == [500] * 3
         # An error that even the view does not answer, as Django shows it.
-        monkeypatch.setattr(problems, "refused_of", math.sqrt)
+        monkeypatch.setattr(problems, "refuse_error", math.sqrt)
         page = Client(raise_request_exception=False).get(f"{API2}/images/none", headers=bearer(ann))
         assert page.status_code == 500
         shown += [repr(answer) for answer in answers] + [page.content.decode()]

@@ -16,15 +16,15 @@ from PIL import Image
 from django_visualsnoop.client.exceptions import AuthenticationError
 from django_visualsnoop.client.models import Collection
 from tests.collections.contract import ODD_IDS, image
+from tests.server.hosting import API, signed, tenant
 from tests.server.serving import MAIN_SERVERS
-from tests.server.tenants import API, signed, tenant
 
 if TYPE_CHECKING:
     from tests.server.serving import Served
 
-IMAGE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
-
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
+
+IMAGE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 
 
 def small() -> bytes:
@@ -155,7 +155,7 @@ def test_signatures(served: Served) -> None:
     if served.log.exists():
         log = served.log.read_text()
         assert ann.secret not in log
-        assert ann.key.sealed_secret not in log
+        assert ann.key.encrypted_secret not in log
 
 
 def test_answers_that_are_no_success(served: Served) -> None:

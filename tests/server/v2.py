@@ -13,7 +13,7 @@ from django.test import Client
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
-    from tests.server.tenants import Tenant
+    from tests.server.hosting import Tenant
 
 API2 = "/api/v2"
 

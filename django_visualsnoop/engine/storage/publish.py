@@ -14,6 +14,7 @@ import time
 from django.db import DatabaseError, connections, transaction
 from django.db.models import F, Max
 
+from django_visualsnoop.common.row_locks import lock_rows_by_update
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 
@@ -97,7 +98,7 @@ def purge(database: str, collection_id: str, older_than_seconds: float = TOMBSTO
     before = int((time.time() - older_than_seconds) * 1_000_000)
     with transaction.atomic(using=database):
         collection = Collection.objects.using(database).filter(pk=collection_id)
-        collection.update(seq=F("seq"))  # takes the lock
+        lock_rows_by_update(collection, "seq")
         tombstones = IndexedImage.objects.using(database).filter(
             collection_id=collection_id, deleted__lt=before, seq__isnull=False
         )

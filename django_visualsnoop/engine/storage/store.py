@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.db import IntegrityError, connections, transaction
-from django.db.models import F
+from django.db.models import Count, Exists, F, Max, Q, Sum
+from django.db.models.functions import Length
 
+from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
-from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.storage.publish import in_transaction, publish_on_commit
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock, key_of
+from django_visualsnoop.engine.storage.publish import in_transaction, publish, publish_on_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from django.db.models import QuerySet
+    from django.db.models import OuterRef, QuerySet
 
 
 _Written = TypeVar("_Written")
@@ -70,6 +72,37 @@ class ImagePage(NamedTuple):
     collection_id: str | None
     images: list[StoredImage]
     next_image_id: str | None
+
+
+class Version(NamedTuple):
+    """What differs after each change of a collection that others see."""
+
+    collection_id: str
+    #: The last number given to committed rows; see ``publish``.
+    seq: int
+    #: Tombstones numbered up to here may be gone.
+    horizon: int
+
+
+class StoredChange(NamedTuple):
+    image_id: str
+    deleted: bool
+
+
+class StoredChanges(NamedTuple):
+    changes: list[StoredChange]
+    #: The number of the last of them; ``None`` if there are none.
+    seq: int | None
+    #: There are further changes by now.
+    more: bool
+
+
+class StoredUsage(NamedTuple):
+    images: int
+    #: Of the descriptors.
+    bytes: int
+    #: When an image was last added, replaced or deleted, in microseconds since 1970, UTC.
+    changed: int | None
 
 
 #: Rows read at a time.
@@ -127,10 +160,8 @@ class Store:
             except IntegrityError:
                 # Another process was faster. A locking read sees its row, whatever the snapshot.
                 with transaction.atomic(using=self.database):
-                    others = Collection.objects.using(self.database).select_for_update()
-                    collection_id = (
-                        others.filter(key=self.key).values_list("collection_id", flat=True).first()
-                    )
+                    others = Collection.objects.using(self.database).filter(key=self.key)
+                    collection_id = next(iter(lock_rows(others)), None)
         return collection_id
 
     def _create_collection(self) -> Collection:
@@ -363,6 +394,119 @@ class Store:
             [StoredImage(collection_id, *row) for row in found[:size]],
             found[size][0] if len(found) > size else None,
         )
+
+    def version(self) -> Version | None:
+        """Return the collection's version; ``None`` as long as nothing was written."""
+        return versions(self.database, [self.name]).get(self.name)
+
+    def published_version(self) -> Version:
+        """Number what is committed, and return the collection's version after that."""
+        collection_id = self.get_or_create_collection_id()
+        publish(self.database, collection_id)
+        # The horizon is read before any rows are: see ``publish.purge``.
+        rows = Collection.objects.using(self.database).filter(pk=collection_id)
+        return Version(*rows.values_list("pk", "seq", "horizon").get())
+
+    def changes_since(self, collection_id: str, seq: int, limit: int) -> StoredChanges:
+        """Return what changed after a number, each image once, as it last changed.
+
+        Args:
+            collection_id: from a ``Version``; nothing is found if the collection was made anew.
+            seq: from a ``Version`` or from here; deletions up to the horizon may be missing.
+            limit: about so many. What was numbered together comes together, so up to some
+                hundred more.
+        """
+        rows = IndexedImage.objects.using(self.database).filter(
+            collection_id=collection_id, seq__gt=seq
+        )
+        numbers = list(rows.order_by("seq").values_list("seq", flat=True)[:limit])
+        if not numbers or numbers[-1] is None:
+            return StoredChanges([], None, more=False)
+        last = numbers[-1]
+        found = rows.filter(seq__lte=last).order_by("seq", "pk").values_list("image_id", "deleted")
+        return StoredChanges(
+            [StoredChange(image_id, deleted is not None) for image_id, deleted in found],
+            last,
+            more=rows.filter(seq__gt=last).exists(),
+        )
+
+    def replace_descriptor(self, image: NewImage) -> bool:
+        """Write another descriptor of the same file; id and time stay.
+
+        Args:
+            image: as it is described now.
+
+        Returns:
+            Whether the image is there and still has that file.
+        """
+        self._begin_writing()
+        same = self._images.filter(
+            key=key_of(image.image_id), digest=image.digest, deleted__isnull=True
+        )
+        found = same.values_list("pk", "collection_id").first()
+        if found is None:
+            return False
+        pk, collection_id = found
+        # Another digest by now is another file: it was replaced between the two statements.
+        row = IndexedImage.objects.using(self.database).filter(
+            pk=pk, digest=image.digest, deleted__isnull=True
+        )
+        values = {"vector": image.vector, "version": image.version, "seq": None}
+        if not self._write(lambda: row.update(**values)):
+            return False
+        publish_on_commit(self.database, collection_id)
+        return True
+
+    def drop(self) -> None:
+        """Delete the collection and everything in it; nothing is done if it is not there."""
+        self._begin_writing()
+        self._write(self._drop)
+
+    def _drop(self) -> None:
+        with transaction.atomic(using=self.database):
+            # Not by the cascade, which would first read which rows there are, perhaps in an
+            # older snapshot of the caller's transaction.
+            for model in (IndexedImage, VectorBlock):
+                model._base_manager.using(self.database).filter(collection__key=self.key).delete()
+            Collection.objects.using(self.database).filter(key=self.key).delete()
+
+    def usage(self) -> StoredUsage:
+        """Return how large the collection is; the database looks at each row."""
+        live = Q(deleted__isnull=True)
+        counts = self._images.aggregate(
+            images=Count("pk", filter=live),
+            bytes=Sum(Length("vector"), filter=live),
+            added=Max("image_time"),
+            deleted=Max("deleted"),
+        )
+        changed = max(counts["added"] or 0, counts["deleted"] or 0)
+        return StoredUsage(counts["images"], counts["bytes"] or 0, changed or None)
+
+    @staticmethod
+    def image_key(image_id: str) -> str:
+        """Return the key of an image id, as ``has_key`` takes it: 64 hexadecimal digits."""
+        return key_of(image_id)
+
+    def has_key(self, key: OuterRef | str) -> Exists:
+        """Return the condition, for a query of other tables, that an image is there.
+
+        Args:
+            key: of the image; see ``image_key``.
+        """
+        return Exists(self._images.filter(key=key, deleted__isnull=True))
+
+
+def versions(database: str, names: Iterable[str]) -> dict[str, Version]:
+    """Return the versions of some collections by their names; one query.
+
+    Those to which nothing was written yet are left out.
+    """
+    name_of = {key_of(name): name for name in names}
+    found = Collection.objects.using(database).filter(key__in=list(name_of))
+    return {
+        name_of[key]: Version(collection_id, seq, horizon)
+        for key, collection_id, seq, horizon in found.values_list("key", "pk", "seq", "horizon")
+    }
 
 
 def _iterate_ids(images: QuerySet[IndexedImage]) -> Iterator[str]:

@@ -10,17 +10,17 @@ from ninja import NinjaAPI
 from ninja.errors import ValidationError
 from ninja.parser import Parser
 
-from django_visualsnoop.server.answers import Refused
 from django_visualsnoop.server.api_v2 import problems
-from django_visualsnoop.server.authentication import Caller, authenticate
-from django_visualsnoop.server.bodies import read_body, spooled_body
-from django_visualsnoop.server.conf import options
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.limits import spend_bytes, spend_request
-from django_visualsnoop.server.metadata import loads
+from django_visualsnoop.server.conf import get_options
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.content.metadata import parse_json
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.authentication import Caller, authenticate
+from django_visualsnoop.server.http.query_params import parse_query
+from django_visualsnoop.server.http.raw_path import check_utf8
+from django_visualsnoop.server.http.request_body import read_body, spool_body
 from django_visualsnoop.server.models import HostedCollection
-from django_visualsnoop.server.queries import parameters
-from django_visualsnoop.server.raw_path import check_utf8
+from django_visualsnoop.server.tenants.throttling import throttle_request, throttle_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ register_converter(ImageIdConverter, "visualsnoop_image_id")
 
 
 @dataclass(frozen=True)
-class Asked:
+class KeyAccess:
     """One authenticated request."""
 
     caller: Caller
@@ -83,13 +83,13 @@ class Asked:
     def images(self) -> HostedImages:
         return HostedImages(self.collection, self.caller.check_key)
 
-    def spend(self, length: int) -> None:
+    def count_bytes(self, length: int) -> None:
         """Count bytes that are uploaded against the key's limit."""
-        spend_bytes(self.caller.key, length)
+        throttle_upload(self.caller.key, length)
 
-    def file_in(self, request: HttpRequest) -> IO[bytes]:
+    def spool_file(self, request: "ApiRequest") -> IO[bytes]:
         """Return the body, which was not read yet, as a file; the caller closes it."""
-        file = spooled_body(request, options().max_import_bytes, self.spend)
+        file = spool_body(request.original, get_options().max_import_bytes, self.count_bytes)
         try:
             if self.caller.signed is not None:
                 self.caller.check_body(file.read())
@@ -98,6 +98,27 @@ class Asked:
             file.close()
             raise
         return file
+
+
+class ApiRequest:
+    """A request as operations see it: its body is what ``Needs`` read, or empty.
+
+    Django's own ``body`` has other limits, and takes a body that was cut off for a whole one; see
+    ``request_body``. All else is the original's.
+
+    Args:
+        original: Django's request.
+    """
+
+    #: What ``Needs`` returned; django-ninja sets it.
+    auth: KeyAccess
+
+    def __init__(self, original: HttpRequest) -> None:
+        self.original = original
+        self.body = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
 
 
 class Api(NinjaAPI):
@@ -123,10 +144,24 @@ class Api(NinjaAPI):
             error["given"] = value
         return found
 
+    @cached_property
+    def query_parameters(self) -> dict[str, frozenset[str]]:
+        """The names of each operation's query parameters, by its id: those that are documented."""
+        paths = self.get_openapi_schema(path_prefix="")["paths"]
+        return {
+            operation["operationId"]: frozenset(
+                parameter["name"]
+                for parameter in operation["parameters"]
+                if parameter["in"] == "query"
+            )
+            for operations in paths.values()
+            for operation in operations.values()
+        }
+
     def document(self) -> "OpenAPISchema":
         """Return the OpenAPI document, its paths relative to where the API is served."""
         made = self.get_openapi_schema(path_prefix="")
-        prefix = options().path_prefix + reverse("visualsnoop_server:api_v2")
+        prefix = get_options().path_prefix + reverse("visualsnoop_server:api_v2")
         made["servers"] = [{"url": prefix}]
         made["security"] = [{name: []} for name in _SECURITY]
         made["components"]["securitySchemes"] = _SECURITY
@@ -135,7 +170,7 @@ class Api(NinjaAPI):
         for operations in made["paths"].values():
             for operation in operations.values():
                 for parameter in operation["parameters"]:
-                    _without_null(parameter["schema"])
+                    _remove_null(parameter["schema"])
                 operation["responses"]["default"] = {
                     "description": "It was not done; `detail` says why.",
                     "content": content,
@@ -143,7 +178,7 @@ class Api(NinjaAPI):
         return made
 
 
-def _without_null(schema: dict[str, Any]) -> None:
+def _remove_null(schema: dict[str, Any]) -> None:
     """Say of a parameter that may be left out what it is if it is there."""
     if "anyOf" in schema:
         schema |= next(kind for kind in schema.pop("anyOf") if kind["type"] != "null")
@@ -154,7 +189,7 @@ class JSONParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> Any:
         try:
-            return loads(request.body.decode(), "The body")
+            return parse_json(request.body.decode(), "The body")
         except UnicodeDecodeError:
             raise Refused(400, "The body is no JSON: it is not UTF-8.") from None
 
@@ -174,35 +209,37 @@ class Needs:
     """What a request must bring before an operation looks at it.
 
     Args:
+        operation_id: of the operation.
         scope: of the key; none in particular if empty.
         reads: whether the body is read into memory, under the limit for images.
     """
 
-    def __init__(self, scope: str, *, reads: bool) -> None:
+    def __init__(self, operation_id: str, scope: str, *, reads: bool) -> None:
+        self.operation_id = operation_id
         self.scope = scope
         self.reads = reads
-        #: The names of the query's parameters.
-        self.parameters: frozenset[str] = frozenset()
 
-    def __call__(self, request: HttpRequest) -> Asked:
-        caller = authenticate(request, self.scope, bearer=True)
-        spend_request(caller.key)
-        check_utf8(request)
+    def __call__(self, request: ApiRequest) -> KeyAccess:
+        original = request.original
+        caller = authenticate(original, self.scope, bearer=True)
+        throttle_request(caller.key)
+        check_utf8(original)
+        parameters = api.query_parameters[self.operation_id]
         # The id a?b, not percent-encoded, arrives as a and a query.
-        unknown = sorted(set(parameters(request)) - self.parameters)
+        unknown = sorted(set(parse_query(original)) - parameters)
         if unknown:
-            there = f"it has {', '.join(sorted(self.parameters))}" if self.parameters else "none"
+            there = f"it has {', '.join(sorted(parameters))}" if parameters else "none"
             raise Refused(
                 400,
                 f"This call has no query parameter {unknown[0]!r:.60}; {there}. In an id, write ? "
                 "as %3F.",
             )
-        asked = Asked(caller)
+        access = KeyAccess(caller)
         if self.reads:
-            body = read_body(request, options().max_bytes, asked.spend)
+            body = read_body(original, get_options().max_bytes, access.count_bytes)
             caller.check_body(body)
-            request._body = body  # where Django keeps what was read
-        return asked
+            request.body = body
+        return access
 
 
 def operation(
@@ -226,19 +263,19 @@ def operation(
     """
 
     def register(view: "Callable[..., Any]") -> "Callable[..., Any]":
-        needs = Needs(scope, reads=reads)
-        documented.setdefault("operation_id", view.__name__)
+        operation_id = view.__name__
+        needs = Needs(operation_id, scope, reads=reads)
         documented["openapi_extra"] = {**documented.get("openapi_extra", {}), "x-scope": scope}
         documented.setdefault("summary", str(view.__doc__).partition("\n")[0].rstrip("."))
-        made: Any = api.api_operation([method], path, auth=needs, response=response, **documented)(
-            view
+        add = api.api_operation(
+            [method],
+            path,
+            auth=needs,
+            response=response,
+            operation_id=operation_id,
+            **documented,
         )
-        needs.parameters = frozenset(
-            field.alias or name
-            for model in made._ninja_operation.models
-            if model.__ninja_param_source__ == "query"
-            for name, field in model.model_fields.items()
-        )
+        add(view)
         return view
 
     return register

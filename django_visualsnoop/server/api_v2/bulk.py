@@ -4,52 +4,52 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from django.http import HttpRequest
-
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.server import metadata as kept
-from django_visualsnoop.server.api_v2 import problems, shapes
-from django_visualsnoop.server.api_v2.api import Asked, operation
-from django_visualsnoop.server.api_v2.contents import content_of
-from django_visualsnoop.server.api_v2.images import asked_by
+from django_visualsnoop.server.api_v2 import problems, schemas
+from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
+from django_visualsnoop.server.api_v2.base64_content import decode_content
+from django_visualsnoop.server.api_v2.images import get_access
+from django_visualsnoop.server.content import metadata as image_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-@operation("POST", "bulk/add", "write", shapes.Outcomes, reads=True, tags=["bulk"])
-def add_many(request: HttpRequest, images: shapes.ManyImages) -> dict[str, Any]:
+@operation("POST", "bulk/add", "write", schemas.Outcomes, reads=True, tags=["bulk"])
+def add_many(request: ApiRequest, images: schemas.ManyImages) -> dict[str, Any]:
     """Add up to 100 images; each of them is added or refused on its own."""
-    asked = asked_by(request)
-    acts = ((one.id, partial(_added, asked, one, images.replace)) for one in images.images)
-    return _outcomes(request, acts)
+    access = get_access(request)
+    acts = ((one.id, partial(_add_image, access, one, images.replace)) for one in images.images)
+    return _collect_outcomes(request, acts)
 
 
-@operation("POST", "bulk/delete", "write", shapes.Outcomes, reads=True, tags=["bulk"])
-def delete_many(request: HttpRequest, images: shapes.ManyIds) -> dict[str, Any]:
+@operation("POST", "bulk/delete", "write", schemas.Outcomes, reads=True, tags=["bulk"])
+def delete_many(request: ApiRequest, images: schemas.ManyIds) -> dict[str, Any]:
     """Delete up to 1,000 images; of one that is not there the status is 404."""
-    asked = asked_by(request)
-    return _outcomes(request, ((one, partial(_deleted, asked, one)) for one in images.ids))
+    access = get_access(request)
+    return _collect_outcomes(
+        request, ((one, partial(_delete_image, access, one)) for one in images.ids)
+    )
 
 
-def _added(asked: Asked, one: shapes.NewImage, replace: bool) -> tuple[str, int]:
+def _add_image(access: KeyAccess, one: schemas.NewImage, replace: bool) -> tuple[str, int]:
     image_id = uuid4().hex if one.id is None else check_image_id(one.id)
-    metadata = None if one.metadata is None else kept.checked(one.metadata)
-    images = asked.images
-    new = images.gallery.describe_image(content_of(one.content), image_id)
+    metadata = None if one.metadata is None else image_metadata.check_metadata(one.metadata)
+    images = access.images
+    new = images.describe(decode_content(one.content), image_id)
     if replace:
         return image_id, 200 if images.put(new, metadata).existed else 201
     images.add(new, metadata)
     return image_id, 201
 
 
-def _deleted(asked: Asked, image_id: str) -> tuple[str, int]:
-    asked.images.delete(check_image_id(image_id))
+def _delete_image(access: KeyAccess, image_id: str) -> tuple[str, int]:
+    access.images.delete(check_image_id(image_id))
     return image_id, 204
 
 
-def _outcomes(
-    request: HttpRequest, acts: "Iterable[tuple[str | None, Callable[[], tuple[str, int]]]]"
+def _collect_outcomes(
+    request: ApiRequest, acts: "Iterable[tuple[str | None, Callable[[], tuple[str, int]]]]"
 ) -> dict[str, Any]:
     outcomes = []
     for given_id, act in acts:
@@ -57,6 +57,6 @@ def _outcomes(
             image_id, status = act()
             outcomes.append({"id": image_id, "status": status})
         except Exception as error:  # noqa: BLE001 -- the others are not its fault
-            refused = problems.refused_of(error, request)
+            refused = problems.refuse_error(error, request.original)
             outcomes.append({"id": given_id, "status": refused.status, "detail": refused.message})
     return {"outcomes": outcomes}

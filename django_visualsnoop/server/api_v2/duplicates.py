@@ -1,24 +1,23 @@
-"""Groups of copies, and the pairs that someone has called none."""
+"""Groups of duplicates, and pairs marked as not duplicates."""
 
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.server import groups, not_duplicates
-from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.api_v2 import shapes
-from django_visualsnoop.server.api_v2.api import operation
-from django_visualsnoop.server.api_v2.images import asked_by
+from django_visualsnoop.server.api_v2 import schemas
+from django_visualsnoop.server.api_v2.api import ApiRequest, operation
+from django_visualsnoop.server.api_v2.images import get_access
 from django_visualsnoop.server.api_v2.searches import MinSimilarity
+from django_visualsnoop.server.content import groups, not_duplicates
+from django_visualsnoop.server.exceptions import Refused
 
 IdInQuery = Annotated[str, Query(min_length=1, max_length=100)]
 
 
-@operation("GET", "groups", "search", shapes.Groups, tags=["duplicates"])
+@operation("GET", "groups", "search", schemas.Groups, tags=["duplicates"])
 def list_groups(
-    request: HttpRequest,
+    request: ApiRequest,
     image_id: Annotated[
         str | None, Query(min_length=1, max_length=100, description="Only the group of this image.")
     ] = None,
@@ -26,12 +25,12 @@ def list_groups(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> dict[str, Any]:
-    """Groups of copies. Two images that were called no duplicates are in no group together."""
-    images = asked_by(request).images
+    """Groups of duplicates. Two images marked as not duplicates are never in one group."""
+    images = get_access(request).images
     found = (
-        groups.all_groups(images, min_similarity)
+        groups.find_all_groups(images, min_similarity)
         if image_id is None
-        else groups.group_of(images, check_image_id(image_id), min_similarity)
+        else groups.find_group(images, check_image_id(image_id), min_similarity)
     )
     return {
         "groups": [
@@ -51,11 +50,11 @@ def list_groups(
     }
 
 
-@operation("GET", "not-duplicates", "read", shapes.Pairs, tags=["duplicates"])
-def list_not_duplicates(request: HttpRequest) -> dict[str, Any]:
-    """The pairs that were called no duplicates, the oldest first, as long as both are the same."""
-    asked = asked_by(request)
-    pairs = not_duplicates.remembered(asked.images)
+@operation("GET", "not-duplicates", "read", schemas.Pairs, tags=["duplicates"])
+def list_not_duplicates(request: ApiRequest) -> dict[str, Any]:
+    """The pairs marked as not duplicates, the oldest first, as long as both are the same."""
+    access = get_access(request)
+    pairs = not_duplicates.list_pairs(access.images)
     return {"pairs": [pair._asdict() for pair in pairs]}
 
 
@@ -63,29 +62,29 @@ def list_not_duplicates(request: HttpRequest) -> dict[str, Any]:
     "PUT",
     "not-duplicates",
     "write",
-    {200: shapes.IdPair, 201: shapes.IdPair},
+    {200: schemas.IdPair, 201: schemas.IdPair},
     reads=True,
     tags=["duplicates"],
 )
-def put_not_duplicate(request: HttpRequest, pair: shapes.IdPair) -> Status[Any]:
-    """Remember that two images are no duplicates, until one is deleted or its file replaced."""
-    asked = asked_by(request)
-    wanted = _pair(pair.first_id, pair.second_id)
-    is_new = not_duplicates.remember(asked.images, wanted)
+def put_not_duplicate(request: ApiRequest, pair: schemas.IdPair) -> Status[Any]:
+    """Mark two images as not duplicates, until one is deleted or its file replaced."""
+    access = get_access(request)
+    wanted = _make_pair(pair.first_id, pair.second_id)
+    is_new = not_duplicates.mark_pair(access.images, wanted)
     return Status(201 if is_new else 200, wanted._asdict())
 
 
 @operation("DELETE", "not-duplicates", "write", {204: None}, tags=["duplicates"])
 def delete_not_duplicate(
-    request: HttpRequest, first_id: IdInQuery, second_id: IdInQuery
+    request: ApiRequest, first_id: IdInQuery, second_id: IdInQuery
 ) -> Status[None]:
-    """Take back that two images are no duplicates."""
-    pair = _pair(first_id, second_id)
-    asked = asked_by(request)
-    if not not_duplicates.take_back(asked.images, pair):
-        raise Refused(404, f"{first_id!r} and {second_id!r} were not called no duplicates.")
+    """Remove the mark that two images are not duplicates."""
+    pair = _make_pair(first_id, second_id)
+    access = get_access(request)
+    if not not_duplicates.unmark_pair(access.images, pair):
+        raise Refused(404, f"{first_id!r} and {second_id!r} are not marked as not duplicates.")
     return Status(204, None)
 
 
-def _pair(first_id: str, second_id: str) -> not_duplicates.Pair:
-    return not_duplicates.pair_of(check_image_id(first_id), check_image_id(second_id))
+def _make_pair(first_id: str, second_id: str) -> not_duplicates.ImagePair:
+    return not_duplicates.make_pair(check_image_id(first_id), check_image_id(second_id))

@@ -3,21 +3,20 @@
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
-from django.http import HttpRequest
 from ninja import Body, Path, Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.storage.times import format_time
-from django_visualsnoop.server import changes
-from django_visualsnoop.server import metadata as kept
-from django_visualsnoop.server.api_v2 import shapes
-from django_visualsnoop.server.api_v2.api import Asked, operation
+from django_visualsnoop.server.api_v2 import schemas
+from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
+from django_visualsnoop.server.content import changes
+from django_visualsnoop.server.content import metadata as image_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from django_visualsnoop.server.metadata import Value
+    from django_visualsnoop.server.content.metadata import Value
 
 MAX_PAGE = 1000
 IMAGE_PATH = "{visualsnoop_image_id:image_id}"
@@ -52,26 +51,32 @@ Filter = Annotated[
 ]
 
 
-def asked_by(request: HttpRequest) -> Asked:
-    return request.auth  # type: ignore[attr-defined, no-any-return]
+def get_access(request: ApiRequest) -> KeyAccess:
+    return request.auth
 
 
-def metadata_of(text: str | None) -> "dict[str, Value] | None":
-    return None if text is None else kept.checked(kept.loads(text, "metadata"))
+def parse_metadata(text: str | None) -> "dict[str, Value] | None":
+    return (
+        None
+        if text is None
+        else image_metadata.check_metadata(image_metadata.parse_json(text, "metadata"))
+    )
 
 
-def allowed_by(asked: Asked, text: str | None) -> set[str] | None:
+def find_allowed(access: KeyAccess, text: str | None) -> set[str] | None:
     """Return the ids that a filter leaves; ``None`` without one."""
     if text is None:
         return None
-    return kept.matching(asked.collection.pk, kept.checked_filter(kept.loads(text, "filter")))
+    return image_metadata.find_matching(
+        access.collection.pk, image_metadata.check_filter(image_metadata.parse_json(text, "filter"))
+    )
 
 
-def shown(asked: Asked, image_ids: "Iterable[str]") -> list[dict[str, Any]]:
-    """Return what is told of images, in this order; those that are gone are left out."""
+def render_images(access: KeyAccess, image_ids: "Iterable[str]") -> list[dict[str, Any]]:
+    """Return images as responses describe them, in this order; those that are gone are left out."""
     ids = list(image_ids)
-    details = asked.images.store.read_details(ids)
-    metadata = kept.read(asked.collection.pk, ids)
+    details = access.images.store.read_details(ids)
+    metadata = image_metadata.read_metadata(access.collection.pk, ids)
     return [
         {
             "id": one.image_id,
@@ -86,28 +91,28 @@ def shown(asked: Asked, image_ids: "Iterable[str]") -> list[dict[str, Any]]:
     ]
 
 
-def shown_one(asked: Asked, image_id: str) -> dict[str, Any]:
-    """Return what is told of an image.
+def render_image(access: KeyAccess, image_id: str) -> dict[str, Any]:
+    """Return an image as responses describe it.
 
     Raises:
         ImageMissing: there is none.
     """
-    for image in shown(asked, [image_id]):
+    for image in render_images(access, [image_id]):
         return image
     raise ImageMissing(f"The collection holds no image {image_id!r}.")
 
 
-@operation("GET", "collection", "", shapes.CollectionInfo, tags=["collection"])
-def get_collection(request: HttpRequest) -> dict[str, Any]:
+@operation("GET", "collection", "", schemas.CollectionInfo, tags=["collection"])
+def get_collection(request: ApiRequest) -> dict[str, Any]:
     """The collection that the key opens, its limits, and how many images it holds."""
-    asked = asked_by(request)
-    hosted, store = asked.collection, asked.images.store
-    cursor = changes.latest(store)  # first: what comes later is a change
+    access = get_access(request)
+    hosted, store = access.collection, access.images.store
+    cursor = changes.get_cursor(store)  # first: what comes later is a change
     return {
         "id": hosted.pk,
         "name": hosted.name,
         "count": store.count(),
-        "min_similarity": asked.images.min_similarity,
+        "min_similarity": access.images.min_similarity,
         "limits": {
             "images": hosted.max_images,
             "requests_per_minute": hosted.requests_per_minute,
@@ -117,26 +122,26 @@ def get_collection(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-@operation("GET", "count", "read", shapes.Count, tags=["collection"])
-def count_images(request: HttpRequest, filter_: Filter = None) -> dict[str, Any]:
+@operation("GET", "count", "read", schemas.Count, tags=["collection"])
+def count_images(request: ApiRequest, filter_: Filter = None) -> dict[str, Any]:
     """How many images there are, or how many have such metadata."""
-    asked = asked_by(request)
-    allowed = allowed_by(asked, filter_)
-    return {"count": asked.images.store.count() if allowed is None else len(allowed)}
+    access = get_access(request)
+    allowed = find_allowed(access, filter_)
+    return {"count": access.images.store.count() if allowed is None else len(allowed)}
 
 
-@operation("GET", "images", "read", shapes.ImagePage, tags=["images"])
+@operation("GET", "images", "read", schemas.ImagePage, tags=["images"])
 def list_images(
-    request: HttpRequest,
+    request: ApiRequest,
     start: Annotated[
         str | None, Query(min_length=1, max_length=100, description="`next` of the page before.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> dict[str, Any]:
     """A page of images, newest first."""
-    asked = asked_by(request)
-    page = asked.images.store.read_page(None if start is None else check_image_id(start), limit)
-    images = shown(asked, (stored.image_id for stored in page.images))
+    access = get_access(request)
+    page = access.images.store.read_page(None if start is None else check_image_id(start), limit)
+    images = render_images(access, (stored.image_id for stored in page.images))
     return {"images": images, "next": page.next_image_id}
 
 
@@ -144,61 +149,61 @@ def list_images(
     "POST",
     "images",
     "write",
-    {201: shapes.Image},
+    {201: schemas.Image},
     reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["images"],
 )
-def add_image(request: HttpRequest, metadata: MetadataInQuery = None) -> Status[Any]:
+def add_image(request: ApiRequest, metadata: MetadataInQuery = None) -> Status[Any]:
     """Add an image; the server chooses its id. Sent again, it is added again."""
-    asked = asked_by(request)
-    given = metadata_of(metadata)
-    new = asked.images.gallery.describe_image(request.body, uuid4().hex)
-    asked.images.add(new, given)
-    return Status(201, shown_one(asked, new.image_id))
+    access = get_access(request)
+    given = parse_metadata(metadata)
+    new = access.images.describe(request.body, uuid4().hex)
+    access.images.add(new, given)
+    return Status(201, render_image(access, new.image.image_id))
 
 
-@operation("GET", f"images/{IMAGE_PATH}", "read", shapes.Image, tags=["images"])
-def get_image(request: HttpRequest, image_id: IdInPath) -> dict[str, Any]:
+@operation("GET", f"images/{IMAGE_PATH}", "read", schemas.Image, tags=["images"])
+def get_image(request: ApiRequest, image_id: IdInPath) -> dict[str, Any]:
     """What is known of an image."""
-    return shown_one(asked_by(request), check_image_id(image_id))
+    return render_image(get_access(request), check_image_id(image_id))
 
 
 @operation(
     "PUT",
     f"images/{IMAGE_PATH}",
     "write",
-    {200: shapes.Image, 201: shapes.Image},
+    {200: schemas.Image, 201: schemas.Image},
     reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["images"],
 )
 def put_image(
-    request: HttpRequest, image_id: IdInPath, metadata: MetadataInQuery = None
+    request: ApiRequest, image_id: IdInPath, metadata: MetadataInQuery = None
 ) -> Status[Any]:
     """Add an image, or replace the one that has this id.
 
     Its metadata stays if none is given.
     """
-    asked = asked_by(request)
-    given = metadata_of(metadata)
-    new = asked.images.gallery.describe_image(request.body, check_image_id(image_id))
-    stored = asked.images.put(new, given)
-    return Status(200 if stored.existed else 201, shown_one(asked, image_id))
+    access = get_access(request)
+    given = parse_metadata(metadata)
+    new = access.images.describe(request.body, check_image_id(image_id))
+    stored = access.images.put(new, given)
+    return Status(200 if stored.existed else 201, render_image(access, image_id))
 
 
 @operation("DELETE", f"images/{IMAGE_PATH}", "write", {204: None}, tags=["images"])
-def delete_image(request: HttpRequest, image_id: IdInPath) -> Status[None]:
+def delete_image(request: ApiRequest, image_id: IdInPath) -> Status[None]:
     """Delete an image, and all that was said of it."""
-    asked_by(request).images.delete(check_image_id(image_id))
+    get_access(request).images.delete(check_image_id(image_id))
     return Status(204, None)
 
 
-@operation("PUT", f"metadata/{IMAGE_PATH}", "write", shapes.Image, reads=True, tags=["images"])
+@operation("PUT", f"metadata/{IMAGE_PATH}", "write", schemas.Image, reads=True, tags=["images"])
 def put_metadata(
-    request: HttpRequest, image_id: IdInPath, metadata: Annotated[shapes.Metadata, Body()]
+    request: ApiRequest, image_id: IdInPath, metadata: Annotated[schemas.Metadata, Body()]
 ) -> dict[str, Any]:
     """Replace the metadata of an image."""
-    asked = asked_by(request)
-    asked.images.set_metadata(check_image_id(image_id), kept.checked(metadata))
-    return shown_one(asked, image_id)
+    access = get_access(request)
+    access.images.set_metadata(check_image_id(image_id), image_metadata.check_metadata(metadata))
+    return render_image(access, image_id)

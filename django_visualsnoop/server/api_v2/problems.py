@@ -13,11 +13,11 @@ from ninja.errors import HttpError, ValidationError
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
-from django_visualsnoop.server.answers import Refused, refused_picture
-from django_visualsnoop.server.changes import CursorGone
-from django_visualsnoop.server.metadata import InvalidMetadata
-from django_visualsnoop.server.not_duplicates import SameImage
-from django_visualsnoop.server.writing import busy
+from django_visualsnoop.server.content.changes import CursorGone
+from django_visualsnoop.server.content.metadata import InvalidMetadata
+from django_visualsnoop.server.content.not_duplicates import SameImage
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.errors import refuse_busy, refuse_picture
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -35,30 +35,30 @@ _STATUS: dict[type[Exception], int] = {
 }
 
 
-def refused_of(error: Exception, request: HttpRequest) -> Refused:
+def refuse_error(error: Exception, request: HttpRequest) -> Refused:
     """Return what to answer after an error; one of the server's own is logged."""
     if isinstance(error, Refused):
         return error
     if isinstance(error, DecodeError):
-        return refused_picture(error)
+        return refuse_picture(error)
     for kind, status in _STATUS.items():
         if isinstance(error, kind):
             return Refused(status, str(error))
     if isinstance(error, Http404):
         return Refused(404, "API v2 has no such path; see openapi.json under its prefix.")
     if isinstance(error, ValidationError):
-        return Refused(400, _invalid(error.errors))
+        return Refused(400, _explain_invalid(error.errors))
     if isinstance(error, HttpError):
         return Refused(error.status_code, f"{error}.")
     if isinstance(error, SuspiciousOperation):
         return Refused(400, "The request cannot be read.")
     if is_lock_error(error):
-        return busy()
+        return refuse_busy()
     logger.error("%s %s was not answered", request.method, request.path, exc_info=error)
     return Refused(500, "The server could not do this. Its log says why.")
 
 
-def body_of(refused: Refused) -> dict[str, Any]:
+def build_problem(refused: Refused) -> dict[str, Any]:
     """Return the members of a problem: ``status`` is the HTTP status, ``detail`` says why."""
     return {
         "type": "about:blank",
@@ -68,17 +68,17 @@ def body_of(refused: Refused) -> dict[str, Any]:
     }
 
 
-def response(refused: Refused) -> JsonResponse:
+def make_response(refused: Refused) -> JsonResponse:
     """Return the HTTP answer."""
     return JsonResponse(
-        body_of(refused),
+        build_problem(refused),
         status=refused.status,
         content_type=MEDIA_TYPE,
         headers=refused.headers,
     )
 
 
-def _invalid(errors: list[dict[str, Any]]) -> str:
+def _explain_invalid(errors: list[dict[str, Any]]) -> str:
     said = []
     for error in errors[:5]:
         where = ".".join(str(part) for part in error["loc"])

@@ -2,23 +2,22 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.matching.side_by_side import compare_pictures
-from django_visualsnoop.server import metadata as kept
-from django_visualsnoop.server.api_v2 import shapes
-from django_visualsnoop.server.api_v2.api import Asked, operation
-from django_visualsnoop.server.api_v2.contents import content_of
+from django_visualsnoop.server.api_v2 import schemas
+from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
+from django_visualsnoop.server.api_v2.base64_content import decode_content
 from django_visualsnoop.server.api_v2.images import (
     IMAGE_BODY,
     IMAGE_PATH,
     Filter,
     IdInPath,
-    allowed_by,
-    asked_by,
+    find_allowed,
+    get_access,
 )
+from django_visualsnoop.server.content import metadata as image_metadata
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.gallery import Hit
@@ -33,8 +32,8 @@ MinSimilarity = Annotated[
 WhyAsked = Annotated[bool, Query(description="Tell where the pictures agree.")]
 
 
-def told(placement: "Placement | None") -> dict[str, Any] | None:
-    """Return what is told of a placement."""
+def render_placement(placement: "Placement | None") -> dict[str, Any] | None:
+    """Return a placement as responses describe it."""
     if placement is None:
         return None
     return {
@@ -44,12 +43,12 @@ def told(placement: "Placement | None") -> dict[str, Any] | None:
     }
 
 
-def _matches(
-    asked: Asked, hits: "list[Hit]", searched: "DescribedImage | None"
+def _render_matches(
+    access: KeyAccess, hits: "list[Hit]", searched: "DescribedImage | None"
 ) -> dict[str, list[dict[str, Any]]]:
     ids = [hit.image_id for hit in hits]
-    metadata = kept.read(asked.collection.pk, ids)
-    where = asked.images.gallery.find_placements_of(searched, ids) if searched is not None else {}
+    metadata = image_metadata.read_metadata(access.collection.pk, ids)
+    where = access.images.gallery.find_placements_of(searched, ids) if searched is not None else {}
     return {
         "matches": [
             {
@@ -57,7 +56,7 @@ def _matches(
                 "rank": hit.rank,
                 "similarity": hit.similarity,
                 "metadata": metadata.get(hit.image_id, {}),
-                "why": told(where.get(hit.image_id)),
+                "why": render_placement(where.get(hit.image_id)),
             }
             for hit in hits
         ]
@@ -68,34 +67,34 @@ def _matches(
     "POST",
     "search",
     "search",
-    shapes.Matches,
+    schemas.Matches,
     reads=True,
     openapi_extra=IMAGE_BODY,
     tags=["search"],
 )
 def search_by_image(
-    request: HttpRequest,
+    request: ApiRequest,
     limit: Limit = 100,
     min_similarity: MinSimilarity = None,
     filter_: Filter = None,
     why: WhyAsked = False,
 ) -> dict[str, Any]:
     """Images that are copies of the one sent, closest first."""
-    asked = asked_by(request)
-    gallery = asked.images.gallery
+    access = get_access(request)
+    gallery = access.images.gallery
     found = gallery.search(
         request.body,
         limit=limit,
         min_similarity=min_similarity,
-        allowed=allowed_by(asked, filter_),
+        allowed=find_allowed(access, filter_),
     )
-    searched = gallery.seen(request.body) if why and found.hits else None
-    return _matches(asked, found.hits, searched)
+    searched = gallery.describe_image(request.body, "") if why and found.hits else None
+    return _render_matches(access, found.hits, searched)
 
 
-@operation("GET", f"search/{IMAGE_PATH}", "search", shapes.Matches, tags=["search"])
+@operation("GET", f"search/{IMAGE_PATH}", "search", schemas.Matches, tags=["search"])
 def search_by_id(
-    request: HttpRequest,
+    request: ApiRequest,
     image_id: IdInPath,
     limit: Limit = 100,
     min_similarity: MinSimilarity = None,
@@ -103,31 +102,35 @@ def search_by_id(
     why: WhyAsked = False,
 ) -> dict[str, Any]:
     """Images that are copies of a stored one, closest first, without that one."""
-    asked = asked_by(request)
-    gallery = asked.images.gallery
+    access = get_access(request)
+    gallery = access.images.gallery
     found = gallery.search_by_id(
         check_image_id(image_id),
         limit=limit,
         min_similarity=min_similarity,
-        allowed=allowed_by(asked, filter_),
+        allowed=find_allowed(access, filter_),
     )
-    return _matches(asked, found.hits, gallery.read_description(image_id) if why else None)
+    return _render_matches(access, found.hits, gallery.read_description(image_id) if why else None)
 
 
-@operation("POST", "compare", "search", shapes.Comparison, reads=True, tags=["search"])
-def compare_images(request: HttpRequest, images: shapes.ToCompare) -> dict[str, Any]:
+@operation("POST", "compare", "search", schemas.Comparison, reads=True, tags=["search"])
+def compare_images(request: ApiRequest, images: schemas.ToCompare) -> dict[str, Any]:
     """How surely two pictures are copies of each other, and how the first lies in the second."""
-    asked = asked_by(request)
-    found = compare_pictures(_described(asked, images.first), _described(asked, images.second))
+    access = get_access(request)
+    found = compare_pictures(
+        _get_described(access, images.first), _get_described(access, images.second)
+    )
     return {
         "rank": found.rank,
         "similarity": found.similarity,
-        "is_copy": found.similarity >= asked.images.min_similarity,
-        "why": told(found.placement),
+        "is_copy": found.similarity >= access.images.min_similarity,
+        "why": render_placement(found.placement),
     }
 
 
-def _described(asked: Asked, one: shapes.StoredImage | shapes.SentImage) -> "DescribedImage":
-    if isinstance(one, shapes.StoredImage):
-        return asked.images.gallery.read_description(check_image_id(one.id))
-    return asked.images.gallery.seen(content_of(one.content))
+def _get_described(
+    access: KeyAccess, one: schemas.StoredImage | schemas.SentImage
+) -> "DescribedImage":
+    if isinstance(one, schemas.StoredImage):
+        return access.images.gallery.read_description(check_image_id(one.id))
+    return access.images.gallery.describe_image(decode_content(one.content), "")

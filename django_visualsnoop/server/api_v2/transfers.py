@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from ninja import Query
 
-from django_visualsnoop.server import transfer
-from django_visualsnoop.server.api_v2 import shapes
-from django_visualsnoop.server.api_v2.api import operation
-from django_visualsnoop.server.api_v2.images import asked_by
-from django_visualsnoop.server.transfer_file import MEDIA_TYPE
+from django_visualsnoop.server.api_v2 import schemas
+from django_visualsnoop.server.api_v2.api import ApiRequest, operation
+from django_visualsnoop.server.api_v2.images import get_access
+from django_visualsnoop.server.content import transfer
+from django_visualsnoop.server.content.transfer_file import MEDIA_TYPE
 
 _FILE = {MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}}}
 
@@ -24,16 +24,16 @@ _FILE = {MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}
     openapi_extra={"responses": {200: {"content": _FILE}}},
     tags=["collection"],
 )
-def export_collection(request: HttpRequest) -> StreamingHttpResponse:
+def export_collection(request: ApiRequest) -> StreamingHttpResponse:
     """The whole collection as JSON Lines: ids, times, metadata, descriptors; no pictures.
 
     It is no snapshot: its first line has a cursor for the changes meanwhile. A file without its
     last line, `{"end": true, …}`, is cut off.
     """
-    lines = transfer.exported(asked_by(request).images)
-    under_asgi = hasattr(request, "scope")
+    lines = transfer.export_collection(get_access(request).images)
+    under_asgi = hasattr(request.original, "scope")
     return StreamingHttpResponse(
-        _asynchronously(lines) if under_asgi else lines, content_type=MEDIA_TYPE
+        _iterate_asynchronously(lines) if under_asgi else lines, content_type=MEDIA_TYPE
     )
 
 
@@ -41,12 +41,12 @@ def export_collection(request: HttpRequest) -> StreamingHttpResponse:
     "POST",
     "import",
     "write",
-    shapes.Imported,
+    schemas.Imported,
     openapi_extra={"requestBody": {"required": True, "content": _FILE}},
     tags=["collection"],
 )
 def import_collection(
-    request: HttpRequest,
+    request: ApiRequest,
     replace: Annotated[
         bool, Query(description="Replace images that have an id of the file; else 409.")
     ] = False,
@@ -56,12 +56,12 @@ def import_collection(
     Images that are there already, with the same time, file and metadata, stay as they are, so a
     file may be sent again.
     """
-    asked = asked_by(request)
-    with asked.file_in(request) as file:
-        return transfer.imported(asked.images, file, replace=replace)._asdict()
+    access = get_access(request)
+    with access.spool_file(request) as file:
+        return transfer.import_collection(access.images, file, replace=replace)._asdict()
 
 
-async def _asynchronously(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _iterate_asynchronously(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
     # In the thread that keeps this request's connection to the database.
     while line := await sync_to_async(lambda: next(lines, b""))():
         yield line

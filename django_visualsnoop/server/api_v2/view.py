@@ -11,22 +11,22 @@ from django.urls.resolvers import RegexPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 
 from django_visualsnoop.common.non_atomic import without_atomic_requests
-from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.api_v1.openapi import build_document
 from django_visualsnoop.server.api_v2 import (  # noqa: F401 -- they register their operations
     bulk,
+    changes,
     duplicates,
-    following,
     images,
     problems,
     searches,
     transfers,
 )
-from django_visualsnoop.server.api_v2.api import api
-from django_visualsnoop.server.api_v2.page import page
-from django_visualsnoop.server.bodies import drain
-from django_visualsnoop.server.pages.answering import HEADERS
-from django_visualsnoop.server.plain_http import require_https
-from django_visualsnoop.server.v1_document import v1_document
+from django_visualsnoop.server.api_v2.api import ApiRequest, api
+from django_visualsnoop.server.api_v2.documentation import render_documentation
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.headers import HEADERS
+from django_visualsnoop.server.http.https_only import require_https
+from django_visualsnoop.server.http.request_body import drain_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 #: They are for anyone: they say nothing of any collection.
 DOCUMENTS: dict[str, Callable[[], HttpResponse]] = {
     "openapi.json": lambda: JsonResponse(api.document()),
-    "v1-openapi.json": lambda: JsonResponse(v1_document()),
-    "docs": lambda: HttpResponse(page(api.document()), headers=HEADERS),
+    "v1-openapi.json": lambda: JsonResponse(build_document()),
+    "docs": lambda: HttpResponse(render_documentation(api.document()), headers=HEADERS),
 }
 
 
@@ -56,8 +56,8 @@ def api_v2(request: HttpRequest, rest: str = "") -> HttpResponseBase:
     try:
         response = _answer(request, rest)
     except Exception as error:  # noqa: BLE001 -- each is told as a problem, and logged if ours
-        drain(request)
-        response = problems.response(problems.refused_of(error, request))
+        drain_body(request)
+        response = problems.make_response(problems.refuse_error(error, request))
     # Answers are one user's, and true for a moment.
     response["Cache-Control"] = "no-store"
     return response
@@ -67,12 +67,12 @@ def _answer(request: HttpRequest, rest: str) -> HttpResponseBase:
     require_https(request)
     if rest in DOCUMENTS:
         if request.method != "GET":
-            raise _other_method("GET")
+            raise _refuse_method("GET")
         return DOCUMENTS[rest]()
     view, args, named = _resolver().resolve(rest)
-    response: HttpResponseBase = view(request, *args, **named)
+    response: HttpResponseBase = view(ApiRequest(request), *args, **named)
     if response.status_code == 405:
-        raise _other_method(str(response["Allow"]))
+        raise _refuse_method(str(response["Allow"]))
     return response
 
 
@@ -81,5 +81,5 @@ def _resolver() -> URLResolver:
     return URLResolver(RegexPattern(r"^"), api.urls[0])
 
 
-def _other_method(allowed: str) -> Refused:
+def _refuse_method(allowed: str) -> Refused:
     return Refused(405, f"Here the method is one of: {allowed}.", {"Allow": allowed})

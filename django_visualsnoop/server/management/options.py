@@ -9,14 +9,14 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from django_visualsnoop.server.keys import SCOPES
+from django_visualsnoop.server.tenants.keys import SCOPES
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django.core.management.base import CommandParser
 
-    from django_visualsnoop.server.keys import NewKey
+    from django_visualsnoop.server.tenants.keys import NewKey
 
 
 def add_key_options(parser: CommandParser) -> None:
@@ -34,7 +34,7 @@ def add_key_options(parser: CommandParser) -> None:
     )
 
 
-def key_options(given: dict[str, Any]) -> dict[str, Any]:
+def parse_key_options(given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments for ``make_key``.
 
     Raises:
@@ -42,13 +42,13 @@ def key_options(given: dict[str, Any]) -> dict[str, Any]:
     """
     return {
         "scopes": [scope.strip() for scope in given["scopes"].split(",")],
-        "not_before": _time("--not-before", given["not_before"]),
-        "expires_at": _time("--expires", given["expires"]),
+        "not_before": _parse_time("--not-before", given["not_before"]),
+        "expires_at": _parse_time("--expires", given["expires"]),
         "allow_v1": not given["no_v1"],
     }
 
 
-def printed(new: NewKey) -> str:
+def format_key(new: NewKey) -> str:
     """Return the JSON object that shows a key, this once with its secret."""
     return json.dumps(
         {
@@ -59,7 +59,7 @@ def printed(new: NewKey) -> str:
     )
 
 
-def _time(option: str, text: str | None) -> datetime | None:
+def _parse_time(option: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:

@@ -9,7 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from django_visualsnoop.server.pages.answering import for_anyone, page
+from django_visualsnoop.server.pages.rendering import for_anyone, page
 
 
 class SignInForm(AuthenticationForm):

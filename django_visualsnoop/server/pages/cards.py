@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.server.pages.addresses import ImageId
-from django_visualsnoop.server.pictures import with_thumbnails
+from django_visualsnoop.server.content.pictures import find_thumbnails
+from django_visualsnoop.server.pages.converters import ImageId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ class Card:
         return _("%(percent)d %%") % {"percent": math.floor(self.similarity * 100)}
 
 
-def cards(
+def make_cards(
     hosted: HostedCollection, facts: Mapping[str, dict[str, Any]] | Iterable[str]
 ) -> list[Card]:
     """Return cards of images, in the order given; one query.
@@ -51,5 +51,5 @@ def cards(
         facts: by image id, further fields of ``Card``.
     """
     found = dict(facts) if isinstance(facts, dict) else {image_id: {} for image_id in facts}
-    pictured = with_thumbnails(hosted, found)
+    pictured = find_thumbnails(hosted, found)
     return [Card(image_id, image_id in pictured, **fields) for image_id, fields in found.items()]

@@ -10,21 +10,22 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.keys import make_collection
+from django_visualsnoop.common.row_locks import lock_rows
+from django_visualsnoop.server.content.deletion import delete_collection
+from django_visualsnoop.server.content.pictures import delete_unwanted
+from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import database
-from django_visualsnoop.server.pages.answering import (
-    managed_or_404,
-    of_collection,
-    page,
-    shown,
-)
 from django_visualsnoop.server.pages.forms import CollectionForm, NewCollectionForm
-from django_visualsnoop.server.pictures import drop_unwanted
-from django_visualsnoop.server.removing import delete_collection
-from django_visualsnoop.server.tenancy import invitations, visible
-from django_visualsnoop.server.usage import usages
-from django_visualsnoop.server.writing import lock_collection, write_atomically
+from django_visualsnoop.server.pages.rendering import (
+    get_managed_or_404,
+    page,
+    render_collection_page,
+    render_page,
+)
+from django_visualsnoop.server.tenants.keys import make_collection
+from django_visualsnoop.server.tenants.tenancy import get_invitations, get_visible_collections
+from django_visualsnoop.server.tenants.usage import get_usages
+from django_visualsnoop.server.transactions import lock_collection, write_atomically
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -38,12 +39,16 @@ _NAMESPACE = "visualsnoop_server"
 @require_http_methods(["GET", "HEAD"])
 def collections(request: HttpRequest) -> HttpResponse:
     """Show the collections that the user may see."""
-    found = list(visible(request.user).select_related("owner", "organisation").order_by("name"))
-    used = usages(found)
+    found = list(
+        get_visible_collections(request.user)
+        .select_related("owner", "organisation")
+        .order_by("name")
+    )
+    used = get_usages(found)
     rows = [(hosted, used[hosted.pk]) for hosted in found]
     # No mail is sent, so whoever signs in is told here.
-    context = {"rows": rows, "is_invited": invitations(request.user).exists()}
-    return shown(request, "collections.html", context)
+    context = {"rows": rows, "is_invited": get_invitations(request.user).exists()}
+    return render_page(request, "collections.html", context)
 
 
 @page
@@ -53,13 +58,13 @@ def new(request: HttpRequest) -> HttpResponse:
     form = NewCollectionForm(request.user, request.POST or None)
     if not form.is_valid():
         status = 400 if request.method == "POST" else 200
-        return shown(request, "new_collection.html", {"form": form}, status)
+        return render_page(request, "new_collection.html", {"form": form}, status)
     given = form.cleaned_data
 
     def work() -> HostedCollection:
         _lock_organisation(form)
         made = make_collection(request.user, given["name"])
-        made.keeps = given["keeps"]
+        made.retention = given["retention"]
         made.organisation = given.get("organisation")
         made.save(using=database())
         return made
@@ -76,26 +81,26 @@ def new(request: HttpRequest) -> HttpResponse:
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Change what a collection is called and keeps, and with whom it is shared."""
-    hosted = managed_or_404(request, collection_id)
+    """Change what a collection is called and retains, and with whom it is shared."""
+    hosted = get_managed_or_404(request, collection_id)
     form = CollectionForm(request.user, request.POST or None, instance=hosted)
     if not form.is_valid():
         hosted.refresh_from_db()  # the page's heading says what is, not what was typed
         status = 400 if request.method == "POST" else 200
-        return of_collection(request, hosted, "settings", {"form": form}, status)
+        return render_collection_page(request, hosted, "settings", {"form": form}, status)
 
     def work() -> int:
         lock_collection(collection_id, alone=True)
-        managed_or_404(request, collection_id)
+        get_managed_or_404(request, collection_id)
         _lock_organisation(form)
         # What the form does not show stays: limits, say, that an administrator sets meanwhile.
         hosted.save(using=database(), update_fields=[*form.fields])
-        return drop_unwanted(hosted)
+        return delete_unwanted(hosted)
 
     dropped = write_atomically(work)
     text = _("Saved.")
     if dropped:
-        text = _("Saved. The pictures that are no longer kept are deleted.")
+        text = _("Saved. The pictures that are no longer retained are deleted.")
     messages.success(request, text, fail_silently=True)
     return redirect(f"{_NAMESPACE}:settings", hosted.pk)
 
@@ -112,7 +117,7 @@ def _lock_organisation(form: CollectionForm) -> None:
     choice = form.fields["organisation"]
     assert isinstance(choice, ModelChoiceField)
     assert choice.queryset is not None
-    if not list(choice.queryset.select_for_update().filter(pk=chosen.pk)):
+    if not lock_rows(choice.queryset.filter(pk=chosen.pk)):
         raise Refused(409, _("The organisation is gone. Nothing was changed; choose again."))
 
 
@@ -120,7 +125,7 @@ def _lock_organisation(form: CollectionForm) -> None:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, collection_id: str) -> HttpResponse:
     """Delete a collection, once its name was typed."""
-    hosted = managed_or_404(request, collection_id)
+    hosted = get_managed_or_404(request, collection_id)
     error = ""
     if request.method == "POST":
         typed = request.POST.get("name", "").strip()
@@ -135,6 +140,6 @@ def delete(request: HttpRequest, collection_id: str) -> HttpResponse:
             "typed": typed,
             "name": hosted.name,
         }
-    return of_collection(
+    return render_collection_page(
         request, hosted, "delete_collection", {"error": error}, 400 if error else 200
     )

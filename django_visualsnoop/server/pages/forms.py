@@ -10,14 +10,14 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_visualsnoop.server.keys import SCOPES
 from django_visualsnoop.server.models import (
     HostedCollection,
     Membership,
     Organisation,
     database,
 )
-from django_visualsnoop.server.tenancy import organisations
+from django_visualsnoop.server.tenants.keys import SCOPES
+from django_visualsnoop.server.tenants.tenancy import get_organisations
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,12 +33,12 @@ class CollectionForm(_CollectionModelForm):
 
     class Meta:
         model = HostedCollection
-        fields = ["name", "keeps", "organisation", "min_similarity"]
-        widgets = {"keeps": forms.RadioSelect}
+        fields = ["name", "retention", "organisation", "min_similarity"]
+        widgets = {"retention": forms.RadioSelect}
         labels = {"min_similarity": _("Least similarity")}
         help_texts = {
-            "keeps": _(
-                "Counts for pictures that are added from now on. What is no longer kept is "
+            "retention": _(
+                "Counts for pictures that are added from now on. What is no longer retained is "
                 "deleted at once."
             ),
             "organisation": _("Its members search, add and delete pictures."),
@@ -53,7 +53,7 @@ class CollectionForm(_CollectionModelForm):
         assert isinstance(choice, forms.ModelChoiceField)
         # The present one also if its owner has left it: he keeps it or takes the collection back.
         choice.queryset = Organisation.objects.using(database()).filter(
-            Q(pk__in=organisations(user).values("pk")) | Q(pk=self.instance.organisation_id)
+            Q(pk__in=get_organisations(user).values("pk")) | Q(pk=self.instance.organisation_id)
         )
         # Who manages a collection through its organisation does not choose another one for it.
         is_others = self.instance.owner_id not in (None, user.pk)
@@ -65,7 +65,7 @@ class CollectionForm(_CollectionModelForm):
 
 class NewCollectionForm(CollectionForm):
     class Meta(CollectionForm.Meta):
-        fields = ["name", "keeps", "organisation"]
+        fields = ["name", "retention", "organisation"]
 
 
 class KeyForm(forms.Form):

@@ -17,21 +17,21 @@ from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import to_datetime
-from django_visualsnoop.server import pictures
-from django_visualsnoop.server.answers import Refused
-from django_visualsnoop.server.images import HostedImages
+from django_visualsnoop.server.content import pictures
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.errors import refuse_busy
 from django_visualsnoop.server.models import StoredPicture
-from django_visualsnoop.server.pages.addresses import ImageId
-from django_visualsnoop.server.pages.answering import (
-    access_check,
-    hosted_or_404,
-    of_collection,
+from django_visualsnoop.server.pages.cards import make_cards
+from django_visualsnoop.server.pages.converters import ImageId
+from django_visualsnoop.server.pages.rendering import (
+    get_collection_or_404,
+    make_access_check,
     page,
+    render_collection_page,
 )
-from django_visualsnoop.server.pages.cards import cards
-from django_visualsnoop.server.pages.search import MAX_SHOWN, found
-from django_visualsnoop.server.pages.uploads import content_of
-from django_visualsnoop.server.writing import busy
+from django_visualsnoop.server.pages.search import MAX_SHOWN, make_result_cards
+from django_visualsnoop.server.pages.uploads import read_upload
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
@@ -47,10 +47,10 @@ PAGE_SIZE = 48
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: HttpRequest, collection_id: str) -> HttpResponse:
     """Show a collection's images, newest first, and add some."""
-    hosted = hosted_or_404(request, collection_id)
+    hosted = get_collection_or_404(request, collection_id)
     failed: list[tuple[str, str]] = []
     if request.method == "POST":
-        here = HostedImages(hosted, access_check(request, hosted))
+        here = HostedImages(hosted, make_access_check(request, hosted))
         uploads = request.FILES.getlist("pictures")
         failed = _add_all(here, uploads) or ([] if uploads else [("", _("Choose some first."))])
         if added := len(uploads) - len([name for name, _reason in failed if name]):
@@ -58,22 +58,22 @@ def images(request: HttpRequest, collection_id: str) -> HttpResponse:
             messages.success(request, text % {"count": added}, fail_silently=True)
         if not failed:
             return redirect("visualsnoop_server:images", hosted.pk)
-    start = _start(request)
+    start = _parse_start(request)
     try:
         listed = HostedImages(hosted).store.read_page(start, PAGE_SIZE)
     except ImageMissing:
         raise Http404 from None
     times = {one.image_id: {"time": to_datetime(one.image_time)} for one in listed.images}
     context = {
-        "cards": cards(hosted, times),
+        "cards": make_cards(hosted, times),
         "next": listed.next_image_id and ImageId().to_url(listed.next_image_id),
         "start": start,
         "failed": failed,
     }
-    return of_collection(request, hosted, "images", context, 400 if failed else 200)
+    return render_collection_page(request, hosted, "images", context, 400 if failed else 200)
 
 
-def _start(request: HttpRequest) -> str | None:
+def _parse_start(request: HttpRequest) -> str | None:
     text = request.GET.get("from")
     try:
         return None if text is None else ImageId().to_python(text)
@@ -88,7 +88,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
         name = str(upload.name)
         try:
             image_id = check_image_id(name[:MAX_IMAGE_ID_LENGTH])
-            new = here.gallery.describe_image(content_of(upload), image_id)
+            new = here.describe(read_upload(upload), image_id)
             here.add(new)
         except ImageExists:
             failed.append(
@@ -99,7 +99,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
         except OperationalError as error:  # those before are added
             if not is_lock_error(error):
                 raise
-            return failed + [(str(one.name), busy().message) for one in uploads[number:]]
+            return failed + [(str(one.name), refuse_busy().message) for one in uploads[number:]]
     return failed
 
 
@@ -107,7 +107,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
 @require_http_methods(["GET", "HEAD"])
 def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpResponse:
     """Show one image, and what in its collection looks like it."""
-    hosted = hosted_or_404(request, collection_id)
+    hosted = get_collection_or_404(request, collection_id)
     here = HostedImages(hosted)
     stored = here.store.read_details([image_id]).get(image_id)
     if stored is None:
@@ -120,26 +120,26 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     }
     try:
         hits = here.gallery.search_by_id(image_id, limit=MAX_SHOWN)
-        context["results"] = found(hosted, hits)
+        context["results"] = make_result_cards(hosted, hits)
     except ImageMissing as error:  # another version described it
         context["error"] = str(error)
     context["pictures"] = {
-        kept.kind: kept for kept in pictures.of_image(hosted, image_id).order_by("pk")
+        stored.kind: stored for stored in pictures.get_pictures(hosted, image_id).order_by("pk")
     }
-    return of_collection(request, hosted, "image", context)
+    return render_collection_page(request, hosted, "image", context)
 
 
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpResponse:
     """Delete an image, after asking."""
-    hosted = hosted_or_404(request, collection_id)
-    here = HostedImages(hosted, access_check(request, hosted))
+    hosted = get_collection_or_404(request, collection_id)
+    here = HostedImages(hosted, make_access_check(request, hosted))
     try:
         if request.method != "POST":
             here.store.get(image_id)
-            shown = cards(hosted, [image_id])
-            return of_collection(request, hosted, "delete_image", {"cards": shown})
+            shown = make_cards(hosted, [image_id])
+            return render_collection_page(request, hosted, "delete_image", {"cards": shown})
         here.delete(image_id)
     except ImageMissing:
         raise Http404 from None
@@ -151,27 +151,27 @@ def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespo
 @page
 @require_http_methods(["GET", "HEAD"])
 def picture(request: HttpRequest, collection_id: str, image_id: str, kind: str) -> HttpResponseBase:
-    """Send a picture that is kept of an image: a small one to be shown, an original to be saved."""
-    hosted = hosted_or_404(request, collection_id)
-    kept = pictures.newest(hosted, image_id, kind)
-    if kept is None:
+    """Send a retained picture of an image: a small one to be shown, an original to be saved."""
+    hosted = get_collection_or_404(request, collection_id)
+    stored = pictures.get_newest(hosted, image_id, kind)
+    if stored is None:
         raise Http404
     headers = {
         "Cache-Control": "private, no-cache",
-        "ETag": f'"{kept.name.rpartition("/")[2]}"',
+        "ETag": f'"{stored.name.rpartition("/")[2]}"',
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return HttpResponseNotModified(headers=headers)
     try:
         HostedImages(hosted).store.get(image_id)
-        file = pictures.storage().open(kept.name)
+        file = pictures.get_storage().open(stored.name)
     except (ImageMissing, FileNotFoundError):
         raise Http404 from None
     return FileResponse(
         file,
         as_attachment=kind == StoredPicture.Kind.ORIGINAL,
         filename="".join(filter(str.isprintable, image_id.rpartition("/")[2])) or "picture",
-        content_type=kept.content_type,
+        content_type=stored.content_type,
         headers=headers,
     )

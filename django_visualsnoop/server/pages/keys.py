@@ -12,20 +12,24 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from django_visualsnoop.server.keys import (
+from django_visualsnoop.server.models import Key, database
+from django_visualsnoop.server.pages.forms import KeyForm
+from django_visualsnoop.server.pages.rendering import (
+    get_managed_or_404,
+    page,
+    render_collection_page,
+)
+from django_visualsnoop.server.pages.snippets import get_endpoint, make_snippets
+from django_visualsnoop.server.tenants.keys import (
     MAX_LIVE_KEYS,
     SCOPES,
     NoSuchCollection,
     NoSuchKey,
     TooManyKeys,
-    live_keys,
+    get_live_keys,
     make_key,
     revoke_key,
 )
-from django_visualsnoop.server.models import Key, database
-from django_visualsnoop.server.pages.answering import managed_or_404, of_collection, page
-from django_visualsnoop.server.pages.forms import KeyForm
-from django_visualsnoop.server.pages.snippets import endpoint_of, snippets
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,24 +43,24 @@ if TYPE_CHECKING:
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys(request: HttpRequest, collection_id: str) -> HttpResponse:
     """Show the keys to a collection, and make another one."""
-    hosted = managed_or_404(request, collection_id)
+    hosted = get_managed_or_404(request, collection_id)
     form = KeyForm(request.POST or None)
     if not form.is_valid():
-        return _listed(request, hosted, form, 400 if request.method == "POST" else 200)
-    return _made(request, hosted, form.cleaned_data["scopes"], form.expires_at)
+        return _render_keys(request, hosted, form, 400 if request.method == "POST" else 200)
+    return _make_key(request, hosted, form.cleaned_data["scopes"], form.expires_at)
 
 
 @page
 @require_POST
 def rotate(request: HttpRequest, collection_id: str, public_key: str) -> HttpResponse:
     """Make a key that allows what another one does, which stays until it is revoked."""
-    hosted = managed_or_404(request, collection_id)
-    key = _key_or_404(hosted, public_key)
+    hosted = get_managed_or_404(request, collection_id)
+    key = _get_key_or_404(hosted, public_key)
     lifetime = None if key.expires_at is None else key.expires_at - key.created
-    return _made(
+    return _make_key(
         request,
         hosted,
-        _scopes(key),
+        _get_scopes(key),
         None if lifetime is None else timezone.now() + lifetime,
         replaced=key,
         allow_v1=key.allow_v1,
@@ -67,10 +71,10 @@ def rotate(request: HttpRequest, collection_id: str, public_key: str) -> HttpRes
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, collection_id: str, public_key: str) -> HttpResponse:
     """Revoke a key, after asking."""
-    hosted = managed_or_404(request, collection_id)
-    key = _key_or_404(hosted, public_key)
+    hosted = get_managed_or_404(request, collection_id)
+    key = _get_key_or_404(hosted, public_key)
     if request.method != "POST":
-        return of_collection(request, hosted, "revoke", {"key": key})
+        return render_collection_page(request, hosted, "revoke", {"key": key})
     try:
         revoke_key(key.public_key)
     except NoSuchKey:  # another page was faster
@@ -81,7 +85,7 @@ def revoke(request: HttpRequest, collection_id: str, public_key: str) -> HttpRes
 
 
 @sensitive_variables()
-def _made(
+def _make_key(
     request: HttpRequest,
     hosted: HostedCollection,
     scopes: list[str],
@@ -91,54 +95,54 @@ def _made(
     allow_v1: bool = True,
 ) -> HttpResponse:
     # The browser's "reload" sends the form again; that makes no second key.
-    if request.POST.get("seen") != _seen(hosted):
+    if request.POST.get("seen") != _get_seen(hosted):
         text = _("The keys have changed since this page was shown. Nothing was done; look again.")
-        return _listed(request, hosted, KeyForm(), 409, text)
+        return _render_keys(request, hosted, KeyForm(), 409, text)
     try:
         new = make_key(hosted.pk, scopes=scopes, expires_at=expires_at, allow_v1=allow_v1)
     except NoSuchCollection:  # it was deleted meanwhile
         raise Http404 from None
     except TooManyKeys:
         text = _("There are two live keys already. Revoke the one that is no longer used.")
-        return _listed(request, hosted, KeyForm(), 409, text)
-    endpoint = endpoint_of(request)
+        return _render_keys(request, hosted, KeyForm(), 409, text)
+    endpoint = get_endpoint(request)
     # In this one answer: the secret is in no session, message, cache or log.
     context = {
         "new": new,
-        "scopes": _scopes(new.key),
+        "scopes": _get_scopes(new.key),
         "replaced": replaced,
         "endpoint": endpoint,
-        "snippets": snippets(endpoint, endpoint_of(request, "api_v2"), new),
+        "snippets": make_snippets(endpoint, get_endpoint(request, "api_v2"), new),
     }
-    return of_collection(request, hosted, "new_key", context)
+    return render_collection_page(request, hosted, "new_key", context)
 
 
-def _listed(
+def _render_keys(
     request: HttpRequest, hosted: HostedCollection, form: KeyForm, status: int, error: str = ""
 ) -> HttpResponse:
-    live = list(live_keys(hosted.pk))
+    live = list(get_live_keys(hosted.pk))
     over = Key.objects.using(database()).filter(collection=hosted)
     over = over.exclude(pk__in=[key.pk for key in live]).order_by("-created", "-pk")
     context: dict[str, Any] = {
         "form": form,
         "error": error,
-        "seen": _seen(hosted),
-        "live": [(key, _scopes(key)) for key in live],
+        "seen": _get_seen(hosted),
+        "live": [(key, _get_scopes(key)) for key in live],
         "over": over[:50],
         "full": len(live) >= MAX_LIVE_KEYS,
-        "endpoint": endpoint_of(request),
+        "endpoint": get_endpoint(request),
     }
-    return of_collection(request, hosted, "keys", context, status)
+    return render_collection_page(request, hosted, "keys", context, status)
 
 
-def _seen(hosted: HostedCollection) -> str:
-    return ",".join(live_keys(hosted.pk).values_list("public_key", flat=True))
+def _get_seen(hosted: HostedCollection) -> str:
+    return ",".join(get_live_keys(hosted.pk).values_list("public_key", flat=True))
 
 
-def _scopes(key: Key) -> list[str]:
+def _get_scopes(key: Key) -> list[str]:
     return [scope for scope in SCOPES if getattr(key, f"may_{scope}")]
 
 
-def _key_or_404(hosted: HostedCollection, public_key: str) -> Key:
-    found: Key = get_object_or_404(live_keys(hosted.pk), public_key=public_key)
+def _get_key_or_404(hosted: HostedCollection, public_key: str) -> Key:
+    found: Key = get_object_or_404(get_live_keys(hosted.pk), public_key=public_key)
     return found

@@ -12,18 +12,19 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.server.models import Invitation, Membership, Organisation, database
-from django_visualsnoop.server.pages.answering import page, problem, shown
 from django_visualsnoop.server.pages.forms import MemberForm, OrganisationForm
-from django_visualsnoop.server.tenancy import (
-    address_of,
-    digest_of,
-    invitations,
-    owns,
-    visible,
+from django_visualsnoop.server.pages.rendering import page, render_page, render_problem
+from django_visualsnoop.server.tenants.tenancy import (
+    get_address,
+    get_invitations,
+    get_visible_collections,
+    hash_address,
+    is_owner,
 )
-from django_visualsnoop.server.tenancy import organisations as organisations_of
-from django_visualsnoop.server.writing import write_atomically
+from django_visualsnoop.server.tenants.tenancy import get_organisations as organisations_of
+from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -52,69 +53,75 @@ def organisations(request: HttpRequest) -> HttpResponse:
         made = write_atomically(partial(_make, form.cleaned_data["name"], request.user))
         return redirect("visualsnoop_server:organisation", made.pk)
     found = organisations_of(request.user).order_by("name", "pk")
-    invited = invitations(request.user).select_related("organisation", "invited_by")
+    invited = get_invitations(request.user).select_related("organisation", "invited_by")
     context = {
         "organisations": found,
         "invitations": invited.order_by("-pk")[:MAX_INVITATIONS],
         "form": form,
     }
-    return shown(request, "organisations.html", context, 400 if request.method == "POST" else 200)
+    return render_page(
+        request, "organisations.html", context, 400 if request.method == "POST" else 200
+    )
 
 
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation(request: HttpRequest, pk: int) -> HttpResponse:
     """Show an organisation's members and collections; its owners invite members."""
-    found = _organisation_or_404(request, pk)
+    found = _get_organisation_or_404(request, pk)
     form = MemberForm(request.POST or None)
     if request.method == "POST":
         _require_owner(request, found)
         if form.is_valid():
             try:
-                told = write_atomically(partial(_add, request, found, **form.cleaned_data))
+                message = write_atomically(partial(_add, request, found, **form.cleaned_data))
             except Ownerless:
-                return _ownerless(request)
+                return _render_ownerless(request)
             except TooManyInvitations:
-                return problem(
+                return render_problem(
                     request,
                     409,
                     _("There are too many invitations"),
                     _("An organisation has %(most)d open ones at most. Withdraw one first.")
                     % {"most": MAX_INVITATIONS},
                 )
-            messages.success(request, told, fail_silently=True)
+            messages.success(request, message, fail_silently=True)
             return redirect("visualsnoop_server:organisation", found.pk)
-    members = _members(found).select_related("user").order_by("-role", "pk")
+    members = _get_members(found).select_related("user").order_by("-role", "pk")
     context = {
         "organisation": found,
         "form": form,
         "members": members,
-        "invitations": _invitations(found).order_by("pk"),
-        "is_owner": owns(request.user, found.pk),
-        "collections": visible(request.user).filter(organisation=found).order_by("name"),
+        "invitations": _get_invitations(found).order_by("pk"),
+        "is_owner": is_owner(request.user, found.pk),
+        "collections": get_visible_collections(request.user)
+        .filter(organisation=found)
+        .order_by("name"),
     }
-    return shown(request, "organisation.html", context, 400 if request.method == "POST" else 200)
+    return render_page(
+        request, "organisation.html", context, 400 if request.method == "POST" else 200
+    )
 
 
 @page
 @require_POST
 def remove_member(request: HttpRequest, pk: int, membership: int) -> HttpResponse:
     """Take a member out, or leave oneself."""
-    found = _organisation_or_404(request, pk)
-    member = get_object_or_404(_members(found), pk=membership)
+    found = _get_organisation_or_404(request, pk)
+    member = get_object_or_404(_get_members(found), pk=membership)
     leaving = member.user_id == request.user.pk
 
     def work() -> None:
         _lock(request, found)
         if not leaving:
             _require_owner(request, found)
-        _members(found).filter(pk=membership).delete()
+        _get_members(found).filter(pk=membership).delete()
         _require_some_owner(found)
 
     try:
         write_atomically(work)
     except Ownerless:
-        return _ownerless(request)
+        return _render_ownerless(request)
     if leaving:
         text = _("You have left %(name)s.") % {"name": found.name}
         messages.success(request, text, fail_silently=True)
@@ -126,12 +133,12 @@ def remove_member(request: HttpRequest, pk: int, membership: int) -> HttpRespons
 @require_POST
 def withdraw(request: HttpRequest, pk: int, invitation: int) -> HttpResponse:
     """Take an invitation back."""
-    found = _organisation_or_404(request, pk)
+    found = _get_organisation_or_404(request, pk)
 
     def work() -> bool:
         _lock(request, found)
         _require_owner(request, found)
-        deleted, _models = _invitations(found).filter(pk=invitation).delete()
+        deleted, _models = _get_invitations(found).filter(pk=invitation).delete()
         return bool(deleted)
 
     if write_atomically(work):
@@ -146,7 +153,7 @@ def withdraw(request: HttpRequest, pk: int, invitation: int) -> HttpResponse:
 @require_POST
 def accept(request: HttpRequest, invitation: int) -> HttpResponse:
     """Become a member by an invitation to one's own address."""
-    rows = invitations(request.user).filter(pk=invitation)
+    rows = get_invitations(request.user).filter(pk=invitation)
     found = get_object_or_404(rows.select_related("organisation")).organisation
 
     def work() -> None:
@@ -155,7 +162,7 @@ def accept(request: HttpRequest, invitation: int) -> HttpResponse:
         _delete_or_404(rows)
         assert request.user.is_authenticated
         # Who is a member by now keeps the role.
-        _members(found).get_or_create(
+        _get_members(found).get_or_create(
             organisation=found, user=request.user, defaults={"role": role}
         )
 
@@ -169,7 +176,7 @@ def accept(request: HttpRequest, invitation: int) -> HttpResponse:
 @require_POST
 def decline(request: HttpRequest, invitation: int) -> HttpResponse:
     """Refuse an invitation to one's own address."""
-    write_atomically(partial(_delete_or_404, invitations(request.user).filter(pk=invitation)))
+    write_atomically(partial(_delete_or_404, get_invitations(request.user).filter(pk=invitation)))
     messages.success(request, _("The invitation is declined."), fail_silently=True)
     return redirect("visualsnoop_server:organisations")
 
@@ -178,10 +185,10 @@ def decline(request: HttpRequest, invitation: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete an organisation, after asking; its collections stay with their owners."""
-    found = _organisation_or_404(request, pk)
+    found = _get_organisation_or_404(request, pk)
     _require_owner(request, found)
     if request.method != "POST":
-        return shown(request, "delete_organisation.html", {"organisation": found})
+        return render_page(request, "delete_organisation.html", {"organisation": found})
 
     def work() -> None:
         _lock(request, found)
@@ -196,7 +203,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _make(name: str, owner: Any) -> Organisation:
     made = Organisation.objects.using(database()).create(name=name)
-    _members(made).create(organisation=made, user=owner, role=Membership.Role.OWNER)
+    _get_members(made).create(organisation=made, user=owner, role=Membership.Role.OWNER)
     return made
 
 
@@ -216,25 +223,25 @@ def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> st
     """
     _lock(request, found)
     _require_owner(request, found)
-    digest = digest_of(email)
-    told = {"email": email, "role": Membership.Role(role).label}
+    digest = hash_address(email)
+    context = {"email": email, "role": Membership.Role(role).label}
     same = [
         member.pk
-        for member in _members(found).select_related("user")
-        if digest_of(address_of(member.user)) == digest
+        for member in _get_members(found).select_related("user")
+        if hash_address(get_address(member.user)) == digest
     ]
     if same:
-        _members(found).filter(pk__in=same).update(role=role)
+        _get_members(found).filter(pk__in=same).update(role=role)
         _require_some_owner(found)
-        return _("%(email)s is a member. The role is now: %(role)s.") % told
-    _invitations(found).update_or_create(
+        return _("%(email)s is a member. The role is now: %(role)s.") % context
+    _get_invitations(found).update_or_create(
         organisation=found,
         digest=digest,
         defaults={"email": email, "role": role, "invited_by_id": request.user.pk},
     )
-    if _invitations(found).count() > MAX_INVITATIONS:
+    if _get_invitations(found).count() > MAX_INVITATIONS:
         raise TooManyInvitations
-    return _("%(email)s is invited.") % told
+    return _("%(email)s is invited.") % context
 
 
 def _delete_or_404(rows: QuerySet[Invitation]) -> None:
@@ -243,21 +250,21 @@ def _delete_or_404(rows: QuerySet[Invitation]) -> None:
         raise Http404
 
 
-def _organisation_or_404(request: HttpRequest, pk: int) -> Organisation:
+def _get_organisation_or_404(request: HttpRequest, pk: int) -> Organisation:
     found: Organisation = get_object_or_404(organisations_of(request.user), pk=pk)
     return found
 
 
 def _require_owner(request: HttpRequest, found: Organisation) -> None:
-    if not owns(request.user, found.pk):
+    if not is_owner(request.user, found.pk):
         raise PermissionDenied(_("Only owners of the organisation may do this."))
 
 
-def _members(found: Organisation) -> QuerySet[Membership]:
+def _get_members(found: Organisation) -> QuerySet[Membership]:
     return Membership.objects.using(database()).filter(organisation=found)
 
 
-def _invitations(found: Organisation) -> QuerySet[Invitation]:
+def _get_invitations(found: Organisation) -> QuerySet[Invitation]:
     return Invitation.objects.using(database()).filter(organisation=found)
 
 
@@ -268,20 +275,20 @@ def _lock(request: HttpRequest, found: Organisation) -> None:
         Http404: it is gone, or the user is in it no more.
     """
     _lock_row(found)
-    _organisation_or_404(request, found.pk)
+    _get_organisation_or_404(request, found.pk)
 
 
 def _lock_row(found: Organisation) -> None:
-    list(Organisation.objects.using(database()).select_for_update().filter(pk=found.pk))
+    lock_rows(Organisation.objects.using(database()).filter(pk=found.pk))
 
 
 def _require_some_owner(found: Organisation) -> None:
-    if not _members(found).filter(role=Membership.Role.OWNER).exists():
+    if not _get_members(found).filter(role=Membership.Role.OWNER).exists():
         raise Ownerless
 
 
-def _ownerless(request: HttpRequest) -> HttpResponse:
-    return problem(
+def _render_ownerless(request: HttpRequest) -> HttpResponse:
+    return render_problem(
         request,
         409,
         _("An organisation needs an owner"),

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 from django.views.decorators.http import require_http_methods
 
 from django_visualsnoop.engine.exceptions import DecodeError
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.pages.answering import hosted_or_404, of_collection, page
-from django_visualsnoop.server.pages.cards import Card, cards
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.pages.cards import Card, make_cards
 from django_visualsnoop.server.pages.forms import PictureForm
-from django_visualsnoop.server.pages.uploads import content_of
-from django_visualsnoop.server.usage import usage
+from django_visualsnoop.server.pages.rendering import (
+    get_collection_or_404,
+    page,
+    render_collection_page,
+)
+from django_visualsnoop.server.pages.uploads import read_upload
+from django_visualsnoop.server.tenants.usage import get_usage
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -28,8 +32,8 @@ MAX_SHOWN = 60
 @require_http_methods(["GET", "HEAD", "POST"])
 def search(request: HttpRequest, collection_id: str) -> HttpResponse:
     """Show what in a collection looks like an uploaded picture."""
-    hosted = hosted_or_404(request, collection_id)
-    context: dict[str, Any] = {"usage": usage(hosted), "form": PictureForm()}
+    hosted = get_collection_or_404(request, collection_id)
+    context: dict[str, Any] = {"usage": get_usage(hosted), "form": PictureForm()}
     status = 200
     if request.method == "POST":
         form = context["form"] = PictureForm(request.POST, request.FILES)
@@ -37,17 +41,17 @@ def search(request: HttpRequest, collection_id: str) -> HttpResponse:
         if form.is_valid():
             upload = form.cleaned_data["picture"]
             try:
-                hits = HostedImages(hosted).gallery.search(content_of(upload), limit=MAX_SHOWN)
+                hits = HostedImages(hosted).gallery.search(read_upload(upload), limit=MAX_SHOWN)
             except DecodeError as error:
                 form.add_error("picture", str(error))
             else:
                 status = 200
-                context |= {"results": found(hosted, hits), "searched": upload.name}
+                context |= {"results": make_result_cards(hosted, hits), "searched": upload.name}
         if status != 200:
             context["error"] = " ".join(map(str, form.errors.get("picture", [])))
-    return of_collection(request, hosted, "search", context, status)
+    return render_collection_page(request, hosted, "search", context, status)
 
 
-def found(hosted: HostedCollection, hits: Hits) -> list[Card]:
+def make_result_cards(hosted: HostedCollection, hits: Hits) -> list[Card]:
     """Return what a search found, closest first."""
-    return cards(hosted, {hit.image_id: {"similarity": hit.similarity} for hit in hits.hits})
+    return make_cards(hosted, {hit.image_id: {"similarity": hit.similarity} for hit in hits.hits})

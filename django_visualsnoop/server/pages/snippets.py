@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from django_visualsnoop.server.conf import options
+from django_visualsnoop.server.conf import get_options
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from django_visualsnoop.server.keys import NewKey
+    from django_visualsnoop.server.tenants.keys import NewKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,18 @@ class Snippet:
     code: str = field(repr=False)
 
 
-def endpoint_of(request: HttpRequest, api: str = "api_v1") -> str:
+def get_endpoint(request: HttpRequest, api: str = "api_v1") -> str:
     """Return the address of an API, ``"api_v1"`` or ``"api_v2"``, as programs write it."""
-    path = options().path_prefix + reverse(f"visualsnoop_server:{api}")
+    path = get_options().path_prefix + reverse(f"visualsnoop_server:{api}")
     return f"{request.scheme}://{request.get_host()}{path}"
 
 
 @sensitive_variables()
-def snippets(endpoint: str, endpoint_v2: str, new: NewKey) -> list[Snippet]:
+def make_snippets(endpoint: str, endpoint_v2: str, new: NewKey) -> list[Snippet]:
     """Return code that uses a key, with its secret in it.
 
     Args:
-        endpoint, endpoint_v2: see ``endpoint_of``.
+        endpoint, endpoint_v2: see ``get_endpoint``.
         new: the key.
     """
     path = endpoint.partition("://")[2].partition("/")[2]

@@ -6,15 +6,15 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 
 from django_visualsnoop.server.pages import (
     accounts,
-    apart,
     collections,
-    copies,
+    duplicates,
     images,
     keys,
+    not_duplicates,
     organisations,
     search,
 )
-from django_visualsnoop.server.pages.addresses import CollectionId, ImageId
+from django_visualsnoop.server.pages.converters import CollectionId, ImageId
 
 register_converter(CollectionId, "visualsnoop_collection")
 register_converter(ImageId, "visualsnoop_image")
@@ -30,9 +30,9 @@ _collection: list[URLPattern | URLResolver] = [
     path("", search.search, name="search"),
     path("images/", images.images, name="images"),
     path("images/<visualsnoop_image:image_id>/", include(_image)),
-    path("copies/", copies.copies, name="copies"),
-    path("copies/apart/", apart.apart, name="apart"),
-    path("copies/together/", apart.together, name="together"),
+    path("copies/", duplicates.show_duplicates, name="duplicates"),
+    path("copies/apart/", not_duplicates.show_not_duplicates, name="not_duplicates"),
+    path("copies/together/", not_duplicates.unmark_not_duplicates, name="unmark_not_duplicates"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<slug:public_key>/rotate/", keys.rotate, name="rotate"),
     path("keys/<slug:public_key>/revoke/", keys.revoke, name="revoke"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
-from django_visualsnoop.server.pages.answering import short_forms
+from django_visualsnoop.server.pages.rendering import limit_forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ def limit_admin_forms(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
     """Return the middleware; it comes after those that say who is signed in."""
-    limited = short_forms(get_response)
+    limited = limit_forms(get_response)
 
     def answered(request: HttpRequest) -> HttpResponseBase:
         is_anyone = request.path.startswith(reverse("admin:index")) and not (

@@ -10,9 +10,9 @@ from django.core.handlers.asgi import ASGIRequest
 
 from django_visualsnoop.server.project.front import (
     ANYBODYS_BYTES,
-    most_bytes,
-    refusal_of,
-    too_long,
+    get_most_bytes,
+    refuse_too_long,
+    refuse_unknown,
 )
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def asgi_front(application: ASGIApplication) -> ASGIApplication:
             await application(scope, receive, send)
             return
         request = ASGIRequest(dict(scope), BytesIO())
-        refusal = await sync_to_async(refusal_of)(request)
-        if refusal is None and _declared(scope) > most_bytes():
-            refusal = too_long(request)
+        refusal = await sync_to_async(refuse_unknown)(request)
+        if refusal is None and _declared(scope) > get_most_bytes():
+            refusal = refuse_too_long(request)
         if refusal is None:
             await application(scope, _limited(receive), send)
             return
@@ -50,7 +50,7 @@ def asgi_front(application: ASGIApplication) -> ASGIApplication:
 
 def _limited(receive: Receive) -> Receive:
     """Take a body that grows too long, of undeclared length, for one that was cut off."""
-    left = most_bytes()
+    left = get_most_bytes()
 
     async def limited() -> MutableMapping[str, Any]:
         nonlocal left

@@ -11,8 +11,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from django_visualsnoop.server.accounts import NoAccount, account
-from django_visualsnoop.server.writing import write_atomically
+from django_visualsnoop.server.tenants.accounts import NoAccount, get_or_create_account
+from django_visualsnoop.server.transactions import write_atomically
 
 
 @sensitive_variables()
@@ -47,7 +47,7 @@ def create_user(email: str, password_stdin: bool) -> int:
 def _make(users: Any, email: str, password: str) -> bool:
     """Make the account; return whether it is the first one."""
     is_first = not users.exists()
-    user = account(email)
+    user = get_or_create_account(email)
     validate_password(password, user)
     user.set_password(password)
     user.is_staff = user.is_superuser = is_first

@@ -16,12 +16,12 @@ from django.contrib.auth import get_user
 from django.db import close_old_connections
 from django.urls import reverse
 
-from django_visualsnoop.server import answers
-from django_visualsnoop.server.answers import Refused
+from django_visualsnoop.server.api_v1 import responses
 from django_visualsnoop.server.api_v2 import problems
-from django_visualsnoop.server.authentication import identify
-from django_visualsnoop.server.conf import options
-from django_visualsnoop.server.pages.answering import largest_form
+from django_visualsnoop.server.conf import get_options
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.authentication import identify
+from django_visualsnoop.server.pages.rendering import get_largest_form
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -32,12 +32,12 @@ logger = logging.getLogger("django_visualsnoop.server")
 ANYBODYS_BYTES = 256 * 1024
 
 
-def most_bytes() -> int:
+def get_most_bytes() -> int:
     """Return the longest body that is read, of anybody."""
-    return max(options().max_import_bytes, largest_form())
+    return max(get_options().max_import_bytes, get_largest_form())
 
 
-def refusal_of(request: HttpRequest) -> HttpResponse | None:
+def refuse_unknown(request: HttpRequest) -> HttpResponse | None:
     """Return the answer to who may not send a long body; ``None`` if the request is known.
 
     Args:
@@ -64,9 +64,9 @@ def refusal_of(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def too_long(request: HttpRequest) -> HttpResponse:
+def refuse_too_long(request: HttpRequest) -> HttpResponse:
     """Return the answer to a body that is too long for all."""
-    return _answer(request, Refused(413, f"At most {most_bytes():,} bytes are read."))
+    return _answer(request, Refused(413, f"At most {get_most_bytes():,} bytes are read."))
 
 
 def _is_under(path: str, prefix: str) -> bool:
@@ -83,5 +83,5 @@ def _require_session(request: HttpRequest) -> None:
 
 def _answer(request: HttpRequest, refused: Refused) -> HttpResponse:
     if _is_under(request.path, reverse("visualsnoop_server:api_v2")):
-        return problems.response(refused)
-    return answers.response(refused.body, refused.headers)
+        return problems.make_response(refused)
+    return responses.make_response(refused.body, refused.headers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.server.pages.answering import problem, secured
+from django_visualsnoop.server.pages.rendering import render_problem, secured
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @secured
-def locked_out(request: HttpRequest, *_others: object) -> HttpResponse:
+def render_locked_out(request: HttpRequest, *_others: object) -> HttpResponse:
     """Return the page that says how long to wait; the ``AXES_LOCKOUT_CALLABLE``."""
     wait: timedelta = settings.AXES_COOLOFF_TIME  # type: ignore[misc]  # this project's alone
     text = _(
@@ -24,6 +24,6 @@ def locked_out(request: HttpRequest, *_others: object) -> HttpResponse:
         "again, or ask whoever runs this server."
     )
     title = _("You cannot sign in now")
-    response = problem(request, 429, title, text % {"minutes": wait.total_seconds() // 60})
+    response = render_problem(request, 429, title, text % {"minutes": wait.total_seconds() // 60})
     response.headers["Retry-After"] = str(int(wait.total_seconds()))
     return response

@@ -76,7 +76,7 @@ def _serve(listen: str, threads: int) -> int:
     from django.core.wsgi import get_wsgi_application
 
     from django_visualsnoop.server.project.environment import data_folder
-    from django_visualsnoop.server.project.front import most_bytes
+    from django_visualsnoop.server.project.front import get_most_bytes
     from django_visualsnoop.server.project.waitress_front import Channel
 
     # By name: it has no types.
@@ -86,7 +86,7 @@ def _serve(listen: str, threads: int) -> int:
         "threads": threads,
         "ident": None,
         # One byte more than is read: waitress refuses a body of just so many.
-        "max_request_body_size": most_bytes() + 1,
+        "max_request_body_size": get_most_bytes() + 1,
     }
     behind_https = getattr(settings, "BEHIND_HTTPS", False)
     if behind_https:

@@ -93,7 +93,7 @@ AUTHENTICATION_BACKENDS = [
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_CALLABLE = "django_visualsnoop.server.project.lockout.locked_out"
+AXES_LOCKOUT_CALLABLE = "django_visualsnoop.server.project.lockout.render_locked_out"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # else every sign-in leaves a row for ever
@@ -108,7 +108,7 @@ if BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
 SECURE_HSTS_SECONDS = 3600 * 24 * 365 if BEHIND_HTTPS else 0
-CSRF_FAILURE_VIEW = "django_visualsnoop.server.pages.answering.csrf_failure"
+CSRF_FAILURE_VIEW = "django_visualsnoop.server.pages.rendering.csrf_failure"
 SESSION_COOKIE_NAME = "visualsnoop-session"
 CSRF_COOKIE_NAME = "visualsnoop-csrf"
 SILENCED_SYSTEM_CHECKS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-handler404 = "django_visualsnoop.server.pages.answering.not_found"
+handler404 = "django_visualsnoop.server.pages.rendering.not_found"
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.wsgi import WSGIRequest
 
-from django_visualsnoop.server.project.front import ANYBODYS_BYTES, refusal_of, too_long
+from django_visualsnoop.server.project.front import ANYBODYS_BYTES, refuse_too_long, refuse_unknown
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -45,14 +45,14 @@ class Parser(_parser.HTTPRequestParser):  # type: ignore[misc]
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
         if self.chunked or self.content_length > ANYBODYS_BYTES:
-            self._refusal = refusal_of(self._head())
+            self._refusal = refuse_unknown(self._head())
             if self._refusal is not None:
                 self.expect_continue = False
 
     def received(self, data: bytes) -> int:
         consumed: int = super().received(data)
         if isinstance(self.error, _parser.RequestEntityTooLarge):
-            self.error = _Refusal(too_long(self._head()))
+            self.error = _Refusal(refuse_too_long(self._head()))
         elif self._refusal is not None and self.error is None:
             self.error = _Refusal(self._refusal)
             self.completed = True

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connections, transaction
+from django.db.models import OuterRef
 
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
-from django_visualsnoop.engine.models import Collection, IndexedImage
+from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.storage import publish
 from django_visualsnoop.engine.storage import store as stores
 from django_visualsnoop.engine.storage.store import ImageDetails, NewImage, Store, StoredDescriptor
@@ -329,3 +330,101 @@ def test_two_who_make_a_collection_make_one(store: Store) -> None:
         assert store.get_or_create_collection_id() == store.find_collection_id()
     assert made == [store.find_collection_id()]
     assert Collection.objects.using("other").get(name="shop").pk == made[0]
+
+
+def test_a_version_changes_with_each_published_write(store: Store) -> None:
+    assert store.version() is None
+    assert stores.versions("other", ["shop", "nothing"]) == {}
+    store.add(new("a"))
+    first = store.version()
+    assert first == store.published_version()
+    assert first is not None
+    assert first.collection_id == store.find_collection_id()
+    store.touch("a")
+    second = store.version()
+    assert second is not None
+    assert second.seq > first.seq
+    assert set(stores.versions("other", ["shop", "beside", "nothing"])) == {"shop", "beside"}
+    assert stores.versions("other", ["shop"]) == {"shop": second}
+
+
+def test_a_version_can_be_had_before_the_first_write(store: Store) -> None:
+    made = store.published_version()
+    assert made.collection_id == store.find_collection_id()
+    assert made[1:] == (0, 0)
+    assert store.changes_since(made.collection_id, 0, 10) == ([], None, False)
+
+
+def test_changes_come_each_once_as_they_are_now(store: Store) -> None:
+    store.put([new("a"), new("b")])
+    start = store.published_version()
+    store.add(new("c"))
+    store.delete("a")
+    changes = store.changes_since(start.collection_id, start.seq, 10)
+    assert changes.changes == [("c", False), ("a", True)]
+    assert changes.seq == store.published_version().seq
+    assert not changes.more
+    page = store.changes_since(start.collection_id, 0, 1)
+    assert page == ([("b", False)], start.seq, True)
+    assert store.changes_since("00000000", 0, 10).changes == []
+
+
+def test_a_descriptor_is_replaced_of_the_same_file_only(store: Store) -> None:
+    before = store.add(new("a", digest="of a"))
+    start = store.published_version()
+    assert store.replace_descriptor(new("a", digest="of a", vector=b"better", version=2))
+    assert (bytes(row("a").vector), row("a").version) == (b"better", 2)
+    assert row("a").image_time == before.image_time
+    changes = store.changes_since(start.collection_id, start.seq, 10).changes
+    assert changes == [("a", False)]
+    assert not store.replace_descriptor(new("a", digest="of another", vector=b"other"))
+    assert not store.replace_descriptor(new("b"))
+    store.delete("a")
+    assert not store.replace_descriptor(new("a", digest="of a"))
+    assert bytes(row("a").vector) == b""
+
+
+def test_a_file_that_is_replaced_meanwhile_keeps_its_own_descriptor(store: Store) -> None:
+    store.add(new("a", digest="of a"))
+    with between_look_and_write(
+        IndexedImage._meta.db_table, lambda: store.put([new("a", digest="b", vector=b"of b")])
+    ):
+        assert not store.replace_descriptor(new("a", digest="of a", vector=b"better"))
+    assert bytes(row("a").vector) == b"of b"
+
+
+def test_dropping_deletes_one_collection_with_its_blocks(store: Store) -> None:
+    store.put([new("a"), new("b")])
+    for name in ("shop", "beside"):
+        collection = Collection.objects.using("other").get(name=name)
+        VectorBlock.objects.using("other").create(
+            collection=collection, seq=1, place=0, content=b"x"
+        )
+    store.drop()
+    store.drop()
+    assert store.version() is None
+    assert IndexedImage.objects.using("other").filter(collection__name="shop").count() == 0
+    assert VectorBlock.objects.using("other").count() == 1
+    assert Store("other", "beside").count() == 2
+    assert store.add(new("a")).collection_id == store.find_collection_id()
+
+
+def test_usage_counts_what_is_there(store: Store) -> None:
+    assert store.usage() == (0, 0, None)
+    added = store.add(new("a", vector=b"12345"))
+    assert store.usage() == (1, 5, added.image_time)
+    store.delete("a")
+    usage = store.usage()
+    assert usage[:2] == (0, 0)
+    assert usage.changed is not None
+    assert usage.changed > added.image_time
+
+
+def test_other_tables_can_be_asked_for_keys_of_images(store: Store) -> None:
+    store.put([new("a"), new("gone")])
+    store.delete("gone")
+    rows = IndexedImage.objects.using("other").filter(collection__name="shop")
+    there = rows.filter(store.has_key(OuterRef("key"))).values_list("image_id", flat=True)
+    assert list(there) == ["a"]
+    assert rows.filter(store.has_key(Store.image_key("a"))).count() == 2
+    assert not rows.filter(store.has_key(Store.image_key("beside"))).exists()

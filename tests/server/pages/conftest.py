@@ -12,8 +12,8 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.keys import make_collection
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.tenants.keys import make_collection
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ def upload(number: int, name: str | None = None) -> SimpleUploadedFile:
 
 def add(collection: HostedCollection, image_id: str, content: bytes) -> None:
     images = HostedImages(collection)
-    new = images.gallery.describe_image(content, image_id)
+    new = images.describe(content, image_id)
     with transaction.atomic():
         images.add(new)

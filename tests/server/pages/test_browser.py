@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connections
 
-from django_visualsnoop.server import not_duplicates
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.keys import make_key, revoke_key
-from django_visualsnoop.server.models import HostedCollection, Keeps, Key, Organisation
-from django_visualsnoop.server.tenancy import digest_of
+from django_visualsnoop.server.content import not_duplicates
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.models import HostedCollection, Key, Organisation, Retention
+from django_visualsnoop.server.tenants.keys import make_key, revoke_key
+from django_visualsnoop.server.tenants.tenancy import hash_address
 from tests import services
 from tests.collections.contract import image
 from tests.server.pages.browsing import check, chosen, give
@@ -107,13 +107,13 @@ def test_from_signing_in_to_a_revoked_key(browser: Browser, live_server: LiveSer
     give(page, "drop", b"no picture", "broken.png")
     page.get_by_text("This is none of the formats").wait_for()
 
-    page.get_by_role("link", name="Copies").click()
+    page.get_by_role("link", name="Duplicates").click()
     group = page.get_by_role("region", name="Group 1: 2 images")
     assert sorted(group.locator(".id").all_inner_texts()) == ["1.png", "one again"]
     assert page.get_by_role("region", name="Group 2").count() == 0
-    group.get_by_role("button", name="Not a copy: 1.png").click()
-    assert "1.png is remembered as no copy" in page.get_by_role("status").inner_text()
-    assert "No image of this collection is a copy" in page.locator("main").inner_text()
+    group.get_by_role("button", name="Not a duplicate: 1.png").click()
+    assert "1.png is marked as not a duplicate" in page.get_by_role("status").inner_text()
+    assert "No image of this collection is a duplicate" in page.locator("main").inner_text()
 
     page.get_by_role("link", name="Keys").click()
     page.get_by_role("link", name="Revoke").click()
@@ -153,16 +153,16 @@ def every_page(ann: Person) -> Iterator[str]:
         (more, str(ann.user.email)),
     ):
         invited.invitations.create(
-            email=email, digest=digest_of(email), role="member", invited_by=ann.user
+            email=email, digest=hash_address(email), role="member", invited_by=ann.user
         )
-    pictured = ann.collection(keeps=Keeps.ORIGINALS, organisation=organisation)
+    pictured = ann.collection(retention=Retention.ORIGINALS, organisation=organisation)
     bare, empty = ann.collection("Only ids"), ann.collection("Empty")
     for hosted in (pictured, bare):
         for image_id, number in (("one", 1), ("a/" + "long-" * 15 + "id", 1), ("two", 2)):
             add(hosted, image_id, image(number))
     for hosted in (pictured, bare):
-        pair = not_duplicates.pair_of("one", "two")
-        not_duplicates.remember(HostedImages(hosted), pair)
+        pair = not_duplicates.make_pair("one", "two")
+        not_duplicates.mark_pair(HostedImages(hosted), pair)
     over = make_key(pictured.pk).key
     revoke_key(over.public_key)
     key = make_key(pictured.pk).key
@@ -171,7 +171,7 @@ def every_page(ann: Person) -> Iterator[str]:
     for name in ("organisation", "delete_organisation"):
         yield url(name, organisation.pk)
     for hosted in (pictured, bare, empty):
-        for name in ("search", "images", "copies", "apart", "keys"):
+        for name in ("search", "images", "duplicates", "not_duplicates", "keys"):
             yield url(name, hosted.pk)
     for name in ("image", "delete_image"):
         yield url(name, pictured.pk, "one")

@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.engine.models import IndexedImage
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.models import Keeps, StoredPicture
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.models import Retention, StoredPicture
 from django_visualsnoop.server.pages import images as images_page
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add, upload, url
@@ -37,7 +37,7 @@ def test_some_are_added_and_others_say_why_not(ann: Person) -> None:
 
 @pytest.mark.parametrize("image_id", ["a", "a/b?c#d%2F", "ü" * 100, "<b>&amp;", "\n", "a\u202eb"])
 def test_any_id_has_a_page(ann: Person, image_id: str) -> None:
-    hosted = ann.collection(keeps=Keeps.ORIGINALS)
+    hosted = ann.collection(retention=Retention.ORIGINALS)
     add(hosted, image_id, image(1))
     add(hosted, "other", image(1))
     listed = ann.get("images", hosted.pk).text
@@ -65,7 +65,7 @@ def test_ids_that_cannot_be(ann: Person) -> None:
 
 
 def test_pictures_are_private_and_safe(ann: Person) -> None:
-    hosted = ann.collection(keeps=Keeps.ORIGINALS)
+    hosted = ann.collection(retention=Retention.ORIGINALS)
     add(hosted, "one", image(1))
     for kind, content_type in (("thumbnail", "image/jpeg"), ("original", "image/png")):
         answer = ann.get(kind, hosted.pk, "one")
@@ -80,7 +80,7 @@ def test_pictures_are_private_and_safe(ann: Person) -> None:
 
 
 def test_a_file_that_is_lost_is_no_error(ann: Person) -> None:
-    hosted = ann.collection(keeps=Keeps.THUMBNAILS)
+    hosted = ann.collection(retention=Retention.THUMBNAILS)
     add(hosted, "one", image(1))
     StoredPicture.objects.update(name="visualsnoop/lost")
     assert ann.get("thumbnail", hosted.pk, "one").status_code == 404
@@ -117,9 +117,9 @@ def test_searching_says_what_is_wrong(ann: Person) -> None:
     assert "Nothing in this collection is a copy of this picture" in none.text
 
 
-@pytest.mark.parametrize("name", ["search", "images", "copies", "image"])
+@pytest.mark.parametrize("name", ["search", "images", "duplicates", "image"])
 def test_more_images_cost_no_more_queries(ann: Person, name: str) -> None:
-    hosted = ann.collection(keeps=Keeps.THUMBNAILS)
+    hosted = ann.collection(retention=Retention.THUMBNAILS)
 
     def queries() -> int:
         for number in (1, 1, 2, 2):

@@ -9,11 +9,11 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
-from django_visualsnoop.server.images import HostedImages
-from django_visualsnoop.server.keys import live_keys, make_key
-from django_visualsnoop.server.models import HostedCollection, Keeps, Organisation
+from django_visualsnoop.server.content.images import HostedImages
+from django_visualsnoop.server.models import HostedCollection, Organisation, Retention
 from django_visualsnoop.server.pages import urls
-from django_visualsnoop.server.tenancy import digest_of
+from django_visualsnoop.server.tenants.keys import get_live_keys, make_key
+from django_visualsnoop.server.tenants.tenancy import hash_address
 from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add, person, upload, url
 
@@ -29,7 +29,7 @@ PUBLIC = {"sign_in", "sign_out"}
 MANAGED = {"keys", "rotate", "revoke", "settings", "delete_collection"}
 OF_OWNERS = {"delete_organisation"}
 #: Buttons, without a page of their own.
-POSTED = {"remove_member", "rotate", "together", "withdraw", "accept", "decline"}
+POSTED = {"remove_member", "rotate", "unmark_not_duplicates", "withdraw", "accept", "decline"}
 
 
 def patterns(found: list[Any] = urls.urlpatterns) -> Iterator[URLPattern]:
@@ -48,9 +48,9 @@ FOREIGN = [name for name in NAMES if name not in OWN | PUBLIC]
 def hosted(ann: Person) -> HostedCollection:
     organisation = Organisation.objects.create(name="Anns secret society")
     organisation.memberships.create(user=ann.user, role="owner")
-    digest = digest_of("secret@example.com")
+    digest = hash_address("secret@example.com")
     organisation.invitations.create(email="secret@example.com", digest=digest, role="member")
-    made = ann.collection("Anns secrets", keeps=Keeps.ORIGINALS, organisation=organisation)
+    made = ann.collection("Anns secrets", retention=Retention.ORIGINALS, organisation=organisation)
     add(made, "secret id", image(1))
     make_key(made.pk)
     return made
@@ -72,7 +72,7 @@ def address(name: str, hosted: HostedCollection) -> str:
     if name in ("image", "delete_image", "thumbnail", "original"):
         more = ["secret id"]
     if name in ("rotate", "revoke"):
-        more = [live_keys(hosted.pk)[0].public_key]
+        more = [get_live_keys(hosted.pk)[0].public_key]
     return url(name, hosted.pk, *more)
 
 
@@ -81,7 +81,7 @@ def state(hosted: HostedCollection) -> Any:
     return (
         hosted.name,
         HostedImages(hosted).store.count(),
-        live_keys(hosted.pk).count(),
+        get_live_keys(hosted.pk).count(),
         Organisation.objects.get().memberships.count(),
         list(Organisation.objects.get().invitations.values_list("email", "role")),
     )
@@ -92,7 +92,7 @@ def told(answer: Any) -> str:
     return re.sub(r'value="\w{64}"', "", answer.text)
 
 
-DATA = {"name": "Anns secrets", "keeps": "nothing", "scopes": "read", "days": "0"}
+DATA = {"name": "Anns secrets", "retention": "nothing", "scopes": "read", "days": "0"}
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -103,10 +103,10 @@ def test_others_see_what_is_seen_of_nothing(
     before = state(hosted)
     missing = eve.client.get(url("search", "00000000"))
     tried = [] if name in POSTED else [eve.client.get(path)]
-    seen = ",".join(live_keys(hosted.pk).values_list("public_key", flat=True))
+    seen = ",".join(get_live_keys(hosted.pk).values_list("public_key", flat=True))
     files = {"picture": upload(1), "pictures": upload(2)}
     posted = eve.client.post(path, {**DATA, **files, "seen": seen, "email": eve.user.email})
-    if name not in ("image", "copies", "thumbnail", "original"):
+    if name not in ("image", "duplicates", "thumbnail", "original"):
         tried.append(posted)
     else:
         assert posted.status_code == 405
@@ -133,13 +133,13 @@ def test_lists_have_ones_own_only(hosted: HostedCollection, eve: Person) -> None
     add(mine, "eves", image(1))
     for name in ("collections", "organisations"):
         assert "secret" not in eve.get(name).text
-    for name in ("search", "images", "copies"):
+    for name in ("search", "images", "duplicates"):
         assert "secret" not in eve.get(name, mine.pk).text
     found = eve.post("search", mine.pk, picture=upload(1)).text
     assert "1 image looks like it" in found
     assert "secret" not in found
     shared = eve.post(
-        "settings", mine.pk, name="Eves", keeps="nothing", organisation=hosted.organisation_id
+        "settings", mine.pk, name="Eves", retention="nothing", organisation=hosted.organisation_id
     )
     mine.refresh_from_db()
     assert mine.organisation is None
@@ -155,7 +155,7 @@ def test_what_members_may_do(hosted: HostedCollection, name: str) -> None:
     refused = name in MANAGED | OF_OWNERS
     assert answer.status_code == (405 if name in POSTED else 403 if refused else 200)
     if refused:
-        assert live_keys(hosted.pk)[0].public_key not in answer.text
+        assert get_live_keys(hosted.pk)[0].public_key not in answer.text
         before = state(hosted)
         assert bob.client.post(address(name, hosted), DATA).status_code == 403
         assert state(hosted) == before

@@ -14,11 +14,11 @@ from django.utils import timezone
 from django_visualsnoop.client.models import Collection
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.http import HTTPCollection
-from django_visualsnoop.server.keys import live_keys, make_key
 from django_visualsnoop.server.models import HostedCollection, Key
-from django_visualsnoop.server.pages import answering
+from django_visualsnoop.server.pages import rendering
+from django_visualsnoop.server.tenants.keys import get_live_keys, make_key
+from tests.server.hosting import Tenant, call
 from tests.server.pages.conftest import Person, url
-from tests.server.tenants import Tenant, call
 from tests.server.v2 import ask
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def hosted(ann: Person) -> HostedCollection:
 
 
 def seen(hosted: HostedCollection) -> str:
-    return ",".join(live_keys(hosted.pk).values_list("public_key", flat=True))
+    return ",".join(get_live_keys(hosted.pk).values_list("public_key", flat=True))
 
 
 def make(ann: Person, hosted: HostedCollection, **fields: Any) -> Any:
@@ -60,7 +60,7 @@ def test_the_secret_is_shown_this_once_and_works(ann: Person, hosted: HostedColl
     again = ann.get("keys", hosted.pk).text
     assert key.public_key in again
     assert secret not in again
-    assert key.sealed_secret not in again + answer.text
+    assert key.encrypted_secret not in again + answer.text
 
 
 def test_an_error_shows_no_secret(
@@ -69,7 +69,7 @@ def test_an_error_shows_no_secret(
     settings.DEBUG = True
     ann.client.raise_request_exception = False
     fails = mock.Mock(side_effect=RuntimeError("while it was shown"))
-    monkeypatch.setattr(answering, "render", fails)
+    monkeypatch.setattr(rendering, "render", fails)
     answer = make(ann, hosted)
     assert answer.status_code == 500
     assert "while it was shown" in answer.text
@@ -110,7 +110,7 @@ def test_rotating_and_revoking(ann: Person, hosted: HostedCollection) -> None:
     assert "Revoke the key" in ann.get("revoke", hosted.pk, old.public_key).text
     assert old.revoked_at is None
     ann.post("revoke", hosted.pk, old.public_key)
-    assert list(live_keys(hosted.pk)) == [new]
+    assert list(get_live_keys(hosted.pk)) == [new]
     assert f"The key {old.public_key} is revoked" in ann.get("keys", hosted.pk).text
     assert ann.post("revoke", hosted.pk, old.public_key).status_code == 404
 

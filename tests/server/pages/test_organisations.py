@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection, connections, transaction
 
 from django_visualsnoop.common.transactions import begin_writing
-from django_visualsnoop.server import writing
+from django_visualsnoop.server import transactions
 from django_visualsnoop.server.models import Invitation, Membership, Organisation
 from django_visualsnoop.server.pages import organisations
 from tests.collections.contract import image
@@ -40,7 +40,7 @@ def test_sharing_and_no_longer(ann: Person, desk: Organisation) -> None:
     bob, hosted = person("bob"), ann.collection()
     add(hosted, "one", image(1))
     join(ann, desk, bob)
-    fields = {"name": "Holidays", "keeps": "nothing"}
+    fields = {"name": "Holidays", "retention": "nothing"}
     ann.post("settings", hosted.pk, **fields, organisation=desk.pk)
     assert "shared with Desk" in bob.get("collections").text
     assert "Holidays" in bob.get("organisation", desk.pk).text
@@ -320,7 +320,7 @@ def test_members_change_one_after_the_other(ann: Person, desk: Organisation, nam
 def lock_at_once(pk: int) -> None:
     """Lock an organisation for a change, without waiting for whoever has the lock."""
     try:
-        with writing.without_waiting(connection.alias), transaction.atomic():
+        with transactions.without_waiting(connection.alias), transaction.atomic():
             begin_writing(Organisation, using=connection.alias)
             nowait = connection.features.has_select_for_update_nowait
             Organisation.objects.select_for_update(nowait=nowait).get(pk=pk)

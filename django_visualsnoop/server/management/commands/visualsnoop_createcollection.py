@@ -4,16 +4,20 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_visualsnoop.server.accounts import NoAccount, account
-from django_visualsnoop.server.keys import make_collection, make_key
-from django_visualsnoop.server.management.options import add_key_options, key_options, printed
+from django_visualsnoop.server.management.options import (
+    add_key_options,
+    format_key,
+    parse_key_options,
+)
 from django_visualsnoop.server.models import MAX_NAME_LENGTH
-from django_visualsnoop.server.writing import write_atomically
+from django_visualsnoop.server.tenants.accounts import NoAccount, get_or_create_account
+from django_visualsnoop.server.tenants.keys import make_collection, make_key
+from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
 
-    from django_visualsnoop.server.keys import NewKey
+    from django_visualsnoop.server.tenants.keys import NewKey
 
 
 class Command(BaseCommand):
@@ -37,11 +41,11 @@ class Command(BaseCommand):
         if not 1 <= len(name) <= MAX_NAME_LENGTH:
             raise CommandError(f"--name has {len(name)} characters; write 1 to {MAX_NAME_LENGTH}.")
         try:
-            return printed(write_atomically(lambda: _make(options["owner"], name, options)))
+            return format_key(write_atomically(lambda: _make(options["owner"], name, options)))
         except (NoAccount, ValueError) as error:
             raise CommandError(str(error)) from error
 
 
 def _make(owner: str, name: str, options: dict[str, Any]) -> NewKey:
-    collection = make_collection(account(owner), name)
-    return make_key(collection.pk, **key_options(options))
+    collection = make_collection(get_or_create_account(owner), name)
+    return make_key(collection.pk, **parse_key_options(options))

@@ -4,8 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_visualsnoop.server.keys import NoSuchCollection, make_key
-from django_visualsnoop.server.management.options import add_key_options, key_options, printed
+from django_visualsnoop.server.management.options import (
+    add_key_options,
+    format_key,
+    parse_key_options,
+)
+from django_visualsnoop.server.tenants.keys import NoSuchCollection, make_key
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -23,6 +27,6 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> str:
         try:
-            return printed(make_key(options["collection_id"], **key_options(options)))
+            return format_key(make_key(options["collection_id"], **parse_key_options(options)))
         except (NoSuchCollection, ValueError) as error:
             raise CommandError(str(error)) from error

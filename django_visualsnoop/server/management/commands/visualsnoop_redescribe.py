@@ -4,21 +4,21 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from django_visualsnoop.server.content.redescribe import redescribe_collection
 from django_visualsnoop.server.models import HostedCollection, database
-from django_visualsnoop.server.redescribing import redescribe
 
 
 class Command(BaseCommand):
     help = (
         "After an upgrade with a new version of the descriptor, describe images again from the "
-        "originals that their collections keep. Without, they have to be added again. May be "
+        "originals that their collections retain. Without, they have to be added again. May be "
         "interrupted, and run while the server serves."
     )
 
     def handle(self, *_: Any, **__: Any) -> str:
         done = left = 0
         for collection in HostedCollection.objects.using(database()).order_by("pk"):
-            for image_id, problem in redescribe(collection):
+            for image_id, problem in redescribe_collection(collection):
                 if problem:
                     left += 1
                     self.stderr.write(f"{collection.pk} {image_id}: {problem}")

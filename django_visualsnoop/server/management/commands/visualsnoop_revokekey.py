@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_visualsnoop.server.keys import NoSuchKey, revoke_key
+from django_visualsnoop.server.tenants.keys import NoSuchKey, revoke_key
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
-from django_visualsnoop.server.pictures import orphans, sweep
+from django_visualsnoop.server.content.pictures import find_orphans, sweep_files
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Delete files of kept pictures that belong to no image, such as a crash leaves behind. "
+        "Delete files of retained pictures that belong to no image, such as a crash leaves behind. "
         "Files of the last day are left alone. Safe at any time; once a day is enough."
     )
 
@@ -21,5 +21,5 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> str:
         if options["dry_run"]:
-            return f"Would delete {len(list(orphans()))} files."
-        return f"{sweep()} files are deleted."
+            return f"Would delete {len(list(find_orphans()))} files."
+        return f"{sweep_files()} files are deleted."

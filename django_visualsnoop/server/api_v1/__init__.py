@@ -1,0 +1,1 @@
+"""API v1: the calls of VisualSnoop's own clients, signed with VSHMAC."""

@@ -1,0 +1,47 @@
+"""What API v1 answers: always a JSON object, with the HTTP status and a message in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import JsonResponse
+
+from django_visualsnoop.client.results import image_list, image_result, search_results
+from django_visualsnoop.engine.storage.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.engine.storage.store import ImagePage, StoredImage
+
+
+def make_response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:
+    """Return the HTTP answer; its status is the body's.
+
+    Args:
+        body: with ``status`` and ``message``.
+        headers: further header fields.
+    """
+    # Answers are one user's, and true for a moment.
+    fields = {"Cache-Control": "no-store", **(headers or {})}
+    return JsonResponse(body, status=body["status"], headers=fields)
+
+
+def build_image(
+    collection_id: str, stored: StoredImage, message: str, status: int
+) -> dict[str, Any]:
+    """Return the five keys that API v1 tells of one image."""
+    time = format_time(stored.image_time)
+    return {**image_result(collection_id, stored.image_id, time, message, status)}
+
+
+def build_results(collection_id: str, found: Hits) -> dict[str, Any]:
+    """Return what a search found, closest first; ``similarity`` is more than API v1 asks for."""
+    return {**search_results(collection_id, found.hits)}
+
+
+def build_listing(collection_id: str, page: ImagePage) -> dict[str, Any]:
+    """Return a page of images, newest first."""
+    images = ((stored.image_id, format_time(stored.image_time)) for stored in page.images)
+    return {**image_list(collection_id, images, page.next_image_id)}

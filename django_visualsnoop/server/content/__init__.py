@@ -1,0 +1,1 @@
+"""What a hosted collection holds: images, pictures, metadata, pairs, changes, transfers."""

@@ -1,0 +1,83 @@
+"""What changed in a collection since a cursor, none of it missed.
+
+The engine numbers committed rows, and numbers them anew when they change (see its ``publish``):
+whoever has read up to a number finds everything later above it, deletions as tombstones. These
+are purged after a day or more; a cursor older than that is refused rather than incomplete.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from django_visualsnoop.server.exceptions import Refused
+
+if TYPE_CHECKING:
+    from django_visualsnoop.engine.storage.store import Store, StoredChange
+
+_CURSOR = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
+
+
+class CursorGone(LookupError):  # noqa: N818
+    """Deletions after this cursor may be forgotten, or it is of another collection."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(
+            f"The changes after the cursor {cursor!r:.60} are not all known any more. Begin anew: "
+            "ask for changes without a cursor, and take what is not among them for deleted."
+        )
+
+
+class ChangesPage(NamedTuple):
+    changes: list[StoredChange]
+    #: Where the next page begins.
+    cursor: str
+    #: There is a next page by now.
+    more: bool
+
+
+class _Position(NamedTuple):
+    #: The number up to which all changes are known …
+    after: int
+    #: … but for deletions up to this one, of images that whoever began here never knew.
+    began: int
+
+    def cursor(self, collection_id: str) -> str:
+        return f"{collection_id}.{self.began}.{self.after}"
+
+
+def get_cursor(store: Store) -> str:
+    """Return the cursor of what changes from now on."""
+    collection_id, seq, _ = store.published_version()
+    return _Position(seq, seq).cursor(collection_id)
+
+
+def list_changes(store: Store, cursor: str | None, limit: int) -> ChangesPage:
+    """Return what changed after a cursor, each image once, as it last changed.
+
+    Args:
+        store: of the collection.
+        cursor: as a page, or ``get_cursor``, gave it; from the beginning if ``None``: every image.
+        limit: about so many. What was numbered together is on one page, so up to some hundred
+            more.
+
+    Raises:
+        Refused: 400, it is no cursor.
+        CursorGone: not all that changed since is known.
+    """
+    collection_id, seq, horizon = store.published_version()
+    if cursor is None:
+        position = _Position(0, seq)
+    else:
+        given = _CURSOR.fullmatch(cursor)
+        if given is None:
+            raise Refused(400, f"cursor is {cursor!r:.60}; write one that an answer gave.")
+        position = _Position(after=int(given[3]), began=int(given[2]))
+        reached = max(position)
+        if given[1] != collection_id or reached > seq or reached < horizon:
+            raise CursorGone(cursor)
+    found = store.changes_since(collection_id, position.after, limit)
+    if found.seq is None:
+        return ChangesPage([], _Position(seq, seq).cursor(collection_id), more=False)
+    cursor = position._replace(after=found.seq).cursor(collection_id)
+    return ChangesPage(found.changes, cursor, more=found.more)

@@ -1,0 +1,37 @@
+"""Deleting a hosted collection with everything in it."""
+
+from __future__ import annotations
+
+from django_visualsnoop.engine.storage.store import Store
+from django_visualsnoop.server.content import pictures
+from django_visualsnoop.server.models import (
+    HostedCollection,
+    Key,
+    Metadata,
+    MetadataValue,
+    NotDuplicate,
+    StoredPicture,
+    database,
+)
+from django_visualsnoop.server.transactions import lock_for_deletion, write_atomically
+
+
+def delete_collection(collection: HostedCollection) -> None:
+    """Delete a collection, its keys, its images and the pictures that it retains.
+
+    Writers that hold the collection are waited for, and those that come later find it gone; see
+    ``transactions.lock_collection``. Deleting one that is gone does nothing.
+    """
+    write_atomically(lambda: _delete(collection))
+
+
+def _delete(collection: HostedCollection) -> None:
+    using, pk = database(), collection.pk
+    if not lock_for_deletion(pk):
+        return
+    pictures.delete_pictures(StoredPicture.objects.using(using).filter(collection=pk))
+    Store(using, collection.gallery_name).drop()
+    # Not by the cascade; see ``Store.drop``.
+    for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
+        model.objects.using(using).filter(collection=pk).delete()
+    HostedCollection.objects.using(using).filter(pk=pk).delete()

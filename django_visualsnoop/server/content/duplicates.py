@@ -1,0 +1,49 @@
+"""Groups of duplicates as the pages show them: cached, and of large collections the newest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.cache import cache
+
+from django_visualsnoop.server.content import not_duplicates
+from django_visualsnoop.server.content.groups import find_groups_touching
+
+if TYPE_CHECKING:
+    from django_visualsnoop.server.content.groups import DuplicateGroups
+    from django_visualsnoop.server.content.images import HostedImages
+
+#: A collection of more images is not compared as a whole while a page waits.
+MAX_COMPARED = 20_000
+#: Then those that were added last are compared with all.
+NEWEST = 500
+_CACHED_SECONDS = 3600
+
+
+def find_duplicates(images: HostedImages, count: int) -> DuplicateGroups:
+    """Return the groups of duplicates.
+
+    What was found is cached until the collection changes.
+
+    Args:
+        images: of the collection.
+        count: how many there are; of more than ``MAX_COMPARED``, only groups with one of the
+            ``NEWEST`` are found.
+    """
+    threshold = images.collection.min_similarity
+    version = images.store.version()
+    state = None if version is None else (version.collection_id, version.seq)
+    marks = not_duplicates.get_version(images.collection.pk)
+    cache_key = f"visualsnoop_server:duplicates:{state}:{threshold}:{marks}".replace(" ", "")
+    found: DuplicateGroups | None = cache.get(cache_key)
+    if found is None:
+        found = _find(images, count)
+        cache.set(cache_key, found, _CACHED_SECONDS)
+    return found
+
+
+def _find(images: HostedImages, count: int) -> DuplicateGroups:
+    touching = None
+    if count > MAX_COMPARED:
+        touching = [stored.image_id for stored in images.store.read_page(None, NEWEST).images]
+    return find_groups_touching(images, touching)

@@ -1,0 +1,182 @@
+"""Groups of duplicates in a collection, without pairs marked as not duplicates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from django_visualsnoop.common.clustering import Link, grouped
+from django_visualsnoop.engine.pairs import add_similarities
+from django_visualsnoop.server.content import not_duplicates
+from django_visualsnoop.server.content.not_duplicates import ImagePair
+from django_visualsnoop.server.exceptions import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from django_visualsnoop.engine.pairs import FoundPair, PairFinder
+    from django_visualsnoop.server.content.images import HostedImages
+
+#: By a ``Pair`` of ids.
+Links: TypeAlias = dict[tuple[str, str], Link]
+
+#: Comparing more with each other takes longer than a request may.
+MAX_IMAGES = 100_000
+#: Pairs that one request compares, the closest first. Each takes some three milliseconds.
+MAX_COMPARISONS = 10_000
+#: Images of one image's group of which others are looked for. Each takes some ten milliseconds.
+MAX_SEARCHES = 100
+#: So many of the closest are looked at then, that a large group is found by a few of its images.
+_CLOSEST = 250
+
+
+class GroupMember(NamedTuple):
+    image_id: str
+    #: To the one of the group that it resembles most.
+    rank: int
+    similarity: float
+
+
+class DuplicateGroups(NamedTuple):
+    """Groups of two or more images, the one with the closest pair first."""
+
+    groups: list[list[GroupMember]]
+    #: Whether all that may be copies was compared; what was not is less close.
+    complete: bool
+
+
+def find_all_groups(images: HostedImages, min_similarity: float | None) -> DuplicateGroups:
+    """Return the groups of a collection.
+
+    Args:
+        images: of the collection.
+        min_similarity: 0 to 1, of a link; the collection's threshold if ``None``.
+
+    Raises:
+        Refused: 400, the collection has more than ``MAX_IMAGES`` images.
+    """
+    count = images.store.count()
+    if count > MAX_IMAGES:
+        raise Refused(
+            400,
+            f"The collection has {count:,} images; groups of all are found among at most "
+            f"{MAX_IMAGES:,}. Ask for the group of one by image_id.",
+        )
+    return find_groups_touching(images, None, min_similarity)
+
+
+def find_groups_touching(
+    images: HostedImages, touching: Collection[str] | None, min_similarity: float | None = None
+) -> DuplicateGroups:
+    """Return the groups by links of which one end is among some ids, or by all of them.
+
+    Args:
+        images: of the collection.
+        touching: the ids; all if ``None``.
+        min_similarity: see ``find_all_groups``.
+    """
+    known = _Grouping(images)
+    finder = known.finder(min_similarity)
+    if finder is None:
+        return DuplicateGroups([], complete=True)
+    links = _read_links(finder.find_all() if touching is None else finder.find_touching(touching))
+    return DuplicateGroups(known.groups(links), finder.complete)
+
+
+def find_group(
+    images: HostedImages, image_id: str, min_similarity: float | None
+) -> DuplicateGroups:
+    """Return the group that one image is in, if it is in one; see ``find_all_groups``.
+
+    It is complete if it has no more than ``MAX_SEARCHES`` images.
+
+    Raises:
+        ImageMissing: there is no such image.
+    """
+    images.store.get(image_id)
+    known = _Grouping(images)
+    finder = known.finder(min_similarity)
+    links: Links = {}
+    seen: set[str] = set()
+    ahead = {image_id}
+    if finder is None:
+        return DuplicateGroups([], complete=True)
+    while ahead and len(seen) < MAX_SEARCHES:
+        some = sorted(ahead)[: MAX_SEARCHES - len(seen)]
+        seen.update(some)
+        found = _read_links(finder.find_touching(some, closest=_CLOSEST))
+        links |= found
+        ahead = (ahead | {one for pair in found for one in pair}) - seen
+    groups = known.groups(links)
+    own = [group for group in groups if any(member.image_id == image_id for member in group)]
+    return DuplicateGroups(own, finder.complete and not ahead)
+
+
+class _Grouping:
+    """A collection, and the pairs in it marked as not duplicates."""
+
+    def __init__(self, images: HostedImages) -> None:
+        self._gallery = images.gallery
+        self._pairs = not_duplicates.list_pairs(images)
+
+    def finder(self, min_similarity: float | None) -> PairFinder | None:
+        return self._gallery.build_pair_finder(
+            min_similarity, apart=self._pairs, most=MAX_COMPARISONS
+        )
+
+    def groups(self, links: Links) -> list[list[GroupMember]]:
+        separate: dict[str, set[str]] = {}
+        for pair in self._pairs:
+            separate.setdefault(pair.first_id, set()).add(pair.second_id)
+            separate.setdefault(pair.second_id, set()).add(pair.first_id)
+        return _make_groups(links, separate)
+
+
+def _read_links(found: Iterable[FoundPair]) -> Links:
+    return {
+        ImagePair(pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))
+        for pair in add_similarities(found)
+    }
+
+
+def _make_groups(links: Links, separate: Mapping[str, set[str]]) -> list[list[GroupMember]]:
+    groups = grouped(links)
+    number_of = {image_id: number for number, group in enumerate(groups) for image_id in group}
+    within: list[Links] = [{} for _ in groups]
+    for (one, other), link in links.items():
+        number = number_of.get(one)
+        if number is not None and number == number_of.get(other):
+            within[number][one, other] = link
+    made = [
+        _make_members(part, inside)
+        for group, inside in zip(groups, within, strict=True)
+        for part in _split(group, inside, separate)
+    ]
+    return sorted(made, key=lambda group: (group[0].rank, -len(group), group[0].image_id))
+
+
+def _split(
+    group: set[str], links: Links, separate: Mapping[str, set[str]]
+) -> Iterable[frozenset[str]]:
+    """Return a group in parts, none of which holds two images marked as not duplicates.
+
+    The closest are joined first, so a chain between two such images breaks where it is weakest.
+    """
+    if all(separate.get(image_id, group).isdisjoint(group) for image_id in group & separate.keys()):
+        return [frozenset(group)]
+    part_of = {image_id: frozenset((image_id,)) for image_id in group}
+    for (one_id, other_id), _ in sorted(links.items(), key=lambda item: (item[1].rank, item[0])):
+        one, other = part_of[one_id], part_of[other_id]
+        if one != other and all(other.isdisjoint(separate.get(here, ())) for here in one):
+            part_of |= dict.fromkeys(one | other, one | other)
+    return [part for part in set(part_of.values()) if len(part) > 1]
+
+
+def _make_members(group: frozenset[str], links: Links) -> list[GroupMember]:
+    closest: dict[str, GroupMember] = {}
+    for pair, link in links.items():
+        if not group.issuperset(pair):
+            continue
+        for image_id in pair:
+            if image_id not in closest or link.rank < closest[image_id].rank:
+                closest[image_id] = GroupMember(image_id, link.rank, link.similarity or 0.0)
+    return sorted(closest.values(), key=lambda member: (member.rank, member.image_id))

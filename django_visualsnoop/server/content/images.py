@@ -1,0 +1,186 @@
+"""What is done to the images of a hosted collection, the same whoever asks for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from django_visualsnoop.engine.gallery import Gallery
+from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
+from django_visualsnoop.server.conf import get_options
+from django_visualsnoop.server.content import metadata as image_metadata
+from django_visualsnoop.server.content import not_duplicates, pictures
+from django_visualsnoop.server.models import database
+from django_visualsnoop.server.tenants.throttling import require_room
+from django_visualsnoop.server.transactions import lock_collection, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from django_visualsnoop.engine.storage.store import Store, StoredImage
+    from django_visualsnoop.server.content.metadata import Value
+    from django_visualsnoop.server.models import HostedCollection
+
+
+class HostedImages:
+    """The images of one hosted collection, within its limits.
+
+    Args:
+        collection: whose images.
+        check_access: is called in each transaction that writes, before it does, and raises
+            ``Refused`` if who asks may not do so any more.
+    """
+
+    def __init__(
+        self, collection: HostedCollection, check_access: Callable[[], None] | None = None
+    ) -> None:
+        self.collection = collection
+        self._check_access = check_access
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """Return where they are searched."""
+        options = get_options()
+        return Gallery(
+            database(),
+            self.collection.gallery_name,
+            min_similarity=self.min_similarity,
+            max_bytes=options.max_bytes,
+            cache=options.cache,
+            memory=options.memory,
+        )
+
+    def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:
+        """Return what is to be stored of an image file; touches no database.
+
+        Args:
+            content: the file.
+            image_id: of the new image.
+
+        Raises:
+            DecodeError: the bytes are no picture.
+        """
+        picture = self.gallery.decode_picture(content)
+        return pictures.NewPicture(
+            self.gallery.describe_picture(picture, content, image_id),
+            pictures.make_files(picture, content, self.collection.retention),
+        )
+
+    @property
+    def min_similarity(self) -> float:
+        """Return what searches find at least, 0 to 1."""
+        threshold = self.collection.min_similarity
+        return DEFAULT_MIN_SIMILARITY if threshold is None else threshold
+
+    @property
+    def store(self) -> Store:
+        """Return where they are kept."""
+        return self.gallery.store
+
+    def store_files(self, new: pictures.NewPicture) -> AbstractContextManager[pictures.StoredFiles]:
+        """Store the files of an image, before a transaction; see ``pictures.store_files``."""
+        return pictures.store_files(self.collection, new)
+
+    def lock(self, *, alone: bool = False) -> None:
+        """Begin to write; see ``lock_collection``.
+
+        Raises:
+            Refused: the collection is gone, or who asks may not write to it any more.
+        """
+        lock_collection(self.collection.pk, alone=alone)
+        if self._check_access is not None:
+            self._check_access()
+
+    def add(
+        self,
+        new: pictures.NewPicture,
+        metadata: Mapping[str, Value] | None = None,
+        files: pictures.StoredFiles | None = None,
+    ) -> StoredImage:
+        """Store an image that is not there yet.
+
+        Args:
+            new: what ``describe`` returned.
+            metadata: what to keep with it; see ``metadata.check_metadata``.
+            files: what ``store_files`` stored, where the caller has a transaction open.
+
+        Raises:
+            ImageExists: one with this id is there.
+            Refused: 404, the collection is gone; 429, it is full.
+        """
+        if files is None:
+            with self.store_files(new) as stored_files:
+                return self.add(new, metadata, stored_files)
+
+        def work() -> StoredImage:
+            self._lock_with_room(new.image.image_id)
+            stored = self.store.add(new.image)
+            files.write_rows()
+            if metadata:
+                image_metadata.write_metadata(self.collection.pk, new.image.image_id, metadata)
+            return stored
+
+        return write_atomically(work)
+
+    def put(
+        self, new: pictures.NewPicture, metadata: Mapping[str, Value] | None = None
+    ) -> StoredImage:
+        """Store an image, in place of the one that has its id, if there is one.
+
+        Args:
+            new: what ``describe`` returned.
+            metadata: what to keep with it from now on; what there is stays if ``None``.
+
+        Raises:
+            Refused: 404, the collection is gone; 429, it is full.
+        """
+        with self.store_files(new) as files:
+
+            def work() -> StoredImage:
+                self._lock_with_room(new.image.image_id)
+                (stored,) = self.store.put([new.image])
+                files.write_rows()
+                if metadata is not None:
+                    image_metadata.write_metadata(self.collection.pk, new.image.image_id, metadata)
+                return stored
+
+            return write_atomically(work)
+
+    def set_metadata(self, image_id: str, metadata: Mapping[str, Value]) -> None:
+        """Replace what is kept with an image, which stays as it is.
+
+        Raises:
+            ImageMissing: there is none.
+            Refused: 404, the collection is gone.
+        """
+
+        def work() -> None:
+            self.lock()
+            self.store.touch(image_id)
+            image_metadata.write_metadata(self.collection.pk, image_id, metadata)
+
+        write_atomically(work)
+
+    def delete(self, image_id: str) -> StoredImage:
+        """Delete an image and all that is kept and was said of it; return what was known of it.
+
+        Raises:
+            ImageMissing: there is none.
+            Refused: 404, the collection is gone.
+        """
+
+        def work() -> StoredImage:
+            self.lock()
+            stored = self.store.delete(image_id)
+            pictures.delete_pictures(pictures.get_pictures(self.collection, image_id))
+            image_metadata.remove_metadata(self.collection.pk, image_id)
+            not_duplicates.unmark_image(self.collection.pk, image_id)
+            return stored
+
+        return write_atomically(work)
+
+    def _lock_with_room(self, image_id: str) -> None:
+        # Of two images for the last place only one gets it.
+        self.lock(alone=self.collection.max_images is not None)
+        require_room(self.collection, self.store, image_id)

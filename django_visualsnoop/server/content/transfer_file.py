@@ -1,0 +1,180 @@
+"""The file of a collection: JSON Lines, each line one JSON object in UTF-8.
+
+The first line is ``{"format": "visualsnoop-collection", "version": 1, "descriptor_version": N,
+"name": …, "cursor": …}``. Then each image is a line with ``id``, ``time``, ``width``, ``height``,
+``sha256`` (of its file), ``metadata`` and ``descriptor`` (in base64); each pair marked as
+not duplicates is ``{"not_duplicates": [id, id]}``; and an image that an older version described, of
+no use elsewhere, is ``{"left_out": id}``. The last line is ``{"end": true, "images": N}``, without
+which the file is cut off.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime, timedelta
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from django_visualsnoop.client.exceptions import InvalidImageIdError
+from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+from django_visualsnoop.engine.storage.store import NewImage
+from django_visualsnoop.engine.storage.times import format_time, to_microseconds
+from django_visualsnoop.server.content import metadata as image_metadata
+from django_visualsnoop.server.content import not_duplicates
+from django_visualsnoop.server.exceptions import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from django_visualsnoop.engine.storage.store import ImageDetails
+    from django_visualsnoop.server.content.metadata import Value
+
+FORMAT = "visualsnoop-collection"
+VERSION = 1
+MEDIA_TYPE = "application/jsonl"
+#: No line of an export is longer.
+_MAX_LINE = 128 * 1024
+_MAX_SIDE = 2**31 - 1
+_IMAGE = {"id", "time", "width", "height", "sha256", "metadata", "descriptor"}
+
+
+class TransferredImage(NamedTuple):
+    new: NewImage
+    #: Microseconds since 1970, UTC.
+    image_time: int
+    metadata: dict[str, Value]
+
+
+def encode_header(name: str, cursor: str) -> bytes:
+    """Return the first line."""
+    said = {"format": FORMAT, "version": VERSION, "descriptor_version": describe.VERSION}
+    return encode_line({**said, "name": name, "cursor": cursor})
+
+
+def encode_image(one: ImageDetails, metadata: Mapping[str, Value], vector: bytes) -> bytes:
+    """Return the line of an image."""
+    return encode_line(
+        {
+            "id": one.image_id,
+            "time": format_time(one.image_time),
+            "width": one.width,
+            "height": one.height,
+            "sha256": one.digest,
+            "metadata": metadata,
+            "descriptor": b64encode(vector).decode(),
+        }
+    )
+
+
+def encode_line(said: Mapping[str, object]) -> bytes:
+    """Return a line that says this."""
+    return json.dumps(said, separators=(",", ":")).encode() + b"\n"
+
+
+def parse_lines(
+    file: IO[bytes],
+) -> Iterator[tuple[int, TransferredImage | not_duplicates.ImagePair | int | None]]:
+    """Yield the number of each line and what it says: the end, the number of images.
+
+    Raises:
+        Refused: 400, a line is not right, or the end is missing.
+    """
+    latest = datetime.now(UTC) + timedelta(minutes=1)
+    ended = False
+    number = 0
+    while text := file.readline(_MAX_LINE + 1):
+        number += 1
+        if len(text) > _MAX_LINE:
+            raise refuse_line(number, f"it is longer than {_MAX_LINE:,} bytes")
+        if ended:
+            raise refuse_line(number, "something comes after the end")
+        try:
+            said = image_metadata.parse_json(text.decode(), "it")
+            if not isinstance(said, dict):
+                raise ValueError("it is no JSON object")
+            if number == 1:
+                _check_header(said)
+            elif "end" in said:
+                ended = True
+                yield number, _get_integer(said, "images")
+            elif "not_duplicates" in said:
+                yield number, _parse_pair(said["not_duplicates"])
+            elif "left_out" not in said:
+                yield number, _parse_image(said, latest)
+        except (ValueError, InvalidImageIdError) as error:
+            raise refuse_line(number, str(error)) from None
+    if not ended:
+        raise refuse_line(number + 1, "the end is missing: the file is empty or cut off")
+
+
+def _check_header(said: dict[str, Any]) -> None:
+    if said.get("format") != FORMAT:
+        raise ValueError(f'the format is {said.get("format")!r:.60}, not "{FORMAT}"')
+    if said.get("version") != VERSION:
+        raise ValueError(f"its version is {said.get('version')!r:.20}; this server reads {VERSION}")
+    if said.get("descriptor_version") != describe.VERSION:
+        raise ValueError(
+            f"its descriptors are of version {said.get('descriptor_version')!r:.20}, and this "
+            f"server compares those of version {describe.VERSION}: add the pictures anew"
+        )
+
+
+def _parse_image(said: dict[str, Any], latest: datetime) -> TransferredImage:
+    if said.keys() != _IMAGE:
+        raise ValueError(f"an image has {', '.join(sorted(_IMAGE))}, not {', '.join(said)[:200]}")
+    digest = _get_text(said, "sha256")
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise ValueError(f"sha256 is {digest!r:.80}; it must be 64 hexadecimal digits")
+    try:
+        vector = b64decode(_get_text(said, "descriptor"), validate=True)
+    except ValueError:
+        raise ValueError("descriptor is no base64") from None
+    if not is_descriptor(vector):
+        raise ValueError("descriptor is broken or of another version")
+    time = datetime.fromisoformat(_get_text(said, "time"))
+    if time.tzinfo is None or to_microseconds(time) < 0 or time > latest:
+        raise ValueError(f"time is {said['time']!r:.60}; it must have a zone, and be past")
+    image_time = to_microseconds(time)
+    width, height = _get_integer(said, "width"), _get_integer(said, "height")
+    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+        raise ValueError(f"a picture has no {width} by {height} pixels")
+    new = NewImage(
+        check_image_id(_get_text(said, "id")), vector, describe.VERSION, digest, width, height
+    )
+    return TransferredImage(new, image_time, image_metadata.check_metadata(said["metadata"]))
+
+
+def is_descriptor(vector: bytes) -> bool:
+    """Return whether this engine can compare it."""
+    try:
+        Descriptor.from_bytes(vector)
+    except ValueError:
+        return False
+    return True
+
+
+def _parse_pair(said: Any) -> not_duplicates.ImagePair:
+    if not isinstance(said, list) or len(said) != 2:
+        raise ValueError(f"not_duplicates is {said!r:.60}; it must be two image ids")
+    return not_duplicates.make_pair(*map(check_image_id, said))
+
+
+def _get_text(said: dict[str, Any], name: str) -> str:
+    value = said[name]
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r:.60}; it must be a text")
+    return value
+
+
+def _get_integer(said: dict[str, Any], name: str) -> int:
+    value = said.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r:.60}; it must be a whole number")
+    return value
+
+
+def refuse_line(number: int, why: str) -> Refused:
+    """Return the refusal of a file for one of its lines, counted from 1."""
+    return Refused(400, f"Line {number:,}: {why}. Nothing was imported.")

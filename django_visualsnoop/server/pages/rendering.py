@@ -1,0 +1,286 @@
+"""What all pages have in common: who may ask, how much may be sent, and how it is answered."""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.contrib.messages import get_messages
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
+from django.db import OperationalError
+from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import get_object_or_404, render
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from django_visualsnoop.common.non_atomic import without_atomic_requests
+from django_visualsnoop.common.transactions import is_lock_error
+from django_visualsnoop.server.conf import get_options
+from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.headers import HEADERS
+from django_visualsnoop.server.http.request_body import drain_body, limit_reading
+from django_visualsnoop.server.tenants.tenancy import get_visible_collections, may_manage
+from django_visualsnoop.server.transactions import RETRY_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+    from django_visualsnoop.server.models import HostedCollection
+
+    View = Callable[..., HttpResponseBase]
+
+#: So many of the largest files may be sent at once.
+FILES_AT_ONCE = 10
+#: What a form has beside its files, in bytes.
+_FORM_BYTES = 1024 * 1024
+
+#: What a form may have, and how long it may take, of who is not signed in.
+_ANYONES_BYTES = 64 * 1024
+_ANYONES_SECONDS = 5.0
+#: How long a form may take of who is signed in: so much, and what so slow a network needs.
+_SECONDS = 60.0
+_BYTES_PER_SECOND = 16 * 1024
+
+
+def secured(view: View) -> View:
+    """Let a view's answers be kept by no cache, framed by nobody, and run our own scripts only.
+
+    Where another writer's lock was in its way for too long, the answer is 503.
+    """
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response = view(request, *args, **kwargs)
+        except OperationalError as error:
+            if not is_lock_error(error):
+                raise
+            response = render_busy(request)
+        except (TooManyFilesSent, TooManyFieldsSent, RequestDataTooBig):
+            drain_body(request)
+            response = _render_too_much(request)
+        except MultiPartParserError:
+            drain_body(request)
+            text = _("Nothing was changed. Go back, load the page again, then do it once more.")
+            response = render_problem(request, 400, _("The form cannot be read"), text)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if "Cache-Control" not in response.headers:
+            add_never_cache_headers(response)
+        patch_vary_headers(response, ["Cookie"])
+        return response
+
+    # Under ATOMIC_REQUESTS a page would read before it writes, in Django's transaction; each
+    # page has a transaction of its own where it writes. See ``transactions``.
+    return without_atomic_requests(answered)
+
+
+def page(view: View) -> View:
+    """Let only those who are signed in see a page.
+
+    What does not exist, or is not theirs, is one and the same page that says so. Whether a form
+    is from our pages is asked after that: to find out, its whole body has to be read.
+    """
+    protected = csrf_protect(view)
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            drain_body(request)
+            sign_in = reverse("visualsnoop_server:sign_in")
+            # What was posted is gone, so the way leads back to where there is something to see.
+            wanted = request.get_full_path() if request.method == "GET" else ""
+            return redirect_to_login(wanted or reverse("visualsnoop_server:collections"), sign_in)
+        too_long = _refuse_long(request)
+        if too_long is not None:
+            return too_long
+        try:
+            with limit_reading(request, _SECONDS + _get_length(request) / _BYTES_PER_SECOND):
+                return protected(request, *args, **kwargs)
+        except Http404 as error:
+            return not_found(request, error)
+        except PermissionDenied as error:
+            return render_problem(request, 403, _("You may not do this"), str(error))
+        except Refused as error:
+            if error.status == 404:
+                return not_found(request, error)
+            return render_problem(request, error.status, _("This was not done"), error.message)
+
+    return secured(csrf_exempt(login_not_required(answered)))
+
+
+def for_anyone(view: View) -> View:
+    """Let a view answer who is not signed in, too.
+
+    Whether a form is from our pages is asked once it is known to be short: to find out, its whole
+    body is read.
+    """
+    return secured(csrf_exempt(login_not_required(limit_forms(csrf_protect(view)))))
+
+
+def limit_forms(view: View) -> View:
+    """Let a view be sent short forms only, and without delay; also a middleware's part."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if _get_length(request) > _ANYONES_BYTES:
+            drain_body(request)
+            text = _("This form needs no such file. Nothing was changed.")
+            return render_problem(request, 413, _("That was too much at once"), text)
+        with limit_reading(request, _ANYONES_SECONDS):
+            return view(request, *args, **kwargs)
+
+    return answered
+
+
+def get_largest_form() -> int:
+    """Return how many bytes a form with files may have."""
+    return FILES_AT_ONCE * get_options().max_bytes + _FORM_BYTES
+
+
+def _refuse_long(request: HttpRequest) -> HttpResponse | None:
+    if _get_length(request) <= get_largest_form():
+        return None
+    drain_body(request)
+    return _render_too_much(request)
+
+
+def _render_too_much(request: HttpRequest) -> HttpResponse:
+    largest = get_options().max_bytes
+    most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+    sizes = {
+        "all": filesizeformat(FILES_AT_ONCE * largest),
+        "each": filesizeformat(largest),
+        "count": most,
+    }
+    text = _("Send at most %(all)s together, and %(each)s in one file.") % sizes
+    if most is not None:
+        text += " " + _("Send at most %(count)d files.") % sizes
+    text += " " + _("Nothing was changed.")
+    return render_problem(request, 413, _("That was too much at once"), text)
+
+
+def _get_length(request: HttpRequest) -> int:
+    """Return the declared length of a body; one that is no number is longer than all."""
+    text = request.META.get("CONTENT_LENGTH") or "0"
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if is_number else sys.maxsize
+
+
+def render_page(
+    request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """Return a page.
+
+    Args:
+        request: whose account the page names.
+        template: name of a template of the pages.
+        context: what it needs beside.
+        status: the HTTP status.
+    """
+    if "form" in context:
+        context["form"].label_suffix = ""
+    signed_in = request.user if request.user.is_authenticated else None
+    everywhere = {"account": signed_in, "messages": get_messages(request)}
+    return render(
+        request, f"visualsnoop_server/{template}", {**everywhere, **context}, status=status
+    )
+
+
+def render_problem(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+    """Return a page that says why there is nothing else."""
+    return render_page(request, "problem.html", {"title": title, "text": text}, status)
+
+
+@secured
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """Return the page for all that there is not; fit to be a project's ``handler404``."""
+    text = _("It may have been deleted, or you may not be allowed to see it.")
+    return render_problem(request, 404, _("There is no such page"), text)
+
+
+@secured
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    """Return the page for a form that is not from ours; fit to be ``CSRF_FAILURE_VIEW``."""
+    text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
+    return render_problem(request, 403, _("This form was too old"), text)
+
+
+def render_busy(request: HttpRequest) -> HttpResponse:
+    """Return the page for a database that others keep busy."""
+    text = _("Others are writing to the database. Nothing was changed; try again in a moment.")
+    response = render_problem(request, 503, _("The server is busy"), text)
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def make_access_check(request: HttpRequest, hosted: HostedCollection) -> Callable[[], None]:
+    """Return what raises ``Http404`` once the user may not see a collection any more."""
+
+    def check() -> None:
+        if not get_visible_collections(request.user).filter(pk=hosted.pk).exists():
+            raise Http404
+
+    return check
+
+
+def get_collection_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
+    """Return a collection that the user may see.
+
+    Raises:
+        Http404: there is none, or it is somebody else's.
+    """
+    rows = get_visible_collections(request.user).select_related("owner", "organisation")
+    found: HostedCollection = get_object_or_404(rows, pk=collection_id)
+    return found
+
+
+def get_managed_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:
+    """Return a collection whose keys and settings the user may change.
+
+    Raises:
+        Http404: there is none, or it is somebody else's.
+        PermissionDenied: the user may only use it.
+    """
+    hosted = get_collection_or_404(request, collection_id)
+    if not may_manage(request.user, hosted):
+        raise PermissionDenied(
+            _("Only the owner of the collection and the owners of its organisation may do this.")
+        )
+    return hosted
+
+
+def render_collection_page(
+    request: HttpRequest,
+    hosted: HostedCollection,
+    tab: str,
+    context: dict[str, Any],
+    status: int = 200,
+) -> HttpResponse:
+    """Return one of a collection's pages.
+
+    Args:
+        request: who asks.
+        hosted: the collection.
+        tab: name of the page's template, without ``.html``.
+        context: what it needs beside.
+        status: the HTTP status.
+    """
+    about = {"hosted": hosted, "tab": tab, "may_manage": may_manage(request.user, hosted)}
+    return render_page(request, f"{tab}.html", {**about, **context}, status)

@@ -1,0 +1,190 @@
+"""Making hosted collections and the keys to them, and revoking keys."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import string
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import OperationalError
+from django.db.models import Q
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_visualsnoop.common.row_locks import lock_rows_by_update
+from django_visualsnoop.common.transactions import is_lock_error
+from django_visualsnoop.engine.storage.store import Store
+from django_visualsnoop.server.models import HostedCollection, Key, database
+from django_visualsnoop.server.tenants.encryption import encrypt
+from django_visualsnoop.server.transactions import without_waiting, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from django.db.models import QuerySet
+
+logger = logging.getLogger("django_visualsnoop.server")
+
+#: The old one and the new one, while programs change from one to the other.
+MAX_LIVE_KEYS = 2
+SCOPES = ("read", "search", "write")
+#: ``last_used_at`` is not written more often.
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+_SECRET_ALPHABET = string.ascii_letters + string.digits
+_SECRET_LENGTH = 40
+
+
+class TooManyKeys(ValueError):  # noqa: N818
+    """A collection has ``MAX_LIVE_KEYS`` live keys already."""
+
+
+class NoSuchCollection(LookupError):  # noqa: N818
+    """No hosted collection has this id."""
+
+
+class NoSuchKey(LookupError):  # noqa: N818
+    """No key is called so, or it is revoked already."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made; the only moment when its secret can be shown."""
+
+    key: Key
+    secret: str = field(repr=False)
+
+
+def make_collection(owner: Any, name: str) -> HostedCollection:
+    """Make a hosted collection without keys.
+
+    Args:
+        owner: a user, who must be saved.
+        name: for people; not unique.
+    """
+
+    def work() -> HostedCollection:
+        made = HostedCollection.objects.using(database()).create(owner=owner, name=name)
+        # Its first uploads, were they to make this at once, each in a transaction that holds
+        # other rows, could deadlock on MariaDB.
+        Store(database(), made.gallery_name).get_or_create_collection_id()
+        return made
+
+    return write_atomically(work)
+
+
+@sensitive_variables("secret")
+def make_key(
+    collection_id: str,
+    *,
+    scopes: Collection[str] = SCOPES,
+    not_before: datetime | None = None,
+    expires_at: datetime | None = None,
+    allow_v1: bool = True,
+) -> NewKey:
+    """Make a key to a hosted collection.
+
+    Args:
+        collection_id: the collection's, 8 hexadecimal digits.
+        scopes: what it allows: any of ``SCOPES``.
+        not_before, expires_at: when it begins and ceases to be accepted, if ever.
+        allow_v1: accept the signature VSHMAC of API v1.
+
+    Raises:
+        NoSuchCollection: there is none.
+        TooManyKeys: the collection has two live keys, those that begin later included.
+        ValueError: a scope that there is not, or none at all.
+    """
+    unknown = set(scopes).difference(SCOPES)
+    if unknown or not scopes:
+        raise ValueError(
+            f"There is no scope {', '.join(map(repr, sorted(unknown)))}; use {', '.join(SCOPES)}."
+            if unknown
+            else f"A key without a scope is good for nothing; use {', '.join(SCOPES)}."
+        )
+    secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_LENGTH))
+    new = NewKey(
+        Key(
+            collection_id=collection_id,
+            encrypted_secret=encrypt(secret),
+            not_before=not_before,
+            expires_at=expires_at,
+            allow_v1=allow_v1,
+            **{f"may_{scope}": scope in scopes for scope in SCOPES},
+        ),
+        secret,
+    )
+    write_atomically(lambda: _insert(new.key))
+    return new
+
+
+def _insert(key: Key) -> None:
+    hosted = HostedCollection.objects.using(database()).filter(pk=key.collection_id)
+    # Two at once are counted one after the other.
+    if not lock_rows_by_update(hosted, "name"):
+        raise NoSuchCollection(f"There is no hosted collection {key.collection_id!r}.")
+    live = list(get_live_keys(key.collection_id).values_list("public_key", flat=True))
+    if len(live) >= MAX_LIVE_KEYS:
+        raise TooManyKeys(
+            f"The collection {key.collection_id} has {len(live)} live keys, {' and '.join(live)}; "
+            f"at most {MAX_LIVE_KEYS} are allowed. Revoke one that is no longer used: "
+            f"python manage.py visualsnoop_revokekey {live[0]}"
+        )
+    key.pk = None
+    key.save(using=database(), force_insert=True)
+
+
+def get_live_keys(collection_id: str) -> QuerySet[Key]:
+    """Return the keys that are or will be accepted, the oldest first."""
+    return (
+        Key.objects.using(database())
+        .filter(collection_id=collection_id, revoked_at__isnull=True)
+        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()))
+        .order_by("created", "pk")
+    )
+
+
+def revoke_key(public_key: str) -> None:
+    """Make a key worthless, from the next request on, in every process.
+
+    Raises:
+        NoSuchKey: there is none, or it is revoked already.
+    """
+    live = Key.objects.using(database()).filter(public_key=public_key, revoked_at__isnull=True)
+    if not write_atomically(lambda: live.update(revoked_at=timezone.now())):
+        raise NoSuchKey(f"There is no key {public_key!r} that is not revoked already.")
+
+
+def explain_refusal(key: Key, now: datetime) -> str | None:
+    """Return why a key is not accepted now, or ``None``."""
+    if key.revoked_at is not None:
+        return "This key was revoked. Use another one."
+    if key.not_before is not None and now < key.not_before:
+        return f"This key is not accepted before {key.not_before.isoformat()}."
+    if key.expires_at is not None and now >= key.expires_at:
+        return f"This key expired at {key.expires_at.isoformat()}. Use another one."
+    return None
+
+
+def note_use(key: Key, now: datetime) -> None:
+    """Remember that a key was used, unless that was done within the last minute.
+
+    A request never waits for this, nor fails: if a lock is in the way, the next one notes it.
+    """
+    before = now - USE_NOTED_EVERY
+    if key.last_used_at is not None and key.last_used_at >= before:
+        return
+    rows = Key.objects.using(database()).filter(pk=key.pk)
+    # Of several requests at once, one writes.
+    unnoted = rows.filter(Q(last_used_at__isnull=True) | Q(last_used_at__lt=before))
+    try:
+        with without_waiting(database()):
+            unnoted.update(last_used_at=now)
+    except OperationalError as error:
+        if not is_lock_error(error):
+            raise
+        logger.debug("The use of key %s is noted another time: %s", key.public_key, error)

@@ -1,0 +1,72 @@
+"""Who may see a collection, and who may change what it is.
+
+A collection belongs to a user. Shared with an organisation, its members use it: they search, add
+and delete pictures. Its owner and the organisation's owners also make keys and change settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q
+
+from django_visualsnoop.server.models import (
+    HostedCollection,
+    Invitation,
+    Membership,
+    Organisation,
+    database,
+)
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+
+def get_visible_collections(user: Any) -> QuerySet[HostedCollection]:
+    """Return the collections that a user may see; nobody else's, for superusers too."""
+    return HostedCollection.objects.using(database()).filter(
+        Q(owner=user) | Q(organisation__in=get_organisations(user).values("pk"))
+    )
+
+
+def may_manage(user: Any, collection: HostedCollection) -> bool:
+    """Return whether a user may make keys, change settings and delete a collection."""
+    if collection.owner_id == user.pk:
+        return True
+    return collection.organisation_id is not None and is_owner(user, collection.organisation_id)
+
+
+def get_organisations(user: Any) -> QuerySet[Organisation]:
+    """Return the organisations that a user is in."""
+    return Organisation.objects.using(database()).filter(
+        pk__in=_get_memberships().filter(user=user).values("organisation")
+    )
+
+
+def is_owner(user: Any, organisation_id: int) -> bool:
+    """Return whether a user is one of an organisation's owners."""
+    rows = _get_memberships().filter(user=user, organisation=organisation_id)
+    return rows.filter(role=Membership.Role.OWNER).exists()
+
+
+def get_invitations(user: Any) -> QuerySet[Invitation]:
+    """Return the open invitations to the address of a user's account."""
+    return Invitation.objects.using(database()).filter(digest=hash_address(get_address(user)))
+
+
+def get_address(user: Any) -> str:
+    """Return the e-mail address of a user's account, or an empty string."""
+    return getattr(user, user.get_email_field_name(), None) or ""
+
+
+def hash_address(email: str) -> str:
+    """Return what is the same for two addresses that differ in the case of ASCII letters only.
+
+    Other letters stay as they are: "ß" and "ss", which fold to the same, name different domains.
+    """
+    return hashlib.sha256(email.encode().lower()).hexdigest()
+
+
+def _get_memberships() -> QuerySet[Membership]:
+    return Membership.objects.using(database())
