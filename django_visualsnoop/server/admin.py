@@ -62,38 +62,42 @@ class _Guarded(_AnyAdmin):  # type: ignore[misc]
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         view = super().changelist_view
-        return self._answered(request, "", lambda: view(request, *args, **kwargs))
+        return self._respond(request, "", lambda: view(request, *args, **kwargs))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         view = super().changeform_view
-        return self._answered(
-            request, object_id, lambda: self._written(request, view, object_id, *args, **kwargs)
+        return self._respond(
+            request,
+            object_id,
+            lambda: self._respond_atomically(request, view, object_id, *args, **kwargs),
         )
 
     def delete_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         view = super().delete_view
-        return self._answered(
-            request, object_id, lambda: self._written(request, view, object_id, *args, **kwargs)
+        return self._respond(
+            request,
+            object_id,
+            lambda: self._respond_atomically(request, view, object_id, *args, **kwargs),
         )
 
     def history_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         view = super().history_view
-        return self._answered(request, object_id, lambda: view(request, object_id, *args, **kwargs))
+        return self._respond(request, object_id, lambda: view(request, object_id, *args, **kwargs))
 
-    def _written(
+    def _respond_atomically(
         self, request: HttpRequest, view: Callable[..., HttpResponseBase], *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         if request.method != "POST":
             return view(request, *args, **kwargs)
         return write_atomically(lambda: view(request, *args, **kwargs))
 
-    def _answered(
+    def _respond(
         self, request: HttpRequest, object_id: str | None, view: Callable[[], HttpResponseBase]
     ) -> HttpResponseBase:
         if not self._can_be_looked_up(request, object_id):

@@ -74,7 +74,9 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
         for path in paths
         for probe in (path, f"{path}/collection", f"{path}/image/a\nb")
     )
-    redirects = settings.SECURE_SSL_REDIRECT and _uses(f"{_MIDDLEWARE}.security.SecurityMiddleware")
+    redirects = settings.SECURE_SSL_REDIRECT and _has_middleware(
+        f"{_MIDDLEWARE}.security.SecurityMiddleware"
+    )
     if redirects and not exempt:
         found.append(
             Error(
@@ -85,7 +87,7 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
                 id="visualsnoop_server.E003",
             )
         )
-    if settings.PREPEND_WWW and _uses(f"{_MIDDLEWARE}.common.CommonMiddleware"):
+    if settings.PREPEND_WWW and _has_middleware(f"{_MIDDLEWARE}.common.CommonMiddleware"):
         found.append(
             Error(
                 f"PREPEND_WWW redirects requests to {shown}, which breaks clients.",
@@ -104,7 +106,7 @@ def check_pages(**_: Any) -> list[CheckMessage]:
     except (NoReverseMatch, ImproperlyConfigured):
         return []
     needed = ("sessions.middleware.SessionMiddleware", "auth.middleware.AuthenticationMiddleware")
-    missing = [name for part in needed if not _uses(name := f"django.contrib.{part}")]
+    missing = [name for part in needed if not _has_middleware(name := f"django.contrib.{part}")]
     found: list[CheckMessage] = []
     if missing:
         found.append(
@@ -128,7 +130,7 @@ def check_pages(**_: Any) -> list[CheckMessage]:
     return found
 
 
-def _uses(middleware: str) -> bool:
+def _has_middleware(middleware: str) -> bool:
     wanted = import_string(middleware)
     for name in settings.MIDDLEWARE:
         made = import_string(name)

@@ -69,7 +69,7 @@ def _answer(request: HttpRequest, rest: str) -> HttpResponseBase:
         if request.method != "GET":
             raise _refuse_method("GET")
         return DOCUMENTS[rest]()
-    view, args, named = _resolver().resolve(rest)
+    view, args, named = _get_resolver().resolve(rest)
     response: HttpResponseBase = view(ApiRequest(request), *args, **named)
     if response.status_code == 405:
         raise _refuse_method(str(response["Allow"]))
@@ -77,7 +77,7 @@ def _answer(request: HttpRequest, rest: str) -> HttpResponseBase:
 
 
 @cache
-def _resolver() -> URLResolver:
+def _get_resolver() -> URLResolver:
     return URLResolver(RegexPattern(r"^"), api.urls[0])
 
 

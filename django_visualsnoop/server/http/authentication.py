@@ -139,7 +139,7 @@ def _identify_by_message_signature(request: HttpRequest, now: datetime, challeng
         raise unreadable or Refused(401, _WRONG) from None
     if key is None:
         raise Refused(401, _WRONG)
-    problem = signed.problem(str(request.method), now)
+    problem = signed.find_problem(str(request.method), now)
     if problem is not None:
         raise Refused(401, problem)
     return Caller(key, signed.fingerprint, signed, challenge)

@@ -57,7 +57,7 @@ class VerifiedSignature:
     covered: Mapping[str, str] = field(repr=False)
     _check: Callable[[bytes], bool] = field(repr=False)
 
-    def problem(self, method: str, now: datetime) -> str | None:
+    def find_problem(self, method: str, now: datetime) -> str | None:
         """Return why the request is not answered though the signature is right, or ``None``.
 
         Args:
@@ -137,7 +137,7 @@ class _Message:
 
 class _Verifier(HTTPMessageVerifier):
     def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
-        """Leave the times to ``problem``: they are named only to who has the secret."""
+        """Leave the times to ``find_problem``: they are named only to who has the secret."""
 
 
 class _Keys(HTTPSignatureKeyResolver):

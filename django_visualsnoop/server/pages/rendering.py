@@ -65,7 +65,7 @@ def secured(view: View) -> View:
     """
 
     @wraps(view)
-    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             response = view(request, *args, **kwargs)
         except OperationalError as error:
@@ -88,7 +88,7 @@ def secured(view: View) -> View:
 
     # Under ATOMIC_REQUESTS a page would read before it writes, in Django's transaction; each
     # page has a transaction of its own where it writes. See ``transactions``.
-    return without_atomic_requests(answered)
+    return without_atomic_requests(respond)
 
 
 def page(view: View) -> View:
@@ -100,7 +100,7 @@ def page(view: View) -> View:
     protected = csrf_protect(view)
 
     @wraps(view)
-    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             drain_body(request)
             sign_in = reverse("visualsnoop_server:sign_in")
@@ -122,7 +122,7 @@ def page(view: View) -> View:
                 return not_found(request, error)
             return render_problem(request, error.status, _("This was not done"), error.message)
 
-    return secured(csrf_exempt(login_not_required(answered)))
+    return secured(csrf_exempt(login_not_required(respond)))
 
 
 def for_anyone(view: View) -> View:
@@ -138,7 +138,7 @@ def limit_forms(view: View) -> View:
     """Let a view be sent short forms only, and without delay; also a middleware's part."""
 
     @wraps(view)
-    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if _get_length(request) > _ANYONES_BYTES:
             drain_body(request)
             text = _("This form needs no such file. Nothing was changed.")
@@ -146,7 +146,7 @@ def limit_forms(view: View) -> View:
         with limit_reading(request, _ANYONES_SECONDS):
             return view(request, *args, **kwargs)
 
-    return answered
+    return respond
 
 
 def get_largest_form() -> int:

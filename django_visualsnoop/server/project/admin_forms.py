@@ -21,10 +21,10 @@ def limit_admin_forms(
     """Return the middleware; it comes after those that say who is signed in."""
     limited = limit_forms(get_response)
 
-    def answered(request: HttpRequest) -> HttpResponseBase:
+    def respond(request: HttpRequest) -> HttpResponseBase:
         is_anyone = request.path.startswith(reverse("admin:index")) and not (
             request.user.is_authenticated
         )
         return limited(request) if is_anyone else get_response(request)
 
-    return answered
+    return respond

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 def asgi_front(application: ASGIApplication) -> ASGIApplication:
     """Let an ASGI application see no request with a long body of who is not known."""
 
-    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _may_be_long(scope):
             await application(scope, receive, send)
             return
         request = ASGIRequest(dict(scope), BytesIO())
         refusal = await sync_to_async(refuse_unknown)(request)
-        if refusal is None and _declared(scope) > get_most_bytes():
+        if refusal is None and _get_declared_length(scope) > get_most_bytes():
             refusal = refuse_too_long(request)
         if refusal is None:
-            await application(scope, _limited(receive), send)
+            await application(scope, _limit_receive(receive), send)
             return
         fields = [(name.encode(), value.encode()) for name, value in refusal.items()]
         fields.append((b"Connection", b"close"))
@@ -45,10 +45,10 @@ def asgi_front(application: ASGIApplication) -> ASGIApplication:
         )
         await send({"type": "http.response.body", "body": refusal.content})
 
-    return answered
+    return respond
 
 
-def _limited(receive: Receive) -> Receive:
+def _limit_receive(receive: Receive) -> Receive:
     """Take a body that grows too long, of undeclared length, for one that was cut off."""
     left = get_most_bytes()
 
@@ -63,10 +63,10 @@ def _limited(receive: Receive) -> Receive:
 
 def _may_be_long(scope: Scope) -> bool:
     is_chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
-    return is_chunked or _declared(scope) > ANYBODYS_BYTES
+    return is_chunked or _get_declared_length(scope) > ANYBODYS_BYTES
 
 
-def _declared(scope: Scope) -> int:
+def _get_declared_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value)

@@ -32,12 +32,12 @@ class BadEnvironment(SystemExit):
         super().__init__(f"{PREFIX}{name} {problem}")
 
 
-def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
+def get_data_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where everything is kept: ``VISUALSNOOP_DATA``, or ``.visualsnoop`` at home."""
     return Path(environment.get(f"{PREFIX}DATA") or Path.home() / ".visualsnoop").expanduser()
 
 
-def made_folder(folder: Path) -> Path:
+def make_folder(folder: Path) -> Path:
     """Make a folder that only this user can look into, if it is not there, and return it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def made_folder(folder: Path) -> Path:
     return folder
 
 
-def private_file(path: Path) -> Path:
+def make_private(path: Path) -> Path:
     """Let only this user read a file, which is made if it is not there, and return its path.
 
     The folder may have been made by others, who let anybody look into it. SQLite gives the files
@@ -62,7 +62,7 @@ def private_file(path: Path) -> Path:
     return path
 
 
-def secret_key(folder: Path, environment: Mapping[str, str] = os.environ) -> str:
+def get_secret_key(folder: Path, environment: Mapping[str, str] = os.environ) -> str:
     """Return ``VISUALSNOOP_SECRET_KEY``; without it, one that is made once and kept in a file.
 
     Args:
@@ -84,10 +84,10 @@ def secret_key(folder: Path, environment: Mapping[str, str] = os.environ) -> str
             pass
         finally:
             unfinished.unlink()
-    return private_file(path).read_text().strip()
+    return make_private(path).read_text().strip()
 
 
-def database(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+def get_database(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Return the entry of ``DATABASES``: what ``VISUALSNOOP_DATABASE`` says, or SQLite.
 
     Raises:
@@ -95,14 +95,14 @@ def database(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[
     """
     url = environment.get(f"{PREFIX}DATABASE")
     if not url:
-        return _sqlite(private_file(folder / "visualsnoop.sqlite3"))
+        return _get_sqlite(make_private(folder / "visualsnoop.sqlite3"))
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise BadEnvironment("DATABASE", f"cannot be read; write {_EXAMPLE}") from None
     if parts.scheme == "sqlite":
-        return _sqlite(Path("/", unquote(parts.path).lstrip("/")))
+        return _get_sqlite(Path("/", unquote(parts.path).lstrip("/")))
     engine = _ENGINES.get(parts.scheme)
     name = unquote(parts.path.lstrip("/"))
     if engine is None or not name:
@@ -121,7 +121,7 @@ def database(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[
     }
 
 
-def _sqlite(path: Path) -> dict[str, Any]:
+def _get_sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
@@ -134,7 +134,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def hosts(environment: Mapping[str, str] = os.environ) -> list[str]:
+def get_hosts(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return the host names that are answered to: ``VISUALSNOOP_HOSTS``, or this machine's own."""
     given = environment.get(f"{PREFIX}HOSTS", "")
     names = [name.strip() for name in given.split(",") if name.strip()]

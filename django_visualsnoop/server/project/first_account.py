@@ -28,17 +28,17 @@ def create_user(email: str, password_stdin: bool) -> int:
     """
     users: Any = get_user_model()._default_manager
     if users.filter(email__iexact=email).exists():
-        return _failed(
+        return _report_failure(
             f"There is an account {email} already. To give it another password, type: "
             f"visualsnoop-server changepassword {email}"
         )
     try:
-        password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked(email)
+        password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _ask_password(email)
         is_first = write_atomically(lambda: _make(users, email, password))
     except ValidationError as error:
-        return _failed(" ".join(error.messages))
+        return _report_failure(" ".join(error.messages))
     except NoAccount as error:
-        return _failed(str(error))
+        return _report_failure(str(error))
     print(f"{email} can sign in now{', also at /admin/' if is_first else ''}.")
     return 0
 
@@ -55,13 +55,13 @@ def _make(users: Any, email: str, password: str) -> bool:
     return is_first
 
 
-def _asked(email: str) -> str:
+def _ask_password(email: str) -> str:
     password = getpass.getpass(f"A password for {email}: ")
     if getpass.getpass("Once more: ") != password:
         raise NoAccount("That was not the same twice. Nothing was made; try again.")
     return password
 
 
-def _failed(why: str) -> int:
+def _report_failure(why: str) -> int:
     print(why, file=sys.stderr)
     return 1

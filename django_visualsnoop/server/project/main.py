@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] not in ("serve", "createuser") and not words[0].startswith("-"):
-        return _manage(words)
+        return _run_management_command(words)
     parser = argparse.ArgumentParser(
         prog="visualsnoop-server",
         description="Serve VisualSnoop. Any other word is a command of Django, such as "
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _serve(given.listen, given.threads)
 
 
-def _manage(words: list[str]) -> int:
+def _run_management_command(words: list[str]) -> int:
     from django.core.management import execute_from_command_line
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", _SETTINGS)
@@ -75,7 +75,7 @@ def _serve(listen: str, threads: int) -> int:
     from django.contrib.auth import get_user_model
     from django.core.wsgi import get_wsgi_application
 
-    from django_visualsnoop.server.project.environment import data_folder
+    from django_visualsnoop.server.project.environment import get_data_folder
     from django_visualsnoop.server.project.front import get_most_bytes
     from django_visualsnoop.server.project.waitress_front import Channel
 
@@ -108,7 +108,7 @@ def _serve(listen: str, threads: int) -> int:
             file=sys.stderr,
         )
         return 1
-    print(f"VisualSnoop is at http://{listen}/ and keeps everything in {data_folder()}")
+    print(f"VisualSnoop is at http://{listen}/ and keeps everything in {get_data_folder()}")
     if not behind_https and not listen.startswith(("127.", "localhost:", "[::1]")):
         print(
             "Without TLS, passwords and pictures cross the network for all to read: put a web "

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from django_visualsnoop.server.project import environment
 
-DATA = environment.made_folder(environment.data_folder())
+DATA = environment.make_folder(environment.get_data_folder())
 
-SECRET_KEY = environment.secret_key(DATA)
+SECRET_KEY = environment.get_secret_key(DATA)
 DEBUG = False
-ALLOWED_HOSTS = environment.hosts()
+ALLOWED_HOSTS = environment.get_hosts()
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -55,7 +55,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": environment.database(DATA)}
+DATABASES = {"default": environment.get_database(DATA)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "static/"

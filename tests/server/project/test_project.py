@@ -174,10 +174,10 @@ def test_passwords_are_not_guessed(tmp_path: Path) -> None:
 
 
 def test_the_secret_key_is_made_once(tmp_path: Path) -> None:
-    made = environment.secret_key(tmp_path, {})
+    made = environment.get_secret_key(tmp_path, {})
     assert len(made) > 60
-    assert environment.secret_key(tmp_path, {}) == made
-    assert environment.secret_key(tmp_path, {"VISUALSNOOP_SECRET_KEY": "given"}) == "given"
+    assert environment.get_secret_key(tmp_path, {}) == made
+    assert environment.get_secret_key(tmp_path, {"VISUALSNOOP_SECRET_KEY": "given"}) == "given"
     assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
 
 
@@ -187,7 +187,7 @@ def test_the_database_is_private_in_a_folder_that_is_not(
     tmp_path.chmod(0o755)
     old = os.umask(0o022)
     try:
-        path = environment.database(tmp_path, {})["NAME"]
+        path = environment.get_database(tmp_path, {})["NAME"]
         with sqlite3.connect(path) as database:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("CREATE TABLE one (two)")
@@ -200,14 +200,14 @@ def test_the_database_is_private_in_a_folder_that_is_not(
     assert len(modes) == 3
     # One that an older version has made.
     path.chmod(0o644)
-    environment.database(tmp_path, {})
+    environment.get_database(tmp_path, {})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "could be read by others" in capsys.readouterr().err
 
 
 def test_databases(tmp_path: Path) -> None:
     def given(url: str) -> dict[str, Any]:
-        return environment.database(tmp_path, {"VISUALSNOOP_DATABASE": url})
+        return environment.get_database(tmp_path, {"VISUALSNOOP_DATABASE": url})
 
     assert given("")["NAME"] == tmp_path / "visualsnoop.sqlite3"
     assert given("sqlite:////var/lib/v.sqlite3")["NAME"] == Path("/var/lib/v.sqlite3")
@@ -224,19 +224,19 @@ def test_databases(tmp_path: Path) -> None:
 
 
 def test_other_variables(tmp_path: Path) -> None:
-    hosts = environment.hosts({"VISUALSNOOP_HOSTS": "a.example, b.example"})
+    hosts = environment.get_hosts({"VISUALSNOOP_HOSTS": "a.example, b.example"})
     assert hosts[:2] == ["a.example", "b.example"]
-    assert "localhost" in environment.hosts({})
+    assert "localhost" in environment.get_hosts({})
     with pytest.raises(BadEnvironment, match="write host names alone"):
-        environment.hosts({"VISUALSNOOP_HOSTS": "https://a.example"})
+        environment.get_hosts({"VISUALSNOOP_HOSTS": "https://a.example"})
     assert environment.is_on("HTTPS", {"VISUALSNOOP_HTTPS": "1"})
     assert not environment.is_on("HTTPS", {})
     with pytest.raises(BadEnvironment, match="VISUALSNOOP_HTTPS is 'yes'; write 1 or 0"):
         environment.is_on("HTTPS", {"VISUALSNOOP_HTTPS": "yes"})
-    assert environment.data_folder({}) == Path.home() / ".visualsnoop"
+    assert environment.get_data_folder({}) == Path.home() / ".visualsnoop"
     (tmp_path / "file").touch()
     with pytest.raises(BadEnvironment, match="which cannot be made: "):
-        environment.made_folder(tmp_path / "file" / "data")
+        environment.make_folder(tmp_path / "file" / "data")
 
 
 @pytest.mark.django_db
