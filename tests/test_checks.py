@@ -373,7 +373,9 @@ def test_every_id_has_a_test_and_a_place_in_the_docs() -> None:
         path for path in Path(__file__).parent.rglob("test_*.py") if path.parent.name != "server"
     )
     tested = {
-        name for path in files for name in re.findall(r"^def test_(\w+)", path.read_text(), re.MULTILINE)
+        name
+        for path in files
+        for name in re.findall(r"^def test_(\w+)", path.read_text(), re.MULTILINE)
     }
     assert {name for name in used if name.lower() not in tested} == set()
     documented = (package.parent / "docs" / "checks.rst").read_text()
