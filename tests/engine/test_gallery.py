@@ -149,6 +149,8 @@ class TestBudget:
 def test_pairs_that_touch_none_of_the_ids_are_left_out(filled: Gallery) -> None:
     assert pairs(filled, touching=["b"]) == [("a", "b")]
     assert pairs(filled, touching=["other", "gone"]) == []
+    # With so few searches, pairs of all are looked for.
+    assert pairs(filled, touching=["other", "gone"], budget=Budget(searches=1)) == []
 
 
 def test_where_pictures_lie_in_others(filled: Gallery) -> None:
