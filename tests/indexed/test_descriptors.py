@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,16 +47,6 @@ def test_a_deferred_field_that_was_assigned_is_a_change() -> None:
     assert generation(row) != before
 
 
-def test_refreshing_forgets_an_assignment(
-    django_assert_num_queries: DjangoAssertNumQueries,
-) -> None:
-    row = Product.objects.get(pk=product().pk)
-    row.photo = "elsewhere.png"
-    row.refresh_from_db()
-    with django_assert_num_queries(1):
-        row.save()
-
-
 def test_a_form_that_leaves_the_file_alone_is_no_change(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
@@ -96,13 +84,4 @@ def test_deleting_the_file_is_a_change(clear: Any) -> None:
     before = generation(row)
     clear(row)
     row.save()
-    assert generation(row) != before
-
-
-@pytest.mark.parametrize("duplicate", [copy.copy, lambda row: pickle.loads(pickle.dumps(row))])
-def test_a_copied_instance_remembers_its_assignments(duplicate: Any) -> None:
-    row = Product.objects.get(pk=product().pk)
-    before = generation(row)
-    row.photo = "elsewhere.png"
-    duplicate(row).save()
     assert generation(row) != before

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.core import serializers
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 
@@ -92,16 +92,6 @@ def test_a_save_pays_for_no_receiver() -> None:
     """Two empty ones would cost a plain save on SQLite three per cent."""
     assert not pre_save.has_listeners(Product)
     assert not post_save.has_listeners(Product)
-
-
-@pytest.mark.parametrize("raw", [False, True])
-def test_a_fixture_comes_past_model_save(raw: bool) -> None:
-    row = Product.objects.get(pk=product().pk)
-    before = generation(row)
-    if not raw:
-        row.photo = "elsewhere.png"
-    models.Model.save_base(row, raw=raw)
-    assert generation(row) != before
 
 
 def test_update_fields_without_the_image_cost_nothing(

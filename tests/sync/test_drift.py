@@ -86,6 +86,11 @@ def test_a_row_that_its_condition_refuses_has_a_record_that_says_so(
     assert drift_of(PHOTO, row_of(record, "a.png", wanted=wanted), record, "default") is drift
 
 
+def test_a_row_without_a_picture_needs_no_record() -> None:
+    (record,) = records(1, **{**IN_SYNC, "wanted": False, "name": ""})
+    assert drift_of(PHOTO, row_of(record, wanted=False), record, "default") is Drift.CHANGED
+
+
 def test_a_row_with_a_picture_needs_a_record() -> None:
     (record,) = records(1)
     assert drift_of(PHOTO, row_of(record, "a.png"), None, "default") is Drift.UNRECORDED

@@ -45,7 +45,7 @@ def test_the_nearer_the_more_and_what_is_far_has_no_vote(distance: int, vote: fl
 
 def test_of_several_queries_the_most_votes_count() -> None:
     stored = [array(0, 0), array(FAR)]
-    assert collect_votes([query(0), query(0, 0, FAR)], stored).tolist() == [2, 1]
+    assert collect_votes([query(0, 0), query(0, FAR)], stored).tolist() == [2, 1]
 
 
 def test_nothing_votes_for_nothing() -> None:
