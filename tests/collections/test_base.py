@@ -48,9 +48,11 @@ class Scripted(BaseCollection):
         self.similar, self.pages, self.refused = similar, pages, refused
         self.asked: list[Any] = []
 
-    def add_image(self, image: Any, image_id: str | None = None, **options: Any) -> ImageInfo:
+    def add_image(
+        self, image: Any, image_id: str | None = None, update_existing: bool = False
+    ) -> ImageInfo:
         assert image_id is not None
-        self.asked.append((image, image_id, options))
+        self.asked.append((image, image_id, update_existing))
         if image_id in self.refused:
             raise self.refused[image_id]
         return info(image_id)
@@ -146,7 +148,7 @@ def test_many_images_are_added_one_by_one_and_one_error_stops_no_other() -> None
     assert next(added) == ("a", info("a"))
     assert len(collection.asked) == 1  # read as it is asked for
     assert list(added) == [("b", error), ("c", info("c"))]
-    assert collection.asked[0] == (b"a", "a", {"update_existing": True})
+    assert collection.asked[0] == (b"a", "a", True)
 
 
 def test_the_listing_is_walked_page_by_page() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_visualsnoop.common import transactions
 from django_visualsnoop.common.transactions import (
     atomic_unless_open,
     atomic_write,
@@ -80,14 +80,14 @@ def test_locks_are_told_from_other_errors(error: Exception, locked: bool) -> Non
     assert is_lock_error(error) is locked
 
 
-def failing(*errors: Exception) -> tuple[Callable[[], str], list[object]]:
+def failing(*errors: Exception) -> tuple[Callable[[], str], list[Exception]]:
     """Return what raises each error, then returns; and what was raised so far."""
-    left, raised = list(errors), []
+    left, raised = list(errors), list[Exception]()
 
     def work() -> str:
         if left:
             raised.append(left.pop(0))
-            raise raised[-1]  # type: ignore[misc]
+            raise raised[-1]
         return "done"
 
     return work, raised
@@ -97,8 +97,8 @@ def failing(*errors: Exception) -> tuple[Callable[[], str], list[object]]:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Let time pass at once; the seconds slept."""
     slept: list[float] = []
-    monkeypatch.setattr(transactions.time, "sleep", slept.append)
-    monkeypatch.setattr(transactions.time, "monotonic", lambda: sum(slept))
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(slept))
     return slept
 
 

@@ -116,7 +116,7 @@ def test_a_stored_image_of_another_version_is_to_be_added_again(filled: Gallery)
 class TestBudget:
     """Which images pairs are looked for, when not all may be."""
 
-    def searched(self, gallery: Gallery, touching: Iterable[str] | None, **limits: int) -> Any:
+    def searched(self, gallery: Gallery, touching: Iterable[str] | None, **limits: Any) -> Any:
         budget = Budget(**limits)
         found = gallery._select_searched(budget, None if touching is None else set(touching))
         return None if found is None else sorted(found), budget.complete

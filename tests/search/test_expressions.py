@@ -37,7 +37,7 @@ def test_without_a_value_all_are_null(values: dict[Any, float | None]) -> None:
 
 def test_rows_come_in_the_order_of_the_values() -> None:
     keys = [Product.objects.create().pk for _ in range(3)]
-    values = dict(zip(keys, (0.25, 0.125, 1e-20), strict=True))
+    values: dict[Any, float | None] = dict(zip(keys, (0.25, 0.125, 1e-20), strict=True))
     rows = annotated(Product.objects.all(), values, FloatField()).order_by("found")
     assert [row.pk for row in rows] == keys[::-1]
     assert [row.found for row in rows] == [1e-20, 0.125, 0.25]

@@ -30,9 +30,8 @@ def store() -> Store:
     return store
 
 
-def new(image_id: str, **values: Any) -> NewImage:
-    known = {"vector": VECTOR, "version": describe.VERSION, "digest": "d", "width": 3, "height": 2}
-    return NewImage(image_id, **(known | values))
+def new(image_id: str) -> NewImage:
+    return NewImage(image_id, VECTOR, describe.VERSION, "d", 3, 2)
 
 
 def state(store: Store, image_id: str | None = None) -> Any:

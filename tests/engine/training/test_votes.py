@@ -27,7 +27,7 @@ def array(*codes: int) -> NDArray[np.uint64]:
 
 def bits(count: int) -> int:
     """Return a code with so many bits set."""
-    return 2**count - 1
+    return (1 << count) - 1
 
 
 FAR = bits(64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from django.core.exceptions import SuspiciousOperation
@@ -70,7 +71,7 @@ def test_an_error_of_the_servers_own_is_logged_and_not_told(
 
 
 def test_what_is_invalid_is_named_with_its_place() -> None:
-    errors = [
+    errors: list[dict[str, Any]] = [
         {"loc": ("query", "limit"), "type": "int", "msg": "Not a number", "given": "x" * 90},
         {"loc": ("body", "first", "id"), "type": "missing", "msg": "Field required"},
         *({"loc": ("query", str(n)), "type": "a", "msg": "M", "given": 1} for n in range(9)),

@@ -48,7 +48,11 @@ def ask(
         "query_string": b"",
         "headers": [(name.lower().encode(), text.encode()) for name, text in headers.items()],
     }
-    asyncio.run(asgi_front(application)(scope, receive, send))
+
+    async def run() -> None:
+        await asgi_front(application)(scope, receive, send)
+
+    asyncio.run(run())
     return received, sent
 
 

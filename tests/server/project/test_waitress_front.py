@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from waitress.adjustments import Adjustments
 
 from django_visualsnoop.server.project.front import ANYBODYS_BYTES
 from django_visualsnoop.server.project.waitress_front import Channel, Parser
@@ -14,6 +14,9 @@ from tests.server.v2 import bearer
 
 if TYPE_CHECKING:
     from tests.server.hosting import Tenant
+
+# By name: they have no types.
+Adjustments: Any = import_module("waitress.adjustments").Adjustments
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

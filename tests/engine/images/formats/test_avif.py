@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, features
 
 from django_visualsnoop.engine.images.decode import decode
-from tests.engine.images.test_decode import corners
+from tests.engine.images.corners import corners
 from tests.engine.pictures import saved
 
 

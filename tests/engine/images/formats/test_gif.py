@@ -10,7 +10,7 @@ from PIL import Image
 from django_visualsnoop.engine.exceptions import ImageTooLarge
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.images.formats import MAX_PARTS, gif
-from tests.engine.images.test_decode import assert_corners, corners
+from tests.engine.images.corners import assert_corners, corners
 from tests.engine.pictures import saved
 
 

@@ -18,7 +18,7 @@ from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
 from django_visualsnoop.engine.images.decode import decode, find_format
 from django_visualsnoop.engine.images.formats import heif
 from tests.engine import pictures
-from tests.engine.images.test_decode import assert_corners, corners
+from tests.engine.images.corners import assert_corners, corners
 from tests.engine.pictures import saved
 
 

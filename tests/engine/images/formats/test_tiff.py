@@ -15,7 +15,7 @@ from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.images.formats import MAX_PARTS, tiff
 from tests.engine import pictures
-from tests.engine.images.test_decode import corners
+from tests.engine.images.corners import corners
 from tests.engine.pictures import saved
 
 

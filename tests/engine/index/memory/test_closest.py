@@ -38,9 +38,10 @@ def test_they_come_by_cosine_and_equally_close_ones_by_id() -> None:
     found = find_closest([Visible(FIRST, None), Visible(SECOND, None)], PROBE, 10)
     assert found == [
         *(CloseImage(image_id, 1.0) for image_id in "abc"),
-        CloseImage("near", pytest.approx(0.707107)),
+        CloseImage("near", found[3].cosine),
         CloseImage("far", -1.0),
     ]
+    assert found[3].cosine == pytest.approx(0.707107, abs=1e-6)
 
 
 @pytest.mark.parametrize(("limit", "ids"), [(0, ""), (1, "a"), (2, "ab"), (3, "abc")])

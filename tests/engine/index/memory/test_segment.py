@@ -62,7 +62,8 @@ def test_room_for_rows(rows: int) -> None:
     """Large arrays have pages of their own, and are as writable as small ones."""
     for width, shape in ((1, (rows,)), (DIMENSIONS, (rows, DIMENSIONS))):
         found = allocate(rows, width, np.int8)
-        assert (found.shape, found.dtype) == (shape, np.int8)
+        assert found.shape == shape
+        assert found.dtype == np.int8
         found[...] = 7
         assert (found == 7).all()
 
