@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections, models, router
 
 from django_visualsnoop.common.row_locks import lock_rows
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.common.transactions import atomic_unless_open, atomic_write
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.indexed.tracking import fields_with_changed_condition
@@ -79,9 +80,8 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             VisualSnoopError: the collection did not answer.
             ValueError: no such field or kind, or a limit or similarity out of range.
         """
-        return similar_to(
-            self, what, field=field, limit=limit, min_similarity=min_similarity, kind=kind
-        )
+        options = SearchOptions(limit=limit, min_similarity=min_similarity, kind=kind)
+        return similar_to(self, what, options, field=field)
 
     async def asimilar_to(
         self,

@@ -21,7 +21,6 @@ from django_visualsnoop.client.transport import (
     longest_call,
 )
 from django_visualsnoop.collections.base import (
-    COPIES,
     DEFAULT_MAX_BYTES,
     BaseCollection,
     build_refused_setting,
@@ -34,10 +33,11 @@ from django_visualsnoop.collections.results import (
     ImageMatch,
     SearchResult,
 )
+from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from django.core.checks import CheckMessage
 
@@ -152,32 +152,20 @@ class HTTPCollection(BaseCollection):
         )
 
     def search_images(
-        self,
-        image: ImageSource,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(kind)
+        self.check_kind(options.kind)
         result = self._client.search_images(_read_content(image))
         self._check_success(result, "results", image_sent=True)
-        matches = narrow_matches(_build_matches(result), limit, min_similarity, allowed)
+        matches = narrow_matches(_build_matches(result), options)
         return SearchResult(result.get("collection_id", ""), matches)
 
     def search_images_by_id(
-        self,
-        image_id: str,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(kind)
+        self.check_kind(options.kind)
         result = self._check_success(self._client.search_images_by_id(image_id), "results")
-        matches = narrow_matches(_build_matches(result), limit, min_similarity, allowed)
+        matches = narrow_matches(_build_matches(result), options)
         image = _build_image_info({"image_id": image_id, **result})
         return SearchResult(image.collection_id, matches, image)
 

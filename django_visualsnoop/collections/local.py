@@ -23,9 +23,7 @@ from django_visualsnoop.client.exceptions import (
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
-    COPIES,
     DEFAULT_MAX_BYTES,
-    KINDS,
     BaseCollection,
     ImagePair,
     build_refused_setting,
@@ -43,6 +41,7 @@ from django_visualsnoop.collections.results import (
     SearchResult,
 )
 from django_visualsnoop.common.interruptions import is_interruption
+from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, KINDS, SearchOptions
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.exceptions import MissingExtra
@@ -56,8 +55,6 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.storage.store import NewImage, StoredImage
 
-#: Highest number of matches of a search, if the caller gives no limit.
-DEFAULT_LIMIT = 100
 #: How often to store described pictures, in seconds, so that a process that is killed while it
 #: describes many large pictures has stored some of them.
 BULK_SECONDS = 5.0
@@ -247,45 +244,19 @@ class LocalCollection(BaseCollection):
         )
 
     def search_images(
-        self,
-        image: ImageSource,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        copies = self.check_kind(kind) == COPIES
-        search = self._gallery.search if copies else self._gallery.search_similar
         try:
-            found = search(
-                read_image(image),
-                limit=DEFAULT_LIMIT if limit is None else limit,
-                min_similarity=min_similarity,
-                allowed=allowed,
-            )
+            found = self._gallery.search(read_image(image), options)
         except DecodeError as error:
             raise _convert_refusal(error) from error
         return _build_search_result(found)
 
     def search_images_by_id(
-        self,
-        image_id: str,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        copies = self.check_kind(kind) == COPIES
-        search = self._gallery.search_by_id if copies else self._gallery.search_similar_by_id
         try:
-            found = search(
-                check_image_id(image_id),
-                limit=DEFAULT_LIMIT if limit is None else limit,
-                min_similarity=min_similarity,
-                allowed=allowed,
-            )
+            found = self._gallery.search_by_id(check_image_id(image_id), options)
         except ImageMissing as error:
             raise _convert_not_found(error) from error
         result = _build_search_result(found)

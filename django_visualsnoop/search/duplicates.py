@@ -10,8 +10,9 @@ from django.db import models
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.clustering import Link, grouped
+from django_visualsnoop.common.search_options import check_similarity
 from django_visualsnoop.search.aliases import written_alias
-from django_visualsnoop.search.similar import check_similarity, fields_searched
+from django_visualsnoop.search.similar import fields_searched
 
 if TYPE_CHECKING:
     from django_visualsnoop.common.budgets import Budget

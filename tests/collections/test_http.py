@@ -18,6 +18,7 @@ from django_visualsnoop.client.exceptions import (
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.http import HTTPCollection
 from django_visualsnoop.collections.results import ImageInfo, ImageMatch
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.exceptions import UnsupportedSearch
 from tests.collections.contract import CollectionContract, image
 from tests.v1server import PUBLIC_KEY, SECRET_KEY, Fault, V1Server
@@ -193,8 +194,10 @@ def test_min_similarity_by_the_similarity_that_matches_carry(
     far = {"id": "far", "rank": 7, "similarity": 0.5}
     found = [ImageMatch("near", 1, 0.9), ImageMatch("far", 7, 0.5)]
     server.faults.extend([matches_of(near, far), matches_of(near, far), matches_of(near, far)])
-    assert collection.search_images(image(1), min_similarity=0.9).matches == [found[0]]
-    assert collection.search_images_by_id("a", min_similarity=0.5).matches == found
+    assert collection.search_images(image(1), SearchOptions(min_similarity=0.9)).matches == [
+        found[0]
+    ]
+    assert collection.search_images_by_id("a", SearchOptions(min_similarity=0.5)).matches == found
     assert collection.search_images_by_id("a").matches == found
 
 
@@ -212,15 +215,15 @@ def test_min_similarity_without_a_similarity_is_unsupported(
 ) -> None:
     server.faults.append(matches_of({"id": "near", "rank": 0}))
     with pytest.raises(UnsupportedSearch, match="min_similarity"):
-        collection.search_images(image(1), min_similarity=0.1)
+        collection.search_images(image(1), SearchOptions(min_similarity=0.1))
 
 
 def test_allowed_comes_before_the_limit(collection: HTTPCollection) -> None:
     for image_id in "abcd":
         collection.add_image(image(1), image_id)
-    found = collection.search_images(image(1), allowed={"c", "d"}, limit=1)
+    found = collection.search_images(image(1), SearchOptions(allowed={"c", "d"}, limit=1))
     assert [match.image_id for match in found.matches] == ["c"]
-    found = collection.search_images_by_id("c", allowed={"c", "d"}, limit=5)
+    found = collection.search_images_by_id("c", SearchOptions(allowed={"c", "d"}, limit=5))
     assert [match.image_id for match in found.matches] == ["d"]
 
 

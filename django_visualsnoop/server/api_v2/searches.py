@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.matching.side_by_side import compare_pictures
 from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
@@ -82,12 +83,8 @@ def search_by_image(
     """Images that are copies of the one sent, closest first."""
     access = get_access(request)
     gallery = access.images.gallery
-    found = gallery.search(
-        request.body,
-        limit=limit,
-        min_similarity=min_similarity,
-        allowed=find_allowed(access, filter_),
-    )
+    options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
+    found = gallery.search(request.body, options)
     searched = gallery.describe_image(request.body, "") if why and found.hits else None
     return _render_matches(access, found.hits, searched)
 
@@ -104,12 +101,8 @@ def search_by_id(
     """Images that are copies of a stored one, closest first, without that one."""
     access = get_access(request)
     gallery = access.images.gallery
-    found = gallery.search_by_id(
-        check_image_id(image_id),
-        limit=limit,
-        min_similarity=min_similarity,
-        allowed=find_allowed(access, filter_),
-    )
+    options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
+    found = gallery.search_by_id(check_image_id(image_id), options)
     return _render_matches(access, found.hits, gallery.read_description(image_id) if why else None)
 
 

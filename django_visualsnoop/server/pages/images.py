@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import to_datetime
@@ -119,7 +120,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
         "height": stored.height,
     }
     try:
-        hits = here.gallery.search_by_id(image_id, limit=MAX_SHOWN)
+        hits = here.gallery.search_by_id(image_id, SearchOptions(limit=MAX_SHOWN))
         context["results"] = make_result_cards(hosted, hits)
     except ImageMissing as error:  # another version described it
         context["error"] = str(error)

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.replica import held, reader
@@ -156,14 +157,16 @@ def test_queries(
         assert search(collection, 1) == []
     list(collection.add_images((str(number), image(1)) for number in range(count)))
     with django_assert_num_queries(3):
-        assert len(collection.search_images(image(1), limit=300).matches) == count
+        assert len(collection.search_images(image(1), SearchOptions(limit=300)).matches) == count
     with django_assert_num_queries(2) as captured:  # the second reads the candidates
-        collection.search_images(image(1), limit=300)
+        collection.search_images(image(1), SearchOptions(limit=300))
     assert "vector" not in captured[0]["sql"]
     with django_assert_num_queries(1 if count == 1 else 2):
-        collection.search_images_by_id("0", limit=300)
+        collection.search_images_by_id("0", SearchOptions(limit=300))
     with django_assert_num_queries(2):
-        collection.search_images(image(1), allowed={str(number) for number in range(500)})
+        collection.search_images(
+            image(1), SearchOptions(allowed={str(number) for number in range(500)})
+        )
     with CaptureQueriesContext(connection) as captured:
         list(collection.iter_pairs())
     # The second reads what is compared; of a large group, that is not known from the beginning.
@@ -180,7 +183,7 @@ def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
         pytest.skip("the others choose by what they counted")
     list(collection.add_images((str(number), image(1)) for number in range(3)))
     with CaptureQueriesContext(connection) as captured:
-        collection.search_images(image(1), limit=300)
+        collection.search_images(image(1), SearchOptions(limit=300))
         view = reader.read_view("default", key_of("shop"), DescriptorVectors())
         assert view is not None
         view.read_descriptors([str(number) for number in range(40)])
@@ -259,7 +262,7 @@ def test_a_memory_older_than_the_horizon_is_loaded_anew(collection: LocalCollect
     IndexedImage.objects.filter(pk=deleted.pk).delete()  # as purge does
     Collection.objects.update(horizon=deleted.seq)
     assert search(collection, 1) == remembered() == ["kept"]
-    similar = collection.search_images(image(1), kind="similar").matches
+    similar = collection.search_images(image(1), SearchOptions(kind="similar")).matches
     assert [match.image_id for match in similar] == ["kept"]
 
 
