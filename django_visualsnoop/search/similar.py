@@ -17,6 +17,7 @@ from django_visualsnoop.client.sources import ImageSource, read_image
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.search_options import COPIES
 from django_visualsnoop.indexed import tracking
+from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.indexed.options import (
     all_indexed_fields,
     indexed_field,
@@ -83,6 +84,7 @@ def similar_to(
     own = query.own_keys(fields[0])
     if own and fields[0].may_be_spelled_otherwise(queryset.db):
         queryset = queryset.exclude(pk__in=own)  # the row may spell its key in another way
+    ids = ImageIds((field, written_alias(field, queryset)) for field in fields)
     best: dict[Any, FoundRow] = {}
     for alias in {field.collection for field in fields}:
         collection = collections[alias]
@@ -90,15 +92,19 @@ def similar_to(
         asked = replace(options, limit=MAX_RANKED if few else EVERY_MATCH)
         if options.kind != COPIES and not few and collection.supports_allowed:
             # Every image is more or less similar, so search only among those that pass.
-            asked = replace(asked, allowed=_ids_passing(queryset, fields, alias))
-        for found in _rows_found(query.search(collection, asked), fields, queryset):
-            known = best.get(found.key)
-            if found.key not in own and (known is None or found.rank < known.rank):
-                best[found.key] = found
+            passing = queryset.order_by().values_list("pk", flat=True)
+            asked = replace(asked, allowed=ids.in_collection(alias).build(passing))
+        for match in query.search(collection, asked):
+            parsed = ids.parse(match.image_id)
+            if parsed is None or parsed.key in own:
+                continue
+            known = best.get(parsed.key)
+            if known is None or match.rank < known.rank:
+                best[parsed.key] = FoundRow(parsed.key, match.rank, match.similarity)
     ranked = sorted(best.values(), key=lambda found: found.rank)
     if len(ranked) > MAX_RANKED:
-        passing = set(queryset.order_by().values_list("pk", flat=True))
-        ranked = [found for found in ranked if found.key in passing][:MAX_RANKED]
+        present = set(queryset.order_by().values_list("pk", flat=True))
+        ranked = [found for found in ranked if found.key in present][:MAX_RANKED]
     return _ranked(queryset, ranked, options.limit)
 
 
@@ -226,35 +232,6 @@ def _bytes_of(what: Any) -> bytes:
 def _alone_in_its_collection(fields: tuple[IndexedField, ...]) -> bool:
     aliases = {field.collection for field in fields}
     return sum(field.collection in aliases for field in all_indexed_fields()) == 1
-
-
-def _ids_passing(
-    queryset: VisualSnoopQuerySet[Any], fields: tuple[IndexedField, ...], alias: str
-) -> set[str]:
-    """Return the image ids in a collection of the rows that pass the filters so far."""
-    keys = list(queryset.order_by().values_list("pk", flat=True))
-    searched = [(field, written_alias(field, queryset)) for field in fields]
-    return {
-        field.image_id(field.key_text(key), database)
-        for field, database in searched
-        if field.collection == alias
-        for key in keys
-    }
-
-
-def _rows_found(
-    matches: list[ImageMatch], fields: tuple[IndexedField, ...], queryset: VisualSnoopQuerySet[Any]
-) -> list[FoundRow]:
-    """Translate image ids into keys of rows; ids of other models and fields are dropped."""
-    searched = [(field, written_alias(field, queryset)) for field in fields]
-    found = []
-    for match in matches:
-        for field, database in searched:
-            key = field.key_from_image_id(match.image_id, database)
-            if key is not None:
-                found.append(FoundRow(key, match.rank, match.similarity))
-                break
-    return found
 
 
 def _ranked(queryset: _QuerySet, ranked: list[FoundRow], limit: int) -> _QuerySet:
