@@ -61,7 +61,7 @@ ROOMS: dict[str, str] = {
     "apps": "checks common outbox tasks",
     "server": "",
     "server.exceptions": "",
-    "server.conf": "",
+    "server.conf": "common",
     "server.models": "",
     "server.migrations": "server.models",
     "server.transactions": "common server.exceptions server.models",

@@ -41,6 +41,14 @@ from django_visualsnoop.collections.results import (
     SearchResult,
 )
 from django_visualsnoop.common.interruptions import is_interruption
+from django_visualsnoop.common.options import (
+    BOOLEAN,
+    FOLDER,
+    POSITIVE_INTEGER,
+    SHARE,
+    Option,
+    check_options,
+)
 from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, KINDS, SearchOptions
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import to_datetime
@@ -116,8 +124,7 @@ class LocalCollection(BaseCollection):
             )
         from django_visualsnoop.engine.gallery import Gallery  # requires the checks above
 
-        options = dict(params.get("OPTIONS") or {})
-        _check_options(alias, options)
+        options = _read_options(alias, params)
         if options.get("embedding") is not None:
             options["embedding"] = resolve_embedding_model(alias, options["embedding"])
             self.longest_call += self.bulk_size * _LOOKING_SECONDS
@@ -146,9 +153,8 @@ class LocalCollection(BaseCollection):
                     id="visualsnoop.E014",
                 )
             )
-        options = dict(params.get("OPTIONS") or {})
         try:
-            _check_options(alias, options)
+            options = _read_options(alias, params)
         except ImproperlyConfigured as error:
             return [*found, build_refused_setting(alias, error)]
         if options.get("embedding") is not None and _has_extra():
@@ -300,30 +306,37 @@ def _is_installed(package: str) -> bool:
         return True
 
 
-def _check_options(alias: str, options: dict[str, Any]) -> None:
-    where = f'VISUALSNOOP["{alias}"]["OPTIONS"]'
-    for name, value in options.items():
-        if name == "cache":
-            right, expected = isinstance(value, str) and bool(value), "the path of a folder"
-        elif name == "early":
-            right, expected = isinstance(value, bool), "True or False"
-        elif name == "database":
-            right, expected = isinstance(value, str), "an alias of DATABASES"
-        elif name == "min_similarity":
-            right = isinstance(value, (int, float)) and 0 <= value <= 1
-            expected = "a number from 0 to 1"
-        elif name == "embedding":
-            right = value is None or isinstance(value, str) or is_embedding_model(value)
-            expected = "an OnnxEmbedding, or the dotted path of one"
-        elif name in ("max_bytes", "max_pixels", "memory"):
-            right, expected = isinstance(value, int) and value > 0, "a positive integer"
-        else:
-            raise ImproperlyConfigured(
-                f"{where} has an unknown option {name!r}. Valid options: cache, database, early, "
-                "embedding, max_bytes, max_pixels, memory, min_similarity."
-            )
-        if not right:
-            raise ImproperlyConfigured(f'{where}["{name}"] must be {expected}, not {value!r}.')
+#: The setting of an alias.
+_PARAMS = {
+    "NAME": Option("a name", lambda value: value is None or isinstance(value, str)),
+    "OPTIONS": Option("a dict", lambda value: value is None or isinstance(value, dict)),
+}
+_OPTIONS = {
+    "cache": FOLDER,
+    "database": Option("an alias of DATABASES", lambda value: isinstance(value, str)),
+    "early": BOOLEAN,
+    "embedding": Option(
+        "an OnnxEmbedding, or the dotted path of one",
+        lambda value: value is None or isinstance(value, str) or is_embedding_model(value),
+    ),
+    "max_bytes": POSITIVE_INTEGER,
+    "max_pixels": POSITIVE_INTEGER,
+    "memory": POSITIVE_INTEGER,
+    "min_similarity": SHARE,
+}
+
+
+def _read_options(alias: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the options.
+
+    Raises:
+        ImproperlyConfigured: the setting of the alias is invalid.
+    """
+    setting = f'VISUALSNOOP["{alias}"]'
+    check_options(setting, params, _PARAMS)
+    options = dict(params.get("OPTIONS") or {})
+    check_options(f'{setting}["OPTIONS"]', options, _OPTIONS)
+    return options
 
 
 def _convert_refusal(error: DecodeError) -> ImageRefusedError:
