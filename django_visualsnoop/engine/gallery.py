@@ -253,20 +253,20 @@ class Gallery:
         min_similarity: float | None = None,
         *,
         among: Callable[[str], bool] | None = None,
-        apart: Collection[tuple[str, str]] = (),
+        not_duplicates: Collection[tuple[str, str]] = (),
         most: int | None = None,
     ) -> PairFinder | None:
         """Return what finds pairs by several questions; ``None`` as long as nothing was written.
 
         Args:
             min_similarity, among: see ``find_pairs``.
-            apart, most: see ``PairFinder``.
+            not_duplicates, most: see ``PairFinder``.
         """
         view = self._read_view(whole=True)
         if view is None:
             return None
         min_score = self._get_min_score(min_similarity)
-        return PairFinder(view, min_score, among=among, apart=apart, most=most)
+        return PairFinder(view, min_score, among=among, not_duplicates=not_duplicates, most=most)
 
     def find_placements(
         self, image_id: str, other_ids: Collection[str]

@@ -120,7 +120,7 @@ class _Grouping:
 
     def finder(self, min_similarity: float | None) -> PairFinder | None:
         return self._gallery.build_pair_finder(
-            min_similarity, apart=self._pairs, most=MAX_COMPARISONS
+            min_similarity, not_duplicates=self._pairs, most=MAX_COMPARISONS
         )
 
     def groups(self, links: Links) -> list[list[GroupMember]]:
