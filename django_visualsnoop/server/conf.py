@@ -59,13 +59,13 @@ def get_options() -> ServerOptions:
     for name, value in given.items():
         if name not in _EXPECTED:
             raise ImproperlyConfigured(
-                f"VISUALSNOOP_SERVER has the unknown option {name!r}; "
-                f"there are {', '.join(_EXPECTED)}."
+                f"VISUALSNOOP_SERVER has an unknown option {name!r}. "
+                f"Valid options: {', '.join(_EXPECTED)}."
             )
         if not _is_right(name, value):
-            shown = "not as it should be" if name == "ENCRYPTION_KEYS" else repr(value)
+            shown = "" if name == "ENCRYPTION_KEYS" else f", not {value!r}"
             raise ImproperlyConfigured(
-                f'VISUALSNOOP_SERVER["{name}"] is {shown}; write {_EXPECTED[name]}.'
+                f'VISUALSNOOP_SERVER["{name}"] must be {_EXPECTED[name]}{shown}.'
             )
     values = {name.lower(): value for name, value in given.items()}
     if "encryption_keys" in values:
@@ -74,15 +74,15 @@ def get_options() -> ServerOptions:
 
 
 _EXPECTED = {
-    "ENCRYPTION_KEYS": "a list of keys, the newest first, each as this prints it: python -c "
+    "ENCRYPTION_KEYS": "a list of keys, the newest first. To create one, type: python -c "
     '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
-    "PATH_PREFIX": 'a path such as "/images", with a slash before it and none after it',
+    "PATH_PREFIX": 'a path such as "/images", with a slash at its start and none at its end',
     "ALLOW_HTTP": "True or False",
-    "MAX_BYTES": "a positive whole number",
+    "MAX_BYTES": "a positive integer",
     "CACHE": "the path of a folder, or None",
-    "STORAGE": "an alias of STORAGES",
-    "MAX_IMPORT_BYTES": "a positive whole number",
-    "MEMORY": "a positive whole number of bytes",
+    "STORAGE": "an alias in STORAGES",
+    "MAX_IMPORT_BYTES": "a positive integer",
+    "MEMORY": "a positive number of bytes",
 }
 
 
