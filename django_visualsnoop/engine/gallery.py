@@ -182,7 +182,7 @@ class Gallery:
         stored = image_row.parse_descriptor()
         if stored is None:
             raise ImageMissing(
-                f"The image {image_id!r} was described by another version: add it again."
+                f"The image {image_id!r} was described by another version. Add it again."
             )
         probes = describe.build_stored_probes(stored)
         hits = self._find_copies(view, probes, options, without=image_id)
@@ -193,7 +193,7 @@ class Gallery:
         probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
-                f"The image {image_id!r} was described by another model or version: add it again."
+                f"The image {image_id!r} was described by another model or version. Add it again."
             )
         hits = _find_similar(view, probe, options, without=image_id)
         return Hits(view.collection_id, hits, image_row.image_time)
@@ -377,7 +377,7 @@ class Gallery:
 
 
 def _build_nothing_to_compare(image_id: str) -> ImageMissing:
-    return ImageMissing(f"The collection holds no image {image_id!r} to compare.")
+    return ImageMissing(f"The collection holds no image {image_id!r}.")
 
 
 def _require_image(

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.matching.side_by_side import DescribedImage
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many matches.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="The largest number of matches.")]
 MinSimilarity = Annotated[
     float | None,
-    Query(ge=0, le=1, description="The collection's own if left out.", allow_inf_nan=False),
+    Query(ge=0, le=1, description="Default: that of the collection.", allow_inf_nan=False),
 ]
-WhyAsked = Annotated[bool, Query(description="Tell where the pictures agree.")]
+WhyAsked = Annotated[bool, Query(description="Say where the pictures agree.")]
 
 
 def render_placement(placement: "Placement | None") -> dict[str, Any] | None:

@@ -213,15 +213,13 @@ def _check_file(file: IO[bytes]) -> dict[str, bytes]:
     for number, one in parse_lines(file):
         if isinstance(one, TransferredImage):
             if one.new.image_id in facts:
-                raise refuse_line(
-                    number, f"the id {one.new.image_id!r:.120} is there a second time"
-                )
+                raise refuse_line(number, f"the id {one.new.image_id!r:.120} occurs twice")
             facts[one.new.image_id] = _hash_image(one.image_time, one.new.digest, one.metadata)
         elif isinstance(one, not_duplicates.ImagePair):
             if not (one.first_id in facts and one.second_id in facts):
                 pairs[one] = number
         elif isinstance(one, int) and one != len(facts):
-            raise refuse_line(number, f"it says {one:,} images, and there are {len(facts):,}")
+            raise refuse_line(number, f"it says {one:,} images, but the file has {len(facts):,}")
     for pair, number in pairs.items():
         for image_id in pair:
             if image_id not in facts:
@@ -241,5 +239,5 @@ def _hash_image(image_time: int, digest: str, metadata: Mapping[str, Value]) -> 
 
 def _refuse_other(image_id: str, so_far: str) -> ImageExists:
     return ImageExists(
-        f"Another image has the id {image_id!r}; with replace=true it is replaced. {so_far}"
+        f"Another image has the id {image_id!r}. To replace it, use replace=true. {so_far}"
     )
