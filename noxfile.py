@@ -124,6 +124,7 @@ def oldest_requirements() -> list[str]:
 def packaging(session: nox.Session) -> None:
     """Build the packages, and install and use them as a stranger does."""
     install(session, "test")
+    session.env["TEST_PACKAGING"] = "1"
     run_pytest(session, "sqlite", "tests/test_packaging.py")
 
 

@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from django_visualsnoop.common.search_options import SearchOptions
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -260,7 +262,7 @@ def give_back(content: bytes, collections: int) -> None:
     for number in range(collections):
         gallery = Gallery("default", f"collection {number}")
         store(gallery, images, [f"{place}" for place in range(IMAGES)])
-        gallery.search(content, limit=10)
+        gallery.search(content, SearchOptions(limit=10))
         delete(gallery)
         if (number + 1) % max(1, collections // 10) == 0:
             gc.collect()

@@ -40,6 +40,8 @@ import synthetic
 from django.conf import settings
 from search import COPIES, memory, processor
 
+from django_visualsnoop.common.search_options import SearchOptions
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -162,7 +164,7 @@ def early(options: argparse.Namespace) -> dict[str, Any]:
         return {}
     collection = gallery(options, cache=False, early=True)
     began = time.perf_counter()
-    collection.search_by_id("image-0", limit=LIMIT)
+    collection.search_by_id("image-0", SearchOptions(limit=LIMIT))
     answered = time.perf_counter() - began
     clock: list[float] = []
     found = 0
@@ -170,7 +172,7 @@ def early(options: argparse.Namespace) -> dict[str, Any]:
     while any(thread.name == "visualsnoop-rows" for thread in threading.enumerate()):
         number = numbers[len(clock) % len(numbers)]
         asked = time.perf_counter()
-        hits = collection.search_by_id(f"image-{number}", limit=LIMIT).hits
+        hits = collection.search_by_id(f"image-{number}", SearchOptions(limit=LIMIT)).hits
         clock.append(time.perf_counter() - asked)
         found += f"copy-{number}" in {one.image_id for one in hits}
     read = time.perf_counter() - began
@@ -215,7 +217,7 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
     (images,) = options.images
     before = memory()
     began = time.perf_counter()
-    collection.search_by_id("image-0", limit=LIMIT)
+    collection.search_by_id("image-0", SearchOptions(limit=LIMIT))
     result: dict[str, Any] = {"first answer s": round(time.perf_counter() - began, 3)}
 
     numbers = range(0, images, 100)
@@ -223,7 +225,7 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
     asked = [numbers[int(place)] for place in dice.integers(0, len(numbers), options.queries)]
 
     def by_id(number: int) -> tuple[str, list[str]]:
-        found = collection.search_by_id(f"image-{number}", limit=LIMIT).hits
+        found = collection.search_by_id(f"image-{number}", SearchOptions(limit=LIMIT)).hits
         return f"copy-{number}", [one.image_id for one in found]
 
     result |= measured("stored", by_id, asked)
@@ -279,7 +281,7 @@ def imagededup_seconds(codes: NDArray[np.uint64]) -> float | None:
 def pairs(options: argparse.Namespace) -> dict[str, Any]:
     collection = gallery(options)
     (images,) = options.images
-    collection.search_by_id("image-0", limit=LIMIT)
+    collection.search_by_id("image-0", SearchOptions(limit=LIMIT))
     busy, began = time.process_time(), time.perf_counter()
     found = {(one.first_id, one.second_id) for one in collection.find_pairs()}
     seconds, busy = time.perf_counter() - began, time.process_time() - busy

@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections, models, router
 
 from django_visualsnoop.common.row_locks import lock_rows
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.common.transactions import atomic_unless_open, atomic_write
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.indexed.tracking import fields_with_changed_condition
@@ -42,8 +43,8 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
         def _chain(self) -> Self: ...
 
-    #: Set on the QuerySet through which bulk_update() calls update(), which then keeps quiet.
-    _visualsnoop_quiet = False
+    #: Set on the QuerySet through which bulk_update() calls update(), which then requests nothing.
+    _visualsnoop_requests_paused = False
 
     def similar_to(
         self,
@@ -79,9 +80,8 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             VisualSnoopError: the collection did not answer.
             ValueError: no such field or kind, or a limit or similarity out of range.
         """
-        return similar_to(
-            self, what, field=field, limit=limit, min_similarity=min_similarity, kind=kind
-        )
+        options = SearchOptions(limit=limit, min_similarity=min_similarity, kind=kind)
+        return similar_to(self, what, options, field=field)
 
     async def asimilar_to(
         self,
@@ -175,10 +175,10 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         self, objs: Iterable[_Model], fields: Iterable[str], batch_size: int | None = None
     ) -> int:
         objs, names = tuple(objs), frozenset(fields)
-        quiet = self._chain()
-        quiet._visualsnoop_quiet = True
+        inner = self._chain()
+        inner._visualsnoop_requests_paused = True
         with atomic_unless_open(using=self._written):
-            count = super(VisualSnoopQuerySet, quiet).bulk_update(objs, fields, batch_size)
+            count = super(VisualSnoopQuerySet, inner).bulk_update(objs, fields, batch_size)
             request_sync(
                 (
                     SyncRequest(field, field.object_id(row), _should_index(field, row))
@@ -194,7 +194,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             found = list(self.order_by().values_list("pk", flat=True))
             rows = type(self)(self.model, using=self._db, hints=self._hints)
             return rows.filter(pk__in=found).update(**kwargs)
-        fields = [] if self._visualsnoop_quiet else self._concerned(frozenset(kwargs))
+        fields = [] if self._visualsnoop_requests_paused else self._concerned(frozenset(kwargs))
         if not fields or is_paused() or not self._is_updatable():
             return super().update(**kwargs)
         with atomic_write(SyncRecord, using=self._written):
@@ -304,7 +304,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]
-        clone._visualsnoop_quiet = self._visualsnoop_quiet
+        clone._visualsnoop_requests_paused = self._visualsnoop_requests_paused
         return clone
 
 

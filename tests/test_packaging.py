@@ -92,7 +92,7 @@ def test_sdist_holds_all_that_git_has_but_its_own_and_the_ci_files(
             member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()
         }
     added = {"PKG-INFO"} | {name for name in packed if ".egg-info/" in name}
-    wanted = {name for name in tracked if name != ".gitignore" and not name.startswith(".ci/")}
+    wanted = {name for name in tracked if not name.startswith((".ci/", ".git", ".pre"))}
     assert packed - added == wanted
 
 

@@ -38,7 +38,7 @@ ROOMS: dict[str, str] = {
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
     "engine.embedding": "common engine.descriptors engine.index.base",
     "engine.onnx": "common engine.descriptors",
-    "engine.gallery": "engine.descriptors engine.embedding engine.exceptions engine.images "
+    "engine.gallery": "common engine.descriptors engine.embedding engine.exceptions engine.images "
     "engine.matching engine.pairs engine.replica engine.search engine.storage",
     "engine.training": "engine.descriptors engine.images engine.matching",
     "engine.migrations": "engine.models",
@@ -61,7 +61,7 @@ ROOMS: dict[str, str] = {
     "apps": "checks common outbox tasks",
     "server": "",
     "server.exceptions": "",
-    "server.conf": "",
+    "server.conf": "common",
     "server.models": "",
     "server.migrations": "server.models",
     "server.transactions": "common server.exceptions server.models",

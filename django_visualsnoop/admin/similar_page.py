@@ -10,6 +10,7 @@ from django.http import HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.indexed.keys import read_key
 from django_visualsnoop.search.similar import similar_to
 
@@ -41,9 +42,7 @@ class SimilarPage(AdminPage):
                 similar_to(
                     self.model_admin.get_queryset(self.request),  # type: ignore[type-var]
                     row,
-                    field=None,
-                    limit=self.model_admin.visualsnoop_similar_limit,
-                    min_similarity=None,
+                    SearchOptions(limit=self.model_admin.visualsnoop_similar_limit),
                 )
             )
         except SEARCH_ERRORS as error:

@@ -49,6 +49,6 @@ class VisualSnoopHMACAuth(AuthBase):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(
-            "Keys are not pickled or copied, lest the secret leave the process; "
-            f"make a new {type(self).__name__} where it is needed."
+            f"You cannot pickle or copy a {type(self).__name__}, because it holds a secret key. "
+            "Create a new one where you need it."
         )

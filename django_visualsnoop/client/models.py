@@ -83,8 +83,8 @@ class Collection:
         if connect:
             if is_plain_http(self.endpoint):
                 warnings.warn(
-                    f"Images and answers cross the network unencrypted to "
-                    f"{without_credentials(self.endpoint)}; use an https endpoint.",
+                    f"The endpoint {without_credentials(self.endpoint)} uses plain http, so images "
+                    "and responses are not encrypted. Use an https endpoint.",
                     stacklevel=2,
                 )
             self._about  # noqa: B018 -- asks the service
@@ -228,8 +228,8 @@ class Collection:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(
-            "A Collection holds a secret key and is not pickled or copied; "
-            "make a new one from its keys where it is needed."
+            "You cannot pickle or copy a Collection, because it holds a secret key. "
+            "Create a new one from its keys where you need it."
         )
 
 

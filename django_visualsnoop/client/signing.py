@@ -40,7 +40,7 @@ class MessageSignatureAuth(VisualSnoopHMACAuth):
             import http_message_signatures as library
         except ImportError as error:
             raise ImportError(
-                'signing="v2" needs a package that is not installed. '
+                'signing="v2" requires a package that is not installed. '
                 'Type: python -m pip install "django-visualsnoop[signing]"'
             ) from error
         self._signer = library.HTTPMessageSigner(
@@ -76,7 +76,7 @@ def auth_for(signing: str, public_key: str, secret_key: str) -> VisualSnoopHMACA
         ImportError: it needs a package that is not installed.
     """
     if signing not in SIGNINGS:
-        raise ValueError(f'signing is {signing!r}; write "v1" or "v2".')
+        raise ValueError(f'signing must be "v1" or "v2", not {signing!r}.')
     kind = VisualSnoopHMACAuth if signing == "v1" else MessageSignatureAuth
     return kind(public_key, secret_key)
 

@@ -75,6 +75,6 @@ def _read_from_start(source: Any) -> Any:
 def _no_image(source: object) -> TypeError:
     hint = "; open the file in binary mode" if hasattr(type(source), "read") else ""
     return TypeError(
-        "An image is a path, bytes, a file opened in binary mode or a Django file, "
+        "An image must be a path, bytes, a file opened in binary mode or a Django file, "
         f"not {type(source).__name__}{hint}."
     )

@@ -168,31 +168,30 @@ def _never_connected(error: requests.RequestException) -> bool:
 def _transport_error(method: str, url: str, error: requests.RequestException) -> TransportError:
     kind = TimedOutError if isinstance(error, requests_exceptions.Timeout) else TransportError
     logger.debug("%s %s failed", method, without_credentials(url), exc_info=error)
-    return kind(f"{method} {without_credentials(url)} got no answer: {_reason(error)}.")
+    return kind(f"{method} {without_credentials(url)} got no response: {_reason(error)}.")
 
 
 def _reason(error: requests.RequestException) -> str:
-    """Return why no answer came, in words for a person; the error itself is the cause."""
+    """Return in plain words why there was no response."""
     if isinstance(error, requests_exceptions.ConnectTimeout):
-        return "no connection was made within the time limit"
+        return "connecting took longer than the timeout"
     if isinstance(error, requests_exceptions.Timeout):
-        return "it did not come within the time limit"
+        return "it took longer than the timeout"
     causes = list(_causes(error))
     if isinstance(error, requests_exceptions.SSLError):
         checked = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
-        why = (
-            f"the SSL certificate is not accepted, {checked[-1].verify_message}" if checked else ""
-        )
-        return why or "the encrypted connection (SSL) failed"
+        if checked:
+            return f"the SSL certificate is not valid ({checked[-1].verify_message})"
+        return "the encrypted connection (SSL) failed"
     if isinstance(error, requests_exceptions.ProxyError):
-        return "the proxy does not connect"
+        return "the proxy could not connect"
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            return "the name of the host is unknown"
+            return "the host name is unknown"
         if isinstance(cause, ConnectionRefusedError):
-            return "Connection refused, nothing listens at that port"
+            return "the connection was refused; nothing listens on that port"
         if isinstance(cause, OSError) and cause.strerror:
-            return f"the system says, {cause.strerror}"
+            return f"the connection failed ({cause.strerror})"
     return "the connection was closed"
 
 

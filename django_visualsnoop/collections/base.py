@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.core.checks import Error
 
 from django_visualsnoop.client.exceptions import NotFoundError, VisualSnoopError
+from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.exceptions import UnsupportedSearch
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.matching.placement import Placement
 
-#: Kinds of search: copies of a picture, or pictures that look similar.
-COPIES, SIMILAR = KINDS = ("copies", "similar")
-
 #: Default and largest size of a page of the listing.
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
@@ -53,13 +51,6 @@ def read_page_size(count: int | None) -> int:
     return min(count, MAX_PAGE_SIZE)
 
 
-def check_kind(kind: str) -> str:
-    """Return the kind of search; raise ``ValueError`` if it is unknown."""
-    if kind not in KINDS:
-        raise ValueError(f"kind must be {' or '.join(map(repr, KINDS))}, not {kind!r}.")
-    return kind
-
-
 def build_refused_setting(alias: str, error: Exception) -> CheckMessage:
     """Return the check message for a setting that the backend rejects."""
     return Error(
@@ -67,20 +58,15 @@ def build_refused_setting(alias: str, error: Exception) -> CheckMessage:
     )
 
 
-def narrow_matches(
-    matches: list[ImageMatch],
-    limit: int | None,
-    min_similarity: float | None,
-    allowed: Collection[str] | None,
-) -> list[ImageMatch]:
+def narrow_matches(matches: list[ImageMatch], options: SearchOptions) -> list[ImageMatch]:
     """Filter matches on behalf of a collection that cannot do so itself.
 
     Raises:
         UnsupportedSearch: ``min_similarity`` is given and a match has no similarity.
     """
-    if allowed is not None:
-        matches = [match for match in matches if match.image_id in allowed]
-    if min_similarity is not None:
+    if options.allowed is not None:
+        matches = [match for match in matches if match.image_id in options.allowed]
+    if options.min_similarity is not None:
         if any(match.similarity is None for match in matches):
             raise UnsupportedSearch(
                 "This collection returns no similarities, so it does not support min_similarity."
@@ -88,9 +74,9 @@ def narrow_matches(
         matches = [
             match
             for match in matches
-            if match.similarity is not None and match.similarity >= min_similarity
+            if match.similarity is not None and match.similarity >= options.min_similarity
         ]
-    return matches[:limit]
+    return matches[: options.limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +101,7 @@ class BaseCollection(ABC):
     supports_similarity: ClassVar[bool] = False
     #: Whether the collection itself can restrict a search to given ids (``allowed``).
     supports_allowed: ClassVar[bool] = False
-    #: The supported kinds of search, of ``KINDS``. A collection that supports only copies is never
-    #: called with ``kind``.
+    #: The supported kinds of search, of ``KINDS``.
     kinds: ClassVar[tuple[str, ...]] = (COPIES,)
     #: How many images to pass to ``add_images`` at a time.
     bulk_size: ClassVar[int] = 1
@@ -150,9 +135,8 @@ class BaseCollection(ABC):
 
         Raises:
             UnsupportedSearch: this collection does not support it.
-            ValueError: the kind is unknown.
         """
-        if check_kind(kind) not in self.kinds:
+        if kind not in self.kinds:
             raise UnsupportedSearch(
                 f"The collection {self.alias!r} does not support kind={kind!r}. It supports "
                 f"{' and '.join(map(repr, self.kinds))}."
@@ -225,40 +209,22 @@ class BaseCollection(ABC):
 
     @abstractmethod
     def search_images(
-        self,
-        image: ImageSource,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
         """Find images that look like ``image``, closest first.
 
         Args:
             image: path, bytes, or a binary file (read from its start).
-            limit: highest number of matches; the backend's own limit if ``None``.
-            min_similarity: 0…1; only matches that are at least this similar; the backend's own
-                threshold if ``None``.
-            allowed: search only among these ids (``supports_allowed``).
-            kind: ``"copies"`` for edited copies of the picture, or ``"similar"`` for all images,
-                ordered by similarity, without a threshold of the backend (``kinds``).
+            options: what to search for.
 
         Raises:
             ImageRefusedError: the bytes are not a picture.
-            UnsupportedSearch: the backend does not support an argument.
-            ValueError: the kind is unknown.
+            UnsupportedSearch: the backend does not support an option.
         """
 
     @abstractmethod
     def search_images_by_id(
-        self,
-        image_id: str,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
         """Find images that look like the one stored under ``image_id``, excluding it.
 
@@ -283,7 +249,7 @@ class BaseCollection(ABC):
         This default implementation runs one search per image; override it with a faster one.
 
         Args:
-            min_similarity: as in ``search_images``.
+            min_similarity: 0…1; the backend's own threshold if ``None``.
             touching: only pairs with at least one of these ids.
             progress: called from time to time with the completed part of the work, 0…1.
             among: returns whether the pairs of an id count; all count if ``None``.
@@ -296,12 +262,13 @@ class BaseCollection(ABC):
         else:
             wanted = sorted(touching)
         ids = list(wanted) if budget is None else budget.take_searches(wanted)
+        options = SearchOptions(min_similarity=min_similarity)
         seen: set[tuple[str, str]] = set()
         for number, image_id in enumerate(ids):
             if progress is not None:
                 progress(number / len(ids))
             try:
-                found = self.search_images_by_id(image_id, min_similarity=min_similarity)
+                found = self.search_images_by_id(image_id, options)
             except NotFoundError:
                 continue  # deleted meanwhile, or not indexed yet
             for match in found.matches:

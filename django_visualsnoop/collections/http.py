@@ -21,7 +21,6 @@ from django_visualsnoop.client.transport import (
     longest_call,
 )
 from django_visualsnoop.collections.base import (
-    COPIES,
     DEFAULT_MAX_BYTES,
     BaseCollection,
     build_refused_setting,
@@ -34,10 +33,12 @@ from django_visualsnoop.collections.results import (
     ImageMatch,
     SearchResult,
 )
+from django_visualsnoop.common.options import POSITIVE_INTEGER, Option, check_options
+from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from django.core.checks import CheckMessage
 
@@ -50,8 +51,55 @@ REQUIRED = {
     "PUBLIC_KEY": 'os.environ["VISUALSNOOP_PUBLIC_KEY"]',
     "SECRET_KEY": 'os.environ["VISUALSNOOP_SECRET_KEY"]',
 }
-KNOWN = {*REQUIRED, "BACKEND", "NAME", "TIMEOUT", "OPTIONS"}
-KNOWN_OPTIONS = {"max_bytes", "max_retries", "proxies", "signing"}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_url(value: object) -> bool:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+    except ValueError:  # such as "http://["
+        return False
+    return parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_timeout(value: object) -> bool:
+    numbers = value if isinstance(value, (tuple, list)) else (value, value)
+    return len(numbers) == 2 and all(
+        isinstance(number, (int, float)) and number > 0 for number in numbers
+    )
+
+
+#: The setting of an alias.
+_PARAMS = {
+    "BACKEND": Option("a dotted path", _is_text),
+    "NAME": Option("a name", _is_text),
+    "ENDPOINT": Option('a URL such as "https://images.example.com/api/v1"', _is_url),
+    "PUBLIC_KEY": Option("a non-empty string", _is_text, is_secret=True),
+    "SECRET_KEY": Option("a non-empty string", _is_text, is_secret=True),
+    "TIMEOUT": Option(
+        "a number of seconds, or a pair such as (3.05, 30) for connecting and for waiting for the "
+        "next byte",
+        _is_timeout,
+    ),
+    "OPTIONS": Option("a dict", lambda value: value is None or isinstance(value, dict)),
+}
+_OPTIONS = {
+    "max_bytes": POSITIVE_INTEGER,
+    "max_retries": Option("an integer, 0 or more", _is_count),
+    "proxies": Option(
+        'a dict such as {"https": "http://proxy.example.com:3128"}',
+        lambda value: value is None or isinstance(value, dict),
+        is_secret=True,  # the URL of a proxy may contain a password
+    ),
+    "signing": Option(" or ".join(f'"{one}"' for one in SIGNINGS), SIGNINGS.__contains__),
+}
 
 
 class HTTPCollection(BaseCollection):
@@ -77,7 +125,7 @@ class HTTPCollection(BaseCollection):
         super().__init__(alias, params)
         _check(alias, params)
         options = params.get("OPTIONS") or {}
-        timeout = _read_timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
+        timeout = _read_timeout(params.get("TIMEOUT", DEFAULT_TIMEOUT))
         max_retries = options.get("max_retries", DEFAULT_MAX_RETRIES)
         self.longest_call = longest_call(timeout, max_retries)
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
@@ -107,7 +155,6 @@ class HTTPCollection(BaseCollection):
             return missing
         try:
             _check(alias, params)
-            _read_timeout(alias, params.get("TIMEOUT", DEFAULT_TIMEOUT))
         except ImproperlyConfigured as error:
             return [build_refused_setting(alias, error)]
         if not is_plain_http(params["ENDPOINT"]):
@@ -152,32 +199,20 @@ class HTTPCollection(BaseCollection):
         )
 
     def search_images(
-        self,
-        image: ImageSource,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(kind)
+        self.check_kind(options.kind)
         result = self._client.search_images(_read_content(image))
         self._check_success(result, "results", image_sent=True)
-        matches = narrow_matches(_build_matches(result), limit, min_similarity, allowed)
+        matches = narrow_matches(_build_matches(result), options)
         return SearchResult(result.get("collection_id", ""), matches)
 
     def search_images_by_id(
-        self,
-        image_id: str,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(kind)
+        self.check_kind(options.kind)
         result = self._check_success(self._client.search_images_by_id(image_id), "results")
-        matches = narrow_matches(_build_matches(result), limit, min_similarity, allowed)
+        matches = narrow_matches(_build_matches(result), options)
         image = _build_image_info({"image_id": image_id, **result})
         return SearchResult(image.collection_id, matches, image)
 
@@ -229,54 +264,20 @@ def _read_content(image: ImageSource) -> bytes:
 
 
 def _check(alias: str, params: Mapping[str, Any]) -> None:
+    setting = f'VISUALSNOOP["{alias}"]'
     for key in REQUIRED:
-        value = params.get(key)
-        if not isinstance(value, str) or not value.strip():
-            problem = (
-                "is missing or empty. Add it to the settings."
-                if not value
-                else f"must be a non-empty string, not a {type(value).__name__}."
+        if not params.get(key):
+            raise ImproperlyConfigured(
+                f'{setting}["{key}"] is missing or empty. Add it to the settings.'
             )
-            raise ImproperlyConfigured(f'VISUALSNOOP["{alias}"]["{key}"] {problem}')
-    parts = urlsplit(params["ENDPOINT"])
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ImproperlyConfigured(
-            f'VISUALSNOOP["{alias}"]["ENDPOINT"] must be a URL such as '
-            f'"https://images.example.com/api/v1", not {params["ENDPOINT"]!r}.'
-        )
-    _refuse_unknown(f'VISUALSNOOP["{alias}"]', params, KNOWN)
+    check_options(setting, params, _PARAMS)
     options = params.get("OPTIONS") or {}
-    _refuse_unknown(f'VISUALSNOOP["{alias}"]["OPTIONS"]', options, KNOWN_OPTIONS)
-    max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
-    if not isinstance(max_bytes, int) or isinstance(max_bytes, bool) or max_bytes < 1:
-        raise ImproperlyConfigured(
-            f'VISUALSNOOP["{alias}"]["OPTIONS"]["max_bytes"] must be a positive integer, not '
-            f"{max_bytes!r}."
-        )
-    signing = options.get("signing", SIGNINGS[0])
-    if signing not in SIGNINGS:
-        raise ImproperlyConfigured(
-            f'VISUALSNOOP["{alias}"]["OPTIONS"]["signing"] must be "v1" or "v2", not {signing!r}.'
-        )
-    if signing == "v2" and find_spec("http_message_signatures") is None:
-        raise MissingExtra(f'VISUALSNOOP["{alias}"]["OPTIONS"]["signing"]', "signing")
+    check_options(f'{setting}["OPTIONS"]', options, _OPTIONS)
+    if options.get("signing") == "v2" and find_spec("http_message_signatures") is None:
+        raise MissingExtra(f'{setting}["OPTIONS"]["signing"]', "signing")
 
 
-def _refuse_unknown(setting: str, given: Mapping[str, Any], known: set[str]) -> None:
-    unknown = ", ".join(repr(key) for key in sorted(set(given) - known))
-    if unknown:
-        raise ImproperlyConfigured(
-            f"{setting} has unknown keys: {unknown}. Valid keys: {', '.join(sorted(known))}."
-        )
-
-
-def _read_timeout(alias: str, value: Any) -> Timeout:
-    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(numbers) != 2 or not all(
-        isinstance(number, (int, float)) and number > 0 for number in numbers
-    ):
-        raise ImproperlyConfigured(
-            f'VISUALSNOOP["{alias}"]["TIMEOUT"] must be a number of seconds, or a pair such as '
-            f"(3.05, 30) for connecting and for waiting for the next byte, not {value!r}."
-        )
-    return float(numbers[0]), float(numbers[1])
+def _read_timeout(value: Any) -> Timeout:
+    numbers = value if isinstance(value, (tuple, list)) else (value, value)
+    connecting, reading = map(float, numbers)
+    return connecting, reading

@@ -23,9 +23,7 @@ from django_visualsnoop.client.exceptions import (
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
-    COPIES,
     DEFAULT_MAX_BYTES,
-    KINDS,
     BaseCollection,
     ImagePair,
     build_refused_setting,
@@ -43,6 +41,15 @@ from django_visualsnoop.collections.results import (
     SearchResult,
 )
 from django_visualsnoop.common.interruptions import is_interruption
+from django_visualsnoop.common.options import (
+    BOOLEAN,
+    FOLDER,
+    POSITIVE_INTEGER,
+    SHARE,
+    Option,
+    check_options,
+)
+from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, KINDS, SearchOptions
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.exceptions import MissingExtra
@@ -56,8 +63,6 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.storage.store import NewImage, StoredImage
 
-#: Highest number of matches of a search, if the caller gives no limit.
-DEFAULT_LIMIT = 100
 #: How often to store described pictures, in seconds, so that a process that is killed while it
 #: describes many large pictures has stored some of them.
 BULK_SECONDS = 5.0
@@ -119,8 +124,7 @@ class LocalCollection(BaseCollection):
             )
         from django_visualsnoop.engine.gallery import Gallery  # requires the checks above
 
-        options = dict(params.get("OPTIONS") or {})
-        _check_options(alias, options)
+        options = _read_options(alias, params)
         if options.get("embedding") is not None:
             options["embedding"] = resolve_embedding_model(alias, options["embedding"])
             self.longest_call += self.bulk_size * _LOOKING_SECONDS
@@ -149,9 +153,8 @@ class LocalCollection(BaseCollection):
                     id="visualsnoop.E014",
                 )
             )
-        options = dict(params.get("OPTIONS") or {})
         try:
-            _check_options(alias, options)
+            options = _read_options(alias, params)
         except ImproperlyConfigured as error:
             return [*found, build_refused_setting(alias, error)]
         if options.get("embedding") is not None and _has_extra():
@@ -247,45 +250,19 @@ class LocalCollection(BaseCollection):
         )
 
     def search_images(
-        self,
-        image: ImageSource,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        copies = self.check_kind(kind) == COPIES
-        search = self._gallery.search if copies else self._gallery.search_similar
         try:
-            found = search(
-                read_image(image),
-                limit=DEFAULT_LIMIT if limit is None else limit,
-                min_similarity=min_similarity,
-                allowed=allowed,
-            )
+            found = self._gallery.search(read_image(image), options)
         except DecodeError as error:
             raise _convert_refusal(error) from error
         return _build_search_result(found)
 
     def search_images_by_id(
-        self,
-        image_id: str,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        copies = self.check_kind(kind) == COPIES
-        search = self._gallery.search_by_id if copies else self._gallery.search_similar_by_id
         try:
-            found = search(
-                check_image_id(image_id),
-                limit=DEFAULT_LIMIT if limit is None else limit,
-                min_similarity=min_similarity,
-                allowed=allowed,
-            )
+            found = self._gallery.search_by_id(check_image_id(image_id), options)
         except ImageMissing as error:
             raise _convert_not_found(error) from error
         result = _build_search_result(found)
@@ -329,30 +306,37 @@ def _is_installed(package: str) -> bool:
         return True
 
 
-def _check_options(alias: str, options: dict[str, Any]) -> None:
-    where = f'VISUALSNOOP["{alias}"]["OPTIONS"]'
-    for name, value in options.items():
-        if name == "cache":
-            right, expected = isinstance(value, str) and bool(value), "the path of a folder"
-        elif name == "early":
-            right, expected = isinstance(value, bool), "True or False"
-        elif name == "database":
-            right, expected = isinstance(value, str), "an alias of DATABASES"
-        elif name == "min_similarity":
-            right = isinstance(value, (int, float)) and 0 <= value <= 1
-            expected = "a number from 0 to 1"
-        elif name == "embedding":
-            right = value is None or isinstance(value, str) or is_embedding_model(value)
-            expected = "an OnnxEmbedding, or the dotted path of one"
-        elif name in ("max_bytes", "max_pixels", "memory"):
-            right, expected = isinstance(value, int) and value > 0, "a positive integer"
-        else:
-            raise ImproperlyConfigured(
-                f"{where} has an unknown option {name!r}. Valid options: cache, database, early, "
-                "embedding, max_bytes, max_pixels, memory, min_similarity."
-            )
-        if not right:
-            raise ImproperlyConfigured(f'{where}["{name}"] must be {expected}, not {value!r}.')
+#: The setting of an alias.
+_PARAMS = {
+    "NAME": Option("a name", lambda value: value is None or isinstance(value, str)),
+    "OPTIONS": Option("a dict", lambda value: value is None or isinstance(value, dict)),
+}
+_OPTIONS = {
+    "cache": FOLDER,
+    "database": Option("an alias of DATABASES", lambda value: isinstance(value, str)),
+    "early": BOOLEAN,
+    "embedding": Option(
+        "an OnnxEmbedding, or the dotted path of one",
+        lambda value: value is None or isinstance(value, str) or is_embedding_model(value),
+    ),
+    "max_bytes": POSITIVE_INTEGER,
+    "max_pixels": POSITIVE_INTEGER,
+    "memory": POSITIVE_INTEGER,
+    "min_similarity": SHARE,
+}
+
+
+def _read_options(alias: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the options.
+
+    Raises:
+        ImproperlyConfigured: the setting of the alias is invalid.
+    """
+    setting = f'VISUALSNOOP["{alias}"]'
+    check_options(setting, params, _PARAMS)
+    options = dict(params.get("OPTIONS") or {})
+    check_options(f'{setting}["OPTIONS"]', options, _OPTIONS)
+    return options
 
 
 def _convert_refusal(error: DecodeError) -> ImageRefusedError:

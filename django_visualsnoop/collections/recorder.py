@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict, deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,8 +15,6 @@ from django_visualsnoop.client.exceptions import ConflictError, ImageRefusedErro
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
-    COPIES,
-    KINDS,
     BaseCollection,
     narrow_matches,
     read_page_size,
@@ -27,9 +25,10 @@ from django_visualsnoop.collections.results import (
     ImageMatch,
     SearchResult,
 )
+from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, KINDS, SearchOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from django_visualsnoop.client.sources import ImageSource
 
@@ -188,43 +187,30 @@ class RecorderCollection(BaseCollection):
             )
 
     def search_images(
-        self,
-        image: ImageSource,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(kind)
+        self.check_kind(options.kind)
         content = read_image(image)
-        arguments = _collect_arguments(limit, min_similarity, allowed, kind)
         with _lock:
-            self._record_call(Call("search_images", None, content, arguments))
+            self._record_call(Call("search_images", None, content, _list_options(options)))
             _refuse_empty(content)
-            matches = narrow_matches(self._find_identical(content), limit, min_similarity, allowed)
+            matches = narrow_matches(self._find_identical(content), options)
         return SearchResult(self._collection_id, matches)
 
     def search_images_by_id(
-        self,
-        image_id: str,
-        *,
-        limit: int | None = None,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-        kind: str = COPIES,
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(kind)
-        arguments = _collect_arguments(limit, min_similarity, allowed, kind)
+        self.check_kind(options.kind)
         with _lock:
-            state = self._record_call(Call("search_images_by_id", image_id, arguments=arguments))
+            call = Call("search_images_by_id", image_id, arguments=_list_options(options))
+            state = self._record_call(call)
             found = self._build_info(image_id)
             matches = [
                 match
                 for match in self._find_identical(state.images[image_id].content)
                 if match.image_id != image_id
             ]
-        matches = narrow_matches(matches, limit, min_similarity, allowed)
+        matches = narrow_matches(matches, options)
         return SearchResult(self._collection_id, matches, found)
 
     def _record_call(self, call: Call) -> _RecorderState:
@@ -254,10 +240,8 @@ class RecorderCollection(BaseCollection):
         ]
 
 
-def _collect_arguments(
-    limit: int | None, min_similarity: float | None, allowed: Collection[str] | None, kind: str
-) -> dict[str, Any]:
-    return {"limit": limit, "min_similarity": min_similarity, "allowed": allowed, "kind": kind}
+def _list_options(options: SearchOptions) -> dict[str, Any]:
+    return {option.name: getattr(options, option.name) for option in fields(options)}
 
 
 def _refuse_empty(content: bytes) -> None:

@@ -73,7 +73,7 @@ def _log_no_embedding(image_id: str, error: Exception) -> None:
     if is_interruption(error):
         raise error
     logger.error(
-        "The model computed no embedding of %s, which is found as a copy, not as similar: %s",
+        "Could not compute the embedding of %s. Searches for similar images do not find it: %s",
         image_id,
         error,
     )

@@ -6,6 +6,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.embedding import (
     add_embedding,
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
     from django_visualsnoop.engine.replica.view import ReplicaView
     from django_visualsnoop.engine.storage.queries import ImageRow
+
+
+#: Highest number of matches of a search that names no limit.
+DEFAULT_LIMIT = 100
 
 
 class Hit(NamedTuple):
@@ -140,105 +145,57 @@ class Gallery:
         """
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
 
-    def search(
-        self,
-        content: bytes,
-        *,
-        limit: int,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-    ) -> Hits:
+    def search(self, content: bytes, options: SearchOptions = DEFAULT_OPTIONS) -> Hits:
         """Return the images that look like the one in an image file, closest first.
 
         Args:
             content: the file.
-            limit: at most this many.
-            min_similarity: 0 to 1; the collection's threshold if ``None``.
-            allowed: search among these ids only.
+            options: what to search for. The collection's threshold serves for copies, and
+                ``DEFAULT_LIMIT`` as the limit, where they are ``None``. The similarity of a copy
+                is a probability; that of a similar image is the cosine of the embeddings.
 
         Raises:
             DecodeError: the bytes are no picture.
         """
-        probes = describe.build_probes(
-            self.decode_picture(content).pixels, sha256(content).digest()
-        )
+        pixels = self.decode_picture(content).pixels
+        if options.kind != COPIES:
+            probe = compute_embedding(pixels, self._embedding)
+            embeddings = self._read_embedding_view()
+            if embeddings is None:
+                return Hits(None, [])
+            return Hits(embeddings.collection_id, _find_similar(embeddings, probe, options))
+        probes = describe.build_probes(pixels, sha256(content).digest())
         view = self._read_view()
         if view is None:
             return Hits(None, [])
-        return Hits(
-            view.collection_id, self._find_hits(view, probes, limit, min_similarity, allowed)
-        )
+        return Hits(view.collection_id, self._find_copies(view, probes, options))
 
-    def search_by_id(
-        self,
-        image_id: str,
-        *,
-        limit: int,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-    ) -> Hits:
+    def search_by_id(self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS) -> Hits:
         """Return the images that look like a stored one, without that one; see ``search``.
 
         Raises:
-            ImageMissing: there is none, or its vector cannot be compared any more.
+            ImageMissing: there is none, or another version or model described it.
         """
+        if options.kind != COPIES:
+            return self._search_similar_by_id(image_id, options)
         view, image_row = _require_image(image_id, self._read_view(image_id))
         stored = image_row.parse_descriptor()
         if stored is None:
             raise ImageMissing(
-                f"The image {image_id!r} was described by another version: add it again."
+                f"The image {image_id!r} was described by another version. Add it again."
             )
         probes = describe.build_stored_probes(stored)
-        hits = self._find_hits(view, probes, limit, min_similarity, allowed, without=image_id)
+        hits = self._find_copies(view, probes, options, without=image_id)
         return Hits(view.collection_id, hits, image_row.image_time)
 
-    def search_similar(
-        self,
-        content: bytes,
-        *,
-        limit: int,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-    ) -> Hits:
-        """Return the images whose embeddings are closest to that of an image file, closest first.
-
-        Args:
-            content: the file.
-            limit: at most this many.
-            min_similarity: 0 to 1, a cosine; any will do if ``None``.
-            allowed: search among these ids only.
-
-        Raises:
-            DecodeError: the bytes are no picture.
-        """
-        probe = compute_embedding(self.decode_picture(content).pixels, self._embedding)
-        view = self._read_embedding_view()
-        if view is None:
-            return Hits(None, [])
-        return Hits(view.collection_id, _find_similar(view, probe, limit, min_similarity, allowed))
-
-    def search_similar_by_id(
-        self,
-        image_id: str,
-        *,
-        limit: int,
-        min_similarity: float | None = None,
-        allowed: Collection[str] | None = None,
-    ) -> Hits:
-        """Return the images that look most like a stored one, without that one.
-
-        See ``search_similar``.
-
-        Raises:
-            ImageMissing: there is none, or its embedding is not known.
-        """
+    def _search_similar_by_id(self, image_id: str, options: SearchOptions) -> Hits:
         view, image_row = _require_image(image_id, self._read_embedding_view(image_id))
         probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
-                f"The image {image_id!r} was described by another model or version: add it again."
+                f"The image {image_id!r} was described by another model or version. Add it again."
             )
-        hits = _find_similar(view, probe, limit, min_similarity, allowed, without=image_id)
+        hits = _find_similar(view, probe, options, without=image_id)
         return Hits(view.collection_id, hits, image_row.image_time)
 
     def find_pairs(
@@ -296,20 +253,20 @@ class Gallery:
         min_similarity: float | None = None,
         *,
         among: Callable[[str], bool] | None = None,
-        apart: Collection[tuple[str, str]] = (),
+        not_duplicates: Collection[tuple[str, str]] = (),
         most: int | None = None,
     ) -> PairFinder | None:
         """Return what finds pairs by several questions; ``None`` as long as nothing was written.
 
         Args:
             min_similarity, among: see ``find_pairs``.
-            apart, most: see ``PairFinder``.
+            not_duplicates, most: see ``PairFinder``.
         """
         view = self._read_view(whole=True)
         if view is None:
             return None
         min_score = self._get_min_score(min_similarity)
-        return PairFinder(view, min_score, among=among, apart=apart, most=most)
+        return PairFinder(view, min_score, among=among, not_duplicates=not_duplicates, most=most)
 
     def find_placements(
         self, image_id: str, other_ids: Collection[str]
@@ -393,21 +350,19 @@ class Gallery:
             self.store.database, self.store.key, vector_kind, image_id, most_bytes=self._memory
         )
 
-    def _find_hits(
+    def _find_copies(
         self,
         index: CopyIndex,
         probes: describe.Probes,
-        limit: int,
-        min_similarity: float | None,
-        allowed: Collection[str] | None,
+        options: SearchOptions,
         without: str | None = None,
     ) -> list[Hit]:
         found = search(
             index,
             probes,
-            min_score=self._get_min_score(min_similarity),
-            limit=limit,
-            allowed=None if allowed is None else frozenset(allowed),
+            min_score=self._get_min_score(options.min_similarity),
+            limit=options.limit or DEFAULT_LIMIT,
+            allowed=None if options.allowed is None else frozenset(options.allowed),
             without=frozenset() if without is None else frozenset({without}),
         )
         return [
@@ -422,7 +377,7 @@ class Gallery:
 
 
 def _build_nothing_to_compare(image_id: str) -> ImageMissing:
-    return ImageMissing(f"The collection holds no image {image_id!r} to compare.")
+    return ImageMissing(f"The collection holds no image {image_id!r}.")
 
 
 def _require_image(
@@ -441,14 +396,14 @@ def _require_image(
 def _find_similar(
     index: VectorIndex,
     probe: NDArray[np.int8],
-    limit: int,
-    min_similarity: float | None,
-    allowed: Collection[str] | None,
+    options: SearchOptions,
     without: str | None = None,
 ) -> list[Hit]:
-    found = index.find_closest(probe, limit, allowed, () if without is None else (without,))
+    excluded = () if without is None else (without,)
+    found = index.find_closest(probe, options.limit or DEFAULT_LIMIT, options.allowed, excluded)
     hits = [
         Hit(image_id, cosine_to_rank(cosine), cosine_to_similarity(cosine))
         for image_id, cosine in found
     ]
-    return [hit for hit in hits if min_similarity is None or hit.similarity >= min_similarity]
+    least = options.min_similarity
+    return [hit for hit in hits if least is None or hit.similarity >= least]

@@ -14,9 +14,9 @@ The closest are looked at first, so each image of a large group is compared with
 from __future__ import annotations
 
 from hashlib import sha256
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.engine.descriptors.describe import build_stored_probes
 from django_visualsnoop.engine.matching.calibration import score_to_rank, score_to_similarity
@@ -88,7 +88,7 @@ class PairFinder:
         index: of the collection.
         min_score: of a pair.
         among: says of an id whether its pairs count; those of all do if ``None``.
-        apart: pairs of ids that are not to be compared, nor to join anything.
+        not_duplicates: pairs of ids that are not to be compared, nor to join anything.
         most: compare so many pairs at most, the closest first; as many as it takes if ``None``.
     """
 
@@ -98,13 +98,13 @@ class PairFinder:
         min_score: float,
         *,
         among: Callable[[str], bool] | None = None,
-        apart: Collection[tuple[str, str]] = (),
+        not_duplicates: Collection[tuple[str, str]] = (),
         most: int | None = None,
     ) -> None:
         self._index = index
         self._min_score = min_score
         self._among = among
-        self._apart = frozenset(apart)
+        self._not_duplicates = frozenset(not_duplicates)
         self._most = most
         #: How many pairs were compared.
         self.compared = 0
@@ -160,7 +160,7 @@ class PairFinder:
         progress: Callable[[float], object] | None,
         closest: int,
     ) -> Iterator[tuple[str, str]]:
-        for number, some in enumerate(_split_batches(dict.fromkeys(image_ids))):
+        for number, some in enumerate(batched(dict.fromkeys(image_ids), _TOGETHER)):
             if progress is not None:
                 progress(min(1.0, number * _TOGETHER / len(image_ids)))
             for image_id, stored in self._index.read_descriptors(some).items():
@@ -178,19 +178,19 @@ class PairFinder:
     def _compare_worthwhile(
         self, pairs: Iterable[tuple[str, str]], progress: Callable[[float], object] | None
     ) -> Iterator[FoundPair]:
-        for some in _split_batches(pair for pair in pairs if self._is_wanted(pair)):
+        for some in batched(filter(self._is_wanted, pairs), _TOGETHER):
             yield from self._compare_batch(list(filter(self._is_worth_it, some)), self._is_worth_it)
         # Groups that have stayed small, as nearly all have.
         put_off, self._put_off = self._put_off, []
         left = [pair for pair in put_off if self._is_small(pair)]
         tell = _scale_progress(progress, _FIRST, 1.0)
-        for number, some in enumerate(_split_batches(left)):
+        for number, some in enumerate(batched(left, _TOGETHER)):
             if tell is not None:
                 tell(min(1.0, number * _TOGETHER / len(left)))
             yield from self._compare_batch(some, self._is_small)
 
     def _is_wanted(self, pair: tuple[str, str]) -> bool:
-        if pair in self._apart:
+        if pair in self._not_duplicates:
             return False
         return self._among is None or all(map(self._among, pair))
 
@@ -316,12 +316,6 @@ def _scale_progress(
     if progress is None:
         return None
     return lambda share: progress(start + (end - start) * share)
-
-
-def _split_batches(values: Iterable[_Any]) -> Iterator[list[_Any]]:
-    rest = iter(values)
-    while some := list(islice(rest, _TOGETHER)):
-        yield some
 
 
 def _order_pair(one: str, other: str) -> tuple[str, str]:

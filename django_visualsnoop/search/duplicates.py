@@ -10,12 +10,13 @@ from django.db import models
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.clustering import Link, grouped
+from django_visualsnoop.common.search_options import check_similarity
+from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.search.aliases import written_alias
-from django_visualsnoop.search.similar import check_similarity, fields_searched
+from django_visualsnoop.search.similar import fields_searched
 
 if TYPE_CHECKING:
     from django_visualsnoop.common.budgets import Budget
-    from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.querysets import VisualSnoopQuerySet
 
 _Model = TypeVar("_Model", bound=models.Model)
@@ -147,8 +148,9 @@ def find_duplicates(
     filtered = queryset.query.has_filters()
     selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
     allowed = selected if of is None else _keys(queryset) if filtered else None
-    databases = {field: written_alias(field, queryset) for field in fields}
-    search = _Search(databases, min_similarity, allowed, budget)
+    ids = ImageIds((field, written_alias(field, queryset)) for field in fields)
+    aliases = tuple({field.collection for field in fields})
+    search = _Search(ids, aliases, min_similarity, allowed, budget)
     pairs = search.pairs(selected, progress)
     if progress is not None:
         progress(1.0)
@@ -200,13 +202,15 @@ class _Search:
     """What pairs are looked for.
 
     Args:
-        fields: of one model, each with the database alias in its ids.
+        ids: the image ids of the fields that are searched.
+        aliases: aliases of the fields' collections.
         min_similarity: of a pair.
         allowed: keys of the rows that count; all if ``None``.
         budget: of all questions together.
     """
 
-    fields: dict[IndexedField, str]
+    ids: ImageIds
+    aliases: tuple[str, ...]
     min_similarity: float | None
     allowed: set[Any] | None
     budget: Budget | None
@@ -224,9 +228,8 @@ class _Search:
             progress: called with the share of the work that is done.
         """
         found: dict[tuple[Any, Any], Link] = {}
-        aliases = {field.collection for field in self.fields}
-        for number, alias in enumerate(aliases):
-            share = _share_of(progress, number, len(aliases))
+        for number, alias in enumerate(self.aliases):
+            share = _share_of(progress, number, len(self.aliases))
             self._add_pairs(found, alias, selected, share)
         return found
 
@@ -237,37 +240,28 @@ class _Search:
         selected: set[Any] | None,
         progress: Callable[[float], object] | None,
     ) -> None:
-        here = {
-            field: database for field, database in self.fields.items() if field.collection == alias
-        }
-        touching = None
-        if selected is not None:
-            touching = {
-                field.image_id(field.key_text(key), database)
-                for field, database in here.items()
-                for key in selected
-            }
+        ids = self.ids.in_collection(alias)
 
         def counts(image_id: str) -> bool:
-            row = _key_of(image_id, here)
-            return row is not None and (self.allowed is None or row[0] in self.allowed)
+            parsed = ids.parse(image_id)
+            return parsed is not None and (self.allowed is None or parsed.key in self.allowed)
 
         for pair in collections[alias].iter_pairs(
             min_similarity=self.min_similarity,
-            touching=touching,
+            touching=None if selected is None else ids.build(selected),
             progress=progress,
             among=counts,
             budget=self.budget,
         ):
-            first = _key_of(pair.first_id, here)
-            second = _key_of(pair.second_id, here)
-            if first is None or second is None or first[0] == second[0]:
+            first, second = ids.parse(pair.first_id), ids.parse(pair.second_id)
+            if first is None or second is None or first.key == second.key:
                 continue
-            if str(first[0]) > str(second[0]):
+            if str(first.key) > str(second.key):
                 first, second = second, first
-            keys = (first[0], second[0])
+            keys = (first.key, second.key)
             if keys not in found or pair.rank < found[keys].rank:
-                found[keys] = Link(pair.rank, pair.similarity, (first[1], second[1]))
+                names = (first.field.name, second.field.name)
+                found[keys] = Link(pair.rank, pair.similarity, names)
 
 
 def _share_of(
@@ -277,20 +271,6 @@ def _share_of(
     if progress is None:
         return None
     return lambda share: progress((number + share) / count)
-
-
-def _key_of(image_id: str, fields: dict[IndexedField, str]) -> tuple[Any, str] | None:
-    """Return the row and the field that an image id stands for.
-
-    Args:
-        image_id: of a collection.
-        fields: those it may be of, each with the database alias in its ids.
-    """
-    for field, database in fields.items():
-        key = field.key_from_image_id(image_id, database)
-        if key is not None:
-            return key, field.name
-    return None
 
 
 def _groups(pairs: dict[tuple[Any, Any], Link]) -> list[list[_Key]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from django.db import models, router
@@ -14,8 +15,9 @@ from django.db.models.functions import RowNumber
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.client.sources import ImageSource, read_image
 from django_visualsnoop.collections import collections
-from django_visualsnoop.collections.base import COPIES, check_kind
+from django_visualsnoop.common.search_options import COPIES
 from django_visualsnoop.indexed import tracking
+from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.indexed.options import (
     all_indexed_fields,
     indexed_field,
@@ -26,12 +28,11 @@ from django_visualsnoop.search.aliases import alias_in_ids, written_alias
 from django_visualsnoop.search.expressions import ValueByKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from PIL.Image import Image as PILImage
 
     from django_visualsnoop.collections.base import BaseCollection
     from django_visualsnoop.collections.results import ImageMatch
+    from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.querysets import VisualSnoopQuerySet
@@ -43,8 +44,6 @@ PLACE = "visualsnoop_place"
 
 _QuerySet = TypeVar("_QuerySet", bound="VisualSnoopQuerySet[Any]")
 
-#: More matches than any collection holds: those that pass the filters may be far down.
-ALL = 2**31 - 1
 #: Matches that one SQL statement ranks; beyond that the filters are applied first.
 MAX_RANKED = 1000
 #: A limit that no collection reaches. ``None`` would be the backend's own cap.
@@ -62,47 +61,51 @@ class FoundRow(NamedTuple):
 def similar_to(
     queryset: _QuerySet,
     what: Searchable,
+    options: SearchOptions,
     *,
-    field: str | None,
-    limit: int,
-    min_similarity: float | None,
-    kind: str = COPIES,
+    field: str | None = None,
 ) -> _QuerySet:
-    """See ``VisualSnoopQuerySet.similar_to()``."""
-    if limit < 1:
-        raise ValueError(f"limit must be at least 1, not {limit}.")
-    check_similarity(min_similarity)
-    check_kind(kind)
+    """Return rows that look like ``what``, closest first.
+
+    Args:
+        queryset: search among its rows.
+        what: see ``VisualSnoopQuerySet.similar_to()``.
+        options: what to search for; they must have a limit, which counts rows.
+        field: the image field to search; any of the model's if ``None``.
+    """
+    if options.limit is None:
+        raise ValueError("limit must be at least 1, not None.")
     fields = fields_searched(queryset.model, field)
     query = _Query(what, field)
     if query.is_empty:
-        return _ranked(queryset, [], limit)
+        return _ranked(queryset, [], options.limit)
     # Unfiltered, the best ones will do; else nobody knows yet which of them pass the filters.
     few = not queryset.query.has_filters() and _alone_in_its_collection(fields)
     own = query.own_keys(fields[0])
     if own and fields[0].may_be_spelled_otherwise(queryset.db):
         queryset = queryset.exclude(pk__in=own)  # the row may spell its key in another way
+    ids = ImageIds((field, written_alias(field, queryset)) for field in fields)
     best: dict[Any, FoundRow] = {}
     for alias in {field.collection for field in fields}:
         collection = collections[alias]
-        asked: dict[str, Any] = {
-            "limit": MAX_RANKED if few else EVERY_MATCH,
-            "min_similarity": min_similarity,
-        }
-        if kind != COPIES:
-            asked["kind"] = collection.check_kind(kind)
-            if not few and collection.supports_allowed:
-                # Any image is more or less similar: only ask for those that pass.
-                asked["allowed"] = _ids_passing(queryset, fields, alias)
-        for found in _rows_found(query.search(collection, asked), fields, queryset):
-            known = best.get(found.key)
-            if found.key not in own and (known is None or found.rank < known.rank):
-                best[found.key] = found
+        collection.check_kind(options.kind)
+        asked = replace(options, limit=MAX_RANKED if few else EVERY_MATCH)
+        if options.kind != COPIES and not few and collection.supports_allowed:
+            # Every image is more or less similar, so search only among those that pass.
+            passing = queryset.order_by().values_list("pk", flat=True)
+            asked = replace(asked, allowed=ids.in_collection(alias).build(passing))
+        for match in query.search(collection, asked):
+            parsed = ids.parse(match.image_id)
+            if parsed is None or parsed.key in own:
+                continue
+            known = best.get(parsed.key)
+            if known is None or match.rank < known.rank:
+                best[parsed.key] = FoundRow(parsed.key, match.rank, match.similarity)
     ranked = sorted(best.values(), key=lambda found: found.rank)
     if len(ranked) > MAX_RANKED:
-        passing = set(queryset.order_by().values_list("pk", flat=True))
-        ranked = [found for found in ranked if found.key in passing][:MAX_RANKED]
-    return _ranked(queryset, ranked, limit)
+        present = set(queryset.order_by().values_list("pk", flat=True))
+        ranked = [found for found in ranked if found.key in present][:MAX_RANKED]
+    return _ranked(queryset, ranked, options.limit)
 
 
 def placements(
@@ -132,11 +135,6 @@ def fields_searched(model: type[models.Model], name: str | None) -> tuple[Indexe
     if not fields:
         raise ValueError(f"{model._meta.label} has no indexed image field.")
     return fields
-
-
-def check_similarity(value: float | None) -> None:
-    if value is not None and not 0.0 <= value <= 1.0:
-        raise ValueError(f"min_similarity must be between 0 and 1, not {value!r}.")
 
 
 class _Query:
@@ -175,22 +173,22 @@ class _Query:
         same = issubclass(own, searched.owner) or issubclass(searched.owner, own)
         return frozenset((searched.key_value(row.pk, _alias(row)),)) if same else frozenset()
 
-    def search(self, collection: BaseCollection, asked: Mapping[str, Any]) -> list[ImageMatch]:
+    def search(self, collection: BaseCollection, options: SearchOptions) -> list[ImageMatch]:
         """Return what the collection finds.
 
         Args:
             collection: where to search.
-            asked: further arguments of its searches.
+            options: what to search for.
         """
         image_id = self._id_in(collection)
         if image_id is not None:
             try:
-                return collection.search_images_by_id(image_id, **asked).matches
+                return collection.search_images_by_id(image_id, options).matches
             except NotFoundError:
                 pass  # not indexed yet, or never to be
         if self._bytes is None:
             self._bytes = _bytes_of(self._file)
-        return collection.search_images(self._bytes, **asked).matches
+        return collection.search_images(self._bytes, options).matches
 
     def _id_in(self, collection: BaseCollection) -> str | None:
         row, field = self._instance, self._field
@@ -234,35 +232,6 @@ def _bytes_of(what: Any) -> bytes:
 def _alone_in_its_collection(fields: tuple[IndexedField, ...]) -> bool:
     aliases = {field.collection for field in fields}
     return sum(field.collection in aliases for field in all_indexed_fields()) == 1
-
-
-def _ids_passing(
-    queryset: VisualSnoopQuerySet[Any], fields: tuple[IndexedField, ...], alias: str
-) -> set[str]:
-    """Return the image ids in a collection of the rows that pass the filters so far."""
-    keys = list(queryset.order_by().values_list("pk", flat=True))
-    searched = [(field, written_alias(field, queryset)) for field in fields]
-    return {
-        field.image_id(field.key_text(key), database)
-        for field, database in searched
-        if field.collection == alias
-        for key in keys
-    }
-
-
-def _rows_found(
-    matches: list[ImageMatch], fields: tuple[IndexedField, ...], queryset: VisualSnoopQuerySet[Any]
-) -> list[FoundRow]:
-    """Translate image ids into keys of rows; ids of other models and fields are dropped."""
-    searched = [(field, written_alias(field, queryset)) for field in fields]
-    found = []
-    for match in matches:
-        for field, database in searched:
-            key = field.key_from_image_id(match.image_id, database)
-            if key is not None:
-                found.append(FoundRow(key, match.rank, match.similarity))
-                break
-    return found
 
 
 def _ranked(queryset: _QuerySet, ranked: list[FoundRow], limit: int) -> _QuerySet:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+from django_visualsnoop.common.options import (
+    BOOLEAN,
+    FOLDER,
+    POSITIVE_INTEGER,
+    Option,
+    check_options,
+)
 
 #: As much as the integration sends.
 DEFAULT_MAX_BYTES = 20 * 1024 * 1024
@@ -56,49 +63,44 @@ def get_options() -> ServerOptions:
             f"VISUALSNOOP_SERVER must be a dict, not {type(given).__name__}. "
             'Example: VISUALSNOOP_SERVER = {"MAX_BYTES": 20_000_000}'
         )
-    for name, value in given.items():
-        if name not in _EXPECTED:
-            raise ImproperlyConfigured(
-                f"VISUALSNOOP_SERVER has the unknown option {name!r}; "
-                f"there are {', '.join(_EXPECTED)}."
-            )
-        if not _is_right(name, value):
-            shown = "not as it should be" if name == "ENCRYPTION_KEYS" else repr(value)
-            raise ImproperlyConfigured(
-                f'VISUALSNOOP_SERVER["{name}"] is {shown}; write {_EXPECTED[name]}.'
-            )
+    check_options("VISUALSNOOP_SERVER", given, _OPTIONS)
     values = {name.lower(): value for name, value in given.items()}
     if "encryption_keys" in values:
         values["encryption_keys"] = tuple(values["encryption_keys"])
     return ServerOptions(**values)
 
 
-_EXPECTED = {
-    "ENCRYPTION_KEYS": "a list of keys, the newest first, each as this prints it: python -c "
-    '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
-    "PATH_PREFIX": 'a path such as "/images", with a slash before it and none after it',
-    "ALLOW_HTTP": "True or False",
-    "MAX_BYTES": "a positive whole number",
-    "CACHE": "the path of a folder, or None",
-    "STORAGE": "an alias of STORAGES",
-    "MAX_IMPORT_BYTES": "a positive whole number",
-    "MEMORY": "a positive whole number of bytes",
+def _are_fernet_keys(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(key, str) and _FERNET_KEY.fullmatch(key) for key in value
+    )
+
+
+def _is_prefix(value: object) -> bool:
+    return isinstance(value, str) and (
+        not value or (value.startswith("/") and not value.endswith("/"))
+    )
+
+
+_OPTIONS = {
+    "ENCRYPTION_KEYS": Option(
+        "a list of keys, the newest first. Print a key with: python -c "
+        '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
+        _are_fernet_keys,
+        is_secret=True,
+    ),
+    "PATH_PREFIX": Option(
+        'a path such as "/images", with a slash before it and none after it', _is_prefix
+    ),
+    "ALLOW_HTTP": BOOLEAN,
+    "MAX_BYTES": POSITIVE_INTEGER,
+    "CACHE": Option(
+        "the path of a folder, or None",
+        lambda value: value is None or FOLDER.is_valid(value),
+    ),
+    "STORAGE": Option(
+        "an alias of STORAGES", lambda value: isinstance(value, str) and value in settings.STORAGES
+    ),
+    "MAX_IMPORT_BYTES": POSITIVE_INTEGER,
+    "MEMORY": POSITIVE_INTEGER,
 }
-
-
-def _is_right(name: str, value: Any) -> bool:
-    if name == "ENCRYPTION_KEYS":
-        return isinstance(value, (list, tuple)) and all(
-            isinstance(key, str) and _FERNET_KEY.fullmatch(key) for key in value
-        )
-    if name == "PATH_PREFIX":
-        return isinstance(value, str) and (
-            not value or (value.startswith("/") and not value.endswith("/"))
-        )
-    if name == "ALLOW_HTTP":
-        return isinstance(value, bool)
-    if name in ("MAX_BYTES", "MAX_IMPORT_BYTES", "MEMORY"):
-        return isinstance(value, int) and not isinstance(value, bool) and value > 0
-    if name == "STORAGE":
-        return isinstance(value, str) and value in settings.STORAGES
-    return value is None or (isinstance(value, str) and bool(value))

@@ -13,6 +13,7 @@ from django.db import connections, router
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.batches import batched
+from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.indexed.options import all_indexed_fields, is_indexed
 from django_visualsnoop.indexed.rows import by_keys
 from django_visualsnoop.outbox.record import SyncRecord
@@ -73,11 +74,8 @@ class Listing:
         keys: dict[tuple[IndexedField, str], dict[str, Any]] = defaultdict(dict)
         image_ids = list(image_ids)
         for image_id in image_ids:
-            for field in self.fields:
-                for database in self._databases[field]:
-                    key = field.key_from_image_id(image_id, database)
-                    if key is not None:
-                        keys[field, database][image_id] = key
+            for field, database, key in self._ids.parse_all(image_id):
+                keys[field, database][image_id] = key
         wanted: set[str] = set()
         for (field, database), by_id in keys.items():
             rows = by_keys(field, by_id.values(), using=database)
@@ -103,13 +101,15 @@ class Listing:
         return Listed(image_id, Category.LEFTOVER if ours else Category.FOREIGN)
 
     @cached_property
-    def _databases(self) -> dict[IndexedField, list[str]]:
-        """The databases that may store rows of each field; their image ids may be equal."""
+    def _ids(self) -> ImageIds:
+        """The ids of each field in the databases that may store its rows; these may be equal."""
         tables = {alias: _tables(alias) for alias in connections if alias != self.using}
-        return {
-            field: [self.using, *(alias for alias in tables if _may_hold(field, alias, tables))]
+        return ImageIds(
+            (field, database)
             for field in self.fields
-        }
+            for database in (self.using, *tables)
+            if database == self.using or _may_hold(field, database, tables)
+        )
 
     @cached_property
     def _prefixes(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.transactions import is_lock_error
+from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.requests import requeue_skipping_locked
@@ -19,7 +20,6 @@ from django_visualsnoop.outbox.requests import requeue_skipping_locked
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-    from uuid import UUID
 
     from django_visualsnoop.indexed.options import IndexedField
 
@@ -48,8 +48,9 @@ def requeue_outdated(*, using: str, limit: int, before: datetime) -> int:
     for alias, members in fields.items():
         try:
             outdated = collections[alias].iter_outdated()
+            ids = ImageIds((field, using) for field in members)
             while renewed < limit and (image_ids := list(islice(outdated, limit))):
-                renewed += _renew(image_ids, members, using, before)
+                renewed += _renew(image_ids, ids, using, before)
         except Exception as error:  # a backend may raise anything, which must not end the sweep
             if is_interruption(error) or is_lock_error(error):
                 raise
@@ -57,15 +58,12 @@ def requeue_outdated(*, using: str, limit: int, before: datetime) -> int:
     return renewed
 
 
-def _renew(
-    image_ids: Iterable[str], fields: Iterable[IndexedField], using: str, before: datetime
-) -> int:
-    keys: set[UUID] = set()
-    for image_id in image_ids:
-        for field in fields:
-            key = field.key_from_image_id(image_id, using)
-            if key is not None:
-                keys.add(field.record_id(field.key_text(key)))
+def _renew(image_ids: Iterable[str], ids: ImageIds, using: str, before: datetime) -> int:
+    keys = {
+        found.field.record_id(found.field.key_text(found.key))
+        for image_id in image_ids
+        for found in ids.parse_all(image_id)
+    }
     records = SyncRecord.objects.using(using).filter(pk__in=keys)
     in_sync = SyncRecord.in_state(SyncRecord.State.IN_SYNC)
     return len(requeue_skipping_locked(records, in_sync & Q(synced_at__lt=before)))

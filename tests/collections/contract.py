@@ -20,6 +20,7 @@ from django_visualsnoop.client.exceptions import (
     InvalidImageIdError,
     NotFoundError,
 )
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.exceptions import UnsupportedSearch
 
 if TYPE_CHECKING:
@@ -327,16 +328,16 @@ class CollectionContract:
     def test_limit(self, collection: BaseCollection) -> None:
         for image_id in "abc":
             collection.add_image(image(1), image_id)
-        assert len(collection.search_images(image(1), limit=2).matches) == 2
-        assert len(collection.search_images_by_id("a", limit=1).matches) == 1
+        assert len(collection.search_images(image(1), SearchOptions(limit=2)).matches) == 2
+        assert len(collection.search_images_by_id("a", SearchOptions(limit=1)).matches) == 1
 
     def test_min_similarity(self, collection: BaseCollection) -> None:
         for number in range(4):
             collection.add_image(image(number), str(number))
         collection.add_image(image(1), "copy")
         try:
-            found = collection.search_images(image(1), min_similarity=0.95)
-            by_id = collection.search_images_by_id("1", min_similarity=0.95)
+            found = collection.search_images(image(1), SearchOptions(min_similarity=0.95))
+            by_id = collection.search_images_by_id("1", SearchOptions(min_similarity=0.95))
         except UnsupportedSearch:
             assert not collection.supports_similarity
         else:
@@ -349,11 +350,11 @@ class CollectionContract:
             collection.add_image(image(1), image_id)
         if not collection.supports_allowed:
             pytest.skip("this collection cannot restrict a search")
-        found = collection.search_images(image(1), allowed={"b", "other"}, limit=1)
+        found = collection.search_images(image(1), SearchOptions(allowed={"b", "other"}, limit=1))
         assert [match.image_id for match in found.matches] == ["b"]
-        found = collection.search_images_by_id("a", allowed=["a", "c"])
+        found = collection.search_images_by_id("a", SearchOptions(allowed=["a", "c"]))
         assert [match.image_id for match in found.matches] == ["c"]
-        assert collection.search_images(image(1), allowed=()).matches == []
+        assert collection.search_images(image(1), SearchOptions(allowed=())).matches == []
 
     def test_placements(self, collection: BaseCollection) -> None:
         for image_id in "ab":
@@ -373,35 +374,39 @@ class CollectionContract:
             collection.add_image(image(number), str(number))
         collection.add_image(image(1), "copy")
         assert collection.kinds[0] == "copies"
-        found = collection.search_images(image(1), kind="copies").matches
+        found = collection.search_images(image(1), SearchOptions(kind="copies")).matches
         assert {match.image_id for match in found if match.rank == 0} == {"1", "copy"}
         with pytest.raises(ValueError, match="kind must be 'copies' or 'similar', not 'alike'"):
-            collection.search_images(image(1), kind="alike")
+            collection.search_images(image(1), SearchOptions(kind="alike"))
         if "similar" not in collection.kinds:
             refusal = "kind='similar'. It supports 'copies'"
             with pytest.raises(UnsupportedSearch, match=refusal):
-                collection.search_images(image(1), kind="similar")
+                collection.search_images(image(1), SearchOptions(kind="similar"))
             with pytest.raises(UnsupportedSearch, match=refusal):
-                collection.search_images_by_id("1", kind="similar")
+                collection.search_images_by_id("1", SearchOptions(kind="similar"))
             return
-        found = collection.search_images(image(1), kind="similar").matches
+        found = collection.search_images(image(1), SearchOptions(kind="similar")).matches
         assert {match.image_id for match in found[:2]} == {"1", "copy"}
         assert [match.rank for match in found[:2]] == [0, 0]
         assert found[0].similarity == 1.0
         ranks = [match.rank for match in found]
         assert ranks == sorted(ranks)
         assert all(type(rank) is int for rank in ranks)
-        by_id = collection.search_images_by_id("1", kind="similar")
+        by_id = collection.search_images_by_id("1", SearchOptions(kind="similar"))
         assert by_id.image is not None
         assert by_id.image.image_id == "1"
         assert by_id.matches[0].image_id == "copy"
         assert "1" not in [match.image_id for match in by_id.matches]
-        limited = collection.search_images(image(1), kind="similar", limit=1, min_similarity=1.0)
+        limited = collection.search_images(
+            image(1), SearchOptions(kind="similar", limit=1, min_similarity=1.0)
+        )
         assert len(limited.matches) == 1
         with pytest.raises(NotFoundError):
-            collection.search_images_by_id("missing", kind="similar")
+            collection.search_images_by_id("missing", SearchOptions(kind="similar"))
         if collection.supports_allowed:
-            some = collection.search_images(image(1), kind="similar", allowed={"copy", "other"})
+            some = collection.search_images(
+                image(1), SearchOptions(kind="similar", allowed={"copy", "other"})
+            )
             assert [match.image_id for match in some.matches] == ["copy"]
 
     def test_pairs(self, collection: BaseCollection) -> None:

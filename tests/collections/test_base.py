@@ -10,7 +10,6 @@ from django_visualsnoop.client.exceptions import ImageRefusedError, NotFoundErro
 from django_visualsnoop.collections.base import (
     BaseCollection,
     ImagePair,
-    check_kind,
     narrow_matches,
     read_page_size,
 )
@@ -21,6 +20,7 @@ from django_visualsnoop.collections.results import (
     SearchResult,
 )
 from django_visualsnoop.common.budgets import Budget
+from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.exceptions import UnsupportedSearch
 
 if TYPE_CHECKING:
@@ -71,10 +71,12 @@ class Scripted(BaseCollection):
             "", list(map(info, self.pages[place])), following[0][0] if following else None
         )
 
-    def search_images(self, image: Any, **options: Any) -> SearchResult:
+    def search_images(self, image: Any, options: SearchOptions = DEFAULT_OPTIONS) -> SearchResult:
         raise NotImplementedError
 
-    def search_images_by_id(self, image_id: str, **options: Any) -> SearchResult:
+    def search_images_by_id(
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> SearchResult:
         self.asked.append((image_id, options))
         if image_id not in self.similar:
             raise NotFoundError("gone")
@@ -98,13 +100,6 @@ def test_a_page_without_an_image_is_refused(count: int) -> None:
         read_page_size(count)
 
 
-def test_an_unknown_kind_is_named_with_those_there_are() -> None:
-    assert check_kind("similar") == "similar"
-    for check in (check_kind, Scripted().check_kind):
-        with pytest.raises(ValueError, match="must be 'copies' or 'similar', not 'both'"):
-            check("both")
-
-
 def test_a_kind_that_a_backend_does_not_know_is_unsupported() -> None:
     assert Scripted().check_kind("copies") == "copies"
     with pytest.raises(UnsupportedSearch, match="'scripted' does not support kind='similar'"):
@@ -119,7 +114,6 @@ MATCHES = [ImageMatch("a", 0, 1.0), ImageMatch("b", 1, 0.9), ImageMatch("c", 2, 
     [
         (None, None, None, "abc"),
         (2, None, None, "ab"),
-        (0, None, None, ""),
         (None, 0.9, None, "ab"),
         (None, None, {"c", "a"}, "ac"),
         (None, None, set(), ""),
@@ -129,16 +123,16 @@ MATCHES = [ImageMatch("a", 0, 1.0), ImageMatch("b", 1, 0.9), ImageMatch("c", 2, 
 def test_matches_are_narrowed(
     limit: int | None, min_similarity: float | None, allowed: set[str] | None, ids: str
 ) -> None:
-    found = narrow_matches(MATCHES, limit, min_similarity, allowed)
+    found = narrow_matches(MATCHES, SearchOptions(limit, min_similarity, allowed))
     assert [match.image_id for match in found] == list(ids)
 
 
 def test_a_threshold_without_similarities_is_unsupported() -> None:
     bare = [*MATCHES, ImageMatch("d", 3)]
-    assert narrow_matches(bare, None, None, None) == bare
-    assert narrow_matches(bare, None, 0.5, {"a"}) == MATCHES[:1]
+    assert narrow_matches(bare, SearchOptions()) == bare
+    assert narrow_matches(bare, SearchOptions(min_similarity=0.5, allowed={"a"})) == MATCHES[:1]
     with pytest.raises(UnsupportedSearch, match="min_similarity"):
-        narrow_matches(bare, None, 0.5, None)
+        narrow_matches(bare, SearchOptions(min_similarity=0.5))
 
 
 def test_many_images_are_added_one_by_one_and_one_error_stops_no_other() -> None:
@@ -195,7 +189,7 @@ class TestPairs:
     def test_the_threshold_is_passed_on(self) -> None:
         collection = Scripted({"a": ""})
         assert list(collection.iter_pairs(touching=["a"], min_similarity=0.7)) == []
-        assert collection.asked == [("a", {"min_similarity": 0.7})]
+        assert collection.asked == [("a", SearchOptions(min_similarity=0.7))]
 
 
 def test_what_a_backend_need_not_know() -> None:

@@ -18,6 +18,7 @@ from django_visualsnoop.client.exceptions import (
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.http import HTTPCollection
 from django_visualsnoop.collections.results import ImageInfo, ImageMatch
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.exceptions import UnsupportedSearch
 from tests.collections.contract import CollectionContract, image
 from tests.v1server import PUBLIC_KEY, SECRET_KEY, Fault, V1Server
@@ -68,7 +69,7 @@ def test_a_bad_key_is_not_shown() -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         HTTPCollection("hosted", params(SECRET_KEY=b"hush"))
     assert "hush" not in str(caught.value)
-    assert "must be a non-empty string, not a bytes" in str(caught.value)
+    assert "must be a non-empty string." in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +77,18 @@ def test_a_bad_key_is_not_shown() -> None:
     [
         ({"ENDPOINT": "images.example.com/api/v1"}, "must be a URL"),
         ({"ENDPOINT": "ftp://images.example.com"}, "must be a URL"),
-        ({"TIMEOUTS": 3}, "unknown keys: 'TIMEOUTS'"),
+        ({"ENDPOINT": "http://["}, "must be a URL"),
+        ({"TIMEOUTS": 3}, "unknown option 'TIMEOUTS'"),
         (
             {"OPTIONS": {"proxy": {}}},
-            r"\[\"OPTIONS\"\] has unknown keys: 'proxy'. Valid keys: max_bytes, max_ret",
+            r"\[\"OPTIONS\"\] has an unknown option 'proxy'. Valid options: max_bytes, max_ret",
         ),
         ({"OPTIONS": {"signing": "v3"}}, 'must be "v1" or "v2", not \'v3\''),
+        ({"OPTIONS": {"max_bytes": 0}}, "must be a positive integer, not 0"),
+        ({"OPTIONS": {"max_retries": "3"}}, "must be an integer, 0 or more, not '3'"),
+        ({"OPTIONS": {"max_retries": -1}}, "must be an integer, 0 or more, not -1"),
+        ({"OPTIONS": {"proxies": "http://proxy.example.com:3128"}}, "must be a dict such as"),
+        ({"OPTIONS": []}, "must be a dict"),
         ({"TIMEOUT": 0}, "TIMEOUT"),
         ({"TIMEOUT": None}, "TIMEOUT"),
         ({"TIMEOUT": (1, 2, 3)}, "TIMEOUT"),
@@ -193,8 +200,10 @@ def test_min_similarity_by_the_similarity_that_matches_carry(
     far = {"id": "far", "rank": 7, "similarity": 0.5}
     found = [ImageMatch("near", 1, 0.9), ImageMatch("far", 7, 0.5)]
     server.faults.extend([matches_of(near, far), matches_of(near, far), matches_of(near, far)])
-    assert collection.search_images(image(1), min_similarity=0.9).matches == [found[0]]
-    assert collection.search_images_by_id("a", min_similarity=0.5).matches == found
+    assert collection.search_images(image(1), SearchOptions(min_similarity=0.9)).matches == [
+        found[0]
+    ]
+    assert collection.search_images_by_id("a", SearchOptions(min_similarity=0.5)).matches == found
     assert collection.search_images_by_id("a").matches == found
 
 
@@ -212,15 +221,15 @@ def test_min_similarity_without_a_similarity_is_unsupported(
 ) -> None:
     server.faults.append(matches_of({"id": "near", "rank": 0}))
     with pytest.raises(UnsupportedSearch, match="min_similarity"):
-        collection.search_images(image(1), min_similarity=0.1)
+        collection.search_images(image(1), SearchOptions(min_similarity=0.1))
 
 
 def test_allowed_comes_before_the_limit(collection: HTTPCollection) -> None:
     for image_id in "abcd":
         collection.add_image(image(1), image_id)
-    found = collection.search_images(image(1), allowed={"c", "d"}, limit=1)
+    found = collection.search_images(image(1), SearchOptions(allowed={"c", "d"}, limit=1))
     assert [match.image_id for match in found.matches] == ["c"]
-    found = collection.search_images_by_id("c", allowed={"c", "d"}, limit=5)
+    found = collection.search_images_by_id("c", SearchOptions(allowed={"c", "d"}, limit=5))
     assert [match.image_id for match in found.matches] == ["d"]
 
 

@@ -15,6 +15,7 @@ from django_visualsnoop.client.exceptions import ImageRefusedError
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.budgets import Budget
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.images import decode
 from tests.collections.contract import CollectionContract, image
@@ -149,7 +150,7 @@ def test_the_collection_has_its_own_threshold() -> None:
     all_alike = LocalCollection("shop", {"OPTIONS": {"min_similarity": 0}})
     assert picky.search_images(image(2)).matches == []
     assert [match.image_id for match in all_alike.search_images(image(2)).matches] == ["a"]
-    assert picky.search_images(image(2), min_similarity=0).matches != []
+    assert picky.search_images(image(2), SearchOptions(min_similarity=0)).matches != []
 
 
 @pytest.mark.parametrize(

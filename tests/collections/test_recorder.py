@@ -9,6 +9,7 @@ import pytest
 from django_visualsnoop.client.exceptions import ServerError, TransportError
 from django_visualsnoop.collections import recorder
 from django_visualsnoop.collections.recorder import RecorderCollection
+from django_visualsnoop.common.search_options import SearchOptions
 from tests.collections.contract import CollectionContract
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def test_calls_are_recorded_even_when_they_fail(collection: RecorderCollection) 
     collection.add_image(b"x", "a", update_existing=True)
     with pytest.raises(OSError, match="holds no image 'b'"):
         collection.delete_image("b")
-    collection.search_images(b"y", limit=3)
+    collection.search_images(b"y", SearchOptions(limit=3))
     added, deleted, searched = collection.calls
     assert (added.method, added.image_id, added.content) == ("add_image", "a", b"x")
     assert added.arguments == {"update_existing": True}

@@ -71,13 +71,14 @@ def main(database: str, kind: str, name: str) -> None:
     django.setup()
     from django_visualsnoop.client.exceptions import VisualSnoopError
     from django_visualsnoop.collections.local import LocalCollection
+    from django_visualsnoop.common.search_options import SearchOptions
 
     collection = LocalCollection(name, {})
     for line in sys.stdin:
         method, args, kwargs = json.loads(line)
         try:
             if method == "search":
-                found = collection.search_images(image(*args), **kwargs).matches
+                found = collection.search_images(image(*args), SearchOptions(**kwargs)).matches
                 answer: Any = sorted(match.image_id for match in found)
             elif method == "add":
                 scene, image_id = args

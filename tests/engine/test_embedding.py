@@ -12,6 +12,7 @@ from django.db import transaction
 
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.embedding import cosine_to_rank, cosine_to_similarity, hash_identity
 from django_visualsnoop.engine.models import IndexedImage, key_of
@@ -54,7 +55,9 @@ def add(collection: LocalCollection, *names: str) -> None:
 
 
 def similar(collection: LocalCollection, colour: str = "red", **options: Any) -> list[str]:
-    found = collection.search_images(plain(COLOURS[colour]), kind="similar", **options)
+    found = collection.search_images(
+        plain(COLOURS[colour]), SearchOptions(kind="similar", **options)
+    )
     return [match.image_id for match in found.matches]
 
 
@@ -73,16 +76,16 @@ def replace_as_an_older_release_does(image_id: str, other: LocalCollection, cont
 
 @committing
 def test_the_model_ranks_by_its_cosines(collection: LocalCollection) -> None:
-    assert collection.search_images(plain(RED), kind="similar").matches == []
+    assert collection.search_images(plain(RED), SearchOptions(kind="similar")).matches == []
     add(collection)
-    found = collection.search_images(plain(RED), kind="similar").matches
+    found = collection.search_images(plain(RED), SearchOptions(kind="similar")).matches
     assert [(match.image_id, match.rank, match.similarity) for match in found] == [
         ("red", 0, 1.0),
         ("orange", 1835, pytest.approx(0.8165, abs=1e-4)),
         ("blue", 13333, 0.0),
         ("green", 13333, 0.0),
     ]
-    found = collection.search_images_by_id("orange", kind="similar").matches
+    found = collection.search_images_by_id("orange", SearchOptions(kind="similar")).matches
     assert [match.image_id for match in found] == ["red", "green", "blue"]
     assert similar(collection, limit=2) == ["red", "orange"]
     assert similar(collection, min_similarity=0.5) == ["red", "orange"]
@@ -94,13 +97,13 @@ def test_the_model_ranks_by_its_cosines(collection: LocalCollection) -> None:
 def test_without_a_model_the_engines_own_vectors_rank_and_none_is_too_far(
     blind: LocalCollection,
 ) -> None:
-    assert blind.search_images(image(1), kind="similar").matches == []
+    assert blind.search_images(image(1), SearchOptions(kind="similar")).matches == []
     for number in range(5):
         blind.add_image(image(number), str(number))
     assert len(blind.search_images(image(1)).matches) == 1
-    found = blind.search_images(image(1), kind="similar").matches
+    found = blind.search_images(image(1), SearchOptions(kind="similar")).matches
     assert (found[0].image_id, found[0].rank, len(found)) == ("1", 0, 5)
-    by_id = blind.search_images_by_id("1", kind="similar").matches
+    by_id = blind.search_images_by_id("1", SearchOptions(kind="similar")).matches
     assert [match.image_id for match in by_id] == [match.image_id for match in found[1:]]
 
 
@@ -144,12 +147,12 @@ def test_a_rollback_leaves_no_phantom(collection: LocalCollection) -> None:
         add(collection, "orange")
         collection.delete_image("red")
         assert similar(collection) == ["orange", "green"]
-        found = collection.search_images_by_id("orange", kind="similar").matches
+        found = collection.search_images_by_id("orange", SearchOptions(kind="similar")).matches
         assert [match.image_id for match in found] == ["green"]
         transaction.set_rollback(True)
     assert similar(collection) == ["red", "green"]
     with pytest.raises(NotFoundError):
-        collection.search_images_by_id("orange", kind="similar")
+        collection.search_images_by_id("orange", SearchOptions(kind="similar"))
 
 
 @committing
@@ -164,7 +167,7 @@ def test_vectors_of_two_models_never_meet(
         assert similar(other) == []
     assert "2 images without an embedding of its model" in caplog.text
     with pytest.raises(NotFoundError, match="described by another model or version: add it again"):
-        other.search_images_by_id("red", kind="similar")
+        other.search_images_by_id("red", SearchOptions(kind="similar"))
     assert [match.image_id for match in other.search_images(plain(RED)).matches] == ["red"]
     add(other, "red")
     assert similar(other) == ["red"]
@@ -228,7 +231,7 @@ def test_queries(
     with django_assert_num_queries(1):
         similar(collection)
     with django_assert_num_queries(1):
-        collection.search_images_by_id("1", kind="similar")
+        collection.search_images_by_id("1", SearchOptions(kind="similar"))
     with django_assert_num_queries(describe.VERSION - 1 + 3):
         assert list(collection.iter_outdated()) == []
 

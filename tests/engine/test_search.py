@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.descriptors.describe import build_probes, describe
 from django_visualsnoop.engine.index.base import Candidate
 from django_visualsnoop.engine.matching.compare import compare
@@ -37,7 +38,7 @@ def collection() -> LocalCollection:
 
 
 def ids(collection: LocalCollection, number: int, **options: object) -> set[str]:
-    found = collection.search_images(image(number), **options)  # type: ignore[arg-type]
+    found = collection.search_images(image(number), SearchOptions(**options))  # type: ignore[arg-type]
     return {match.image_id for match in found.matches}
 
 

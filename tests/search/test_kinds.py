@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
     from pytest_django.fixtures import Settings
 
+    from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.onnx import OnnxEmbedding
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
@@ -117,10 +118,10 @@ def test_an_unknown_kind_is_named_with_those_there_are() -> None:
         Product.objects.similar_to(plain(RED), kind="alike")
 
 
-def test_a_backend_that_knows_no_kinds_goes_on_finding_copies(
+def test_a_backend_that_finds_only_copies_refuses_another_kind(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def search(self: object, image: bytes, *, limit: Any, min_similarity: Any) -> SearchResult:
+    def search(self: object, image: bytes, options: SearchOptions) -> SearchResult:
         return SearchResult("00000000", [ImageMatch(f"testapp.product.photo:{row.pk}", 4)])
 
     row = product(1)

@@ -138,7 +138,7 @@ def _find_format(data: bytes) -> _Format:
         return _AVIF
     if heif.is_heif(data):
         return _HEIF
-    raise UnsupportedImage(f"This is none of the formats that are read: {READABLE}.")
+    raise UnsupportedImage(f"This file format is not supported. Supported formats: {READABLE}.")
 
 
 def find_format(data: bytes) -> str:
@@ -175,14 +175,14 @@ def decode(
     if not data:
         raise EmptyImage("The image is empty (0 bytes).")
     if len(data) > max_bytes:
-        raise ImageTooLarge(f"The file has {len(data):,} bytes; at most {max_bytes:,} are read.")
+        raise ImageTooLarge(f"The file has {len(data):,} bytes; at most {max_bytes:,} are allowed.")
     file_format = _find_format(data)
     try:
         examined = file_format.examine(data)
         _check_size(examined, max_pixels)
         image = file_format.plugin(io.BytesIO(examined.data))
         if image.width * image.height > examined.width * examined.height:
-            raise UndecodableImage(f"The {file_format.name} contradicts itself about its size.")
+            raise UndecodableImage(f"The {file_format.name} gives two different sizes.")
         pixels = _turn_upright(
             _load_telling_pixels(file_format, examined, image, max_pixels), examined
         )
@@ -208,21 +208,23 @@ def decode(
 def _check_size(examined: Examined, max_pixels: int) -> None:
     width, height = examined.width, examined.height
     if width < 1 or height < 1:
-        raise UndecodableImage(f"The header promises a picture of {width} x {height} pixels.")
+        raise UndecodableImage(
+            f"The header gives the impossible size of {width} x {height} pixels."
+        )
     allowed = max_pixels * (SHRINKING_FACTOR if examined.shrinks else 1)
     if examined.decoded_pixels > allowed:
         raise ImageTooLarge(
-            f"The picture is decoded from {examined.decoded_pixels:,} pixels; at most "
-            f"{allowed:,} are decoded."
+            f"Decoding the picture takes {examined.decoded_pixels:,} pixels; at most "
+            f"{allowed:,} are allowed."
         )
     if width * height > allowed:
         raise ImageTooLarge(
-            f"The picture has {width} x {height} pixels; at most {allowed:,} are decoded."
+            f"The picture has {width} x {height} pixels; at most {allowed:,} are allowed."
         )
     if width * height * examined.passes > max_pixels * _MAX_PASSES:
         raise ImageTooLarge(
-            f"The picture has {width} x {height} pixels in {examined.passes} scans: "
-            "too much to decode."
+            f"The picture has {width} x {height} pixels in {examined.passes} scans, "
+            "which takes too long to decode."
         )
 
 
@@ -270,7 +272,7 @@ def _load(image: ImageFile, data: bytes) -> Image.Image:
     if kept in _OTHER_BYTES and depth.is_dark(image):
         return _load_deep_colours(image, data, _OTHER_BYTES[kept])
     if image.mode in ("LAB", "HSV"):
-        raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
+        raise UnsupportedImage(f"Pictures in the mode {image.mode!r} are not supported.")
     if image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.uint16)
         return Image.fromarray(depth.convert_to_bytes(depth.reduce_values(values, WORK_SIDE)))

@@ -165,7 +165,7 @@ class Replica(Generic[Index]):
             self.seen = state.blocks_seq
             self.early = True
             logger.info(
-                "Until the images of collection %s are read, searches compare vectors alone",
+                "Searches of collection %s compare only vectors until all of its images are loaded",
                 self.collection_id,
             )
 
@@ -206,13 +206,13 @@ class Replica(Generic[Index]):
                     self.images, self.seen, self.unsaved = new.images, new.seen, new.unsaved
                     self.early = False
             logger.info(
-                "Searches of collection %s compare local features, too, after %.1f s",
+                "Searches of collection %s now compare local features, too, after %.1f s",
                 self.collection_id,
                 time.monotonic() - began,
             )
         except DatabaseError as error:
             logger.warning(
-                "The images of collection %s could not be read behind searches: %s",
+                "Could not load the images of collection %s in the background: %s",
                 self.collection_id,
                 error,
             )

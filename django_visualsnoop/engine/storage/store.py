@@ -11,6 +11,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Count, Exists, F, Max, Q, Sum
 from django.db.models.functions import Length
 
+from django_visualsnoop.common.batches import iter_batches
 from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
@@ -510,11 +511,8 @@ def versions(database: str, names: Iterable[str]) -> dict[str, Version]:
 
 
 def _iterate_ids(images: QuerySet[IndexedImage]) -> Iterator[str]:
-    after = 0
-    ordered = images.order_by("pk")
-    while page := list(ordered.filter(pk__gt=after).values_list("pk", "image_id")[:_PAGE]):
-        yield from (image_id for _, image_id in page)
-        after = page[-1][0]
+    for batch in iter_batches(images, "image_id", size=_PAGE):
+        yield from (image_id for _, image_id in batch)
 
 
 def _build_row(image: NewImage, collection_id: str, image_time: int) -> IndexedImage:

@@ -15,10 +15,10 @@ def list_changes(
     request: ApiRequest,
     cursor: Annotated[
         str | None,
-        Query(max_length=60, description="From an answer; every image is new if left out."),
+        Query(max_length=60, description="From an earlier response. Default: all images are new."),
     ] = None,
     limit: Annotated[
-        int, Query(ge=1, le=MAX_PAGE, description="About so many; up to 500 more may come.")
+        int, Query(ge=1, le=MAX_PAGE, description="About how many; up to 500 more may follow.")
     ] = 100,
 ) -> dict[str, Any]:
     """Images that were added, replaced or deleted, or got other metadata, since a cursor.

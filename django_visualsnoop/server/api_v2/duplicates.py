@@ -19,7 +19,8 @@ IdInQuery = Annotated[str, Query(min_length=1, max_length=100)]
 def list_groups(
     request: ApiRequest,
     image_id: Annotated[
-        str | None, Query(min_length=1, max_length=100, description="Only the group of this image.")
+        str | None,
+        Query(min_length=1, max_length=100, description="Return only the group of this image."),
     ] = None,
     min_similarity: MinSimilarity = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

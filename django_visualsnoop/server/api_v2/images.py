@@ -36,16 +36,16 @@ IdInPath = Annotated[str, Path(max_length=100, description="The image id.")]
 MetadataInQuery = Annotated[
     str | None,
     Query(
-        description="A JSON object to keep with the image. It shows in logs of the way there; "
-        "PUT metadata/ID and bulk/add send it in the body."
+        description="A JSON object to store with the image. Web servers log queries; to keep it "
+        "out of logs, send it in a body with PUT metadata/ID or bulk/add."
     ),
 ]
 Filter = Annotated[
     str | None,
     Query(
         alias="filter",
-        description="A JSON object. Only images whose metadata has each of its values, or one of "
-        "its values where it gives a list.",
+        description="A JSON object. Select images whose metadata has each of these values or, for "
+        "a list, one of the values in the list.",
         examples=['{"sku": 5, "colour": ["red", "blue"]}'],
     ),
 ]
@@ -134,7 +134,7 @@ def count_images(request: ApiRequest, filter_: Filter = None) -> dict[str, Any]:
 def list_images(
     request: ApiRequest,
     start: Annotated[
-        str | None, Query(min_length=1, max_length=100, description="`next` of the page before.")
+        str | None, Query(min_length=1, max_length=100, description="`next` of the previous page.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> dict[str, Any]:

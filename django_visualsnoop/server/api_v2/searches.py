@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.matching.side_by_side import compare_pictures
 from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.matching.side_by_side import DescribedImage
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many matches.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="The largest number of matches.")]
 MinSimilarity = Annotated[
     float | None,
-    Query(ge=0, le=1, description="The collection's own if left out.", allow_inf_nan=False),
+    Query(ge=0, le=1, description="Default: that of the collection.", allow_inf_nan=False),
 ]
-WhyAsked = Annotated[bool, Query(description="Tell where the pictures agree.")]
+WhyAsked = Annotated[bool, Query(description="Say where the pictures agree.")]
 
 
 def render_placement(placement: "Placement | None") -> dict[str, Any] | None:
@@ -82,12 +83,8 @@ def search_by_image(
     """Images that are copies of the one sent, closest first."""
     access = get_access(request)
     gallery = access.images.gallery
-    found = gallery.search(
-        request.body,
-        limit=limit,
-        min_similarity=min_similarity,
-        allowed=find_allowed(access, filter_),
-    )
+    options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
+    found = gallery.search(request.body, options)
     searched = gallery.describe_image(request.body, "") if why and found.hits else None
     return _render_matches(access, found.hits, searched)
 
@@ -104,12 +101,8 @@ def search_by_id(
     """Images that are copies of a stored one, closest first, without that one."""
     access = get_access(request)
     gallery = access.images.gallery
-    found = gallery.search_by_id(
-        check_image_id(image_id),
-        limit=limit,
-        min_similarity=min_similarity,
-        allowed=find_allowed(access, filter_),
-    )
+    options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
+    found = gallery.search_by_id(check_image_id(image_id), options)
     return _render_matches(access, found.hits, gallery.read_description(image_id) if why else None)
 
 

@@ -48,7 +48,7 @@ def export_collection(request: ApiRequest) -> StreamingHttpResponse:
 def import_collection(
     request: ApiRequest,
     replace: Annotated[
-        bool, Query(description="Replace images that have an id of the file; else 409.")
+        bool, Query(description="Replace existing images. Otherwise, they are a 409.")
     ] = False,
 ) -> dict[str, Any]:
     """Take over the images of an exported file; none if there is anything wrong with it.

@@ -23,8 +23,8 @@ class CursorGone(LookupError):  # noqa: N818
 
     def __init__(self, cursor: str) -> None:
         super().__init__(
-            f"The changes after the cursor {cursor!r:.60} are not all known any more. Begin anew: "
-            "ask for changes without a cursor, and take what is not among them for deleted."
+            f"The cursor {cursor!r:.60} is too old. Start again: ask for changes without a cursor, "
+            "and treat images that are not among them as deleted."
         )
 
 
@@ -71,7 +71,7 @@ def list_changes(store: Store, cursor: str | None, limit: int) -> ChangesPage:
     else:
         given = _CURSOR.fullmatch(cursor)
         if given is None:
-            raise Refused(400, f"cursor is {cursor!r:.60}; write one that an answer gave.")
+            raise Refused(400, f"cursor must come from an earlier response, not be {cursor!r:.60}.")
         position = _Position(after=int(given[3]), began=int(given[2]))
         reached = max(position)
         if given[1] != collection_id or reached > seq or reached < horizon:

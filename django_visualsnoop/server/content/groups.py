@@ -58,8 +58,8 @@ def find_all_groups(images: HostedImages, min_similarity: float | None) -> Dupli
     if count > MAX_IMAGES:
         raise Refused(
             400,
-            f"The collection has {count:,} images; groups of all are found among at most "
-            f"{MAX_IMAGES:,}. Ask for the group of one by image_id.",
+            f"The collection has {count:,} images; the server groups at most {MAX_IMAGES:,}. To "
+            "get the group of one image, use image_id.",
         )
     return find_groups_touching(images, None, min_similarity)
 
@@ -120,7 +120,7 @@ class _Grouping:
 
     def finder(self, min_similarity: float | None) -> PairFinder | None:
         return self._gallery.build_pair_finder(
-            min_similarity, apart=self._pairs, most=MAX_COMPARISONS
+            min_similarity, not_duplicates=self._pairs, most=MAX_COMPARISONS
         )
 
     def groups(self, links: Links) -> list[list[GroupMember]]:

@@ -40,13 +40,13 @@ def parse_json(text: str | bytes, what: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidMetadata(f"{what} is no JSON: {error}") from None
+        raise InvalidMetadata(f"{what} is not JSON: {error}") from None
 
 
 def format_value(value: object) -> str:
     """Return a value as a message names it; Python writes out no integer of 4,300 digits."""
     if isinstance(value, int) and value.bit_length() > 200:
-        return "an integer of some " + f"{int(value.bit_length() * 0.30103):,} digits"
+        return "an integer of about " + f"{int(value.bit_length() * 0.30103):,} digits"
     return f"{value!r:.40}"
 
 
@@ -61,13 +61,17 @@ def check_metadata(given: object) -> dict[str, Value]:
         InvalidMetadata: it is something else.
     """
     if not isinstance(given, dict):
-        raise InvalidMetadata(f'Metadata is a JSON object such as {{"sku": 5}}, not {given!r:.40}.')
+        raise InvalidMetadata(
+            f'Metadata must be a JSON object such as {{"sku": 5}}, not {given!r:.40}.'
+        )
     found = {_check_name(name): _check_value(name, value) for name, value in given.items()}
     if len(found) > MAX_NAMES:
-        raise InvalidMetadata(f"Metadata has {len(found)} names; at most {MAX_NAMES} are kept.")
+        raise InvalidMetadata(f"Metadata has {len(found)} names; at most {MAX_NAMES} are allowed.")
     size = len(_dump(found))
     if size > MAX_BYTES:
-        raise InvalidMetadata(f"Metadata has {size:,} bytes as JSON; at most {MAX_BYTES:,}.")
+        raise InvalidMetadata(
+            f"Metadata has {size:,} bytes as JSON; at most {MAX_BYTES:,} are allowed."
+        )
     return found
 
 
@@ -82,14 +86,14 @@ def check_filter(given: object) -> dict[str, list[Value]]:
     """
     if not isinstance(given, dict) or not given or len(given) > MAX_NAMES:
         raise InvalidMetadata(
-            'A filter is a JSON object such as {"sku": 5, "colour": ["red", "blue"]} with 1 to '
-            f"{MAX_NAMES} names, not {given!r:.40}."
+            'A filter must be a JSON object such as {"sku": 5, "colour": ["red", "blue"]} with 1 '
+            f"to {MAX_NAMES} names, not {given!r:.40}."
         )
     found = {}
     for name, wanted in given.items():
         choices = wanted if isinstance(wanted, list) else [wanted]
         if not 0 < len(choices) <= MAX_CHOICES:
-            raise InvalidMetadata(f"{name!r:.60} has {len(choices)} values; write 1 to 50.")
+            raise InvalidMetadata(f"{name!r:.60} has {len(choices)} values; use 1 to 50.")
         found[_check_name(name)] = [_check_value(name, value) for value in choices]
     return found
 
@@ -194,7 +198,7 @@ def _dump(value: object) -> str:
 def _check_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise InvalidMetadata(
-            f"{name!r:.60} is no name in metadata: write 1 to {MAX_NAME_LENGTH} characters."
+            f"{name!r:.60} is not a valid name in metadata; use 1 to {MAX_NAME_LENGTH} characters."
         )
     return name
 
@@ -208,10 +212,10 @@ def _check_value(name: str, value: object) -> Value:
         # 1 and 1.0 are one number in JSON.
         return int(value) if value == int(value) else value
     raise InvalidMetadata(
-        f"{name!r:.60} is {format_value(value)}; write a text, a number within ±(2^53 - 1), true, "
-        "false or null."
+        f"{name!r:.60} must be a string, a number within ±(2^53 - 1), true, false or null, not "
+        f"{format_value(value)}."
     )
 
 
 def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")

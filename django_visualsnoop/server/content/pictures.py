@@ -215,7 +215,7 @@ def _delete_files(names: Iterable[str]) -> None:
         try:
             get_storage().delete(name)
         except Exception:  # the sweep will find it
-            logger.warning("The file %s could not be deleted now", name, exc_info=True)
+            logger.warning("Could not delete the file %s now", name, exc_info=True)
 
 
 def find_orphans() -> Iterator[str]:

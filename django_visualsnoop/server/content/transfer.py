@@ -6,11 +6,11 @@ import json
 import time
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 
 from django.db import OperationalError
 
+from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import ImageExists
 from django_visualsnoop.server.content import changes, not_duplicates, pictures
@@ -29,7 +29,7 @@ from django_visualsnoop.server.tenants.throttling import require_room_for
 from django_visualsnoop.server.transactions import RETRY_AFTER, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from django_visualsnoop.engine.storage.store import ImageDetails
     from django_visualsnoop.server.content.images import HostedImages
@@ -61,7 +61,7 @@ def export_collection(images: HostedImages) -> Iterator[bytes]:
     hosted, store = images.collection, images.store
     yield encode_header(hosted.name, changes.get_cursor(store))
     count = 0
-    for ids in _make_batches(store.iterate_ids(), _TOGETHER):
+    for ids in batched(store.iterate_ids(), _TOGETHER):
         details = store.read_details(ids)
         metadata = image_metadata.read_metadata(hosted.pk, ids)
         described = {stored.image_id: stored for stored in store.read_descriptors(ids)}
@@ -101,13 +101,13 @@ def import_collection(images: HostedImages, file: IO[bytes], *, replace: bool) -
     _check_against(images, facts, replace=replace)
     portion = _Portion(images, replace)
     file.seek(0)
-    for some in _make_batches(
+    for some in batched(
         (one for _, one in parse_lines(file) if isinstance(one, TransferredImage)), _TOGETHER
     ):
         portion.write(partial(portion.put, some))
     file.seek(0)
     pairs = (one for _, one in parse_lines(file) if isinstance(one, not_duplicates.ImagePair))
-    for several in _make_batches(pairs, _PAIRS_TOGETHER):
+    for several in batched(pairs, _PAIRS_TOGETHER):
         portion.write(partial(portion.mark, several))
     return portion.done
 
@@ -193,7 +193,7 @@ def _check_against(images: HostedImages, facts: Mapping[str, bytes], *, replace:
     """Make sure that a file can be imported as things are now; see ``import_collection``."""
     hosted, store = images.collection, images.store
     there = 0
-    for ids in _make_batches(facts, _TOGETHER):
+    for ids in batched(facts, _TOGETHER):
         details = store.read_details(ids)
         there += len(details)
         if replace:
@@ -213,15 +213,13 @@ def _check_file(file: IO[bytes]) -> dict[str, bytes]:
     for number, one in parse_lines(file):
         if isinstance(one, TransferredImage):
             if one.new.image_id in facts:
-                raise refuse_line(
-                    number, f"the id {one.new.image_id!r:.120} is there a second time"
-                )
+                raise refuse_line(number, f"the id {one.new.image_id!r:.120} occurs twice")
             facts[one.new.image_id] = _hash_image(one.image_time, one.new.digest, one.metadata)
         elif isinstance(one, not_duplicates.ImagePair):
             if not (one.first_id in facts and one.second_id in facts):
                 pairs[one] = number
         elif isinstance(one, int) and one != len(facts):
-            raise refuse_line(number, f"it says {one:,} images, and there are {len(facts):,}")
+            raise refuse_line(number, f"it says {one:,} images, but the file has {len(facts):,}")
     for pair, number in pairs.items():
         for image_id in pair:
             if image_id not in facts:
@@ -241,11 +239,5 @@ def _hash_image(image_time: int, digest: str, metadata: Mapping[str, Value]) -> 
 
 def _refuse_other(image_id: str, so_far: str) -> ImageExists:
     return ImageExists(
-        f"Another image has the id {image_id!r}; with replace=true it is replaced. {so_far}"
+        f"Another image has the id {image_id!r}. To replace it, use replace=true. {so_far}"
     )
-
-
-def _make_batches(values: Iterable[_Any], size: int) -> Iterator[list[_Any]]:
-    rest = iter(values)
-    while some := list(islice(rest, size)):
-        yield some

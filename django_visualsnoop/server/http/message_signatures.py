@@ -68,18 +68,20 @@ class VerifiedSignature:
         if method in _WITH_BODY and '"content-digest"' not in self.covered:
             missing.append("content-digest")
         if missing:
-            return f"The signature does not cover {', '.join(missing)}. Write it like {HOW}"
+            return f"The signature does not cover {', '.join(missing)}. Write it like this: {HOW}"
         shown = format_datetime(now.astimezone(UTC), usegmt=True)
         created, expires = _parse_time(self.created), _parse_time(self.expires)
         if created is None:
-            return "The signature does not say when it was created. Write it like " + HOW
+            return "The signature has no creation time. Write it like this: " + HOW
         if not -NEWEST <= now - created <= OLDEST:
             return (
-                f"The signature was created at {created.isoformat()}, and the server's clock says "
-                f"{shown}. Set the clock of the machine that sent it."
+                f"The signature was created at {created.isoformat()}, but the server's clock says "
+                f"{shown}. Set the clock of the client."
             )
         if expires is not None and expires < now:
-            return f"The signature expired at {expires.isoformat()}; the server's clock: {shown}."
+            return (
+                f"The signature expired at {expires.isoformat()}. The server's clock says {shown}."
+            )
         return None
 
     def covers(self, body: bytes) -> bool:

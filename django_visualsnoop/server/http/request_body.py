@@ -74,7 +74,7 @@ def read_pieces(
     declared = _get_declared_length(request)
     if declared is None and _is_wsgi(request):
         if "HTTP_TRANSFER_ENCODING" in request.META:
-            raise Refused(411, "A chunked body cannot be read here: send it with Content-Length.")
+            raise Refused(411, "The server cannot read a chunked body. Send Content-Length.")
         return
     if declared is not None:
         if declared > max_bytes:
@@ -87,7 +87,7 @@ def read_pieces(
                 clock.restart()
                 length += len(piece)
                 if length > max_bytes:
-                    raise _refuse_too_long("is longer", max_bytes)
+                    raise _refuse_too_long("is too long", max_bytes)
                 yield piece
     except UnreadablePostError:
         raise _refuse_cut_off(length, declared) from None
@@ -192,7 +192,7 @@ def _get_declared_length(request: HttpRequest) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise Refused(400, f"Content-Length is {text!r:.40}; it must be a number of bytes.")
+        raise Refused(400, f"Content-Length must be a number of bytes, not {text!r:.40}.")
     return int(text)
 
 
@@ -203,9 +203,9 @@ def _get_declared_length_or_none(request: HttpRequest) -> int | None:
 
 
 def _refuse_cut_off(length: int, declared: int | None) -> Refused:
-    of = "more" if declared is None else f"{declared:,}"
-    return Refused(400, f"Only {length:,} bytes of {of} arrived. Nothing was changed.")
+    of = "" if declared is None else f" of {declared:,}"
+    return Refused(400, f"Only {length:,}{of} bytes arrived. Nothing was changed.")
 
 
 def _refuse_too_long(what: str, max_bytes: int) -> Refused:
-    return Refused(413, f"The file {what}; at most {max_bytes:,} bytes are read.")
+    return Refused(413, f"The file {what}; at most {max_bytes:,} bytes are allowed.")

@@ -77,12 +77,12 @@ def find_date_problem(date: str, now: datetime) -> str | None:
         sent = parsedate_to_datetime(date)
         late = now - (sent if sent.tzinfo else sent.replace(tzinfo=UTC))
     except (ValueError, TypeError, IndexError, OverflowError):
-        return f"The header field Date is {date!r:.80}; write it like {shown}."
+        return f"The header Date must look like {shown}, not {date!r:.80}."
     if -NEWEST <= late <= OLDEST:
         return None
     return (
-        f"The request is dated {date:.40}, and the server's clock says {shown}. "
-        "Set the clock of the machine that sent it."
+        f"The request is dated {date:.40}, but the server's clock says {shown}. "
+        "Set the clock of the client."
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.views.decorators.http import require_http_methods
 
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.pages.cards import Card, make_cards
@@ -41,7 +42,9 @@ def search(request: HttpRequest, collection_id: str) -> HttpResponse:
         if form.is_valid():
             upload = form.cleaned_data["picture"]
             try:
-                hits = HostedImages(hosted).gallery.search(read_upload(upload), limit=MAX_SHOWN)
+                hits = HostedImages(hosted).gallery.search(
+                    read_upload(upload), SearchOptions(limit=MAX_SHOWN)
+                )
             except DecodeError as error:
                 form.add_error("picture", str(error))
             else:

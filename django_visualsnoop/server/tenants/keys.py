@@ -102,9 +102,9 @@ def make_key(
     unknown = set(scopes).difference(SCOPES)
     if unknown or not scopes:
         raise ValueError(
-            f"There is no scope {', '.join(map(repr, sorted(unknown)))}; use {', '.join(SCOPES)}."
+            f"Unknown scope {', '.join(map(repr, sorted(unknown)))}; use {', '.join(SCOPES)}."
             if unknown
-            else f"A key without a scope is good for nothing; use {', '.join(SCOPES)}."
+            else f"A key must have at least one scope; use {', '.join(SCOPES)}."
         )
     secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_LENGTH))
     new = NewKey(
@@ -126,12 +126,12 @@ def _insert(key: Key) -> None:
     hosted = HostedCollection.objects.using(database()).filter(pk=key.collection_id)
     # Two at once are counted one after the other.
     if not lock_rows_by_update(hosted, "name"):
-        raise NoSuchCollection(f"There is no hosted collection {key.collection_id!r}.")
+        raise NoSuchCollection(f"No hosted collection has the id {key.collection_id!r}.")
     live = list(get_live_keys(key.collection_id).values_list("public_key", flat=True))
     if len(live) >= MAX_LIVE_KEYS:
         raise TooManyKeys(
-            f"The collection {key.collection_id} has {len(live)} live keys, {' and '.join(live)}; "
-            f"at most {MAX_LIVE_KEYS} are allowed. Revoke one that is no longer used: "
+            f"The collection {key.collection_id} has {len(live)} active keys, "
+            f"{' and '.join(live)}; at most {MAX_LIVE_KEYS} are allowed. To revoke one, type: "
             f"python manage.py visualsnoop_revokekey {live[0]}"
         )
     key.pk = None
@@ -156,13 +156,13 @@ def revoke_key(public_key: str) -> None:
     """
     live = Key.objects.using(database()).filter(public_key=public_key, revoked_at__isnull=True)
     if not write_atomically(lambda: live.update(revoked_at=timezone.now())):
-        raise NoSuchKey(f"There is no key {public_key!r} that is not revoked already.")
+        raise NoSuchKey(f"No key {public_key!r} exists, or it is revoked already.")
 
 
 def explain_refusal(key: Key, now: datetime) -> str | None:
     """Return why a key is not accepted now, or ``None``."""
     if key.revoked_at is not None:
-        return "This key was revoked. Use another one."
+        return "This key is revoked. Use another one."
     if key.not_before is not None and now < key.not_before:
         return f"This key is not accepted before {key.not_before.isoformat()}."
     if key.expires_at is not None and now >= key.expires_at:
@@ -187,4 +187,4 @@ def note_use(key: Key, now: datetime) -> None:
     except OperationalError as error:
         if not is_lock_error(error):
             raise
-        logger.debug("The use of key %s is noted another time: %s", key.public_key, error)
+        logger.debug("Could not record the use of key %s now: %s", key.public_key, error)

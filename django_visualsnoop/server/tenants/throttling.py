@@ -54,7 +54,7 @@ def throttle_upload(key: Key, length: int) -> None:
         return
     what = f"upload {limit:,} bytes per day"
     if length > limit:
-        raise Refused(429, f"This key may {what}; these are {length:,} at once.")
+        raise Refused(429, f"This key may {what}; this upload has {length:,}.")
     _throttle(key, "bytes_used_until", length * _DAY // limit, _DAY, what)
 
 
@@ -128,5 +128,5 @@ def _refuse_full(limit: int) -> Refused:
     return Refused(
         429,
         f"The collection is full: it may hold {limit:,} images. Delete some, or ask the "
-        "service's operator for more.",
+        "administrator of the server for a higher limit.",
     )

@@ -9,6 +9,7 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.client.exceptions import NotFoundError
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.replica import held, reader
 from tests.collections.contract import image
@@ -133,14 +134,16 @@ def test_queries(
         assert search(collection, 1) == []
     list(collection.add_images((str(number), image(1)) for number in range(count)))
     with django_assert_num_queries(3):
-        assert len(collection.search_images(image(1), limit=300).matches) == count
+        assert len(collection.search_images(image(1), SearchOptions(limit=300)).matches) == count
     with django_assert_num_queries(2) as captured:  # the second reads the candidates
-        collection.search_images(image(1), limit=300)
+        collection.search_images(image(1), SearchOptions(limit=300))
     assert "vector" not in captured[0]["sql"]
     with django_assert_num_queries(1 if count == 1 else 2):
-        collection.search_images_by_id("0", limit=300)
+        collection.search_images_by_id("0", SearchOptions(limit=300))
     with django_assert_num_queries(2):
-        collection.search_images(image(1), allowed={str(number) for number in range(500)})
+        collection.search_images(
+            image(1), SearchOptions(allowed={str(number) for number in range(500)})
+        )
     with CaptureQueriesContext(connection) as captured:
         list(collection.iter_pairs())
     # The second reads what is compared; of a large group, that is not known from the beginning.
@@ -202,7 +205,7 @@ def test_a_memory_older_than_the_horizon_is_loaded_anew(collection: LocalCollect
     IndexedImage.objects.filter(pk=deleted.pk).delete()  # as purge does
     Collection.objects.update(horizon=deleted.seq)
     assert search(collection, 1) == remembered() == ["kept"]
-    similar = collection.search_images(image(1), kind="similar").matches
+    similar = collection.search_images(image(1), SearchOptions(kind="similar")).matches
     assert [match.image_id for match in similar] == ["kept"]
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.models import key_of
 from django_visualsnoop.engine.replica import reader
 from django_visualsnoop.engine.replica.vector_kinds import DescriptorVectors
@@ -24,7 +25,7 @@ def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
         pytest.skip("the others choose by what they counted")
     list(collection.add_images((str(number), image(1)) for number in range(3)))
     with CaptureQueriesContext(connection) as captured:
-        collection.search_images(image(1), limit=300)
+        collection.search_images(image(1), SearchOptions(limit=300))
         view = reader.read_view("default", key_of("shop"), DescriptorVectors())
         assert view is not None
         view.read_descriptors([str(number) for number in range(40)])

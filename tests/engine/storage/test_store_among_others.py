@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection
 
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.engine.storage.store import Store
@@ -46,7 +47,12 @@ def test_rows_that_are_purged_during_an_update_are_there_in_the_end(
     assert [one.existed for one in stored] == [True, False, True, False]
     assert sorted(store.iterate_ids()) == ["a", "b", "c", "d"]
     assert IndexedImage.objects.count() == 4
-    assert [hit.image_id for hit in gallery.search(image(1), limit=9).hits] == ["a", "b", "c", "d"]
+    assert [hit.image_id for hit in gallery.search(image(1), SearchOptions(limit=9)).hits] == [
+        "a",
+        "b",
+        "c",
+        "d",
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

@@ -53,7 +53,7 @@ def _examine(data: bytes) -> Examined:
             raise UndecodableImage(f"The TIFF's tag {tag} has {amount} values instead of one.")
         if tag in _SINGLE | _SEVERAL:
             if tag in tags:
-                raise UndecodableImage(f"The TIFF has its tag {tag} twice.")
+                raise UndecodableImage(f"The TIFF has the tag {tag} twice.")
             tags.add(tag)
             length = _TYPE_SIZES.get(kind, 0) * amount
             outside += length if length > 4 else 0
@@ -62,14 +62,14 @@ def _examine(data: bytes) -> Examined:
             allowed = _MAX_STRIPS if tag in _OF_STRIPS else _MAX_VALUES
             if amount > allowed:
                 raise ImageTooLarge(
-                    f"The TIFF's tag {tag} has {amount:,} values; at most {allowed:,} are read."
+                    f"The TIFF's tag {tag} has {amount:,} values; at most {allowed:,} are allowed."
                 )
             entries.append(data[position : position + 12])
     if _WIDTH not in values or _HEIGHT not in values:
-        raise UndecodableImage("The TIFF's header does not say its size.")
+        raise UndecodableImage("The TIFF's header does not give its size.")
     strips = _count_strips(values)
     if strips > _MAX_STRIPS:
-        raise ImageTooLarge(f"The TIFF has {strips:,} strips; at most {_MAX_STRIPS:,} are read.")
+        raise ImageTooLarge(f"The TIFF has {strips:,} strips; at most {_MAX_STRIPS:,} are allowed.")
     # The directory goes, cleaned, behind the file, so that all offsets stay true.
     directory = (
         struct.pack(order + "H", len(entries)) + b"".join(entries) + struct.pack(order + "L", 0)
