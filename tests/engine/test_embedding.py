@@ -283,7 +283,7 @@ def test_a_model_that_fails_blocks_no_copies(
     found = wrong.search_images_by_id("one").matches
     assert [match.image_id for match in found] == ["two"]
     assert "computed no embedding of one" in caplog.text
-    assert "does not take 1 x 3 x 9 x 9 values" in caplog.text
+    assert "does not accept 1 x 3 x 9 x 9 values" in caplog.text
     assert wrong.count_without_embedding() == 2
     # Nobody is kept busy by what fails again.
     assert list(wrong.iter_outdated()) == []

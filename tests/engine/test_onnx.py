@@ -144,9 +144,9 @@ def test_weights_in_a_second_file_are_not_taken(
 
 def test_models_that_take_something_else(tmp_path: Path) -> None:
     two = save_model(tmp_path / "two.onnx", node("Add", "x", "z"), inputs=2)
-    with pytest.raises(ModelError, match="does not take 1 x 3 x 8 x 8 values"):
+    with pytest.raises(ModelError, match="does not accept 1 x 3 x 8 x 8 values"):
         _describe(two)
-    with pytest.raises(ModelError, match="does not take 1 x 3 x 9 x 9 values"):
+    with pytest.raises(ModelError, match="does not accept 1 x 3 x 9 x 9 values"):
         of(save_model(tmp_path / "m.onnx", node("Identity", "x")), size=9).describe(filled(RED))
 
 

@@ -107,16 +107,6 @@ def test_an_image_of_another_version_is_shown(ann: Person) -> None:
     assert "described by another version: add it again" in ann.get("image", hosted.pk, "one").text
 
 
-def test_searching_says_what_is_wrong(ann: Person) -> None:
-    hosted = ann.collection()
-    add(hosted, "one", image(1))
-    nothing = ann.post("search", hosted.pk)
-    assert (nothing.status_code, "Choose a picture first." in nothing.text) == (400, True)
-    none = ann.post("search", hosted.pk, picture=upload(2))
-    assert none.status_code == 200
-    assert "Nothing in this collection is a copy of this picture" in none.text
-
-
 @pytest.mark.parametrize("name", ["search", "images", "duplicates", "image"])
 def test_more_images_cost_no_more_queries(ann: Person, name: str) -> None:
     hosted = ann.collection(retention=Retention.THUMBNAILS)
