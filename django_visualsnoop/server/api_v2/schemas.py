@@ -22,8 +22,8 @@ Similarity: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Metadata: TypeAlias = Annotated[
     dict[str, str | int | float | bool | None],
     Field(
-        description="A flat object with at most 20 names, each of at most 50 characters, and at most "
-        "2,048 bytes as JSON."
+        description="A flat object with at most 20 names, each of at most 50 characters, and at "
+        "most 2,048 bytes as JSON."
     ),
 ]
 

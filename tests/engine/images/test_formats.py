@@ -141,7 +141,7 @@ def test_bmp_of_runs() -> None:
         bmp_of_runs(2_000_001, 1, b"\1\1\0\0\0\1"),  # one pixel, and the rest of a row
         bmp_of_runs(200, 2, b"\0\0" * 6000),  # runs of nothing
     ):
-        with pytest.raises(ImageTooLarge, match="runs"):
+        with pytest.raises(ImageTooLarge, match="run-length"):
             decode(hostile)
 
 
@@ -163,7 +163,7 @@ SIZE = [(256, 4, 1, 1000), (257, 4, 1, 49_000)]
     ],
 )
 def test_tiff_of_very_many_strips_or_values(tags: list[tuple[int, int, int, int]]) -> None:
-    with pytest.raises(ImageTooLarge, match="are read"):
+    with pytest.raises(ImageTooLarge, match="are allowed"):
         decode(tiff_of(tags, bytes(500_000)))
     assert tiff.examine(tiff_of(SIZE)).width == 1000
 

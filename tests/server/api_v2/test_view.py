@@ -140,17 +140,17 @@ def test_ids_that_cannot_be(ann: Tenant) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("", "no JSON"),
+        ("", "not JSON"),
         ("[1]", "JSON object"),
-        ('{"a": [1]}', "'a' is [1]; write a text"),
-        ('{"a": NaN}', "NaN is no number"),
+        ('{"a": [1]}', "'a' must be a string"),
+        ('{"a": NaN}', "NaN is not a number"),
         ('{"a": 1e999}', "inf"),
         ('{"a": 9007199254740992}', "2^53"),
-        ('{"": 1}', "is no name"),
+        ('{"": 1}', "is not a valid name"),
         (json.dumps({"x" * 51: 1}), "1 to 50"),
         (json.dumps({str(n): n for n in range(21)}), "21 names"),
         (json.dumps({"a": "é" * 400}), "2,408 bytes"),
-        ("[" * 100_000, "no JSON"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_metadata_that_is_refused(ann: Tenant, given: str, words: str) -> None:

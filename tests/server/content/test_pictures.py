@@ -160,10 +160,10 @@ def test_the_sweep_finds_what_a_crash_left(
         os.utime(path, (long_ago, long_ago))
     capsys.readouterr()
     call_command("visualsnoop_sweeppictures", dry_run=True)
-    assert capsys.readouterr().out == "Would delete 1 files.\n"
+    assert capsys.readouterr().out == "Files to delete: 1.\n"
     assert old.exists()
     call_command("visualsnoop_sweeppictures")
-    assert capsys.readouterr().out == "1 files are deleted.\n"
+    assert capsys.readouterr().out == "Files deleted: 1.\n"
     assert files(folder) == {name, str(young.relative_to(folder))}
 
 
@@ -187,7 +187,7 @@ def test_a_storage_that_does_not_delete_is_only_logged(
     (name,) = rows()
     monkeypatch.setattr(type(pictures.get_storage()), "delete", lambda self, name: 1 / 0)
     assert call(ann, "DELETE", "/image/a").status == 200
-    assert f"The file {name} could not be deleted now" in caplog.text
+    assert f"Could not delete the file {name} now" in caplog.text
     assert not rows()
 
 
@@ -201,7 +201,7 @@ def test_describing_again_from_originals(ann: Tenant, capsys: pytest.CaptureFixt
     assert call(ann, "GET", "/search/a").status == 404
     call_command("visualsnoop_redescribe")
     told = capsys.readouterr()
-    assert told.out == "2 images are described anew, 1 could not be.\n"
+    assert told.out == "Images described again: 2. Images that could not be described: 1.\n"
     assert told.err == f"{ann.collection_id} c: no original is retained\n"
     found = call(ann, "GET", "/search/a").body["results"]
     assert [one["id"] for one in found] == ["b"]

@@ -119,8 +119,8 @@ def test_a_stranger_is_served(tmp_path: Path) -> None:
         status, headers, _ = sign_in(port, PASSWORD, **proxied)
         assert (status, headers["Location"]) == (302, "/")
         for path, method, status, said in (
-            ("/nowhere", "GET", 404, "There is no such page"),
-            ("/sign-in/", "POST", 403, "This form was too old"),
+            ("/nowhere", "GET", 404, "Page not found"),
+            ("/sign-in/", "POST", 403, "The form has expired"),
         ):
             answer = ask(port, method, path, **proxied)
             assert answer[0] == status
@@ -202,7 +202,7 @@ def test_the_database_is_private_in_a_folder_that_is_not(
     path.chmod(0o644)
     environment.get_database(tmp_path, {})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert "could be read by others" in capsys.readouterr().err
+    assert "Other users could read" in capsys.readouterr().err
 
 
 def test_databases(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_other_variables(tmp_path: Path) -> None:
     hosts = environment.get_hosts({"VISUALSNOOP_HOSTS": "a.example, b.example"})
     assert hosts[:2] == ["a.example", "b.example"]
     assert "localhost" in environment.get_hosts({})
-    with pytest.raises(BadEnvironment, match="write host names alone"):
+    with pytest.raises(BadEnvironment, match="use only host names"):
         environment.get_hosts({"VISUALSNOOP_HOSTS": "https://a.example"})
     assert environment.is_on("HTTPS", {"VISUALSNOOP_HTTPS": "1"})
     assert not environment.is_on("HTTPS", {})
@@ -235,7 +235,7 @@ def test_other_variables(tmp_path: Path) -> None:
         environment.is_on("HTTPS", {"VISUALSNOOP_HTTPS": "yes"})
     assert environment.get_data_folder({}) == Path.home() / ".visualsnoop"
     (tmp_path / "file").touch()
-    with pytest.raises(BadEnvironment, match="which cannot be made: "):
+    with pytest.raises(BadEnvironment, match="which could not be created: "):
         environment.make_folder(tmp_path / "file" / "data")
 
 
