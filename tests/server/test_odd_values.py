@@ -80,7 +80,7 @@ def test_the_refusal_names_the_value(ann: Tenant) -> None:
     for text, words in (
         ("9" * 400, "an integer of about 400 digits"),
         ("1e400", "not inf"),
-        ("9007199254740993", "'k' is 9007199254740993"),
+        ("9007199254740993", "not 9007199254740993"),
         ("NaN", "NaN is no number"),
     ):
         given = f'{{"k":{text}}}'

@@ -179,4 +179,4 @@ def _get_integer(said: dict[str, Any], name: str) -> int:
 
 def refuse_line(number: int, why: str) -> Refused:
     """Return the refusal of a file for one of its lines, counted from 1."""
-    return Refused(400, f"Line {number:,}: {why}. Nothing was imported.")
+    return Refused(400, f"Line {number:,}: {str(why).rstrip('.')}. Nothing was imported.")

@@ -109,7 +109,7 @@ def test_a_file_that_is_not_right_changes_nothing() -> None:
         (change(lines, 1, sha256="x"), "64 hexadecimal digits"),
         (change(lines, 1, descriptor="AAAA"), "broken or has another version"),
         (change(lines, 1, descriptor="?"), "not base64"),
-        (change(lines, 1, metadata={"a": []}), "'a' is []"),
+        (change(lines, 1, metadata={"a": []}), "false or null, not []. Nothing"),
         (change(lines, 1, more=1), "an image must have"),
         (change(lines, len(lines) - 2, not_duplicates=["a"]), "two image ids"),
         (change(lines, len(lines) - 2, not_duplicates=["a", "z"]), "the file has no image 'z'"),
