@@ -133,10 +133,10 @@ class Collection:
 
         Args:
             image: path, bytes, binary file (sent from its start) or Django file.
-            image_id: the id to give it; if ``None``, the service chooses one and
+            image_id: the id of the image; if ``None``, the service chooses one and
                 returns it as ``"image_id"``.
-            update_existing: replace the image that has this id; otherwise the
-                answer is a 409.
+            update_existing: whether to replace an image that has this id; if false, the
+                result is a 409.
             timeout: seconds, or a pair (to connect, between two bytes).
         """
         path = "/image" if image_id is None else _path("/image", image_id)

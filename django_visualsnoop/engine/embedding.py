@@ -31,7 +31,7 @@ class EmbeddingModel(Protocol):
 
     @property
     def identity(self) -> str:
-        """A string that differs from model to model. Embeddings of two models are never compared."""
+        """A string that differs from model to model; only equal ones are compared."""
 
     def describe(self, pixels: Pixels) -> NDArray[np.int8]:
         """Return the embedding, d values of int8, compared by cosine. d must never change.
@@ -90,7 +90,7 @@ def compute_embedding(pixels: Pixels, model: EmbeddingModel | None) -> NDArray[n
 
 
 def cosine_to_similarity(cosine: float) -> float:
-    """Return the similarity for a cosine, 0 to 1. It is not a probability, and depends on the model."""
+    """Return the similarity for a cosine, 0 to 1. It depends on the model."""
     return min(1.0, max(0.0, round(cosine, DECIMALS)))
 
 
