@@ -165,7 +165,7 @@ def test_passwords_are_not_guessed(tmp_path: Path) -> None:
         for password in ("guess 4", PASSWORD):
             status, headers, text = sign_in(port, password, **guesser)
             assert (status, headers["Retry-After"]) == (429, "900")
-            assert "Wait 15 minutes" in text
+            assert "Try again in 15 minutes" in text
             assert "Content-Security-Policy" in headers
         assert sign_in(port, PASSWORD, **elsewhere)[0] == 302
         ended = installed.run("axes_reset_username", "ann@example.com")
@@ -218,7 +218,7 @@ def test_databases(tmp_path: Path) -> None:
     ]
     assert given("mariadb://localhost/images")["OPTIONS"] == {"charset": "utf8mb4"}
     for url in ("oracle://u:s3cret@h/n", "postgresql://u:s3cret@h/", "mysql://u:s3cret@h:x/n"):
-        with pytest.raises(BadEnvironment, match="write postgresql://USER") as caught:
+        with pytest.raises(BadEnvironment, match="use postgresql://USER") as caught:
             given(url)
         assert "s3cret" not in str(caught.value)
 
@@ -231,7 +231,7 @@ def test_other_variables(tmp_path: Path) -> None:
         environment.get_hosts({"VISUALSNOOP_HOSTS": "https://a.example"})
     assert environment.is_on("HTTPS", {"VISUALSNOOP_HTTPS": "1"})
     assert not environment.is_on("HTTPS", {})
-    with pytest.raises(BadEnvironment, match="VISUALSNOOP_HTTPS is 'yes'; write 1 or 0"):
+    with pytest.raises(BadEnvironment, match="VISUALSNOOP_HTTPS must be 1 or 0, not 'yes'"):
         environment.is_on("HTTPS", {"VISUALSNOOP_HTTPS": "yes"})
     assert environment.get_data_folder({}) == Path.home() / ".visualsnoop"
     (tmp_path / "file").touch()
