@@ -280,7 +280,7 @@ class Gallery:
     def _select_searched(
         self, budget: Budget, touching: Collection[str] | None
     ) -> Collection[str] | None:
-        """Return of which images pairs may be looked for; ``None`` if of all at once."""
+        """Return the images whose pairs to search for; ``None`` for all at once."""
         if touching is not None and len(touching) <= budget.searches:
             return budget.take_searches(sorted(touching))
         if self.store.count() <= budget.images:

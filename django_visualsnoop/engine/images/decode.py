@@ -290,7 +290,7 @@ def _find_kept_bytes(image: ImageFile) -> str:
 
 
 def _load_deep_colours(image: ImageFile, data: bytes, other: str) -> Image.Image:
-    """Return a picture of 16 bits a colour of which the high bytes say too little.
+    """Return a picture with 16 bits for each colour, if the high bytes are not enough.
 
     Args:
         image: the high bytes.

@@ -2,10 +2,10 @@
 
 The first line is ``{"format": "visualsnoop-collection", "version": 1, "descriptor_version": N,
 "name": …, "cursor": …}``. Then each image is a line with ``id``, ``time``, ``width``, ``height``,
-``sha256`` (of its file), ``metadata`` and ``descriptor`` (in base64); each pair marked as
-not duplicates is ``{"not_duplicates": [id, id]}``; and an image that an older version described, of
-no use elsewhere, is ``{"left_out": id}``. The last line is ``{"end": true, "images": N}``, without
-which the file is cut off.
+``sha256`` (of its file), ``metadata`` and ``descriptor`` (in base64). Each pair marked as
+not duplicates is ``{"not_duplicates": [id, id]}``. An image that an older version described is
+``{"left_out": id}``, because other servers cannot use it. The last line is ``{"end": true,
+"images": N}``; without it, the file is cut off.
 """
 
 from __future__ import annotations

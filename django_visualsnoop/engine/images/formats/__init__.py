@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Of a file's segments, chunks, blocks or strips. More of them are no picture,
-#: but work: each costs far more time to look at than a pixel.
+#: The limit of a file's segments, chunks, blocks or strips. Each takes far more time to read
+#: than a pixel, and no real picture has more.
 MAX_PARTS = 100_000
 
 
