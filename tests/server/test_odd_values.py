@@ -81,7 +81,7 @@ def test_the_refusal_names_the_value(ann: Tenant) -> None:
         ("9" * 400, "an integer of about 400 digits"),
         ("1e400", "not inf"),
         ("9007199254740993", "not 9007199254740993"),
-        ("NaN", "NaN is no number"),
+        ("NaN", "NaN is not a number"),
     ):
         given = f'{{"k":{text}}}'
         answer = ask(ann, "GET", f"/count?filter={quote(given)}")
