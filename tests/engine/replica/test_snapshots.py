@@ -83,7 +83,7 @@ def test_a_new_process_reads_only_what_came_since(
     start_again(rows_read)
     assert search(collection) == ["c", "d"]
     assert sorted(rows_read) == ["a", "b", "d"]
-    start_again(rows_read)  # written anew
+    start_again(rows_read)  # written again
     assert search(collection, 2) == ["b"]
     assert rows_read == []
     if sys.platform != "win32":
