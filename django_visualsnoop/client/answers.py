@@ -1,4 +1,4 @@
-"""What a service's HTTP answer means: the JSON object of a documented outcome, or an error."""
+"""Turn a service's HTTP response into the JSON object of a documented result, or an error."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ DOCUMENTED = {404, 409, *IMAGE_REFUSALS}
 
 
 def read_answer(response: requests.Response, call: str, *, image_sent: bool) -> dict[str, Any]:
-    """Return the JSON object of an answer that API v1 documents, its ``status`` filled in.
+    """Return the JSON object of a response that API v1 documents, including ``status``.
 
     Args:
-        response: the answer.
+        response: the response.
         call: the part of the URL after the endpoint.
-        image_sent: the request had an image in it.
+        image_sent: whether the request contained an image.
 
     Raises:
-        VisualSnoopError: for every other answer, with the status and the message.
+        VisualSnoopError: the response is any other; the error has its status and message.
     """
     status = response.status_code
     if 300 <= status < 400:

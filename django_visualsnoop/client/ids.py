@@ -1,4 +1,4 @@
-"""Which image ids there are: one rule for every collection."""
+"""Which image ids are valid, in every collection."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ MAX_IMAGE_ID_LENGTH = 100
 
 
 def check_image_id(image_id: object) -> str:
-    """Return ``image_id`` as the string a collection knows it by.
+    """Return an image id as a string.
 
     Args:
-        image_id: a string of 1 to 100 code points; an ``int`` or a ``UUID`` is
-            written out, as ``visualsnoop`` 0.2 did.
+        image_id: a string of 1 to 100 code points, or an ``int`` or a ``UUID``, which is
+            converted as ``visualsnoop`` 0.2 did.
 
     Raises:
-        InvalidImageIdError: no collection can hold an image under this id; the
-            message says what is wrong with it.
+        InvalidImageIdError: the id is not valid; the message says why.
     """
     if isinstance(image_id, (int, UUID)) and not isinstance(image_id, bool):
         image_id = str(image_id)

@@ -35,28 +35,28 @@ _MAX_SIZE = 4096
 
 
 class ModelError(ImproperlyConfigured):
-    """The model cannot be read or used."""
+    """The engine cannot read or use the model."""
 
 
 @dataclass(frozen=True)
 class OnnxEmbedding:
-    """Computes embeddings by a model such as DINOv2, CLIP or SSCD; needs the extra ``onnx``.
+    """Computes embeddings with a model such as DINOv2, CLIP or SSCD. Requires the extra ``onnx``.
 
-    Making one reads nothing: each process loads the model when it first needs it. The model
-    gets one picture, float32, 1 x 3 x ``size`` x ``size``, red, green and blue, each value
-    ``(value / 255 - mean) / std``. Of its outputs the first counts: its values, or those of
-    the first token where it is 1 x tokens x values.
+    Creating one reads no file; each process loads the model when it first needs it. The input of
+    the model is one picture, float32, 1 x 3 x ``size`` x ``size``, in the order red, green, blue.
+    Each value is ``(value / 255 - mean) / std``. The embedding is the first output or, if this is
+    1 x tokens x values, its first token.
 
     Args:
-        path: of the ONNX file, which holds its weights itself.
-        size: width and height of what the model sees, in pixels.
-        mean: of red, green and blue, 0 to 1; what the model was trained with.
-        std: likewise.
-        crop: let the model see the largest square in the middle, in place of the whole
-            picture squashed to a square.
+        path: the path of the ONNX file, which must contain the weights.
+        size: the width and height of the input, in pixels.
+        mean: the mean of red, green and blue that the model was trained with, each 0 to 1.
+        std: the standard deviation of red, green and blue that the model was trained with.
+        crop: whether the input is the largest square in the middle, or the whole picture
+            squeezed into a square.
 
     Raises:
-        ValueError: an argument is impossible.
+        ValueError: an argument is invalid.
     """
 
     path: str | os.PathLike[str]
@@ -76,7 +76,7 @@ class OnnxEmbedding:
 
     @property
     def identity(self) -> str:
-        """16 characters that tell the model's file and these arguments but for the path.
+        """16 characters that identify the model's file and all arguments except the path.
 
         Raises:
             ModelError: the file cannot be read.

@@ -130,7 +130,7 @@ def test_matches_are_narrowed(
 def test_a_threshold_without_similarities_is_unsupported() -> None:
     bare = [*MATCHES, ImageMatch("d", 3)]
     assert narrow_matches(bare, SearchOptions()) == bare
-    assert narrow_matches(bare, SearchOptions(min_similarity=0.5, allowed={"a"})) == MATCHES[:1]
+    assert narrow_matches(bare, SearchOptions(None, 0.5, {"a"})) == MATCHES[:1]
     with pytest.raises(UnsupportedSearch, match="min_similarity"):
         narrow_matches(bare, SearchOptions(min_similarity=0.5))
 

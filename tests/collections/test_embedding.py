@@ -78,12 +78,12 @@ def test_e021(settings: Settings, tmp_path: Path) -> None:
         assert checks.check_collections() == []
     settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": replace(right, size=9)}}}
     message = only(checks.check_collections(), "visualsnoop.E021")
-    assert "does not take 1 x 3 x 9 x 9 values" in message.msg
+    assert "does not accept 1 x 3 x 9 x 9 values" in message.msg
     assert "size, mean and std" in (message.hint or "")
     (tmp_path / "text.onnx").write_text("no model")
     text = replace(right, path=tmp_path / "text.onnx")
     settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": text}}}
-    assert "is no ONNX file" in only(checks.check_collections(), "visualsnoop.E021").msg
+    assert "is not an ONNX file" in only(checks.check_collections(), "visualsnoop.E021").msg
     settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": "tests.embeddings.BROKEN"}}}
     assert "ZeroDivisionError" in only(checks.check_collections(), "visualsnoop.E021").msg
 

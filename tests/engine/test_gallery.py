@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from django_visualsnoop.common.budgets import Budget
-from django_visualsnoop.common.search_options import SearchOptions
-from django_visualsnoop.engine import gallery as module
+from django_visualsnoop.common.search_options import KINDS, SearchOptions
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.exceptions import ImageMissing, ImageTooLarge
 from django_visualsnoop.engine.gallery import Gallery
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.gallery import Hits
 
 pytestmark = pytest.mark.django_db
-
-SIMILAR = SearchOptions(kind="similar")
 
 
 @pytest.fixture
@@ -67,61 +64,60 @@ def test_the_limits_hold_for_what_is_stored_and_for_what_is_looked_for() -> None
     gallery = Gallery("default", "shop", max_pixels=100)
     for use in (
         lambda: gallery.describe_image(image(1), "a"),
-        lambda: gallery.search(image(1)),
-        lambda: gallery.search(image(1), SIMILAR),
+        lambda: gallery.search(image(1), SearchOptions(limit=1)),
+        lambda: gallery.search(image(1), SearchOptions(kind="similar", limit=1)),
     ):
         with pytest.raises(ImageTooLarge):
             use()
 
 
 def test_before_anything_was_written_nothing_is_found(gallery: Gallery) -> None:
-    assert gallery.search(image(1)) == (None, [], None)
-    assert gallery.search(image(1), SIMILAR) == (None, [], None)
+    assert gallery.search(image(1), SearchOptions(limit=5)) == (None, [], None)
+    assert gallery.search(image(1), SearchOptions(kind="similar", limit=5)) == (None, [], None)
     assert gallery.build_pair_finder() is None
     assert pairs(gallery) == []
-    for options in (SearchOptions(), SIMILAR):
+    for kind in KINDS:
         with pytest.raises(ImageMissing, match="'a'"):
-            gallery.search_by_id("a", options)
+            gallery.search_by_id("a", SearchOptions(kind=kind))
 
 
 def test_a_search_finds_copies_with_their_rank(filled: Gallery) -> None:
-    found = filled.search(image(1))
+    found = filled.search(image(1), SearchOptions(limit=5))
     assert found.collection_id == filled.store.find_collection_id()
     assert [(hit.image_id, hit.rank) for hit in found.hits] == [("a", 0), ("b", 0)]
     assert all(0.99 < hit.similarity <= 1 for hit in found.hits)
     assert ids(filled.search(image(1), SearchOptions(limit=1))) == ["a"]
-    assert ids(filled.search(image(1), SearchOptions(allowed=["b", "other"]))) == ["b"]
-
-
-def test_a_search_without_a_limit_has_one(filled: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DEFAULT_LIMIT", 1)
-    assert ids(filled.search(image(1))) == ids(filled.search(image(1), SIMILAR)) == ["a"]
-    assert ids(filled.search(image(1), SearchOptions(limit=2))) == ["a", "b"]
+    assert ids(filled.search(image(1), SearchOptions(limit=5, allowed=["b", "other"]))) == ["b"]
 
 
 def test_a_search_by_id_leaves_that_image_out(filled: Gallery) -> None:
-    found = filled.search_by_id("a")
+    found = filled.search_by_id("a", SearchOptions(limit=5))
     assert ids(found) == ["b"]
     assert found.image_time == filled.store.get("a").image_time
-    assert ids(filled.search_by_id("a", SIMILAR)) == ["b", "other"]
+    assert ids(filled.search_by_id("a", SearchOptions(kind="similar", limit=5))) == ["b", "other"]
 
 
 def test_the_threshold_of_a_search_comes_before_the_collections(filled: Gallery) -> None:
     strict = Gallery("default", "shop", min_similarity=1)
-    assert ids(strict.search(image(1))) == []
-    assert ids(strict.search(image(1), SearchOptions(min_similarity=0.5))) == ["a", "b"]
+    assert ids(strict.search(image(1), SearchOptions(limit=5))) == []
+    assert ids(strict.search(image(1), SearchOptions(limit=5, min_similarity=0.5))) == ["a", "b"]
     assert pairs(strict) == []
     assert pairs(strict, min_similarity=0.5) == [("a", "b")]
-    assert ids(strict.search(image(1), SIMILAR)) == ["a", "b", "other"]
-    closest = SearchOptions(kind="similar", min_similarity=0.999)
-    assert ids(strict.search(image(1), closest)) == ["a", "b"]
+    assert ids(strict.search(image(1), SearchOptions(kind="similar", limit=5))) == [
+        "a",
+        "b",
+        "other",
+    ]
+    assert ids(
+        strict.search(image(1), SearchOptions(kind="similar", limit=5, min_similarity=0.999))
+    ) == ["a", "b"]
 
 
 def test_a_stored_image_of_another_version_is_to_be_added_again(filled: Gallery) -> None:
     IndexedImage.objects.filter(image_id="a").update(version=1, seq=None)
-    for options in (SearchOptions(), SIMILAR):
+    for kind in KINDS:
         with pytest.raises(ImageMissing, match="Add it again"):
-            filled.search_by_id("a", options)
+            filled.search_by_id("a", SearchOptions(kind=kind))
 
 
 class TestBudget:
@@ -168,7 +164,7 @@ def test_where_pictures_lie_in_others(filled: Gallery) -> None:
     assert filled.find_placements("a", ["b", "other", "gone"]).keys() == {"b"}
     described = filled.describe_image(image(2), "")
     assert filled.find_placements_of(described, ["a", "other"]).keys() == {"other"}
-    with pytest.raises(ImageMissing, match="no image 'gone'"):
+    with pytest.raises(ImageMissing, match="holds no image 'gone'"):
         filled.find_placements("gone", ["a"])
 
 
@@ -192,9 +188,9 @@ def test_images_without_an_embedding_of_the_model_are_outdated(filled: Gallery) 
     seeing = Gallery("default", "shop", embedding=MeanColour())
     seeing.store.put([seeing.describe_image(image(1), "a")])
     assert sorted(seeing.iterate_outdated_ids()) == ["b", "other"]
-    assert ids(seeing.search(image(1), SIMILAR)) == ["a"]
+    assert ids(seeing.search(image(1), SearchOptions(kind="similar", limit=5))) == ["a"]
     with pytest.raises(ImageMissing, match="another model"):
-        seeing.search_by_id("b", SIMILAR)
+        seeing.search_by_id("b", SearchOptions(kind="similar", limit=5))
 
 
 def test_only_with_a_model_is_a_lack_of_embeddings_counted(filled: Gallery) -> None:

@@ -1,7 +1,7 @@
-"""Bytes of an image file to pixels. Imports no Django.
+"""Decode the bytes of an image file to pixels. Imports no Django.
 
-Nothing process-wide is touched or trusted: neither ``Image.MAX_IMAGE_PIXELS``,
-nor ``ImageFile.LOAD_TRUNCATED_IMAGES``, nor the warnings filters.
+This neither changes nor depends on settings of the process: ``Image.MAX_IMAGE_PIXELS``,
+``ImageFile.LOAD_TRUNCATED_IMAGES`` and the warning filters.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Picture:
 
     Args:
         pixels: height x width x 3, RGB, uint8.
-        width, height: of the file's picture, upright, in pixels.
+        width, height: the upright size of the picture in the file, in pixels.
     """
 
     pixels: Pixels
@@ -142,10 +142,10 @@ def _find_format(data: bytes) -> _Format:
 
 
 def find_format(data: bytes) -> str:
-    """Return the format's name, such as ``"JPEG"``, as the first bytes tell it.
+    """Return the name of the format, such as ``"JPEG"``, from the first bytes.
 
     Raises:
-        UnsupportedImage: it is none that is read.
+        UnsupportedImage: the format is not supported.
     """
     return _find_format(data).name
 
@@ -158,19 +158,19 @@ def decode(
 ) -> Picture:
     """Decode an image file into upright RGB pixels.
 
-    A picture with transparency is laid on a ground; see ``ground``. Values of more
-    than 8 bits are stretched; see ``depth``.
+    This lays transparent pictures on a background (see ``ground``), and stretches values of more
+    than 8 bits (see ``depth``).
 
     Args:
-        data: the whole file. Of a paged one the first picture counts; of an animated one
-            the first that shows something.
+        data: the whole file. If it has pages, this decodes the first; if it is animated, the
+            first frame that shows something.
         max_bytes: refuse longer files.
-        max_pixels: refuse larger pictures before decoding; baseline JPEGs, which
-            shrink while they are read, may have ``SHRINKING_FACTOR`` times as many.
+        max_pixels: refuse larger pictures before decoding them. Baseline JPEGs, which are
+            reduced while they are read, may have ``SHRINKING_FACTOR`` times as many pixels.
 
     Raises:
         EmptyImage, UndecodableImage, UnsupportedImage, ImageTooLarge: the kinds
-            of ``DecodeError``; no other exception comes from hostile bytes.
+            of ``DecodeError``. Hostile bytes cause no other exception.
     """
     if not data:
         raise EmptyImage("The image is empty (0 bytes).")
@@ -290,7 +290,7 @@ def _find_kept_bytes(image: ImageFile) -> str:
 
 
 def _load_deep_colours(image: ImageFile, data: bytes, other: str) -> Image.Image:
-    """Return a picture of 16 bits a colour of which the high bytes say too little.
+    """Return a picture with 16 bits for each colour, if the high bytes are not enough.
 
     Args:
         image: the high bytes.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_visualsnoop.engine")
 
 _FETCH = 2000
-#: A process asks no more often whether it is time to write the blocks anew.
+#: How often a process checks at most whether to write the blocks again.
 _ASK_AGAIN_SECONDS = 60.0
 
 
@@ -230,7 +230,7 @@ class Replica(Generic[Index]):
     def save_now_and_then(
         self: Replica[Any], path: Path | None, state: CollectionState, *, with_blocks: bool
     ) -> None:
-        """Write the snapshot and the blocks anew, in threads, once enough has changed."""
+        """Write the snapshot and the blocks again, in threads, once enough has changed."""
         images = self.images
         # Those that no search finds are counted by each process that has read their rows.
         if self.early or images.outdated or images.broken:

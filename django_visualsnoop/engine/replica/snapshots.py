@@ -36,7 +36,7 @@ logger = logging.getLogger("django_visualsnoop.engine")
 
 #: Smaller collections are read from the table in less than a second.
 LEAST = 10_000
-#: A snapshot is written anew once so large a share of the images was written since.
+#: A snapshot is written again once this share of the images is newer.
 CHANGED = 0.1
 #: So many of the rows numbered last are compared with the table.
 _WITNESSES = 100

@@ -121,7 +121,7 @@ def _join_contents(contents: Iterable[bytes]) -> tuple[Ids, NDArray[np.int8]]:
 def save(
     database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[SegmentPart]
 ) -> threading.Thread:
-    """Write the blocks anew if it is time to, in a thread. Failing is logged, and harmless.
+    """Write the blocks again if necessary, in a thread. A failure is logged, and harmless.
 
     Args:
         database: alias in ``DATABASES``.

@@ -21,10 +21,10 @@ def list_changes(
         int, Query(ge=1, le=MAX_PAGE, description="About how many; up to 500 more may follow.")
     ] = 100,
 ) -> dict[str, Any]:
-    """Images that were added, replaced or deleted, or got other metadata, since a cursor.
+    """List images that were added, replaced or deleted, or got other metadata, since a cursor.
 
-    Each is told once, as it is now. No committed change is missed; a cursor older than about a
-    day may be answered 410, and then everything is asked for anew.
+    Each image occurs once, in its present state. No committed change is missed. For a cursor older
+    than about a day, the status may be 410; then start again without a cursor.
     """
     access = get_access(request)
     page = changes.list_changes(access.images.store, cursor, limit)

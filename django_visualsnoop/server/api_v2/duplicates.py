@@ -26,7 +26,7 @@ def list_groups(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> dict[str, Any]:
-    """Groups of duplicates. Two images marked as not duplicates are never in one group."""
+    """List groups of duplicates. Two images marked as not duplicates are never in one group."""
     images = get_access(request).images
     found = (
         groups.find_all_groups(images, min_similarity)
@@ -53,7 +53,7 @@ def list_groups(
 
 @operation("GET", "not-duplicates", "read", schemas.Pairs, tags=["duplicates"])
 def list_not_duplicates(request: ApiRequest) -> dict[str, Any]:
-    """The pairs marked as not duplicates, the oldest first, as long as both are the same."""
+    """List the pairs marked as not duplicates, oldest first."""
     access = get_access(request)
     pairs = not_duplicates.list_pairs(access.images)
     return {"pairs": [pair._asdict() for pair in pairs]}
@@ -68,7 +68,7 @@ def list_not_duplicates(request: ApiRequest) -> dict[str, Any]:
     tags=["duplicates"],
 )
 def put_not_duplicate(request: ApiRequest, pair: schemas.IdPair) -> Status[Any]:
-    """Mark two images as not duplicates, until one is deleted or its file replaced."""
+    """Mark two images as not duplicates, until one is deleted or replaced."""
     access = get_access(request)
     wanted = _make_pair(pair.first_id, pair.second_id)
     is_new = not_duplicates.mark_pair(access.images, wanted)

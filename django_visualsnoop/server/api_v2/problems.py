@@ -1,4 +1,4 @@
-"""How API v2 says that something was not done: ``application/problem+json`` (RFC 9457)."""
+"""The error responses of API v2: ``application/problem+json`` (RFC 9457)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What API v2 is sent and answers, as pydantic models."""
+"""The requests and responses of API v2, as pydantic models."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -22,8 +22,8 @@ Similarity: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Metadata: TypeAlias = Annotated[
     dict[str, str | int | float | bool | None],
     Field(
-        description="A flat object with at most 20 names, each of at most 50 characters, and at most "
-        "2,048 bytes as JSON."
+        description="A flat object with at most 20 names, each of at most 50 characters, and "
+        "at most 2,048 bytes as JSON."
     ),
 ]
 
@@ -68,7 +68,7 @@ class ImagePage(Schema):
 
 
 class Box(Schema):
-    """Shares of a picture's width and height; 0, 0 is its upper left corner."""
+    """A part of a picture, as shares of its width and height. 0, 0 is the upper left corner."""
 
     left: float
     top: float
@@ -77,7 +77,7 @@ class Box(Schema):
 
 
 class Why(Schema):
-    """How the first picture becomes what is seen of it in the second."""
+    """How to turn the first picture into what the second shows of it."""
 
     mirrored: bool
     turn: float = Field(description="Degrees clockwise, after mirroring.")

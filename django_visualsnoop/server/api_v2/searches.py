@@ -80,7 +80,7 @@ def search_by_image(
     filter_: Filter = None,
     why: WhyAsked = False,
 ) -> dict[str, Any]:
-    """Images that are copies of the one sent, closest first."""
+    """Find copies of the image in the body, closest first."""
     access = get_access(request)
     gallery = access.images.gallery
     options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
@@ -98,7 +98,7 @@ def search_by_id(
     filter_: Filter = None,
     why: WhyAsked = False,
 ) -> dict[str, Any]:
-    """Images that are copies of a stored one, closest first, without that one."""
+    """Find copies of a stored image, closest first, excluding the image itself."""
     access = get_access(request)
     gallery = access.images.gallery
     options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
@@ -108,7 +108,7 @@ def search_by_id(
 
 @operation("POST", "compare", "search", schemas.Comparison, reads=True, tags=["search"])
 def compare_images(request: ApiRequest, images: schemas.ToCompare) -> dict[str, Any]:
-    """How surely two pictures are copies of each other, and how the first lies in the second."""
+    """Return how likely two pictures are copies, and where the first is located in the second."""
     access = get_access(request)
     found = compare_pictures(
         _get_described(access, images.first), _get_described(access, images.second)

@@ -1,4 +1,4 @@
-"""What a program keeps with an image, and finds images by: a small, flat JSON object."""
+"""Metadata of images: a small, flat JSON object that a program stores and filters by."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = str | int | float | bool | None
 
-#: Of the whole object, as JSON in ASCII.
+#: The size limit of the whole object, as JSON in ASCII.
 MAX_BYTES = 2048
 MAX_NAMES = 20
 MAX_NAME_LENGTH = 50
@@ -28,14 +28,14 @@ _PAGE = 1000
 
 
 class InvalidMetadata(ValueError):  # noqa: N818
-    """It is no metadata, or no filter; the message says why."""
+    """The metadata or the filter is not valid; the message says why."""
 
 
 def parse_json(text: str | bytes, what: str) -> Any:
-    """Return what a JSON text says, of which only ``NaN`` and the like are not accepted.
+    """Parse a JSON text. Refuses ``NaN`` and the infinities, which Python would accept.
 
     Raises:
-        InvalidMetadata: it is no JSON.
+        InvalidMetadata: the text is not JSON.
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant)
@@ -44,21 +44,21 @@ def parse_json(text: str | bytes, what: str) -> Any:
 
 
 def format_value(value: object) -> str:
-    """Return a value as a message names it; Python writes out no integer of 4,300 digits."""
+    """Return a value as text for a message. Python does not format integers of 4,300 digits."""
     if isinstance(value, int) and value.bit_length() > 200:
         return "an integer of about " + f"{int(value.bit_length() * 0.30103):,} digits"
     return f"{value!r:.40}"
 
 
 def check_metadata(given: object) -> dict[str, Value]:
-    """Return metadata as it is kept.
+    """Return metadata as it is stored.
 
     Args:
-        given: a dict of up to 20 names, each of 1 to 50 characters, to texts, finite numbers,
-            booleans and ``None``; as JSON in ASCII at most 2,048 bytes.
+        given: a dict of up to 20 names, each of 1 to 50 characters, to strings, finite numbers,
+            booleans and ``None``; at most 2,048 bytes as JSON in ASCII.
 
     Raises:
-        InvalidMetadata: it is something else.
+        InvalidMetadata: ``given`` is anything else.
     """
     if not isinstance(given, dict):
         raise InvalidMetadata(
@@ -76,13 +76,13 @@ def check_metadata(given: object) -> dict[str, Value]:
 
 
 def check_filter(given: object) -> dict[str, list[Value]]:
-    """Return what an image's metadata must have.
+    """Return the values that the metadata of an image may have, by name.
 
     Args:
-        given: a dict of names to a value, or to a list of up to 50 of which one must be there.
+        given: a dict of names to a value, or to a list of up to 50 values that match.
 
     Raises:
-        InvalidMetadata: it is something else.
+        InvalidMetadata: ``given`` is anything else.
     """
     if not isinstance(given, dict) or not given or len(given) > MAX_NAMES:
         raise InvalidMetadata(

@@ -2,10 +2,10 @@
 
 The first line is ``{"format": "visualsnoop-collection", "version": 1, "descriptor_version": N,
 "name": …, "cursor": …}``. Then each image is a line with ``id``, ``time``, ``width``, ``height``,
-``sha256`` (of its file), ``metadata`` and ``descriptor`` (in base64); each pair marked as
-not duplicates is ``{"not_duplicates": [id, id]}``; and an image that an older version described, of
-no use elsewhere, is ``{"left_out": id}``. The last line is ``{"end": true, "images": N}``, without
-which the file is cut off.
+``sha256`` (of its file), ``metadata`` and ``descriptor`` (in base64). Each pair marked as
+not duplicates is ``{"not_duplicates": [id, id]}``. An image that an older version described is
+``{"left_out": id}``, because other servers cannot use it. The last line is ``{"end": true,
+"images": N}``; without it, the file is cut off.
 """
 
 from __future__ import annotations
@@ -179,4 +179,4 @@ def _get_integer(said: dict[str, Any], name: str) -> int:
 
 def refuse_line(number: int, why: str) -> Refused:
     """Return the refusal of a file for one of its lines, counted from 1."""
-    return Refused(400, f"Line {number:,}: {why}. Nothing was imported.")
+    return Refused(400, f"Line {number:,}: {str(why).rstrip('.')}. Nothing was imported.")

@@ -52,7 +52,7 @@ def parse_count(parameters: dict[str, str]) -> int:
     """Return how many images a page of the listing has: 100 if not said, 1,000 at most.
 
     Raises:
-        Refused: 400 if ``count`` is no positive integer.
+        Refused: 400 if ``count`` is not a positive integer.
     """
     text = parameters.get("count")
     if text is None:

@@ -57,19 +57,20 @@ def spool_body(
 def read_pieces(
     request: HttpRequest, max_bytes: int, count_bytes: Callable[[int], object]
 ) -> Iterator[bytes]:
-    """Yield the body of a request; what came is good only once the last piece has come.
+    """Yield the body of a request. Use no piece before the last has arrived.
 
-    ``request.body`` would refuse more than ``DATA_UPLOAD_MAX_MEMORY_SIZE``, and take a body that
-    was cut off for a whole one.
+    ``request.body`` would refuse more than ``DATA_UPLOAD_MAX_MEMORY_SIZE``, and would accept a
+    body that was cut off.
 
     Args:
-        request: of which nothing was read yet.
-        max_bytes: longer ones are refused, before they are read if their length is declared.
-        spend: is called with the length, before the body is read if that is declared.
+        request: the request; nothing of its body may have been read.
+        max_bytes: the size limit. If the length is declared, this refuses a longer body before
+            reading it.
+        count_bytes: called with the length; before the body is read, if the length is declared.
 
     Raises:
-        Refused: 400 if less came than was declared, or too slowly; 411 if the server passes on
-            no chunked body; 413 if it is too long.
+        Refused: 400 if the body is shorter than declared, or too slow; 411 if the server does not
+            pass on chunked bodies; 413 if the body is too long.
     """
     declared = _get_declared_length(request)
     if declared is None and _is_wsgi(request):
@@ -98,15 +99,15 @@ def read_pieces(
 
 
 def drain_body(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-    """Read and forget what the client still sends; it raises nothing.
+    """Read and discard the rest of a body. Raises no error.
 
-    Some servers close the connection after an answer, and the system then resets it if anything
-    is unread: the client would see no answer. Whoever sends more than ``max_bytes``, or too
-    slowly, may see that.
+    Some servers close the connection after a response, and the system then resets it if anything
+    is unread, so the client would not see the response. A client that sends more than
+    ``max_bytes``, or too slowly, may not see it either.
 
     Args:
-        request: of which some, all or nothing was read.
-        max_bytes: not much more is read.
+        request: the request; its body may have been read in part or completely.
+        max_bytes: about how much to read at most.
     """
     stream: Any = request
     if _is_wsgi(request) and _get_declared_length_or_none(request) is None:

@@ -28,7 +28,7 @@ class Credentials(NamedTuple):
 
 
 def parse_authorization(authorization: str) -> Credentials | None:
-    """Return what the header field ``Authorization`` says; ``None`` if it is no VSHMAC.
+    """Parse the header ``Authorization``; return ``None`` if it is not VSHMAC.
 
     Args:
         authorization: the field's value. The scheme's case does not matter (RFC 9110, 11.1).

@@ -177,7 +177,7 @@ def _render_too_much(request: HttpRequest) -> HttpResponse:
 
 
 def _get_length(request: HttpRequest) -> int:
-    """Return the declared length of a body; one that is no number is longer than all."""
+    """Return the declared length of a body; ``sys.maxsize`` if it is not a number."""
     text = request.META.get("CONTENT_LENGTH") or "0"
     is_number = text.isascii() and text.isdigit() and len(text) < 20
     return int(text) if is_number else sys.maxsize

@@ -122,7 +122,7 @@ def _serve(listen: str, threads: int) -> int:
         print(
             "No account exists yet. In another terminal, type: visualsnoop-server createuser EMAIL"
         )
-    print("Press Ctrl-C to stop it.", flush=True)
+    print("Ctrl-C stops the server.", flush=True)
     server.run()
     return 0
 

@@ -22,7 +22,7 @@ def get_or_create_account(email: str) -> Any:
         email: the address; its case does not matter.
 
     Raises:
-        NoAccount: it is no address, several users have it, or the user model asks for more.
+        NoAccount: it is not an address, several users have it, or the user model requires more.
     """
     try:
         validate_email(email)

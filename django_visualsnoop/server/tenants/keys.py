@@ -40,7 +40,7 @@ _SECRET_LENGTH = 40
 
 
 class TooManyKeys(ValueError):  # noqa: N818
-    """A collection has ``MAX_LIVE_KEYS`` live keys already."""
+    """The collection already has ``MAX_LIVE_KEYS`` active keys."""
 
 
 class NoSuchCollection(LookupError):  # noqa: N818
@@ -48,23 +48,23 @@ class NoSuchCollection(LookupError):  # noqa: N818
 
 
 class NoSuchKey(LookupError):  # noqa: N818
-    """No key is called so, or it is revoked already."""
+    """The key does not exist, or is revoked already."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made; the only moment when its secret can be shown."""
+    """A new key with its secret, which nothing can show later."""
 
     key: Key
     secret: str = field(repr=False)
 
 
 def make_collection(owner: Any, name: str) -> HostedCollection:
-    """Make a hosted collection without keys.
+    """Create a hosted collection without keys.
 
     Args:
-        owner: a user, who must be saved.
-        name: for people; not unique.
+        owner: a saved user.
+        name: the name of the collection; not unique.
     """
 
     def work() -> HostedCollection:
@@ -86,18 +86,19 @@ def make_key(
     expires_at: datetime | None = None,
     allow_v1: bool = True,
 ) -> NewKey:
-    """Make a key to a hosted collection.
+    """Create a key for a hosted collection.
 
     Args:
-        collection_id: the collection's, 8 hexadecimal digits.
-        scopes: what it allows: any of ``SCOPES``.
-        not_before, expires_at: when it begins and ceases to be accepted, if ever.
-        allow_v1: accept the signature VSHMAC of API v1.
+        collection_id: the id of the collection, 8 hexadecimal digits.
+        scopes: what the key allows: one or more of ``SCOPES``.
+        not_before, expires_at: the times from which and until which the server accepts the key;
+            no limit if ``None``.
+        allow_v1: whether the server accepts VSHMAC signatures of API v1 with this key.
 
     Raises:
-        NoSuchCollection: there is none.
-        TooManyKeys: the collection has two live keys, those that begin later included.
-        ValueError: a scope that there is not, or none at all.
+        NoSuchCollection: the collection does not exist.
+        TooManyKeys: the collection has two active keys, including keys for later.
+        ValueError: a scope is unknown, or there is none.
     """
     unknown = set(scopes).difference(SCOPES)
     if unknown or not scopes:
@@ -149,10 +150,10 @@ def get_live_keys(collection_id: str) -> QuerySet[Key]:
 
 
 def revoke_key(public_key: str) -> None:
-    """Make a key worthless, from the next request on, in every process.
+    """Revoke a key. Every process refuses it from the next request on.
 
     Raises:
-        NoSuchKey: there is none, or it is revoked already.
+        NoSuchKey: the key does not exist, or is revoked already.
     """
     live = Key.objects.using(database()).filter(public_key=public_key, revoked_at__isnull=True)
     if not write_atomically(lambda: live.update(revoked_at=timezone.now())):
@@ -171,9 +172,10 @@ def explain_refusal(key: Key, now: datetime) -> str | None:
 
 
 def note_use(key: Key, now: datetime) -> None:
-    """Remember that a key was used, unless that was done within the last minute.
+    """Record that a key was used, at most once a minute.
 
-    A request never waits for this, nor fails: if a lock is in the way, the next one notes it.
+    A request never waits or fails because of this. If a lock is in the way, a later request
+    records it.
     """
     before = now - USE_NOTED_EVERY
     if key.last_used_at is not None and key.last_used_at >= before:

@@ -1,7 +1,7 @@
-"""How much a key and a collection may use.
+"""The limits of keys and collections.
 
-In the database, not in Django's cache: the default cache is each process's own, and a service of
-several processes would allow so many times as much.
+These are counted in the database. Django's default cache belongs to one process, so a service with
+several processes would allow several times as much.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def test_rows_of_another_version_are_reported_and_come_back_by_adding_again(
         assert search(collection, 1) == ["b"]
     assert len(caplog.records) == (0 if inside else 1)
     assert inside or "visualsnoop_reindex" in caplog.text
-    with pytest.raises(NotFoundError, match="add it again"):
+    with pytest.raises(NotFoundError, match="Add it again"):
         collection.search_images_by_id("a")
     assert collection.get_image("a").image_id == "a"
     collection.add_image(image(1), "a", update_existing=True)

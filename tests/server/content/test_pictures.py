@@ -148,5 +148,5 @@ def test_a_storage_that_does_not_delete_is_only_logged(
     (name,) = rows()
     monkeypatch.setattr(type(pictures.get_storage()), "delete", lambda self, name: 1 / 0)
     assert call(ann, "DELETE", "/image/a").status == 200
-    assert f"The file {name} could not be deleted now" in caplog.text
+    assert f"Could not delete the file {name} now" in caplog.text
     assert not rows()

@@ -45,7 +45,7 @@ def test_the_database_is_private_in_a_folder_that_is_not(
     path.chmod(0o644)
     environment.get_database(tmp_path, {})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert "could be read by others" in capsys.readouterr().err
+    assert "Other users could read" in capsys.readouterr().err
 
 
 def test_databases(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_databases(tmp_path: Path) -> None:
     ]
     assert given("mariadb://localhost/images")["OPTIONS"] == {"charset": "utf8mb4"}
     for url in ("oracle://u:s3cret@h/n", "postgresql://u:s3cret@h/", "mysql://u:s3cret@h:x/n"):
-        with pytest.raises(BadEnvironment, match="write postgresql://USER") as caught:
+        with pytest.raises(BadEnvironment, match="use postgresql://USER") as caught:
             given(url)
         assert "s3cret" not in str(caught.value)
 
@@ -70,13 +70,13 @@ def test_other_variables(tmp_path: Path) -> None:
     hosts = environment.get_hosts({"VISUALSNOOP_HOSTS": "a.example, b.example"})
     assert hosts[:2] == ["a.example", "b.example"]
     assert "localhost" in environment.get_hosts({})
-    with pytest.raises(BadEnvironment, match="write host names alone"):
+    with pytest.raises(BadEnvironment, match="use only host names"):
         environment.get_hosts({"VISUALSNOOP_HOSTS": "https://a.example"})
     assert environment.is_on("HTTPS", {"VISUALSNOOP_HTTPS": "1"})
     assert not environment.is_on("HTTPS", {})
-    with pytest.raises(BadEnvironment, match="VISUALSNOOP_HTTPS is 'yes'; write 1 or 0"):
+    with pytest.raises(BadEnvironment, match="VISUALSNOOP_HTTPS must be 1 or 0, not 'yes'"):
         environment.is_on("HTTPS", {"VISUALSNOOP_HTTPS": "yes"})
     assert environment.get_data_folder({}) == Path.home() / ".visualsnoop"
     (tmp_path / "file").touch()
-    with pytest.raises(BadEnvironment, match="which cannot be made: "):
+    with pytest.raises(BadEnvironment, match="which could not be created: "):
         environment.make_folder(tmp_path / "file" / "data")

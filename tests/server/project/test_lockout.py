@@ -25,7 +25,7 @@ def test_passwords_are_not_guessed(tmp_path: Path) -> None:
         for password in ("guess 4", PASSWORD):
             status, headers, text = sign_in(port, password, **guesser)
             assert (status, headers["Retry-After"]) == (429, "900")
-            assert "Wait 15 minutes" in text
+            assert "Try again in 15 minutes" in text
             assert "Content-Security-Policy" in headers
         assert sign_in(port, PASSWORD, **elsewhere)[0] == 302
         ended = installed.run("axes_reset_username", "ann@example.com")

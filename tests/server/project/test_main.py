@@ -45,8 +45,8 @@ def test_a_stranger_is_served(tmp_path: Path) -> None:
         status, headers, _ = sign_in(port, PASSWORD, **proxied)
         assert (status, headers["Location"]) == (302, "/")
         for path, method, status, said in (
-            ("/nowhere", "GET", 404, "There is no such page"),
-            ("/sign-in/", "POST", 403, "This form was too old"),
+            ("/nowhere", "GET", 404, "Page not found"),
+            ("/sign-in/", "POST", 403, "The form has expired"),
         ):
             answer = ask(port, method, path, **proxied)
             assert answer[0] == status

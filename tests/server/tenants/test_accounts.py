@@ -21,7 +21,7 @@ def test_owners_that_cannot_be(settings: Settings, monkeypatch: pytest.MonkeyPat
     def create(owner: str, name: str = "x") -> str:
         return refused("createcollection", "--owner", owner, "--name", name)
 
-    assert "'ann' is no e-mail address" in create("ann")
+    assert "'ann' is not an e-mail address" in create("ann")
     users: Any = get_user_model().objects
     for name in ("one", "two"):
         users.create_user(name, "both@example.com")

@@ -1,4 +1,4 @@
-"""AVIF, of which the plugin itself reads the header: it decodes nothing before it is asked to."""
+"""AVIF. The plugin itself reads the header, since it decodes nothing before it is asked to."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ _POSTINGS = ("slots", "codes")
 
 
 class SnapshotError(ValueError):
-    """There is no snapshot, or not one to be used."""
+    """The snapshot does not exist or cannot be used."""
 
 
 class Facts(NamedTuple):
@@ -121,8 +121,8 @@ def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Fac
         thoroughly: check all of them, however many.
 
     Raises:
-        SnapshotError: there is no file, it is damaged, another version wrote it, or it
-            is not this user's own.
+        SnapshotError: the file does not exist, is damaged, was written by another version, or
+            does not belong to this user.
     """
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:

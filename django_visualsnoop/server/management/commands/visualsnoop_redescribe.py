@@ -24,4 +24,4 @@ class Command(BaseCommand):
                     self.stderr.write(f"{collection.pk} {image_id}: {problem}")
                 else:
                     done += 1
-        return f"Described {done} images again. Could not describe {left} images."
+        return f"Images described again: {done}. Images that could not be described: {left}."

@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 done += write_atomically(partial(rows.update, encrypted_secret=anew))
         if lost:
             raise CommandError(
-                f"Encrypted {done} secrets again. Could not decrypt {len(lost)} secrets, of the "
-                f"keys {', '.join(lost)}. {reason}"
+                f"Secrets encrypted again: {done}. Keys whose secret could not be decrypted: "
+                f"{', '.join(lost)}. {reason}"
             )
-        return f"Encrypted {done} secrets again."
+        return f"Secrets encrypted again: {done}."

@@ -25,5 +25,5 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> str:
         if options["dry_run"]:
-            return f"Would delete {len(list(find_orphans()))} files."
-        return f"Deleted {sweep_files()} files."
+            return f"Files to delete: {len(list(find_orphans()))}."
+        return f"Files deleted: {sweep_files()}."

@@ -22,5 +22,5 @@ def test_bmp_of_runs() -> None:
         bmp_of_runs(2_000_001, 1, b"\1\1\0\0\0\1"),  # one pixel, and the rest of a row
         bmp_of_runs(200, 2, b"\0\0" * 6000),  # runs of nothing
     ):
-        with pytest.raises(ImageTooLarge, match="runs"):
+        with pytest.raises(ImageTooLarge, match="run-length"):
             decode(hostile)

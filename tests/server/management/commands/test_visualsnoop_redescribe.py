@@ -24,7 +24,7 @@ def test_describing_again_from_originals(ann: Tenant, capsys: pytest.CaptureFixt
     assert call(ann, "GET", "/search/a").status == 404
     call_command("visualsnoop_redescribe")
     told = capsys.readouterr()
-    assert told.out == "2 images are described anew, 1 could not be.\n"
+    assert told.out == "Images described again: 2. Images that could not be described: 1.\n"
     assert told.err == f"{ann.collection_id} c: no original is retained\n"
     found = call(ann, "GET", "/search/a").body["results"]
     assert [one["id"] for one in found] == ["b"]

@@ -20,9 +20,11 @@ def test_all_are_encrypted_anew(
     settings.SECRET_KEY = "another one"
     settings.SECRET_KEY_FALLBACKS = ["only for tests"]
     call_command("visualsnoop_reencrypt")
-    assert capsys.readouterr().out == "2 secrets are encrypted anew.\n"
+    assert capsys.readouterr().out == "Secrets encrypted again: 2.\n"
     settings.SECRET_KEY_FALLBACKS = []
     assert call(ann, "GET", "/collection").status == 200
     other.change_key(encrypted_secret="broken")
-    with pytest.raises(CommandError, match=f"1 secrets .* 1 could not .*{other.public_key}"):
+    with pytest.raises(
+        CommandError, match=f"again: 1. .* could not be decrypted: {other.public_key}"
+    ):
         call_command("visualsnoop_reencrypt")

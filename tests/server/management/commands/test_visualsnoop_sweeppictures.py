@@ -35,8 +35,8 @@ def test_the_sweep_finds_what_a_crash_left(
         os.utime(path, (long_ago, long_ago))
     capsys.readouterr()
     call_command("visualsnoop_sweeppictures", dry_run=True)
-    assert capsys.readouterr().out == "Would delete 1 files.\n"
+    assert capsys.readouterr().out == "Files to delete: 1.\n"
     assert old.exists()
     call_command("visualsnoop_sweeppictures")
-    assert capsys.readouterr().out == "1 files are deleted.\n"
+    assert capsys.readouterr().out == "Files deleted: 1.\n"
     assert files(folder) == {name, str(young.relative_to(folder))}
