@@ -77,7 +77,7 @@ def test_after_a_lock_it_is_done_again_as_long_as_patience_lasts(
 def test_a_collection_that_is_gone_cannot_be_locked(ann: Tenant, alone: bool) -> None:
     with transaction.atomic():
         lock_collection(ann.collection_id, alone=alone)
-    with transaction.atomic(), pytest.raises(Refused, match="deleted meanwhile") as caught:
+    with transaction.atomic(), pytest.raises(Refused, match="has been deleted") as caught:
         lock_collection("00000000", alone=alone)
     assert caught.value.status == 404
 

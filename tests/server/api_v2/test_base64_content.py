@@ -17,7 +17,7 @@ def test_bytes_come_back(content: bytes) -> None:
 
 @pytest.mark.parametrize("text", ["?", "AAA", "AA==AA", " AAAA", "AA-_", "é", "A" * 5])
 def test_what_is_no_base64_is_refused(text: str) -> None:
-    with pytest.raises(Refused, match="content is") as caught:
+    with pytest.raises(Refused, match="content must be") as caught:
         decode_content(text)
     assert caught.value.status == 400
 

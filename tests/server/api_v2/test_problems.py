@@ -42,10 +42,10 @@ REQUEST = RequestFactory().get("/api/v2/images")
         (EmptyImage("0 bytes"), 400, "0 bytes"),
         (ImageTooLarge("too many"), 413, "too many"),
         (UnsupportedImage("a PDF"), 415, "a PDF"),
-        (Http404("of the resolver's own"), 404, "API v2 has no such path"),
+        (Http404("of the resolver's own"), 404, "API v2 does not have this path"),
         (HttpError(400, "Cannot parse"), 400, "Cannot parse."),
-        (SuspiciousOperation("a secret"), 400, "cannot be read"),
-        (OperationalError(1213, "Deadlock found"), 503, "try again"),
+        (SuspiciousOperation("a secret"), 400, "cannot read"),
+        (OperationalError(1213, "Deadlock found"), 503, "Try again"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
@@ -66,7 +66,7 @@ def test_an_error_of_the_servers_own_is_logged_and_not_told(
         refused = refuse_error(error, REQUEST)
     assert refused.status == 500
     assert "secret" not in refused.message
-    assert "GET /api/v2/images was not answered" in caplog.text
+    assert "Could not answer GET /api/v2/images" in caplog.text
     assert "a secret" in caplog.text
 
 

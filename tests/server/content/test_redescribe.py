@@ -57,7 +57,7 @@ def test_an_original_that_is_no_picture_any_more_stops_no_other(
     (folder / StoredPicture.objects.get(kind="original", key=key).name).write_bytes(b"damaged")
     found = redescribe(outdated)
     assert found["b"] == ""
-    assert "formats that are read" in found["a"]
+    assert "Supported formats" in found["a"]
 
 
 def test_one_that_is_replaced_meanwhile_keeps_its_new_picture(

@@ -16,7 +16,7 @@ def test_a_revoked_key_opens_nothing_and_the_others_still_do(
 ) -> None:
     other = another_key(ann.collection_id)
     call_command("visualsnoop_revokekey", other.public_key)
-    assert capsys.readouterr().out == f"The key {other.public_key} is revoked.\n"
+    assert capsys.readouterr().out == f"Revoked the key {other.public_key}.\n"
     assert call(other, "GET", "/collection").status == 401
     assert call(ann, "GET", "/collection").status == 200
 
