@@ -61,7 +61,7 @@ def test_how_to_sign_is_chosen_by_name(signing: str, kind: type) -> None:
 
 
 def test_an_unknown_way_to_sign_is_named_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match='signing is \'v3\'; write "v1" or "v2"'):
+    with pytest.raises(ValueError, match='must be "v1" or "v2", not \'v3\''):
         auth_for("v3", PUBLIC_KEY, SECRET_KEY)
 
 

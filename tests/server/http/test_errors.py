@@ -26,4 +26,4 @@ def test_why_bytes_are_no_picture_decides_the_status(kind: type[DecodeError], st
 def test_who_waited_in_vain_is_told_when_to_come_back() -> None:
     refused = refuse_busy()
     assert refused.status == 503
-    assert f"try again in {refused.headers['Retry-After']} s" in refused.message
+    assert f"Try again in {refused.headers['Retry-After']} s" in refused.message

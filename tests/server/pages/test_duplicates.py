@@ -67,4 +67,4 @@ def test_what_was_not_compared_is_said(
     monkeypatch.setattr(module, "MAX_COMPARED", 5)
     shown = ann.get("duplicates", filled.pk).text
     assert "there may be more duplicates" in shown
-    assert "too large to compare all of it here" in shown
+    assert "too large to compare all images here" in shown

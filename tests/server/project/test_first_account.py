@@ -66,7 +66,7 @@ def test_what_is_no_address_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert create(monkeypatch, "a b") == 1
-    assert "'a b@example.com' is no e-mail address" in capsys.readouterr().err
+    assert "'a b@example.com' is not an e-mail address" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("again", "status"), [(PASSWORD, 0), ("something else", 1)])
