@@ -61,10 +61,10 @@ class Hit(NamedTuple):
 
 
 class Hits(NamedTuple):
-    #: ``None`` as long as nothing was written.
+    #: ``None`` until something is written.
     collection_id: str | None
     hits: list[Hit]
-    #: Of the image that was asked for by its id, in microseconds since 1970, UTC.
+    #: Time of the image requested by id, in microseconds since 1970, UTC.
     image_time: int | None = None
 
 
@@ -302,7 +302,7 @@ class Gallery:
         raise _build_nothing_to_compare(image_id)
 
     def _read_sized(self, image_ids: Collection[str]) -> dict[str, placement.Sized]:
-        """Return those that are there and can be compared; one query for some hundred."""
+        """Return the pictures that exist and can be compared; one query per some hundred ids."""
         found = {}
         for stored in self.store.read_descriptors(set(image_ids)):
             with suppress(ValueError):
@@ -386,7 +386,7 @@ def _require_image(
     """Return the view of a collection that holds the image, and its row.
 
     Raises:
-        ImageMissing: it does not.
+        ImageMissing: the collection does not hold the image.
     """
     if view is None or view.image_row is None:
         raise ImageMissing(f"The collection holds no image {image_id!r}.")

@@ -1,14 +1,14 @@
-"""Pairs of copies in a collection, found with work that grows with its images, not their pairs.
+"""Find the pairs of copies in a collection, with work that grows with its images, not its pairs.
 
-Which pairs may be copies is told by an index; each of these is then compared in all that is kept
-of both, which takes some milliseconds. Of a thousand copies of one picture, half a million pairs
-would be compared. So pairs are not compared
+An index lists the pairs that may be copies; comparing all stored data of one pair takes some
+milliseconds. A thousand copies of one picture would need half a million comparisons. So this
+module does not compare a pair
 
-* if sure pairs join their images already, by whatever chain, to more than ``EXACT`` images: these
-  are one group with or without them;
-* if what sure pairs join to either image was compared ``MISSES`` times for nothing.
+* if sure pairs already join its images, by any chain, to more than ``EXACT`` images: these
+  are one group with or without it;
+* if the images that sure pairs join to either image were compared ``MISSES`` times without success.
 
-The closest are looked at first, so each image of a large group is compared with its closest one.
+The closest pairs come first, so each image of a large group is compared with its closest one.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.base import CopyIndex, CrowdRegistry
 
-#: Of so many images that sure pairs join, all pairs are compared.
+#: Compare all pairs of up to this many images that sure pairs join.
 EXACT = 16
-#: So often an image, or what is surely joined to it, is compared with others for nothing.
+#: Comparisons without success of an image, or of the images that sure pairs join to it.
 MISSES = 64
-#: Pairs whose descriptors are read together.
+#: Number of pairs whose descriptors are read together.
 _TOGETHER = 250
-#: The share of the work that pairs come to which are not put off.
+#: The share of the work that goes to pairs that are not put off.
 _FIRST = 0.8
-#: Scores kept meanwhile.
+#: Number of scores kept in memory.
 _KNOWN = 100_000
-#: Descriptors kept meanwhile: those of one picture's many copies are read once.
+#: Number of descriptors kept in memory: those of one picture's many copies are read once.
 _KEPT = 2000
 
 _Any = TypeVar("_Any")
 
 
 class FoundPair(NamedTuple):
-    """``first_id < second_id``."""
+    """A pair with its score; ``first_id < second_id``."""
 
     first_id: str
     second_id: str
@@ -55,7 +55,7 @@ class FoundPair(NamedTuple):
 
 
 class PairHit(NamedTuple):
-    """``first_id < second_id``."""
+    """A pair with its rank; ``first_id < second_id``."""
 
     first_id: str
     second_id: str
@@ -77,19 +77,19 @@ class _JoinedImages:
     def __init__(self, image_id: str) -> None:
         self.ids = [image_id]
         self.misses = 0
-        #: Its name among the crowds; 0 as long as it is small.
+        #: The number of its crowd; 0 while it is small.
         self.crowd = 0
 
 
 class PairFinder:
-    """Finds pairs by several questions, and remembers what they have joined.
+    """Finds pairs in several calls, and remembers the images that they join.
 
     Args:
-        index: of the collection.
-        min_score: of a pair.
-        among: says of an id whether its pairs count; those of all do if ``None``.
-        not_duplicates: pairs of ids that are not to be compared, nor to join anything.
-        most: compare so many pairs at most, the closest first; as many as it takes if ``None``.
+        index: the index of the collection.
+        min_score: the lowest score of a pair.
+        among: returns whether the pairs of an id count; all count if ``None``.
+        not_duplicates: pairs of ids that are neither compared nor join anything.
+        most: compare at most this many pairs, the closest first; no limit if ``None``.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class PairFinder:
         self._among = among
         self._not_duplicates = frozenset(not_duplicates)
         self._most = most
-        #: How many pairs were compared.
+        #: Number of compared pairs.
         self.compared = 0
         #: Whether ``most`` was enough.
         self.complete = True
@@ -116,14 +116,14 @@ class PairFinder:
         self._stored: dict[str, Descriptor] = {}
         self._scores = _Scores()
         self._crowds: CrowdRegistry | None = None
-        #: By id, in ``_crowds``.
+        #: Index in ``_crowds``, by id.
         self._numbers: dict[str, int] = {}
 
     def find_all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
         """Yield pairs, each once.
 
         Args:
-            progress: called now and then with the share of the work that is done, 0 to 1.
+            progress: called from time to time with the completed share of the work, 0 to 1.
         """
         tell = _scale_progress(progress, 0.0, _FIRST)
         found, self._crowds = self._index.find_candidate_pairs(tell)
@@ -144,12 +144,12 @@ class PairFinder:
         progress: Callable[[float], object] | None = None,
         closest: int = CLOSEST,
     ) -> Iterator[FoundPair]:
-        """Yield pairs with one of some images, each once, and not those yielded before.
+        """Yield pairs with at least one of some images, each once, without those yielded before.
 
         Args:
-            image_ids: of these.
+            image_ids: the ids of these images.
             progress: see ``find_all``.
-            closest: with so many that are the closest to each.
+            closest: how many of the closest images to compare with each.
         """
         pairs = self._list_touching(image_ids, _scale_progress(progress, 0.0, _FIRST), closest)
         yield from self._compare_worthwhile(pairs, progress)
@@ -195,7 +195,7 @@ class PairFinder:
         return self._among is None or all(map(self._among, pair))
 
     def _is_worth_it(self, pair: tuple[str, str]) -> bool:
-        """Return whether to compare a pair now; put it off if it may be worth it in the end."""
+        """Return whether to compare a pair now; put it off if it may be worthwhile at the end."""
         one, other = map(self._get_joined, pair)
         if one is other:
             if len(one.ids) <= EXACT:
@@ -212,8 +212,8 @@ class PairFinder:
         """Compare about ``_TOGETHER`` pairs, and yield the good ones.
 
         Args:
-            pairs: to compare …
-            wanted: … if that is still so when it is their turn.
+            pairs: the pairs to compare.
+            wanted: returns whether to compare a pair; called just before its comparison.
         """
         self._read_descriptors({image_id for pair in pairs for image_id in pair})
         for pair in pairs:
@@ -229,7 +229,7 @@ class PairFinder:
                 yield FoundPair(*pair, score)
 
     def _compute_score(self, pair: tuple[str, str]) -> float | None:
-        """Return the score of a pair; ``None`` if there was enough work."""
+        """Return the score of a pair; ``None`` once ``most`` pairs have been compared."""
         one, other = (self._stored[image_id] for image_id in pair)
         known = self._scores.get(one, other)
         if known is not None:
@@ -268,7 +268,7 @@ class PairFinder:
             self._report_crowd(one, other.ids)
 
     def _report_crowd(self, part: _JoinedImages, new: list[str]) -> None:
-        """Have the index leave out pairs within a large part, if it lists pairs."""
+        """Make the index omit pairs within a large group, if it lists pairs."""
         if self._crowds is None:
             return
         if not part.crowd:
@@ -279,7 +279,7 @@ class PairFinder:
 
 
 def _may_agree(one: Descriptor, other: Descriptor) -> bool:
-    """Return whether to compare two: not different files in which nothing tells them apart.
+    """Return whether to compare two descriptors: not those of different featureless files.
 
     All blank pages have close vectors, so there may be very many such pairs.
     """
@@ -312,7 +312,7 @@ def _build_key(one: Descriptor, other: Descriptor) -> bytes:
 def _scale_progress(
     progress: Callable[[float], object] | None, start: float, end: float
 ) -> Callable[[float], object] | None:
-    """Return what tells the progress of a part of the work."""
+    """Return a function that reports the progress of a part of the work."""
     if progress is None:
         return None
     return lambda share: progress(start + (end - start) * share)

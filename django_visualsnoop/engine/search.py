@@ -1,8 +1,8 @@
-"""Candidates of a search, and what comparing them one by one leaves.
+"""Select the candidates of a search, and compare them one by one.
 
 Candidates are the pictures with the closest global vectors, and those whose
-local features got the most votes. Each is then compared with the query in all
-that is kept of both.
+local features got the most votes. The search then compares all stored data of
+each candidate with the query.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.index.base import Candidate, CopyIndex
 
-#: So many of the closest vectors are compared whatever their distance, and as many pictures
+#: Compare this many of the closest vectors whatever their distance, and as many pictures
 #: with the most votes …
 CLOSEST = 20
 #: … and of the rest, up to the limit of the search, those with at least this cosine …
 CLOSE = 0.6
-#: … or so many votes.
+#: … or this many votes.
 VOTED = 1.5
 
 
@@ -42,9 +42,9 @@ def search(
     allowed: frozenset[str] | None = None,
     without: frozenset[str] = frozenset(),
 ) -> list[ScoredImage]:
-    """Return the pictures most surely copies, surest first; equally sure ones by id."""
+    """Return the most probable copies, surest first; equally sure ones by id."""
     stored = index.read_descriptors(find_candidate_ids(index, probes, limit, allowed, without))
-    # One file under many ids, such as a placeholder, is compared once.
+    # Compare one file under many ids, such as a placeholder, only once.
     different = {one.to_bytes(): one for one in stored.values()}
     compared = compare_all(probes, list(different.values()))
     scores = {key: one.score for key, one in zip(different, compared, strict=True)}
@@ -61,7 +61,7 @@ def find_candidate_ids(
     allowed: frozenset[str] | None,
     without: frozenset[str],
 ) -> list[str]:
-    """Return the ids of the pictures to look at closely; see ``search``."""
+    """Return the ids of the pictures to compare closely; see ``search``."""
     found = index.find_candidates(build_candidate_query(probes, limit, allowed, without))
     return select_worth_comparing(found)
 
@@ -72,7 +72,7 @@ def build_candidate_query(
     allowed: frozenset[str] | None = None,
     without: frozenset[str] = frozenset(),
 ) -> CandidateQuery:
-    """Return what to ask an index for; see ``search``."""
+    """Return the query for the index; see ``search``."""
     features = [
         Features(picture.codes, words)
         for picture, words in zip(probes.pictures, probes.near_words, strict=True)
@@ -81,7 +81,7 @@ def build_candidate_query(
 
 
 def select_worth_comparing(found: Iterable[Candidate]) -> list[str]:
-    """Return the ids of those candidates, closest by their vectors first, to look at closely."""
+    """Return the ids of the candidates to compare closely, those with the closest vectors first."""
     return [
         one.image_id
         for place, one in enumerate(found)

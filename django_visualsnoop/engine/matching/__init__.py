@@ -1,1 +1,1 @@
-"""Whether one picture is a copy of another, by what is kept of both."""
+"""Decide whether one picture is a copy of another, from their stored data."""

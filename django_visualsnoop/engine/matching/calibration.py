@@ -1,4 +1,4 @@
-"""From what two pictures have in common to what a person is shown. Imports no Django."""
+"""Convert the evidence for a copy into the numbers that users see. Imports no Django."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 #: Pairs at least this similar are shown as copies unless the caller says otherwise.
 DEFAULT_MIN_SIMILARITY = 0.5
-#: The logarithm of the odds from which on pictures are as alike as a picture and its JPEG.
+#: From these log odds on, pictures are as alike as a picture and its JPEG.
 IDENTICAL = 5.0
 
-#: Of pictures in which nothing tells them apart: those of equal files, and all others.
+#: Log odds of featureless pictures: of those with equal files, and of all others.
 SAME_FILE, UNRELATED = 20.0, -20.0
 
 _RANK_STEPS = 16
@@ -31,35 +31,35 @@ _RANK_STEPS = 16
 #: … at cosines of about this; set by hand, from pictures of one colour.
 _SLOPE, _CENTRE = 400.0, 0.965
 #: From this cosine on, a picture whose details agree is the same one, hardly edited; the slope
-#: is set by hand, so that a file and its copy are as sure as can be.
+#: is set by hand, so that a file and its copy get the highest possible certainty.
 _SAME, _SAME_SLOPE = 0.995, 1200.0
-#: What speaks for a copy by itself, the constant included …
+#: Number of inputs that speak for a copy by themselves, including the constant …
 _SIGNS = 17
-#: … and the places in it of each two, the constant aside, whose product does, too.
+#: … and the indices of each two of them, without the constant, whose product is an input, too.
 _ONE, _OTHER = (places + 1 for places in np.triu_indices(_SIGNS - 1))
-#: How many numbers ``collect_evidence`` returns.
+#: Number of values that ``collect_evidence`` returns.
 INPUTS = _SIGNS + len(_ONE)
-#: Inliers from which on the directions of what agrees tell all they can.
+#: From this many inliers on, the directions of the agreeing features are fully reliable.
 _TELLING = 14
-#: Which of them says that something is the same, from 0 to 1.
+#: Index of the input that says, from 0 to 1, that something is the same.
 _PROVEN = 3
 
 
 def collect_evidence(cosine: float, match: Alignment, overlap: Overlap, features: int) -> Floats:
-    """Return what speaks for a copy, as the inputs of a logistic regression.
+    """Return the evidence for a copy, as the inputs of a logistic regression.
 
-    But for the first, none of them ever speaks against one. The products of each two let one count
-    as much as another allows.
+    Except for the first, no input ever speaks against a copy. The products of each two let one
+    count as much as another allows.
 
     Args:
-        cosine: of the global vectors.
-        match: of the local features.
-        overlap: of the same.
-        features: of the picture that has fewer.
+        cosine: cosine of the global vectors.
+        match: alignment of the local features.
+        overlap: overlap of the local features.
+        features: number of features of the picture that has fewer.
     """
     proofs = math.log1p(max(0, match.inliers - 2))  # any two features agree on some transform
-    # A few matches prove that something is the same; whether all is, say not more of them, but
-    # where they lie.
+    # A few matches prove that something is the same. Whether everything is, depends on where
+    # they lie, not on how many there are.
     proven = min(1.0, proofs / 2)
     less, more = sorted((overlap.stored, overlap.query))
     told = min(1.0, max(0, match.inliers - 2) / (_TELLING - 2))
@@ -80,12 +80,12 @@ def collect_evidence(cosine: float, match: Alignment, overlap: Overlap, features
             proofs * max(0.0, less - 0.9),
             # Pictures that show the same as a whole look alike as a whole …
             proven * overlap.whole * max(0.0, cosine - 0.5),
-            # … and what is cut, or laid on another, need not.
+            # … but cropped pictures, and those pasted on another, need not.
             proven * (1.0 - overlap.whole) * more,
-            # Where much differs although features agree to the bit, a page or a frame is shared;
-            # what an edit has changed, it has changed a little everywhere.
+            # If much differs although features agree to the bit, the pictures share a page or a
+            # frame; an edit changes everything a little.
             proven * (1.0 - less) * min(1.0, match.distance / 16),
-            # Words and lines are what pages of one layout share.
+            # Pages of one layout share words and lines.
             told * (1.0 - match.axial),
         ]
     )
@@ -105,12 +105,12 @@ def compute_score(evidence: Floats, cosine: float, features: int) -> float:
 
 
 def score_to_similarity(score: float) -> float:
-    """Return how surely two pictures of this score are copies, 0 to 1."""
+    """Return the probability, 0 to 1, that two pictures with this score are copies."""
     return 1.0 / (1.0 + math.exp(-max(-700.0, score)))
 
 
 def similarity_to_score(wanted: float) -> float:
-    """Return the score from which on ``score_to_similarity`` is at least ``wanted``."""
+    """Return the lowest score for which ``score_to_similarity`` is at least ``wanted``."""
     if wanted <= 0.0:
         return -math.inf
     if wanted >= 1.0:
@@ -119,5 +119,5 @@ def similarity_to_score(wanted: float) -> float:
 
 
 def score_to_rank(score: float) -> int:
-    """Return the distance as a whole number: 0 for what no eye tells apart."""
+    """Return the distance as an integer; 0 if the eye sees no difference."""
     return max(0, round(_RANK_STEPS * (IDENTICAL - score)))

@@ -1,4 +1,4 @@
-"""How surely one picture is a copy of another. Imports no Django."""
+"""Score how surely one picture is a copy of another. Imports no Django."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-#: With so many inliers, no other probe is looked at.
+#: With at least this many inliers, skip the other probes.
 ENOUGH = 24
-#: In pictures with less detail than this, vectors agree by the colour alone: blank pages with dust
-#: on them.
+#: In pictures with less detail than this, vectors agree by the colour alone, such as those of
+#: blank pages with dust.
 _FAINT = 0.3
 
 
@@ -41,27 +41,27 @@ class Comparison(NamedTuple):
     score: float
     #: -1 to 1, of the closest of the probes' vectors.
     cosine: float
-    #: Of the picture among the probes that agrees best.
+    #: Alignment of the probed picture that agrees best.
     alignment: Alignment
-    #: Which one that is.
+    #: Index of that picture.
     picture: int
-    #: ``calibration.INPUTS``; what speaks for a copy; see ``calibration.collect_evidence``.
+    #: ``calibration.INPUTS`` values: the evidence for a copy; see ``calibration.collect_evidence``.
     evidence: Floats
 
 
 def compare(probes: Probes, stored: Descriptor) -> Comparison:
-    """Return how surely the picture that was probed is a copy of a stored one."""
+    """Return how surely the probed picture is a copy of a stored one."""
     return compare_all(probes, [stored])[0]
 
 
 def compare_all(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
-    """Return how surely the picture that was probed is a copy of each of the stored ones."""
+    """Return how surely the probed picture is a copy of each stored one."""
     compared = iter(_compare_pictures(probes, [one for one in stored if not one.by_file]))
     return [_compare_files(probes, one) if one.by_file else next(compared) for one in stored]
 
 
 def _compare_files(probes: Probes, stored: Descriptor) -> Comparison:
-    """Return whether a picture that is known by its file is the same file as the one probed."""
+    """Return whether a picture identified by its file has the same file as the probed one."""
     probed = probes.pictures[0]
     same = probed.by_file and bool((probed.codes == stored.codes).all())
     return _build_without_evidence(calibration.SAME_FILE if same else calibration.UNRELATED)
@@ -72,7 +72,7 @@ def _build_without_evidence(score: float) -> Comparison:
 
 
 def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
-    """Return the same for stored pictures that are known by what they show."""
+    """Return the comparisons with stored pictures that are identified by what they show."""
     pictures = {
         number: picture for number, picture in enumerate(probes.pictures) if not picture.by_file
     }
@@ -113,12 +113,12 @@ def _are_faint(one: Descriptor, other: Descriptor) -> bool:
 
 
 def _have_equal_features(probed: Descriptor, stored: Descriptor) -> bool:
-    # The features of a query begin with those that are stored.
+    # The features of a query begin with the stored ones.
     return bool(np.array_equal(probed.codes[: len(stored.codes)], stored.codes))
 
 
 def _compute_cosines(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[float]:
-    """Return, for each stored picture, the cosine of the closest of the probes."""
+    """Return, for each stored picture, the cosine with the closest probe."""
     if not stored:
         return []
     vectors = normalise(np.stack([one.vector for one in stored]))

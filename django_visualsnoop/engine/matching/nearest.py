@@ -1,4 +1,4 @@
-"""Which features of two pictures are each other's nearest. Imports no Django."""
+"""Match the features of two pictures that are each other's nearest. Imports no Django."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
     Codes = NDArray[np.uint64]
 
-#: The largest Hamming distance of two codes of one feature, of 64 bits.
+#: The largest Hamming distance between two codes of one feature, of 64 bits.
 _FARTHEST = 18
-#: The nearest code is at most so far as this share of the second nearest.
+#: The largest distance of the nearest code, as a share of the distance of the second nearest.
 _RATIO = 0.85
-#: Stored pictures compared at a time, so few that the distances stay in the processor's cache.
+#: Number of stored pictures compared at a time; the distances stay in the processor's cache.
 _TOGETHER = 8
 
 
 class Matches(NamedTuple):
     """k features that are each other's nearest, clearly nearer than the second."""
 
-    #: Their numbers in the query.
+    #: Indices of the features in the query.
     left: NDArray[np.intp]
-    #: Likewise in the stored picture.
+    #: Indices of the features in the stored picture.
     right: NDArray[np.intp]
-    #: Of their codes, in bits.
+    #: Hamming distances of the codes, in bits.
     distances: NDArray[np.uint8]
 
 
 def match_codes(query: Codes, stored: Sequence[Codes]) -> list[Matches]:
-    """Return the matches of a picture with each of the stored ones; of equally near, the first."""
+    """Return the matches of a picture with each stored one; of equally near codes, the first."""
     none = np.empty(0, dtype=np.intp)
     found = [Matches(none, none, np.empty(0, dtype=np.uint8))] * len(stored)
     if len(query) < 2:
         return found
-    # Most pictures have as many features as there may be, so they can be compared together.
+    # Most pictures have the highest number of features, so they can be compared together.
     sizes = np.array([len(codes) for codes in stored], dtype=np.intp)
     for size in np.unique(sizes[sizes > 1]).tolist():
         alike = np.flatnonzero(sizes == size)
@@ -52,11 +52,11 @@ def match_codes(query: Codes, stored: Sequence[Codes]) -> list[Matches]:
 
 
 def _match_batch(query: Codes, stored: NDArray[np.uint64]) -> list[Matches]:
-    """Return the matches with each of c pictures of as many features.
+    """Return the matches with each of c pictures with equal numbers of features.
 
     Args:
-        query: n
-        stored: c x m
+        query: n codes.
+        stored: c x m codes.
     """
     pictures, features = stored.shape
     # Pictures x features of the query x features of the picture.

@@ -1,4 +1,4 @@
-"""How far two pictures agree where they show the same. Imports no Django."""
+"""Measure how far two pictures agree where they show the same. Imports no Django."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-#: A feature is near one that agrees within this share of the sides of what overlaps …
+#: A feature is near an agreeing one within this share of the sides of the overlap …
 _NEAR = 1 / 8
-#: … or within so many pixels at ``SIDE``.
+#: … or within this many pixels at ``SIDE``.
 _NEAREST = 5.0
 
 
 class Overlap(NamedTuple):
     """How far two pictures agree where, by their transform, they show the same.
 
-    What is pasted, cut or framed lies outside of that. Where two pictures share only a page, a
-    frame or a watermark, there is more within it that is in but one of them.
+    Pasted, cropped or framed parts lie outside of that region. If two pictures share only a page,
+    a frame or a watermark, the region has more features that only one of them has.
     """
 
-    #: 0 to 1: of the features there, of the picture that has fewer, those that agree.
+    #: 0 to 1: the share of features in the region that agree, of the picture that has fewer.
     share: float
-    #: 0 to 1: of the stored picture's features there, those near to one that agrees.
+    #: 0 to 1: the share of the stored picture's features there that are near an agreeing one.
     stored: float
-    #: 0 to 1: likewise of the query's.
+    #: 0 to 1: likewise for the query.
     query: float
-    #: 0 to 1: the share of a picture's features that is there, for the picture with less.
+    #: 0 to 1: the share of a picture's features in the region, for the picture with less.
     whole: float
 
 
@@ -60,7 +60,7 @@ def measure_overlap(query: Descriptor, stored: Descriptor, match: Alignment) -> 
 
 
 def _find_within(places: Floats, others: Floats) -> NDArray[np.bool_]:
-    """Return which places lie in the rectangle that holds the others."""
+    """Return which places lie in the bounding rectangle of the others."""
     inside: NDArray[np.bool_] = (
         (places >= others.min(axis=0) - 1) & (places <= others.max(axis=0) + 1)
     ).all(axis=1)
@@ -68,7 +68,7 @@ def _find_within(places: Floats, others: Floats) -> NDArray[np.bool_]:
 
 
 def _measure_covered(places: Floats, agreeing: Floats) -> float:
-    """Return the share of the places near to one that agrees: an eighth of the region's sides."""
+    """Return the share of places near an agreeing one: within an eighth of the region's sides."""
     if not len(places):
         return 0.0
     reach = np.maximum(_NEAREST, np.ptp(places, axis=0) * _NEAR)

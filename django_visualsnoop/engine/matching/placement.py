@@ -1,4 +1,4 @@
-"""Where one picture is located in another: why they match. Imports no Django."""
+"""Locate one picture in another, to show why they match. Imports no Django."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-#: Fewer features that agree may do so by chance.
+#: Fewer agreeing features may agree by chance.
 _FEWEST = 5
 
 
 class Size(NamedTuple):
-    """The size of a picture, upright, in pixels."""
+    """The size of an upright picture, in pixels."""
 
     width: int
     height: int
 
 
 class Box(NamedTuple):
-    """A part of a picture, as shares of its width and height. 0, 0 is the upper left corner."""
+    """A part of a picture, as shares of its width and height. The origin is the upper left."""
 
     left: float
     top: float
@@ -46,13 +46,13 @@ class Box(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """How to turn the first of two pictures into what the second shows of it."""
+    """How to transform the first of two pictures to fit the second."""
 
-    #: Whether to mirror it, left to right, before anything else.
+    #: Whether to mirror it left to right first.
     mirrored: bool
-    #: By how many degrees to rotate it clockwise after that, -180 to 180.
+    #: Degrees to rotate it clockwise after that, -180 to 180.
     turn: float
-    #: How many pixels of the second one pixel of the first becomes, along a line.
+    #: Pixels of the second picture per pixel of the first, along a line.
     scale: float
     #: The part of the first that the second shows; if rotated, the box around this part.
     part_of_first: Box
@@ -105,7 +105,7 @@ def _place(
 
 
 def _compute_extent(size: Size) -> Floats:
-    """Return width and height, the longer one ``SIDE``."""
+    """Return width and height, scaled so that the longer one is ``SIDE``."""
     return np.array(size, dtype=np.float64) * (SIDE / max(size))
 
 

@@ -1,4 +1,4 @@
-"""Two pictures, stored or not, beside each other: are they copies, and where does one lie?"""
+"""Compare two pictures, stored or not: are they copies, and where is one located?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DescribedImage(Protocol):
-    """What is kept of a picture, stored or not."""
+    """The data of a picture, stored or not, for comparisons."""
 
     @property
     def vector(self) -> bytes:
@@ -21,11 +21,11 @@ class DescribedImage(Protocol):
 
     @property
     def width(self) -> int:
-        """In pixels."""
+        """Width in pixels."""
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """Height in pixels."""
 
 
 class PictureComparison(NamedTuple):
@@ -34,7 +34,7 @@ class PictureComparison(NamedTuple):
     rank: int
     #: 0 to 1.
     similarity: float
-    #: Where the first lies in the second; ``None`` if that cannot be told.
+    #: Where the first is located in the second; ``None`` if unknown.
     placement: placement.Placement | None
 
 
@@ -51,7 +51,7 @@ def compare_pictures(first: DescribedImage, second: DescribedImage) -> PictureCo
 def find_placements_among(
     image: placement.Sized, known: dict[str, placement.Sized], other_ids: Collection[str]
 ) -> dict[str, placement.Placement]:
-    """Return where one picture is located in others. Omits those in which that is not known."""
+    """Return where one picture is located in others. Omits those without a known placement."""
     others = [other_id for other_id in other_ids if other_id in known]
     found = placement.find_placements(image, [known[other_id] for other_id in others])
     return {
@@ -60,7 +60,7 @@ def find_placements_among(
 
 
 def add_size(image: DescribedImage) -> placement.Sized:
-    """Return a picture with its size, to be compared.
+    """Return a picture's descriptor with its size, for a comparison.
 
     Raises:
         ValueError: its descriptor is broken, or of another version.

@@ -1,8 +1,8 @@
-"""Whether the local features of two pictures agree on one placement. Imports no Django.
+"""Verify that the local features of two pictures agree on one placement. Imports no Django.
 
-Matches are the nearest codes of each other, clearly nearer than the second.
+Matches are codes that are each other's nearest, clearly nearer than the second.
 Every match proposes a similarity transform, by its two places, scales and
-directions; the one that most matches support is then fitted to them as an
+directions. The one that most matches support is then fitted to them as an
 affine map, which also allows for a changed aspect (compare the Hough voting
 and the affine fit of D. Lowe, Distinctive image features from scale-invariant
 keypoints, IJCV 2004).
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-#: A match supports a transform if its place is missed by at most this, in pixels at ``SIDE``
+#: A match supports a transform if its place differs by at most this, in pixels at ``SIDE``
 #: of the larger of the two views …
 _TOLERANCE = 6.7
-#: … its scale by at most this factor, and its direction by so many 256ths of a turn.
+#: … its scale by at most this factor, and its direction by this many 256ths of a turn.
 _SCALE_FACTOR = 1.7
 _TURN = 24
-#: A direction is that of a side if it differs by at most so many 256ths of a turn.
+#: A direction is that of a side if it differs by at most this many 256ths of a turn.
 _AXIAL = 5
 #: Features this close, in pixels at ``SIDE``, are at one place.
 _PLACE = 5
 #: An affine fit needs three matches; with fewer supporters than this it would fit to noise.
 _FITTED_FROM = 4
-#: A map that shrinks one direction this many times as much as the other fits noise: what people
-#: squeeze, or see from the side, they still want to recognise.
+#: A map that shrinks one direction this many times as much as the other fits noise. It must
+#: still allow for pictures that people squeeze or see from the side.
 _SQUEEZED = 2.5
-#: Pictures are done together whose matches are up to so many.
+#: Pictures are processed together if they have at most this many matches.
 _SIZES = (8, 24, 64)
-#: Any two features agree on some transform, so fewer than this tell nothing.
+#: Any two features agree on some transform, so fewer than this prove nothing.
 TELLING_FROM = 3
 
 
@@ -57,22 +57,22 @@ class Alignment(NamedTuple):
     picture, both in pixels at ``SIDE``: ``matrix @ place + shift``.
     """
 
-    #: Features that agree on the transform; those at one place count once, since an edge that
-    #: is seen in several directions or scales proves no more than one that is seen once.
+    #: Features that agree on the transform. Those at one place count once: an edge found in
+    #: several directions or scales proves no more than one found once.
     inliers: int
-    #: Features that have a match at all.
+    #: Features that have a match.
     matches: int
     #: Mean Hamming distance of the inliers; 64 if there are none.
     distance: float
-    #: 0 to 1: of the features that agree, those that point along a side of the picture, as those
-    #: of words and lines do; in the picture where more do.
+    #: 0 to 1: the share of agreeing features that point along a side of the picture, as those
+    #: of words and lines do; in the picture with the larger share.
     axial: float
     #: The standard deviation of the inliers' places along the shorter axis of their cloud, in
     #: pixels at ``SIDE``, in the picture where it is larger.
     spread: float
     matrix: NDArray[np.floating]
     shift: NDArray[np.floating]
-    #: The numbers of the features that agree, all of them: in the query, and in the stored picture.
+    #: Indices of all features that agree: in the query, and in the stored picture.
     left: NDArray[np.intp]
     right: NDArray[np.intp]
 
@@ -82,12 +82,12 @@ class Alignment(NamedTuple):
 
     @property
     def turn(self) -> float:
-        """Degrees by which the query is turned, counted as from x to y."""
+        """Degrees by which the query is turned, from x towards y."""
         return math.degrees(math.atan2(self.matrix[1, 0], self.matrix[0, 0]))
 
     @property
     def scale(self) -> float:
-        """How much larger things are in the stored picture."""
+        """The scale from the query to the stored picture."""
         return math.sqrt(abs(_compute_determinant(self.matrix)))
 
 
@@ -119,7 +119,7 @@ def verify_all(query: Descriptor, stored: Sequence[Descriptor]) -> list[Alignmen
 
 
 class _PlacedMatches(NamedTuple):
-    """Matches, and where they are: k x 4 both."""
+    """Matches and their places in both pictures, k x 4 each."""
 
     start: Floats
     end: Floats
@@ -129,15 +129,15 @@ class _PlacedMatches(NamedTuple):
 class _ProposedTransform(NamedTuple):
     """The transform that most matches support."""
 
-    #: The match that proposes it.
+    #: Index of the match that proposes it.
     number: int
     matrix: Floats
-    #: k; which support it.
+    #: k; which matches support it.
     inside: NDArray[np.bool_]
 
 
 def _align(placed: _PlacedMatches, proposed: _ProposedTransform | None) -> Alignment:
-    """Return the match, its transform fitted to those that support it."""
+    """Return the alignment, with the transform fitted to its supporters."""
     count = len(placed.start)
     if proposed is None:
         return NO_ALIGNMENT._replace(matches=count)
@@ -176,13 +176,13 @@ def _find_supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_ProposedTra
     """Return, for each two pictures' matches, the transform that most support.
 
     Args:
-        pairs: the places of matches in the one and in the other, k x 4 both. Of too few,
-            there is none.
+        pairs: the places of the matches in both pictures, k x 4 each. With too few matches,
+            the result is ``None``.
     """
     found: list[_ProposedTransform | None] = [None] * len(pairs)
     sizes = np.array([len(start) for start, _ in pairs], dtype=np.intp)
-    # Pictures that are not copies have few matches. They are padded to one length, with places
-    # that support nothing, and computed together.
+    # Pictures that are not copies have few matches. Pad them to one length, with places that
+    # support nothing, and compute them together.
     for least, most in pairwise((1, *_SIZES, MAX_FEATURES)):
         some = np.flatnonzero((sizes > least) & (sizes <= most)).tolist()
         if not some:
@@ -204,7 +204,7 @@ def _find_supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_ProposedTra
 
 
 def _count_supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return what each match proposes for its pictures, and which of their matches support it.
+    """Return the transforms that the matches of each picture propose, and their supporters.
 
     Args:
         start, end: pictures x k x 4: the places of the matches.
@@ -217,7 +217,7 @@ def _count_supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bo
     octaves = (end[..., 2] - start[..., 2]) / 16
     scales = 2**octaves
     cosines, sines = np.cos(angles) * scales, np.sin(angles) * scales
-    # By every transform i, the vector from i's place to j's should become that of the others.
+    # Every transform i should map the query's vector from i's place to j's to the stored one.
     x, y = (start[..., None, :, axis] - start[..., :, None, axis] for axis in (0, 1))
     missed_x, missed_y = (end[..., None, :, axis] - end[..., :, None, axis] for axis in (0, 1))
     missed_x -= cosines[..., None] * x - sines[..., None] * y
@@ -234,24 +234,24 @@ def _count_supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bo
 def _fit_affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
     """Return the affine map that takes ``start`` to ``end`` with the least squares.
 
-    None if the places do not determine it, or if it is not a view of a picture: too narrow, or
-    mirrored.
+    Return ``None`` if the places do not determine it, or if it cannot be a view of a picture: too
+    narrow, or mirrored.
     """
     centre, target = start.mean(axis=0), end.mean(axis=0)
     away, wanted = start - centre, end - target
     scatter = away.T @ away
-    # Places on a line, or all at one, fix no map of the plane.
+    # Places on a line, or all at one point, determine no map of the plane.
     if _compute_determinant(scatter) <= 1e-3 * max(1.0, float(np.trace(scatter))) ** 2:
         return None
     matrix = np.linalg.solve(scatter, away.T @ wanted).T
-    # Of singular values a and b: (a² + b²) / ab.
+    # With singular values a and b: (a² + b²) / ab.
     if _compute_determinant(matrix) * (_SQUEEZED + 1 / _SQUEEZED) < float((matrix**2).sum()):
         return None
     return matrix, target - matrix @ centre
 
 
 def _count_places(places: Floats) -> int:
-    """Return how many places differ, on a grid of ``_PLACE`` pixels."""
+    """Return the number of different places, on a grid of ``_PLACE`` pixels."""
     return len({(x // _PLACE, y // _PLACE) for x, y in places.tolist()})
 
 

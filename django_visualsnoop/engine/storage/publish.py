@@ -1,9 +1,9 @@
-"""Numbering committed rows, so that every process can follow the table by number.
+"""Number committed rows, so that every process can follow the table by number.
 
 A number taken while a row is written would lose rows: the writer of a lower
-number may commit after a reader has read past it. Here rows commit without a
-number; a short transaction of its own, which holds the collection's row, then
-numbers what it finds committed. Writers never wait for one another.
+number may commit after a reader has read past it. So rows commit without a
+number; a separate short transaction, which locks the collection's row, then
+numbers the committed rows. Writers never wait for one another.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ logger = logging.getLogger("django_visualsnoop.engine")
 
 #: Rows numbered in one transaction, so that its locks are short.
 CHUNK = 500
-#: Tombstones are kept this long, for listings to resume at a deleted image.
+#: Tombstones are kept this long, so that listings can resume at a deleted image.
 TOMBSTONE_SECONDS = 24 * 3600.0
-#: How often a process tidies up tombstones.
+#: How often a process deletes old tombstones.
 PURGE_EVERY_SECONDS = 3600.0
 
 _purged: dict[tuple[str, str], float] = {}
@@ -36,7 +36,7 @@ def in_transaction(database: str) -> bool:
 
 
 def publish_on_commit(database: str, collection_id: str) -> None:
-    """Number the rows just written once they are committed; now, outside of a transaction."""
+    """Number the rows just written on commit; outside of a transaction, number them now."""
     if not connections[database].in_atomic_block and in_transaction(database):
         return  # committed by hand: the next writer, or a search, numbers them
 
@@ -47,7 +47,7 @@ def publish_on_commit(database: str, collection_id: str) -> None:
 
 
 def publish(database: str, collection_id: str) -> None:
-    """Number the committed rows that have no number. Failing is logged, and harmless."""
+    """Number the committed rows that have no number. A failure is logged, and harmless."""
     if in_transaction(database):
         return
     try:
@@ -55,7 +55,7 @@ def publish(database: str, collection_id: str) -> None:
             pass
         _purge_now_and_then(database, collection_id)
     except DatabaseError as error:
-        # Who is in the way writes here too: the next writer numbers these rows.
+        # The process that holds the lock writes here too: the next writer numbers these rows.
         level = logging.INFO if is_lock_error(error) else logging.WARNING
         logger.log(
             level, "Could not number the new images of collection %s: %s", collection_id, error
@@ -72,7 +72,7 @@ def _publish_chunk(database: str, collection_id: str) -> int:
     skip_locked = connections[database].features.has_select_for_update_skip_locked
     with transaction.atomic(using=database):
         collection.update(seq=F("seq") + 1)  # first, since it takes the lock
-        # Rows that an open transaction is changing are not waited for: they come next time.
+        # Don't wait for rows that an open transaction is changing: a later call numbers them.
         ids = list(
             waiting.select_for_update(skip_locked=skip_locked).values_list("pk", flat=True)[:CHUNK]
         )
@@ -92,7 +92,7 @@ def _purge_now_and_then(database: str, collection_id: str) -> None:
 def purge(database: str, collection_id: str, older_than_seconds: float = TOMBSTONE_SECONDS) -> None:
     """Delete the tombstones below the horizon, then raise the horizon for the next purge.
 
-    In this order no search can miss one: it reads the horizon before it reads
+    In this order no search can miss a tombstone: it reads the horizon before it reads
     the rows, and no search lasts from one purge to the next.
     """
     before = int((time.time() - older_than_seconds) * 1_000_000)
@@ -110,6 +110,6 @@ def purge(database: str, collection_id: str, older_than_seconds: float = TOMBSTO
         if highest is None:
             return
         collection.update(horizon=highest)
-    # They may hold vectors of what was deleted; below the horizon, nobody reads them any more.
+    # Blocks may hold vectors of deleted images; nobody reads blocks below the horizon any more.
     blocks = VectorBlock.objects.using(database).filter(collection_id=collection_id)
     blocks.filter(seq__lt=highest).delete()

@@ -1,7 +1,7 @@
-"""What every search reads from the tables.
+"""Read the table data that every search needs.
 
-SQL of its own: it is the same each time, and in a small collection Django takes half as long to put
-these statements together as all else in a search takes.
+This uses raw SQL: the statements are always the same, and in a small collection building them with
+Django takes half as long as the rest of a search.
 """
 
 # ruff: noqa: S608 -- only names of tables and columns are put into it
@@ -21,23 +21,23 @@ from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: Images read at a time.
+#: Number of images read at a time.
 _TOGETHER = 500
 _COLUMNS = ("image_id", "image_time", "version", "vector")
 
 
 class ImageRow(NamedTuple):
-    """What the row of an image says."""
+    """The row of an image."""
 
     image_id: str
     #: In microseconds since 1970.
     image_time: int
-    #: Of the descriptor, as bytes.
+    #: Version of the descriptor.
     version: int
     content: bytes
 
     def parse_descriptor(self) -> Descriptor | None:
-        """Return its descriptor; ``None`` if that is of another version, or broken."""
+        """Return the image's descriptor; ``None`` if it is of another version, or broken."""
         if self.version == describe.VERSION:
             with suppress(ValueError):
                 return Descriptor.from_bytes(self.content)
@@ -45,7 +45,7 @@ class ImageRow(NamedTuple):
 
 
 class CollectionState(NamedTuple):
-    """A collection as it is now."""
+    """The current state of a collection."""
 
     collection_id: str
     #: The highest number of a row.
@@ -54,19 +54,19 @@ class CollectionState(NamedTuple):
     horizon: int
     #: The blocks hold all rows up to this number; 0 if there are none.
     blocks_seq: int
-    #: Whether some row has no number yet.
+    #: Whether any row has no number yet.
     unnumbered: bool
-    #: ``None`` if there is no such image, or none was asked for.
+    #: ``None`` if the image does not exist, or none was requested.
     image_row: ImageRow | None
 
 
 def read_state(database: str, key: str, image_id: str | None) -> CollectionState | None:
-    """Return the state of a collection, by one query; ``None`` as long as nothing was written.
+    """Return the state of a collection, with one query; ``None`` until something is written.
 
     Args:
         database: alias in ``DATABASES``.
         key: ``key_of`` the collection's name.
-        image_id: of an image that is wanted, too.
+        image_id: id of an image whose row to read as well; ``None`` for none.
     """
     connection = connections[database]
     quote = connection.ops.quote_name
@@ -99,19 +99,19 @@ def read_state(database: str, key: str, image_id: str | None) -> CollectionState
 def read_image_rows(
     database: str, collection_id: str, image_ids: Sequence[str]
 ) -> Iterator[ImageRow]:
-    """Yield what is stored of images, by one query for some hundred; not of those that are gone.
+    """Yield the rows of the images that exist, with one query per some hundred ids.
 
     Args:
         database: alias in ``DATABASES``.
-        collection_id: of the collection.
-        image_ids: of the images.
+        collection_id: id of the collection.
+        image_ids: ids of the images.
     """
     connection = connections[database]
     quote = connection.ops.quote_name
     columns = ", ".join(map(quote, _COLUMNS))
     for start in range(0, len(image_ids), _TOGETHER):
         keys = list(map(key_of, image_ids[start : start + _TOGETHER]))
-        # By key alone: asked for the version, too, SQLite reads all rows of that version.
+        # Filter by key alone: with a filter on the version, SQLite reads all rows of that version.
         # Deleted rows hold no bytes.
         sql = (
             f"SELECT {columns} FROM {quote(IndexedImage._meta.db_table)} "

@@ -47,7 +47,7 @@ class StoredImage(NamedTuple):
     image_id: str
     #: Microseconds since 1970, UTC.
     image_time: int
-    #: It was there before.
+    #: Whether it existed before.
     existed: bool = True
 
 
@@ -69,7 +69,7 @@ class ImageDetails(NamedTuple):
 
 
 class ImagePage(NamedTuple):
-    #: ``None`` as long as nothing was written.
+    #: ``None`` until something is written.
     collection_id: str | None
     images: list[StoredImage]
     next_image_id: str | None
@@ -92,25 +92,25 @@ class StoredChange(NamedTuple):
 
 class StoredChanges(NamedTuple):
     changes: list[StoredChange]
-    #: The number of the last of them; ``None`` if there are none.
+    #: The number of the last change; ``None`` if nothing changed.
     seq: int | None
-    #: There are further changes by now.
+    #: Whether there are further changes.
     more: bool
 
 
 class StoredUsage(NamedTuple):
     images: int
-    #: Of the descriptors.
+    #: Size of the descriptors.
     bytes: int
     #: When an image was last added, replaced or deleted, in microseconds since 1970, UTC.
     changed: int | None
 
 
-#: Rows read at a time.
+#: Number of rows read at a time.
 _PAGE = 1000
 _NO_EMBEDDING = {"embedding": None, "embedding_model": "", "embedding_digest": ""}
 _CONTENT = ["vector", "version", "digest", "width", "height", *_NO_EMBEDDING]
-#: For so long processes of a release without embeddings may run beside newer ones.
+#: How long processes of a release without embeddings may run beside newer ones.
 _ROLLOUT_SECONDS = 24 * 3600
 _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
 
@@ -118,13 +118,13 @@ _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
 class Store:
     """The rows of one collection.
 
-    Each statement that writes is a transaction of its own, which waits for others that write.
-    Inside a transaction of the caller's, a method that writes waits before it reads: SQLite
-    refuses at once what reads first.
+    Each writing statement is a transaction of its own, and waits for other writers.
+    Inside a transaction of the caller, a writing method waits before it reads: SQLite
+    rejects a write at once if the transaction has read first.
 
     Args:
         database: alias in ``DATABASES``.
-        name: of the collection.
+        name: name of the collection.
     """
 
     def __init__(self, database: str, name: str) -> None:
@@ -173,7 +173,7 @@ class Store:
         """Insert one image.
 
         Raises:
-            ImageExists: an image has this id.
+            ImageExists: an image already has this id.
         """
         self._begin_writing()
         key = key_of(image.image_id)
@@ -205,17 +205,17 @@ class Store:
     def put(
         self, images: Sequence[NewImage], times: Sequence[int] | None = None
     ) -> list[StoredImage]:
-        """Insert or replace images whose ids differ, in a few statements.
+        """Insert or replace images whose ids differ, with a few statements.
 
         Args:
-            images: what to store.
+            images: the images to store.
             times: the time of each, in microseconds since 1970, UTC; now if ``None``.
         """
         if times is None:
             times = [read_clock() for _ in images]
         self._begin_writing()
         collection_id = self._get_or_create_collection_id()
-        # Two processes that take the rows in one order do not deadlock.
+        # Processes that lock the rows in the same order do not deadlock.
         rows = sorted(
             (
                 _build_row(image, collection_id, image_time)
@@ -244,7 +244,7 @@ class Store:
 
     def _update(self, rows: list[IndexedImage]) -> None:
         # By primary key: on MariaDB, replacing through the unique key would also lock the gap
-        # before it, and with it other writers' new rows, until the transaction ends.
+        # before it, and so other writers' new rows, until the transaction ends.
         manager = IndexedImage.objects.using(self.database)
         if rows and self._write(lambda: manager.bulk_update(rows, _WRITTEN)) < len(rows):
             for row in rows:  # one was purged meanwhile
@@ -278,7 +278,7 @@ class Store:
         return self._find_live(image_id)[1]
 
     def delete(self, image_id: str) -> StoredImage:
-        """Replace one image by a tombstone.
+        """Replace one image with a tombstone.
 
         Raises:
             ImageMissing: the image does not exist.
@@ -324,7 +324,7 @@ class Store:
         return found
 
     def touch(self, image_id: str) -> StoredImage:
-        """Number one image again, as if it had changed. Its time stays.
+        """Give one image a new number, as if it had changed. Its time stays the same.
 
         Raises:
             ImageMissing: the image does not exist.
@@ -332,17 +332,17 @@ class Store:
         return self._change(image_id, {})
 
     def iterate_ids(self) -> Iterator[str]:
-        """Yield the ids of all images; one query a page."""
+        """Yield the ids of all images, with one query per page."""
         return _iterate_ids(self._images.filter(deleted__isnull=True))
 
     def iterate_ids_of_version(self, version: int) -> Iterator[str]:
-        """Yield the ids of the images whose vector is of this version; one query a page."""
+        """Yield the ids of the images whose vector has this version, with one query per page."""
         return _iterate_ids(self._images.filter(version=version, deleted__isnull=True))
 
     def iterate_ids_of_other_embedding(self, embedding_model: str, version: int) -> Iterator[str]:
         """Yield the ids of the images of a version that this model has not described.
 
-        Costs one query for each model there is, two more, and one a page.
+        This executes one query per existing model, two more, and one per page.
         """
         images = self._images.filter(version=version, deleted__isnull=True)
         others = self._images.order_by("embedding_model").values_list("embedding_model", flat=True)
@@ -361,14 +361,14 @@ class Store:
         return shown.filter(embedding__isnull=True).count()
 
     def count(self) -> int:
-        """Return the number of images. The database reads each."""
+        """Return the number of images. The database reads every row."""
         return self._images.filter(deleted__isnull=True).count()
 
     def read_page(self, start: str | None, size: int) -> ImagePage:
         """Return images, newest first.
 
         Args:
-            start: the first image of the page; if it was deleted, the page starts at its place.
+            start: id of the first image; if it was deleted, the page starts at its place.
             size: the largest number of images.
 
         Raises:
@@ -404,20 +404,20 @@ class Store:
         """Number committed rows, then return the collection's version."""
         collection_id = self.get_or_create_collection_id()
         publish(self.database, collection_id)
-        # The horizon is read before any rows are: see ``publish.purge``.
+        # Read the horizon before any rows: see ``publish.purge``.
         rows = Collection.objects.using(self.database).filter(pk=collection_id)
         return Version(*rows.values_list("pk", "seq", "horizon").get())
 
     def changes_since(self, collection_id: str, seq: int, limit: int) -> StoredChanges:
-        """Return what changed after a number. Each image occurs once, in its last state.
+        """Return the changes after a number. Each image occurs once, in its last state.
 
         Args:
             collection_id: from a ``Version``; if the collection was created again, the result is
                 empty.
             seq: from a ``Version`` or from this method; deletions up to the horizon may be
                 missing.
-            limit: about how many. Images that were numbered together stay together, so some
-                hundred more may follow.
+            limit: the approximate number of changes. Images that were numbered together stay
+                together, so some hundred more may follow.
         """
         rows = IndexedImage.objects.using(self.database).filter(
             collection_id=collection_id, seq__gt=seq
@@ -434,13 +434,13 @@ class Store:
         )
 
     def replace_descriptor(self, image: NewImage) -> bool:
-        """Replace the descriptor of an image whose file is the same. Its id and time stay.
+        """Replace the descriptor of an image whose file is the same. Its id and time stay the same.
 
         Args:
-            image: as it is described now.
+            image: the image with its new descriptor.
 
         Returns:
-            Whether the image is there and still has that file.
+            Whether the image exists and still has that file.
         """
         self._begin_writing()
         same = self._images.filter(
@@ -450,7 +450,7 @@ class Store:
         if found is None:
             return False
         pk, collection_id = found
-        # Another digest by now is another file: it was replaced between the two statements.
+        # A different digest means a different file: replaced between the two statements.
         row = IndexedImage.objects.using(self.database).filter(
             pk=pk, digest=image.digest, deleted__isnull=True
         )
@@ -461,20 +461,20 @@ class Store:
         return True
 
     def drop(self) -> None:
-        """Delete the collection and everything in it, if it exists."""
+        """Delete the collection and all its images, if it exists."""
         self._begin_writing()
         self._write(self._drop)
 
     def _drop(self) -> None:
         with transaction.atomic(using=self.database):
-            # Not by the cascade, which would first read which rows there are, perhaps in an
-            # older snapshot of the caller's transaction.
+            # Don't cascade: it would first read the rows to delete, perhaps in an older
+            # snapshot of the caller's transaction.
             for model in (IndexedImage, VectorBlock):
                 model._base_manager.using(self.database).filter(collection__key=self.key).delete()
             Collection.objects.using(self.database).filter(key=self.key).delete()
 
     def usage(self) -> StoredUsage:
-        """Return the size of the collection. The database reads each row."""
+        """Return the size of the collection. The database reads every row."""
         live = Q(deleted__isnull=True)
         counts = self._images.aggregate(
             images=Count("pk", filter=live),
@@ -491,16 +491,16 @@ class Store:
         return key_of(image_id)
 
     def has_key(self, key: OuterRef | str) -> Exists:
-        """Return the condition, for a query of other tables, that an image is there.
+        """Return a condition, for a query of other tables, that an image exists.
 
         Args:
-            key: of the image; see ``image_key``.
+            key: the key of the image; see ``image_key``.
         """
         return Exists(self._images.filter(key=key, deleted__isnull=True))
 
 
 def versions(database: str, names: Iterable[str]) -> dict[str, Version]:
-    """Return the versions of some collections by name, with one query.
+    """Return the versions of collections by name, with one query.
 
     The result omits collections to which nothing has been written yet.
     """
@@ -540,7 +540,7 @@ _last_time = 0
 
 
 def read_clock() -> int:
-    """Return the time since 1970, UTC, later than at any call before in this process."""
+    """Return microseconds since 1970, UTC, later than any earlier call in this process."""
     global _last_time
     with _clock_lock:
         _last_time = max(time.time_ns() // 1000, _last_time + 1)

@@ -1,4 +1,4 @@
-"""The engine's times, in microseconds since 1970, UTC, as others write them. Imports no Django."""
+"""Convert times, in microseconds since 1970, UTC, to other formats. Imports no Django."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def to_datetime(microseconds: int) -> datetime:
 
 
 def to_microseconds(time: datetime) -> int:
-    """Return the microseconds since 1970, UTC, of a time that has a zone."""
+    """Return the microseconds since 1970, UTC, of an aware time."""
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
