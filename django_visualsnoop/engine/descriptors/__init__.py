@@ -1,1 +1,1 @@
-"""Pixels to what is kept of a picture to find it again."""
+"""Convert pixels to the data stored for finding a picture again."""

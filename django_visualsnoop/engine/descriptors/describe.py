@@ -1,10 +1,10 @@
-"""Pixels to a descriptor. Imports no Django.
+"""Convert pixels to a descriptor. Imports no Django.
 
-The global vector joins a learned projection of the picture's global features (linear
-discriminant analysis: what edits change counts little, what tells photographs
-apart counts much) with a code of its mean colour. The less detail there is,
-the more the colour counts. Pictures with nothing in them that tells them apart
-are known by their files; see ``featureless``.
+The global vector joins a learned projection of the picture's global features with a code of
+its mean colour. The projection is a linear discriminant analysis: values that edits change
+count little, values that tell photographs apart count much. The less detail a picture has,
+the more its colour counts. Featureless pictures are identified by their files; see
+``featureless``.
 """
 
 from __future__ import annotations
@@ -58,23 +58,23 @@ __all__ = [
 ]
 
 _COLOUR_CODE = 32
-#: How many values of the vector are the learned ones.
+#: Number of learned values in the vector.
 LEARNED = DIMENSIONS - _COLOUR_CODE
 #: Mean colours this far apart are different colours (lightness is 0 to 100).
 _COLOUR_WIDTH = 4.0
-#: In how many ways a picture is turned and mirrored.
+#: Number of ways to turn and mirror a picture.
 _TURNS = 8
 
 
 class Probes(NamedTuple):
-    """What to look for to find the copies of a picture.
+    """The input of a search for the copies of a picture.
 
     Args:
-        vectors: global vectors of the picture and, of those inside (see
+        vectors: global vectors of the picture and of those inside it (see
             ``content_boxes``), each turned and mirrored; n x ``DIMENSIONS``.
-        pictures: the descriptors of the same pictures, each followed by its mirror image. One
-            that is known by its file is followed by itself.
-        near_words: of each of ``pictures``, the nearest words of each feature; features x 4.
+        pictures: the descriptors of the same pictures, each followed by its mirror image. A
+            picture identified by its file is followed by itself.
+        near_words: for each of ``pictures``, the nearest words of each feature; features x 4.
     """
 
     vectors: NDArray[np.int8]
@@ -83,8 +83,8 @@ class Probes(NamedTuple):
 
     @property
     def compared_vectors(self) -> NDArray[np.int8]:
-        """Those of ``vectors`` that are evidence of a copy: not the whole picture's if it is
-        known by its file, which only says where to look for that file."""
+        """The ``vectors`` that are evidence of a copy. They exclude the whole picture's if it is
+        identified by its file: that vector only says where to search for the file."""
         return self.vectors[_TURNS:] if self.pictures[0].by_file else self.vectors
 
 
@@ -103,24 +103,24 @@ def describe(pixels: Pixels, digest: bytes | None = None) -> Descriptor:
 
 
 def _describe_by_file(pixels: Pixels, digest: bytes | None) -> Descriptor:
-    """Return the descriptor of a picture that shows nothing; see ``describe``."""
+    """Return the descriptor of a featureless picture; see ``describe``."""
     if digest is None:
         digest = sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
     codes = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
-    # So a search looks for the file as it does for features: by a word, and then by the code.
+    # So a search finds the file as it finds features: by a word, and then by the code.
     words = (codes % np.uint64(WORDS)).astype(np.uint32)
     places = np.zeros((len(codes), 4), dtype=np.uint8)
     return Descriptor(compute_vector(pixels), codes, words, places, by_file=True)
 
 
 def build_probes(pixels: Pixels, digest: bytes | None = None) -> Probes:
-    """Return what to look for to find the copies of a picture; see ``describe``."""
+    """Return the probes for copies of a picture; see ``describe``."""
     features, negative = compute_query_features(pixels)
     inner = _build_content_probes(pixels)
     if is_featureless(pixels, len(features.codes)):
         return _join_probes([build_stored_probes(_describe_by_file(pixels, digest)), *inner])
     whole = _build_picture_probes(compute_vector(pixels), features)
-    # Of the negative its features are enough: its vector would cost each search as much again.
+    # The features of the negative suffice: its vector would cost each search as much again.
     last = _build_picture_probes(whole.pictures[0].vector, negative)._replace(
         vectors=whole.vectors[:0]
     )
@@ -128,7 +128,7 @@ def build_probes(pixels: Pixels, digest: bytes | None = None) -> Probes:
 
 
 def _build_content_probes(pixels: Pixels) -> list[Probes]:
-    """Return what to look for to find the copies of what is inside a picture."""
+    """Return the probes for copies of the pictures inside a picture."""
     found = []
     for one in crop_content_boxes(pixels):
         features = compute_query_features(one)[0]
@@ -177,16 +177,17 @@ def compute_vector(pixels: Pixels) -> Vector:
 
 
 def measure_detail(vector: Vector) -> float:
-    """Return how much of a vector says what the picture shows, 0 to 1; the rest says its colour."""
+    """Return the share of a vector, 0 to 1, that shows the content; the rest shows the colour."""
     values = vector.astype(np.int64)
     told, whole = int(values[:LEARNED] @ values[:LEARNED]), int(values @ values)
     return told / max(1, whole)
 
 
 def apply_dihedral_action(vectors: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return the vectors of the picture as it is, turned and mirrored: … x 8 x ``DIMENSIONS``.
+    """Return the vectors of the picture turned and mirrored: … x 8 x ``DIMENSIONS``.
 
-    Turned by none to three quarters, counterclockwise; then mirrored, left to right, and so on.
+    The order is: turned by none to three quarters, counterclockwise; then mirrored left to
+    right, and turned so.
     """
     rows, signs = load_dihedral_action()
     return vectors[..., rows] * signs
@@ -194,7 +195,7 @@ def apply_dihedral_action(vectors: NDArray[np.int8]) -> NDArray[np.int8]:
 
 @cache
 def invariant_first() -> NDArray[np.intp]:
-    """Return the order of the vector's values in which those that no turn changes come first."""
+    """Return an order of the vector's values with those first that no turn changes."""
     rows, signs = load_dihedral_action()
     steady = ((rows == rows[0]) & (signs == 1)).all(axis=0)
     return np.argsort(~steady, kind="stable")

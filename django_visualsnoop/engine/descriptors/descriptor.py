@@ -1,4 +1,4 @@
-"""What is kept of a picture to find its copies. Imports no Django."""
+"""The data stored for finding the copies of a picture. Imports no Django."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Descriptors of different versions cannot be compared. Raise it whenever one changes.
+#: Descriptors of different versions cannot be compared. Raise this whenever any value changes.
 VERSION = 4
 DIMENSIONS = 256
 MAX_FEATURES = 128
-#: Codes of a picture that is known by its file.
+#: Number of codes of a picture that is identified by its file.
 BY_FILE = 4
-#: ``places`` holds pixels of the picture scaled to this, its longer side.
+#: The longer side, in pixels, of the scaled picture to which ``places`` refer.
 SIDE = 200
 
 _HEADER = struct.Struct("<BB?")  # version, number of features, whether it is known by its file
-#: The vector and the header.
+#: Size of the vector and the header.
 START_BYTES = DIMENSIONS + _HEADER.size
 #: A code, a word of 24 bits, and a place.
 _FEATURE_BYTES = 8 + 3 + 4
@@ -29,11 +29,11 @@ _FEATURE_BYTES = 8 + 3 + 4
 class Descriptor(NamedTuple):
     """One picture: a global vector, and its most distinct local features.
 
-    The features are those of SIFT, their values reduced to signs of a rotated
-    principal projection. ``features[k]`` is meant by row k of all three.
+    The features are SIFT features, with values reduced to the signs of a rotated
+    principal projection. Row k of all three arrays describes ``features[k]``.
 
-    A picture that shows nothing by which to tell it from others (see ``featureless``) is known
-    by its file: its four codes are the SHA-256 of that, so that only equal files agree.
+    A featureless picture (see ``featureless``) is identified by its file: its four codes
+    are the SHA-256 of the file, so that only equal files agree.
     """
 
     #: ``DIMENSIONS`` signed bytes, compared by cosine; the length has no meaning.
@@ -45,11 +45,11 @@ class Descriptor(NamedTuple):
     #: n x 4: x and y in pixels at ``SIDE``, scale in sixteenths of an octave from one pixel,
     #: direction in 256ths of a turn.
     places: NDArray[np.uint8]
-    #: Whether codes, words and places stand for the file, and not for what the picture shows.
+    #: Whether codes, words and places identify the file, not the content.
     by_file: bool = False
 
     def to_bytes(self) -> bytes:
-        """Return at most 2,179 bytes, little-endian whatever the machine; first the vector."""
+        """Return at most 2,179 bytes, little-endian on every machine; the vector comes first."""
         words = self.words.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
         return b"".join(
             (
@@ -63,10 +63,10 @@ class Descriptor(NamedTuple):
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Descriptor:
-        """Return what ``to_bytes`` was called on.
+        """Return the descriptor for bytes from ``to_bytes``.
 
         Raises:
-            ValueError: the bytes are cut off, of another version, or none of ours.
+            ValueError: the bytes are truncated, of another version, or not a descriptor.
         """
         count = count_features(content)
         codes = START_BYTES
@@ -84,10 +84,10 @@ class Descriptor(NamedTuple):
 
 
 def count_features(content: bytes) -> int:
-    """Return how many features a descriptor in bytes has.
+    """Return the number of features of a descriptor in bytes.
 
     Raises:
-        ValueError: the bytes are cut off, of another version, or none of ours.
+        ValueError: the bytes are truncated, of another version, or not a descriptor.
     """
     if len(content) < START_BYTES:
         raise ValueError("A descriptor must contain at least a vector and a header.")
@@ -101,7 +101,7 @@ def count_features(content: bytes) -> int:
 
 
 def normalise(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return vectors, in the last axis, scaled to length one; those of zeros as they are."""
+    """Return vectors, in the last axis, scaled to length one; zero vectors stay unchanged."""
     floats: NDArray[np.float32] = vectors.astype(np.float32)
     lengths = np.sqrt(np.square(floats).sum(axis=-1, keepdims=True))
     floats /= np.maximum(lengths, np.float32(1e-6))
@@ -109,7 +109,7 @@ def normalise(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
 
 
 def quantise(vector: NDArray[np.floating]) -> NDArray[np.int8]:
-    """Return a vector as signed bytes, to be compared by cosine; one of zeros as it is."""
+    """Return a vector as signed bytes, to compare by cosine; a zero vector stays unchanged."""
     largest = np.abs(vector).max()
     scaled = np.rint(vector * (127.0 / largest)) if largest > 0 else np.zeros(vector.shape)
     values: NDArray[np.int8] = scaled.astype(np.int8)

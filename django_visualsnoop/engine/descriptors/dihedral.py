@@ -1,9 +1,9 @@
-"""How a projection of the global features turns with the picture. Imports no Django.
+"""Turn a projection of the global features with the picture. Imports no Django.
 
 The eight turns of a square form a group, D4. A vector space on which it acts
 splits into kinds of values (its irreducible representations): four that only
-change their sign, and pairs that also change places. Here each value of a
-projection has one kind, so the vector of a turned or mirrored picture follows
+change their sign, and pairs that also swap places. Here each value of a
+projection has one kind. So the vector of a turned or mirrored picture follows
 from that of the picture, without its pixels.
 """
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 #: The kinds of values that change their sign, by (when turned by a quarter, when mirrored).
 SIGNED = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-#: Members of a pair, which follow one another. Turned by a quarter counterclockwise, the first
+#: Members of a pair, which are adjacent. Turned by a quarter counterclockwise, the first
 #: takes the second's value, the second the negative of the first's; mirrored left to right, the
 #: first changes its sign.
 FIRST, SECOND = 4, 5
-#: What no turn changes.
+#: The kind that no turn changes.
 FIXED = 0
 
 _TURNS = [(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)]
 
 
 def compute_dihedral_action(kinds: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
-    """Return where the values of the turned vectors come from, and their signs: both 8 x n.
+    """Return the sources of the turned vectors' values, and their signs: both 8 x n.
 
-    In the order of ``global_features.compute_permutations``.
+    The order is that of ``global_features.compute_permutations``.
     """
     rows, signs = [], []
     for quarters, mirrored in _TURNS:
@@ -70,7 +70,7 @@ def compute_bases(permutations: NDArray[np.intp]) -> list[NDArray[np.float64]]:
         for when_turned, when_mirrored in SIGNED
     ]
     half_turn, mirror = matrices[2], matrices[4]
-    # Mirrored left to right they change their sign, upside down they stay.
+    # Mirrored left to right, they change their sign; mirrored upside down, they stay the same.
     one = np.eye(size)
     projectors.append((one - mirror) @ (one + mirror @ half_turn) / 4)
     found = []

@@ -1,4 +1,4 @@
-"""Whether anything in a picture can tell it from others. Imports no Django.
+"""Decide whether a picture has any distinguishing features. Imports no Django.
 
 Blank pages, pictures of one colour, plain gradients and empty frames all look alike. If two of
 them agree, this does not show that one is a copy of the other.
@@ -15,20 +15,20 @@ from django_visualsnoop.engine.images.unevenness import measure_unevenness
 if TYPE_CHECKING:
     from django_visualsnoop.engine.images.decode import Pixels
 
-#: Pictures that are less uneven than this, of 255, show nothing: noise, dust, JPEG's steps.
+#: Pictures less uneven than this, of 255, are featureless: noise, dust, JPEG's steps.
 _EVEN = 3.0
-#: What is inside a frame is the picture if it has at least this share of all pixels.
+#: The content of a frame is the picture if it has at least this share of all pixels.
 _INSIDE = 0.6
-#: A margin is one in so many parts of the width or height.
+#: A margin is one part in this many of the width or height.
 _MARGIN = 8
 
 
 def is_featureless(pixels: Pixels, features: int) -> bool:
-    """Return whether nothing tells the picture apart, but for a frame around it.
+    """Return whether the picture has no distinguishing features, apart from a frame.
 
     Args:
         pixels: height x width x 3, RGB, uint8.
-        features: how many local features the picture has.
+        features: number of local features of the picture.
     """
     if (
         features < FEW
@@ -42,7 +42,7 @@ def is_featureless(pixels: Pixels, features: int) -> bool:
 
 
 def _crop_margins(pixels: Pixels) -> Pixels:
-    """Return the picture without its margins, in which a scan shows the edges of the paper."""
+    """Return the picture without its margins, where a scan shows the edges of the paper."""
     height, width = pixels.shape[:2]
     down, across = height // _MARGIN, width // _MARGIN
     return pixels[down : height - down, across : width - across]

@@ -1,9 +1,9 @@
-"""Four features of a whole picture, and how turning it permutes their values. Imports no Django.
+"""Compute four features of a whole picture, and their permutations by turns. Imports no Django.
 
-Where the edges run (histograms of oriented gradients on a fine and a coarse
-grid; N. Dalal, B. Triggs, CVPR 2005), how the colours are laid out, and which
-colours there are. Every feature is indexed by cell, by colour or by direction,
-so that mirroring or turning the picture only permutes the values.
+They describe the directions of edges (histograms of oriented gradients on a fine and a coarse
+grid; N. Dalal, B. Triggs, CVPR 2005), the layout of the colours, and their frequencies.
+A cell, colour or direction indexes every value, so mirroring or turning the picture only
+permutes the values.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _LOW = np.array([0, -30, -30], dtype=np.float32)
 _PER_BIN = _BINS / np.array([100, 60, 60], dtype=np.float32)
 _STRIDES = np.array([64, 8, 1])
 
-#: Weights of the features' squares in what counts as detail.
+#: Weights of the features' squares in the measure of detail.
 _WEIGHTS = {"fine": 0.40, "coarse": 0.25, "layout": 0.20, "histogram": 0.15}
 #: Gradients below this are noise of the sensor or of JPEG (lightness is 0 to 100, per pixel).
 _GRADIENT_FLOOR = 1.5
-#: Deviations from the mean colour below this are none (same unit).
+#: Deviations from the mean colour below this count as none (same unit).
 _COLOUR_FLOOR = 4.0
 
 _SIZES = {
@@ -44,15 +44,15 @@ _SIZES = {
     "layout": _LAYOUT_CELLS**2 * 3,
     "histogram": int(np.prod(_HISTOGRAM)),
 }
-#: How many values the features have together.
+#: Total number of values of the features.
 SIZE = sum(_SIZES.values())
 
 
 def compute_global_features(pixels: Pixels) -> tuple[Floats, float, Floats]:
-    """Return the four features in a row, how much detail there is, and the mean colour.
+    """Return the four features in a row, the amount of detail, and the mean colour.
 
     Args:
-        pixels: height x width x 3, RGB, uint8; the features see it squashed to a square.
+        pixels: height x width x 3, RGB, uint8; the features use it squashed to a square.
 
     Returns:
         ``SIZE`` values, each feature of unit length or shorter if there is little to see; 0 for a
@@ -86,12 +86,12 @@ def _halve(lab: Floats) -> Floats:
 
 
 def _compute_gradients(lab: Floats, cells: int) -> Floats:
-    """Return the directions of the edges in each cell of a grid, as unit vector or shorter."""
+    """Return the directions of the edges per grid cell, as a unit vector or shorter."""
     lightness = np.pad(lab[..., 0], 1, mode="edge")
     across = lightness[1:-1, 2:] - lightness[1:-1, :-2]
     down = lightness[2:, 1:-1] - lightness[:-2, 1:-1]
     strength = np.hypot(across, down)
-    # Each gradient is shared between the two nearest of the directions k * pi / 8.
+    # Each gradient is split between the two nearest of the directions k * pi / 8.
     direction = np.arctan2(down, across) * np.float32(_DIRECTIONS / np.pi) % _DIRECTIONS
     lower = np.floor(direction)
     share = direction - lower
@@ -104,7 +104,7 @@ def _compute_gradients(lab: Floats, cells: int) -> Floats:
     sums = np.bincount(first, (strength * (1 - share)).ravel(), size)
     sums += np.bincount(second, (strength * share).ravel(), size)
     per_cell = sums.reshape(cells * cells, _DIRECTIONS)
-    # Each cell is brought near one length, so that the strongest edges do not decide alone.
+    # Normalise each cell to about one length, so that the strongest edges do not decide alone.
     pixels = (side // cells) ** 2
     lengths = np.linalg.norm(per_cell, axis=1, keepdims=True)
     evened = per_cell / np.sqrt(lengths + _GRADIENT_FLOOR * pixels)
@@ -119,7 +119,7 @@ def _compute_layout(lab: Floats, mean: Floats) -> Floats:
 
 
 def _compute_histogram(lab: Floats, mean: Floats) -> Floats:
-    """Return how often each colour occurs; each is shared between the eight nearest bins."""
+    """Return the frequency of each colour; each pixel is split between the eight nearest bins."""
     place = np.clip((lab.reshape(-1, 3) - _LOW) * _PER_BIN - np.float32(0.5), 0, _BINS - 1)
     floor = np.minimum(np.floor(place), _BINS - 2)
     share = place - floor
@@ -138,7 +138,7 @@ def _compute_histogram(lab: Floats, mean: Floats) -> Floats:
 
 
 def limit_length(values: NDArray[np.floating], floor: float) -> Floats:
-    """Return the values at unit length, or shorter where they hardly exceed the floor."""
+    """Return the values at unit length, or shorter if they hardly exceed the floor."""
     length = float(np.linalg.norm(values))
     shortened: Floats = (values / np.hypot(length, floor)).astype(np.float32)
     return shortened
@@ -146,10 +146,10 @@ def limit_length(values: NDArray[np.floating], floor: float) -> Floats:
 
 @cache
 def compute_permutations() -> NDArray[np.intp]:
-    """Return where the features of the turned picture take their values from: 8 x ``SIZE``.
+    """Return the sources of the turned picture's features: 8 x ``SIZE``.
 
-    The picture as it is and turned by one to three quarters, counterclockwise; then mirrored,
-    left to right, and turned so.
+    The order is: the picture unchanged and turned by one to three quarters, counterclockwise;
+    then mirrored left to right, and turned so.
     """
     starts = dict(zip(_SIZES, np.cumsum([0, *_SIZES.values()]), strict=False))
     grids = {

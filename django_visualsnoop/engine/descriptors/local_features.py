@@ -1,12 +1,12 @@
 """SIFT features of a picture as codes of 64 bits, words and places. Imports no Django.
 
-SIFT (D. Lowe, IJCV 2004) at a fixed size of the picture; the strongest
-features of each part of it, so that a caption cannot take them all; their
-descriptors as RootSIFT (R. Arandjelović, A. Zisserman, CVPR 2012), projected
+The picture is scaled to a fixed size for SIFT (D. Lowe, IJCV 2004). Each part of it
+contributes its strongest features, so that a caption cannot take them all. Their
+descriptors become RootSIFT (R. Arandjelović, A. Zisserman, CVPR 2012), projected
 to 64 values. The signs of these are the code; a product quantiser (H. Jégou,
 M. Douze, C. Schmid, TPAMI 2011) of the two halves gives the word.
 
-The first half of the values is symmetric: it stays when the picture is
+The first half of the values is symmetric: it stays the same if the picture is
 mirrored. The second half is antisymmetric: it changes its sign. So the
 features of the mirrored picture follow without its pixels.
 """
@@ -31,27 +31,28 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-#: A picture of fewer features says too little: it is a copy only of its near-identical like …
+#: A picture with fewer features shows too little: only a near-identical one is its copy; see
+#: ``calibration``.
 FEW = 5
-#: Words of a half.
+#: Number of words of a half.
 HALF_WORDS = 1024
 WORDS = HALF_WORDS**2
 
-#: Differences of Gaussians below this share of the full range are no features; half of SIFT's
-#: usual value, for pictures of little contrast.
+#: Differences of Gaussians below this share of the full range are no features. This is half of
+#: SIFT's usual value, for pictures of little contrast.
 _CONTRAST = 0.02
 _GRID = 4
-#: Features of a query at most; twice as many find one picture of nine. The index takes no more.
+#: Most features of a query; doubling them finds one more picture of nine. The index limit, too.
 QUERY_FEATURES = 2 * MAX_FEATURES
-#: Of a half of the words: how many near ones a query looks into.
+#: Number of near words, per half of the words, that a query reads.
 _NEAR = 2
 #: Bytes; glibc then keeps up to twice as many.
 _FREED = 8 << 20
 
-#: Where the bins of SIFT's descriptor (4 rows x 4 columns x 8 directions) of the mirrored
-#: picture come from: its patch is upside down, since the feature's own direction points right.
+#: Sources of the bins of SIFT's descriptor (4 rows x 4 columns x 8 directions) of the mirrored
+#: picture: its patch is upside down, since the feature's own direction points right.
 MIRRORED_BINS = np.arange(128).reshape(4, 4, 8)[::-1][..., -np.arange(8) % 8].ravel()
-#: Likewise of the negative: every direction is the opposite, the feature's own, too.
+#: Likewise of the negative: every direction is reversed, including the feature's own.
 NEGATIVE_BINS = np.arange(128).reshape(4, 4, 8)[::-1, ::-1].ravel()
 
 #: The bits of a word and of a code that change when the picture is mirrored.
@@ -68,7 +69,7 @@ class LocalFeatures(NamedTuple):
 
 
 def compute_local_features(pixels: Pixels) -> LocalFeatures:
-    """Return the features of a picture; see ``Descriptor`` for what they are.
+    """Return the features of a picture; see ``Descriptor``.
 
     Args:
         pixels: height x width x 3, RGB, uint8.
@@ -77,10 +78,10 @@ def compute_local_features(pixels: Pixels) -> LocalFeatures:
 
 
 def compute_query_features(pixels: Pixels) -> tuple[LocalFeatures, LocalFeatures]:
-    """Return the features by which to look for a picture, and those of its negative.
+    """Return the features for a search for a picture, and those of its negative.
 
-    The first are more than are stored, since what it shares with a stored picture may be a small
-    part of it. The negative has its features at the same places; their directions, and so their
+    The first are more than those stored, since a stored picture may share only a small part of the
+    picture. The negative has its features at the same places; their directions, and so their
     patches, are turned by half.
 
     Args:
@@ -101,7 +102,7 @@ def _encode_features(places: NDArray[np.uint8], descriptors: Floats) -> LocalFea
 
 
 def compute_sift(pixels: Pixels, most: int = MAX_FEATURES) -> tuple[NDArray[np.uint8], Floats]:
-    """Return the places (n x 4) and SIFT descriptors (n x 128) of at most so many features."""
+    """Return the places (n x 4) and SIFT descriptors (n x 128) of at most ``most`` features."""
     _keep_memory()
     grey = _scale_to_side(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
     detector = cv2.SIFT.create(contrastThreshold=_CONTRAST)
@@ -110,7 +111,7 @@ def compute_sift(pixels: Pixels, most: int = MAX_FEATURES) -> tuple[NDArray[np.u
     kept = _select_spread(np.asarray(cv2.KeyPoint.convert(found)), strengths, grey.shape, most)
     if not kept.size:
         return np.empty((0, 4), dtype=np.uint8), np.empty((0, 128), dtype=np.float32)
-    # Only of those that are kept, although the scale space is computed twice then.
+    # Only for the kept features, although this computes the scale space twice.
     keypoints, descriptors = detector.compute(grey, [found[place] for place in kept])
     values = np.array([(*one.pt, one.size, one.angle) for one in keypoints])
     places = np.empty((len(values), 4), dtype=np.uint8)
@@ -173,11 +174,11 @@ def _scale_to_side(pixels: Pixels) -> Pixels:
 
 @cache
 def _keep_memory() -> None:
-    """Have the next blocks that are freed kept for those after them.
+    """Make the C library keep the next freed blocks for later ones.
 
-    SIFT asks for some 9 MB and frees them, twice for every picture. The C library of most
-    Linuxes gives what is freed back to the system unless a larger block was freed before,
-    as by whoever has decoded a large picture. Fetching it again, page by page, is a quarter
+    SIFT allocates some 9 MB and frees them, twice for every picture. The C library of most
+    Linuxes returns freed memory to the system unless a larger block was freed before, such
+    as after decoding a large picture. Fetching it again, page by page, takes a quarter
     of the time of ``compute_sift``.
     """
     np.empty(_FREED, dtype=np.uint8)
@@ -189,10 +190,10 @@ def _select_spread(
     """Return the strongest features of each cell of a grid in turn.
 
     Args:
-        places: x and y of each.
-        strengths: of each.
+        places: x and y of each feature.
+        strengths: strength of each feature.
         shape: height and width of the picture.
-        most: so many at most.
+        most: the largest number of features.
     """
     x, y = np.asarray(places, dtype=np.float64).reshape(-1, 2).T
     height, width = shape[:2]
@@ -207,7 +208,7 @@ def _select_spread(
 
 
 def _find_nearest(values: Floats, centres: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """Return the ``_NEAR`` nearest centres of each row, and how far they are, but for a term."""
+    """Return the ``_NEAR`` nearest centres of each row, and their distances, except for a term."""
     apart = (centres**2).sum(axis=1) - 2 * matmul(values, centres.T)
     rows = np.arange(len(values))
     near = np.empty((len(values), _NEAR), dtype=np.intp)

@@ -1,10 +1,10 @@
-"""Products of small matrices in the calling thread alone. Imports no Django.
+"""Multiply small matrices in the calling thread alone. Imports no Django.
 
 For a product of more than some hundred thousand multiplications, OpenBLAS wakes a
-thread for each core; they wait busily for the next one. A descriptor or a search asks
-for a few just above that, so the waiting would cost many times what they do. numpy
-has no switch for this, and OpenBLAS's own one is for the whole process, which is the
-project's. So larger products are done as a stack of smaller ones.
+thread per core; they wait busily for the next product. A descriptor or a search computes
+a few products just above that size, so the waiting would cost many times their work. numpy
+has no switch for this, and OpenBLAS's own switch affects the whole process, which belongs to
+the project. So this module computes larger products as a stack of smaller ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-#: Multiplications in a product of two matrices up to which OpenBLAS wakes no threads: its
+#: Most multiplications in a product of two matrices for which OpenBLAS wakes no threads: its
 #: SMP_THRESHOLD_MIN times GEMM_MULTITHREAD_THRESHOLD.
 _ALONE = 65536 * 4
 
@@ -29,7 +29,7 @@ def matmul(rows: Floats, columns: Floats, out: Floats | None = None) -> Floats:
     Args:
         rows: n x k, float32.
         columns: k x m, float32; at most 131,072 values.
-        out: n x m, contiguous; where the result goes if given.
+        out: n x m, contiguous; array for the result, if given.
     """
     (n, k), m = rows.shape, columns.shape[1]
     result = np.empty((n, m), dtype=np.float32) if out is None else out
@@ -47,7 +47,7 @@ def matmul(rows: Floats, columns: Floats, out: Floats | None = None) -> Floats:
 def matmul_row(row: Floats, columns: Floats) -> Floats:
     """Return ``row @ columns``, of k values and a matrix k x m.
 
-    Such products wake threads from 9,216 values of the matrix on, so this is none of OpenBLAS's.
+    In OpenBLAS, such products wake threads from 9,216 values of the matrix on, so this avoids it.
     """
     values: Floats = np.einsum("k,km->m", row, columns)
     return values

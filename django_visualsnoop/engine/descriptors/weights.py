@@ -1,7 +1,7 @@
-"""What was learned from photographs, read from the file beside this module. Imports no Django.
+"""Read the values learned from photographs from the file beside this module. Imports no Django.
 
 ``python -m django_visualsnoop.engine.training.train`` makes the file; the model card
-beside it says from which photographs.
+beside it lists the photographs.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def load_dihedral_action() -> tuple[NDArray[np.intp], NDArray[np.int8]]:
 
 
 def use_file(path: Path) -> None:
-    """Read the file from elsewhere; for training only."""
+    """Read another file; for training only."""
     global PATH
     PATH = path
     load_learned.cache_clear()

@@ -28,7 +28,8 @@ SAME_FILE, UNRELATED = 20.0, -20.0
 
 _RANK_STEPS = 16
 
-#: … at cosines of about this; set by hand, from pictures of one colour.
+#: With fewer than ``FEW`` features: by this slope around this cosine; set by hand, from pictures
+#: of one colour.
 _SLOPE, _CENTRE = 400.0, 0.965
 #: From this cosine on, a picture whose details agree is the same one, hardly edited; the slope
 #: is set by hand, so that a file and its copy get the highest possible certainty.

@@ -1,1 +1,1 @@
-"""What a process holds of a collection, and how it keeps up with the rows."""
+"""Hold a collection's vectors in a process, and keep them up to date with the rows."""

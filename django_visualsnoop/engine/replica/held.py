@@ -1,6 +1,6 @@
-"""The replicas that a process holds, within a bound that they share.
+"""The replicas that a process holds, within a shared memory limit.
 
-One that is dropped while another thread searches it lives on until that search ends.
+A replica dropped while another thread searches it lives until that search ends.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     #: Alias of the database, key of the collection, name of the kind of vectors.
     Place = tuple[str, str, str]
 
-#: What a process holds of collections at most, in bytes: about a million images.
+#: Limit in bytes for all collections that a process holds: about a million images.
 DEFAULT_MEMORY = 2 * 1024**3
-#: Replicas held from which on a process looks for those of deleted collections.
+#: From this many replicas on, a process looks for those of deleted collections.
 _MANY = 8
-#: Collections named in one query.
+#: Number of collections in one query.
 _TOGETHER = 500
 
 #: The least recently searched first.
 _replicas: dict[Place, Replica[Any]] = {}
 _lock = threading.Lock()
-#: By database: with how many replicas it is time to look for deleted collections again.
+#: By database: the number of replicas at which to look for deleted collections again.
 _look_again_at: dict[str, int] = {}
 
 
 def _after_fork() -> None:
-    """Keep what was loaded before the fork, but for what another thread was just changing."""
+    """Keep the data loaded before the fork, except what another thread was changing."""
     global _lock
     _lock = threading.Lock()
     for place, replica in list(_replicas.items()):
@@ -48,13 +48,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def find_replica(place: Place) -> Replica[Any] | None:
-    """Return the replica that is held, if one is."""
+    """Return the held replica, or ``None``."""
     with _lock:
         return _replicas.get(place)
 
 
 def use_replica(place: Place, collection_id: str, vector_kind: VectorKind[Index]) -> Replica[Index]:
-    """Return the replica that is held of a collection, else an empty one, held from now on."""
+    """Return the held replica of a collection; if there is none, hold and return an empty one."""
     with _lock:
         replica = _replicas.pop(place, None)
         if replica is None or replica.collection_id != collection_id:
@@ -64,7 +64,7 @@ def use_replica(place: Place, collection_id: str, vector_kind: VectorKind[Index]
 
 
 def keep_within(most_bytes: int, searched: Place) -> None:
-    """Drop the replicas least recently searched until the rest are small enough."""
+    """Drop the least recently searched replicas until the rest fit the limit."""
     with _lock:
         total = sum(replica.size for replica in _replicas.values())
         for place in list(_replicas):
@@ -82,7 +82,7 @@ def drop_collection(database: str, key: str) -> None:
 
 
 def drop_deleted(database: str) -> None:
-    """Drop the replicas of collections that are gone, once there are many more than before."""
+    """Drop the replicas of deleted collections, once there are many more than before."""
     with _lock:
         held = {place: one for place, one in _replicas.items() if place[0] == database}
     if len(held) < _look_again_at.get(database, _MANY):

@@ -1,8 +1,8 @@
-"""What a process knows of a collection, brought up to date before each search.
+"""Bring a process's data of a collection up to date before each search.
 
-The replica only ever takes rows that are numbered, hence committed. Rows without a number, which
-are committed but not numbered yet, or written in the transaction that is open just now, join the
-one search that sees them: a rollback leaves nothing behind.
+The replica takes only rows with a number, which are committed. Rows without a number are
+committed but not numbered yet, or written in the open transaction. They join only the search
+that sees them, so a rollback leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.replica.vector_kinds import VectorKind
     from django_visualsnoop.engine.storage.queries import CollectionState
 
-#: A search that finds more rows unnumbered than this (their writer died) numbers them.
+#: A search that finds more unnumbered rows than this numbers them: their writer died.
 TOO_MANY_UNNUMBERED = 256
 
 
@@ -40,22 +40,22 @@ def read_view(
     whole: bool = False,
     most_bytes: int = DEFAULT_MEMORY,
 ) -> ReplicaView[Index] | None:
-    """Return the collection as it is now; ``None`` as long as nothing was written.
+    """Return the current state of a collection; ``None`` until something is written.
 
-    Costs one query when nothing is new, two otherwise, whatever the number of rows. Waits for
-    who is writing on SQLite.
+    This executes one query if nothing is new, otherwise two, whatever the number of rows. On
+    SQLite, it waits for writers.
 
     Args:
         database: alias in ``DATABASES``.
         key: ``key_of`` the collection's name.
-        vector_kind: the vectors to look at; others are neither read nor held.
-        image_id: of an image that is wanted, too.
+        vector_kind: the kind of vectors to read and hold.
+        image_id: id of an image whose row to read as well.
         cache_folder: for snapshots of descriptors; see ``snapshots``.
-        early: of a large collection's images that the process has not read yet, the vectors will
-            do for now; see ``vector_blocks``. Only for descriptors.
-        whole: wait for the images to be read, if another search was content with less.
-        most_bytes: if the process holds more of all collections, it drops those that it has not
-            searched for longest; never the one that is looked at, however large.
+        early: for images of a large collection that the process has not read yet, use the
+            vectors alone for now; see ``vector_blocks``. Only for descriptors.
+        whole: wait until the images are read, if another search used the vectors alone.
+        most_bytes: if the process holds more of all collections, it drops the least recently
+            searched ones; never the current one, however large.
     """
     reader = _Reader(database, key, vector_kind, image_id, cache_folder, early)
     view = retry_when_locked(lambda: reader.read(whole=whole), using=database)
@@ -65,7 +65,7 @@ def read_view(
 
 @dataclass(frozen=True, slots=True)
 class _Reader(Generic[Index]):
-    """One call of ``read_view()``; see there."""
+    """One call of ``read_view()``."""
 
     database: str
     key: str
@@ -111,10 +111,10 @@ class _Reader(Generic[Index]):
         *,
         whole: bool,
     ) -> frozenset[str]:
-        """Let a replica know all that is committed, and ``joined`` what is not numbered.
+        """Add committed rows to a replica, and rows without a number to ``joined``.
 
         Returns:
-            The ids that ``joined`` has, deleted ones included.
+            The ids in ``joined``, including deleted ones.
         """
         inside = in_transaction(self.database)
         early = self.early and not whole
@@ -131,8 +131,8 @@ class _Reader(Generic[Index]):
             replica.catch_up(self.key, path)
         hidden: frozenset[str] = frozenset()
         if state.seq > replica.seen or state.unnumbered:
-            # One's own uncommitted change hides the committed state of its row. Were the rows
-            # after it remembered now, that state would be lost after a rollback.
+            # An own uncommitted change hides the committed state of its row. If the replica
+            # remembered later rows now, that state would be lost after a rollback.
             remember = not (inside and state.unnumbered)
             hidden = replica.read_rows(state, joined, remember=remember)
         if new and not inside:

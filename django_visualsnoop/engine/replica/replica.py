@@ -1,7 +1,7 @@
-"""What a process holds of a collection, and how it reads that from the rows.
+"""Hold a collection's images in a process, and read them from the rows.
 
-A process that starts may take the vectors of a large collection from ``vector_blocks``, so that
-it can answer, and read the rows, with the local features, in a thread.
+A process that starts may load the vectors of a large collection from ``vector_blocks``. So it
+can answer while a thread reads the rows with the local features.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_visualsnoop.engine")
 
 _FETCH = 2000
-#: How often a process checks at most whether to write the blocks again.
+#: A process checks at most this often whether to write the blocks again.
 _ASK_AGAIN_SECONDS = 60.0
 
 
@@ -37,13 +37,13 @@ class ReplicaRow(NamedTuple):
     image_id: str
     seq: int | None
     deleted: int | None
-    #: What the index takes; ``None`` if that cannot be compared.
+    #: The input of the index; ``None`` if it cannot be compared.
     content: bytes | None
 
 
 @dataclass(slots=True)
 class ReplicaImages(Generic[Index]):
-    """An index, and the ids that are there without a vector that can be compared."""
+    """An index, and the ids of images without a vector that can be compared."""
 
     index: Index
     outdated: set[str] = field(default_factory=set)
@@ -65,12 +65,12 @@ class ReplicaImages(Generic[Index]):
 
 
 class Replica(Generic[Index]):
-    """One collection in this process. ``seen`` is the number up to which it has read.
+    """One collection in this process. ``seen`` is the last number that it has read.
 
     Args:
         database: alias in ``DATABASES``.
-        collection_id: of the collection.
-        vector_kind: the vectors to hold.
+        collection_id: id of the collection.
+        vector_kind: the kind of vectors to hold.
     """
 
     def __init__(self, database: str, collection_id: str, vector_kind: VectorKind[Index]) -> None:
@@ -78,47 +78,48 @@ class Replica(Generic[Index]):
         self.collection_id = collection_id
         self.vector_kind = vector_kind
         self.lock = threading.Lock()
-        #: Whether it may begin with vectors alone: not once reading the rows in a thread failed.
+        #: Whether it may begin with vectors alone: not after a thread has failed to read the rows.
         self.hasty = True
         self._asked = -_ASK_AGAIN_SECONDS
         self.forget()
 
     def forget(self) -> None:
         self.images = ReplicaImages(self.vector_kind.create_index())
-        #: Bytes, when it was last looked at.
+        #: Bytes at the last call of ``weigh``.
         self.size = 0
         self.seen = 0
-        #: Rows read since the snapshot.
+        #: Number of rows read since the snapshot.
         self.unsaved = 0
-        #: Whether only vectors are known of some images, and who reads the rest; see ``catch_up``.
+        #: Whether it has only vectors of some images, and the thread that reads the rest; see
+        #: ``catch_up``.
         self.early = False
         self._reader: threading.Thread | None = None
 
     def weigh(self) -> int:
-        """Return how many bytes the images take, and remember it in ``size``."""
+        """Return the size of the images in bytes, and store it in ``size``."""
         self.size = self.images.index.nbytes
         return self.size
 
     def after_fork(self) -> None:
-        """Become usable in a child process, which has no other thread."""
+        """Make the replica usable in a child process, which has no other thread."""
         self.images.index.after_fork()
         self._reader = None
 
     def read_rows(
         self, state: CollectionState, joined: ReplicaImages[Index], *, remember: bool = True
     ) -> frozenset[str]:
-        """Read what is new; return the ids of what is not to be remembered.
+        """Read new rows; return the ids of those that are not remembered.
 
         Args:
-            state: of the collection.
-            joined: takes the rows that are not to be remembered.
-            remember: numbered ones; others never are.
+            state: the state of the collection.
+            joined: takes the rows that are not remembered.
+            remember: whether to remember numbered rows; others are never remembered.
         """
         rows = IndexedImage.objects.using(self.database).filter(collection_id=self.collection_id)
         columns = ("image_id", "seq", "deleted", *self.vector_kind.columns)
         if self.seen:
-            # One statement, so that no row is numbered between two. Asked for the one or the other
-            # by OR, SQLite reads all rows of the collection.
+            # One statement, so that no row gets a number between two. With one condition joined by
+            # OR, SQLite reads all rows of the collection.
             found = rows.filter(seq__isnull=True).values_list(*columns)
             found = found.union(rows.filter(seq__gt=self.seen).values_list(*columns), all=True)
         else:
@@ -146,14 +147,14 @@ class Replica(Generic[Index]):
             logger.warning(self.vector_kind.unusable, self.collection_id, outdated, broken)
 
     def load_snapshot(self: Replica[Any], path: Path, state: CollectionState) -> None:
-        """Begin with a snapshot, if there is one that fits."""
+        """Begin with a snapshot, if one fits."""
         found = snapshots.load(path, self.database, self.collection_id, state.seq, state.horizon)
         if found is not None:
             segment, self.seen = found
             self.images.index.adopt(segment)
 
     def load_blocks(self: Replica[Any], state: CollectionState) -> None:
-        """Begin with the vectors that the database's blocks hold, if they fit."""
+        """Begin with the vectors in the database's blocks, if they fit."""
         if (
             not vector_blocks.are_usable(state.blocks_seq, state.horizon)
             or state.blocks_seq > state.seq
@@ -170,11 +171,11 @@ class Replica(Generic[Index]):
             )
 
     def catch_up(self, key: str, path: Path | None) -> None:
-        """Have a thread read all rows, unless one does; the lock is held.
+        """Start a thread that reads all rows, unless one is running; call with the lock held.
 
         Args:
-            key: of the collection's name.
-            path: where the snapshot is to be, if anywhere.
+            key: key of the collection's name.
+            path: path of the snapshot; ``None`` for none.
         """
         if self._reader is None:
             self._reader = threading.Thread(
@@ -187,7 +188,7 @@ class Replica(Generic[Index]):
             self.forget()
 
     def wait(self) -> None:
-        """Wait for the thread that reads all rows, if there is one."""
+        """Wait for the thread that reads all rows, if one is running."""
         reader = self._reader
         if reader is not None:
             reader.join()
@@ -232,7 +233,7 @@ class Replica(Generic[Index]):
     ) -> None:
         """Write the snapshot and the blocks again, in threads, once enough has changed."""
         images = self.images
-        # Those that no search finds are counted by each process that has read their rows.
+        # Each process that has read its rows counts the images that no search finds.
         if self.early or images.outdated or images.broken:
             return
         count = len(images.index)

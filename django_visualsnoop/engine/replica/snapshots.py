@@ -1,7 +1,7 @@
-"""Snapshots of what processes know of a collection, in a folder of the operator's choice.
+"""Snapshots of the collections in processes, in a folder that the operator chooses.
 
-Only a process that starts reads one; it then reads the rows numbered since. What
-does not fit the table is not used: a snapshot is nothing but a faster way to read rows.
+Only a process that starts reads a snapshot, and then the rows numbered since. It ignores a
+snapshot that does not fit the table: a snapshot is only a faster way to read rows.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
-#: Smaller collections are read from the table in less than a second.
+#: Smaller collections load from the table in less than a second.
 LEAST = 10_000
 #: A snapshot is written again once this share of the images is newer.
 CHANGED = 0.1
-#: So many of the rows numbered last are compared with the table.
+#: Number of rows, those numbered last, that are compared with the table.
 _WITNESSES = 100
 
 _warned: set[str] = set()
 
 
 def find_path(folder: str, database: str, collection_id: str) -> Path | None:
-    """Return where a collection's snapshot is; ``None`` if the folder cannot be used.
+    """Return the path of a collection's snapshot; ``None`` if the folder cannot be used.
 
-    Copies of a database, say of a test system, have collections of the same id: so the
-    name tells which database it is, and the order of the vectors' values, too.
+    Copies of a database, such as for a test system, have collections with the same id. So the
+    name identifies the database, and the order of the vectors' values, too.
     """
     place = Path(folder)
     try:
@@ -73,14 +73,14 @@ def find_path(folder: str, database: str, collection_id: str) -> Path | None:
 def load(
     path: Path, database: str, collection_id: str, seq: int, horizon: int
 ) -> tuple[Segment, int] | None:
-    """Return a snapshot and the number up to which it holds all rows, if there is a true one.
+    """Return a snapshot and the number up to which it holds all rows; ``None`` if none is valid.
 
     Args:
         path: see ``find_path``.
         database: alias in ``DATABASES``.
-        collection_id: of the collection.
-        seq: of the collection now.
-        horizon: likewise.
+        collection_id: id of the collection.
+        seq: current number of the collection.
+        horizon: current horizon of the collection.
     """
     try:
         segment, facts = open_snapshot(path)
@@ -95,16 +95,16 @@ def load(
 
 
 def _has_witnesses(database: str, facts: Facts) -> bool:
-    """Return whether the table has the rows that the snapshot took last, or later states of them.
+    """Return whether the table has the last rows of the snapshot, or later states of them.
 
-    After restoring a backup, rows may have got the numbers again that lost ones had.
+    After restoring a backup, rows may get the numbers that lost ones had.
     """
     if not facts.witness:
         return True
     known = {str(image_id): (seq, image_time) for image_id, seq, image_time in facts.witness}
     first = min(int(seq) for _, seq, _ in facts.witness)
     rows = IndexedImage.objects.using(database).filter(collection_id=facts.collection_id)
-    # Two questions: asked for the one or the other at once, SQLite reads all rows.
+    # Two queries: with both conditions in one query, SQLite reads all rows.
     named = rows.filter(key__in=list(map(key_of, known)))
     again = rows.filter(seq__gt=first, seq__lte=facts.seq, deleted__isnull=True)
     found = set()
@@ -125,7 +125,7 @@ def save(
     horizon: int,
     parts: Sequence[SegmentPart],
 ) -> threading.Thread:
-    """Write a snapshot, in a thread. Failing is logged, and harmless.
+    """Write a snapshot, in a thread. A failure is logged, and harmless.
 
     Args:
         path, database, collection_id, horizon: see ``load``.

@@ -1,10 +1,10 @@
-"""The vectors of a large collection once more, in few large rows, for processes that start.
+"""Copies of a large collection's vectors, in few large rows, for processes that start.
 
-To read a row for each image takes a new process half a minute among a million images; to read their
-ids and vectors alone, from *blocks* of some thousand images, a second or two. Until it has read the
-rows, a process searches by these (see ``replica``). Like a snapshot, blocks say the number up to
-which they hold all rows. Were they wrong, a copy might be missed for so long; none could be made
-up, since candidates are compared by what their rows hold.
+Among a million images, a new process needs half a minute to read one row per image; it reads only
+ids and vectors, from *blocks* of some thousand images, in a second or two. It searches these until
+it has read the rows (see ``replica``). Like a snapshot, blocks state the number up to which they
+hold all rows. Wrong blocks could hide a copy until then, but not invent one: searches compare
+candidates by the data in their rows.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
-#: Smaller collections are read from their rows within two seconds, local features and all.
+#: Smaller collections load from their rows within two seconds, including local features.
 LEAST = 50_000
-#: Images in a block: some 1.2 MB, which every database takes in one statement.
+#: Images per block: some 1.2 MB, which every database accepts in one statement.
 IMAGES = 4096
-#: A process that writes them has so long; then another may.
+#: A process that writes blocks has this long; then another may write them.
 _LEASE_SECONDS = 600.0
-#: Blocks read by one query.
+#: Number of blocks per query.
 _TOGETHER = 16
 
-#: CRC-32 of all that follows; little-endian, as are the arrays.
+#: CRC-32 of everything that follows; little-endian, like the arrays.
 _CHECKSUM = struct.Struct("<I")
 #: Version of the descriptor, images in all blocks, images in this one, bytes of their ids.
 _HEADER = struct.Struct("<HIII")
 
 
 class _BlockContent(NamedTuple):
-    #: Images in all blocks.
+    #: Number of images in all blocks.
     total: int
     ids: Ids
     #: n x ``DIMENSIONS``
@@ -63,7 +63,7 @@ class _BlockContent(NamedTuple):
 
 
 def are_usable(blocks_seq: int, horizon: int) -> bool:
-    """Return whether there are blocks, and they hold nothing that was deleted without a trace.
+    """Return whether blocks exist, and hold no image whose tombstone may be gone.
 
     Args:
         blocks_seq, horizon: of the collection.
@@ -72,12 +72,12 @@ def are_usable(blocks_seq: int, horizon: int) -> bool:
 
 
 def load(database: str, collection_id: str, seq: int) -> Segment | None:
-    """Return the images of all blocks, without local features; ``None`` if some is not as written.
+    """Return the images of all blocks, without local features; ``None`` if any block is damaged.
 
     Args:
         database: alias in ``DATABASES``.
-        collection_id: of the collection.
-        seq: its ``blocks_seq``.
+        collection_id: id of the collection.
+        seq: the collection's ``blocks_seq``.
     """
     try:
         ids, vectors = _join_contents(_read_contents(database, collection_id, seq))
@@ -125,9 +125,9 @@ def save(
 
     Args:
         database: alias in ``DATABASES``.
-        collection_id: of the collection.
+        collection_id: id of the collection.
         seq: the number up to which all rows are in ``parts``.
-        horizon: of the collection.
+        horizon: horizon of the collection.
         parts: the images.
     """
 
@@ -150,7 +150,7 @@ def save(
 def _acquire_lease(
     database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[SegmentPart]
 ) -> bool:
-    """Return whether enough has changed, and no other process is at it."""
+    """Return whether enough has changed, and no other process is writing the blocks."""
     now = int(time.time() * 1_000_000)
     free = Collection.objects.using(database).filter(
         pk=collection_id,
@@ -173,13 +173,13 @@ def _write(database: str, collection_id: str, seq: int, parts: Sequence[SegmentP
     blocks = VectorBlock.objects.using(database).filter(collection_id=collection_id)
     write = partial(retry_when_locked, using=database)
     write(blocks.filter(seq=seq).delete)
-    # One by one, each in a transaction of its own: others want to write, too.
+    # One by one, each in its own transaction, so that other writers get their turn.
     for place, content in enumerate(_encode_contents(parts)):
         block = VectorBlock(collection_id=collection_id, seq=seq, place=place, content=content)
         write(partial(block.save, using=database, force_insert=True))
     collection = Collection.objects.using(database).filter(pk=collection_id, blocks_seq__lt=seq)
     write(partial(collection.update, blocks_seq=seq, blocks_leased_at=0))
-    # Who is just reading the old ones finds too few, and reads the rows.
+    # A process that is reading the old blocks finds too few, and reads the rows.
     write(blocks.filter(seq__lt=seq).delete)
 
 
@@ -205,10 +205,10 @@ def _encode_contents(parts: Sequence[SegmentPart]) -> Iterator[bytes]:
 
 
 def _decode_content(content: bytes) -> _BlockContent:
-    """Return what is in a block.
+    """Return the content of a block.
 
     Raises:
-        ValueError: it is not as it was written, or of another version of the descriptor.
+        ValueError: the block is damaged, or has another version of the descriptor.
     """
     position = _CHECKSUM.size + _HEADER.size
     if len(content) < position:

@@ -1,4 +1,4 @@
-"""Which vectors a process holds of a collection: those of copies, or embeddings."""
+"""The kinds of vectors that a process holds of a collection: for copies, or embeddings."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _AnyIndex = TypeVar("_AnyIndex", bound=Layers[Any], covariant=True)
 class VectorKind(Protocol[_AnyIndex]):
     @property
     def name(self) -> str:
-        """What tells it from the other kinds of vectors of one collection."""
+        """Identifies this kind of vectors among those of one collection."""
 
     @property
     def columns(self) -> Sequence[str]:
-        """Of ``IndexedImage``: what ``content`` takes."""
+        """Columns of ``IndexedImage`` that ``extract_content`` takes."""
 
     @property
     def unusable(self) -> str:
-        """Says what the log says of images that no search finds; takes their numbers."""
+        """Log message about images that no search finds; takes their numbers."""
 
     def create_index(self) -> _AnyIndex:
         """Return an empty index."""
 
     def extract_content(self, *values: Any) -> bytes | None:
-        """Return what the index takes of a row, ``None`` if that cannot be compared."""
+        """Return the input of the index for a row; ``None`` if it cannot be compared."""
 
 
 @dataclass(frozen=True)
 class DescriptorVectors:
-    """The engine's own: they find copies, and their vectors serve as embeddings, too."""
+    """The engine's own vectors: they find copies, and also serve as embeddings."""
 
     name = ""
     columns = ("version", "vector")
@@ -62,7 +62,7 @@ class EmbeddingVectors:
     """The embeddings of one model.
 
     Args:
-        name: of the model; see ``embedding.hash_identity``.
+        name: name of the model; see ``embedding.hash_identity``.
     """
 
     name: str
@@ -78,6 +78,6 @@ class EmbeddingVectors:
 
     def extract_content(self, *values: Any) -> bytes | None:
         embedding_model, embedding_digest, digest, embedding = values
-        # A release without embeddings replaces the picture and leaves the embedding of the old one.
+        # A release without embeddings replaces the picture but leaves the old picture's embedding.
         fits = embedding_model == self.name and embedding_digest == digest and embedding is not None
         return bytes(embedding) if fits else None

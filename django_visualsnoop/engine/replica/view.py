@@ -1,4 +1,4 @@
-"""What one search sees of a collection."""
+"""The images of a collection that one search sees."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaView(Generic[Index]):
-    """What one search sees: the ``VectorIndex`` of a collection, and the ``CopyIndex`` if it is of
-    descriptors; see ``index.base``.
+    """The images that one search sees: the ``VectorIndex`` of a collection, and its ``CopyIndex``
+    if it holds descriptors; see ``index.base``.
 
     Args:
         database: alias in ``DATABASES``.
-        collection_id: of the collection.
-        held: what the process holds.
-        joined: rows of this search only; they hide those of the same id in ``held``.
-        hidden: the ids of ``joined``, deleted ones included.
-        image_row: the row of the image that was asked for; ``None`` if there is no such image.
+        collection_id: id of the collection.
+        held: the images that the process holds.
+        joined: rows of this search only; they hide those with the same id in ``held``.
+        hidden: the ids in ``joined``, including deleted ones.
+        image_row: the row of the requested image; ``None`` if it does not exist.
     """
 
     database: str
@@ -56,7 +56,7 @@ class ReplicaView(Generic[Index]):
     image_row: ImageRow | None
 
     def get_vector(self, image_id: str) -> NDArray[np.int8] | None:
-        """Return the vector of an image, if it has one that can be compared."""
+        """Return the vector of an image; ``None`` without one that can be compared."""
         images = self.joined if image_id in self.hidden else self.held
         return images.index.get_vector(image_id)
 
@@ -70,8 +70,8 @@ class ReplicaView(Generic[Index]):
         """Return the images whose vectors are closest to one; see ``closest.find_closest``.
 
         Args:
-            probe: as long as the vectors.
-            limit: at most so many.
+            probe: a vector of the same length as the images' vectors.
+            limit: the largest number of images.
             allowed: search among these ids only, if given.
             without: leave out these ids.
         """
@@ -95,7 +95,7 @@ class ReplicaView(Generic[Index]):
     def find_candidate_pairs(
         self: ReplicaView[DescriptorIndex], progress: Callable[[float], object] | None = None
     ) -> tuple[Iterator[CandidatePair], Crowds]:
-        """Return pairs of all images, each once, and the crowds that they take into account.
+        """Return pairs of all images, each once, and the crowds that limit them.
 
         Args:
             progress: see ``join.find_candidate_pairs``.
@@ -116,10 +116,10 @@ class ReplicaView(Generic[Index]):
         return parts + self.joined.index.list_parts()
 
     def read_descriptors(self, image_ids: Several[str]) -> dict[str, Descriptor]:
-        """Read the descriptors of images from the table, in one query for some hundred.
+        """Read the descriptors of images from the table, with one query per some hundred ids.
 
-        The index holds no places; and what is compared is true whatever it holds. Left out
-        are images that are gone since, and those of another version.
+        The index holds no places; and comparisons are correct whatever the index holds. The result
+        omits images deleted since, and those of another version.
         """
         found = {}
         for row in read_image_rows(self.database, self.collection_id, list(image_ids)):
