@@ -42,7 +42,8 @@ WORDS = HALF_WORDS**2
 #: SIFT's usual value, for pictures of little contrast.
 _CONTRAST = 0.02
 _GRID = 4
-#: Most features of a query; doubling them finds one more picture of nine. The index limit, too.
+#: Most features of a query: twice the stored ones, to find each of nine pictures in a query.
+#: The index takes no more.
 QUERY_FEATURES = 2 * MAX_FEATURES
 #: Number of near words, per half of the words, that a query reads.
 _NEAR = 2

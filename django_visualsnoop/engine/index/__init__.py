@@ -1,1 +1,1 @@
-"""Which images of a collection may be copies of a picture, or are similar to it."""
+"""Find the images of a collection that may be copies of a picture, or are similar to it."""

@@ -1,8 +1,8 @@
-"""What searches ask of the index of a collection, and what an index answers.
+"""The interface between searches and the index of a collection.
 
-An index finds the few images that are worth comparing with a picture; how sure it is that these
-are copies is not its question. ``memory`` is one: each process holds what it needs, and
-``replica.view.ReplicaView`` answers from that.
+An index finds the few images that are worth comparing with a picture; it does not decide how
+surely they are copies. ``memory`` is an implementation: each process holds the data it needs, and
+``replica.view.ReplicaView`` answers from it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 
-#: Of a cosine; what follows is rounding, which is another one on another processor.
+#: Decimals of a cosine; further ones are rounding errors, which differ between processors.
 DECIMALS = 6
 
 
 class Features(NamedTuple):
-    """The local features of one view of a picture, say of the mirrored one."""
+    """The local features of one view of a picture, such as the mirrored one."""
 
     #: n; at most 256 features.
     codes: NDArray[np.uint64]
@@ -33,13 +33,13 @@ class Features(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CandidateQuery:
-    """What to look for.
+    """A query for candidates.
 
     Args:
-        probes: vectors of one picture and what may have become of it; probes x
-            ``DIMENSIONS``, int8. None for no global stage.
-        views: the picture's features, and those of it mirrored. None for no votes.
-        limit: so many images of each stage, the best.
+        probes: vectors of one picture and its possible variants; probes x ``DIMENSIONS``,
+            int8. Empty for no global stage.
+        views: the picture's features, and those of its mirror image. Empty for no votes.
+        limit: the largest number of images of each stage.
         allowed: search among these ids only, if given.
         without: leave out these ids.
     """
@@ -57,11 +57,11 @@ class Candidate(NamedTuple):
     image_id: str
     #: Cosine, -1 to 1, of the closest of the probes; -1 if there are none.
     cosine: float
-    #: Its number among the probes.
+    #: Index of that probe.
     probe: int
-    #: About how many features agree.
+    #: Approximate number of features that agree.
     votes: float
-    #: The number of the view that has these votes.
+    #: Index of the view with these votes.
     view: int
 
 
@@ -70,9 +70,9 @@ class CandidatePair(NamedTuple):
 
     first_id: str
     second_id: str
-    #: Features of the one that have a close one in the other; 0 if the vectors are close.
+    #: Features of one with a close one in the other; 0 if the vectors are close.
     votes: int
-    #: Of the images, from 0 on.
+    #: Numbers of the images, from 0.
     first: int
     second: int
 
@@ -89,7 +89,7 @@ class VectorIndex(Protocol):
     """The vectors of a collection's images, all of one length."""
 
     def get_vector(self, image_id: str) -> NDArray[np.int8] | None:
-        """Return the vector of an image, if it has one that can be compared."""
+        """Return the vector of an image; ``None`` without one that can be compared."""
 
     def find_closest(
         self,
@@ -101,8 +101,8 @@ class VectorIndex(Protocol):
         """Return the images whose vectors are closest to one by cosine, equally close ones by id.
 
         Args:
-            probe: as long as the vectors.
-            limit: at most so many.
+            probe: a vector of the same length as the images' vectors.
+            limit: the largest number of images.
             allowed: search among these ids only, if given.
             without: leave out these ids.
         """
@@ -112,7 +112,7 @@ class CrowdRegistry(Protocol):
     """Crowds: sets of images with so many copies that their pairs need no comparison."""
 
     def add_crowd(self) -> int:
-        """Return the name of a crowd that has no image yet."""
+        """Return the number of a new crowd without images."""
 
     def assign(self, numbers: Sequence[int], crowd: int) -> None:
         """Put images into a crowd, by their numbers in ``CandidatePair``."""
@@ -127,15 +127,15 @@ class CopyIndex(VectorIndex, Protocol):
     def find_candidate_pairs(
         self, progress: Callable[[float], object] | None = None
     ) -> tuple[Iterator[CandidatePair], CrowdRegistry]:
-        """Return pairs of all images, each once, and the crowds that they take into account.
+        """Return pairs of all images, each once, and the crowds that limit them.
 
-        Pairs of close vectors come first, then those of most features. Pairs within a crowd are
-        left out; the caller may add to the crowds between two pairs.
+        Pairs of close vectors come first, then those with the most features. The result omits pairs
+        within a crowd; the caller may add to the crowds between two pairs.
 
         Args:
-            progress: called with the share of the work that is done, 0 to 1; what the caller does
-                between two pairs is part of the work.
+            progress: called with the completed share of the work, 0 to 1; the caller's work between
+                two pairs counts as part of it.
         """
 
     def read_descriptors(self, image_ids: Collection[str]) -> dict[str, Descriptor]:
-        """Return the descriptors of those images that are there and can be compared."""
+        """Return the descriptors of the images that exist and can be compared."""

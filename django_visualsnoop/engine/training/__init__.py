@@ -1,1 +1,1 @@
-"""How the descriptor is learned. No module that runs in a project imports this."""
+"""Learn the descriptor. No module that runs in a project imports this."""

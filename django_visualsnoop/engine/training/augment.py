@@ -1,6 +1,6 @@
-"""Random edits of pictures, to learn what edits change. Imports no Django.
+"""Edit pictures randomly, to learn what edits change. Imports no Django.
 
-Only ``train`` needs it. The benchmark has edits of its own.
+Only ``train`` needs it. The benchmark uses other edits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def convert_to_bytes(values: NDArray[np.floating]) -> Pixels:
-    """Return values as bytes, rounded, those beyond 0 to 255 cut off."""
+    """Return values as bytes, rounded and clipped to 0 to 255."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
@@ -72,12 +72,12 @@ def crop_hard(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def crop_to(pixels: Pixels, dice: Generator, least: float, most: float) -> Pixels:
-    """Keep a part of the picture, of about its shape.
+    """Keep a part of the picture, with about the same shape.
 
     Args:
         pixels: the picture.
-        dice: of which part, and how much.
-        least, most: shares of its area.
+        dice: chooses the part, and its size.
+        least, most: shares of the picture's area.
     """
     side = dice.uniform(least, most) ** 0.5
     shape = np.exp(dice.uniform(-0.15, 0.15))
@@ -99,7 +99,7 @@ def _tilt(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def view_askew(pixels: Pixels, dice: Generator) -> Pixels:
-    """Move the corners, each by up to a seventh of the side."""
+    """Move each corner by up to a seventh of the side."""
     height, width = pixels.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     moved = corners + dice.uniform(-0.14, 0.14, (4, 2)) * [width, height]
@@ -136,7 +136,7 @@ def _draw_over(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def paste(pixels: Pixels, background: Pixels, dice: Generator) -> Pixels:
-    """Lay the picture, made smaller, on another one."""
+    """Paste the picture, scaled down, on another one."""
     height, width = background.shape[:2]
     factor = dice.uniform(0.35, 0.75) * min(height / pixels.shape[0], width / pixels.shape[1])
     small = _scale(pixels, factor, factor)
@@ -159,7 +159,7 @@ def choose_colour(dice: Generator) -> tuple[int, int, int]:
     return red, green, blue
 
 
-#: Edits after which the picture is still mostly where it was.
+#: Edits after which most of the picture is still in its place.
 MILD: list[Edit] = [
     _resize, _change_tones, _change_colours, _blur, _add_noise, _crop, _tilt, _add_frame,
     _draw_over,

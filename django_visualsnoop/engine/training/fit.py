@@ -1,4 +1,4 @@
-"""Pairs of pictures of which is known whether one is a copy, and a logistic fit. No Django."""
+"""Collect pairs of pictures with known truth, and fit a logistic regression. Imports no Django."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-#: Pictures compared with each query, by their vectors and by their features' votes, each.
+#: Pictures compared with each query: this many by their vectors, and by their features' votes.
 CANDIDATES = 10
-#: Surroundings that are the same for a few photographs, and layouts for a few pages.
+#: Number of surroundings shared by a few photographs, and of layouts shared by a few pages.
 DECOYS = 30
-#: Pictures of each that are stored, and that are looked up.
+#: Number of pictures of each that are stored, and that are queried.
 MEMBERS = 4, 3
-#: Of the stored ones with photographs, so many are also looked up by copies; of the others, all.
+#: Number of stored ones with photographs that copies also query; of the others, all.
 COPIED = 2
-#: How much a pair of decoys counts that is no copy: collections are mostly of other things. With
-#: more, edited copies are said to be less likely than they are; with less, pages of one layout are
-#: taken for copies. Set by hand, between the two.
+#: Weight of a pair of decoys that are not copies: collections are mostly of other things. A higher
+#: weight makes edited copies look less likely than they are; a lower one takes pages of one layout
+#: for copies. Set by hand, between the two.
 DECOY = 0.3
-#: How much any other pair counts that is no copy: a large collection offers more of them.
+#: Weight of any other pair that are not copies: a large collection offers more of them.
 OTHER = 3.0
-#: Penalty of the weights' squares, by pair; of 1e-5, 1e-4 and 1e-3 the one with the least log
+#: Penalty on the squared weights, per pair; of 1e-5, 1e-4 and 1e-3, the one with the least log
 #: loss on held-out training pairs.
 _RIDGE = 1e-3
 #: How often a step of the fit is halved at most.
@@ -59,15 +59,15 @@ _HALVINGS = 40
 class Pairs(NamedTuple):
     """Pairs that a search would compare."""
 
-    #: Of evidence: n x ``calibration.INPUTS``.
+    #: The evidence: n x ``calibration.INPUTS``.
     rows: Floats
-    #: Which are of copies.
+    #: Which pairs are copies.
     truth: NDArray[np.bool_]
-    #: How much each counts.
+    #: The weight of each pair.
     shares: Floats
 
     def joined(self, other: Pairs) -> Pairs:
-        """Return these and others."""
+        """Return these and other pairs."""
         return Pairs(
             np.concatenate([self.rows, other.rows]),
             np.concatenate([self.truth, other.truth]),
@@ -76,7 +76,7 @@ class Pairs(NamedTuple):
 
 
 def select_candidates(query: Probes, stored: Sequence[Descriptor], count: int) -> NDArray[np.intp]:
-    """Return the places of the pictures closest by their vectors or with the most votes."""
+    """Return the indices of the pictures with the closest vectors or the most votes."""
     vectors = normalise(np.stack([one.vector for one in stored]))
     cosines = (normalise(query.vectors) @ vectors.T).max(axis=0)
     voted = collect_votes(query.pictures, [one.codes for one in stored])
@@ -84,7 +84,7 @@ def select_candidates(query: Probes, stored: Sequence[Descriptor], count: int) -
 
 
 def draw_queries(pixels: Pixels, others: Sequence[Pixels], dice: Generator) -> Iterator[Pixels]:
-    """Yield edited copies, from those easy to those hard to find."""
+    """Yield edited copies, the easily found ones first."""
     quality = int(dice.integers(30, 90))
     other = others[int(dice.integers(len(others)))]
     yield edit(pixels, dice)
@@ -98,11 +98,11 @@ def draw_queries(pixels: Pixels, others: Sequence[Pixels], dice: Generator) -> I
 
 
 def draw_decoys(photos: Sequence[Pixels], dice: Generator) -> Iterator[tuple[int, bool, Pixels]]:
-    """Yield pictures that look alike but show different things, to be stored and to be looked up.
+    """Yield pictures that look alike but show different things, to store and to query.
 
     Yields:
         The number of the photograph in it, or a negative one that no other picture has; whether
-        it is to be stored; the picture.
+        to store the picture; the picture.
     """
     other = -1
     for number in range(DECOYS):
@@ -129,22 +129,22 @@ def _reencode(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def _draw_copies(page: Pixels, dice: Generator) -> Iterator[Pixels]:
-    """Yield a page as people save, photograph and cut it."""
+    """Yield a page as people save, photograph and crop it."""
     yield _reencode(page, dice)
     yield _reencode(view_askew(page, dice), dice)
     yield _reencode(np.ascontiguousarray(crop_to(page, dice, 0.3, 0.7)), dice)
 
 
 def build_pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
-    """Return what speaks for pairs of which is known whether they are copies.
+    """Return the evidence for pairs with known truth.
 
-    Two thirds of the photographs are stored, and decoys; edits of all and other decoys are looked
-    for among them, and those pairs that a search would compare become the rows. The decoys looked
-    for are edited as copies are, or the edits alone would tell the two apart.
+    Two thirds of the photographs are stored, and decoys. The queries are edits of all photographs,
+    and other decoys; the pairs that a search would compare become the rows. The queried decoys are
+    edited like the copies, or the edits alone would tell the two apart.
     """
     order = dice.permutation(len(photos)).tolist()
     present, absent = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]
-    # Each with the number of what it shows, and whether it is a decoy.
+    # Each with the number of its content, and whether it is a decoy.
     stored = [(number, False, describe(photos[number])) for number in present]
     backgrounds = [photos[number] for number in absent]
     wanted = [
@@ -152,7 +152,7 @@ def build_pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
         for one in order
         for query in draw_queries(photos[one], backgrounds, dice)
     ]
-    # None of the decoys shows a background, or that would be a copy of it.
+    # The decoys don't show the backgrounds: they would be copies of them.
     for number, kept, picture in draw_decoys([photos[one] for one in present], dice):
         shown = present[number] if number >= 0 else number
         if kept:
@@ -179,11 +179,11 @@ def build_pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
 
 
 def fit_logistic(pairs: Pairs) -> NDArray[np.float32]:
-    """Return the weights of a logistic regression, none negative but the first (the constant's).
+    """Return the weights of a logistic regression; only the first, the constant's, may be negative.
 
-    By projected Newton steps (D. Bertsekas, SIAM J. Control and Optimization 1982) on the weights
-    that are not held at zero, each shortened until it lowers the loss: whole steps of inputs that
-    go together may go to and fro for ever.
+    The fit uses projected Newton steps (D. Bertsekas, SIAM J. Control and Optimization 1982) on the
+    weights that are not held at zero. It shortens each step until it lowers the loss: with correlated
+    inputs, whole steps may oscillate for ever.
     """
     rows, truth, shares = pairs
     scales = np.maximum(rows.std(axis=0), 1e-6)
@@ -228,10 +228,10 @@ def compute_log_loss(chances: Floats, truth: NDArray[np.bool_]) -> float:
 def compute_calibration_error(
     chances: Floats, truth: NDArray[np.bool_], least: float = 0.05
 ) -> float:
-    """Return the mean gap between what was said and what was so, in ten bins of equal width.
+    """Return the mean gap between predicted and true shares, in ten bins of equal width.
 
     Args:
-        least: pairs said to be less are left out; there are very many of them, and all right.
+        least: omit pairs with a lower prediction; there are very many of them, and all are right.
     """
     said, so = chances[chances >= least], truth[chances >= least]
     bins = np.minimum((said * 10).astype(np.intp), 9)

@@ -1,7 +1,7 @@
-"""Pictures of different things that share what is around or over them. Imports no Django.
+"""Draw pictures of different things with shared surroundings or overlays. Imports no Django.
 
-Only ``fit`` needs it: so that the calibration learns that a shared page, frame or watermark makes
-no copy. The benchmark has look-alikes of its own.
+Only ``fit`` needs it: the calibration learns that a shared page, frame or watermark does not make
+a copy. The benchmark uses other look-alikes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _write(
 
 
 def _fit(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Return the middle of the picture in a given size."""
+    """Return the middle of the picture, in the given size."""
     factor = max(width / pixels.shape[1], height / pixels.shape[0])
     size = max(width, round(pixels.shape[1] * factor)), max(height, round(pixels.shape[0] * factor))
     scaled = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
@@ -76,7 +76,7 @@ def _show_on_page(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def _add_frame(pixels: Pixels, dice: Generator) -> Pixels:
-    """Put it in a frame with a pattern."""
+    """Put the photograph in a frame with a pattern."""
     photo = _fit(pixels, 400, int(dice.integers(260, 400)))
     wide = int(dice.uniform(0.06, 0.25) * 400)
     frame = np.full(
@@ -93,7 +93,7 @@ def _add_frame(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def _write_over(pixels: Pixels, dice: Generator) -> Pixels:
-    """Write on it, from a line to all over it."""
+    """Write on the photograph, from one line to all over it."""
     photo = _fit(pixels, 480, int(dice.integers(300, 480)))
     colour = (255, 255, 255) if dice.random() < 0.7 else choose_colour(dice)
     lines, size = int(dice.integers(1, 7)), dice.uniform(0.8, 1.8)
@@ -108,7 +108,7 @@ def _write_over(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def _mark_all_over(pixels: Pixels, dice: Generator) -> Pixels:
-    """Lay half-transparent words over all of it, as picture agencies do."""
+    """Lay half-transparent words over the whole photograph, as picture agencies do."""
     photo = _fit(pixels, 480, int(dice.integers(300, 480)))
     marks = photo.copy()
     words, size = _draw_words(dice, int(dice.integers(6, 16))), dice.uniform(0.5, 1.2)
@@ -120,7 +120,7 @@ def _mark_all_over(pixels: Pixels, dice: Generator) -> Pixels:
 
 
 def _add_signs(pixels: Pixels, dice: Generator) -> Pixels:
-    """Put large coloured signs on it."""
+    """Put large coloured signs on the photograph."""
     photo = _fit(pixels, 480, int(dice.integers(300, 480)))
     for _ in range(dice.integers(1, 12)):
         radius = int(dice.uniform(12, 60))
@@ -139,11 +139,11 @@ TEMPLATES: list[Template] = [
 
 
 def draw_page_of_words(same: Generator, own: Generator) -> Pixels:
-    """Write a page of words under a head; pages of one head and layout share no other line.
+    """Draw a page of words under a head; pages of one head and layout share no other line.
 
     Args:
-        same: dice of the head and of the layout.
-        own: dice of the words.
+        same: dice for the head and the layout.
+        own: dice for the words.
     """
     height, width = _SIDE, int(_SIDE * same.uniform(0.6, 1.3))
     page = np.full((height, width, 3), 245, dtype=np.uint8)

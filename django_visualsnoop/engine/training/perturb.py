@@ -1,7 +1,7 @@
-"""Edits that change more of a picture than those of ``augment``. Imports no Django.
+"""Edit pictures more heavily than ``augment``. Imports no Django.
 
-Only the calibration is fitted to them, so that it knows how little two copies may have in common;
-what people really do is of many more kinds. The benchmark has edits of its own.
+Only the calibration is fitted to these edits, to learn how little two copies may have in common;
+people make many more kinds of edits. The benchmark uses other edits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def _bend(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
-    """Move each part a little, in other directions than others."""
+    """Move each part of the picture a little, in different directions."""
     height, width = pixels.shape[:2]
     nodes = int(dice.integers(2, 6))
     far = dice.uniform(0.01, 0.06) * max(height, width)
@@ -47,7 +47,7 @@ def _bend(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
 
 
 def _recolour(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
-    """Give each brightness another, by a curve that may go down, too; or one for each colour."""
+    """Map each brightness to another, by one curve or one per colour; it may also fall."""
     count = int(dice.integers(3, 7))
     curve = dice.uniform(0, 255, count)
     if dice.random() < 0.6:
@@ -64,7 +64,7 @@ def _recolour(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
 
 
 def _add_pattern(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
-    """Lay stripes or checks over all of it."""
+    """Lay stripes or checks over the whole picture."""
     down, across = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
     angle, period = dice.uniform(0, np.pi), dice.uniform(3, 30)
     turn = 2 * np.pi / period
@@ -78,7 +78,7 @@ def _add_pattern(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
 
 
 def _veil(pixels: Pixels, other: Pixels, dice: Generator) -> Pixels:
-    """Let another picture, blurred, shine through."""
+    """Blend in another picture, blurred."""
     veil = cv2.resize(other, (pixels.shape[1], pixels.shape[0]))
     veil = cv2.GaussianBlur(veil, (0, 0), dice.uniform(1, 25))
     share = dice.uniform(0.2, 0.5)
@@ -86,7 +86,7 @@ def _veil(pixels: Pixels, other: Pixels, dice: Generator) -> Pixels:
 
 
 def _roughen(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
-    """Sharpen it far too much, or wipe out what is small."""
+    """Sharpen the picture far too much, or remove small details."""
     if dice.random() < 0.5:
         return cv2.medianBlur(pixels, int(dice.choice([3, 5, 7]))).astype(np.uint8)
     blurred = cv2.GaussianBlur(pixels, (0, 0), dice.uniform(0.8, 4))
@@ -94,7 +94,7 @@ def _roughen(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
 
 
 def _cover(pixels: Pixels, other: Pixels, dice: Generator) -> Pixels:
-    """Cover a third to two thirds of it, with parts of another picture or with colours."""
+    """Cover a third to two thirds of the picture, with parts of another one or with colours."""
     height, width = pixels.shape[:2]
     cover = cv2.resize(other, (width, height))
     changed = pixels.copy()
@@ -121,8 +121,8 @@ def disfigure(pixels: Pixels, other: Pixels, dice: Generator) -> Iterator[Pixels
 
     Args:
         pixels: the picture.
-        other: another one, which may shine through it or cover parts of it.
-        dice: of how much is changed.
+        other: another picture, which may be blended in or cover parts.
+        dice: chooses the amount of change.
     """
     for perturb in _EDITS:
         yield reencode(perturb(pixels, other, dice), int(dice.integers(30, 90)))

@@ -2,10 +2,10 @@
 
     python -m django_visualsnoop.engine.training.train FOLDER [--weights-only]
 
-Each file of the folder is another scene. Nothing else is read; all dice are
+Each file in the folder shows a different scene. This reads nothing else; all dice are
 seeded. The calibration is fitted to pairs of photographs that the projection
-was not learned from: the photographs are halved, and each half is described by
-what was learned from the other.
+was not learned from: the photographs are halved, and the values learned from each half
+describe the other.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ if TYPE_CHECKING:
 
 SEED = 20261124
 EDITS = 24
-#: The longer side of what is edited to learn from it, in pixels.
+#: The longer side, in pixels, of the pictures that are edited for learning.
 SCENE_SIDE = 288
-#: Features from which the words are made.
+#: Number of features from which the words are made.
 CLUSTERED = 50_000
 #: Share of the mean variance that is added to the scatter within classes.
 REGULARISED = 0.1
-#: Photographs with a shorter side of at least this also give their quarters, as scenes of their
-#: own.
+#: Photographs with a shorter side of at least this also give their quarters, as separate
+#: scenes.
 _LARGE = 900
 
 
 def read_scenes(path: Path) -> list[Pixels]:
-    """Return the photograph, at ``WORK_SIDE``, and of a large one its quarters, smaller."""
+    """Return the photograph, at ``WORK_SIDE``, and the quarters of a large one, smaller."""
     whole = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), dtype=np.uint8)[..., ::-1]
     height, width = whole.shape[:2]
     parts = [whole]
@@ -90,8 +90,8 @@ def compute_projection(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
     """Return mean, projection and kinds by a discriminant analysis that respects turns.
 
-    Were every turned picture a class of its own, the scatter matrices would commute with the
-    turns; so each kind of values (see ``dihedral``) is analysed for itself, without turning
+    If every turned picture were a class of its own, the scatter matrices would commute with the
+    turns. So this analyses each kind of values (see ``dihedral``) separately, without turning
     anything.
 
     Args:
@@ -139,8 +139,9 @@ def compute_local_projection(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and projection of RootSIFT descriptors (n x 128).
 
-    The principal components of the symmetric and of the antisymmetric part, 32 each, turned so
-    that the signs keep most of them (Y. Gong, S. Lazebnik, Iterative quantization, CVPR 2011).
+    The projection has the principal components of the symmetric and of the antisymmetric part, 32
+    each, rotated so that the signs keep most of them (Y. Gong, S. Lazebnik, Iterative quantization,
+    CVPR 2011).
     """
     mirror = np.eye(128)[MIRRORED_BINS]
     mean = descriptors.mean(axis=0)
@@ -180,10 +181,10 @@ def cluster(values: Floats, count: int, dice: Generator, *, signed: bool = False
 
 
 def learn(photos: list[list[Pixels]]) -> Learned:
-    """Return everything but the calibration.
+    """Return all learned values except the calibration.
 
     Args:
-        photos: those that ``read_scenes`` returns of each.
+        photos: for each photograph, the result of ``read_scenes``.
     """
     dice = np.random.default_rng(SEED)
     classes: list[list[Floats]] = []
@@ -216,7 +217,7 @@ def save(made: Learned, path: Path) -> None:
 
 
 def compare_half(paths: list[Path], half: int) -> fit.Pairs:
-    """Return pairs of one half of the photographs, described by what the other half taught."""
+    """Return pairs of one half of the photographs, described by values learned from the other."""
     photos = [read_scenes(path) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "learned.npz"
@@ -231,13 +232,13 @@ def learn_from(paths: list[Path]) -> Learned:
 
 
 def train(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str, float]]:
-    """Return all that is learned, and figures for the model card.
+    """Return all learned values, and figures for the model card.
 
     Args:
-        paths: of the photographs.
-        weights_only: keep what is shipped but for the calibration.
+        paths: paths of the photographs.
+        weights_only: keep the shipped values except the calibration.
     """
-    # Side by side, each in a process of its own, since they read different files.
+    # In parallel, each in its own process, since they read different files.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         halves = [pool.submit(compare_half, paths, half) for half in (0, 1)]
         everything = None if weights_only else pool.submit(learn_from, paths)
@@ -249,7 +250,7 @@ def train(paths: list[Path], *, weights_only: bool) -> tuple[Learned, dict[str, 
 def calibrate(one: fit.Pairs, other: fit.Pairs) -> tuple[NDArray[np.float32], dict[str, float]]:
     """Return the weights fitted to both halves' pairs, and figures for the model card."""
     both = one.joined(other)
-    # Each half's pairs are also judged by weights fitted to the other half's.
+    # Weights fitted to the other half's pairs also judge each half's.
     said = np.concatenate([one.rows @ fit.fit_logistic(other), other.rows @ fit.fit_logistic(one)])
     chances = 1 / (1 + np.exp(-np.clip(said, -30, 30)))
     figures = {

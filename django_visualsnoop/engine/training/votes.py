@@ -1,4 +1,4 @@
-"""Which pictures hold features like those of a query, by comparing them all. Imports no Django."""
+"""Vote for pictures with features like a query's, by comparing them all. Imports no Django."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 
-#: Codes further apart than this, of 64 bits, are no match.
+#: Codes further apart than this, of 64 bits, do not match.
 _FARTHEST = 18
-#: Codes compared at a time.
+#: Number of codes compared at a time.
 _BLOCK = 8192
 
 
@@ -24,10 +24,10 @@ def collect_votes(
 ) -> NDArray[np.float32]:
     """Return the votes of the query's features for each stored picture.
 
-    Each feature votes for the picture that holds the nearest code; the nearer, the more.
+    Each feature votes for the picture with the nearest code; the nearer, the more.
 
     Args:
-        queries: the descriptors to look for; the most votes of any of them count.
+        queries: the descriptors to search for; the highest votes of any of them count.
         stored: the codes of each picture.
     """
     most = np.zeros(len(stored), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""The few images of a collection that may be copies of a picture, for a closer look.
+"""Find the few images of a collection that may be copies of a picture, for a closer look.
 
-Two stages, which miss different copies: the global vector, which a crop
-changes, and the votes of local features, which a picture without detail has not.
+Two stages miss different copies: global vectors miss crops, and the votes of local features
+miss pictures without detail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.index.memory.layers import Visible
     from django_visualsnoop.engine.index.memory.segment import Segment
 
-#: Among this share of a segment's images or fewer, all vectors are compared.
+#: If a search may find at most this share of a segment's images, it compares all their vectors.
 _FEW = 0.25
 
 
@@ -41,8 +41,8 @@ def find_candidates(
 
     Args:
         parts: the collection.
-        query: see there.
-        order: of the dimensions, with which the parts were built; see ``pack_signs``.
+        query: the query.
+        order: order of the dimensions with which the parts were built; see ``pack_signs``.
     """
     parts = select_visible(parts, query.allowed, query.without)
     close = [_find_closest(part, query, order) for part in parts]
@@ -76,7 +76,7 @@ def _build_candidates(
         map(
             Candidate,
             segment.ids.get_ids(slots),
-            # Rounded, so that equal vectors are equally close, whatever the processor.
+            # Rounded, so that equal vectors are equally close on every processor.
             scores.max(axis=1).round(DECIMALS).tolist(),
             scores.argmax(axis=1).tolist(),
             votes.tolist(),
@@ -110,7 +110,7 @@ def _find_closest(
 def _count_votes(
     parts: Sequence[Visible[Segment]], query: CandidateQuery
 ) -> list[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
-    """Return, for each segment, what ``inverted.count_votes`` does."""
+    """Return the results of ``inverted.count_votes`` for each segment."""
     probes = inverted.build_word_probes(query.views)
     places = [inverted.find_lists(part.segment.lists, probes.words) for part in parts]
     lengths = sum((counts for _, counts in places), np.zeros(len(probes.words), dtype=np.int64))
@@ -120,7 +120,7 @@ def _count_votes(
         hits = inverted.find_close_postings(
             part.segment.lists, probes, starts, np.where(read, counts, 0)
         )
-        # A broken file may name a slot that there is not.
+        # A broken file may name a slot that does not exist.
         wanted = hits.slots < part.segment.size
         if part.kept is not None:
             wanted[wanted] = part.kept[hits.slots[wanted]]
@@ -129,7 +129,7 @@ def _count_votes(
 
 
 def _find_best(scores: Sequence[NDArray[np.float32]], limit: int) -> list[NDArray[np.int64]]:
-    """Return the places of the ``limit`` largest scores of all, by their list."""
+    """Return the indices of the ``limit`` largest scores overall, by their list."""
     joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)])
     places = np.argsort(-joined, kind="stable")[: max(0, limit)]
     bounds = np.cumsum([0, *map(len, scores)]).tolist()

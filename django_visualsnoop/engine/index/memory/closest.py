@@ -1,7 +1,7 @@
-"""The images whose vectors are closest to one, all of them compared.
+"""Find the images whose vectors are closest to one, by comparing all.
 
-Signs, by which copies are found faster (see ``codes``), say little of the vectors of a model
-of another's making: those may all lie on one side.
+Signs find copies faster (see ``codes``), but say little about the vectors of other models:
+those may all lie on one side.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.index.memory.layers import AnySegment, SegmentT, Visible
 
-#: Of this share of a segment's images or fewer, the vectors are gathered first.
+#: For at most this share of a segment's images, gather the vectors first.
 _FEW = 0.25
 
 
@@ -31,9 +31,9 @@ def find_closest(
     """Return the closest images by cosine, equally close ones by id.
 
     Args:
-        parts: the collection, and what of it may be found.
-        probe: d; segments of vectors of another length hold nothing to compare.
-        limit: at most so many.
+        parts: the collection, and which of its images to find.
+        probe: d; segments with vectors of another length are skipped.
+        limit: the largest number of images.
     """
     parts = [part for part in parts if part.segment.vectors.shape[1:] == probe.shape]
     slots = [_list_slots(*part) for part in parts]
@@ -44,7 +44,7 @@ def find_closest(
     joined = np.concatenate([*scores, np.empty(0, dtype=np.float32)]).round(DECIMALS)
     chosen = np.arange(len(joined))
     if len(joined) > limit > 0:
-        # All that are as close as the last one that is wanted: their ids decide.
+        # Include all that are as close as the last wanted one: their ids decide.
         least = np.partition(joined, len(joined) - limit)[len(joined) - limit]
         chosen = np.flatnonzero(joined >= least)
     bounds = np.cumsum([0, *map(len, scores)]).tolist()

@@ -1,4 +1,4 @@
-"""Global vectors, found by their signs and compared by cosine.
+"""Find global vectors by their signs, and compare them by cosine.
 
 The signs of a vector's values are a binary code whose Hamming distance falls
 with the angle (M. Charikar, Similarity estimation techniques from rounding
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     Mask: TypeAlias = NDArray[np.bool_]
 
 COLUMNS = DIMENSIONS // 64
-#: Images whose vectors are compared, for each probe.
+#: Number of images whose vectors are compared, for each probe.
 RESCORED = 200
-#: Images that should pass the first column, for each probe …
+#: Number of images that should pass the first column, for each probe …
 _PASSING = 4000
-#: … judged by so many of them.
+#: … estimated from this many of them.
 _SAMPLE = 16384
-#: Codes compared at a time, few enough to stay in the processor's cache.
+#: Number of codes compared at a time, so few that they stay in the processor's cache.
 _BLOCK = 16384
-#: Vectors made floats at a time, likewise.
+#: Number of vectors converted to floats at a time, likewise.
 _CACHED = 256
 
 
@@ -40,8 +40,8 @@ def pack_signs(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None)
 
     Args:
         vectors: n x ``DIMENSIONS``.
-        order: of the dimensions; those of the first column decide what a search looks at.
-            Probes that only differ in others are looked for together.
+        order: order of the dimensions; those of the first column decide what a search reads.
+            Probes that only differ in others are searched together.
     """
     positive = vectors > 0 if order is None else vectors[:, order] > 0
     packed = np.packbits(positive, axis=1, bitorder="little")
@@ -52,14 +52,14 @@ def pack_signs(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None)
 def find_nearest(bits: Bits, probes: Bits, count: int, kept: Mask | None) -> NDArray[np.intp]:
     """Return the slots of the ``count`` closest images of each probe, or of all images.
 
-    Of collections larger than ``_SAMPLE``, those are taken for the closest by all
-    columns that are among the some thousand closest by the first.
+    In collections larger than ``_SAMPLE``, the closest by all columns are chosen only
+    from the some thousand closest by the first.
 
     Args:
         bits: of n images.
         probes: of the probes, likewise.
-        count: for each probe.
-        kept: n; which images may be found; ``None`` for all.
+        count: number of images for each probe.
+        kept: n; which images to find; ``None`` for all.
     """
     found = []
     for value in np.unique(probes[0]):
@@ -109,7 +109,7 @@ def _find_passing(column: NDArray[np.uint64], value: np.uint64, count: int) -> N
 
 
 def compute_cosines(vectors: NDArray[np.int8], probes: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return the cosines of n vectors (rows) with each probe (columns); 0 for a vector of zeros."""
+    """Return the cosines of n vectors (rows) with each probe (columns); 0 for a zero vector."""
     columns = normalise(probes).T
     products = np.empty((len(vectors), len(probes)), dtype=np.float32)
     for start in range(0, len(vectors), _CACHED):

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.index.memory.pair_counts import Keys
 
-#: Of each crowd so many images stand for all when local features are compared.
+#: Number of images that stand for a whole crowd when local features are compared.
 KEPT = 16
 
 
 class Crowds:
-    """Which images, by their numbers in a collection, belong to which crowd.
+    """Assigns images, by their numbers in a collection, to crowds.
 
     Args:
         count: the number of images in the collection.
     """
 
     def __init__(self, count: int) -> None:
-        #: By number; 0 for images of no crowd.
+        #: By number; 0 for images without a crowd.
         self._crowds = np.zeros(count, dtype=np.int32)
         self._last = 0
 
     def add_crowd(self) -> int:
-        """Return the name of a crowd that has no image yet."""
+        """Return the number of a new crowd without images."""
         self._last += 1
         return self._last
 
@@ -46,7 +46,7 @@ class Crowds:
         return within
 
     def find_spared(self) -> NDArray[np.bool_]:
-        """Return which images need no look at their features, since others stand for them."""
+        """Return which images need no comparison of features, since others stand for them."""
         spared = self._crowds > 0
         order = np.flatnonzero(spared)
         if not len(order):
@@ -54,6 +54,6 @@ class Crowds:
         order = order[np.argsort(self._crowds[order], kind="stable")]
         firsts = np.flatnonzero(np.diff(self._crowds[order], prepend=0))
         for crowd in np.split(order, firsts[1:]):
-            # Some from everywhere: what was added together is often more alike.
+            # Choose from everywhere: images added together are often more alike.
             spared[crowd[np.linspace(0, len(crowd) - 1, KEPT).astype(np.intp)]] = False
         return spared

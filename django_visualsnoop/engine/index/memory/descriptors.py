@@ -23,8 +23,8 @@ class DescriptorIndex(Layers[Segment]):
     """Safe to use from several threads, and in a child process.
 
     Args:
-        order: of the dimensions of vectors, those first that turning a picture does not
-            change; see ``codes.pack_signs``.
+        order: order of the dimensions of vectors, with those first that turning a picture does
+            not change; see ``codes.pack_signs``.
     """
 
     def __init__(self, order: NDArray[np.intp] | None = None) -> None:
@@ -36,7 +36,7 @@ class DescriptorIndex(Layers[Segment]):
         return find_candidates(self.list_visible(), query, self._order)
 
     def list_parts(self) -> list[SegmentPart]:
-        """Return all images as they are now, to be merged."""
+        """Return all current images, to merge them."""
         return [SegmentPart(*one) for one in self.list_kept()]
 
     def _check(self, content: bytes) -> None:

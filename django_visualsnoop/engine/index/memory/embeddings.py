@@ -1,4 +1,4 @@
-"""Embeddings by image id: vectors of a model of the project's choice, all of one length."""
+"""Embeddings by image id: vectors of a model that the project chooses, all of one length."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EmbeddingSegment(NamedTuple):
 class EmbeddingIndex(Layers[EmbeddingSegment]):
     """Safe to use from several threads, and in a child process."""
 
-    #: d, as the first vector has it.
+    #: d, the length of the first vector.
     _width = 0
 
     def _check(self, content: bytes) -> None:

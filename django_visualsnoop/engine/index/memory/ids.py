@@ -1,6 +1,6 @@
-"""Image ids without a Python object for each: their text in one array, found by a hash.
+"""Store image ids without a Python object for each: their text in one array, found by a hash.
 
-Costs 20 bytes per image beside the text.
+This takes 20 bytes per image in addition to the text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Ids(NamedTuple):
 
     #: UTF-8, one after the other.
     text: NDArray[np.uint8]
-    #: n; where the text of each ends.
+    #: n; the end of each id's text.
     ends: NDArray[np.int64]
     #: n; sorted.
     keys: NDArray[np.uint64]
@@ -48,7 +48,7 @@ class Ids(NamedTuple):
         ]
 
     def find_slots(self, wanted: Wanted) -> NDArray[np.intp]:
-        """Return the slots of those ids that are there, in no promised order."""
+        """Return the slots of the ids that exist, in no particular order."""
         first = np.searchsorted(self.keys, wanted.keys)
         end = np.searchsorted(self.keys, wanted.keys, "right")
         found = [
@@ -64,7 +64,7 @@ class Wanted(NamedTuple):
     """Ids to look up."""
 
     image_ids: list[str]
-    #: Of each id; sorted, which makes looking up faster.
+    #: Key of each id; sorted, which makes lookups faster.
     keys: NDArray[np.uint64]
 
 

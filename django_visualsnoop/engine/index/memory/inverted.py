@@ -1,7 +1,7 @@
-"""Local features by their coarse word, and the votes that a query's features give to images.
+"""Store local features by their coarse word, and count a query's votes for images.
 
-An inverted file whose postings carry a binary signature of the feature: of the
-images in a word's list only those vote whose signature is close (H. Jégou,
+The postings of this inverted file carry a binary signature of the feature: in a
+word's list, only the images whose signature is close vote (H. Jégou,
 M. Douze, C. Schmid, Hamming embedding and weak geometric consistency for large
 scale image search, ECCV 2008).
 """
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 #: The largest Hamming distance, of 64 bits, at which a feature votes.
 FARTHEST = 14
-#: A query reads at most so many postings. Those of its shortest lists come first: they tell
-#: most about an image, and what the longest ones cost would grow with the collection.
+#: A query reads at most this many postings. Its shortest lists come first: they say the
+#: most about an image, and the cost of the longest ones would grow with the collection.
 BUDGET = 1_000_000
 
 
 class Lists(NamedTuple):
     """u words with p postings in all; the postings of a word are in the order of their slots."""
 
-    #: u; sorted. One may have no posting.
+    #: u; sorted. A word may have no posting.
     words: NDArray[np.uint32]
     #: u + 1; ``starts[k]`` to ``starts[k + 1]`` are the postings of word k.
     starts: NDArray[np.int64]
-    #: p; of which image the feature is.
+    #: p; the slot of the image with the feature.
     slots: NDArray[np.uint32]
     #: p; the feature's signature.
     codes: NDArray[np.uint64]
 
 
 class WordProbes(NamedTuple):
-    """q lists to be read, of all views. One feature may have several, each of another word."""
+    """q lists to read, of all views. A feature may have several, each of a different word."""
 
     words: NDArray[np.uint32]
     codes: NDArray[np.uint64]
@@ -65,7 +65,7 @@ def build_lists(
     words: NDArray[np.uint32], slots: NDArray[np.uint32], codes: NDArray[np.uint64]
 ) -> Lists:
     """Return the lists of p features in the order of their slots; words are below 2**24."""
-    # Radix sort, the lower half first; numpy does so for integers of up to 16 bits.
+    # Radix sort, the lower half first; numpy uses it for integers of up to 16 bits.
     order = np.argsort(words.astype(np.uint16), kind="stable")
     order = order[np.argsort((words[order] >> np.uint32(16)).astype(np.uint8), kind="stable")]
     ordered = words[order]
@@ -75,7 +75,7 @@ def build_lists(
 
 
 def build_word_probes(views: Sequence[Features]) -> WordProbes:
-    """Return the lists that a query wants to read."""
+    """Return the lists that a query needs."""
     words, codes, features = [], [], []
     for number, view in enumerate(views):
         near = view.words
@@ -92,7 +92,7 @@ def build_word_probes(views: Sequence[Features]) -> WordProbes:
 def find_lists(
     lists: Lists, words: NDArray[np.uint32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the postings of each word start, and how many there are."""
+    """Return the start and the number of the postings of each word."""
     if not len(lists.words):
         none = np.zeros(len(words), dtype=np.int64)
         return none, none
@@ -117,7 +117,7 @@ def find_close_postings(
 ) -> ClosePostings:
     """Return the postings in the given parts of the lists whose codes are close."""
     places = expand_runs(starts, counts)
-    # Gathered with clipping, which numpy does without a check of every place.
+    # Clip while gathering, so that numpy does not check every index.
     distances = np.bitwise_count(
         lists.codes.take(places, mode="clip") ^ np.repeat(probes.codes, counts)
     )
@@ -131,11 +131,11 @@ def find_close_postings(
 def count_votes(
     hits: ClosePostings,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    """Return the slots that were voted for, the votes of each, and the view that has them.
+    """Return the slots with votes, the votes of each, and the view that has them.
 
     A feature votes once for an image, by its closest posting: 1 if that is
     equal, less by 1 / (``FARTHEST`` + 1) for every bit. The votes of an image
-    are those of the view that has most.
+    are those of the view with the most.
     """
     if not len(hits.slots):
         none = np.empty(0, dtype=np.int64)

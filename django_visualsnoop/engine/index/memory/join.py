@@ -1,16 +1,16 @@
-"""Pairs of images that may be copies of each other, of a whole collection at once.
+"""Find pairs of images that may be copies of each other, in a whole collection at once.
 
-Instead of one search per image, every list of the inverted file is read once, and
-the postings in it are compared with each other. The cost grows with the square of a
-list's length, so long lists are split by parts of the codes. Close codes mostly share
+Instead of one search per image, this reads every list of the inverted file once, and
+compares the postings in it with each other. The cost grows with the square of a
+list's length, so parts of the codes split long lists. Close codes mostly share
 one of these parts (compare M. Norouzi, A. Punjani, D. Fleet, Fast search
 in Hamming space with multi-index hashing, CVPR 2012). The signs of the global vectors
-are compared likewise, and before: what they join for sure need not be compared by its
-features (see ``crowds``).
+are compared likewise, and first: the features of images that they surely join need no
+comparison (see ``crowds``).
 
 In a group that is still long, each member is compared with the ``NEIGHBOURS`` that
-follow it, and where nearly all groups are long, with fewer: so of very many equal pictures not
-all pairs are found, but all of them are joined by pairs.
+follow it, and if nearly all groups are long, with fewer. So among very many equal pictures this
+finds not all pairs, but enough pairs to join them all.
 """
 
 from __future__ import annotations
@@ -38,43 +38,43 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.index.memory.merge import Postings
     from django_visualsnoop.engine.index.memory.pair_counts import Keys
 
-    #: Takes two arrays of places; says which of these pairs are close.
+    #: Takes two arrays of indices; returns which of these pairs are close.
     Close = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
     Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-#: The largest Hamming distance of two local codes that count for a pair. Less than a search
-#: allows: among so many pairs, more would be close by chance.
+#: The largest Hamming distance between two local codes that count for a pair. It is less than
+#: in a search: among this many pairs, more would be close by chance.
 FARTHEST = 10
-#: Likewise of the ``DIMENSIONS`` signs of two vectors: about a cosine of 0.83.
+#: Likewise for the ``DIMENSIONS`` signs of two vectors: about a cosine of 0.83.
 FARTHEST_SIGNS = 48
-#: Likewise of the first 64 of them, which are the same however a picture is turned.
+#: Likewise for the first 64 of them, which stay the same however a picture is turned.
 FARTHEST_TURNED = 10
 NEIGHBOURS = 256
-#: All members of long lists together are compared with so many each, on average, …
+#: On average, each member of a long list is compared with this many others, …
 EFFORT = 32
-#: … or, of vectors, with so many.
+#: … or, for vectors, with this many.
 EFFORT_SIGNS = 64
-#: Lists of up to so many postings are not split.
+#: Lists of up to this many postings are not split.
 SHORT = 64
 #: Bits of the parts by which long lists are split.
 _PART = 16
-#: A pair is a candidate from so many close features on, unless the vectors are close.
+#: From this many close features on, a pair is a candidate, unless the vectors are close.
 MIN_VOTES = 3
 _NAMED = 8192
-#: Postings looked at together.
+#: Number of postings compared together.
 _LISTED = 1 << 20
-#: Keys of close vectors gathered at a time.
+#: Number of keys of close vectors gathered at a time.
 _TOGETHER = 1 << 20
 
 
 #: Shares of the work after which the vectors are compared, and then the lists read.
 _VECTORS, _READING = 0.3, 0.5
-#: Pairs after which progress is told.
+#: Number of pairs between two reports of progress.
 _TOLD = 250
 
 
 class Mirror(NamedTuple):
-    """How the features of a picture change when it is mirrored: these bits do."""
+    """The bits of a picture's features that change when it is mirrored."""
 
     #: One bit, below 2**13.
     word: int
@@ -88,17 +88,17 @@ def find_candidate_pairs(
     progress: Callable[[float], object] | None = None,
     crowds: Crowds | None = None,
 ) -> Iterator[CandidatePair]:
-    """Yield each pair once: those of close vectors, then those of most features first.
+    """Yield each pair once: those with close vectors, then those with the most features first.
 
-    Needs memory for 32 bytes of signs per image, and for the pairs, not for the lists.
+    This needs memory for 32 bytes of signs per image, and for the pairs, not for the lists.
 
     Args:
         parts: the collection.
-        min_votes: of a pair.
+        min_votes: the fewest votes of a pair.
         mirror: if given, features also agree with those of the mirrored picture.
-        progress: called with the share of the work that is done, 0 to 1, as far as can be told;
-            what the caller does between two pairs is part of the work.
-        crowds: if given, pairs within one are left out; the caller may add to them meanwhile.
+        progress: called with the approximate completed share of the work, 0 to 1; the caller's
+            work between two pairs counts as part of it.
+        crowds: if given, omit pairs within a crowd; the caller may add to them meanwhile.
     """
     tell = progress or _ignore_progress
     names = _Names(parts)
@@ -139,11 +139,10 @@ def find_candidate_pairs(
 
 
 def _find_known_by_file(parts: Sequence[SegmentPart]) -> NDArray[np.bool_]:
-    """Return which images are known by their file, whose vectors are all much alike.
+    """Return which images are identified by their file, whose vectors are all much alike.
 
-    The word of each of their four codes follows from the code (see ``describe``), which of the
-    features of another picture is so with one in a million. What they are copies of, their lists
-    tell.
+    The word of each of their four codes follows from the code (see ``describe``), which is true by
+    chance for one in a million features of other pictures. Their lists show what they are copies of.
     """
     found = []
     for segment, kept in parts:
@@ -160,7 +159,7 @@ def _find_known_by_file(parts: Sequence[SegmentPart]) -> NDArray[np.bool_]:
 
 
 def _leave_out(parts: Sequence[SegmentPart], spared: NDArray[np.bool_]) -> list[SegmentPart]:
-    """Return parts that do not keep some of the images they kept."""
+    """Return the parts without some of the images that they kept."""
     left, start = [], 0
     for segment, kept in parts:
         mask = kept.copy()
@@ -172,7 +171,7 @@ def _leave_out(parts: Sequence[SegmentPart], spared: NDArray[np.bool_]) -> list[
 
 
 def _ignore_progress(share: float) -> None:
-    """Be told how far it is by a caller that does not ask."""
+    """Ignore progress, for callers without a callback."""
 
 
 def _find_voting_pairs(postings: Postings, mirror: Mirror | None) -> Keys:
@@ -180,7 +179,7 @@ def _find_voting_pairs(postings: Postings, mirror: Mirror | None) -> Keys:
     counts, slots, codes = postings
     words = np.arange(len(counts))
     if mirror is not None:
-        # A list and that of the mirrored features become one.
+        # Join each list with the list of the mirrored features.
         second = (words & mirror.word).astype(np.bool_)
         flipped = np.repeat(second, counts)
         order = np.argsort(np.repeat(words & ~mirror.word, counts), kind="stable")
@@ -234,14 +233,14 @@ def _compute_distances(
 def _find_close_signs(
     signs: Sequence[NDArray[np.uint64]], crowds: Crowds, numbers: NDArray[np.intp]
 ) -> Iterator[tuple[Keys, float]]:
-    """Yield pairs of close vectors, some of them repeatedly, and the share that is done.
+    """Yield pairs of close vectors, some of them repeatedly, and the completed share.
 
-    Left out are pairs within a crowd.
+    This omits pairs within a crowd.
 
     Args:
-        signs: of all images.
-        crowds: of these.
-        numbers: of those to compare.
+        signs: signs of all images.
+        crowds: crowds of the images.
+        numbers: numbers of the images to compare.
     """
 
     def close(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -265,7 +264,7 @@ def _find_close_signs(
 
 
 def _batch_keys(keys: Iterable[Keys]) -> Iterator[Keys]:
-    """Yield many at a time: whoever compares them with all that are known does so seldom."""
+    """Yield many keys at a time, so that callers seldom compare them with all known keys."""
     some: list[Keys] = []
     count = 0
     for one in filter(len, keys):
@@ -286,8 +285,8 @@ def _find_close_pairs(
     Args:
         groups: n; sorted.
         places: n
-        close: says which are.
-        effort: compare n times this many, no more; those that follow each other at once always.
+        close: returns which pairs are close.
+        effort: compare at most n times this many pairs; direct neighbours always.
     """
     if not len(places):
         return
@@ -333,7 +332,7 @@ class _Names:
 def _name_pairs(
     names: _Names, keys: Keys, votes: NDArray[np.int64], crowds: Crowds
 ) -> Iterator[CandidatePair]:
-    """Yield pairs by their ids, but for those within a crowd by then."""
+    """Yield pairs by their ids, except those that are within a crowd by then."""
     for start in range(0, len(keys), _NAMED):
         some = slice(start, start + _NAMED)
         apart = ~crowds.find_within(keys[some])

@@ -2,12 +2,12 @@
 
 New images wait in a dictionary until the next search; then they become a small
 segment. Small segments are merged into larger ones, each at least twice the size
-of all that are newer, as in a log-structured merge tree (P. O'Neil, E. Cheng,
-D. Gawlick, E. O'Neil, Acta Informatica 1996): so there are few of them, and
-adding an image costs little however many there are.
+of all newer ones, as in a log-structured merge tree (P. O'Neil, E. Cheng,
+D. Gawlick, E. O'Neil, Acta Informatica 1996). So there are few segments, and
+adding an image costs little, however many exist.
 
-An image that is replaced or removed stays in its segment, marked by when it
-died. A search looks at the segments and the time at which it began, so it sees
+A replaced or removed image stays in its segment, marked with the step at which it
+died. A search uses the segments and the step at which it began, so it sees
 one state of all images while others write.
 """
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.index.memory.ids import Ids, Wanted
 
-#: Images that wait at most.
+#: Most images that wait.
 WAITING = 8192
-#: Segments of fewer images are not rewritten only since most of them died.
+#: Segments with fewer images are not rewritten merely because most of them died.
 _SMALL = 1024
 _NEVER = np.uint32(2**32 - 1)
 
@@ -66,7 +66,7 @@ def select_visible(
     allowed: Collection[str] | None,
     without: Collection[str],
 ) -> list[Visible[SegmentT]]:
-    """Return the segments with what a search may find of them.
+    """Return the segments with the images that a search may find.
 
     Args:
         parts: the collection.
@@ -91,20 +91,20 @@ def select_visible(
 
 class Layer(NamedTuple, Generic[SegmentT]):
     segment: SegmentT
-    #: n; at which step each image died. Costs 4 bytes per image and process.
+    #: n; the step at which each image died. Takes 4 bytes per image and process.
     died: NDArray[np.uint32]
 
 
 class _LayersState(NamedTuple, Generic[SegmentT]):
-    """All there is to know; replaced as a whole, so that a fork finds it consistent."""
+    """The whole state; replaced at once, so that a fork finds it consistent."""
 
     #: The oldest first.
     layers: tuple[Layer[SegmentT], ...]
-    #: Images of each layer that are there.
+    #: Number of living images of each layer.
     living: tuple[int, ...]
     #: Steps so far: how often waiting images became a segment.
     now: int
-    #: What came since; ``None`` for a removed image.
+    #: Images added since; ``None`` for a removed image.
     waiting: dict[str, bytes | None]
 
 
@@ -117,18 +117,18 @@ class Layers(ABC, Generic[SegmentT]):
 
     @abstractmethod
     def _check(self, content: bytes) -> None:
-        """Raise a ``ValueError`` if the bytes are nothing that can be indexed."""
+        """Raise a ``ValueError`` if the bytes cannot be indexed."""
 
     @abstractmethod
     def _build(self, images: Mapping[str, bytes]) -> SegmentT:
-        """Return the segment of images that were checked, by image id."""
+        """Return the segment of checked images, by image id."""
 
     @abstractmethod
     def _merge(self, parts: Sequence[tuple[SegmentT, NDArray[np.bool_]]]) -> SegmentT:
-        """Return one segment of the images kept of others, those of the first part first."""
+        """Return one segment of the kept images of others, those of the first part first."""
 
     def after_fork(self) -> None:
-        """Become usable in a child process, whatever threads of the parent were doing."""
+        """Make the index usable in a child process, whatever threads of the parent were doing."""
         self._lock = threading.Lock()
         self._merging = threading.Lock()
 
@@ -137,7 +137,7 @@ class Layers(ABC, Generic[SegmentT]):
             self._state: _LayersState[SegmentT] = _LayersState((), (), 0, {})
 
     def adopt(self, segment: SegmentT) -> None:
-        """Start from a segment, say of a snapshot, in place of what there was."""
+        """Replace all images with a segment, such as from a snapshot."""
         with self._lock:
             self._state = _LayersState((_build_layer(segment),), (segment.size,), 0, {})
 
@@ -146,15 +146,15 @@ class Layers(ABC, Generic[SegmentT]):
 
     @property
     def nbytes(self) -> int:
-        """How much memory the images take, or a mapped file of them, in bytes."""
+        """Size in bytes of the images in memory, or in a mapped file."""
         layers, _, _, waiting = self._state
         return _count_bytes(layers) + sum(map(len, filter(None, list(waiting.values()))))
 
     def put(self, image_id: str, content: bytes) -> None:
-        """Add what is known of an image, or replace it.
+        """Add the data of an image, or replace it.
 
         Raises:
-            ValueError: the bytes are nothing that can be indexed.
+            ValueError: the bytes cannot be indexed.
         """
         with self._lock:
             self._check(content)
@@ -162,7 +162,7 @@ class Layers(ABC, Generic[SegmentT]):
             self._seal(WAITING)
 
     def discard(self, image_id: str) -> None:
-        """Remove an image if it is there."""
+        """Remove an image if it exists."""
         with self._lock:
             self._state.waiting[image_id] = None
             self._seal(WAITING)
@@ -178,7 +178,7 @@ class Layers(ABC, Generic[SegmentT]):
         return None
 
     def list_visible(self) -> list[Visible[SegmentT]]:
-        """Return all images as they are now."""
+        """Return all current images."""
         self._seal_waiting()
         self.settle()
         state = self._seal_waiting()
@@ -188,14 +188,14 @@ class Layers(ABC, Generic[SegmentT]):
         ]
 
     def list_kept(self) -> list[tuple[SegmentT, NDArray[np.bool_]]]:
-        """Return each segment, and which of its images are there now."""
+        """Return each segment, and which of its images are current."""
         state = self._seal_waiting()
         return [(layer.segment, layer.died > state.now) for layer in state.layers]
 
     def settle(self) -> None:
         """Merge segments until there are few, unless another thread does.
 
-        A search does so by itself; after adding very many images, it may take seconds.
+        A search does this by itself; after adding very many images, it may take seconds.
         """
         while self._merging.acquire(blocking=False):
             try:
@@ -210,7 +210,7 @@ class Layers(ABC, Generic[SegmentT]):
             return self._state
 
     def _seal(self, count: int) -> None:
-        """Make a segment of what waits, if that are so many images. The lock is held."""
+        """Make a segment of the waiting images, if there are ``count``. Call with the lock held."""
         layers, living, now, waiting = self._state
         if len(waiting) < count:
             return

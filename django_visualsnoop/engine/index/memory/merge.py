@@ -1,7 +1,7 @@
-"""One segment made of several, without the images that are gone.
+"""Merge several segments into one, without the images that are gone.
 
-The arrays of the result are written piece by piece, in order, wherever they are
-to be.
+The arrays of the result are written piece by piece, in order, directly to their
+target.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Words merged at a time, and rows copied at a time.
+#: Number of words merged at a time, and of rows copied at a time.
 _WORDS = 8192
 _ROWS = 65536
-#: Up to so many postings are sorted anew: that takes less time than a walk over all words.
+#: Up to this many postings are sorted again: that is faster than a walk over all words.
 _SORTED_AGAIN = 1 << 20
 
 
 class Target(Protocol):
-    """Where the arrays of a merged segment go."""
+    """The target for the arrays of a merged segment."""
 
     def begin(self, rows: Mapping[str, int]) -> None:
-        """Make room for so many rows of each section."""
+        """Allocate this many rows for each section."""
 
     def write(self, section: str, values: NDArray[np.generic]) -> None:
         """Append to a section."""
 
 
 class InMemory:
-    """A target whose segment is in the memory of the process."""
+    """A target that keeps the segment in the memory of the process."""
 
     def begin(self, rows: Mapping[str, int]) -> None:
         self.arrays = {
@@ -52,22 +52,22 @@ class InMemory:
 
 
 class SegmentPart(NamedTuple):
-    """A segment to be merged, without some images."""
+    """A segment to merge, without some images."""
 
     segment: Segment
-    #: n; which to keep.
+    #: n; which images to keep.
     kept: NDArray[np.bool_]
 
 
 def merge_in_memory(parts: Sequence[SegmentPart]) -> Segment:
-    """Return one segment, in memory, of all images kept: those of the first part first."""
+    """Return one segment, in memory, of all kept images: those of the first part first."""
     target = InMemory()
     merge(parts, target)
     return Segment.from_arrays(target.arrays)
 
 
 def merge(parts: Sequence[SegmentPart], target: Target) -> None:
-    """Write one segment of all images kept: those of the first part first."""
+    """Write one segment of all kept images: those of the first part first."""
     kept = [np.flatnonzero(part.kept) for part in parts]
     ids = join_ids([(part.segment.ids, rows) for part, rows in zip(parts, kept, strict=True)])
     images = len(ids.ends)
@@ -127,7 +127,7 @@ def _renumber(parts: Sequence[SegmentPart]) -> list[NDArray[np.uint32]]:
 
 
 def _count_postings(parts: Sequence[SegmentPart]) -> NDArray[np.int64]:
-    """Return how many postings each word keeps, from word 0 to the last."""
+    """Return the number of postings that each word keeps, from word 0 to the last."""
     count = max(
         (int(part.segment.lists.words[-1]) + 1 for part in parts if _count_words(part)), default=0
     )
@@ -153,9 +153,9 @@ def _count_words(part: SegmentPart) -> int:
 class Postings(NamedTuple):
     """The lists of some successive words, of several segments together."""
 
-    #: Postings of each word.
+    #: Number of postings of each word.
     counts: NDArray[np.int64]
-    #: As numbered after merging.
+    #: Slots after the merge.
     slots: NDArray[np.uint32]
     codes: NDArray[np.uint64]
 
@@ -171,7 +171,7 @@ def merge_lists(parts: Sequence[SegmentPart]) -> Iterator[Postings]:
             _cut_piece(part, numbers, word, word + _WORDS)
             for part, numbers in zip(parts, renumbered, strict=True)
         ]
-        # Where the postings of each piece (columns) go in the list of each word (rows).
+        # The target of each piece's postings (columns) in the list of each word (rows).
         counts = np.stack([piece.counts for piece in pieces], axis=1)
         ends = np.cumsum(counts).reshape(counts.shape)
         slots = np.empty(int(ends[-1, -1]), dtype=np.uint32)

@@ -1,4 +1,4 @@
-"""How often pairs were named, counted in bounded memory."""
+"""Count how often pairs occur, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Keys: TypeAlias = NDArray[np.uint64]
     Counts: TypeAlias = NDArray[np.int64]
 
-#: Different pairs remembered at a time; each needs 16 bytes, and as many again while counting.
+#: Different pairs kept at a time; each takes 16 bytes, and as many again while counting.
 LIMIT = 1 << 25
 
 
@@ -29,10 +29,10 @@ def split_pair_keys(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 class PairCounts:
-    """Counts of pairs. Of more than ``LIMIT`` pairs, those named once are forgotten.
+    """Counts of pairs. Of more than ``LIMIT`` pairs, those that occurred once are forgotten.
 
-    So where very many pairs are named by chance, some that were named seldom
-    are undercounted (compare the lossy counting of G. Manku, R. Motwani, Approximate
+    So if very many pairs occur by chance, some rare ones are undercounted
+    (compare the lossy counting of G. Manku, R. Motwani, Approximate
     frequency counts over data streams, VLDB 2002).
     """
 
@@ -42,7 +42,7 @@ class PairCounts:
         self._waiting = 0
 
     def add(self, keys: Keys) -> None:
-        """Count pairs; one may be named several times."""
+        """Count pairs; a pair may occur several times."""
         named, counts = np.unique(keys, return_counts=True)
         self._keys.append(named)
         self._counts.append(counts.astype(np.int64))
@@ -51,7 +51,7 @@ class PairCounts:
             self._sum()
 
     def get_counts(self, least: int) -> tuple[Keys, Counts]:
-        """Return the pairs that were named at least so often, sorted, and how often."""
+        """Return the pairs that occurred at least ``least`` times, sorted, and their counts."""
         self._sum()
         enough = self._counts[0] >= least
         return self._keys[0][enough], self._counts[0][enough]

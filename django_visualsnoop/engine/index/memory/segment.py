@@ -1,7 +1,7 @@
 """Images whose index does not change any more.
 
 A segment is a handful of arrays without a Python object per image, so it can
-lie in memory or in a mapped file.
+be in memory or in a mapped file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic]
 
-#: Each array of a segment, the type of its values, and how many there are in a row.
+#: Each array of a segment, the type of its values, and the number of values per row.
 SECTIONS: Mapping[str, tuple[type[np.generic], int]] = {
     "text": (np.uint8, 1),
     "ends": (np.int64, 1),
@@ -47,11 +47,11 @@ SECTIONS: Mapping[str, tuple[type[np.generic], int]] = {
 }
 
 
-#: Arrays of so many bytes or more have pages of their own.
+#: Arrays of at least this many bytes get pages of their own.
 _LARGE = 1 << 18
-#: Rows of vectors whose signs are taken at a time.
+#: Number of rows of vectors whose signs are packed at a time.
 _ROWS = 65536
-#: Of ``Descriptor.to_bytes``: behind the start, the codes and words, of so many bytes each.
+#: In ``Descriptor.to_bytes``: bytes per code and per word, which follow the start.
 _CODE, _WORD = 8, 3
 
 
@@ -80,7 +80,7 @@ class Segment(NamedTuple):
 
     @classmethod
     def from_arrays(cls, values: Mapping[str, NDArray[Any]]) -> Segment:
-        """Return the segment whose arrays are called as in ``SECTIONS``."""
+        """Return the segment with the arrays named as in ``SECTIONS``."""
         return cls(
             Ids(values["text"], values["ends"], values["keys"], values["order"]),
             tuple(values[f"bits{number}"] for number in range(DIMENSIONS // 64)),
@@ -90,10 +90,10 @@ class Segment(NamedTuple):
 
 
 def allocate(rows: int, width: int, kind: type[np.generic]) -> NDArray[Any]:
-    """Return an array to be filled, rows x width or just rows.
+    """Return an uninitialised array, rows x width or just rows.
 
-    A large one has pages of its own, which go back to the system as soon as it is
-    not needed any more: between small objects on the heap they would stay, for ever.
+    A large one has pages of its own, which return to the system as soon as nothing uses
+    them any more: between small objects on the heap they would stay for ever.
     """
     shape = (rows, width) if width > 1 else rows
     size = rows * width * np.dtype(kind).itemsize
@@ -104,7 +104,7 @@ def allocate(rows: int, width: int, kind: type[np.generic]) -> NDArray[Any]:
 
 
 def copy_apart(segment: Segment) -> Segment:
-    """Return the same segment, its arrays in memory of their own."""
+    """Return the same segment, with copies of its arrays in memory."""
     arrays = segment.arrays()
     for name, (kind, width) in SECTIONS.items():
         values = arrays[name]
@@ -127,7 +127,7 @@ def build_vector_segment(
 
 
 def build_segment(images: Mapping[str, bytes], order: NDArray[np.intp] | None = None) -> Segment:
-    """Return the segment of descriptors that were checked, by image id; see ``pack_signs``."""
+    """Return the segment of checked descriptors, by image id; see ``pack_signs``."""
     unpacked = _unpack(list(images.values()))
     slots = np.repeat(np.arange(len(images), dtype=np.uint32), unpacked.counts)
     return copy_apart(
@@ -148,7 +148,7 @@ class _Unpacked(NamedTuple):
 
     #: n x ``DIMENSIONS``
     vectors: NDArray[np.int8]
-    #: n; features of each image.
+    #: n; number of features of each image.
     counts: NDArray[np.int64]
     #: p
     codes: NDArray[np.uint64]
@@ -157,14 +157,14 @@ class _Unpacked(NamedTuple):
 
 
 def _unpack(contents: Sequence[bytes]) -> _Unpacked:
-    """Return what an index needs of descriptors that ``count_features`` has accepted."""
+    """Return the index data of descriptors that ``count_features`` has accepted."""
     counts = np.fromiter(map(count_features, contents), np.int64, len(contents))
     starts = np.cumsum(counts) - counts
     total = int(counts.sum())
     vectors = np.empty((len(contents), DIMENSIONS), dtype=np.int8)
     codes = np.empty(total, dtype=np.uint64)
     words = np.empty(total, dtype=np.uint32)
-    # Those with as many features have as many bytes: most have all that there may be.
+    # Equal numbers of features mean equal sizes: most have the highest number.
     for count in np.unique(counts).tolist():
         rows = np.flatnonzero(counts == count)
         joined = b"".join([contents[row] for row in rows.tolist()])

@@ -1,8 +1,8 @@
 """A segment in one file, which processes map into memory and share.
 
-A snapshot is only a cache of the rows it was made from. Whatever is wrong with
-it, ``open_snapshot`` raises ``SnapshotError`` and the segment is made from the rows
-again. The file holds numbers and text, nothing that is run.
+A snapshot is only a cache of its rows. If anything is wrong with it,
+``open_snapshot`` raises ``SnapshotError``, and the segment is built from the rows
+again. The file holds numbers and text, and no code.
 
 Layout: 20 bytes (magic, version of the format, length and CRC-32 of what
 follows), JSON, then the sections, each from a multiple of 64 bytes. The JSON
@@ -42,7 +42,7 @@ _MAGIC = b"VSNOOP\r\n"
 _FORMAT = 1
 _START = struct.Struct("<8sIII")
 _ALIGNED = 64
-#: Postings of up to so many bytes are checked whenever a snapshot is opened: more would take
+#: Postings of up to this many bytes are checked at every opening of a snapshot: more would take
 #: longer than a first search may.
 CHECKED = 256 * 2**20
 _POSTINGS = ("slots", "codes")
@@ -53,21 +53,21 @@ class SnapshotError(ValueError):
 
 
 class Facts(NamedTuple):
-    """Which rows a snapshot holds."""
+    """The rows that a snapshot holds."""
 
     collection_id: str
     #: All rows numbered up to here, …
     seq: int
     #: … when tombstones up to here might be gone.
     horizon: int
-    #: Whatever else the one who wrote it wants to check; values of JSON.
+    #: Further values that the writer wants to check; values of JSON.
     witness: list[list[str | int]]
 
 
 def write_snapshot(path: Path, parts: Sequence[SegmentPart], facts: Facts) -> bool:
-    """Write all images kept to a file, in place of what is there.
+    """Write all kept images to a file, replacing it.
 
-    Returns whether it did: not if another process is writing the same file.
+    Returns whether it wrote: not if another process is writing the same file.
 
     Raises:
         OSError: the file cannot be written.
@@ -94,7 +94,7 @@ def write_snapshot(path: Path, parts: Sequence[SegmentPart], facts: Facts) -> bo
 
 @contextmanager
 def _lock_exclusively(path: Path) -> Iterator[bool]:
-    """Hold the right to write a file, if no other process does."""
+    """Lock a file for writing, if no other process does."""
     with os.fdopen(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
         if sys.platform == "win32":
             yield True  # several processes may write, and the last one wins
@@ -111,14 +111,14 @@ def _lock_exclusively(path: Path) -> Iterator[bool]:
 
 
 def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Facts]:
-    """Return what a file holds, mapped.
+    """Return the content of a file, mapped.
 
-    The header, the ids, the vectors and the tables of the lists are compared with
-    their checksums. So are the postings if they have at most ``CHECKED`` bytes; of
-    more, damaged ones would at worst vote for the wrong images.
+    This compares the header, the ids, the vectors and the tables of the lists with
+    their checksums. It checks the postings, too, if they have at most ``CHECKED`` bytes;
+    in larger ones, damage would at worst vote for the wrong images.
 
     Args:
-        thoroughly: check all of them, however many.
+        thoroughly: check all postings, however many.
 
     Raises:
         SnapshotError: the file does not exist, is damaged, was written by another version, or
@@ -162,7 +162,7 @@ def _read_arrays(mapped: mmap.mmap, sections: dict[str, _Section]) -> dict[str, 
     arrays: dict[str, NDArray[Any]] = {}
     for name, (kind, width) in SECTIONS.items():
         offset, rows = int(sections[name].offset), int(sections[name].rows)
-        # Raises ValueError where the file is too short.
+        # Raises ValueError if the file is too short.
         arrays[name] = (
             np.frombuffer(mapped, kind, rows * width, offset) if rows else np.empty(0, kind)
         )
@@ -204,7 +204,7 @@ def _check_owner(file: IO[bytes]) -> None:
 
 
 class _Section(NamedTuple):
-    """Text of a fixed length, so that the header is as long before they are known as after."""
+    """Text of a fixed length, so that the header's length does not depend on the values."""
 
     offset: str
     rows: str
@@ -212,7 +212,7 @@ class _Section(NamedTuple):
 
 
 class _File:
-    """Where ``merge`` writes a segment's arrays: the sections of a file."""
+    """The target of ``merge`` for a segment's arrays: the sections of a file."""
 
     def __init__(self, file: IO[bytes], facts: Facts) -> None:
         self._file = file
@@ -223,7 +223,7 @@ class _File:
         }
 
     def begin(self, rows: Mapping[str, int]) -> None:
-        # As long as it will be in the end, whatever the numbers.
+        # The placeholders have the final length, whatever the numbers.
         self._sections = {
             name: _Section(f"{0:20}", f"{rows[name]:20}", f"{0:08x}") for name in SECTIONS
         }
@@ -245,7 +245,7 @@ class _File:
         self._write(content)
 
     def finish(self) -> None:
-        """Write the header: until then the file is none."""
+        """Write the header: until then, the file is invalid."""
         for name, checksum in self._checksums.items():
             self._sections[name] = self._sections[name]._replace(checksum=f"{checksum:08x}")
         text = self._encode_header()
