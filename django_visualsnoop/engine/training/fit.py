@@ -41,7 +41,7 @@ CANDIDATES = 10
 DECOYS = 30
 #: Number of pictures of each that are stored, and that are queried.
 MEMBERS = 4, 3
-#: Number of stored ones with photographs that copies also query; of the others, all.
+#: How many stored decoys with photographs are also queried by copies; all others are.
 COPIED = 2
 #: Weight of a pair of decoys that are not copies: collections are mostly of other things. A higher
 #: weight makes edited copies look less likely than they are; a lower one takes pages of one layout
@@ -182,8 +182,8 @@ def fit_logistic(pairs: Pairs) -> NDArray[np.float32]:
     """Return the weights of a logistic regression; only the first, the constant's, may be negative.
 
     The fit uses projected Newton steps (D. Bertsekas, SIAM J. Control and Optimization 1982) on the
-    weights that are not held at zero. It shortens each step until it lowers the loss: with correlated
-    inputs, whole steps may oscillate for ever.
+    weights that are not held at zero. It shortens each step until it lowers the loss: with
+    correlated inputs, whole steps may oscillate for ever.
     """
     rows, truth, shares = pairs
     scales = np.maximum(rows.std(axis=0), 1e-6)

@@ -142,7 +142,7 @@ def _find_known_by_file(parts: Sequence[SegmentPart]) -> NDArray[np.bool_]:
     """Return which images are identified by their file, whose vectors are all much alike.
 
     The word of each of their four codes follows from the code (see ``describe``), which is true by
-    chance for one in a million features of other pictures. Their lists show what they are copies of.
+    chance for one in a million features of other pictures. Their lists show their copies.
     """
     found = []
     for segment, kept in parts:

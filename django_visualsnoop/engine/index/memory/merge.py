@@ -1,7 +1,6 @@
 """Merge several segments into one, without the images that are gone.
 
-The arrays of the result are written piece by piece, in order, directly to their
-target.
+The merge writes the arrays of the result piece by piece, in order, directly to their target.
 """
 
 from __future__ import annotations
