@@ -116,7 +116,7 @@ class PairFinder:
         self._stored: dict[str, Descriptor] = {}
         self._scores = _Scores()
         self._crowds: CrowdRegistry | None = None
-        #: Index in ``_crowds``, by id.
+        #: Numbers in ``_crowds``, by id.
         self._numbers: dict[str, int] = {}
 
     def find_all(self, progress: Callable[[float], object] | None = None) -> Iterator[FoundPair]:
@@ -180,7 +180,7 @@ class PairFinder:
     ) -> Iterator[FoundPair]:
         for some in batched(filter(self._is_wanted, pairs), _TOGETHER):
             yield from self._compare_batch(list(filter(self._is_worth_it, some)), self._is_worth_it)
-        # Groups that have stayed small, as nearly all have.
+        # Compare the pairs in groups that have stayed small; nearly all have.
         put_off, self._put_off = self._put_off, []
         left = [pair for pair in put_off if self._is_small(pair)]
         tell = _scale_progress(progress, _FIRST, 1.0)

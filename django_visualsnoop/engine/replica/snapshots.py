@@ -48,7 +48,7 @@ def find_path(folder: str, database: str, collection_id: str) -> Path | None:
     """Return the path of a collection's snapshot; ``None`` if the folder cannot be used.
 
     Copies of a database, such as for a test system, have collections with the same id. So the
-    name identifies the database, and the order of the vectors' values, too.
+    name identifies the database; it also identifies the order of the vectors' values.
     """
     place = Path(folder)
     try:

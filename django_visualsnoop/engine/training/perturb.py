@@ -47,7 +47,7 @@ def _bend(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
 
 
 def _recolour(pixels: Pixels, _: Pixels, dice: Generator) -> Pixels:
-    """Map each brightness to another, by one curve or one per colour; it may also fall."""
+    """Map each brightness to another, by one curve or one per colour; curves may fall."""
     count = int(dice.integers(3, 7))
     curve = dice.uniform(0, 255, count)
     if dice.random() < 0.6:
