@@ -112,7 +112,7 @@ class HostedCollection(models.Model):
     #: Called ``collection_id`` in API v1.
     id = models.CharField(max_length=8, primary_key=True, default=new_collection_id, editable=False)
     name = models.CharField(max_length=MAX_NAME_LENGTH)
-    # Deleting an account must not delete its pictures.
+    # Refuse to delete an account that still has pictures.
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     organisation = models.ForeignKey(
         Organisation,

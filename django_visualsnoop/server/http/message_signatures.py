@@ -139,7 +139,7 @@ class _Message:
 
 class _Verifier(HTTPMessageVerifier):
     def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
-        """Leave the times to ``find_problem``, which names them only to clients that have the secret."""
+        """Leave the times to ``find_problem``: only clients with the secret learn them."""
 
 
 class _Keys(HTTPSignatureKeyResolver):

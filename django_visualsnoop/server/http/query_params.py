@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000
-#: API v1 needs no more parameters. Django's own limit would respond with HTML.
+#: No query of API v1 has more parameters. Django's own limit would respond with HTML.
 _MAX_FIELDS = 100
 
 

@@ -20,7 +20,10 @@ class CollectionId:
 
 
 class ImageId:
-    """Match an image id as URL-safe base64: ids may contain slashes, which servers and proxies change."""
+    """Match an image id as URL-safe base64.
+
+    Ids may contain slashes, which servers and proxies change.
+    """
 
     regex = "[A-Za-z0-9_-]{1,540}"
 

@@ -120,7 +120,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     try:
         hits = here.gallery.search_by_id(image_id, SearchOptions(limit=MAX_SHOWN))
         context["results"] = make_result_cards(hosted, hits)
-    except ImageMissing as error:  # an older or newer version described it
+    except ImageMissing as error:  # another version described it
         context["error"] = str(error)
     context["pictures"] = {
         stored.kind: stored for stored in pictures.get_pictures(hosted, image_id).order_by("pk")
@@ -150,7 +150,7 @@ def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespo
 @page
 @require_http_methods(["GET", "HEAD"])
 def picture(request: HttpRequest, collection_id: str, image_id: str, kind: str) -> HttpResponseBase:
-    """Send a retained picture of an image: a thumbnail for display, or an original as a download."""
+    """Send a retained picture of an image: a thumbnail to display, or an original to save."""
     hosted = get_collection_or_404(request, collection_id)
     stored = pictures.get_newest(hosted, image_id, kind)
     if stored is None:

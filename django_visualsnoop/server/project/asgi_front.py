@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def asgi_front(application: ASGIApplication) -> ASGIApplication:
-    """Wrap an ASGI application, so that it gets no request with a long body of an unknown client."""
+    """Wrap an ASGI application so that it gets no long bodies of unknown clients."""
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _may_be_long(scope):

@@ -33,7 +33,7 @@ class BadEnvironment(SystemExit):
 
 
 def get_data_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of all data: ``VISUALSNOOP_DATA``, or ``.visualsnoop`` in the home folder."""
+    """Return the data folder: ``VISUALSNOOP_DATA``, or ``.visualsnoop`` in the home folder."""
     return Path(environment.get(f"{PREFIX}DATA") or Path.home() / ".visualsnoop").expanduser()
 
 
