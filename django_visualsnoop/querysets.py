@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from django_visualsnoop.search.duplicates import DuplicateGroups
     from django_visualsnoop.search.similar import Searchable
 
-#: Rows that ``update()`` names by their keys; more could make too long a statement.
+#: The number of rows that ``update()`` lists by key; more could make the statement too long.
 MAX_NAMED = 10_000
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
 
 class VisualSnoopQuerySet(models.QuerySet[_Model]):
-    """Use it with a manager of your own: ``YourManager.from_queryset(VisualSnoopQuerySet)``."""
+    """Use it with your own manager: ``YourManager.from_queryset(VisualSnoopQuerySet)``."""
 
-    if TYPE_CHECKING:  # Django's own, which the stubs leave out
+    if TYPE_CHECKING:  # Django's own, missing in the stubs
         _db: str | None
         _hints: dict[str, Any]
 
         def _chain(self) -> Self: ...
 
-    #: Set on the QuerySet through which bulk_update() calls update(), which then requests nothing.
+    #: Set on the QuerySet through which bulk_update() calls update(), which then makes no requests.
     _visualsnoop_requests_paused = False
 
     def similar_to(
@@ -192,7 +192,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         return count
 
     def update(self, **kwargs: Any) -> int:
-        if PLACE in self.query.annotations:  # no database takes a window in an UPDATE
+        if PLACE in self.query.annotations:  # no database allows a window function in an UPDATE
             found = list(self.order_by().values_list("pk", flat=True))
             rows = type(self)(self.model, using=self._db, hints=self._hints)
             return rows.filter(pk__in=found).update(**kwargs)
@@ -200,7 +200,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         if not fields or is_paused() or not self._is_updatable():
             return super().update(**kwargs)
         with atomic_write(SyncRecord, using=self._written):
-            # Before the update, after which its filters may match other rows.
+            # Before the update, because its filters may match other rows afterwards.
             keys = {
                 name: self._locked_values(name) for name in {field.key.attname for field in fields}
             }
@@ -226,11 +226,11 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
     @property
     def _written(self) -> str:
-        """Alias of the database that a write through this QuerySet goes to."""
+        """Return the alias of the database that this QuerySet writes to."""
         return self._db or router.db_for_write(self.model, **self._hints)
 
     def _concerned(self, names: frozenset[str]) -> list[IndexedField]:
-        """Return the indexed fields that a change of these attributes may concern."""
+        """Return the indexed fields that a change of these attributes may affect."""
         conditional = fields_with_changed_condition(self.model, names)
         return [
             field
@@ -239,7 +239,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         ]
 
     def _is_updatable(self) -> bool:
-        """Whether Django and the database take an UPDATE of this query; if not, they say so."""
+        """Return whether Django and the database accept an UPDATE of this query; otherwise they raise."""
         features = connections[self._written].features
         return (
             not self.query.is_sliced
@@ -251,7 +251,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         """Return a column of the rows that ``update()`` will change, and lock those rows."""
         rows = self.using(self._written).order_by()
         if len(rows.query.alias_map) <= 1:
-            rows.query.distinct_fields = ()  # Django's UPDATE of one table does not heed them
+            rows.query.distinct_fields = ()  # Django's UPDATE of one table ignores them
         if not connections[self._written].features.has_select_for_update:
             return list(rows.values_list(name, flat=True))
         if rows._is_lockable():
@@ -264,9 +264,9 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         return keys
 
     def _is_lockable(self) -> bool:
-        """Whether every database locks the rows of this query.
+        """Return whether every database can lock the rows of this query.
 
-        They refuse a join's optional side, DISTINCT, GROUP BY and windows.
+        Databases refuse to lock the optional side of a join, DISTINCT, GROUP BY and windows.
         """
         query = self.query
         return (
@@ -277,7 +277,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         )
 
     def _among(self, keys: dict[str, list[Any]]) -> Self:
-        """Leave out rows that others have committed since: no sync is requested for them."""
+        """Exclude rows that others have committed since: no sync is requested for them."""
         if not connections[self._written].features.has_select_for_update:
             return self  # one writer at a time
         if any(len(found) > MAX_NAMED for found in keys.values()):
@@ -287,14 +287,14 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     def _inserted(self, rows: Iterable[_Model]) -> Iterator[SyncRequest]:
         for row in rows:
             for field in indexed_fields(self.model):
-                # Without a key (ignore_conflicts) only the database knows which row it is.
+                # Without a key (ignore_conflicts), only the database can identify the row.
                 if row.pk is not None and getattr(row, field.name):
                     yield SyncRequest(field, field.object_id(row), _should_index(field, row))
 
     def _upserted(
         self, rows: list[_Model], updated: frozenset[str], unique_fields: Collection[str] | None
     ) -> Iterator[SyncRequest]:
-        """Yield the requests of rows; some may have been there, perhaps under other keys."""
+        """Yield the requests of rows; some may have existed, perhaps with other keys."""
         fields = [
             field
             for field in indexed_fields(self.model)

@@ -16,7 +16,7 @@ from django_visualsnoop.client.transport import retry_after, without_credentials
 if TYPE_CHECKING:
     import requests
 
-#: API v1 documents these next to the 2xx; their dict is returned, not raised.
+#: API v1 documents these besides the 2xx statuses; calls return their JSON object and do not raise.
 DOCUMENTED = {404, 409, *IMAGE_REFUSALS}
 
 
@@ -76,7 +76,7 @@ def _not_json(response: requests.Response, *, image_sent: bool) -> Exception:
         f"{_request(response)} returned status {status} and {kind:.80} instead of a JSON object, "
         "so the response is not from the service. Check the endpoint, and any proxy on the way."
     )
-    # What stands between limits rates and sizes too, in its own words.
+    # Intermediate servers also limit rates and sizes, with messages of their own.
     if status == 429 or (image_sent and status == 413):
         return error_for(
             status,

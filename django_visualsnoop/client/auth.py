@@ -13,7 +13,7 @@ from requests.auth import AuthBase
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-#: The version of ``visualsnoop`` whose requests these are.
+#: The version of ``visualsnoop`` whose requests this class reproduces.
 CLIENT_VERSION = "0.2"
 
 
@@ -21,7 +21,7 @@ class VisualSnoopHMACAuth(AuthBase):
     """Sign each request with a collection's keys, for ``requests``' ``auth=``.
 
     Args:
-        public_key: names the collection; sent with each request.
+        public_key: identifies the collection; sent with each request.
         secret_key: signs each request; never sent. White space around the keys is ignored.
     """
 

@@ -58,7 +58,7 @@ class InvalidImageIdError(VisualSnoopError, ValueError):
     """The image id is not valid in any collection."""
 
 
-#: What API v1 answers to bytes that it refuses, by the reason; 400 for others.
+#: API v1's status for refused bytes, by reason; 400 for other reasons.
 REFUSAL_STATUS = {"too_large": 413, "unsupported": 415}
 
 

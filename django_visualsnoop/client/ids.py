@@ -1,4 +1,4 @@
-"""Which image ids are valid, in every collection."""
+"""Check image ids; the same ids are valid in every collection."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def _problem(image_id: str) -> str | None:
         return "contains a NUL character; remove it"
     if any("\ud800" <= character <= "\udfff" for character in image_id):
         return "contains a lone surrogate, which UTF-8 cannot encode; remove it"
-    # URLs have no way to write these: libraries and proxies resolve them, even
-    # percent-encoded, so that deleting "a/../b" would delete "b".
+    # URLs cannot contain these: libraries and proxies resolve them, even percent-encoded, so that
+    # deleting "a/../b" would delete "b".
     if {".", ".."}.intersection(image_id.split("/")):
         return "is '.' or '..', or has it between slashes, which URLs do not allow; use another id"
     return None

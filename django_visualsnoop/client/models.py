@@ -31,31 +31,30 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.client.transport import Timeout
 
-#: What a server that sees only the decoded path leaves unquoted when it checks a signature.
+#: The characters that a server which sees only the decoded path leaves unquoted when it checks a
+#: signature.
 SAFE_IN_PATH = "/!$&'()*+,:;=@-._~"
 LARGEST_PAGE = 1000
 
 
 class Collection:
-    """A collection, named by its public key, on a service that speaks API v1.
+    """A collection, identified by its public key, on a service that implements API v1.
 
     Args:
         public_key: the collection's public key.
         secret_key: the secret key that belongs to it; never shown, pickled or sent.
         endpoint: the base URL of the API, such as ``https://images.example.com/api/v1``.
         proxies: as in ``requests``.
-        max_retries: the number of further attempts after a failed connection, or if the
-            service asks to try again later. A POST that the service may have received is
-            never sent again.
-        timeout: the default of all calls: seconds, or a pair (to connect,
-            between two bytes).
-        connect: whether to ask for ``id``, ``name`` and ``user`` now, which detects wrong
-            keys at once, or when one of these is first used.
-        signing: ``"v1"`` signs as API v1 does. ``"v2"`` also signs the query and the body,
-            which the service must support; see ``signing``.
+        max_retries: the number of further attempts after a failed connection, or if the service
+            asks to try again later. A POST that the service may have received is never sent again.
+        timeout: the default of all calls: seconds, or a pair (to connect, between two bytes).
+        connect: whether to request ``id``, ``name`` and ``user`` now, which detects wrong keys at
+            once, or when one of these is first used.
+        signing: ``"v1"`` signs as API v1 does. ``"v2"`` also signs the query and the body, which
+            the service must support; see ``signing``.
 
-    Calls return the service's JSON object, also if the image does not exist (404), exists
-    already (409) or is refused (400, 411, 413, 415).
+    Calls return the service's JSON object, also if the image does not exist (404), exists already
+    (409) or is refused (400, 411, 413, 415).
 
     Raises:
         VisualSnoopError: for everything else, here and in each call: ``AuthenticationError``,
@@ -99,7 +98,7 @@ class Collection:
 
     @property
     def id(self) -> str:
-        """The collection's id: 8 hexadecimal digits."""
+        """Return the collection's id: 8 hexadecimal digits."""
         return str(self._about["collection_id"])
 
     @property
@@ -108,7 +107,7 @@ class Collection:
 
     @property
     def user(self) -> str:
-        """The e-mail address of the collection's owner."""
+        """Return the e-mail address of the collection's owner."""
         return str(self._about.get("user", ""))
 
     def get_image(

@@ -37,7 +37,7 @@ class Match(TypedDict):
     id: str
     #: Integer distance: 0 is perceptually identical, smaller is closer.
     rank: int
-    #: 0…1, where the service offers it.
+    #: 0…1, if the service provides it.
     similarity: NotRequired[float]
 
 
@@ -47,7 +47,7 @@ class SearchResults(TypedDict):
     results: list[Match]
     message: str
     status: int
-    #: Only in the answer to a search by id.
+    #: Only in the response to a search by id.
     image_id: NotRequired[str]
     image_time: NotRequired[str]
 

@@ -1,6 +1,6 @@
-"""HTTP message signatures (RFC 9421): they cover the query and the body, too.
+"""HTTP message signatures (RFC 9421), which also cover the query and the body.
 
-Requires the extra ``signing``. The signature of API v1 does not.
+Requires the extra ``signing``. The signature of API v1 covers neither query nor body.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from django_visualsnoop.client.auth import VisualSnoopHMACAuth
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-#: What a request must sign; one with a body its digest as well (RFC 9530).
+#: The components that a request must sign; with a body, also its digest (RFC 9530).
 COVERED = ("@method", "@path", "@query")
-#: How a client may be told to sign: as API v1 does, or by this module.
+#: The kinds of signature that a client may use: API v1's, or this module's.
 SIGNINGS = ("v1", "v2")
 
 
@@ -26,7 +26,7 @@ class MessageSignatureAuth(VisualSnoopHMACAuth):
     file.
 
     Args:
-        public_key: names the collection; sent with each request.
+        public_key: identifies the collection; sent with each request.
         secret_key: signs each request; never sent. White space around the keys is ignored.
 
     Raises:
@@ -52,7 +52,7 @@ class MessageSignatureAuth(VisualSnoopHMACAuth):
         )
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        # A request that is sent again is signed anew.
+        # Each attempt to send a request gets a new signature.
         request.headers.pop("Content-Digest", None)
         self._signer.sign(
             request,

@@ -9,7 +9,7 @@ from typing import IO, Any, Protocol, TypeAlias
 
 
 class DjangoFile(Protocol):
-    """What Django's ``File``, ``FieldFile`` and ``UploadedFile`` have in common."""
+    """The common interface of Django's ``File``, ``FieldFile`` and ``UploadedFile``."""
 
     @property
     def closed(self) -> bool: ...
@@ -44,7 +44,7 @@ def read_image(source: ImageSource) -> bytes:
         return Path(source).read_bytes()
     if isinstance(source, io.TextIOBase):
         raise _no_image(source)
-    # Asked of the type: the attribute FieldFile.read opens the file.
+    # Check the type, not the object: access to ``FieldFile.read`` opens the file.
     if hasattr(type(source), "open") and hasattr(type(source), "closed"):
         content = _read_django_file(source)
     elif hasattr(source, "read"):

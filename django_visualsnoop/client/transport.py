@@ -29,7 +29,8 @@ Timeout: TypeAlias = float | tuple[float, float]
 
 DEFAULT_TIMEOUT = (3.05, 30.0)
 DEFAULT_MAX_RETRIES = 2
-#: A service that asks for a longer wait, in seconds, gets none: the caller is told at once.
+#: The longest wait before a retry, in seconds. If a service asks for more, the caller gets the
+#: error at once.
 LONGEST_WAIT = 30.0
 FIRST_BACKOFF = 0.2
 
@@ -64,7 +65,7 @@ def retry_after(response: requests.Response) -> float | None:
 
 
 class Transport:
-    """Sends requests to one endpoint and returns the responses.
+    """Send requests to one endpoint and return the responses.
 
     Args:
         session: its ``auth`` signs each attempt anew.
@@ -123,9 +124,9 @@ class Transport:
         content: bytes | None,
         timeout: Timeout | None,
     ) -> requests.Response:
-        # A file goes out block by block, each within the time limit; bytes would have
-        # to go out whole within the limit for connecting. No bytes at all, as a file,
-        # would be sent chunked, which several servers cannot read.
+        # A file is sent in blocks, each within the time limit; bytes would have to be sent as a
+        # whole within the limit for connecting. An empty body, as a file, would be sent chunked,
+        # which several servers cannot read.
         body = io.BytesIO(content) if content else content
         return self.session.request(
             method,
@@ -196,7 +197,7 @@ def _reason(error: requests.RequestException) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error, and what it came from, the outermost first."""
+    """Yield an error and its causes, the outermost first."""
     seen: set[int] = set()
     ahead: list[object] = [error]
     while ahead:

@@ -106,13 +106,13 @@ class RecorderCollection(BaseCollection):
 
     @property
     def calls(self) -> list[Call]:
-        """The calls since the last ``clear()``, oldest first."""
+        """Return the calls since the last ``clear()``, oldest first."""
         with _lock:
             return list(self._state.calls)
 
     @property
     def images(self) -> dict[str, bytes]:
-        """The bytes of the stored images, by image id."""
+        """Return the bytes of the stored images, by image id."""
         with _lock:
             return {image_id: image.content for image_id, image in self._state.images.items()}
 

@@ -1,4 +1,4 @@
-"""What the methods of a collection return."""
+"""The return types of a collection's methods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """One image of a collection."""
+    """An image of a collection."""
 
     collection_id: str
     image_id: str
@@ -23,7 +23,7 @@ class ImageInfo:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfoPage:
-    """One page of a collection's images, newest first."""
+    """A page of a collection's images, newest first."""
 
     collection_id: str
     images: list[ImageInfo]
@@ -33,7 +33,7 @@ class ImageInfoPage:
 
 @dataclass(frozen=True, slots=True)
 class ImageMatch:
-    """One image that a search found."""
+    """An image that a search found."""
 
     image_id: str
     #: Integer distance: 0 is perceptually identical, smaller is closer.
@@ -44,7 +44,7 @@ class ImageMatch:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search found."""
+    """The result of a search."""
 
     collection_id: str
     #: Sorted by rank, closest first.

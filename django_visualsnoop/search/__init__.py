@@ -1,1 +1,1 @@
-"""Asking: copies and similar pictures, as rows."""
+"""Search: copies and similar pictures, as rows."""

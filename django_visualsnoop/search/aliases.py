@@ -1,4 +1,4 @@
-"""Which database an image id names: the one its row was written to, also read from a replica."""
+"""The database alias in image ids: where the row was written, also if a replica was read."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def written_alias(field: IndexedField, queryset: VisualSnoopQuerySet[Any]) -> str:
-    """Return the alias that the ids of the QuerySet's images name; see ``alias_in_ids()``."""
+    """Return the alias in the ids of the QuerySet's images; see ``alias_in_ids()``."""
     alias = queryset._db or router.db_for_write(queryset.model, **queryset._hints)
     return alias_in_ids(field, alias)
 
 
 def alias_in_ids(field: IndexedField, alias: str, row: Model | None = None) -> str:
-    """Return the alias that image ids name, of rows that may have been read from a replica.
+    """Return the alias in the image ids of rows that may have been read from a replica.
 
-    A replica has the records of its primary, and these say what it is called. No query is made
-    where the ids name no database, or rows are written to this one.
+    A replica contains the sync records of its primary, and these contain the primary's alias. This
+    executes no query if the ids do not contain an alias, or if rows are written to this database.
 
     Args:
         field: the image field.
-        alias: of the database that the rows come from.
-        row: one of them, for the router.
+        alias: alias of the database that the rows were read from.
+        row: one of the rows, for the router.
     """
     if not field.names_database:
         return alias

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 _Model = TypeVar("_Model", bound=models.Model)
 
-#: Groups whose rows are fetched together.
+#: The number of groups whose rows one query fetches.
 GROUPS_PER_QUERY = 100
-#: Keys that one SQL condition may list; beyond that all keys are read.
+#: The number of keys in one SQL condition; if there are more, all keys are read.
 MAX_LISTED = 5000
-#: Of groups of up to so many rows, collections tell all pairs; see ``engine.pairs``.
+#: Collections yield all pairs of groups of up to this many rows; see ``engine.pairs``.
 _LARGE = 16
 
 
 @dataclass(frozen=True)
 class GroupMember(Generic[_Model]):
-    """One row of a group, and how close it is to the row that it resembles most."""
+    """A row of a group, with its similarity to the row that it resembles most."""
 
     row: _Model
     rank: int
-    #: 0…1; ``None`` where the collection does not tell.
+    #: 0…1; ``None`` if the collection does not provide it.
     similarity: float | None
-    #: Name of the image field whose picture it is.
+    #: The name of the image field of the picture.
     field: str
 
 
@@ -49,12 +49,12 @@ class DuplicateGroup(Sequence[_Model]):
 
     @property
     def rank(self) -> int:
-        """The rank of its closest pair."""
+        """Return the rank of the closest pair."""
         return self.members[0].rank
 
     @property
     def similarity(self) -> float | None:
-        """The similarity of its closest pair."""
+        """Return the similarity of the closest pair."""
         return self.members[0].similarity
 
     @overload
@@ -72,7 +72,7 @@ class DuplicateGroup(Sequence[_Model]):
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A member that is not fetched yet."""
+    """A member whose row is not fetched yet."""
 
     key: Any
     rank: int
@@ -81,8 +81,9 @@ class _Key:
 
 
 class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
-    """The groups that were found, best first. Their rows are fetched when they are looked at,
-    in one query for up to ``GROUPS_PER_QUERY`` groups.
+    """The groups, best first.
+
+    Access to groups fetches their rows, with one query for up to ``GROUPS_PER_QUERY`` groups.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
     ) -> None:
         self._queryset = queryset
         self._groups = groups
-        #: Whether all was compared, and not only as much as a request may.
+        #: Whether everything was compared, and not only as much as the budget allowed.
         self.complete = complete
 
     def __len__(self) -> int:
@@ -125,7 +126,7 @@ class DuplicateGroups(Sequence[DuplicateGroup[_Model]]):
             )
             for group in groups
         )
-        # Rows may have been deleted since the groups were found.
+        # Rows may have been deleted since the search.
         return [DuplicateGroup(members) for members in fetched if len(members) > 1]
 
 
@@ -138,10 +139,10 @@ def find_duplicates(
     progress: Callable[[float], object] | None = None,
     budget: Budget | None = None,
 ) -> DuplicateGroups[_Model]:
-    """See ``VisualSnoopQuerySet.duplicates()``.
+    """Implement ``VisualSnoopQuerySet.duplicates()``.
 
     Args:
-        budget: of the work; as much as it takes if ``None``.
+        budget: limits the work; no limit if ``None``.
     """
     check_similarity(min_similarity)
     fields = fields_searched(queryset.model, field)
@@ -155,7 +156,8 @@ def find_duplicates(
     if progress is not None:
         progress(1.0)
     if selected is not None:
-        # Whether an unsure link joins two rows also depends on how these agree with the others.
+        # Whether an uncertain link joins two rows also depends on the links of these rows with the
+        # others.
         unsure = {key for keys, link in pairs.items() if not link.is_sure for key in keys}
         if among := unsure - selected:
             more = search.pairs(among)
@@ -181,9 +183,9 @@ def _keys(queryset: models.QuerySet[Any]) -> set[Any]:
 
 
 def _joined_by_absent(pairs: dict[tuple[Any, Any], Link], present: set[Any]) -> set[Any]:
-    """Return rows that are linked to such as are gone, where these may be all that joins them.
+    """Return rows linked to absent rows, if possibly only the absent rows join them.
 
-    A collection may leave out pairs of a large group that are not needed to join it.
+    A collection may omit pairs of a large group that are not needed to connect it.
     """
     by_absent = {
         key
@@ -199,14 +201,14 @@ def _joined_by_absent(pairs: dict[tuple[Any, Any], Link], present: set[Any]) -> 
 
 @dataclass(frozen=True)
 class _Search:
-    """What pairs are looked for.
+    """A search for pairs.
 
     Args:
-        ids: the image ids of the fields that are searched.
+        ids: the image ids of the fields to search.
         aliases: aliases of the fields' collections.
-        min_similarity: of a pair.
-        allowed: keys of the rows that count; all if ``None``.
-        budget: of all questions together.
+        min_similarity: the threshold of a pair.
+        allowed: keys of the rows to include; all if ``None``.
+        budget: limits all calls together.
     """
 
     ids: ImageIds
@@ -224,8 +226,8 @@ class _Search:
         """Return pairs of keys of different rows, each with its closest pictures.
 
         Args:
-            selected: only pairs with one of these rows, if given.
-            progress: called with the share of the work that is done.
+            selected: return only pairs with one of these rows, if given.
+            progress: called with the completed part of the work.
         """
         found: dict[tuple[Any, Any], Link] = {}
         for number, alias in enumerate(self.aliases):
@@ -267,19 +269,19 @@ class _Search:
 def _share_of(
     progress: Callable[[float], object] | None, number: int, count: int
 ) -> Callable[[float], object] | None:
-    """Return what counts the progress of one of several collections."""
+    """Return a callback for the progress of one of several collections."""
     if progress is None:
         return None
     return lambda share: progress((number + share) / count)
 
 
 def _groups(pairs: dict[tuple[Any, Any], Link]) -> list[list[_Key]]:
-    """Return the groups that the pairs make, the one with the closest pair first."""
+    """Return the groups that result from the pairs; the one with the closest pair is first."""
     closest: dict[Any, _Key] = {}
     groups = grouped(pairs)
     number_of = {key: number for number, group in enumerate(groups) for key in group}
     for keys, link in pairs.items():
-        # A link to a row of another group is none that this group shows.
+        # This group does not show links to rows of other groups.
         if number_of.get(keys[0], -1) != number_of.get(keys[1], -2):
             continue
         for key, field in zip(keys, link.fields, strict=True):

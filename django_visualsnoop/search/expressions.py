@@ -1,4 +1,4 @@
-"""A column whose values were found outside the database."""
+"""An expression for a column whose values were computed outside the database."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class ValueByKey(Func):
     """``CASE pk WHEN key THEN value … END``; ``NULL`` for any other key.
 
-    Django's own ``Case`` resolves one condition object per row, which takes longer than the
-    query itself from a few hundred rows on.
+    Django's own ``Case`` resolves one condition object per row; from a few hundred rows on, this
+    takes longer than the query itself.
 
     Args:
         values: pairs of a primary key and its number or ``None``.
@@ -39,7 +39,7 @@ class ValueByKey(Func):
         for value, number in self.values:
             if number is not None:
                 params.append(key.output_field.get_db_prep_value(value, connection))
-                # A literal, not a parameter: it is ours, a number, and keeps its type.
+                # A literal, not a parameter: the value is our own number, and keeps its type.
                 arms.append(f"WHEN %s THEN {number!r}")
         if not arms:
             return "NULL", ()

@@ -39,19 +39,20 @@ if TYPE_CHECKING:
 
     Searchable: TypeAlias = models.Model | FieldFile | ImageSource | PILImage
 
-#: The annotation by which rows are limited.
+#: The annotation that limits the rows.
 PLACE = "visualsnoop_place"
 
 _QuerySet = TypeVar("_QuerySet", bound="VisualSnoopQuerySet[Any]")
 
-#: Matches that one SQL statement ranks; beyond that the filters are applied first.
+#: The number of matches that one SQL statement ranks; if there are more, the filters are applied
+#: first.
 MAX_RANKED = 1000
-#: A limit that no collection reaches. ``None`` would be the backend's own cap.
+#: A limit that no collection reaches. ``None`` would be the backend's own limit.
 EVERY_MATCH = sys.maxsize
 
 
 class FoundRow(NamedTuple):
-    """One row that was found."""
+    """A row that the search found."""
 
     key: Any
     rank: int
@@ -68,10 +69,10 @@ def similar_to(
     """Return rows that look like ``what``, closest first.
 
     Args:
-        queryset: search among its rows.
+        queryset: the rows to search.
         what: see ``VisualSnoopQuerySet.similar_to()``.
         options: what to search for; they must have a limit, which counts rows.
-        field: the image field to search; any of the model's if ``None``.
+        field: the image field to search; all indexed fields of the model if ``None``.
     """
     if options.limit is None:
         raise ValueError("limit must be at least 1, not None.")
@@ -79,11 +80,11 @@ def similar_to(
     query = _Query(what, field)
     if query.is_empty:
         return _ranked(queryset, [], options.limit)
-    # Unfiltered, the best ones will do; else nobody knows yet which of them pass the filters.
+    # Without filters, the best matches are enough; with filters, it is unknown which ones pass.
     few = not queryset.query.has_filters() and _alone_in_its_collection(fields)
     own = query.own_keys(fields[0])
     if own and fields[0].may_be_spelled_otherwise(queryset.db):
-        queryset = queryset.exclude(pk__in=own)  # the row may spell its key in another way
+        queryset = queryset.exclude(pk__in=own)  # the row may format its key differently
     ids = ImageIds((field, written_alias(field, queryset)) for field in fields)
     best: dict[Any, FoundRow] = {}
     for alias in {field.collection for field in fields}:
@@ -91,7 +92,7 @@ def similar_to(
         collection.check_kind(options.kind)
         asked = replace(options, limit=MAX_RANKED if few else EVERY_MATCH)
         if options.kind != COPIES and not few and collection.supports_allowed:
-            # Every image is more or less similar, so search only among those that pass.
+            # Every image is more or less similar, so search only those that pass the filters.
             passing = queryset.order_by().values_list("pk", flat=True)
             asked = replace(asked, allowed=ids.in_collection(alias).build(passing))
         for match in query.search(collection, asked):
@@ -111,7 +112,7 @@ def similar_to(
 def placements(
     queryset: VisualSnoopQuerySet[Any], row: models.Model, *, field: str | None
 ) -> dict[Any, Placement]:
-    """See ``VisualSnoopQuerySet.placements()``."""
+    """Implement ``VisualSnoopQuerySet.placements()``."""
     fields = fields_searched(queryset.model, field)
     own = _field_of(row, field)
     searched = own if own in fields else fields[0]
@@ -127,7 +128,7 @@ def fields_searched(model: type[models.Model], name: str | None) -> tuple[Indexe
     """Return the fields that a search by this field name covers.
 
     Raises:
-        ValueError: the model does not index this field, or no field at all.
+        ValueError: the model does not index this field, or does not index any field.
     """
     if name is not None:
         return (indexed_field(model, name),)
@@ -138,7 +139,7 @@ def fields_searched(model: type[models.Model], name: str | None) -> tuple[Indexe
 
 
 class _Query:
-    """The picture that is looked for, by its id where a collection has it, else by its bytes."""
+    """The picture to search for, by its id if a collection contains it, otherwise by its bytes."""
 
     def __init__(self, what: Any, field: str | None) -> None:
         self._instance: models.Model | None = None
@@ -159,25 +160,25 @@ class _Query:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the instance has no picture, so that nothing is similar to it."""
+        """Return whether the instance has no picture, so that nothing is similar to it."""
         return isinstance(self._file, FieldFile) and not self._file
 
     def own_keys(self, searched: IndexedField) -> frozenset[Any]:
-        """Return the key of the row that is looked for itself, to leave it out."""
+        """Return the key of the instance itself, so that the results omit it."""
         row = self._instance
         if row is None or row.pk is None:
             return frozenset()
         own = row._meta.concrete_model
         assert own is not None
-        # A child row and its parent row are the same thing, under the same key.
+        # A child row and its parent row are the same object with the same key.
         same = issubclass(own, searched.owner) or issubclass(searched.owner, own)
         return frozenset((searched.key_value(row.pk, _alias(row)),)) if same else frozenset()
 
     def search(self, collection: BaseCollection, options: SearchOptions) -> list[ImageMatch]:
-        """Return what the collection finds.
+        """Return the matches of the collection.
 
         Args:
-            collection: where to search.
+            collection: the collection to search.
             options: what to search for.
         """
         image_id = self._id_in(collection)
@@ -185,7 +186,7 @@ class _Query:
             try:
                 return collection.search_images_by_id(image_id, options).matches
             except NotFoundError:
-                pass  # not indexed yet, or never to be
+                pass  # not indexed yet, or never
         if self._bytes is None:
             self._bytes = _bytes_of(self._file)
         return collection.search_images(self._bytes, options).matches
@@ -200,7 +201,7 @@ class _Query:
 
 
 def _alias_of(row: models.Model, field: IndexedField) -> str:
-    """Return the database alias that the id of a row's image names."""
+    """Return the database alias in the id of a row's image."""
     return alias_in_ids(field, _alias(row), row)
 
 
@@ -209,7 +210,7 @@ def _alias(row: models.Model) -> str:
 
 
 def _field_of(instance: models.Model, name: str | None) -> IndexedField:
-    """Return the field whose picture is looked for: as named, or the first with a picture."""
+    """Return the field of the picture: the given field, or the first field with a picture."""
     fields = indexed_fields(type(instance))
     if not fields:
         raise ValueError(f"{instance._meta.label} has no indexed image field.")
@@ -222,7 +223,7 @@ def _bytes_of(what: Any) -> bytes:
     pil = sys.modules.get("PIL.Image")
     if pil is not None and isinstance(what, pil.Image):
         buffer = io.BytesIO()
-        if what.mode == "HSV":  # there is no file of these
+        if what.mode == "HSV":  # no file format supports it
             what = what.convert("RGB")
         what.save(buffer, "PNG" if what.mode not in ("CMYK", "YCbCr", "LAB") else "TIFF")
         return buffer.getvalue()
@@ -235,7 +236,7 @@ def _alone_in_its_collection(fields: tuple[IndexedField, ...]) -> bool:
 
 
 def _ranked(queryset: _QuerySet, ranked: list[FoundRow], limit: int) -> _QuerySet:
-    """Return the rows in order; the limit is a condition, so that filters may still follow."""
+    """Return the rows in order; the limit is a condition, so that callers can still add filters."""
     ranks = ValueByKey(
         tuple((found.key, found.rank) for found in ranked), output_field=models.IntegerField()
     )

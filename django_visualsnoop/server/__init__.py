@@ -1,5 +1,5 @@
-"""A VisualSnoop service: collections, keys, two APIs and pages, over the embedded engine.
+"""A VisualSnoop service: collections, keys, two APIs and pages, on top of the embedded engine.
 
-Nothing else of the package imports it; it imports the engine, and of the client its rule for
-image ids and the shapes of answers; and how copies are grouped.
+No other part of the package imports the server. The server imports the engine, the client's rule
+for image ids and its response shapes, and the code that groups duplicates.
 """

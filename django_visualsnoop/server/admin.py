@@ -1,6 +1,6 @@
-"""The admin of whoever runs the server: collections, their keys, organisations and invitations.
+"""The admin for the operator: collections, their keys, organisations and invitations.
 
-Superusers see all of them; others of the staff what they also see on the pages.
+Superusers see all of them; other staff users see what they also see on the pages.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ else:
 
 
 class _Guarded(_AnyAdmin):  # type: ignore[misc]
-    """Answers what Django's own admin views would fail at.
+    """Handle requests that Django's own admin views would fail on.
 
-    A form's transaction begins with a write: Django's views read first, and then SQLite may
-    refuse to let them write; see ``transactions``. What no database can look up is refused.
+    A form's transaction begins with a write: Django's views read first, and SQLite may then refuse
+    to let them write; see ``transactions``. Values that no database can look up are refused.
     """
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -129,7 +129,7 @@ class _Guarded(_AnyAdmin):  # type: ignore[misc]
 
 @admin.register(HostedCollection)
 class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
-    """Their limits, above all: owners have pages for the rest."""
+    """Admin for the limits, mainly: owners use the pages for the rest."""
 
     list_display = ["name", "pk", "owner", "organisation", "retention", "created"]
     list_filter = ["retention"]
@@ -139,7 +139,7 @@ class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
     raw_id_fields = ["owner", "organisation"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's
-        """Not here, but on the pages or by ``visualsnoop_createcollection``."""
+        """Return false: the pages and ``visualsnoop_createcollection`` add collections."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HostedCollection]:
@@ -155,7 +155,7 @@ class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
         form: ModelForm[HostedCollection],
         change: bool,  # noqa: ARG002 -- Django's
     ) -> None:
-        # Only what was changed: its owner may change the rest meanwhile, or delete it.
+        # Save only the changed fields: the owner may change the others meanwhile, or delete it.
         lock_collection(obj.pk, alone=True)
         obj.save(using=database(), update_fields=form.changed_data)
         delete_unwanted(obj)
@@ -163,7 +163,7 @@ class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
-        """Name the collections alone: of keys and pictures there may be very many."""
+        """List only the collections: there may be very many keys and pictures."""
         names = [f"{hosted} ({hosted.pk})" for hosted in objs]
         refused = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
         return names, {str(self.opts.verbose_name_plural): len(names)}, refused, []
@@ -182,7 +182,7 @@ class HostedCollectionAdmin(_Guarded, _CollectionAdmin):  # type: ignore[misc]
 
 @admin.register(Key)
 class KeyAdmin(_Guarded, _KeyAdmin):  # type: ignore[misc]
-    """To look at and to revoke; what a secret is, nobody sees."""
+    """Admin for viewing and revoking keys; nobody sees their secrets."""
 
     list_display = ["public_key", "collection", "state", "created", "last_used_at"]
     list_select_related = ["collection"]
@@ -200,7 +200,7 @@ class KeyAdmin(_Guarded, _KeyAdmin):  # type: ignore[misc]
     actions = ["revoke"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's
-        """Not here: a key is made on its collection's page, which shows its secret once."""
+        """Return false: the collection's page makes keys, and shows each secret once."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
@@ -253,14 +253,14 @@ class OrganisationAdmin(_Guarded, _OrganisationAdmin):  # type: ignore[misc]
 
 @admin.register(Invitation)
 class InvitationAdmin(_Guarded, _InvitationAdmin):  # type: ignore[misc]
-    """To look at and to delete, which withdraws them."""
+    """Admin for viewing invitations, and for deleting them, which withdraws them."""
 
     list_display = ["email", "organisation", "role", "invited_by", "created"]
     list_select_related = ["organisation", "invited_by"]
     search_fields = ["email", "organisation__name"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's
-        """Not here, but on the organisation's page."""
+        """Return false: the organisation's page adds invitations."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
@@ -270,7 +270,7 @@ class InvitationAdmin(_Guarded, _InvitationAdmin):  # type: ignore[misc]
         rows = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        # As on the pages, for an organisation's owners only.
+        # As on the pages, only an organisation's owners may do this.
         return rows.filter(
             organisation__memberships__user=request.user.pk,
             organisation__memberships__role=Membership.Role.OWNER,

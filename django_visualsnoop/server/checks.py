@@ -1,4 +1,4 @@
-"""System checks of the server. They look at settings and URLs, and open no connection."""
+"""System checks of the server. They check settings and URLs, and open no connection."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def check_engine(**_: Any) -> list[CheckMessage]:
 
 
 def check_redirects(**_: Any) -> list[CheckMessage]:
-    """Clients do not follow redirects: a POST would become a GET, and the signature false."""
+    """Check for redirects: clients do not follow them.
+
+    A POST would become a GET, and the signature invalid.
+    """
     try:
         prefixes = [reverse(f"visualsnoop_server:{name}") for name in ("api_v1", "api_v2")]
     except (NoReverseMatch, ImproperlyConfigured):
@@ -68,7 +71,7 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
     paths = [prefix.lstrip("/") for prefix in prefixes]
     escaped = "|".join(map(re.escape, paths))
     shown = " and ".join(f"{prefix}/" for prefix in prefixes)
-    # As SecurityMiddleware looks. An id may hold a new line.
+    # Match as SecurityMiddleware does. An id may contain a new line.
     exempt = all(
         any(re.search(pattern, probe) for pattern in settings.SECURE_REDIRECT_EXEMPT)
         for path in paths
@@ -99,7 +102,7 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
 
 
 def check_pages(**_: Any) -> list[CheckMessage]:
-    """The API works without these, but every page would be an error 500."""
+    """Check what the pages need: without it, the API works, but every page is an error 500."""
     try:
         reverse("visualsnoop_server:collections")
     except (NoReverseMatch, ImproperlyConfigured):

@@ -1,4 +1,4 @@
-"""The setting ``VISUALSNOOP_SERVER``. It is read each time, so that tests can override it."""
+"""The setting ``VISUALSNOOP_SERVER``. The server reads it each time, so tests can override it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from django_visualsnoop.common.options import (
     check_options,
 )
 
-#: As much as the integration sends.
+#: The same limit as in the integration.
 DEFAULT_MAX_BYTES = 20 * 1024 * 1024
 DEFAULT_MAX_IMPORT_BYTES = 256 * 1024 * 1024
-#: As the embedded engine's: about a million images.
+#: The same limit as in the embedded engine: about a million images.
 DEFAULT_MEMORY = 2 * 1024**3
-#: What ``Fernet.generate_key()`` gives: 32 bytes in URL-safe base64.
+#: The format of ``Fernet.generate_key()``: 32 bytes in URL-safe base64.
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class Refused(Exception):  # noqa: N818
-    """The request is not done as asked.
+    """The server refuses a request.
 
     Args:
         status: the HTTP status.
-        message: why, in words for a person.
-        headers: further header fields of the answer.
+        message: the reason, in plain words.
+        headers: additional header fields of the response.
     """
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:

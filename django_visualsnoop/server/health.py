@@ -1,4 +1,4 @@
-"""Whether a process runs, and whether it can do its work: for probes, without signing in."""
+"""Probes without authentication: whether a process runs, and whether it can do its work."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ logger = logging.getLogger("django_visualsnoop.server")
 _APPS = ("visualsnoop_engine", "visualsnoop_server")
 
 
-# Under ATOMIC_REQUESTS, a database that is down would raise before the view is called.
+# With ATOMIC_REQUESTS, a missing database would raise before Django calls the view.
 @without_atomic_requests
 @require_safe
 @never_cache
 @login_not_required
 def live(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 -- Django's
-    """Answer 200: the process takes requests."""
+    """Return 200: the process accepts requests."""
     return JsonResponse({"live": True})
 
 
@@ -39,7 +39,7 @@ def live(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 -- Django's
 @never_cache
 @login_not_required
 def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 -- Django's
-    """Answer 200 if the database answers and has all tables, and 503 if not."""
+    """Return 200 if the database responds and has all tables, otherwise 503."""
     checks = {"database": False, "migrations": False}
     try:
         with connections[database()].cursor() as cursor:
@@ -53,7 +53,10 @@ def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 -- Django's
 
 
 class _Waiting(Exception):  # noqa: N818
-    """Not remembered: migrations are applied while the process runs, and never taken back."""
+    """Migrations are missing.
+
+    Not cached: migrations are applied while the process runs, and never reverted.
+    """
 
 
 def _is_migrated(using: str) -> bool:

@@ -25,15 +25,15 @@ def new_public_key() -> str:
 
 
 def database() -> str:
-    """Return the alias of the database that keeps all of this, images included.
+    """Return the alias of the database that stores all of this, including the images.
 
-    Reads go there too: a revoked key is refused at once, however late a replica is.
+    Reads use it too: the server refuses a revoked key at once, however far a replica lags.
     """
     return router.db_for_write(HostedCollection)
 
 
 class Organisation(models.Model):
-    """Users who share collections."""
+    """A group of users who share collections."""
 
     name = models.CharField(_("name"), max_length=MAX_NAME_LENGTH)
     created = models.DateTimeField(auto_now_add=True)
@@ -43,7 +43,7 @@ class Organisation(models.Model):
 
 
 class Membership(models.Model):
-    """One user in one organisation."""
+    """The membership of one user in one organisation."""
 
     class Role(models.TextChoices):
         OWNER = "owner", _("Owner")
@@ -73,9 +73,9 @@ class Invitation(models.Model):
     """
 
     organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="invitations")
-    #: As it was written.
+    #: The address as it was typed.
     email = models.EmailField(_("e-mail address"))
-    #: ``tenants.tenancy.hash_address`` the address: not every database compares texts exactly.
+    #: ``tenants.tenancy.hash_address`` of the address: not every database compares texts exactly.
     digest = models.CharField(max_length=64, db_index=True, editable=False)
     role = models.CharField(_("role"), max_length=6, choices=Membership.Role.choices)
     invited_by = models.ForeignKey(
@@ -99,7 +99,7 @@ class Invitation(models.Model):
 
 
 class Retention(models.TextChoices):
-    """Which pictures a collection retains, besides the index."""
+    """The pictures that a collection retains, in addition to the index."""
 
     NOTHING = "nothing", _("No pictures, only their ids")
     THUMBNAILS = "thumbnails", _("Small pictures")
@@ -109,10 +109,10 @@ class Retention(models.TextChoices):
 class HostedCollection(models.Model):
     """A collection with one owner and limits. Its owner may share it with an organisation."""
 
-    #: What API v1 calls ``collection_id``.
+    #: Called ``collection_id`` in API v1.
     id = models.CharField(max_length=8, primary_key=True, default=new_collection_id, editable=False)
     name = models.CharField(max_length=MAX_NAME_LENGTH)
-    # An account that still has pictures is not deleted along the way.
+    # Refuse to delete an account that still has pictures.
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     organisation = models.ForeignKey(
         Organisation,
@@ -174,12 +174,12 @@ class HostedCollection(models.Model):
 
     @property
     def gallery_name(self) -> str:
-        """What the engine calls the collection's images."""
+        """Return the engine's name of the collection's images."""
         return f"visualsnoop_server/{self.pk}"
 
 
 class Key(models.Model):
-    """What a program signs with. Made by ``keys.make_key``, which counts them."""
+    """A key that programs sign with. ``keys.make_key`` creates and counts keys."""
 
     public_key = models.CharField(
         max_length=20, unique=True, default=new_public_key, editable=False
@@ -190,18 +190,18 @@ class Key(models.Model):
     may_read = models.BooleanField(default=True)
     may_search = models.BooleanField(default=True)
     may_write = models.BooleanField(default=True)
-    #: Whether API v1's own signature, which covers neither query nor body, is enough.
+    #: Whether to accept API v1's own signature, which covers neither query nor body.
     allow_v1 = models.BooleanField(default=True)
     created = models.DateTimeField(auto_now_add=True)
     not_before = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    #: Written at most once a minute.
+    #: Updated at most once a minute.
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: The requests so far have used the limit up to this time, in microseconds since 1970; see
+    #: The previous requests have used the limit up to this time, in microseconds since 1970; see
     #: ``tenants.throttling``.
     requests_used_until = models.BigIntegerField(default=0, editable=False, db_column="paid_until")
-    #: Likewise the bytes.
+    #: The same for bytes.
     bytes_used_until = models.BigIntegerField(
         default=0, db_default=0, editable=False, db_column="bytes_paid_until"
     )
@@ -215,7 +215,7 @@ class StoredResponse(models.Model):
 
     #: Of key, signature and body.
     fingerprint = models.CharField(max_length=64, primary_key=True)
-    #: The JSON object that was answered.
+    #: The JSON object of the response.
     body = models.TextField()
     created = models.DateTimeField(db_index=True)
 
@@ -227,10 +227,11 @@ class StoredResponse(models.Model):
 
 
 class StoredPicture(models.Model):
-    """A file in the storage. Written and deleted by ``content.pictures``.
+    """A file in the storage. ``content.pictures`` writes and deletes it.
 
-    Of two rows for one image and kind, the newer counts: a constraint would make writers of
-    different images wait for each other on MariaDB, and the older row goes with the image.
+    If there are two rows for one image and kind, the newer one counts. A constraint would make
+    writers of different images wait for each other on MariaDB, and the older row is deleted with
+    the image.
     """
 
     class Kind(models.TextChoices):
@@ -241,7 +242,7 @@ class StoredPicture(models.Model):
     #: The engine's key of the image id.
     key = models.CharField(max_length=64)
     kind = models.CharField(max_length=9, choices=Kind.choices)
-    #: In the storage.
+    #: The name of the file in the storage.
     name = models.CharField(max_length=255, unique=True)
     content_type = models.CharField(max_length=20)
     bytes = models.PositiveBigIntegerField()
@@ -255,12 +256,12 @@ class StoredPicture(models.Model):
 
 
 class Metadata(models.Model):
-    """What a program keeps with an image; see ``content.metadata``."""
+    """The metadata of an image; see ``content.metadata``."""
 
-    #: Of collection and image, see ``content.metadata``: known without asking, so that of two
-    #: writers at once none is refused.
+    #: Computed from collection and image without a query, so that neither of two concurrent writers
+    #: fails; see ``content.metadata``.
     id = models.CharField(max_length=64, primary_key=True, editable=False)
-    # Without a constraint in the database, which would make writers wait for each other.
+    # No database constraint: it would make writers wait for each other.
     collection = models.ForeignKey(
         HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
     )
@@ -278,7 +279,7 @@ class MetadataValue(models.Model):
     collection = models.ForeignKey(
         HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
     )
-    # Whoever deletes one side deletes the other, in one statement each.
+    # The code that deletes one side also deletes the other, in one statement each.
     metadata = models.ForeignKey(
         Metadata, models.DO_NOTHING, db_constraint=False, related_name="values"
     )
@@ -293,7 +294,7 @@ class MetadataValue(models.Model):
 
 
 class NotDuplicate(models.Model):
-    """Two images that someone has marked as not duplicates; see ``content.not_duplicates``."""
+    """Two images that a user marked as not duplicates; see ``content.not_duplicates``."""
 
     collection = models.ForeignKey(
         HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
@@ -304,7 +305,7 @@ class NotDuplicate(models.Model):
     #: ``first_id < second_id``.
     first_id = models.CharField(max_length=100)
     second_id = models.CharField(max_length=100)
-    #: SHA-256 of the files: of other pictures under these ids nothing was said.
+    #: SHA-256 of the files: the mark does not apply to other pictures with these ids.
     first_digest = models.CharField(max_length=64)
     second_digest = models.CharField(max_length=64)
     created = models.DateTimeField(auto_now_add=True)

@@ -1,7 +1,7 @@
-"""How the server writes: lock first, then read, then write, and come back if a lock is in the way.
+"""How the server writes: lock, read, write, and retry if another writer holds a lock.
 
-See ``django_visualsnoop.common.transactions`` for SQLite's rule. The server's own rules beside:
-what is written belongs to a collection that is still there, and to a key that is still accepted.
+See ``django_visualsnoop.common.transactions`` for SQLite's rule. The server adds its own rules: the
+collection must still exist, and the key must still be accepted.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-#: Seconds for which a request waits for a lock, beside what the database itself waits.
+#: Seconds that a request waits for a lock, in addition to the database's own timeout.
 PATIENCE = 5.0
-#: Seconds after which a client may ask again.
+#: Seconds after which a client may try again.
 RETRY_AFTER = 2
 
-#: Locks a row against deletion, and lets others lock it likewise: writers of one collection do
+#: Locks a row against deletion, and lets others take the same lock: writers of one collection do
 #: not wait for each other. SQLite has one writer at a time anyway.
 _SHARED_LOCK = {"postgresql": " FOR KEY SHARE", "mysql": " LOCK IN SHARE MODE"}
 
 
 def write_atomically(work: Callable[[], _T], *, patience: float | None = None) -> _T:
-    """Call ``work`` in a transaction that may write, and return what it returns.
+    """Call ``work`` in a transaction that may write, and return its result.
 
-    Within a transaction of the caller's it is a savepoint: an error undoes what ``work`` did.
+    Within a caller's transaction, this uses a savepoint: an error undoes what ``work`` did.
 
     Args:
-        work: does the same when it is called again after it was rolled back.
-        patience: seconds for which it is called again; ``PATIENCE`` if ``None``.
+        work: a function that can be called again after a rollback with the same effect.
+        patience: seconds during which this calls it again; ``PATIENCE`` if ``None``.
 
     Raises:
-        OperationalError: a lock was in the way for too long; see ``busy``.
+        OperationalError: the wait for a lock took too long; see ``busy``.
     """
     using = database()
     seconds = PATIENCE if patience is None else patience
@@ -56,9 +56,9 @@ def write_atomically(work: Callable[[], _T], *, patience: float | None = None) -
 
 @contextmanager
 def without_waiting(using: str) -> Iterator[None]:
-    """On SQLite, let what is written here fail at once where it would wait for another writer.
+    """On SQLite, make writes in this block fail at once instead of waiting for another writer.
 
-    The other databases lock single rows, which nobody holds for long.
+    The other databases lock single rows, and nobody holds those for long.
 
     Args:
         using: alias of the database.
@@ -80,11 +80,11 @@ def without_waiting(using: str) -> Iterator[None]:
 def lock_collection(collection_id: str, *, alone: bool = False) -> None:
     """Keep a collection from being deleted until this transaction ends.
 
-    Call it before anything is written to the collection.
+    Call this before writing anything to the collection.
 
     Args:
         collection_id: 8 hexadecimal digits.
-        alone: lock others out who call this; it must not follow a call without it.
+        alone: exclude other callers; must not follow a call without it.
 
     Raises:
         Refused: 404, it was deleted meanwhile.
@@ -108,8 +108,8 @@ def lock_collection(collection_id: str, *, alone: bool = False) -> None:
 
 
 def lock_for_deletion(collection_id: str) -> bool:
-    """Wait for all who write to a collection, and return whether it is there.
+    """Wait for all writers of a collection, and return whether it exists.
 
-    Whoever asks for its lock meanwhile waits until this transaction ends.
+    Later callers that ask for its lock wait until this transaction ends.
     """
     return bool(lock_rows(HostedCollection.objects.using(database()).filter(pk=collection_id)))

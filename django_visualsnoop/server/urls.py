@@ -11,7 +11,7 @@ from django_visualsnoop.server.api_v2.view import api_v2
 app_name = "visualsnoop_server"
 
 urlpatterns = [
-    # Everything under the prefix, new lines included, so that no redirect of Django's own acts.
+    # Match everything under the prefix, including new lines, so that Django never redirects.
     re_path(r"^api/v1(?:/(?P<rest>(?s:.*)))?\Z", api_v1, name="api_v1"),
     re_path(r"^api/v2(?:/(?P<rest>(?s:.*)))?\Z", api_v2, name="api_v2"),
     path("healthz", health.live, name="live"),

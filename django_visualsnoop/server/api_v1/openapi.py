@@ -1,4 +1,4 @@
-"""An OpenAPI 3.1 document of API v1, made from its calls. API v1 itself does not serve it."""
+"""Build an OpenAPI 3.1 document of API v1 from its calls. API v1 itself does not serve it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RESULTS = {
         },
     },
 }
-#: By the call's function: the statuses of success, and what is answered then.
+#: The statuses of success and their responses, by the call's function.
 _ANSWERS: dict[str, tuple[list[int], dict[str, Any]]] = {
     "get_collection": (
         [200],
@@ -75,7 +75,7 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
 
 
 def build_document() -> dict[str, Any]:
-    """Return the document, its paths relative to where API v1 is served."""
+    """Return the document, with paths relative to the URL of API v1."""
     paths: dict[str, dict[str, Any]] = {}
     for (kind, has_id), calls in OPERATIONS.items():
         path = f"/{kind}/{{id}}" if has_id else f"/{kind}"

@@ -1,4 +1,4 @@
-"""What API v1 answers: always a JSON object, with the HTTP status and a message in it."""
+"""The responses of API v1: always a JSON object that contains the HTTP status and a message."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def make_response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:
-    """Return the HTTP answer; its status is the body's.
+    """Return the HTTP response; its status is the body's.
 
     Args:
-        body: with ``status`` and ``message``.
-        headers: further header fields.
+        body: the JSON object, with ``status`` and ``message``.
+        headers: additional header fields.
     """
-    # Answers are one user's, and true for a moment.
+    # Responses belong to one user and soon become outdated.
     fields = {"Cache-Control": "no-store", **(headers or {})}
     return JsonResponse(body, status=body["status"], headers=fields)
 
@@ -31,13 +31,13 @@ def make_response(body: dict[str, Any], headers: Mapping[str, str] | None = None
 def build_image(
     collection_id: str, stored: StoredImage, message: str, status: int
 ) -> dict[str, Any]:
-    """Return the five keys that API v1 tells of one image."""
+    """Return the five keys that API v1 defines for an image."""
     time = format_time(stored.image_time)
     return {**image_result(collection_id, stored.image_id, time, message, status)}
 
 
 def build_results(collection_id: str, found: Hits) -> dict[str, Any]:
-    """Return what a search found, closest first; ``similarity`` is more than API v1 asks for."""
+    """Return search results, closest first; ``similarity`` is an addition to API v1."""
     return {**search_results(collection_id, found.hits)}
 
 

@@ -1,4 +1,4 @@
-"""API v1: its paths, its calls, and the one view that answers whatever is under its prefix."""
+"""API v1: its paths, its calls, and the one view that handles all URLs under its prefix."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_visualsnoop.server")
 
-#: How many images a search finds at most.
+#: The maximum number of images that a search returns.
 MAX_RESULTS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated request."""
+    """An authenticated request."""
 
     request: HttpRequest
     caller: Caller
-    #: The rest of the path, percent-decoded; empty where the call has none.
+    #: The rest of the path, percent-decoded; empty if the call has none.
     image_id: str
 
     @property
@@ -71,7 +71,7 @@ class Call:
 
 
 class Operation(NamedTuple):
-    #: What the key must allow; nothing if empty.
+    #: The scope that the key must have; any if empty.
     scope: str
     answer: Callable[[Call], dict[str, Any]]
 
@@ -122,7 +122,8 @@ def _add_image(images: HostedImages, new: NewPicture, files: StoredFiles) -> dic
         stored = images.add(new, files=files)
         return responses.build_image(images.collection.pk, stored, "Added", 201)
     except ImageExists as error:
-        # Returned, not raised: the same request gets it again, even if the image is gone by then.
+        # Return this instead of raising it: the same request gets it again, even if the image no
+        # longer exists by then.
         return Refused(409, str(error)).body
 
 
@@ -158,8 +159,8 @@ def search_by_id(call: Call) -> dict[str, Any]:
     }
 
 
-#: By the first part of the path, whether an id follows, and the method. A key of any scope may
-#: ask which collection it opens: clients do so first of all.
+#: The calls, by the first part of the path, whether an id follows, and the method. Keys of all
+#: scopes may ask for their collection, because clients do so first.
 OPERATIONS: dict[tuple[str, bool], dict[str, Operation]] = {
     ("collection", False): {"GET": Operation("", get_collection)},
     ("images", False): {"GET": Operation("read", get_images)},
@@ -173,19 +174,19 @@ OPERATIONS: dict[tuple[str, bool], dict[str, Operation]] = {
     ("search", False): {"POST": Operation("search", search_by_image)},
     ("search", True): {"GET": Operation("search", search_by_id)},
 }
-#: Unknown query parameters are refused here.
+#: These calls refuse unknown query parameters.
 _WITH_IDS = ("image", "search")
 
 
-# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
+# Writes must be committed before the response, whatever ATOMIC_REQUESTS says.
 @without_atomic_requests
 @csrf_exempt
 @login_not_required
 def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """Answer whatever is asked under the prefix, with a JSON object in every case.
+    """Handle every request under the prefix, and always return a JSON object.
 
     Args:
-        request: nothing of its body was read.
+        request: the request; its body is unread.
         rest: the path after the prefix, percent-decoded.
     """
     try:
@@ -198,7 +199,7 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
         refused = Refused(400, str(error))
     except ImageMissing as error:
         refused = Refused(404, str(error))
-    except Exception as error:  # clients want JSON, with DEBUG too
+    except Exception as error:  # clients need JSON, also with DEBUG
         if is_lock_error(error):
             refused = refuse_busy()
         else:

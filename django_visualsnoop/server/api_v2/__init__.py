@@ -1,1 +1,1 @@
-"""API v2: what API v1 lacks, beside it, with an OpenAPI 3.1 document made from the code."""
+"""API v2: it adds to API v1, and has an OpenAPI 3.1 document generated from the code."""

@@ -1,4 +1,4 @@
-"""What all operations of API v2 have in common: who may ask, what is read, what is documented."""
+"""The common part of all operations of API v2: authentication, reading and documentation."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,7 +55,7 @@ _SECURITY = {
 
 
 class ImageIdConverter:
-    """An image id in a path: all the rest of it, slashes and new lines included."""
+    """Match an image id in a path: all the rest of it, including slashes and new lines."""
 
     regex = r"(?s:.+)"
 
@@ -71,7 +71,7 @@ register_converter(ImageIdConverter, "visualsnoop_image_id")
 
 @dataclass(frozen=True)
 class KeyAccess:
-    """One authenticated request."""
+    """An authenticated request."""
 
     caller: Caller
 
@@ -84,11 +84,11 @@ class KeyAccess:
         return HostedImages(self.collection, self.caller.check_key)
 
     def count_bytes(self, length: int) -> None:
-        """Count bytes that are uploaded against the key's limit."""
+        """Count uploaded bytes against the key's limit."""
         throttle_upload(self.caller.key, length)
 
     def spool_file(self, request: "ApiRequest") -> IO[bytes]:
-        """Return the body, which was not read yet, as a file; the caller closes it."""
+        """Return the unread body as a file; the caller closes it."""
         file = spool_body(request.original, get_options().max_import_bytes, self.count_bytes)
         try:
             if self.caller.signed is not None:
@@ -103,14 +103,14 @@ class KeyAccess:
 class ApiRequest:
     """A request as operations see it: its body is what ``Needs`` read, or empty.
 
-    Django's own ``body`` has other limits, and takes a body that was cut off for a whole one; see
-    ``request_body``. All else is the original's.
+    Django's own ``body`` has other limits, and accepts a body that was cut off as complete; see
+    ``request_body``. All other attributes are the original's.
 
     Args:
         original: Django's request.
     """
 
-    #: What ``Needs`` returned; django-ninja sets it.
+    #: The return value of ``Needs``; django-ninja sets it.
     auth: KeyAccess
 
     def __init__(self, original: HttpRequest) -> None:
@@ -123,7 +123,7 @@ class ApiRequest:
 
 class Api(NinjaAPI):
     def set_default_exception_handlers(self) -> None:
-        """Leave every error to the one view, which answers all of them alike."""
+        """Leave all errors to the one view, which handles them alike."""
 
         def raised(_: HttpRequest, error: Any) -> Any:
             raise error
@@ -133,7 +133,7 @@ class Api(NinjaAPI):
     def validation_error_from_error_contexts(
         self, error_contexts: "list[ValidationErrorContext[Any]]"
     ) -> ValidationError:
-        """Keep what was given, to name it."""
+        """Keep the given values, for the messages."""
         given = [
             error.get("input")
             for context in error_contexts
@@ -146,7 +146,7 @@ class Api(NinjaAPI):
 
     @cached_property
     def query_parameters(self) -> dict[str, frozenset[str]]:
-        """The names of each operation's query parameters, by its id: those that are documented."""
+        """Return the names of each operation's documented query parameters, by operation id."""
         paths = self.get_openapi_schema(path_prefix="")["paths"]
         return {
             operation["operationId"]: frozenset(
@@ -159,7 +159,7 @@ class Api(NinjaAPI):
         }
 
     def document(self) -> "OpenAPISchema":
-        """Return the OpenAPI document, its paths relative to where the API is served."""
+        """Return the OpenAPI document, with paths relative to the URL of the API."""
         made = self.get_openapi_schema(path_prefix="")
         prefix = get_options().path_prefix + reverse("visualsnoop_server:api_v2")
         made["servers"] = [{"url": prefix}]
@@ -179,13 +179,13 @@ class Api(NinjaAPI):
 
 
 def _remove_null(schema: dict[str, Any]) -> None:
-    """Say of a parameter that may be left out what it is if it is there."""
+    """Describe an optional parameter by the type that it has if it is given."""
     if "anyOf" in schema:
         schema |= next(kind for kind in schema.pop("anyOf") if kind["type"] != "null")
 
 
 class JSONParser(Parser):
-    """JSON as RFC 8259 has it, in UTF-8."""
+    """Parse JSON as RFC 8259 defines it, in UTF-8."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         try:
@@ -206,12 +206,12 @@ api = Api(
 
 
 class Needs:
-    """What a request must bring before an operation looks at it.
+    """Check a request before an operation handles it.
 
     Args:
-        operation_id: of the operation.
-        scope: of the key; none in particular if empty.
-        reads: whether the body is read into memory, under the limit for images.
+        operation_id: the id of the operation.
+        scope: the scope that the key must have; any if empty.
+        reads: whether to read the body into memory, up to the size limit for images.
     """
 
     def __init__(self, operation_id: str, scope: str, *, reads: bool) -> None:
@@ -254,12 +254,12 @@ def operation(
     """Make a function an operation of API v2.
 
     Args:
-        method: such as ``"GET"``.
-        path: after the prefix, as Django writes it, without the slash before it.
-        scope: that a key needs.
-        response: the shape of the answer, or of each by its status.
-        reads: whether its body is read, into ``request.body``.
-        documented: further arguments of ``ninja.NinjaAPI.api_operation``.
+        method: the HTTP method, such as ``"GET"``.
+        path: the path after the prefix, in Django's syntax, without the leading slash.
+        scope: the scope that the key must have.
+        response: the shape of the response, or of each response by its status.
+        reads: whether to read the body into ``request.body``.
+        documented: additional arguments of ``ninja.NinjaAPI.api_operation``.
     """
 
     def register(view: "Callable[..., Any]") -> "Callable[..., Any]":

@@ -9,10 +9,10 @@ from django_visualsnoop.server.exceptions import Refused
 
 
 def decode_content(text: str) -> bytes:
-    """Return the bytes that a base64 text stands for.
+    """Return the bytes that a base64 text encodes.
 
     Raises:
-        Refused: 400, it is none.
+        Refused: 400, the text is not base64.
     """
     try:
         return b64decode(text, validate=True)

@@ -1,4 +1,4 @@
-"""Adding and deleting many images in one request; each succeeds or fails on its own."""
+"""Operations that add or delete many images; each image succeeds or fails on its own."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Following what changes in a collection."""
+"""Operations that follow the changes of a collection."""
 
 from typing import Annotated, Any
 
@@ -38,7 +38,7 @@ def list_changes(
                 "image": images.get(changed.image_id),
             }
             for changed in page.changes
-            # One that is gone by now is told later on.
+            # A later page reports an image that was deleted meanwhile.
             if changed.deleted or changed.image_id in images
         ],
         "cursor": page.cursor,

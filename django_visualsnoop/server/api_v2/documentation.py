@@ -1,4 +1,4 @@
-"""A page for people about the calls of API v2, made from its OpenAPI document, without scripts."""
+"""A readable page about the calls of API v2, built from its OpenAPI document, without scripts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def render_documentation(document: Mapping[str, Any]) -> str:
-    """Return the page, as HTML.
+    """Return the page as HTML.
 
     Args:
-        document: in OpenAPI 3.1.
+        document: the OpenAPI 3.1 document.
     """
     prefix = document["servers"][0]["url"]
     calls = [

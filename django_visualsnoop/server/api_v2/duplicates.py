@@ -1,4 +1,4 @@
-"""Groups of duplicates, and pairs marked as not duplicates."""
+"""Operations on groups of duplicates, and on pairs marked as not duplicates."""
 
 from typing import Annotated, Any
 

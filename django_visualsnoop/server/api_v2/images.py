@@ -1,4 +1,4 @@
-"""Adding, replacing, looking at and deleting images."""
+"""Operations that add, replace, get and delete images."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_PAGE = 1000
 IMAGE_PATH = "{visualsnoop_image_id:image_id}"
 
-#: A body that is an image file.
+#: A request body that is an image file.
 IMAGE_BODY = {
     "requestBody": {
         "required": True,
@@ -64,7 +64,7 @@ def parse_metadata(text: str | None) -> "dict[str, Value] | None":
 
 
 def find_allowed(access: KeyAccess, text: str | None) -> set[str] | None:
-    """Return the ids that a filter leaves; ``None`` without one."""
+    """Return the ids of the images that match a filter; ``None`` without a filter."""
     if text is None:
         return None
     return image_metadata.find_matching(
@@ -73,7 +73,7 @@ def find_allowed(access: KeyAccess, text: str | None) -> set[str] | None:
 
 
 def render_images(access: KeyAccess, image_ids: "Iterable[str]") -> list[dict[str, Any]]:
-    """Return images as responses describe them, in this order; those that are gone are left out."""
+    """Return images as responses describe them, in this order, without deleted ones."""
     ids = list(image_ids)
     details = access.images.store.read_details(ids)
     metadata = image_metadata.read_metadata(access.collection.pk, ids)
@@ -95,7 +95,7 @@ def render_image(access: KeyAccess, image_id: str) -> dict[str, Any]:
     """Return an image as responses describe it.
 
     Raises:
-        ImageMissing: there is none.
+        ImageMissing: the image does not exist.
     """
     for image in render_images(access, [image_id]):
         return image
@@ -107,7 +107,7 @@ def get_collection(request: ApiRequest) -> dict[str, Any]:
     """Return the collection of the key, its limits and the number of its images."""
     access = get_access(request)
     hosted, store = access.collection, access.images.store
-    cursor = changes.get_cursor(store)  # first: what comes later is a change
+    cursor = changes.get_cursor(store)  # first: anything later is a change
     return {
         "id": hosted.pk,
         "name": hosted.name,

@@ -36,7 +36,7 @@ _STATUS: dict[type[Exception], int] = {
 
 
 def refuse_error(error: Exception, request: HttpRequest) -> Refused:
-    """Return what to answer after an error; one of the server's own is logged."""
+    """Return the response to an error, and log errors of the server itself."""
     if isinstance(error, Refused):
         return error
     if isinstance(error, DecodeError):
@@ -62,7 +62,7 @@ def refuse_error(error: Exception, request: HttpRequest) -> Refused:
 
 
 def build_problem(refused: Refused) -> dict[str, Any]:
-    """Return the members of a problem: ``status`` is the HTTP status, ``detail`` says why."""
+    """Return the members of a problem: ``status`` is the HTTP status, ``detail`` the reason."""
     return {
         "type": "about:blank",
         "title": HTTPStatus(refused.status).phrase,
@@ -72,7 +72,7 @@ def build_problem(refused: Refused) -> dict[str, Any]:
 
 
 def make_response(refused: Refused) -> JsonResponse:
-    """Return the HTTP answer."""
+    """Return the HTTP response."""
     return JsonResponse(
         build_problem(refused),
         status=refused.status,

@@ -1,4 +1,4 @@
-"""Searching by picture or id, and comparing two pictures: how close, and why."""
+"""Operations that search by picture or id, and that compare two pictures and explain the match."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

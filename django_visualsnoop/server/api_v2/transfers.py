@@ -1,4 +1,4 @@
-"""Taking a collection out as a file, and in again."""
+"""Operations that export a collection as a file, and import it."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -62,6 +62,6 @@ def import_collection(
 
 
 async def _iterate_asynchronously(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
-    # In the thread that keeps this request's connection to the database.
+    # This runs in the thread that keeps this request's database connection.
     while line := await sync_to_async(lambda: next(lines, b""))():
         yield line

@@ -1,4 +1,4 @@
-"""The one view that answers whatever is under the prefix of API v2."""
+"""The one view that handles all URLs under the prefix of API v2."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-#: They are for anyone: they say nothing of any collection.
+#: Anyone may get these: they contain nothing about any collection.
 DOCUMENTS: dict[str, Callable[[], HttpResponse]] = {
     "openapi.json": lambda: JsonResponse(api.document()),
     "v1-openapi.json": lambda: JsonResponse(build_document()),
@@ -42,15 +42,15 @@ DOCUMENTS: dict[str, Callable[[], HttpResponse]] = {
 }
 
 
-# What is written must be committed when it is answered, whatever ATOMIC_REQUESTS says.
+# Writes must be committed before the response, whatever ATOMIC_REQUESTS says.
 @without_atomic_requests
 @csrf_exempt
 @login_not_required
 def api_v2(request: HttpRequest, rest: str = "") -> HttpResponseBase:
-    """Answer whatever is asked under the prefix, and what is refused as a problem in JSON.
+    """Handle every request under the prefix, and return refusals as problems in JSON.
 
     Args:
-        request: nothing of its body was read.
+        request: the request; its body is unread.
         rest: the path after the prefix, percent-decoded.
     """
     try:
@@ -58,7 +58,7 @@ def api_v2(request: HttpRequest, rest: str = "") -> HttpResponseBase:
     except Exception as error:  # noqa: BLE001 -- each is told as a problem, and logged if ours
         drain_body(request)
         response = problems.make_response(problems.refuse_error(error, request))
-    # Answers are one user's, and true for a moment.
+    # Responses belong to one user and soon become outdated.
     response["Cache-Control"] = "no-store"
     return response
 

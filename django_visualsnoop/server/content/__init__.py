@@ -1,1 +1,1 @@
-"""What a hosted collection holds: images, pictures, metadata, pairs, changes, transfers."""
+"""The content of a hosted collection: images, pictures, metadata, pairs, changes, transfers."""

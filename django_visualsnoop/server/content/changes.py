@@ -30,16 +30,16 @@ class CursorGone(LookupError):  # noqa: N818
 
 class ChangesPage(NamedTuple):
     changes: list[StoredChange]
-    #: Where the next page begins.
+    #: The cursor of the next page.
     cursor: str
-    #: There is a next page by now.
+    #: Whether there already is a next page.
     more: bool
 
 
 class _Position(NamedTuple):
-    #: The number up to which all changes are known …
+    #: All changes up to this number are known …
     after: int
-    #: … but for deletions up to this one, of images that whoever began here never knew.
+    #: … except deletions up to this number, of images unknown to a client that began there.
     began: int
 
     def cursor(self, collection_id: str) -> str:

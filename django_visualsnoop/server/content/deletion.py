@@ -19,8 +19,8 @@ from django_visualsnoop.server.transactions import lock_for_deletion, write_atom
 def delete_collection(collection: HostedCollection) -> None:
     """Delete a collection, its keys, its images and the pictures that it retains.
 
-    Writers that hold the collection are waited for, and those that come later find it gone; see
-    ``transactions.lock_collection``. Deleting one that is gone does nothing.
+    This waits for writers that hold the collection; later writers get the error that it does not
+    exist; see ``transactions.lock_collection``. Deleting a collection twice does nothing.
     """
     write_atomically(lambda: _delete(collection))
 
@@ -31,7 +31,7 @@ def _delete(collection: HostedCollection) -> None:
         return
     pictures.delete_pictures(StoredPicture.objects.using(using).filter(collection=pk))
     Store(using, collection.gallery_name).drop()
-    # Not by the cascade; see ``Store.drop``.
+    # The cascade does not delete these; see ``Store.drop``.
     for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
         model.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

@@ -1,4 +1,4 @@
-"""Groups of duplicates as the pages show them: cached, and of large collections the newest."""
+"""Groups of duplicates for the pages: cached, and limited to the newest in large collections."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from django_visualsnoop.server.content.groups import DuplicateGroups
     from django_visualsnoop.server.content.images import HostedImages
 
-#: A collection of more images is not compared as a whole while a page waits.
+#: Collections with more images are not compared as a whole while a page waits.
 MAX_COMPARED = 20_000
-#: Then those that were added last are compared with all.
+#: In those, the most recently added images are compared with all.
 NEWEST = 500
 _CACHED_SECONDS = 3600
 
@@ -23,12 +23,12 @@ _CACHED_SECONDS = 3600
 def find_duplicates(images: HostedImages, count: int) -> DuplicateGroups:
     """Return the groups of duplicates.
 
-    What was found is cached until the collection changes.
+    This caches the result until the collection changes.
 
     Args:
-        images: of the collection.
-        count: how many there are; of more than ``MAX_COMPARED``, only groups with one of the
-            ``NEWEST`` are found.
+        images: the images of the collection.
+        count: the number of images; above ``MAX_COMPARED``, this finds only groups with one of the
+            ``NEWEST``.
     """
     threshold = images.collection.min_similarity
     version = images.store.version()

@@ -16,22 +16,24 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.pairs import FoundPair, PairFinder
     from django_visualsnoop.server.content.images import HostedImages
 
-#: By a ``Pair`` of ids.
+#: The comparisons, by a ``Pair`` of ids.
 Links: TypeAlias = dict[tuple[str, str], Link]
 
-#: Comparing more with each other takes longer than a request may.
+#: Comparing more images with each other takes longer than a request may.
 MAX_IMAGES = 100_000
-#: Pairs that one request compares, the closest first. Each takes some three milliseconds.
+#: The number of pairs that one request compares, closest first. Each takes about three
+#: milliseconds.
 MAX_COMPARISONS = 10_000
-#: How many images of a group a request searches by. Each takes about ten milliseconds.
+#: The number of images of a group that a request searches by. Each search takes about ten
+#: milliseconds.
 MAX_SEARCHES = 100
-#: How many of the closest each search compares, so that a few images find a large group.
+#: The number of closest images that each search compares, so that a few images find a large group.
 _CLOSEST = 250
 
 
 class GroupMember(NamedTuple):
     image_id: str
-    #: To the one of the group that it resembles most.
+    #: The similarity to the most similar image of the group.
     rank: int
     similarity: float
 
@@ -40,7 +42,7 @@ class DuplicateGroups(NamedTuple):
     """Groups of two or more images. The group with the closest pair comes first."""
 
     groups: list[list[GroupMember]]
-    #: Whether all that may be copies was compared; what was not is less close.
+    #: Whether all possible copies were compared; those that were not are less close.
     complete: bool
 
 
@@ -48,8 +50,8 @@ def find_all_groups(images: HostedImages, min_similarity: float | None) -> Dupli
     """Return the groups of a collection.
 
     Args:
-        images: of the collection.
-        min_similarity: 0 to 1, of a link; the collection's threshold if ``None``.
+        images: the images of the collection.
+        min_similarity: the threshold of a link, 0 to 1; the collection's own if ``None``.
 
     Raises:
         Refused: 400, the collection has more than ``MAX_IMAGES`` images.

@@ -1,4 +1,4 @@
-"""What is done to the images of a hosted collection, the same whoever asks for it."""
+"""Reading and changing the images of a hosted collection, for all APIs and pages."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class HostedImages:
-    """The images of one hosted collection, within its limits.
+    """The images of a hosted collection, within its limits.
 
     Args:
-        collection: whose images.
-        check_access: is called in each transaction that writes, before it does, and raises
-            ``Refused`` if who asks may not do so any more.
+        collection: the collection.
+        check_access: called at the start of each transaction that writes; raises ``Refused`` if the
+            caller has lost access.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class HostedImages:
 
     @cached_property
     def gallery(self) -> Gallery:
-        """Return where they are searched."""
+        """Return the gallery that searches the images."""
         options = get_options()
         return Gallery(
             database(),
@@ -52,11 +52,11 @@ class HostedImages:
         )
 
     def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:
-        """Return what is to be stored of an image file; touches no database.
+        """Return what to store of an image file. Uses no database.
 
         Args:
             content: the file.
-            image_id: of the new image.
+            image_id: the id of the new image.
 
         Raises:
             DecodeError: the bytes are not a picture.
@@ -69,24 +69,24 @@ class HostedImages:
 
     @property
     def min_similarity(self) -> float:
-        """Return what searches find at least, 0 to 1."""
+        """Return the similarity threshold of searches, 0 to 1."""
         threshold = self.collection.min_similarity
         return DEFAULT_MIN_SIMILARITY if threshold is None else threshold
 
     @property
     def store(self) -> Store:
-        """Return where they are kept."""
+        """Return the store that contains the images."""
         return self.gallery.store
 
     def store_files(self, new: pictures.NewPicture) -> AbstractContextManager[pictures.StoredFiles]:
-        """Store the files of an image, before a transaction; see ``pictures.store_files``."""
+        """Store the files of an image before a transaction; see ``pictures.store_files``."""
         return pictures.store_files(self.collection, new)
 
     def lock(self, *, alone: bool = False) -> None:
-        """Begin to write; see ``lock_collection``.
+        """Lock the collection for writing; see ``lock_collection``.
 
         Raises:
-            Refused: the collection is gone, or who asks may not write to it any more.
+            Refused: the collection does not exist, or the caller may no longer write to it.
         """
         lock_collection(self.collection.pk, alone=alone)
         if self._check_access is not None:
@@ -98,16 +98,16 @@ class HostedImages:
         metadata: Mapping[str, Value] | None = None,
         files: pictures.StoredFiles | None = None,
     ) -> StoredImage:
-        """Store an image that is not there yet.
+        """Add an image.
 
         Args:
-            new: what ``describe`` returned.
-            metadata: what to keep with it; see ``metadata.check_metadata``.
-            files: what ``store_files`` stored, where the caller has a transaction open.
+            new: the return value of ``describe``.
+            metadata: the metadata of the image; see ``metadata.check_metadata``.
+            files: the files that ``store_files`` stored, if the caller has opened a transaction.
 
         Raises:
-            ImageExists: one with this id is there.
-            Refused: 404, the collection is gone; 429, it is full.
+            ImageExists: an image with this id exists.
+            Refused: 404, the collection does not exist; 429, it is full.
         """
         if files is None:
             with self.store_files(new) as stored_files:
@@ -126,14 +126,14 @@ class HostedImages:
     def put(
         self, new: pictures.NewPicture, metadata: Mapping[str, Value] | None = None
     ) -> StoredImage:
-        """Store an image, in place of the one that has its id, if there is one.
+        """Add an image, or replace the image that has its id.
 
         Args:
-            new: what ``describe`` returned.
-            metadata: what to keep with it from now on; what there is stays if ``None``.
+            new: the return value of ``describe``.
+            metadata: the new metadata; unchanged if ``None``.
 
         Raises:
-            Refused: 404, the collection is gone; 429, it is full.
+            Refused: 404, the collection does not exist; 429, it is full.
         """
         with self.store_files(new) as files:
 
@@ -148,11 +148,11 @@ class HostedImages:
             return write_atomically(work)
 
     def set_metadata(self, image_id: str, metadata: Mapping[str, Value]) -> None:
-        """Replace what is kept with an image, which stays as it is.
+        """Replace the metadata of an image; the image does not change.
 
         Raises:
-            ImageMissing: there is none.
-            Refused: 404, the collection is gone.
+            ImageMissing: the image does not exist.
+            Refused: 404, the collection does not exist.
         """
 
         def work() -> None:
@@ -163,11 +163,11 @@ class HostedImages:
         write_atomically(work)
 
     def delete(self, image_id: str) -> StoredImage:
-        """Delete an image and all that is kept and was said of it; return what was known of it.
+        """Delete an image with its metadata and marks; return its data.
 
         Raises:
-            ImageMissing: there is none.
-            Refused: 404, the collection is gone.
+            ImageMissing: the image does not exist.
+            Refused: 404, the collection does not exist.
         """
 
         def work() -> StoredImage:
@@ -181,6 +181,6 @@ class HostedImages:
         return write_atomically(work)
 
     def _lock_with_room(self, image_id: str) -> None:
-        # Of two images for the last place only one gets it.
+        # If two images compete for the last place, only one gets it.
         self.lock(alone=self.collection.max_images is not None)
         require_room(self.collection, self.store, image_id)

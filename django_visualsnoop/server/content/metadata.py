@@ -1,4 +1,4 @@
-"""Metadata of images: a small, flat JSON object that a program stores and filters by."""
+"""Metadata of images: a small, flat JSON object that programs store and filter by."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Value: TypeAlias = str | int | float | bool | None
 MAX_BYTES = 2048
 MAX_NAMES = 20
 MAX_NAME_LENGTH = 50
-#: Values that a filter may give for one name.
+#: The number of values that a filter may give for one name.
 MAX_CHOICES = 50
-#: JSON's numbers are exact up to here everywhere (RFC 8259, 6).
+#: JSON's numbers are exact up to this value everywhere (RFC 8259, 6).
 _MAX_NUMBER = 2**53 - 1
-#: Rows read at a time.
+#: The number of rows read at a time.
 _PAGE = 1000
 
 
@@ -99,12 +99,12 @@ def check_filter(given: object) -> dict[str, list[Value]]:
 
 
 def write_metadata(collection_id: str, image_id: str, metadata: Mapping[str, Value]) -> None:
-    """Keep this with an image, in place of what there was; call it in its transaction."""
+    """Replace the metadata of an image; call this in the image's transaction."""
     write_many(collection_id, {image_id: metadata})
 
 
 def write_many(collection_id: str, metadata: Mapping[str, Mapping[str, Value]]) -> None:
-    """Keep this with some images, by their ids; see ``write_metadata``."""
+    """Replace the metadata of several images, by their ids; see ``write_metadata``."""
     keys = {image_id: _hash_image(collection_id, image_id) for image_id in metadata}
     _remove_values(keys.values())
     empty = [keys[image_id] for image_id, given in metadata.items() if not given]
@@ -121,7 +121,7 @@ def write_many(collection_id: str, metadata: Mapping[str, Mapping[str, Value]]) 
     ]
     features = connections[database()].features
     Metadata.objects.using(database()).bulk_create(
-        sorted(rows, key=lambda row: row.pk),  # in one order, so that no two writers deadlock
+        sorted(rows, key=lambda row: row.pk),  # one order prevents deadlocks of two writers
         update_conflicts=True,
         update_fields=["body"],
         unique_fields=["id"] if features.supports_update_conflicts_with_target else None,
@@ -138,14 +138,14 @@ def write_many(collection_id: str, metadata: Mapping[str, Mapping[str, Value]]) 
 
 
 def remove_metadata(collection_id: str, image_id: str) -> None:
-    """Forget what was kept with an image; call it in the transaction that deletes it."""
+    """Delete the metadata of an image; call this in the transaction that deletes the image."""
     key = _hash_image(collection_id, image_id)
     _remove_values([key])
     Metadata.objects.using(database()).filter(pk=key).delete()
 
 
 def read_metadata(collection_id: str, image_ids: Iterable[str]) -> dict[str, dict[str, Value]]:
-    """Return what is kept with images, by their ids; those without are left out."""
+    """Return the metadata of images, by their ids; omit images without metadata."""
     keys = [_hash_image(collection_id, image_id) for image_id in image_ids]
     found = {}
     for start in range(0, len(keys), _PAGE):
@@ -156,7 +156,7 @@ def read_metadata(collection_id: str, image_ids: Iterable[str]) -> dict[str, dic
 
 
 def find_matching(collection_id: str, wanted: Mapping[str, list[Value]]) -> set[str]:
-    """Return the ids of the images that have all this; see ``check_filter``."""
+    """Return the ids of the images that match a filter; see ``check_filter``."""
     rows = Metadata.objects.using(database()).filter(collection_id=collection_id)
     texts = {}
     for name, choices in wanted.items():
@@ -175,8 +175,9 @@ def _has_values(metadata: Mapping[str, Value], texts: Mapping[str, set[str]]) ->
 
 
 def _remove_values(keys: Iterable[str]) -> None:
-    # By primary key: on MariaDB, deleting what is not there would lock the gap where others
-    # insert. One that a snapshot hides is left; so a value is a hint, and the body the truth.
+    # Delete by primary key: on MariaDB, deleting a row that does not exist would lock the gap where
+    # others insert. A row that a snapshot hides remains; so a value is only a hint, and the body
+    # decides.
     values = MetadataValue.objects.using(database())
     known = list(values.filter(metadata_id__in=list(keys)).values_list("pk", flat=True))
     if known:
@@ -206,10 +207,10 @@ def _check_name(name: object) -> str:
 def _check_value(name: str, value: object) -> Value:
     if value is None or isinstance(value, (str, bool)):
         return value
-    # Not ``isfinite``: it makes a float of an integer, which may be too large for one. What is
-    # no number is within no limits.
+    # This does not use ``isfinite``, which converts an integer to a float, and the integer may be
+    # too large for one. NaN is outside all limits.
     if isinstance(value, (int, float)) and abs(value) <= _MAX_NUMBER:
-        # 1 and 1.0 are one number in JSON.
+        # In JSON, 1 and 1.0 are the same number.
         return int(value) if value == int(value) else value
     raise InvalidMetadata(
         f"{name!r:.60} must be a string, a number within ±(2^53 - 1), true, false or null, not "

@@ -1,4 +1,4 @@
-"""Pairs marked as not duplicates, as long as both files are the same."""
+"""Pairs marked as not duplicates. A mark is valid while both files stay the same."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.storage.store import ImageDetails
     from django_visualsnoop.server.content.images import HostedImages
 
-#: Keys asked for in one statement.
+#: The number of keys in one statement.
 _TOGETHER = 500
 
 
 class SameImage(ValueError):  # noqa: N818
-    """The two ids of a pair are one."""
+    """The two ids of a pair are equal."""
 
 
 class ImagePair(NamedTuple):
-    """``first_id < second_id``."""
+    """A pair of image ids; ``first_id < second_id``."""
 
     first_id: str
     second_id: str
@@ -39,7 +39,7 @@ def make_pair(one_id: str, other_id: str) -> ImagePair:
     """Return a pair of image ids.
 
     Raises:
-        SameImage: they are one.
+        SameImage: the ids are equal.
     """
     if one_id == other_id:
         raise SameImage(f"The two image ids must differ, but both are {one_id!r:.120}.")
@@ -47,19 +47,19 @@ def make_pair(one_id: str, other_id: str) -> ImagePair:
 
 
 def mark_pair(images: HostedImages, pair: ImagePair) -> bool:
-    """Mark two images as not duplicates; return whether that is new.
+    """Mark two images as not duplicates; return whether the mark is new.
 
     Raises:
-        ImageMissing: one of them is not there.
-        Refused: 404, the collection is gone; or who asks may not write to it any more.
+        ImageMissing: one of the images does not exist.
+        Refused: 404, the collection does not exist; or the caller may no longer write to it.
     """
     return bool(mark_pairs(images, [pair]))
 
 
 def mark_pairs(images: HostedImages, pairs: Collection[ImagePair]) -> int:
-    """Mark pairs, all or none; return how many are new; see ``mark_pair``.
+    """Mark all pairs or none, and return how many marks are new; see ``mark_pair``.
 
-    It costs a few statements for all of them.
+    This executes a few statements for all pairs together.
     """
 
     def work() -> int:
@@ -77,7 +77,7 @@ def mark_pairs(images: HostedImages, pairs: Collection[ImagePair]) -> int:
 def _write(
     collection_id: str, pairs: Collection[ImagePair], known: Mapping[str, ImageDetails]
 ) -> int:
-    """Insert or correct pairs; return how many were not there."""
+    """Insert or correct pairs; return how many are new."""
     rows = [
         NotDuplicate(
             collection_id=collection_id,
@@ -87,7 +87,7 @@ def _write(
             second_digest=known[pair.second_id].digest,
             **_hash_ids(pair),
         )
-        for pair in sorted(set(pairs))  # in one order, so that no two writers deadlock
+        for pair in sorted(set(pairs))  # in one order, to prevent deadlocks between two writers
     ]
     there = _read_digests(collection_id, rows)
     changed = [
@@ -110,7 +110,7 @@ def _write(
 def _read_digests(
     collection_id: str, rows: list[NotDuplicate]
 ) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return the digests of those pairs that are marked already."""
+    """Return the digests of the pairs that are already marked."""
     wanted = {_get_keys(row) for row in rows}
     keys = sorted({row.first_key for row in rows})
     found = {}
@@ -129,10 +129,10 @@ def _get_keys(row: NotDuplicate) -> tuple[str, str]:
 
 
 def unmark_pair(images: HostedImages, pair: ImagePair) -> bool:
-    """Remove the mark of a pair; return whether there was one.
+    """Remove the mark of a pair; return whether the pair was marked.
 
     Raises:
-        Refused: 404, the collection is gone; or who asks may not write to it any more.
+        Refused: 404, the collection does not exist; or the caller may no longer write to it.
     """
 
     def work() -> bool:
@@ -143,13 +143,13 @@ def unmark_pair(images: HostedImages, pair: ImagePair) -> bool:
 
 
 def unmark_image(collection_id: str, image_id: str) -> None:
-    """Remove the marks of all pairs of an image; call it in the transaction that deletes it."""
+    """Remove all marks of an image; call this in the transaction that deletes the image."""
     key = Store.image_key(image_id)
     _get_rows(collection_id).filter(Q(first_key=key) | Q(second_key=key)).delete()
 
 
 def list_pairs(images: HostedImages) -> list[ImagePair]:
-    """Return the marked pairs, the oldest first."""
+    """Return the marked pairs, oldest first."""
     rows = list(
         _get_rows(images.collection.pk)
         .order_by("pk")
@@ -166,7 +166,7 @@ def list_pairs(images: HostedImages) -> list[ImagePair]:
 
 
 def get_version(collection_id: str) -> tuple[int, int | None]:
-    """Return what differs after each change of the marks."""
+    """Return a value that changes with every change of the marks."""
     found = _get_rows(collection_id).aggregate(count=Count("pk"), latest=Max("pk"))
     return found["count"], found["latest"]
 

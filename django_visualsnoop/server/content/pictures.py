@@ -1,7 +1,7 @@
-"""The pictures that a collection retains: small ones and originals, as files in a Django storage.
+"""The pictures that a collection retains: thumbnails and originals, in a Django storage.
 
-A file is written before the row that names it, and deleted after that row: a crash in between
-leaves a file that no row names, which ``sweep_files`` deletes, and never a row without its file.
+A file is written before the row that names it, and deleted after that row. A crash in between
+leaves a file without a row, which ``sweep_files`` deletes, and never a row without its file.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_visualsnoop.server")
 
-#: All files are under this folder of the storage, each collection's in one of its own.
+#: All files are in this folder of the storage; each collection has a subfolder.
 FOLDER = "visualsnoop"
-#: The longer side of a small picture, in pixels.
+#: The longer side of a thumbnail, in pixels.
 THUMBNAIL_SIDE = 320
-#: A file without a row may be one whose transaction is still under way.
+#: The transaction of a file without a row may still be in progress.
 ORPHAN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A picture's bytes, to be retained."""
+    """The bytes of a picture to retain."""
 
     kind: str
     content: bytes
@@ -58,7 +58,7 @@ class NewFile:
 
 @dataclass(frozen=True, slots=True)
 class NewPicture:
-    """What is stored of one image, with the files that its collection retains."""
+    """The data to store of one image, with the files that its collection retains."""
 
     image: NewImage
     files: tuple[NewFile, ...] = ()
@@ -68,8 +68,8 @@ def make_files(picture: Picture, content: bytes, retention: str) -> tuple[NewFil
     """Return the files that a collection retains of a picture.
 
     Args:
-        picture: what was decoded.
-        content: the file that it was decoded from.
+        picture: the decoded picture.
+        content: the file from which it was decoded.
         retention: one of ``Retention``.
     """
     if retention == Retention.NOTHING:
@@ -82,7 +82,7 @@ def make_files(picture: Picture, content: bytes, retention: str) -> tuple[NewFil
 
 
 def _make_thumbnail(picture: Picture) -> NewFile:
-    """Made of pixels alone, it has nothing of the file's metadata."""
+    """Return a thumbnail made from pixels alone, without any metadata of the file."""
     image = Image.fromarray(picture.pixels)
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     written = io.BytesIO()
@@ -91,12 +91,12 @@ def _make_thumbnail(picture: Picture) -> NewFile:
 
 
 def get_storage() -> Storage:
-    """Return where the files are."""
+    """Return the storage that contains the files."""
     return storages[get_options().storage]
 
 
 class StoredFiles:
-    """The files of one image that are in the storage already, and are not named by a row yet."""
+    """The files of one image that are already in the storage, but have no rows yet."""
 
     def __init__(self, collection: HostedCollection, image_id: str) -> None:
         self.collection = collection
@@ -105,7 +105,7 @@ class StoredFiles:
         self.have_rows = False
 
     def write_rows(self) -> None:
-        """Name them, in place of what was retained of the image; call it in its transaction."""
+        """Write the files' rows and replace the image's old ones; call this in its transaction."""
         delete_pictures(get_pictures(self.collection, self.image_id))
         StoredPicture.objects.using(database()).bulk_create(
             StoredPicture(
@@ -123,14 +123,14 @@ class StoredFiles:
 
 @contextmanager
 def store_files(collection: HostedCollection, new: NewPicture) -> Iterator[StoredFiles]:
-    """Store the files of an image; call it outside of the transaction that writes their rows.
+    """Store the files of an image; call this outside of the transaction that writes their rows.
 
-    A storage may be slow, and meanwhile SQLite would let nobody else write.
+    A storage may be slow, and on SQLite, nobody else could write meanwhile.
 
     Args:
-        collection: whose image it is.
-        new: what ``HostedImages.describe`` returned. If the block fails, or writes no rows, the
-            files are deleted.
+        collection: the collection of the image.
+        new: the return value of ``HostedImages.describe``. If the block fails, or writes no rows,
+            this deletes the files.
     """
     files = StoredFiles(collection, new.image.image_id)
     try:
@@ -148,26 +148,26 @@ def store_files(collection: HostedCollection, new: NewPicture) -> Iterator[Store
 
 
 def get_pictures(collection: HostedCollection, image_id: str) -> QuerySet[StoredPicture]:
-    """Return what is retained of an image."""
+    """Return the retained pictures of an image."""
     return get_pictures_of(collection, [image_id])
 
 
 def get_pictures_of(
     collection: HostedCollection, image_ids: Iterable[str]
 ) -> QuerySet[StoredPicture]:
-    """Return what is retained of some images."""
+    """Return the retained pictures of several images."""
     return _get_rows().filter(
         collection=collection, key__in=[Store.image_key(one) for one in image_ids]
     )
 
 
 def get_newest(collection: HostedCollection, image_id: str, kind: str) -> StoredPicture | None:
-    """Return the picture of one kind that is retained of an image, if there is one."""
+    """Return the newest retained picture of one kind of an image, or ``None``."""
     return get_pictures(collection, image_id).filter(kind=kind).order_by("-pk").first()
 
 
 def find_thumbnails(collection: HostedCollection, image_ids: Iterable[str]) -> set[str]:
-    """Return those of the ids whose images have a small picture; one query."""
+    """Return the ids of the images that have a thumbnail, in one query."""
     by_key = {Store.image_key(image_id): image_id for image_id in image_ids}
     rows = _get_rows().filter(
         collection=collection, kind=StoredPicture.Kind.THUMBNAIL, key__in=list(by_key)
@@ -176,7 +176,7 @@ def find_thumbnails(collection: HostedCollection, image_ids: Iterable[str]) -> s
 
 
 def delete_pictures(pictures: QuerySet[StoredPicture]) -> int:
-    """Delete rows now, and their files once that is committed; return how many."""
+    """Delete rows now, and their files on commit; return the number of rows."""
     found = dict(pictures.values_list("pk", "name"))
     if found:
         _get_rows().filter(pk__in=list(found)).delete()
@@ -186,7 +186,7 @@ def delete_pictures(pictures: QuerySet[StoredPicture]) -> int:
 
 
 def delete_unwanted(collection: HostedCollection) -> int:
-    """Delete what a collection no longer retains, after its owner chose so; return how many."""
+    """Delete what the owner has chosen not to retain any longer; return how many."""
     unwanted = {
         Retention.NOTHING: list(StoredPicture.Kind),
         Retention.THUMBNAILS: [StoredPicture.Kind.ORIGINAL],
@@ -195,9 +195,9 @@ def delete_unwanted(collection: HostedCollection) -> int:
 
 
 def delete_left_over() -> int:
-    """Delete what a request wrote while its image was deleted or its owner chose to retain less."""
+    """Delete pictures stored while their image was deleted or the owner reduced the retention."""
     dropped = 0
-    # All at once: SQLite lets nobody write who has not finished reading.
+    # Read all rows first: SQLite does not let a connection write while it is still reading.
     for collection in list(HostedCollection.objects.using(database())):
         store = Store(database(), collection.gallery_name)
         left_over = _get_rows().filter(~store.has_key(OuterRef("key")), collection=collection)
@@ -214,12 +214,12 @@ def _delete_files(names: Iterable[str]) -> None:
     for name in names:
         try:
             get_storage().delete(name)
-        except Exception:  # the sweep will find it
+        except Exception:  # the sweep finds it later
             logger.warning("Could not delete the file %s now", name, exc_info=True)
 
 
 def find_orphans() -> Iterator[str]:
-    """Yield the files that no row names, and that are a day old or more."""
+    """Yield files without a row that are at least a day old."""
     before = timezone.now() - ORPHAN_AFTER
     for folder in _list_folders(FOLDER):
         for part in _list_folders(folder):

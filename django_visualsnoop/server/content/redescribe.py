@@ -1,4 +1,4 @@
-"""Describing images again after the descriptor's version changed, from the retained originals."""
+"""Describe images again from their originals, after the descriptor's version changed."""
 
 from __future__ import annotations
 

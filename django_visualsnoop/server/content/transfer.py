@@ -1,4 +1,4 @@
-"""Taking a collection out as a file, and in again; see ``transfer_file``."""
+"""Export a collection as a file, and import it; see ``transfer_file``."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
     from django_visualsnoop.server.content.images import HostedImages
     from django_visualsnoop.server.content.metadata import Value
 
-#: Images read or written together.
+#: The number of images read or written together.
 _TOGETHER = 200
 _PAIRS_TOGETHER = 500
-#: Seconds between two portions. SQLite's writers look only now and then whether it is their turn.
+#: Seconds between two portions. SQLite's writers check only from time to time whether they can
+#: write.
 _PAUSE = 0.05
-#: Seconds for which a portion waits for others; some of the file may be written already.
+#: Seconds that a portion waits for other writers; part of the file may be written already.
 _PATIENCE = 60.0
 
 _Any = TypeVar("_Any")
@@ -49,7 +50,7 @@ _Any = TypeVar("_Any")
 class ImportCounts(NamedTuple):
     added: int
     replaced: int
-    #: They were there already, with the same time and file.
+    #: Images that already existed, with the same time and file.
     unchanged: int
 
 
@@ -69,7 +70,7 @@ def export_collection(images: HostedImages) -> Iterator[bytes]:
         for image_id in ids:
             one, stored = details.get(image_id), described.get(image_id)
             if one is None or stored is None:
-                continue  # it is gone by now
+                continue  # it was deleted meanwhile
             if not is_descriptor(stored.vector):
                 yield encode_line({"left_out": stored.image_id})
                 continue
@@ -114,7 +115,7 @@ def import_collection(images: HostedImages, file: IO[bytes], *, replace: bool) -
 
 
 class _Portion:
-    """Writes portions of a file, each in a transaction of its own."""
+    """Write portions of a file, each in its own transaction."""
 
     def __init__(self, images: HostedImages, replace: bool) -> None:
         self.images = images
@@ -122,10 +123,10 @@ class _Portion:
         self.done = ImportCounts(0, 0, 0)
 
     def write(self, work: Callable[[], ImportCounts]) -> None:
-        """Write one portion, and let others write after it.
+        """Write one portion, and then let others write.
 
         Raises:
-            Refused: 503, a lock was in the way for too long.
+            Refused: 503, the wait for a lock took too long.
         """
         try:
             added = write_atomically(work, patience=_PATIENCE)
@@ -146,7 +147,7 @@ class _Portion:
         return f"{written:,} images were imported; import the file again for the rest."
 
     def mark(self, pairs: list[not_duplicates.ImagePair]) -> ImportCounts:
-        """Mark the file's pairs whose images are still there."""
+        """Mark the file's pairs whose images still exist."""
         self.images.lock()
         there = self.images.store.read_details({image_id for pair in pairs for image_id in pair})
         known = [pair for pair in pairs if all(image_id in there for image_id in pair)]
@@ -154,7 +155,7 @@ class _Portion:
         return ImportCounts(0, 0, 0)
 
     def put(self, some: list[TransferredImage]) -> ImportCounts:
-        """Store images of the file that are not there yet; return how many."""
+        """Store the images of the file that do not exist yet; return how many."""
         hosted, store = self.images.collection, self.images.store
         self.images.lock(alone=hosted.max_images is not None)
         details = store.read_details(one.new.image_id for one in some)
@@ -174,11 +175,11 @@ class _Portion:
         hosted, store = self.images.collection, self.images.store
         stored = store.put([one.new for one in changed], [one.image_time for one in changed])
         for its in stored:
-            # Another one, or added just now.
+            # Another image, or one added just now.
             if its.existed and not (self.replace and its.image_id in details):
                 raise _refuse_other(its.image_id, self._so_far)
         replaced = details.keys() & {one.new.image_id for one in changed}
-        # A file has no pictures, and those that are retained show what was there before.
+        # A file contains no pictures, and the retained ones show the previous image.
         pictures.delete_pictures(pictures.get_pictures_of(hosted, replaced))
         image_metadata.write_many(
             hosted.pk,
@@ -191,7 +192,7 @@ class _Portion:
 
 
 def _check_against(images: HostedImages, facts: Mapping[str, bytes], *, replace: bool) -> None:
-    """Make sure that a file can be imported as things are now; see ``import_collection``."""
+    """Check that a file can be imported in the current state; see ``import_collection``."""
     hosted, store = images.collection, images.store
     there = 0
     for ids in batched(facts, _TOGETHER):
@@ -208,7 +209,7 @@ def _check_against(images: HostedImages, facts: Mapping[str, bytes], *, replace:
 
 
 def _check_file(file: IO[bytes]) -> dict[str, bytes]:
-    """Return the ids of all images of a whole and right file, and ``_hash_image`` of each."""
+    """Return the ids of all images of a valid, complete file, and ``_hash_image`` of each."""
     facts: dict[str, bytes] = {}
     pairs: dict[not_duplicates.ImagePair, int] = {}
     for number, one in parse_lines(file):
@@ -234,7 +235,7 @@ def _is_same(one: TransferredImage, known: ImageDetails, metadata: Mapping[str, 
 
 
 def _hash_image(image_time: int, digest: str, metadata: Mapping[str, Value]) -> bytes:
-    """Return what differs between any two images under one id, in a few bytes."""
+    """Return a hash of a few bytes that differs between any two images with the same id."""
     return sha256(json.dumps([image_time, digest, metadata], sort_keys=True).encode()).digest()
 
 

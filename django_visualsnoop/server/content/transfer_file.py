@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FORMAT = "visualsnoop-collection"
 VERSION = 1
 MEDIA_TYPE = "application/jsonl"
-#: No line of an export is longer.
+#: The maximum length of an exported line.
 _MAX_LINE = 128 * 1024
 _MAX_SIDE = 2**31 - 1
 _IMAGE = {"id", "time", "width", "height", "sha256", "metadata", "descriptor"}
@@ -48,7 +48,7 @@ class TransferredImage(NamedTuple):
 
 
 def encode_header(name: str, cursor: str) -> bytes:
-    """Return the first line."""
+    """Return the first line of a file."""
     said = {"format": FORMAT, "version": VERSION, "descriptor_version": describe.VERSION}
     return encode_line({**said, "name": name, "cursor": cursor})
 
@@ -69,17 +69,17 @@ def encode_image(one: ImageDetails, metadata: Mapping[str, Value], vector: bytes
 
 
 def encode_line(said: Mapping[str, object]) -> bytes:
-    """Return a line that says this."""
+    """Return an object as a line."""
     return json.dumps(said, separators=(",", ":")).encode() + b"\n"
 
 
 def parse_lines(
     file: IO[bytes],
 ) -> Iterator[tuple[int, TransferredImage | not_duplicates.ImagePair | int | None]]:
-    """Yield the number of each line and what it says: the end, the number of images.
+    """Yield the number and content of each line; the content of the end is the number of images.
 
     Raises:
-        Refused: 400, a line is not right, or the end is missing.
+        Refused: 400, a line is invalid, or the last line is missing.
     """
     latest = datetime.now(UTC) + timedelta(minutes=1)
     ended = False
@@ -149,7 +149,7 @@ def _parse_image(said: dict[str, Any], latest: datetime) -> TransferredImage:
 
 
 def is_descriptor(vector: bytes) -> bool:
-    """Return whether this engine can compare it."""
+    """Return whether this engine can compare the descriptor."""
     try:
         Descriptor.from_bytes(vector)
     except ValueError:
@@ -178,5 +178,5 @@ def _get_integer(said: dict[str, Any], name: str) -> int:
 
 
 def refuse_line(number: int, why: str) -> Refused:
-    """Return the refusal of a file for one of its lines, counted from 1."""
+    """Return the error for a line of a file, counted from 1."""
     return Refused(400, f"Line {number:,}: {str(why).rstrip('.')}. Nothing was imported.")

@@ -1,1 +1,1 @@
-"""How requests are read and authenticated, the same for every API and the pages."""
+"""Reading and authenticating requests, for every API and the pages."""

@@ -1,4 +1,4 @@
-"""Whose request it is, and whether that key may do this."""
+"""Authenticate requests, and check whether a key allows them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_visualsnoop.server")
 
 BEARER = "Bearer"
-#: One text for both, so that nobody learns which keys there are.
+#: One text for both, so that nobody can find out which keys exist.
 _WRONG = (
     "The public key is unknown or the signature is wrong. Check both keys and the endpoint. If a "
     "proxy changes the path, set PATH_PREFIX on the server."
@@ -40,18 +40,18 @@ _WRONG_BEARER = (
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks."""
+    """The authenticated caller of a request."""
 
-    #: Its collection is loaded.
+    #: The key; its collection is loaded.
     key: Key
     #: Differs between requests; empty if nothing is signed.
     signature: str = field(default="", repr=False)
     signed: VerifiedSignature | None = field(default=None, repr=False)
-    #: What ``WWW-Authenticate`` says to who is refused.
+    #: The value of ``WWW-Authenticate`` in refusals.
     challenge: str = vshmac.SCHEME
 
     def check_key(self) -> None:
-        """Make sure that the key is still accepted: reading a body may have taken long.
+        """Check that the key is still accepted, because reading a body may have taken long.
 
         Raises:
             Refused: 401.
@@ -62,7 +62,7 @@ class Caller:
             raise Refused(401, problem, {"WWW-Authenticate": self.challenge})
 
     def check_body(self, body: bytes) -> None:
-        """Make sure that the body is the one that was signed, where the signature covers it.
+        """Check that the body is the signed one, if the signature covers it.
 
         Raises:
             Refused: 401.
@@ -76,28 +76,28 @@ class Caller:
 
 
 def authenticate(request: HttpRequest, scope: str, *, bearer: bool = False) -> Caller:
-    """Return whose request it is, and note that the key was used; see ``identify``."""
+    """Return the caller of a request, and record that the key was used; see ``identify``."""
     caller = identify(request, scope, bearer=bearer)
     note_use(caller.key, timezone.now())
     return caller
 
 
 def identify(request: HttpRequest, scope: str, *, bearer: bool = False) -> Caller:
-    """Return whose request it is; nothing is written.
+    """Return the caller of a request; this writes nothing.
 
-    ``Signature-Input`` makes it an HTTP message signature (RFC 9421); otherwise it is one of
-    API v1, or a bearer's.
+    A request with ``Signature-Input`` has an HTTP message signature (RFC 9421); any other has the
+    signature of API v1, or a bearer token.
 
     Args:
-        request: its body is not looked at.
-        scope: what the key must allow: ``"read"``, ``"search"``, ``"write"``, or ``""`` for
-            what every key may do.
-        bearer: accept ``Authorization: Bearer PUBLIC_KEY.SECRET_KEY`` (RFC 6750) in place of
-            the signature of API v1, which covers neither query nor body.
+        request: the request; this does not read its body.
+        scope: the scope that the key must have: ``"read"``, ``"search"``, ``"write"``, or ``""``
+            for calls that every key allows.
+        bearer: accept ``Authorization: Bearer PUBLIC_KEY.SECRET_KEY`` (RFC 6750) in place of the
+            signature of API v1, which covers neither query nor body.
 
     Raises:
-        Refused: 401 if it is not from a key that is accepted now; 403 if that key does not
-            allow this.
+        Refused: 401 if the request is not from a key that is accepted now; 403 if the key does not
+            allow it.
     """
     challenge = BEARER if bearer else vshmac.SCHEME
     now = timezone.now()
@@ -129,7 +129,7 @@ def _identify_by_message_signature(request: HttpRequest, now: datetime, challeng
         key = _get_key(public_key)
         try:
             return _decrypt_secret(key, public_key)
-        except Refused as error:  # the library takes any error for a wrong signature
+        except Refused as error:  # the library treats any error as a wrong signature
             unreadable = error
             raise
 
@@ -199,7 +199,7 @@ def _sign_as_expected(key: Key | None, public_key: str, request: HttpRequest, da
 
 @sensitive_variables("secret")
 def _decrypt_secret(key: Key | None, public_key: str) -> bytes:
-    """Return the key's secret; if it is unknown, another one, by the same work."""
+    """Return the key's secret; for an unknown key, another one, with the same work."""
     try:
         secret = decrypt(get_decoy() if key is None else key.encrypted_secret)
     except CannotDecrypt as error:

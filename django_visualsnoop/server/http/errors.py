@@ -1,4 +1,4 @@
-"""What to answer to errors that every API and the pages know."""
+"""Responses to errors that every API and the pages share."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def refuse_picture(error: DecodeError) -> Refused:
-    """Return what to answer to bytes that the engine does not take for a picture."""
+    """Return the response to bytes that the engine refuses as a picture."""
     return Refused(REFUSAL_STATUS.get(error.reason, 400), str(error))
 
 
 def refuse_busy() -> Refused:
-    """Return what to answer when a lock was in the way for too long."""
+    """Return the response for when the wait for a lock took too long."""
     return Refused(
         503,
         f"The database is busy. Nothing was changed. Try again in {RETRY_AFTER} s.",

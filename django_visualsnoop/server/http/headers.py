@@ -1,4 +1,4 @@
-"""Header fields of the pages: no cache, no frames, only scripts and styles of the server's own."""
+"""Header fields of the pages: no cache, no frames, and only the server's own scripts and styles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that crossed a network unencrypted are refused, unless the settings allow them."""
+"""Refuse requests that crossed a network unencrypted, unless the settings allow them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django_visualsnoop.server.exceptions import Refused
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-#: A proxy adds one of these, and then the address is the proxy's.
+#: A proxy adds one of these, and the address is then the proxy's.
 _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP")
 
 
 def require_https(request: HttpRequest) -> None:
-    """Refuse plain HTTP, but for what never left this machine.
+    """Refuse plain HTTP, except for requests that never left this machine.
 
-    Never by a redirect: it would turn a POST into a GET and invalidate the signature.
+    This never redirects: a redirect would turn a POST into a GET and invalidate the signature.
 
     Raises:
         Refused: 403.
@@ -42,7 +42,7 @@ def _is_local(request: HttpRequest) -> bool:
 
 
 def _parse_host(field: str) -> str:
-    """Return the host of a header field ``Host``, without the port."""
+    """Return the host of the header field ``Host``, without the port."""
     if field.startswith("["):
         return field[1:].partition("]")[0]
     return field.partition(":")[0]

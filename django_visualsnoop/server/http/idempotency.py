@@ -1,8 +1,8 @@
-"""The same POST again is the same request, and gets the same answer.
+"""Return the same response to the same POST.
 
-The old client's transport sends a POST again, with date and signature unchanged, when the
-connection breaks before the answer came. Uploads of one second share a signature, so the body
-counts too. What a search finds is not kept: it changes nothing.
+The old client's transport sends a POST again, with unchanged date and signature, if the connection
+breaks before the response. Uploads within one second share a signature, so the body counts too.
+Search results are not stored, because a search changes nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_visualsnoop.server")
 
-#: From then on the date itself is refused. Half an hour more, for clocks that are set.
+#: After this time, the server refuses the date itself. It includes half an hour for clocks that are
+#: adjusted.
 RETAINED = OLDEST + NEWEST + timedelta(minutes=30)
 PURGE_EVERY_SECONDS = 600.0
 
@@ -37,27 +38,27 @@ _purged_at = time.monotonic()
 
 
 def compute_fingerprint(caller: Caller, body: bytes) -> str:
-    """Return what tells a request from others: its key, its signature, its body."""
+    """Return a hash of the key, signature and body, which identifies a request."""
     whose = f"{caller.key.public_key}\n{caller.signature}\n".encode()
     return sha256(whose + sha256(body).digest()).hexdigest()
 
 
 def find_response(fingerprint: str) -> dict[str, Any] | None:
-    """Return what the same request was answered, or ``None``."""
+    """Return the response to the same request, or ``None``."""
     rows = StoredResponse.objects.using(database()).filter(pk=fingerprint)
     body = rows.values_list("body", flat=True).first()
     return None if body is None else json.loads(body)
 
 
 def respond_once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do something unless the same request did it, and return the one answer to both.
+    """Call ``act`` unless the same request already did, and return the one response to both.
 
-    Of two at once, the second waits at the row that the first has inserted. If the first fails,
-    its row goes with all else that it did, and the second does it.
+    Of two concurrent requests, the second waits for the row that the first has inserted. If the
+    first fails, its row is rolled back with everything else, and the second calls ``act``.
 
     Args:
-        fingerprint: of the request.
-        act: is called in the transaction that keeps its answer; an error undoes all.
+        fingerprint: the fingerprint of the request.
+        act: called in the transaction that stores its response; an error undoes everything.
     """
     rows = StoredResponse.objects.using(database())
 
@@ -81,7 +82,7 @@ def respond_once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[st
 
 
 def purge_responses() -> None:
-    """Delete the outcomes of requests that would be refused by now."""
+    """Delete the responses to requests that the server would refuse by now."""
     StoredResponse.objects.using(database()).filter(created__lt=timezone.now() - RETAINED).delete()
 
 
@@ -91,7 +92,7 @@ def _purge_now_and_then() -> None:
         _purged_at = time.monotonic()
         try:
             purge_responses()
-        except OperationalError as error:  # the answer is given, and another request purges
+        except OperationalError as error:  # the response is sent, and another request purges
             if not is_lock_error(error):
                 raise
             logger.info("Could not delete old stored responses now: %s", error)

@@ -1,7 +1,7 @@
-"""HTTP message signatures (RFC 9421): they cover the query and the body, too.
+"""HTTP message signatures (RFC 9421), which also cover the query and the body.
 
-HMAC-SHA256 with the key's secret; ``keyid`` is the public key. The body is covered through
-``Content-Digest`` (RFC 9530).
+They use HMAC-SHA256 with the key's secret; ``keyid`` is the public key. ``Content-Digest`` (RFC
+9530) covers the body.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-#: How to write it, for who signs none or not enough.
+#: How to sign, for clients that sign nothing or too little.
 HOW = (
     'Signature-Input: sig=("@method" "@path" "@query" "content-digest");created=TIME;'
     'keyid="PUBLIC_KEY";alg="hmac-sha256"'
 )
 _DIGESTS = ("sha-256", "sha-512")
-#: Their bodies change something.
+#: The methods whose bodies change something.
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
@@ -53,7 +53,7 @@ class VerifiedSignature:
     fingerprint: str = field(repr=False)
     created: object
     expires: object
-    #: What is signed, by its name as in ``Signature-Input``.
+    #: The signed components, by their names in ``Signature-Input``.
     covered: Mapping[str, str] = field(repr=False)
     _check: Callable[[bytes], bool] = field(repr=False)
 
@@ -85,17 +85,17 @@ class VerifiedSignature:
         return None
 
     def covers(self, body: bytes) -> bool:
-        """Return whether this is the body that was signed."""
+        """Return whether the signature covers this body."""
         return self._check(body)
 
 
 def verify_request(request: HttpRequest, secret_of: Callable[[str], bytes]) -> VerifiedSignature:
-    """Verify the one signature of a request. Reads nothing of its body.
+    """Verify the one signature of a request, without reading its body.
 
     Args:
         request: the request, with ``Signature-Input`` and ``Signature``.
-        secret_of: returns the secret of a public key. For an unknown key, it must do the same
-            work and return a secret that belongs to no key.
+        secret_of: returns the secret of a public key. For an unknown key, it must do the same work
+            and return a secret that belongs to no key.
 
     Raises:
         WrongSignature: the signature is missing, broken, or made with another secret.
@@ -107,7 +107,7 @@ def verify_request(request: HttpRequest, secret_of: Callable[[str], bytes]) -> V
     except (HTTPMessageSignaturesException, ValueError, RecursionError):
         raise WrongSignature from None
 
-    # What names an algorithm that nobody here knows says nothing against the others.
+    # Signatures with unknown algorithms do not invalidate the others.
     readable = {
         name: _drop_unknown_algorithms(value) if name == '"content-digest"' else value
         for name, value in result.covered_components.items()
@@ -139,7 +139,7 @@ class _Message:
 
 class _Verifier(HTTPMessageVerifier):
     def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
-        """Leave the times to ``find_problem``: they are named only to who has the secret."""
+        """Leave the times to ``find_problem``: only clients with the secret learn them."""
 
 
 class _Keys(HTTPSignatureKeyResolver):
@@ -157,7 +157,7 @@ def _drop_unknown_algorithms(digests: str) -> str:
     except ValueError:
         return digests
     known = {name: value for name, value in parsed.items() if name in _DIGESTS}
-    # Nothing is left of one that is not understood at all: that is refused.
+    # If no algorithm is known, nothing remains, and the request is refused.
     return http_sf.ser(known) if 0 < len(known) < len(parsed) else digests
 
 
@@ -165,7 +165,7 @@ def _build_url(request: HttpRequest) -> str:
     try:
         host = request.get_host()
     except DisallowedHost:
-        host = request.META.get("HTTP_HOST", "")  # whether it is allowed is not asked here
+        host = request.META.get("HTTP_HOST", "")  # this does not check whether it is allowed
     query = request.META.get("QUERY_STRING", "")
     return f"{request.scheme}://{host}{get_signed_path(request)}?{query}"
 

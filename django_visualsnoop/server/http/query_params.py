@@ -1,4 +1,4 @@
-"""The part of a URL after ``?``. It is not signed."""
+"""Parse the query of a URL. It is not signed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000
-#: More is no query of API v1. Django's own limit would answer HTML.
+#: No query of API v1 has more parameters. Django's own limit would respond with HTML.
 _MAX_FIELDS = 100
 
 
@@ -20,14 +20,14 @@ def parse_query(request: HttpRequest) -> dict[str, str]:
     """Return the query's parameters.
 
     Raises:
-        Refused: 400 if it cannot be read, or one is given twice.
+        Refused: 400 if the query is invalid, or contains a parameter twice.
     """
     query = request.META.get("QUERY_STRING", "")
     try:
         pairs = parse_qsl(
             query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
         )
-    except ValueError:  # UnicodeDecodeError is one
+    except ValueError:  # includes UnicodeDecodeError
         raise Refused(400, "The query is not UTF-8. Percent-encode its UTF-8 bytes.") from None
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -36,7 +36,7 @@ def parse_query(request: HttpRequest) -> dict[str, str]:
 
 
 def refuse_parameters(request: HttpRequest) -> None:
-    """Refuse a call that has no parameters if it was given any.
+    """Refuse parameters for a call that has none.
 
     The id ``a?b``, not percent-encoded, arrives as ``a`` and a query: without this, deleting it
     would delete ``a``.
@@ -49,7 +49,7 @@ def refuse_parameters(request: HttpRequest) -> None:
 
 
 def parse_count(parameters: dict[str, str]) -> int:
-    """Return how many images a page of the listing has: 100 if not said, 1,000 at most.
+    """Return the page size of the listing: 100 by default, 1,000 at most.
 
     Raises:
         Refused: 400 if ``count`` is not a positive integer.

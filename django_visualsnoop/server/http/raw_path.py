@@ -1,4 +1,4 @@
-"""The path as the client wrote it and signed it, whichever server the project runs under."""
+"""The path as the client wrote and signed it, on every server that may run the project."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from django_visualsnoop.server.exceptions import Refused
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-#: What clients leave as it is, for servers that tell the decoded path only (API v1).
+#: Clients leave these unquoted, for servers that provide only the decoded path (API v1).
 _SAFE = "/!$&'()*+,:;=@-._~"
 
 
 def get_signed_path(request: HttpRequest) -> str:
     """Return the percent-encoded path, without the query, that the signature covers.
 
-    The setting's ``PATH_PREFIX`` is put in front: a proxy has stripped it.
+    This prepends the setting ``PATH_PREFIX``, because a proxy has removed it.
     """
     return get_options().path_prefix + _get_raw_path(request)
 
 
 def check_utf8(request: HttpRequest) -> None:
-    """Refuse a path that is not UTF-8; Django would replace or re-quote what is wrong with it.
+    """Refuse a path that is not UTF-8; Django would replace or re-quote invalid bytes.
 
     Raises:
         Refused: 400.
@@ -44,6 +44,6 @@ def _get_raw_path(request: HttpRequest) -> str:
     target = request.META.get("RAW_URI") or request.META.get("REQUEST_URI")
     if target:  # gunicorn; waitress, uWSGI, mod_wsgi
         path: str = target.partition("?")[0]
-        # A proxy's form of the target (RFC 9112, 3.2.2).
+        # The form that proxies use (RFC 9112, 3.2.2).
         return path if path.startswith("/") else urlsplit(path).path
     return quote(request.path, safe=_SAFE)  # runserver, granian

@@ -1,4 +1,4 @@
-"""Reading what was uploaded: as a stream, under a limit, and all of it or nothing."""
+"""Read uploads: as a stream, with a size limit, completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-#: Bytes read at a time.
+#: The number of bytes read at a time.
 _PIECE = 64 * 1024
-#: Seconds that a client may take for 64 KiB of what is read.
+#: Seconds that a client may take for 64 KiB of a body that is read.
 PIECE_SECONDS = 30.0
-#: Likewise of what is only forgotten, …
+#: The same for a body that is discarded, …
 DRAIN_PIECE_SECONDS = 1.0
 #: … and for all of it.
 DRAIN_SECONDS = 10.0
-#: Longer files are spooled to disk.
+#: Longer files are stored on disk.
 _IN_MEMORY = 1024 * 1024
 
 
@@ -112,44 +112,44 @@ def drain_body(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None
     stream: Any = request
     if _is_wsgi(request) and _get_declared_length_or_none(request) is None:
         if not request.META.get("wsgi.input_terminated"):
-            return  # reading could wait for ever
+            return  # reading could wait forever
         stream = request.META["wsgi.input"]
     give_up = time.monotonic() + DRAIN_SECONDS
     with (
         _Clock(request, DRAIN_PIECE_SECONDS, DRAIN_SECONDS) as clock,
-        suppress(Exception),  # servers have errors of their own for what is cut off or malformed
+        suppress(Exception),  # servers raise their own errors for cut-off or malformed bodies
     ):
         while piece := stream.read(_PIECE):
             max_bytes -= len(piece)
             if max_bytes <= 0 or time.monotonic() > give_up:
-                clock.stop_reading()  # else the server itself would wait for the rest
+                clock.stop_reading()  # otherwise the server itself would wait for the rest
                 return
             clock.restart()
 
 
 @contextmanager
 def limit_reading(request: HttpRequest, seconds: float) -> Iterator[None]:
-    """Let reading the body end after some seconds, as if the client had sent no more.
+    """Stop reading the body after some seconds, as if the client had sent no more.
 
     Args:
-        request: whose body may be read in the block.
-        seconds: for all of it.
+        request: the request whose body the block may read.
+        seconds: the time for the whole body.
     """
     with _Clock(request, seconds, seconds):
         yield
 
 
 class _Clock:
-    """Stops reading from the client's socket when it sends too slowly.
+    """Stop reading from the client's socket when the client sends too slowly.
 
-    Only gunicorn tells which socket that is, and it is the one that needs it: its ``read`` waits
-    for as many bytes as were asked for, and holds a thread or a process meanwhile. Other servers
-    read a body before they call the application (waitress, ASGI) or have a limit of their own.
+    Only gunicorn provides the socket, and only gunicorn needs this: its ``read`` waits for all
+    requested bytes, and blocks a thread or a process meanwhile. Other servers read a body before
+    they call the application (waitress, ASGI) or have their own limit.
 
     Args:
-        request: whose body is read in the block.
-        piece_seconds: how long the first piece may take, and each after ``restart``.
-        seconds: how long all may take.
+        request: the request whose body the block reads.
+        piece_seconds: the time for the first piece, and for each piece after ``restart``.
+        seconds: the time for all pieces.
     """
 
     def __init__(self, request: HttpRequest, piece_seconds: float, seconds: float) -> None:
@@ -160,11 +160,11 @@ class _Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Begin to wait for another piece."""
+        """Start to wait for another piece."""
         self._deadline = min(self._latest, time.monotonic() + self._piece_seconds)
 
     def stop_reading(self) -> None:
-        """Let each further ``read`` end at once. An answer can be sent, and nothing follows it."""
+        """End every later ``read`` at once. The response can be sent, and nothing follows it."""
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RD)

@@ -1,4 +1,4 @@
-"""The signature VSHMAC of API v1: how it is read, made and dated.
+"""The signature VSHMAC of API v1: parse, compute and date it.
 
 ``Authorization: VSHMAC {public_key}:{base64(HMAC-SHA1(secret, METHOD "\\n" PATH "\\n" DATE))}``
 """
@@ -41,7 +41,7 @@ def parse_authorization(authorization: str) -> Credentials | None:
 
 
 def is_public_key(text: str) -> bool:
-    """Return whether a key could be called so: 20 hexadecimal digits."""
+    """Return whether a string has the form of a public key: 20 hexadecimal digits."""
     return _PUBLIC_KEY.fullmatch(text) is not None
 
 
@@ -50,10 +50,10 @@ def sign_request(secret: str, method: str, path: str, date: str) -> str:
     """Return the signature of a request.
 
     Args:
-        secret: white space around it is ignored.
-        method: such as ``"POST"``.
+        secret: the secret; white space around it is ignored.
+        method: the HTTP method, such as ``"POST"``.
         path: percent-encoded, as the client wrote it, without the query.
-        date: the value of the header field ``Date``, as it came.
+        date: the value of the header field ``Date``, unchanged.
     """
     signed = "\n".join([method, path, date])
     digest = hmac.digest(secret.strip().encode(), _encode(signed), "sha1")
@@ -61,12 +61,12 @@ def sign_request(secret: str, method: str, path: str, date: str) -> str:
 
 
 def is_same_signature(signature: str, expected: str) -> bool:
-    """Compare two signatures in a time that does not tell how much of them is equal."""
+    """Compare two signatures in a time that does not depend on how much of them is equal."""
     return hmac.compare_digest(_encode(signature), _encode(expected))
 
 
 def find_date_problem(date: str, now: datetime) -> str | None:
-    """Return why a request of this date is not answered, or ``None``.
+    """Return why the server refuses a request with this date, or ``None``.
 
     Args:
         date: the value of the header field ``Date`` (RFC 9110, 6.6.1).
@@ -87,5 +87,5 @@ def find_date_problem(date: str, now: datetime) -> str | None:
 
 
 def _encode(text: str) -> bytes:
-    # Whatever a server makes of odd header fields, this does not raise.
+    # This does not raise, whatever a server does with unusual header fields.
     return text.encode("utf-8", "backslashreplace")

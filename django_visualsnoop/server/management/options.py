@@ -1,4 +1,4 @@
-"""What the commands that make keys have in common."""
+"""The options and output shared by the commands that make keys."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parse_key_options(given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments for ``make_key``.
 
     Raises:
-        CommandError: an option cannot be read.
+        CommandError: an option is invalid.
     """
     return {
         "scopes": [scope.strip() for scope in given["scopes"].split(",")],
@@ -49,7 +49,7 @@ def parse_key_options(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def format_key(new: NewKey) -> str:
-    """Return the JSON object that shows a key, this once with its secret."""
+    """Return the JSON object of a new key; only this output shows its secret."""
     return json.dumps(
         {
             "collection_id": new.key.collection_id,

@@ -1,1 +1,1 @@
-"""The pages that people use in a browser; ``urls`` says which there are."""
+"""The pages that people use in a browser; ``urls`` lists them."""

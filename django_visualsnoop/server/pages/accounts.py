@@ -1,4 +1,4 @@
-"""Signing in and out, and changing one's password: Django's views, in our look."""
+"""Signing in and out, and changing the password: Django's views with our design."""
 
 from __future__ import annotations
 

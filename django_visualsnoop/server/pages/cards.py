@@ -1,4 +1,4 @@
-"""Images as the pages show them."""
+"""Images for display on the pages."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One image."""
+    """An image on a page."""
 
     image_id: str
     has_thumbnail: bool
-    #: 0 to 1, where it was compared.
+    #: The similarity, 0 to 1, if the image was compared.
     similarity: float | None = None
-    #: When it was added or replaced, where that is shown.
+    #: When the image was added or replaced, if the page shows it.
     time: datetime | None = None
 
     @property
     def address(self) -> str:
-        """The id as addresses and forms have it."""
+        """Return the id in the form that URLs and forms use."""
         return ImageId().to_url(self.image_id)
 
     @property
     def percent(self) -> str:
-        """The similarity in words: 100 % is only what is perceptually identical."""
+        """Return the similarity as a percentage: only perceptually identical images have 100 %."""
         assert self.similarity is not None
         return _("%(percent)d %%") % {"percent": math.floor(self.similarity * 100)}
 
@@ -44,11 +44,11 @@ class Card:
 def make_cards(
     hosted: HostedCollection, facts: Mapping[str, dict[str, Any]] | Iterable[str]
 ) -> list[Card]:
-    """Return cards of images, in the order given; one query.
+    """Return cards of images in the given order, with one query.
 
     Args:
-        hosted: their collection.
-        facts: by image id, further fields of ``Card``.
+        hosted: the collection of the images.
+        facts: additional fields of ``Card``, by image id.
     """
     found = dict(facts) if isinstance(facts, dict) else {image_id: {} for image_id in facts}
     pictured = find_thumbnails(hosted, found)

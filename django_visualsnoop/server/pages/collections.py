@@ -1,4 +1,4 @@
-"""Collections: those that one may see, and what each of them is."""
+"""Pages of collections: the list of visible collections, and the settings of each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def collections(request: HttpRequest) -> HttpResponse:
     )
     used = get_usages(found)
     rows = [(hosted, used[hosted.pk]) for hosted in found]
-    # No mail is sent, so whoever signs in is told here.
+    # No mail is sent, so the page shows invitations after sign-in.
     context = {"rows": rows, "is_invited": get_invitations(request.user).exists()}
     return render_page(request, "collections.html", context)
 
@@ -54,7 +54,7 @@ def collections(request: HttpRequest) -> HttpResponse:
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """Make a collection."""
+    """Create a collection."""
     form = NewCollectionForm(request.user, request.POST or None)
     if not form.is_valid():
         status = 400 if request.method == "POST" else 200
@@ -81,11 +81,11 @@ def new(request: HttpRequest) -> HttpResponse:
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Change what a collection is called and retains, and with whom it is shared."""
+    """Change the name, retention and sharing of a collection."""
     hosted = get_managed_or_404(request, collection_id)
     form = CollectionForm(request.user, request.POST or None, instance=hosted)
     if not form.is_valid():
-        hosted.refresh_from_db()  # the page's heading says what is, not what was typed
+        hosted.refresh_from_db()  # the page's heading shows the stored name, not the typed one
         status = 400 if request.method == "POST" else 200
         return render_collection_page(request, hosted, "settings", {"form": form}, status)
 
@@ -93,7 +93,7 @@ def settings(request: HttpRequest, collection_id: str) -> HttpResponse:
         lock_collection(collection_id, alone=True)
         get_managed_or_404(request, collection_id)
         _lock_organisation(form)
-        # What the form does not show stays: limits, say, that an administrator sets meanwhile.
+        # Save no other fields: an administrator may change limits meanwhile, for example.
         hosted.save(using=database(), update_fields=[*form.fields])
         return delete_unwanted(hosted)
 
@@ -106,7 +106,7 @@ def settings(request: HttpRequest, collection_id: str) -> HttpResponse:
 
 
 def _lock_organisation(form: CollectionForm) -> None:
-    """Keep the organisation that was chosen until this transaction ends.
+    """Lock the chosen organisation until this transaction ends.
 
     Raises:
         Refused: 409, it was deleted, or the user left it, while the form was filled in.
@@ -126,7 +126,7 @@ def _lock_organisation(form: CollectionForm) -> None:
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Delete a collection, once its name was typed."""
+    """Delete a collection after the user has typed its name."""
     hosted = get_managed_or_404(request, collection_id)
     error = ""
     if request.method == "POST":

@@ -1,4 +1,4 @@
-"""Ids in the addresses of pages."""
+"""Path converters for the ids in URLs of pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django_visualsnoop.client.ids import check_image_id
 
 
 class CollectionId:
-    """8 hexadecimal digits."""
+    """Match a collection id: 8 hexadecimal digits."""
 
     regex = "[0-9a-f]{8}"
 
@@ -20,7 +20,10 @@ class CollectionId:
 
 
 class ImageId:
-    """Any image id, as URL-safe base64: ids may hold slashes, which servers and proxies change."""
+    """Match an image id as URL-safe base64.
+
+    Ids may contain slashes, which servers and proxies change.
+    """
 
     regex = "[A-Za-z0-9_-]{1,540}"
 
@@ -28,7 +31,7 @@ class ImageId:
         """Return the image id.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the value is not an image id.
         """
         padded = value + "=" * (-len(value) % 4)
         return check_image_id(urlsafe_b64decode(padded).decode())

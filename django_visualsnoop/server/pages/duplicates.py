@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 GROUPS_PER_PAGE = 20
-#: Of one group.
+#: The number of images shown of one group.
 MAX_SHOWN = 24
 
 
 @page
 @require_http_methods(["GET", "HEAD"])
 def show_duplicates(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Show the groups of duplicates, the closest first."""
+    """Show the groups of duplicates, closest first."""
     hosted = get_collection_or_404(request, collection_id)
     count = get_usage(hosted).images
     found = find_duplicates(HostedImages(hosted), count)
     paginator = Paginator(found.groups, GROUPS_PER_PAGE)
     current = paginator.get_page(request.GET.get("page"))
-    # No image is in two groups, so all of them are looked up at once.
+    # No image is in two groups, so one query fetches all of them.
     facts = {
         one.image_id: {"similarity": one.similarity}
         for members in current.object_list

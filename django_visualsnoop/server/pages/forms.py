@@ -29,7 +29,7 @@ else:
 
 
 class CollectionForm(_CollectionModelForm):
-    """What the owner of a collection decides."""
+    """The settings that a collection's owner chooses."""
 
     class Meta:
         model = HostedCollection
@@ -52,11 +52,12 @@ class CollectionForm(_CollectionModelForm):
         super().__init__(*args, **kwargs)
         choice = self.fields["organisation"]
         assert isinstance(choice, forms.ModelChoiceField)
-        # The present one also if its owner has left it: he keeps it or takes the collection back.
+        # Include the current organisation also if the owner has left it, so that the form can keep
+        # it or end the sharing.
         choice.queryset = Organisation.objects.using(database()).filter(
             Q(pk__in=get_organisations(user).values("pk")) | Q(pk=self.instance.organisation_id)
         )
-        # Who manages a collection through its organisation does not choose another one for it.
+        # Users who manage a collection through its organisation cannot choose another one.
         is_others = self.instance.owner_id not in (None, user.pk)
         if is_others or not choice.queryset.exists():
             del self.fields["organisation"]
@@ -70,7 +71,7 @@ class NewCollectionForm(CollectionForm):
 
 
 class KeyForm(forms.Form):
-    """What a new key allows, and for how long."""
+    """The permissions and validity period of a new key."""
 
     scopes = forms.MultipleChoiceField(
         label=_("Allows"),
@@ -119,7 +120,7 @@ class OrganisationForm(_OrganisationModelForm):
 
 
 class MemberForm(forms.Form):
-    """Who is to become a member. Whether an account has the address is not looked up."""
+    """The future member. The form does not look up whether an account has the address."""
 
     email = forms.EmailField(
         label=_("E-mail address"),

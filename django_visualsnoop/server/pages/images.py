@@ -1,4 +1,4 @@
-"""The images of a collection: listing, adding, looking at and deleting them."""
+"""Pages of a collection's images: list, add, view and delete them."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 
-#: Images on one page.
+#: The number of images on one page.
 PAGE_SIZE = 48
 
 
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Show a collection's images, newest first, and add some."""
+    """Show a collection's images, newest first, and add images."""
     hosted = get_collection_or_404(request, collection_id)
     failed: list[tuple[str, str]] = []
     if request.method == "POST":
@@ -83,7 +83,7 @@ def _parse_start(request: HttpRequest) -> str | None:
 
 
 def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tuple[str, str]]:
-    """Add each picture under its file's name; return which were refused, and why."""
+    """Add each picture under its file's name; return the refused files with the reasons."""
     failed = []
     for number, upload in enumerate(uploads):
         name = str(upload.name)
@@ -95,7 +95,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
             failed.append((name, _("An image with this name exists already. Rename the file.")))
         except (DecodeError, InvalidImageIdError, Refused) as error:
             failed.append((name, str(error)))
-        except OperationalError as error:  # those before are added
+        except OperationalError as error:  # the previous pictures are added
             if not is_lock_error(error):
                 raise
             return failed + [(str(one.name), refuse_busy().message) for one in uploads[number:]]
@@ -105,7 +105,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
 @page
 @require_http_methods(["GET", "HEAD"])
 def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpResponse:
-    """Show one image, and what in its collection looks like it."""
+    """Show one image, and similar images in its collection."""
     hosted = get_collection_or_404(request, collection_id)
     here = HostedImages(hosted)
     stored = here.store.read_details([image_id]).get(image_id)
@@ -131,7 +131,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpResponse:
-    """Delete an image, after asking."""
+    """Delete an image after confirmation."""
     hosted = get_collection_or_404(request, collection_id)
     here = HostedImages(hosted, make_access_check(request, hosted))
     try:
@@ -150,7 +150,7 @@ def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespo
 @page
 @require_http_methods(["GET", "HEAD"])
 def picture(request: HttpRequest, collection_id: str, image_id: str, kind: str) -> HttpResponseBase:
-    """Send a retained picture of an image: a small one to be shown, an original to be saved."""
+    """Send a retained picture of an image: a thumbnail to display, or an original to save."""
     hosted = get_collection_or_404(request, collection_id)
     stored = pictures.get_newest(hosted, image_id, kind)
     if stored is None:

@@ -1,4 +1,4 @@
-"""Keys: those that there are, making one, which is shown once, and revoking one."""
+"""Pages of keys: list them, make one and show it once, revoke one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Show the keys to a collection, and make another one."""
+    """Show the keys of a collection, and make a key."""
     hosted = get_managed_or_404(request, collection_id)
     form = KeyForm(request.POST or None)
     if not form.is_valid():
@@ -53,7 +53,7 @@ def keys(request: HttpRequest, collection_id: str) -> HttpResponse:
 @page
 @require_POST
 def rotate(request: HttpRequest, collection_id: str, public_key: str) -> HttpResponse:
-    """Make a key that allows what another one does, which stays until it is revoked."""
+    """Make a key with the permissions of another key, which stays valid until it is revoked."""
     hosted = get_managed_or_404(request, collection_id)
     key = _get_key_or_404(hosted, public_key)
     lifetime = None if key.expires_at is None else key.expires_at - key.created
@@ -70,14 +70,14 @@ def rotate(request: HttpRequest, collection_id: str, public_key: str) -> HttpRes
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, collection_id: str, public_key: str) -> HttpResponse:
-    """Revoke a key, after asking."""
+    """Revoke a key after confirmation."""
     hosted = get_managed_or_404(request, collection_id)
     key = _get_key_or_404(hosted, public_key)
     if request.method != "POST":
         return render_collection_page(request, hosted, "revoke", {"key": key})
     try:
         revoke_key(key.public_key)
-    except NoSuchKey:  # another page was faster
+    except NoSuchKey:  # another page revoked it first
         raise Http404 from None
     text = _("The key %(key)s was revoked. The server refuses all further requests with it.")
     messages.success(request, text % {"key": key.public_key}, fail_silently=True)
@@ -94,7 +94,7 @@ def _make_key(
     replaced: Key | None = None,
     allow_v1: bool = True,
 ) -> HttpResponse:
-    # The browser's "reload" sends the form again; that makes no second key.
+    # The browser's "reload" sends the form again; this must not make a second key.
     if request.POST.get("seen") != _get_seen(hosted):
         text = _("The keys have changed since you opened the page. No key was created. Try again.")
         return _render_keys(request, hosted, KeyForm(), 409, text)
@@ -106,7 +106,7 @@ def _make_key(
         text = _("The collection already has two active keys. Revoke one of them first.")
         return _render_keys(request, hosted, KeyForm(), 409, text)
     endpoint = get_endpoint(request)
-    # In this one answer: the secret is in no session, message, cache or log.
+    # Only this response contains the secret; no session, message, cache or log does.
     context = {
         "new": new,
         "scopes": _get_scopes(new.key),

@@ -1,4 +1,4 @@
-"""Pairs marked as not duplicates: marking them, listing them, unmarking them."""
+"""Pages of pairs marked as not duplicates: mark, list and unmark them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ PAIRS_PER_PAGE = 24
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_not_duplicates(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Show the pairs marked as not duplicates, the newest first; mark one image and others so.
+    """Show the pairs marked as not duplicates, newest first; mark one image and others.
 
-    A form has ``image``, and ``member`` for each image of the group that was shown.
+    The form has ``image``, and one ``member`` for each image of the displayed group.
     """
     if request.method == "POST":
         return _mark_not_duplicates(request, collection_id)
@@ -80,7 +80,7 @@ def _mark_not_duplicates(request: HttpRequest, collection_id: str) -> HttpRespon
 @page
 @require_POST
 def unmark_not_duplicates(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Forget that two images, each a ``member`` of the form, were marked as not duplicates."""
+    """Unmark two images, each a ``member`` of the form, that were marked as not duplicates."""
     hosted = get_collection_or_404(request, collection_id)
     ids = [_parse_image_id(text) for text in request.POST.getlist("member")]
     try:

@@ -1,4 +1,4 @@
-"""Organisations: those that one is in, who else is, and who is invited."""
+"""Pages of organisations: the user's organisations, their members and their invitations."""
 
 from __future__ import annotations
 
@@ -31,22 +31,23 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 
-#: So many open invitations may an organisation have; so many are shown to whom they invite.
+#: The maximum number of open invitations of an organisation, and of those that an invited user
+#: sees.
 MAX_INVITATIONS = 100
 
 
 class Ownerless(Exception):  # noqa: N818
-    """An organisation would be left without an owner."""
+    """The organisation would have no owner."""
 
 
 class TooManyInvitations(Exception):  # noqa: N818
-    """An organisation has as many open invitations as it may have."""
+    """The organisation has the maximum number of open invitations."""
 
 
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisations(request: HttpRequest) -> HttpResponse:
-    """Show the organisations that the user is in, and is invited to; make one."""
+    """Show the user's organisations and invitations; create an organisation."""
     form = OrganisationForm(request.POST or None)
     if form.is_valid():
         assert request.user.is_authenticated
@@ -67,7 +68,7 @@ def organisations(request: HttpRequest) -> HttpResponse:
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show an organisation's members and collections; its owners invite members."""
+    """Show an organisation's members and collections; let its owners invite members."""
     found = _get_organisation_or_404(request, pk)
     form = MemberForm(request.POST or None)
     if request.method == "POST":
@@ -106,7 +107,7 @@ def organisation(request: HttpRequest, pk: int) -> HttpResponse:
 @page
 @require_POST
 def remove_member(request: HttpRequest, pk: int, membership: int) -> HttpResponse:
-    """Take a member out, or leave oneself."""
+    """Remove a member, or leave the organisation."""
     found = _get_organisation_or_404(request, pk)
     member = get_object_or_404(_get_members(found), pk=membership)
     leaving = member.user_id == request.user.pk
@@ -132,7 +133,7 @@ def remove_member(request: HttpRequest, pk: int, membership: int) -> HttpRespons
 @page
 @require_POST
 def withdraw(request: HttpRequest, pk: int, invitation: int) -> HttpResponse:
-    """Take an invitation back."""
+    """Withdraw an invitation."""
     found = _get_organisation_or_404(request, pk)
 
     def work() -> bool:
@@ -152,7 +153,7 @@ def withdraw(request: HttpRequest, pk: int, invitation: int) -> HttpResponse:
 @page
 @require_POST
 def accept(request: HttpRequest, invitation: int) -> HttpResponse:
-    """Become a member by an invitation to one's own address."""
+    """Accept an invitation to the user's own address."""
     rows = get_invitations(request.user).filter(pk=invitation)
     found = get_object_or_404(rows.select_related("organisation")).organisation
 
@@ -161,7 +162,7 @@ def accept(request: HttpRequest, invitation: int) -> HttpResponse:
         role = get_object_or_404(rows).role
         _delete_or_404(rows)
         assert request.user.is_authenticated
-        # Who is a member by now keeps the role.
+        # Users who are already members keep their role.
         _get_members(found).get_or_create(
             organisation=found, user=request.user, defaults={"role": role}
         )
@@ -175,7 +176,7 @@ def accept(request: HttpRequest, invitation: int) -> HttpResponse:
 @page
 @require_POST
 def decline(request: HttpRequest, invitation: int) -> HttpResponse:
-    """Refuse an invitation to one's own address."""
+    """Decline an invitation to the user's own address."""
     write_atomically(partial(_delete_or_404, get_invitations(request.user).filter(pk=invitation)))
     messages.success(request, _("The invitation was declined."), fail_silently=True)
     return redirect("visualsnoop_server:organisations")
@@ -184,7 +185,7 @@ def decline(request: HttpRequest, invitation: int) -> HttpResponse:
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """Delete an organisation, after asking; its collections stay with their owners."""
+    """Delete an organisation after confirmation; its collections stay with their owners."""
     found = _get_organisation_or_404(request, pk)
     _require_owner(request, found)
     if request.method != "POST":
@@ -208,16 +209,16 @@ def _make(name: str, owner: Any) -> Organisation:
 
 
 def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> str:
-    """Give a member another role, or invite an address.
+    """Change a member's role, or invite an address.
 
-    Of accounts, only the members' are looked at: anyone may make an organisation and ask.
+    This looks up only members' accounts, because anyone may create an organisation and ask.
 
     Returns:
-        What was done.
+        A message that says what changed.
 
     Raises:
-        Http404: the organisation is gone, or the user is in it no more.
-        PermissionDenied: the user does not own it any more.
+        Http404: the organisation does not exist, or the user is no longer a member.
+        PermissionDenied: the user no longer owns it.
         Ownerless: it would have no owner.
         TooManyInvitations: it has too many.
     """
@@ -269,10 +270,10 @@ def _get_invitations(found: Organisation) -> QuerySet[Invitation]:
 
 
 def _lock(request: HttpRequest, found: Organisation) -> None:
-    """Let nobody else change an organisation, so that two owners do not leave at once.
+    """Lock an organisation, so that two owners cannot leave at the same time.
 
     Raises:
-        Http404: it is gone, or the user is in it no more.
+        Http404: it does not exist, or the user is no longer a member.
     """
     _lock_row(found)
     _get_organisation_or_404(request, found.pk)

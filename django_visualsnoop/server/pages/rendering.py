@@ -1,4 +1,4 @@
-"""What all pages have in common: who may ask, how much may be sent, and how it is answered."""
+"""The common part of all pages: access, request limits and responses."""
 
 from __future__ import annotations
 
@@ -45,23 +45,24 @@ if TYPE_CHECKING:
 
     View = Callable[..., HttpResponseBase]
 
-#: So many of the largest files may be sent at once.
+#: The number of files of the maximum size that one form may send.
 FILES_AT_ONCE = 10
-#: What a form has beside its files, in bytes.
+#: The size of a form's other fields, in bytes.
 _FORM_BYTES = 1024 * 1024
 
-#: What a form may have, and how long it may take, of who is not signed in.
+#: The limits of size and time for forms of users who are not signed in.
 _ANYONES_BYTES = 64 * 1024
 _ANYONES_SECONDS = 5.0
-#: How long a form may take of who is signed in: so much, and what so slow a network needs.
+#: The time limit for forms of signed-in users: a fixed time, plus the time that such a slow network
+#: needs.
 _SECONDS = 60.0
 _BYTES_PER_SECOND = 16 * 1024
 
 
 def secured(view: View) -> View:
-    """Let a view's answers be kept by no cache, framed by nobody, and run our own scripts only.
+    """Set the headers of a view's responses: no cache, no frames, only our own scripts.
 
-    Where another writer's lock was in its way for too long, the answer is 503.
+    If another writer held a lock for too long, the response is 503.
     """
 
     @wraps(view)
@@ -86,16 +87,16 @@ def secured(view: View) -> View:
         patch_vary_headers(response, ["Cookie"])
         return response
 
-    # Under ATOMIC_REQUESTS a page would read before it writes, in Django's transaction; each
-    # page has a transaction of its own where it writes. See ``transactions``.
+    # With ATOMIC_REQUESTS, a page would read before it writes, in Django's transaction; each page
+    # opens its own transaction where it writes. See ``transactions``.
     return without_atomic_requests(respond)
 
 
 def page(view: View) -> View:
-    """Let only those who are signed in see a page.
+    """Restrict a page to signed-in users.
 
-    What does not exist, or is not theirs, is one and the same page that says so. Whether a form
-    is from our pages is asked after that: to find out, its whole body has to be read.
+    The same page reports that an object does not exist and that it belongs to somebody else. The
+    CSRF check follows, because it has to read the whole body.
     """
     protected = csrf_protect(view)
 
@@ -104,7 +105,7 @@ def page(view: View) -> View:
         if not request.user.is_authenticated:
             drain_body(request)
             sign_in = reverse("visualsnoop_server:sign_in")
-            # What was posted is gone, so the way leads back to where there is something to see.
+            # The posted data is lost, so link to a page that the user can see.
             wanted = request.get_full_path() if request.method == "GET" else ""
             return redirect_to_login(wanted or reverse("visualsnoop_server:collections"), sign_in)
         too_long = _refuse_long(request)
@@ -126,16 +127,15 @@ def page(view: View) -> View:
 
 
 def for_anyone(view: View) -> View:
-    """Let a view answer who is not signed in, too.
+    """Make a page available to users who are not signed in.
 
-    Whether a form is from our pages is asked once it is known to be short: to find out, its whole
-    body is read.
+    The CSRF check runs once the form is known to be short, because it reads the whole body.
     """
     return secured(csrf_exempt(login_not_required(limit_forms(csrf_protect(view)))))
 
 
 def limit_forms(view: View) -> View:
-    """Let a view be sent short forms only, and without delay; also a middleware's part."""
+    """Limit a view to short forms that arrive without delay; a middleware uses this too."""
 
     @wraps(view)
     def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -150,7 +150,7 @@ def limit_forms(view: View) -> View:
 
 
 def get_largest_form() -> int:
-    """Return how many bytes a form with files may have."""
+    """Return the maximum size of a form with files, in bytes."""
     return FILES_AT_ONCE * get_options().max_bytes + _FORM_BYTES
 
 
@@ -189,9 +189,9 @@ def render_page(
     """Return a page.
 
     Args:
-        request: whose account the page names.
-        template: name of a template of the pages.
-        context: what it needs beside.
+        request: the request; the page shows its user's account.
+        template: the name of a template of the pages.
+        context: the template's additional context.
         status: the HTTP status.
     """
     if "form" in context:
@@ -204,20 +204,20 @@ def render_page(
 
 
 def render_problem(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
-    """Return a page that says why there is nothing else."""
+    """Return a page that explains an error."""
     return render_page(request, "problem.html", {"title": title, "text": text}, status)
 
 
 @secured
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
-    """Return the page for all that there is not; fit to be a project's ``handler404``."""
+    """Return the page for error 404; a project may use it as its ``handler404``."""
     text = _("It does not exist, or you are not allowed to see it.")
     return render_problem(request, 404, _("Page not found"), text)
 
 
 @secured
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
-    """Return the page for a form that is not from ours; fit to be ``CSRF_FAILURE_VIEW``."""
+    """Return the page for forms from other sites; usable as ``CSRF_FAILURE_VIEW``."""
     text = _("Nothing was changed. Go back, reload the page and try again.")
     return render_problem(request, 403, _("The form has expired"), text)
 
@@ -231,7 +231,7 @@ def render_busy(request: HttpRequest) -> HttpResponse:
 
 
 def make_access_check(request: HttpRequest, hosted: HostedCollection) -> Callable[[], None]:
-    """Return what raises ``Http404`` once the user may not see a collection any more."""
+    """Return a function that raises ``Http404`` if the user may no longer see a collection."""
 
     def check() -> None:
         if not get_visible_collections(request.user).filter(pk=hosted.pk).exists():
@@ -244,7 +244,7 @@ def get_collection_or_404(request: HttpRequest, collection_id: str) -> HostedCol
     """Return a collection that the user may see.
 
     Raises:
-        Http404: there is none, or it is somebody else's.
+        Http404: the collection does not exist, or it belongs to somebody else.
     """
     rows = get_visible_collections(request.user).select_related("owner", "organisation")
     found: HostedCollection = get_object_or_404(rows, pk=collection_id)
@@ -255,7 +255,7 @@ def get_managed_or_404(request: HttpRequest, collection_id: str) -> HostedCollec
     """Return a collection whose keys and settings the user may change.
 
     Raises:
-        Http404: there is none, or it is somebody else's.
+        Http404: the collection does not exist, or it belongs to somebody else.
         PermissionDenied: the user may only use it.
     """
     hosted = get_collection_or_404(request, collection_id)
@@ -276,10 +276,10 @@ def render_collection_page(
     """Return one of a collection's pages.
 
     Args:
-        request: who asks.
+        request: the request.
         hosted: the collection.
-        tab: name of the page's template, without ``.html``.
-        context: what it needs beside.
+        tab: the name of the page's template, without ``.html``.
+        context: the template's additional context.
         status: the HTTP status.
     """
     about = {"hosted": hosted, "tab": tab, "may_manage": may_manage(request.user, hosted)}

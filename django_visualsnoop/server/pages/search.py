@@ -1,4 +1,4 @@
-"""Searching a collection by a picture, or by an image that it holds."""
+"""Pages that search a collection by a picture, or by one of its images."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.gallery import Hits
     from django_visualsnoop.server.models import HostedCollection
 
-#: Images that a search shows at most.
+#: The maximum number of images in a search result.
 MAX_SHOWN = 60
 
 
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
 def search(request: HttpRequest, collection_id: str) -> HttpResponse:
-    """Show what in a collection looks like an uploaded picture."""
+    """Show the images of a collection that look like an uploaded picture."""
     hosted = get_collection_or_404(request, collection_id)
     context: dict[str, Any] = {"usage": get_usage(hosted), "form": PictureForm()}
     status = 200
@@ -56,5 +56,5 @@ def search(request: HttpRequest, collection_id: str) -> HttpResponse:
 
 
 def make_result_cards(hosted: HostedCollection, hits: Hits) -> list[Card]:
-    """Return what a search found, closest first."""
+    """Return cards of the search results, closest first."""
     return make_cards(hosted, {hit.image_id: {"similarity": hit.similarity} for hit in hits.hits})

@@ -1,4 +1,4 @@
-"""What to type into a program, once a key was made."""
+"""Code examples for a new key."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Snippet:
     title: str
-    #: With the secret in it.
+    #: Contains the secret.
     code: str = field(repr=False)
 
 
 def get_endpoint(request: HttpRequest, api: str = "api_v1") -> str:
-    """Return the address of an API, ``"api_v1"`` or ``"api_v2"``, as programs write it."""
+    """Return the URL of an API, ``"api_v1"`` or ``"api_v2"``, as programs use it."""
     path = get_options().path_prefix + reverse(f"visualsnoop_server:{api}")
     return f"{request.scheme}://{request.get_host()}{path}"
 
 
 @sensitive_variables()
 def make_snippets(endpoint: str, endpoint_v2: str, new: NewKey) -> list[Snippet]:
-    """Return code that uses a key, with its secret in it.
+    """Return code that uses a key and contains its secret.
 
     Args:
         endpoint, endpoint_v2: see ``get_endpoint``.

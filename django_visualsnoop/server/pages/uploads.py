@@ -1,4 +1,4 @@
-"""Reading a picture that a form sent."""
+"""Read a picture from a form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_upload(upload: UploadedFile[bytes]) -> bytes:
-    """Return the bytes of an uploaded file, unless it is too long to be read.
+    """Return the bytes of an uploaded file, unless it is too large.
 
     Raises:
         ImageTooLarge: it has more bytes than ``MAX_BYTES``.

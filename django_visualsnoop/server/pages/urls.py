@@ -1,4 +1,4 @@
-"""Where the pages are. The names are the server's own: ``visualsnoop_server:collections``."""
+"""The URLs of the pages, in the server's namespace: ``visualsnoop_server:collections``."""
 
 from __future__ import annotations
 

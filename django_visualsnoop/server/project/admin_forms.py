@@ -1,4 +1,4 @@
-"""What is sent to the admin by who is not signed in: short forms only, and without delay."""
+"""Limit admin requests of users who are not signed in to short forms without delay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def limit_admin_forms(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Return the middleware; it comes after those that say who is signed in."""
+    """Return the middleware; it comes after those that determine the user."""
     limited = limit_forms(get_response)
 
     def respond(request: HttpRequest) -> HttpResponseBase:

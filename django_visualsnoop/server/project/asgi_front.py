@@ -1,4 +1,4 @@
-"""ASGI applications, which see no request with a long body of who is not known."""
+"""Protect ASGI applications from long bodies of unknown clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def asgi_front(application: ASGIApplication) -> ASGIApplication:
-    """Let an ASGI application see no request with a long body of who is not known."""
+    """Wrap an ASGI application so that it gets no long bodies of unknown clients."""
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _may_be_long(scope):
@@ -49,7 +49,7 @@ def asgi_front(application: ASGIApplication) -> ASGIApplication:
 
 
 def _limit_receive(receive: Receive) -> Receive:
-    """Take a body that grows too long, of undeclared length, for one that was cut off."""
+    """Treat a body of undeclared length that becomes too long as cut off."""
     left = get_most_bytes()
 
     async def limited() -> MutableMapping[str, Any]:

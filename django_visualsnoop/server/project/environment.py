@@ -1,4 +1,4 @@
-"""What the environment says of how the server is to run. Imports no Django."""
+"""Read the server's configuration from the environment. Imports no Django."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/NAME, or mariadb://…"
 
 
 class BadEnvironment(SystemExit):
-    """A variable says nothing that can be done; the message says what to write."""
+    """A variable has an invalid value; the message says what to write."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{PREFIX}{name} {problem}")
 
 
 def get_data_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where everything is kept: ``VISUALSNOOP_DATA``, or ``.visualsnoop`` at home."""
+    """Return the data folder: ``VISUALSNOOP_DATA``, or ``.visualsnoop`` in the home folder."""
     return Path(environment.get(f"{PREFIX}DATA") or Path.home() / ".visualsnoop").expanduser()
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder that only this user can look into, if it is not there, and return it."""
+    """Create a folder that only this user can access, if it does not exist, and return it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -49,12 +49,12 @@ def make_folder(folder: Path) -> Path:
 
 
 def make_private(path: Path) -> Path:
-    """Let only this user read a file, which is made if it is not there, and return its path.
+    """Make a file readable only by this user, create it if necessary, and return its path.
 
-    The folder may have been made by others, who let anybody look into it. SQLite gives the files
-    that it makes beside its database the same permissions.
+    Others may have created the folder and made it readable for everyone. SQLite gives the files
+    that it creates beside its database the same permissions.
     """
-    with contextlib.suppress(OSError):  # whoever opens it finds out more
+    with contextlib.suppress(OSError):  # opening the file reports more about the error
         os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o600))
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             path.chmod(0o600)
@@ -63,10 +63,10 @@ def make_private(path: Path) -> Path:
 
 
 def get_secret_key(folder: Path, environment: Mapping[str, str] = os.environ) -> str:
-    """Return ``VISUALSNOOP_SECRET_KEY``; without it, one that is made once and kept in a file.
+    """Return ``VISUALSNOOP_SECRET_KEY``, or a key that is created once and stored in a file.
 
     Args:
-        folder: where the file is; nobody else may read it.
+        folder: the folder of the file; nobody else may read it.
         environment: the variables.
     """
     given = environment.get(f"{PREFIX}SECRET_KEY")
@@ -75,7 +75,7 @@ def get_secret_key(folder: Path, environment: Mapping[str, str] = os.environ) ->
     path = folder / "secret-key"
     unfinished = folder / f"secret-key.{secrets.token_hex(8)}"
     if not path.exists():
-        # A link is made whole or not at all: of two processes that start at once, both read one.
+        # Creating a link is atomic: if two processes start at the same time, both read one key.
         unfinished.touch(mode=0o600, exist_ok=False)
         unfinished.write_text(secrets.token_urlsafe(50))
         try:
@@ -88,10 +88,10 @@ def get_secret_key(folder: Path, environment: Mapping[str, str] = os.environ) ->
 
 
 def get_database(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Return the entry of ``DATABASES``: what ``VISUALSNOOP_DATABASE`` says, or SQLite.
+    """Return the entry of ``DATABASES``: from ``VISUALSNOOP_DATABASE``, or for SQLite.
 
     Raises:
-        BadEnvironment: it cannot be read. The message shows no password.
+        BadEnvironment: the value is invalid. The message does not show a password.
     """
     url = environment.get(f"{PREFIX}DATABASE")
     if not url:
@@ -126,7 +126,7 @@ def _get_sqlite(path: Path) -> dict[str, Any]:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
         "OPTIONS": {
-            # Readers do not wait for the one that writes, and writers wait their turn.
+            # Readers do not wait for the writer, and writers take turns.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
@@ -135,7 +135,7 @@ def _get_sqlite(path: Path) -> dict[str, Any]:
 
 
 def get_hosts(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the host names that are answered to: ``VISUALSNOOP_HOSTS``, or this machine's own."""
+    """Return the allowed host names: ``VISUALSNOOP_HOSTS``, or this machine's own."""
     given = environment.get(f"{PREFIX}HOSTS", "")
     names = [name.strip() for name in given.split(",") if name.strip()]
     for name in names:
@@ -147,7 +147,7 @@ def get_hosts(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def is_on(name: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether a variable is ``1``; not if it is ``0`` or not set."""
+    """Return whether a variable is ``1``; false if it is ``0`` or not set."""
     text = environment.get(PREFIX + name) or "0"
     if text not in ("0", "1"):
         raise BadEnvironment(name, f"must be 1 or 0, not {text!r}")

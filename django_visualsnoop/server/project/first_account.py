@@ -1,4 +1,4 @@
-"""Making an account with a password; the first one may use the admin."""
+"""Create an account with a password; the first one may use the admin."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from django_visualsnoop.server.transactions import write_atomically
 
 @sensitive_variables()
 def create_user(email: str, password_stdin: bool) -> int:
-    """Make an account, and say so.
+    """Create an account and print a message.
 
     Args:
-        email: what it signs in with.
-        password_stdin: read the password as a line of standard input; ask for it if not.
+        email: the e-mail address for signing in.
+        password_stdin: read the password as a line of standard input; if false, ask for it.
 
     Returns:
         The exit status.
@@ -45,7 +45,7 @@ def create_user(email: str, password_stdin: bool) -> int:
 
 @sensitive_variables("password")
 def _make(users: Any, email: str, password: str) -> bool:
-    """Make the account; return whether it is the first one."""
+    """Create the account; return whether it is the first one."""
     is_first = not users.exists()
     user = get_or_create_account(email)
     validate_password(password, user)

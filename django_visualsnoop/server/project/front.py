@@ -1,7 +1,7 @@
-"""Who sends a long body: asked by the head of the request, before the body is read.
+"""Identify the sender of a long body from the request's head, before the body is read.
 
 Waitress and ASGI servers read a body, or let Django read it, before the application sees the
-request. Nobody unknown is to fill memory and disk like that; see ``waitress_front`` and
+request. Unknown clients must not fill memory and disk this way; see ``waitress_front`` and
 ``asgi_front``.
 """
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_visualsnoop.server")
 
-#: Anybody may send so much; a body is kept in memory up to here.
+#: Anyone may send this many bytes; bodies up to this size stay in memory.
 ANYBODYS_BYTES = 256 * 1024
 
 
 def get_most_bytes() -> int:
-    """Return the longest body that is read, of anybody."""
+    """Return the maximum length of a body, for all clients."""
     return max(get_options().max_import_bytes, get_largest_form())
 
 
 def refuse_unknown(request: HttpRequest) -> HttpResponse | None:
-    """Return the answer to who may not send a long body; ``None`` if the request is known.
+    """Return the refusal of a long body; ``None`` if the client is known.
 
     Args:
-        request: its body is not looked at.
+        request: the request; this does not read its body.
     """
     v1, v2 = (reverse(f"visualsnoop_server:{name}") for name in ("api_v1", "api_v2"))
     close_old_connections()
@@ -65,7 +65,7 @@ def refuse_unknown(request: HttpRequest) -> HttpResponse | None:
 
 
 def refuse_too_long(request: HttpRequest) -> HttpResponse:
-    """Return the answer to a body that is too long for all."""
+    """Return the response to a body that is too long for any client."""
     return _answer(
         request,
         Refused(413, f"The body is too long; at most {get_most_bytes():,} bytes are allowed."),

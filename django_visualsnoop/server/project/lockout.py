@@ -1,4 +1,4 @@
-"""What is answered to who tried too many passwords."""
+"""The response to clients that tried too many passwords."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``visualsnoop-server``: makes what is missing, then serves; other words are commands."""
+"""``visualsnoop-server``: create what is missing and serve, or run a command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: the words after the program's name; the process's own if ``None``.
+        arguments: the arguments after the program's name; the process's own if ``None``.
 
     Returns:
         The exit status.
@@ -83,13 +83,13 @@ def _serve(listen: str, threads: int) -> int:
     from django_visualsnoop.server.project.front import get_most_bytes
     from django_visualsnoop.server.project.waitress_front import Channel
 
-    # By name: it has no types.
+    # Imported by name, because it has no types.
     waitress = import_module("waitress")
     options: dict[str, Any] = {
         "listen": listen,
         "threads": threads,
         "ident": None,
-        # One byte more than is read: waitress refuses a body of just so many.
+        # One byte more than the limit: waitress refuses a body of exactly this size.
         "max_request_body_size": get_most_bytes() + 1,
     }
     behind_https = getattr(settings, "BEHIND_HTTPS", False)

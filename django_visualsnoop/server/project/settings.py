@@ -1,6 +1,6 @@
-"""The settings of ``visualsnoop-server``, for gunicorn and uvicorn, too.
+"""The settings of ``visualsnoop-server``, also for gunicorn and uvicorn.
 
-The environment changes what differs from place to place; see ``environment``.
+The environment sets the values that differ between installations; see ``environment``.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ DATABASES = {"default": environment.get_database(DATA)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "static/"
-# Straight out of the packages: nothing has to be collected before it runs.
+# Serve static files directly from the packages, so that no ``collectstatic`` is needed.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        # Without an address: pictures are sent by the pages only, to those who may see them.
+        # No URL: only the pages send pictures, to users who may see them.
         "OPTIONS": {
             "location": DATA / "pictures",
             "file_permissions_mode": 0o600,
@@ -88,21 +88,21 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Passwords are not guessed: neither on the pages nor in the admin. By name and address together,
-# so that nobody shuts others out from elsewhere.
+# Prevent the guessing of passwords on the pages and in the admin. Locks apply to a name and an
+# address together, so that nobody can lock others out from elsewhere.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "django_visualsnoop.server.project.lockout.render_locked_out"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
-AXES_DISABLE_ACCESS_LOG = True  # else every sign-in leaves a row for ever
+AXES_DISABLE_ACCESS_LOG = True  # otherwise every sign-in leaves a row forever
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = os.environ.get("VISUALSNOOP_TIME_ZONE") or "UTC"
 USE_TZ = True
 
-#: A proxy ends TLS in front of this, and says so in ``X-Forwarded-Proto``.
+#: A proxy ends TLS in front of the server, and reports it in ``X-Forwarded-Proto``.
 BEHIND_HTTPS = environment.is_on("HTTPS")
 if BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -112,7 +112,7 @@ CSRF_FAILURE_VIEW = "django_visualsnoop.server.pages.rendering.csrf_failure"
 SESSION_COOKIE_NAME = "visualsnoop-session"
 CSRF_COOKIE_NAME = "visualsnoop-csrf"
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # HSTS counts for this host; the others are not ours to decide about
+    "security.W005",  # HSTS is for this host; the other hosts are not ours
     "security.W008",  # the API answers plain http with 403; the proxy redirects the pages
     "security.W021",
 ]

@@ -1,4 +1,4 @@
-"""The pages and the API at the root, and Django's admin for whoever runs the server."""
+"""The pages and the API at the root, and Django's admin for the operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waitress, which reads no long body of who is not known."""
+"""A waitress server that does not read long bodies of unknown clients."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from django_visualsnoop.server.project.front import ANYBODYS_BYTES, refuse_too_l
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-# By name: they have no types.
+# Imported by name, because they have no types.
 _channel: Any = import_module("waitress.channel")
 _parser: Any = import_module("waitress.parser")
 
 
 class _Refusal:
-    """An answer in the form of waitress's own errors."""
+    """A refusal in the form of waitress's own errors."""
 
     def __init__(self, response: HttpResponse) -> None:
         self._response = response
@@ -34,7 +34,7 @@ class _Refusal:
 
 
 class Parser(_parser.HTTPRequestParser):  # type: ignore[misc]
-    """Ends a request after its head, if its body is long and nobody knows who sends it."""
+    """End a request after its head if it has a long body and the client is unknown."""
 
     error: Any
 
@@ -80,6 +80,6 @@ class Parser(_parser.HTTPRequestParser):  # type: ignore[misc]
 
 
 class Channel(_channel.HTTPChannel):  # type: ignore[misc]
-    """What waitress keeps of one connection."""
+    """Waitress's state of one connection."""
 
     parser_class = Parser

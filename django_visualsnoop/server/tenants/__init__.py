@@ -1,1 +1,1 @@
-"""Who uses the server: accounts, organisations, keys, and how much they may use."""
+"""The users of the server: accounts, organisations, keys, and their limits."""

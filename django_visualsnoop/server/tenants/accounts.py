@@ -1,4 +1,4 @@
-"""The account that owns a collection, found by its e-mail address or made."""
+"""Find or create the account that owns a collection, by its e-mail address."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from django_visualsnoop.server.models import database
 
 
 class NoAccount(ValueError):  # noqa: N818
-    """No account has the address, and none can be made of it."""
+    """No account has the address, and none can be created for it."""
 
 
 def get_or_create_account(email: str) -> Any:
-    """Return the user with an e-mail address; a new one, without a password, if there is none.
+    """Return the user with an e-mail address, or create one without a password.
 
     Args:
         email: the address; its case does not matter.

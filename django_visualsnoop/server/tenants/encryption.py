@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted with Fernet, under keys that can be replaced."""
+"""Encrypt stored secrets with Fernet, with replaceable keys."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.utils.encoding import force_bytes
 
 from django_visualsnoop.server.conf import get_options
 
-#: Sets these keys apart from all else that is derived from SECRET_KEY.
+#: Separates these keys from everything else derived from SECRET_KEY.
 _PURPOSE = b"django_visualsnoop.server: secrets of keys, 1"
 
 
 class CannotDecrypt(ValueError):  # noqa: N818
-    """A secret was encrypted under a key that is not among the present ones."""
+    """None of the current keys encrypted the secret."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -30,15 +30,15 @@ class CannotDecrypt(ValueError):  # noqa: N818
 
 
 def encrypt(secret: str) -> str:
-    """Return a secret, encrypted under the newest key."""
+    """Return a secret, encrypted with the newest key."""
     return _get_fernet().encrypt(secret.encode()).decode("ascii")
 
 
 def decrypt(encrypted: str) -> str:
-    """Return the secret that ``encrypt`` was given.
+    """Return the secret that was passed to ``encrypt``.
 
     Raises:
-        CannotDecrypt: none of the present keys decrypts it.
+        CannotDecrypt: none of the current keys decrypts it.
     """
     try:
         return _get_fernet().decrypt(encrypted.encode()).decode()
@@ -47,10 +47,10 @@ def decrypt(encrypted: str) -> str:
 
 
 def reencrypt(encrypted: str) -> str:
-    """Return the same secret, encrypted under the newest key.
+    """Return the same secret, encrypted with the newest key.
 
     Raises:
-        CannotDecrypt: none of the present keys decrypts it.
+        CannotDecrypt: none of the current keys decrypts it.
     """
     try:
         return _get_fernet().rotate(encrypted.encode()).decode("ascii")
@@ -69,7 +69,7 @@ def _make_decoy(fernet: MultiFernet) -> str:
 
 
 def _get_fernet() -> MultiFernet:
-    # Those derived from SECRET_KEY still decrypt what was encrypted before others were given.
+    # Keys derived from SECRET_KEY still decrypt secrets from before other keys were configured.
     derived_from = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return _make_fernet(get_options().encryption_keys, tuple(map(force_bytes, derived_from)))
 

@@ -1,4 +1,4 @@
-"""Making hosted collections and the keys to them, and revoking keys."""
+"""Create hosted collections, and create and revoke their keys."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_visualsnoop.server")
 
-#: The old one and the new one, while programs change from one to the other.
+#: The old and the new key, while programs change from one to the other.
 MAX_LIVE_KEYS = 2
 SCOPES = ("read", "search", "write")
-#: ``last_used_at`` is not written more often.
+#: The minimum interval between updates of ``last_used_at``.
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 _SECRET_ALPHABET = string.ascii_letters + string.digits
@@ -69,8 +69,8 @@ def make_collection(owner: Any, name: str) -> HostedCollection:
 
     def work() -> HostedCollection:
         made = HostedCollection.objects.using(database()).create(owner=owner, name=name)
-        # Its first uploads, were they to make this at once, each in a transaction that holds
-        # other rows, could deadlock on MariaDB.
+        # Create this now: if the first uploads created it concurrently, each in a transaction that
+        # holds other rows, they could deadlock on MariaDB.
         Store(database(), made.gallery_name).get_or_create_collection_id()
         return made
 
@@ -125,7 +125,7 @@ def make_key(
 
 def _insert(key: Key) -> None:
     hosted = HostedCollection.objects.using(database()).filter(pk=key.collection_id)
-    # Two at once are counted one after the other.
+    # The lock makes concurrent calls count one after the other.
     if not lock_rows_by_update(hosted, "name"):
         raise NoSuchCollection(f"No hosted collection has the id {key.collection_id!r}.")
     live = list(get_live_keys(key.collection_id).values_list("public_key", flat=True))
@@ -140,7 +140,7 @@ def _insert(key: Key) -> None:
 
 
 def get_live_keys(collection_id: str) -> QuerySet[Key]:
-    """Return the keys that are or will be accepted, the oldest first."""
+    """Return the keys that are or will be accepted, oldest first."""
     return (
         Key.objects.using(database())
         .filter(collection_id=collection_id, revoked_at__isnull=True)
@@ -181,7 +181,7 @@ def note_use(key: Key, now: datetime) -> None:
     if key.last_used_at is not None and key.last_used_at >= before:
         return
     rows = Key.objects.using(database()).filter(pk=key.pk)
-    # Of several requests at once, one writes.
+    # Of several concurrent requests, one writes.
     unnoted = rows.filter(Q(last_used_at__isnull=True) | Q(last_used_at__lt=before))
     try:
         with without_waiting(database()):

@@ -1,7 +1,8 @@
-"""Who may see a collection, and who may change what it is.
+"""Which users may see and which may change a collection.
 
-A collection belongs to a user. Shared with an organisation, its members use it: they search, add
-and delete pictures. Its owner and the organisation's owners also make keys and change settings.
+A collection belongs to a user. If it is shared with an organisation, the members can use it: they
+search, add and delete pictures. Its owner and the organisation's owners can also make keys and
+change settings.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def get_visible_collections(user: Any) -> QuerySet[HostedCollection]:
-    """Return the collections that a user may see; nobody else's, for superusers too."""
+    """Return the collections that a user may see; superusers do not see more."""
     return HostedCollection.objects.using(database()).filter(
         Q(owner=user) | Q(organisation__in=get_organisations(user).values("pk"))
     )
@@ -38,7 +39,7 @@ def may_manage(user: Any, collection: HostedCollection) -> bool:
 
 
 def get_organisations(user: Any) -> QuerySet[Organisation]:
-    """Return the organisations that a user is in."""
+    """Return the organisations of a user."""
     return Organisation.objects.using(database()).filter(
         pk__in=_get_memberships().filter(user=user).values("organisation")
     )
@@ -61,9 +62,9 @@ def get_address(user: Any) -> str:
 
 
 def hash_address(email: str) -> str:
-    """Return what is the same for two addresses that differ in the case of ASCII letters only.
+    """Return the same hash for addresses that differ only in the case of ASCII letters.
 
-    Other letters stay as they are: "ß" and "ss", which fold to the same, name different domains.
+    Other letters stay unchanged: "ß" and "ss", which casefold to the same, name different domains.
     """
     return hashlib.sha256(email.encode().lower()).hexdigest()
 

@@ -1,6 +1,6 @@
 """The limits of keys and collections.
 
-These are counted in the database. Django's default cache belongs to one process, so a service with
+The database counts their use. Django's default cache belongs to one process, so a service with
 several processes would allow several times as much.
 """
 
@@ -27,7 +27,7 @@ _DAY = 24 * 60 * _MINUTE
 
 
 def throttle_request(key: Key) -> None:
-    """Count a request against its key's limit; costs a statement only where there is one.
+    """Count a request against its key's limit; executes a statement only if there is a limit.
 
     Raises:
         Refused: 429, with the seconds to wait in ``Retry-After``.
@@ -39,11 +39,11 @@ def throttle_request(key: Key) -> None:
 
 
 def throttle_upload(key: Key, length: int) -> None:
-    """Count an upload against its key's limit; costs a statement only where there is one.
+    """Count an upload against its key's limit; executes a statement only if there is a limit.
 
     Args:
-        key: its collection's limit counts.
-        length: bytes, before anything is decoded.
+        key: the key; the limit is its collection's.
+        length: the length in bytes, before any decoding.
 
     Raises:
         Refused: 429, with the seconds to wait in ``Retry-After``; without it if the upload is
@@ -59,18 +59,18 @@ def throttle_upload(key: Key, length: int) -> None:
 
 
 def _throttle(key: Key, column: str, share: int, period: int, what: str) -> None:
-    """Count use of a key against a limit, or refuse it.
+    """Count the use of a key against a limit, or refuse it.
 
-    The generic cell rate algorithm of ITU-T I.371: each use takes its share of the period, and a
-    key may be ahead of the clock by at most one period. A key that has rested may use the whole
-    limit at once, then as much as each moment allows. One statement decides, so requests at once
-    do not slip through.
+    This is the generic cell rate algorithm of ITU-T I.371: each use takes its share of the period,
+    and a key may be ahead of the clock by at most one period. A key that was idle may use the whole
+    limit at once, and then only at the average rate. One statement decides, so concurrent requests
+    cannot exceed the limit.
 
     Args:
-        key: that is used.
-        column: up to when the limit is used, in microseconds since 1970.
+        key: the key.
+        column: the column of the time up to which the limit is used, in microseconds since 1970.
         share, period: microseconds.
-        what: it may do, for the message.
+        what: the use, for the message.
     """
     now = time.time_ns() // 1000
     latest = now + period - share
@@ -92,15 +92,15 @@ def _throttle(key: Key, column: str, share: int, period: int, what: str) -> None
 
 
 def require_room(collection: HostedCollection, store: Store, image_id: str) -> None:
-    """Make sure that one more image fits into a collection.
+    """Check that one more image fits into a collection.
 
-    Call it in the writing transaction, and where there is a limit, once that has locked the
-    collection alone; see ``transactions.lock_collection``.
+    Call this in the writing transaction. If there is a limit, call it after the transaction has
+    locked the collection alone; see ``transactions.lock_collection``.
 
     Args:
-        collection: whose limit counts.
-        store: of its images.
-        image_id: no place is needed if it has one.
+        collection: the collection that has the limit.
+        store: the store of its images.
+        image_id: needs no room if this image exists.
 
     Raises:
         Refused: 429, without ``Retry-After``: waiting does not help.
@@ -116,7 +116,7 @@ def require_room(collection: HostedCollection, store: Store, image_id: str) -> N
 
 
 def require_room_for(collection: HostedCollection, store: Store, more: int) -> None:
-    """Make sure that so many more images fit into a collection; see ``require_room``."""
+    """Check that several more images fit into a collection; see ``require_room``."""
     limit = collection.max_images
     if limit is None:
         return

@@ -1,4 +1,4 @@
-"""How large a collection is, and when it last changed."""
+"""The size of a collection, and the time of its last change."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.storage.store import StoredUsage, Version
     from django_visualsnoop.server.models import HostedCollection
 
-#: Seconds; counting looks at each row, and what was counted holds until the next change.
+#: Seconds; counting reads every row, and a count is valid until the next change.
 _CACHED_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     images: int = 0
-    #: When an image was last added, replaced or deleted.
+    #: The time when an image was last added, replaced or deleted.
     changed: datetime | None = None
-    #: Of descriptors, in the database, and of pictures, in the storage.
+    #: The size of descriptors in the database, and of pictures in the storage.
     bytes: int = 0
 
 
 def get_usages(collections: Iterable[HostedCollection]) -> dict[str, Usage]:
     """Return the usage of each collection, by its id.
 
-    Two queries for all, and one for each that has changed since it was last counted.
+    This executes two queries for all, and one for each collection that changed since its last
+    count.
     """
     name_of = {hosted.pk: hosted.gallery_name for hosted in collections}
     found = versions(database(), name_of.values())

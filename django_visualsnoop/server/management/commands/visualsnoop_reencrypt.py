@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> str:
         keys = Key.objects.using(database())
         done, lost = 0, []
-        # All at once: SQLite lets nobody write who has not finished reading.
+        # Read all rows first: SQLite does not let a connection write while it is still reading.
         for public_key, encrypted in list(keys.values_list("public_key", "encrypted_secret")):
             try:
                 anew = reencrypt(encrypted)
