@@ -18,7 +18,6 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
@@ -110,7 +109,7 @@ class _TiffImageFile(TiffImagePlugin.TiffImageFile):
         super().load_prepare()
 
 
-_JPEG = _Format("JPEG", jpeg.examine, JpegImagePlugin.JpegImageFile)
+_JPEG = _Format("JPEG", jpeg.examine, jpeg.JpegImageFile)
 _PNG = _Format("PNG", png.examine, PngImagePlugin.PngImageFile)
 _GIF = _Format("GIF", gif.examine, GifImagePlugin.GifImageFile)
 _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
