@@ -129,7 +129,7 @@ def _find_format(data: bytes) -> _Format:
         return _GIF
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _WEBP
-    if data.startswith((b"II*\0", b"MM\0*")):
+    if data.startswith(tiff.STARTS):
         return _TIFF
     if data.startswith(b"BM"):
         return _BMP
