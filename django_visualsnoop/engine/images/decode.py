@@ -44,6 +44,7 @@ from django_visualsnoop.engine.images.formats import (
     webp,
 )
 from django_visualsnoop.engine.images.ground import paste_on_ground
+from django_visualsnoop.engine.images.libtiff import silence_libtiff
 from django_visualsnoop.engine.images.unevenness import measure_unevenness
 
 if TYPE_CHECKING:
@@ -100,7 +101,14 @@ class _Format:
 
 
 class _TiffImageFile(TiffImagePlugin.TiffImageFile):
-    """Allocates what ``load_prepare`` would, without asking ``Image.MAX_IMAGE_PIXELS``."""
+    """Allocates what ``load_prepare`` would, without asking ``Image.MAX_IMAGE_PIXELS``.
+
+    What libtiff has to say of a broken file is not printed.
+    """
+
+    def load(self) -> Image.core.PixelAccess | None:
+        with silence_libtiff():
+            return super().load()
 
     def load_prepare(self) -> None:
         size = getattr(self, "_tile_size", None)
