@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from PIL import (
     AvifImagePlugin,
-    BmpImagePlugin,
     GifImagePlugin,
     Image,
     PngImagePlugin,
@@ -122,7 +121,7 @@ _PNG = _Format("PNG", png.examine, PngImagePlugin.PngImageFile)
 _GIF = _Format("GIF", gif.examine, GifImagePlugin.GifImageFile)
 _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
 _TIFF = _Format("TIFF", tiff.examine, _TiffImageFile)
-_BMP = _Format("BMP", bmp.examine, BmpImagePlugin.BmpImageFile)
+_BMP = _Format("BMP", bmp.examine, bmp.load_plugin)
 _AVIF = _Format("AVIF", avif.examine, AvifImagePlugin.AvifImageFile)
 _HEIF = _Format("HEIF", heif.examine, heif.load_plugin)
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and HEIF (HEIC)"
