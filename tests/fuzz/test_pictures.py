@@ -51,7 +51,7 @@ def test_mutations() -> None:
     outcomes = check(results)
     assert outcomes["decoded"] > 50
     assert outcomes["refused: undecodable"] > 200
-    # Four bytes a pixel and more, of at most 50 million pixels.
+    # Four bytes a pixel and more, of at most 75 million pixels.
     assert max(int(str(result["memory"])) for result in results) < 2**30
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from PIL import (
     AvifImagePlugin,
     GifImagePlugin,
     Image,
+    JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
@@ -56,8 +57,9 @@ if TYPE_CHECKING:
 Pixels: TypeAlias = "NDArray[np.uint8]"
 
 DEFAULT_MAX_BYTES = 50_000_000
-#: Of a picture that has to be held whole, which takes four bytes a pixel and more.
-DEFAULT_MAX_PIXELS = 50_000_000
+#: Of a picture that has to be held whole, which takes 4 to 17 bytes a pixel, by format. Wallpapers
+#: of 66 to 72 million are common.
+DEFAULT_MAX_PIXELS = 75_000_000
 #: A baseline JPEG shrinks while it is read: it costs time per pixel, but not memory.
 SHRINKING_FACTOR = 4
 #: Nothing that is described needs more; the longer side, in pixels.
@@ -105,7 +107,7 @@ class _TiffImageFile(TiffImagePlugin.TiffImageFile):
     What libtiff has to say of a broken file is not printed.
     """
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> Any:
         with silence_libtiff():
             return super().load()
 
@@ -116,7 +118,7 @@ class _TiffImageFile(TiffImagePlugin.TiffImageFile):
         super().load_prepare()
 
 
-_JPEG = _Format("JPEG", jpeg.examine, jpeg.JpegImageFile)
+_JPEG = _Format("JPEG", jpeg.examine, JpegImagePlugin.JpegImageFile)
 _PNG = _Format("PNG", png.examine, PngImagePlugin.PngImageFile)
 _GIF = _Format("GIF", gif.examine, GifImagePlugin.GifImageFile)
 _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
@@ -239,7 +241,7 @@ def _load_telling_pixels(
 
     If no frame does, of those that are looked at, the most uneven one counts.
     """
-    best = _get_pixels(_convert_to_rgb(_load_small(image, examined.data)))
+    best = _get_pixels(_convert_to_rgb(_load_small(image, examined)))
     most = measure_unevenness(best)
     if most >= _SHOWS:
         return best
@@ -258,15 +260,34 @@ def _load_telling_pixels(
     return best
 
 
-def _load_small(image: ImageFile, data: bytes) -> Image.Image:
+def _load_small(image: ImageFile, examined: Examined) -> Image.Image:
     """Load the picture, made smaller while that is cheap; never below ``WORK_SIDE`` pixels."""
     if image.format == "JPEG":
         longer = max(image.size)
         width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
         image.draft(None, (width, height))
-    loaded = _load(image, data)
+    loaded = _load(image, examined.data)
+    if examined.torn_block is not None:
+        _check_rows(loaded, examined, examined.torn_block)
     # A palette has no means between its colours.
     return loaded if loaded.mode in ("P", "PA", "1") else _reduce(loaded)
+
+
+def _check_rows(image: Image.Image, examined: Examined, torn_block: tuple[int, int]) -> None:
+    """Check that a file that is cut off has every row of its picture.
+
+    Args:
+        image: decoded, perhaps made smaller.
+        torn_block: width and height in the file's pixels.
+
+    Raises:
+        UndecodableImage: it has not, or too much of the last rows is missing.
+    """
+    last_row = np.asarray(image.crop((0, image.height - 1, *image.size)))[0]
+    width, height = torn_block
+    block = width * image.width / examined.width, height / examined.height
+    if jpeg.measure_missing_share(last_row, block) > jpeg.MAX_MISSING_SHARE:
+        raise UndecodableImage(jpeg.MISSING)
 
 
 def _load(image: ImageFile, data: bytes) -> Image.Image:

@@ -14,7 +14,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL import _imaging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class _Silence:
         try:
             # Symbols of the libraries that Pillow's module is linked with are found, too. The
             # interpreter's lock is kept.
-            library = ctypes.PyDLL(Image.core.__file__)
+            library = ctypes.PyDLL(_imaging.__file__)
             set_handler = library.TIFFSetErrorHandler
             # It takes no arguments, and has no effects: it may be called in place of a handler,
             # whose arguments it leaves alone. A null pointer may not: libtiff looks at the

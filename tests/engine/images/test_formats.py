@@ -10,6 +10,7 @@ import warnings
 import zlib
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, features
@@ -145,6 +146,98 @@ def test_bmp_of_runs() -> None:
             decode(hostile)
 
 
+#: Masks, the bits of a pixel, and the bits of each colour.
+LAYOUTS: dict[str, tuple[tuple[int, ...], int]] = {
+    "5-6-5": ((0xF800, 0x7E0, 0x1F), 16),
+    "5-5-5": ((0x7C00, 0x3E0, 0x1F), 16),
+    "4-4-4": ((0xF00, 0xF0, 0xF), 16),
+    "4-4-4-4": ((0xF00, 0xF0, 0xF, 0xF000), 16),
+    "5-5-5-1": ((0x7C00, 0x3E0, 0x1F, 0x8000), 16),
+    "2-3-1": ((0x60, 0x1C, 0x1), 16),
+    "blue first": ((0xFF0000, 0xFF00, 0xFF), 32),
+    "red first": ((0xFF, 0xFF00, 0xFF0000), 32),
+    "last byte unused": ((0xFF000000, 0xFF0000, 0xFF00), 32),
+    "opacity last": ((0xFF0000, 0xFF00, 0xFF, 0xFF000000), 32),
+    "opacity first": ((0xFF000000, 0xFF0000, 0xFF00, 0xFF), 32),
+    "10-10-10": ((0x3FF00000, 0xFFC00, 0x3FF), 32),
+    "11-11-10": ((0xFFE00000, 0x1FFC00, 0x3FF), 32),
+}
+HEADERS = [(40, 3), (40, 6), (52, 3), (56, 3), (108, 3), (124, 3)]
+
+
+@pytest.mark.parametrize("downwards", [False, True])
+@pytest.mark.parametrize(("header_size", "compression"), HEADERS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_bmp_of_bits(layout: str, header_size: int, compression: int, downwards: bool) -> None:
+    masks, bits = LAYOUTS[layout]
+    if len(masks) == 4 and (header_size, compression) in ((40, 3), (52, 3)):
+        pytest.skip("there is no place for a fourth mask")
+    if len(masks) == 3 and compression == 6:
+        masks = (*masks, 0)
+    tops = np.array([mask // (mask & -mask) if mask else 0 for mask in masks])
+    # An odd width: rows of 16 bits a pixel are padded.
+    exact = np.asarray(page().resize((75, 55)).convert("RGBA"))[..., : len(masks)]
+    values = (exact.astype(int) * tops // 255).astype(np.uint16)
+    content = pictures.bmp_of_bits(
+        values,
+        masks,
+        bits,
+        header_size=header_size,
+        compression=compression,
+        downwards=downwards,
+    )
+    pixels = decode(content).pixels.astype(int)
+    assert np.abs(pixels - np.rint(values[..., :3].astype(int) * 255 / tops[:3])).max() <= 1
+    try:  # what Pillow reads, it reads alike
+        with Image.open(io.BytesIO(content)) as image:
+            by_pillow = np.asarray(image.convert("RGB")).astype(int)
+    except OSError:
+        return
+    assert np.abs(pixels - by_pillow).max() <= 1
+
+
+def test_bmp_of_bits_is_read_as_by_opencv() -> None:
+    for name in ("red first", "opacity last", "opacity first", "last byte unused"):
+        masks, bits = LAYOUTS[name]
+        exact = np.asarray(page().convert("RGBA"))[..., : len(masks)]
+        content = pictures.bmp_of_bits(exact, masks, bits, header_size=124)
+        expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        assert expected is not None
+        assert (decode(content).pixels == expected[..., ::-1]).all()
+
+
+def test_opacity_of_a_bmp() -> None:
+    values = np.full((20, 30, 4), 60, np.uint8)
+    values[..., 3] = 0
+    masks, bits = LAYOUTS["opacity last"]
+    # Wholly transparent: opacity was not meant.
+    content = pictures.bmp_of_bits(values, masks, bits, header_size=124)
+    assert (decode(content).pixels == 60).all()
+    values[:, :25, 3] = 255
+    content = pictures.bmp_of_bits(values, masks, bits, header_size=124)
+    assert decode(content).pixels[0, [0, -1], 0].tolist() == [60, 255]
+
+
+def test_hostile_bmp_of_bits() -> None:
+    values = np.full((20, 30, 3), 7, np.uint8)
+    masks, bits = LAYOUTS["5-6-5"]
+    content = pictures.bmp_of_bits(values, masks, bits)
+    decode(content)
+    with pytest.raises(UndecodableImage, match="rows of the picture are missing"):
+        decode(content[:-1])
+    with pytest.raises(ImageTooLarge, match="30 x 20"):
+        decode(content, max_pixels=599)
+    for place, value in ((54, 0xF801), (54, 0x1F800), (28, 8), (28, 64), (18, 0), (10, 2**32 - 1)):
+        form = "<H" if place == 28 else "<L"
+        broken = bytearray(content)
+        struct.pack_into(form, broken, place, value)
+        with pytest.raises(UndecodableImage):
+            decode(bytes(broken))
+    for length in range(20, 70):
+        with pytest.raises(UndecodableImage):
+            decode(content[:length])
+
+
 def tiff_of(tags: list[tuple[int, int, int, int]], content: bytes = b"") -> bytes:
     entries = b"".join(struct.pack("<HHLL", *tag) for tag in tags)
     return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + b"\0\0\0\0" + content
@@ -261,12 +354,13 @@ BASE: list[pictures.Tag] = [(256, 4, [300]), (257, 4, [220]), (278, 4, [220])]
 COLOURS: list[pictures.Tag] = [*BASE, (258, 3, [8, 8, 8]), (277, 3, [3])]
 
 
+@pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_tiff_in_planes_and_tiles(order: str) -> None:
+def test_tiff_in_planes_and_tiles(order: str, big: bool) -> None:
     pixels = np.asarray(page())
     planes = [pixels[..., channel].tobytes() for channel in range(3)]
     tags = [*COLOURS, (259, 3, [1]), (262, 3, [2]), (284, 3, [2])]
-    assert_read_as_by_pillow(pictures.tiff(tags, planes, order=order))
+    assert (decode(pictures.tiff(tags, planes, order=order, big=big)).pixels == pixels).all()
     whole = np.zeros((256, 320, 3), dtype=np.uint8)
     whole[:220, :300] = pixels
     tiles = [
@@ -276,7 +370,56 @@ def test_tiff_in_planes_and_tiles(order: str) -> None:
     ]
     tags = [one for one in COLOURS if one[0] != 278]
     tags += [(259, 3, [8]), (262, 3, [2]), (322, 3, [64]), (323, 3, [64])]
-    assert_read_as_by_pillow(pictures.tiff(tags, tiles, order=order, tiled=True))
+    content = pictures.tiff(tags, tiles, order=order, tiled=True, big=big)
+    assert (decode(content).pixels == pixels).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [3, 4, 16])
+def test_bigtiff_is_read_as_by_opencv(order: str, kind: int) -> None:
+    tags: list[pictures.Tag] = [(256, kind, [300]), (257, kind, [220]), (278, kind, [110])]
+    tags += [(258, 3, [8, 8, 8]), (277, 3, [3]), (259, 3, [8]), (262, 3, [2])]
+    # Values that a BigTIFF has inside its directory, and a TIFF outside.
+    rows = np.asarray(page())
+    strips = [zlib.compress(rows[:110].tobytes()), zlib.compress(rows[110:].tobytes())]
+    content = pictures.tiff(tags, strips, order=order, big=True)
+    assert find_format(content) == "TIFF"
+    if order == "<":  # Pillow takes the other order for that of a TIFF
+        assert_read_as_by_pillow(content)
+    expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert expected is not None
+    assert (decode(content).pixels == expected[..., ::-1]).all()
+    examined = tiff.examine(content)
+    assert (examined.width, examined.height, examined.data[2:4].strip(b"\0")) == (300, 220, b"*")
+
+
+def test_hostile_bigtiff() -> None:
+    tags = [*COLOURS, (259, 3, [1]), (262, 3, [2]), (274, 3, [6])]
+    content = pictures.tiff(tags, [np.asarray(page()).tobytes()], big=True)
+    assert decode(content).pixels.shape == (300, 220, 3)
+    for place, value in ((4, 4), (8, 2**63), (8, len(content)), (16, 2**63), (16, 70_000)):
+        broken = bytearray(content)
+        struct.pack_into("<H" if place == 4 else "<Q", broken, place, value)
+        with pytest.raises(UndecodableImage):
+            decode(bytes(broken))
+    place = content.index(struct.pack("<HHQ", 273, 16, 1))
+    for far in (2**32, 2**64 - 1):
+        broken = bytearray(content)
+        struct.pack_into("<Q", broken, place + 12, far)
+        with pytest.raises(UndecodableImage, match="273"):
+            decode(bytes(broken))
+    broken = bytearray(content)
+    struct.pack_into("<Q", broken, place + 4, 2**40)
+    with pytest.raises(UndecodableImage, match="273"):
+        decode(bytes(broken))
+    long = pictures.tiff([*COLOURS, (259, 3, [1])], [b""] * (MAX_PARTS // 2 + 1), big=True)
+    with pytest.raises(ImageTooLarge, match="at most 50,000"):
+        decode(long)
+    with pytest.raises(ImageTooLarge, match="300 x 220"):
+        decode(content, max_pixels=65_999)
+    for length in range(8, 300):
+        with pytest.raises(UndecodableImage):
+            decode(content[:length])
 
 
 def test_tiff_with_predictors_and_more_channels() -> None:
@@ -432,7 +575,7 @@ def test_hostile_heic(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("it was decoded")
 
     monkeypatch.setattr(HeifImageFile, "load", never)
-    with pytest.raises(ImageTooLarge, match=r"4,294,967,296 pixels; at most 50,000,000"):
+    with pytest.raises(ImageTooLarge, match=r"4,294,967,296 pixels; at most 75,000,000"):
         decode(huge)
     with pytest.raises(ImageTooLarge, match="at most 59,999"):
         decode(content, max_pixels=59_999)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import BmpImagePlugin, Image
@@ -84,7 +84,7 @@ class _BitfieldsImageFile(ImageFile):
             if mask >> bits or shifted & (shifted + 1):
                 raise OSError("unusual masks")
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> Any:
         if self._im is None:
             self.im = self._unpack().im
         return Image.Image.load(self)
@@ -116,9 +116,10 @@ class _BitfieldsImageFile(ImageFile):
     def _unpack_rows(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return pixels of rows of bytes: height x width x 3 or 4."""
         size = self._bits // 8
+        numbers: NDArray[np.uint32]
         if size == 3:
             parts = rows.reshape(len(rows), -1, 3).astype(np.uint32)
-            numbers = parts[..., 0] | parts[..., 1] << 8 | parts[..., 2] << 16
+            numbers = np.bitwise_or.reduce(parts << np.array([0, 8, 16], np.uint32), axis=2)
         else:
             numbers = np.ascontiguousarray(rows).view(f"<u{size}").astype(np.uint32)
         channels = [_scale(numbers, mask) for mask in self._masks[: len(self.getbands())]]

@@ -7,19 +7,20 @@ one a first pass over all of it. What is missing then is grey, or less sharp.
 
 from __future__ import annotations
 
-import random
 import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PIL.JpegImagePlugin import JpegImageFile as _JpegImageFile
+import numpy as np
 
 from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
 from django_visualsnoop.engine.images.formats import MAX_PARTS, Examined, exif
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 _SCAN, _END = 0xDA, 0xD9
 _APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
@@ -35,9 +36,10 @@ _MARKER = re.compile(rb"\xff[^\xff\x00\x01\xd0-\xd8]")
 #: Encoders write about ten. Each scan costs time, however small the picture.
 _MAX_SCANS = 1000
 #: What a decoder makes of blocks that are not there: zeros, as colours and as inks.
-_EMPTY = {127, 128}
+_EMPTY = (127, 128)
 #: So much of a picture may be such blocks, all of them in the last row of blocks.
-_MAX_EMPTY_SHARE = 1 / 16
+MAX_MISSING_SHARE = 1 / 16
+MISSING = "The JPEG is cut off: rows of the picture are missing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +68,22 @@ class _Scans:
     """The scans of a file.
 
     Args:
-        found: how many there are.
-        read: those whose headers could be read.
+        found: all, of which the last may be cut off.
+        whole: how many are not.
         end: of the last one, or of the marker of the end, in the file.
-        is_whole: the marker of the end is there.
+        is_ended: the marker of the end is there.
     """
 
-    found: int
-    read: Sequence[_Scan]
+    found: Sequence[_Scan]
+    whole: int
     end: int
-    is_whole: bool
+    is_ended: bool
 
 
 def examine(data: bytes) -> Examined:
     kept = [data[:2]]
     size: tuple[int, int] | None = None
-    components, components_of = 0, b""
+    components, names, sampling = 0, b"", b""
     turn = 0
     frame = 0
     position = 2
@@ -100,7 +102,7 @@ def examine(data: bytes) -> Examined:
             if size is not None or len(segment) < 6:
                 raise UndecodableImage("The JPEG's header is broken.")
             frame, components = marker, segment[5]
-            components_of = segment[6::3]
+            names, sampling = segment[6::3], segment[7::3]
             size = struct.unpack_from(">HH", segment, 1)
         if marker == _APP1 and segment.startswith(b"Exif\0\0") and not turn:
             turn = exif.read_orientation(segment)
@@ -113,13 +115,27 @@ def examine(data: bytes) -> Examined:
         raise UndecodableImage("The JPEG has no frame header.")
     scans = _find_scans(data, position)
     kept.append(data[position - 2 : scans.end])
-    if not scans.is_whole and frame == _PROGRESSIVE_FRAME and _shows_all(scans.read, components_of):
-        kept.append(_END_MARKER)
     height, width = size
     # A decoder holds the coefficients of all of a picture that comes in more than one scan.
     shrinks = frame in _SHRINKABLE_FRAMES and segment[:1] == bytes([components])
+    torn_block = None
+    if not scans.is_ended:
+        if shrinks:
+            torn_block = (
+                8 * max(factors >> 4 for factors in sampling),
+                8 * max(factors & 15 for factors in sampling),
+            )
+        elif frame != _PROGRESSIVE_FRAME or not _shows_all(scans, names):
+            raise UndecodableImage(MISSING)
+        kept.append(_END_MARKER)
     return Examined(
-        b"".join(kept), width, height, orientation=turn or 1, passes=scans.found, shrinks=shrinks
+        b"".join(kept),
+        width,
+        height,
+        orientation=turn or 1,
+        passes=len(scans.found),
+        shrinks=shrinks,
+        torn_block=torn_block,
     )
 
 
@@ -128,23 +144,24 @@ def _find_scans(data: bytes, position: int) -> _Scans:
 
     What follows the end, such as further pictures or a film, may hold any bytes.
     """
-    count, read, end, marker = 0, list[_Scan](), position - 2, _SCAN
+    found, whole, end, marker = list[_Scan](), 0, position - 2, _SCAN
     while position + 2 <= len(data):
         (length,) = struct.unpack_from(">H", data, position)
         if position + length > len(data):
             break  # cut off in a header: what precedes it may be enough
         if marker == _SCAN:
-            count += 1
-            read.append(_read_scan(data[position + 2 : position + length]))
-        if count > _MAX_SCANS:
+            found.append(_read_scan(data[position + 2 : position + length]))
+        if len(found) > _MAX_SCANS:
             raise ImageTooLarge(f"The JPEG has more than {_MAX_SCANS:,} scans.")
-        found = _MARKER.search(data, position + length)
-        if found is None:
-            return _Scans(count, read, len(data), is_whole=False)
-        end, position, marker = found.start(), found.end(), data[found.start() + 1]
+        following = _MARKER.search(data, position + length)
+        if following is None:
+            return _Scans(found, whole, len(data), is_ended=False)
+        whole = len(found)
+        end, position = following.start(), following.end()
+        marker = data[end + 1]
         if marker == _END:
-            return _Scans(count, read, position, is_whole=True)
-    return _Scans(count, read, end, is_whole=False)
+            return _Scans(found, whole, position, is_ended=True)
+    return _Scans(found, whole, end, is_ended=False)
 
 
 def _read_scan(segment: bytes) -> _Scan:
@@ -155,74 +172,41 @@ def _read_scan(segment: bytes) -> _Scan:
     return _Scan(tuple(segment[1 : 1 + 2 * count : 2]), first, last, bits & 15)
 
 
-def _shows_all(scans: Sequence[_Scan], components: Sequence[int]) -> bool:
-    """Return whether scans, of which the last may be cut off, show every row of the picture.
+def _shows_all(scans: _Scans, components: Sequence[int]) -> bool:
+    """Return whether the scans of a cut off file show every row of the picture.
 
     The means of the blocks must be there, of all components, and a first pass over all detail of
     the first one, the brightness; or all that is missing must be of the last scan. Such a picture
     is less sharp, not torn.
     """
     means = {(one, 0) for one in components}
-    passed = {one for scan in scans[:-1] for one in scan.list_coefficients()}
+    passed = {one for scan in scans.found[: scans.whole] for one in scan.list_coefficients()}
     if not passed.issuperset(means):
         return False
     if passed.issuperset((components[0], number) for number in range(64)):
         return True
-    low = {one: scan.low for scan in scans for one in scan.list_coefficients()}
+    low = {one: scan.low for scan in scans.found for one in scan.list_coefficients()}
     return all(low.get((one, number)) == 0 for one in components for number in range(64))
 
 
-class JpegImageFile(_JpegImageFile):
-    """A JPEG in one scan that may be cut off in its last row of blocks."""
+def measure_missing_share(row: NDArray[np.uint8], block: tuple[float, float]) -> float:
+    """Return how much of a picture was not in its cut off file.
 
-    #: Places in a row that is written if all but the last row of blocks are, and what was there.
-    _marks: dict[tuple[int, int], int | tuple[int, ...]]
-    _is_cut_off = False
+    Blocks come row by row, from left to right: if there are any of the last row, all rows above
+    are there. The decoder makes one more up from the bits that are left.
 
-    def load_prepare(self) -> None:
-        super().load_prepare()
-        # The decoder does not tell how far it came: mark a row that it overwrites.
-        width, height = self.size
-        _, down, withheld = self._measure_block_rows()
-        row = (-(-height // down) - 1) * down - withheld - 1
-        dice = random.Random(0)
-        bands = len(self.getbands())
-        self._marks = {}
-        for x in range(0, width, -(-width // 16)):
-            place = x, row if row >= 0 else height - 1
-            value = tuple(dice.randbytes(bands))
-            self.im.putpixel(place, value if bands > 1 else value[0])
-            self._marks[place] = value if bands > 1 else value[0]
+    Args:
+        row: the last one of the decoded picture: its width, or width x channels.
+        block: width in pixels of ``row``, and height as a share of the picture's.
 
-    def _measure_block_rows(self) -> tuple[int, int, int]:
-        """Return by how much the picture is made smaller, the height of a row of blocks, and how
-        many rows of pixels a decoder holds back until it has the next one.
-        """
-        shrunk = self.decoderconfig[0] if self.decoderconfig else 1
-        tallest = max(layer[2] for layer in self.layer)
-        return shrunk, tallest * 8 // shrunk, tallest if shrunk < 8 else 0
-
-    def load_read(self, read_bytes: int) -> bytes:
-        assert self.fp is not None
-        content = self.fp.read(read_bytes)
-        if content or self._is_cut_off:
-            return content
-        if all(self.im.getpixel(place) == value for place, value in self._marks.items()):
-            raise OSError("rows of the picture are missing")
-        self._is_cut_off = True
-        return _END_MARKER
-
-    def load_end(self) -> None:
-        super().load_end()
-        if self._is_cut_off and self._measure_empty_share() > _MAX_EMPTY_SHARE:
-            raise OSError("rows of the picture are missing")
-
-    def _measure_empty_share(self) -> float:
-        """Return how much of the picture the empty blocks at its end are; 1 if they are a row."""
-        width, height = self.size
-        row = [self.im.getpixel((x, height - 1)) for x in range(width)]
-        last = row[-1]
-        if not _EMPTY.issuperset(last if isinstance(last, tuple) else (last,)):
-            return 0.0
-        empty = next((count for count, one in enumerate(reversed(row)) if one != last), width)
-        return 1.0 if empty == width else empty / width * self._measure_block_rows()[1] / height
+    Returns:
+        A share of 1; or 1 if all of the last row of blocks is missing.
+    """
+    values = row.reshape(len(row), -1)
+    if not np.isin(values[-1], _EMPTY).all():
+        return 0.0
+    width, height = block
+    is_there = (values != values[-1]).any(axis=1)
+    count = len(row) - int(is_there[::-1].argmax()) if is_there.any() else 0
+    made_up = width + 2  # of the next one, some pixels are smoothed
+    return 1.0 if count <= made_up else (len(row) - count + width) / len(row) * height
