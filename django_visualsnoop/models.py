@@ -11,7 +11,7 @@ from django_visualsnoop.indexed import tracking
 from django_visualsnoop.indexed.checks import check_model
 from django_visualsnoop.outbox.pausing import sync_paused as sync_paused
 from django_visualsnoop.outbox.record import SyncRecord as SyncRecord  # a model of this app
-from django_visualsnoop.outbox.saving import check_quiet_insert, check_quiet_update, save_row
+from django_visualsnoop.outbox.saving import check_lone_insert, check_lone_update, save_row
 from django_visualsnoop.outbox.sweeps import SweepRun as SweepRun  # a model of this app
 from django_visualsnoop.querysets import VisualSnoopManager
 
@@ -81,11 +81,11 @@ class VisualSnoopMixin(models.Model):
         return save_row(self, write, raw=raw, using=using, update_fields=names)
 
     def _do_update(self, *args: Any) -> Any:
-        check_quiet_update(self)
+        check_lone_update(self)
         return super()._do_update(*args)
 
     def _do_insert(self, *args: Any) -> Any:
-        check_quiet_insert(self)
+        check_lone_insert(self)
         return super()._do_insert(*args)  # type: ignore[misc]
 
     def refresh_from_db(

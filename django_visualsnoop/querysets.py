@@ -1,4 +1,4 @@
-"""The manager and QuerySet of indexed models: searching, and bulk changes kept in step."""
+"""The manager and QuerySet of indexed models: searches, and bulk changes that request a sync."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
 
 class VisualSnoopQuerySet(models.QuerySet[_Model]):
-    """Compose it with a manager of your own: ``YourManager.from_queryset(VisualSnoopQuerySet)``."""
+    """Use it with a manager of your own: ``YourManager.from_queryset(VisualSnoopQuerySet)``."""
 
     if TYPE_CHECKING:  # Django's own, which the stubs leave out
         _db: str | None
@@ -43,8 +43,8 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
         def _chain(self) -> Self: ...
 
-    #: Set on the QuerySet through which bulk_update() calls update(), which then keeps quiet.
-    _visualsnoop_quiet = False
+    #: Set on the QuerySet through which bulk_update() calls update(), which then requests nothing.
+    _visualsnoop_requests_paused = False
 
     def similar_to(
         self,
@@ -57,28 +57,29 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     ) -> Self:
         """Return the rows whose pictures are copies of ``what``, or similar, closest first.
 
-        The search is made now; the rows are fetched when the QuerySet is evaluated. It is an
-        ordinary QuerySet, and the limit counts rows that pass its filters, those added before
-        and those added after. Rows carry ``visualsnoop_rank`` (integer distance, 0 =
-        perceptually identical) and ``visualsnoop_similarity`` (0…1; ``None`` where the
-        collection does not tell).
+        This searches at once; Django fetches the rows when it evaluates the QuerySet. You can add
+        filters to it. The limit counts rows that pass all filters, those before and those after
+        ``similar_to()``. Rows have ``visualsnoop_rank`` (an integer distance, 0 = perceptually
+        identical) and ``visualsnoop_similarity`` (0…1; ``None`` if the collection does not
+        provide it).
 
         Args:
-            what: an instance (which is left out of the results), a field file, an uploaded
-                or other binary file, a path, bytes, or a PIL image. Of an instance that is
-                saved and unchanged, the picture in the collection is used.
-            field: the image field to search; any of the model's, if ``None``.
-            limit: at most this many rows.
+            what: an instance (the results leave it out), a field file, an uploaded or other
+                binary file, a path, bytes, or a PIL image. If the instance is saved and
+                unchanged, this uses the picture in the collection.
+            field: the image field to search; all indexed fields of the model if ``None``.
+            limit: the largest number of rows.
             min_similarity: 0…1; if ``None``, the collection's own threshold for copies, and
-                none for what is similar.
-            kind: ``"copies"`` of the picture, edited; or ``"similar"``, which promises nothing:
-                the rows by how much they look like it, as far as the limit goes.
+                no threshold for similar pictures.
+            kind: ``"copies"`` finds edited copies of the picture. ``"similar"`` orders all rows
+                by how much they look like it, up to the limit.
 
         Raises:
-            ImageRefusedError: ``what`` is no picture.
-            UnsupportedSearch: the collection does not offer this kind of search.
-            VisualSnoopError: the collection did not answer.
-            ValueError: no such field or kind, or a limit or similarity out of range.
+            ImageRefusedError: ``what`` is not a picture.
+            UnsupportedSearch: the collection does not support this kind of search.
+            VisualSnoopError: the collection failed.
+            ValueError: the field or kind does not exist, or a limit or similarity is out of
+                range.
         """
         options = SearchOptions(limit=limit, min_similarity=min_similarity, kind=kind)
         return similar_to(self, what, options, field=field)
@@ -107,17 +108,17 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     ) -> DuplicateGroups[_Model]:
         """Return groups of two or more rows that are copies of each other, best first.
 
-        The groups are found now; their rows are fetched as the groups are iterated or sliced.
+        This finds the groups at once; it fetches their rows when you iterate or slice the groups.
 
         Args:
-            of: only groups that hold at least one of these rows.
-            field: the image field to compare; any of the model's, if ``None``.
+            of: return only groups with at least one of these rows.
+            field: the image field to compare; all indexed fields of the model if ``None``.
             min_similarity: 0…1; the collection's own threshold if ``None``.
-            progress: called now and then with the share of the work that is done, 0…1.
+            progress: called from time to time with the completed part of the work, 0…1.
 
         Raises:
-            VisualSnoopError: the collection did not answer.
-            ValueError: no such field, or a similarity out of range.
+            VisualSnoopError: the collection failed.
+            ValueError: the field does not exist, or the similarity is out of range.
         """
         return find_duplicates(
             self, of=of, field=field, min_similarity=min_similarity, progress=progress
@@ -126,24 +127,25 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     def placements(
         self, row: VisualSnoopMixin, *, field: str | None = None
     ) -> dict[Any, Placement]:
-        """Return where the picture of ``row`` lies in those of these rows, by their keys.
+        """Return where the picture of ``row`` is located in the pictures of these rows, by key.
 
-        It says why they match: mirrored, turned, larger or smaller, and which part of the one
-        is seen in the other. Rows are left out whose pictures are not in the collection, or
-        have too few details in common to tell::
+        The result says why two pictures match: mirrored, rotated, scaled, and which part of one
+        appears in the other. It omits rows whose pictures are not in the collection, or have too
+        few details in common::
 
             found = Product.objects.similar_to(product)
             where = found.placements(product)
 
         Args:
             row: an indexed row whose picture is in the collection.
-            field: the image field of both; if ``None``, the first of ``row`` with a picture, and
-                of these rows the same, or the first if their model has not that one.
+            field: the image field of both. If ``None``, the first field of ``row`` with a
+                picture, and the same field of these rows, or their first field if they do not
+                have it.
 
         Raises:
             NotFoundError: the picture of ``row`` is not in the collection.
-            UnsupportedSearch: the collection does not know; the embedded engine does.
-            ValueError: the model indexes no such field.
+            UnsupportedSearch: the collection does not support this; the embedded engine does.
+            ValueError: the model does not index this field.
         """
         return placements(self, row, field=field)
 
@@ -175,10 +177,10 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         self, objs: Iterable[_Model], fields: Iterable[str], batch_size: int | None = None
     ) -> int:
         objs, names = tuple(objs), frozenset(fields)
-        quiet = self._chain()
-        quiet._visualsnoop_quiet = True
+        inner = self._chain()
+        inner._visualsnoop_requests_paused = True
         with atomic_unless_open(using=self._written):
-            count = super(VisualSnoopQuerySet, quiet).bulk_update(objs, fields, batch_size)
+            count = super(VisualSnoopQuerySet, inner).bulk_update(objs, fields, batch_size)
             request_sync(
                 (
                     SyncRequest(field, field.object_id(row), _should_index(field, row))
@@ -194,7 +196,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             found = list(self.order_by().values_list("pk", flat=True))
             rows = type(self)(self.model, using=self._db, hints=self._hints)
             return rows.filter(pk__in=found).update(**kwargs)
-        fields = [] if self._visualsnoop_quiet else self._concerned(frozenset(kwargs))
+        fields = [] if self._visualsnoop_requests_paused else self._concerned(frozenset(kwargs))
         if not fields or is_paused() or not self._is_updatable():
             return super().update(**kwargs)
         with atomic_write(SyncRecord, using=self._written):
@@ -304,7 +306,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]
-        clone._visualsnoop_quiet = self._visualsnoop_quiet
+        clone._visualsnoop_requests_paused = self._visualsnoop_requests_paused
         return clone
 
 

@@ -87,3 +87,7 @@ def lose(file: FieldFile) -> None:
     """Delete a file behind the back of its row."""
     assert file.name
     file.storage.delete(file.name)
+
+
+def image_id(row: Product) -> str:
+    return f"testapp.product.photo:{row.pk}"

@@ -78,7 +78,7 @@ def test_groups_of_copies() -> None:
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
-        (b"This is a text.", {"unsupported"}, "none of the formats"),
+        (b"This is a text.", {"unsupported"}, "format is not supported"),
         (b"", {"empty"}, "empty"),
         (image(1)[: len(image(1)) // 2], {"undecodable"}, ""),
     ],

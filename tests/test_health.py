@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import OperationalError, connections
-from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
 
 from django_visualsnoop import health as module
 from django_visualsnoop.client.exceptions import AuthenticationError, RateLimitedError
-from django_visualsnoop.health import CODES, MAX_DELAY, MIN_ATTEMPTS, Health, Problem, health
+from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, Health, health
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.outbox import pending_migrations
-from django_visualsnoop.outbox.pausing import sync_paused
-from django_visualsnoop.sync import unrecorded, worker
+from django_visualsnoop.sync import worker
 from tests.down import PASSWORD, TABLE, database_down, lose_connection, tables_gone
 from tests.fixtures import grow_old, lose, product, record_of
+from tests.problems import only
 from tests.records import ago, failing, records
-from tests.testapp.models import Document, Product
 
 if TYPE_CHECKING:
     from django_visualsnoop.collections.recorder import RecorderCollection
@@ -34,14 +31,6 @@ without_a_transaction = pytest.mark.django_db(transaction=True, databases=["defa
 #: One for the migrations, two for the records, one for the sweeps, one for the tables' names; two
 #: for each field without a record, to see that no row has a picture.
 QUERIES = 5 + 2 * len(all_indexed_fields())
-
-
-def only(found: Health) -> Problem:
-    assert not found.ok
-    (problem,) = found.problems
-    assert problem.code in CODES
-    assert problem.hint
-    return problem
 
 
 def test_all_is_well(recorder: RecorderCollection) -> None:
@@ -160,26 +149,6 @@ def test_a_picture_that_fails_again_is_its_own_fault() -> None:
     assert health().ok
 
 
-def test_a_database_behind_its_migrations() -> None:
-    recorder = MigrationRecorder(connections["other"])
-    recorder.migration_qs.filter(app="visualsnoop", name="0001_initial").delete()
-    problem = only(health("other"))
-    assert (problem.code, problem.count) == ("migrations", 1)
-    assert "'other' has unapplied migrations: visualsnoop.0001_initial" in problem.message
-    assert "python manage.py migrate visualsnoop --database other" in problem.hint
-    assert health("default").ok
-
-
-def test_the_engine_counts_where_it_is(settings: Any) -> None:
-    engine = MigrationRecorder(connections["other"]).migration_qs.filter(app="visualsnoop_engine")
-    engine.delete()
-    assert health("other").ok
-    MigrationRecorder(connections["other"]).record_applied("visualsnoop_engine", "0000_older")
-    assert "migrate visualsnoop_engine --database other" in only(health("other")).hint
-    settings.MIGRATION_MODULES = {"visualsnoop_engine": None}
-    assert pending_migrations.unapplied("other") == []
-
-
 @without_a_transaction
 def test_a_table_that_is_not_there() -> None:
     with tables_gone("other"):
@@ -285,56 +254,3 @@ def test_it_says_when_the_sweeper_last_began() -> None:
     worker.sweep(using="default", limit=0)
     assert health().swept_at is not None
     assert "The last sweep started" in only(health()).message
-
-
-def test_a_table_that_was_never_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with sync_paused():
-        Product.objects.bulk_create(Product(photo=f"{number}.png") for number in range(12))
-        Product.objects.create(name="without a picture")
-        Document.objects.create(code="a", scan="a.png")
-    problem = only(health())
-    assert (problem.code, problem.count) == ("unrecorded", 13)
-    assert "1 of testapp.Document.scan, 12 of testapp.Product.photo" in problem.message
-    assert problem.hint == (
-        "Type: python manage.py visualsnoop_reindex testapp.Document testapp.Product --missing "
-        "--database default"
-    )
-    monkeypatch.setattr(unrecorded, "MOST", 12)
-    assert "12 or more of testapp.Product.photo" in only(health()).message
-
-
-def test_rows_without_a_record_among_others_that_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unrecorded, "SAMPLE", 2)
-    Product.objects.bulk_create(Product(photo=f"{number}.png") for number in range(6))
-    assert health().ok
-    with sync_paused():
-        Product.objects.create(photo="late.png")
-    problem = only(health())
-    assert "1 or more of testapp.Product.photo" in problem.message
-    SyncRecord.objects.filter(object_id=str(Product.objects.order_by("pk")[0].pk)).delete()
-    assert only(health()).count == 2
-
-
-def test_a_row_that_is_deleted_while_the_probe_looks_is_no_problem(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    kept, gone = (Product.objects.create(photo="a.png") for _ in range(2))
-    look = unrecorded._without_record
-
-    def looks_too_late(*args: Any) -> Any:
-        gone.delete()
-        SyncRecord.objects.exclude(object_id=str(kept.pk)).delete()
-        return look(*args)
-
-    monkeypatch.setattr(unrecorded, "_without_record", looks_too_late)
-    assert health().ok
-
-
-def test_the_engines_tables_are_missing_where_it_keeps_a_collection() -> None:
-    recorder = MigrationRecorder(connections["default"])
-    recorder.migration_qs.filter(app="visualsnoop_engine").delete()
-    problem = only(health())
-    assert problem.code == "migrations"
-    assert "visualsnoop_engine.0001_initial" in problem.message
-    assert "python manage.py migrate visualsnoop_engine --database default" in problem.hint
-    assert health("other").ok  # it keeps none there

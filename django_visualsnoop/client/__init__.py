@@ -1,6 +1,6 @@
-"""A client of the VisualSnoop API v1, without Django; a drop-in for ``visualsnoop`` 0.2.
+"""A client of VisualSnoop API v1 that needs no Django and replaces ``visualsnoop`` 0.2.
 
-``from django_visualsnoop.client.models import Collection`` is all that changes.
+Change only the import: ``from django_visualsnoop.client.models import Collection``.
 """
 
 DEFAULT_ENDPOINT = "http://visualsnoop.com/api/v1"

@@ -1,4 +1,4 @@
-"""What a service's HTTP answer means: the JSON object of a documented outcome, or an error."""
+"""Turn a service's HTTP response into the JSON object of a documented result, or an error."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ DOCUMENTED = {404, 409, *IMAGE_REFUSALS}
 
 
 def read_answer(response: requests.Response, call: str, *, image_sent: bool) -> dict[str, Any]:
-    """Return the JSON object of an answer that API v1 documents, its ``status`` filled in.
+    """Return the JSON object of a response that API v1 documents, including ``status``.
 
     Args:
-        response: the answer.
+        response: the response.
         call: the part of the URL after the endpoint.
-        image_sent: the request had an image in it.
+        image_sent: whether the request contained an image.
 
     Raises:
-        VisualSnoopError: for every other answer, with the status and the message.
+        VisualSnoopError: the response is any other; the error has its status and message.
     """
     status = response.status_code
     if 300 <= status < 400:
@@ -44,8 +44,8 @@ def read_answer(response: requests.Response, call: str, *, image_sent: bool) -> 
         return payload
     if status in DOCUMENTED and not isinstance(payload.get("message"), str):
         raise ServerError(
-            f"{_request(response)} was answered with status {status}, but not as API v1 does. "
-            "Is the endpoint the address of the API, such as https://images.example.com/api/v1?",
+            f"{_request(response)} returned status {status}, but not as API v1 does. Check that "
+            "the endpoint is the address of the API, such as https://images.example.com/api/v1.",
             status=status,
             payload=payload,
             response=response,
@@ -54,7 +54,7 @@ def read_answer(response: requests.Response, call: str, *, image_sent: bool) -> 
         return payload
     raise error_for(
         status,
-        str(payload.get("message") or f"{_request(response)} was answered with status {status}."),
+        str(payload.get("message") or f"{_request(response)} returned status {status}."),
         payload=payload,
         response=response,
         retry_after=retry_after(response),
@@ -73,9 +73,8 @@ def _not_json(response: requests.Response, *, image_sent: bool) -> Exception:
     status = response.status_code
     kind = response.headers.get("Content-Type", "no content type")
     message = (
-        f"{_request(response)} was answered with status {status} and {kind:.80} "
-        "instead of a JSON object, so the service itself did not answer. "
-        "Check the endpoint, and what stands between."
+        f"{_request(response)} returned status {status} and {kind:.80} instead of a JSON object, "
+        "so the response is not from the service. Check the endpoint, and any proxy on the way."
     )
     # What stands between limits rates and sizes too, in its own words.
     if status == 429 or (image_sent and status == 413):
@@ -95,12 +94,12 @@ def _redirected(response: requests.Response, call: str) -> ServerError:
     location = response.headers.get("Location", "")
     target = without_credentials(urljoin(str(response.url), location))
     path = urlsplit(target)._replace(query="", fragment="").geturl()
-    advice = "Set the endpoint to where the API is"
+    advice = "Set the endpoint to the address of the API"
     if location and path.rstrip("/").endswith(call):
         advice = f"Set the endpoint to {path.rstrip('/').removesuffix(call)}"
     return ServerError(
-        f"{_request(response)} was redirected to {target if location else 'nowhere'}. Redirects "
-        f"are not followed, since they would invalidate the signature. {advice}.",
+        f"{_request(response)} was redirected to {target if location else 'no address'}. The "
+        f"client does not follow redirects, because they invalidate the signature. {advice}.",
         status=response.status_code,
         response=response,
     )

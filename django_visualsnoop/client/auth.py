@@ -1,4 +1,4 @@
-"""The signature that API v1 asks of every request."""
+"""The signature that API v1 requires of every request."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class VisualSnoopHMACAuth(AuthBase):
     """Sign each request with a collection's keys, for ``requests``' ``auth=``.
 
     Args:
-        public_key: names the collection; it is sent in the clear.
-        secret_key: signs; never sent. White space around the keys is ignored.
+        public_key: names the collection; sent with each request.
+        secret_key: signs each request; never sent. White space around the keys is ignored.
     """
 
     AUTH_TYPE = "VSHMAC"
@@ -49,6 +49,6 @@ class VisualSnoopHMACAuth(AuthBase):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(
-            "Keys are not pickled or copied, lest the secret leave the process; "
-            f"make a new {type(self).__name__} where it is needed."
+            f"You cannot pickle or copy a {type(self).__name__}, because it holds a secret key. "
+            "Create a new one where you need it."
         )

@@ -1,8 +1,7 @@
-"""What can go wrong between a caller and a collection.
+"""The errors of collections.
 
-The classes are shared by every collection, remote or embedded, so that a
-caller handles one family of errors. ``VisualSnoopError`` is an ``OSError`` as
-in ``visualsnoop`` 0.2.
+All collections, on a service or embedded, raise the same classes. ``VisualSnoopError`` is an
+``OSError``, as in ``visualsnoop`` 0.2.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class VisualSnoopError(OSError):
-    """A call to a collection did not end as asked.
+    """A call to a collection failed.
 
     Args:
-        message: what happened, in words for a person.
-        status: the HTTP status, or the one API v1 gives to this outcome;
-            ``None`` when there was no answer.
+        message: what is wrong.
+        status: the HTTP status, or the status that API v1 has for this error;
+            ``None`` if there was no response.
         payload: the service's JSON object, if it sent one.
         response: the ``requests.Response``, if there was one.
     """
@@ -48,15 +47,15 @@ class AuthenticationError(VisualSnoopError):
 
 
 class NotFoundError(VisualSnoopError):
-    """404: the collection holds no image under this id."""
+    """404: the collection does not contain an image with this id."""
 
 
 class ConflictError(VisualSnoopError):
-    """409: the collection already holds an image under this id."""
+    """409: the collection already contains an image with this id."""
 
 
 class InvalidImageIdError(VisualSnoopError, ValueError):
-    """An image id that no collection can take."""
+    """The image id is not valid in any collection."""
 
 
 #: What API v1 answers to bytes that it refuses, by the reason; 400 for others.
@@ -64,7 +63,7 @@ REFUSAL_STATUS = {"too_large": 413, "unsupported": 415}
 
 
 class ImageRefusedError(VisualSnoopError):
-    """The bytes are no picture that the collection can index; trying again is no use.
+    """The collection cannot index the bytes as a picture. Do not try again.
 
     Args:
         reason: ``"empty"``, ``"undecodable"``, ``"unsupported"`` or ``"too_large"``.
@@ -76,7 +75,7 @@ class ImageRefusedError(VisualSnoopError):
 
 
 class RateLimitedError(VisualSnoopError):
-    """429: too many requests. ``retry_after`` is the wait asked for, in seconds, if known."""
+    """429: too many requests. ``retry_after`` says how many seconds to wait, if known."""
 
     def __init__(
         self, message: str = "", *, retry_after: float | None = None, **kwargs: Any
@@ -86,7 +85,7 @@ class RateLimitedError(VisualSnoopError):
 
 
 class ServerError(VisualSnoopError):
-    """5xx, or an answer that API v1 does not know. ``retry_after`` in seconds, if given."""
+    """5xx, or a response that API v1 does not define. ``retry_after`` is in seconds, if given."""
 
     def __init__(
         self, message: str = "", *, retry_after: float | None = None, **kwargs: Any
@@ -96,20 +95,20 @@ class ServerError(VisualSnoopError):
 
 
 class TransportError(VisualSnoopError, requests_exceptions.ConnectionError):
-    """No answer came: refused, reset, or the name is unknown.
+    """There was no response: the connection failed, or the host name is unknown.
 
-    Also a ``requests.ConnectionError``, which is what ``visualsnoop`` 0.2 let through.
+    Also a ``requests.ConnectionError``, which ``visualsnoop`` 0.2 raised.
     """
 
 
 class TimedOutError(TransportError, requests_exceptions.Timeout):
-    """No answer came in time."""
+    """There was no response in time."""
 
 
 class NotJSONError(ServerError, ValueError):
-    """The answer was not a JSON object, so it is no VisualSnoop service that answered.
+    """The response is not a JSON object, so it is not from a VisualSnoop service.
 
-    Also a ``ValueError``, which is what ``visualsnoop`` 0.2 let through.
+    Also a ``ValueError``, which ``visualsnoop`` 0.2 raised.
     """
 
 
@@ -125,15 +124,15 @@ def error_for(
     retry_after: float | None = None,
     image_sent: bool = False,
 ) -> VisualSnoopError:
-    """Return the error that says what an unsuccessful HTTP ``status`` means.
+    """Return the error for an HTTP status that is not a success.
 
     Args:
         status: the HTTP status.
-        message: what happened, in words for a person.
+        message: what is wrong.
         payload: the service's JSON object, if it sent one.
-        response: the answer.
-        retry_after: the wait that the service asked for, in seconds.
-        image_sent: the request had an image in it, which is what a 400 is about.
+        response: the response.
+        retry_after: how long the service asked to wait, in seconds.
+        image_sent: whether the request contained an image; a 400 then refuses the image.
     """
     details: dict[str, Any] = {"status": status, "payload": payload, "response": response}
     if status in {401, 403}:
@@ -152,11 +151,11 @@ def error_for(
 
 
 def raise_for_result(result: Mapping[str, Any], *, image_sent: bool = False) -> None:
-    """Raise the fitting ``VisualSnoopError`` if a dict of ``Collection`` is no success.
+    """Raise a ``VisualSnoopError`` if a result of ``Collection`` is not a success.
 
     Args:
         result: what a call of ``django_visualsnoop.client.models.Collection`` returned.
-        image_sent: the call sent an image, so that a 400 refuses that image.
+        image_sent: whether the call sent an image; a 400 then refuses the image.
     """
     status = result["status"]
     if not 200 <= status < 300:

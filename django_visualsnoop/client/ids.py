@@ -1,4 +1,4 @@
-"""Which image ids there are: one rule for every collection."""
+"""Which image ids are valid, in every collection."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ MAX_IMAGE_ID_LENGTH = 100
 
 
 def check_image_id(image_id: object) -> str:
-    """Return ``image_id`` as the string a collection knows it by.
+    """Return an image id as a string.
 
     Args:
-        image_id: a string of 1 to 100 code points; an ``int`` or a ``UUID`` is
-            written out, as ``visualsnoop`` 0.2 did.
+        image_id: a string of 1 to 100 code points, or an ``int`` or a ``UUID``, which is
+            converted as ``visualsnoop`` 0.2 did.
 
     Raises:
-        InvalidImageIdError: no collection can hold an image under this id; the
-            message says what is wrong with it.
+        InvalidImageIdError: the id is not valid; the message says why.
     """
     if isinstance(image_id, (int, UUID)) and not isinstance(image_id, bool):
         image_id = str(image_id)
     if not isinstance(image_id, str):
         raise InvalidImageIdError(
-            f"An image id is a str, not {type(image_id).__name__}: {image_id!r:.120}"
+            f"An image id must be a str, not {type(image_id).__name__}: {image_id!r:.120}"
         )
     problem = _problem(image_id)
     if problem:
@@ -39,11 +38,11 @@ def _problem(image_id: str) -> str | None:
     if len(image_id) > MAX_IMAGE_ID_LENGTH:
         return f"has {len(image_id)} characters; at most {MAX_IMAGE_ID_LENGTH} are allowed"
     if "\0" in image_id:
-        return "contains a NUL character; leave it out"
+        return "contains a NUL character; remove it"
     if any("\ud800" <= character <= "\udfff" for character in image_id):
-        return "contains a lone surrogate, which UTF-8 cannot write; use whole characters"
+        return "contains a lone surrogate, which UTF-8 cannot encode; remove it"
     # URLs have no way to write these: libraries and proxies resolve them, even
     # percent-encoded, so that deleting "a/../b" would delete "b".
     if {".", ".."}.intersection(image_id.split("/")):
-        return "is '.' or '..', or has it between slashes, which no URL can carry; use another name"
+        return "is '.' or '..', or has it between slashes, which URLs do not allow; use another id"
     return None

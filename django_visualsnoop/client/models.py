@@ -41,26 +41,26 @@ class Collection:
 
     Args:
         public_key: the collection's public key.
-        secret_key: the secret that belongs to it; never shown, pickled or sent.
+        secret_key: the secret key that belongs to it; never shown, pickled or sent.
         endpoint: the base URL of the API, such as ``https://images.example.com/api/v1``.
         proxies: as in ``requests``.
-        max_retries: how often a failed connection, and a call that the service
-            asked to repeat later, is tried again. A POST whose bytes may have
-            arrived is never repeated.
-        timeout: for calls that give none: seconds, or a pair (to connect,
+        max_retries: the number of further attempts after a failed connection, or if the
+            service asks to try again later. A POST that the service may have received is
+            never sent again.
+        timeout: the default of all calls: seconds, or a pair (to connect,
             between two bytes).
-        connect: ask for ``id``, ``name`` and ``user`` now, which shows wrong
-            keys at once; otherwise when one of these is first used.
-        signing: ``"v1"`` signs as API v1 says, ``"v2"`` the query and the body as well,
-            which the service must know; see ``signing``.
+        connect: whether to ask for ``id``, ``name`` and ``user`` now, which detects wrong
+            keys at once, or when one of these is first used.
+        signing: ``"v1"`` signs as API v1 does. ``"v2"`` also signs the query and the body,
+            which the service must support; see ``signing``.
 
-    Calls return the service's JSON object, also when it says that an image is
-    not there (404), is there already (409) or is refused (400, 411, 413, 415).
+    Calls return the service's JSON object, also if the image does not exist (404), exists
+    already (409) or is refused (400, 411, 413, 415).
 
     Raises:
-        VisualSnoopError: for all else, here and in each call: ``AuthenticationError``,
+        VisualSnoopError: for everything else, here and in each call: ``AuthenticationError``,
             ``RateLimitedError``, ``ServerError``, ``TransportError``, ``NotJSONError``.
-        InvalidImageIdError: in calls with an id that cannot be.
+        InvalidImageIdError: in calls with an invalid id.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Collection:
         if connect:
             if is_plain_http(self.endpoint):
                 warnings.warn(
-                    f"Images and answers cross the network unencrypted to "
-                    f"{without_credentials(self.endpoint)}; use an https endpoint.",
+                    f"The endpoint {without_credentials(self.endpoint)} uses plain http, so images "
+                    "and responses are not encrypted. Use an https endpoint.",
                     stacklevel=2,
                 )
             self._about  # noqa: B018 -- asks the service
@@ -114,7 +114,7 @@ class Collection:
     def get_image(
         self, image_id: str | int | UUID, timeout: Timeout | None = None
     ) -> dict[str, Any]:
-        """Return what the collection knows of one image.
+        """Return the data of one image.
 
         Args:
             image_id: the image's id.
@@ -133,10 +133,10 @@ class Collection:
 
         Args:
             image: path, bytes, binary file (sent from its start) or Django file.
-            image_id: the id to give it; if ``None``, the service chooses one and
+            image_id: the id of the image; if ``None``, the service chooses one and
                 returns it as ``"image_id"``.
-            update_existing: replace the image that has this id; otherwise the
-                answer is a 409.
+            update_existing: whether to replace an image that has this id; if false, the
+                result is a 409.
             timeout: seconds, or a pair (to connect, between two bytes).
         """
         path = "/image" if image_id is None else _path("/image", image_id)
@@ -146,7 +146,7 @@ class Collection:
     def delete_image(
         self, image_id: str | int | UUID, timeout: Timeout | None = None
     ) -> dict[str, Any]:
-        """Remove one image.
+        """Delete one image.
 
         Args:
             image_id: the image's id.
@@ -157,16 +157,16 @@ class Collection:
     def search_images_by_id(
         self, image_id: str | int | UUID, timeout: Timeout | None = None
     ) -> dict[str, Any]:
-        """Find images that look like one of the collection's, closest first.
+        """Find images that look like a stored image, closest first.
 
         Args:
-            image_id: that image's id.
+            image_id: the id of the stored image.
             timeout: seconds, or a pair (to connect, between two bytes).
         """
         return self._call("GET", _path("/search", image_id), timeout=timeout)
 
     def search_images(self, image: ImageSource, timeout: Timeout | None = None) -> dict[str, Any]:
-        """Find images that look like the given one, closest first.
+        """Find images that look like a picture, closest first.
 
         Args:
             image: path, bytes, binary file (sent from its start) or Django file.
@@ -183,8 +183,8 @@ class Collection:
         """List one page of the collection's images, newest first.
 
         Args:
-            start: the id to start with: ``"next_image_id"`` of the page before.
-            count: how many; the service's own number if ``None``.
+            start: the id to start with: ``"next_image_id"`` of the previous page.
+            count: the size of the page; if ``None``, the service's default.
             timeout: seconds, or a pair (to connect, between two bytes).
         """
         params: dict[str, str | int] = {}
@@ -195,10 +195,10 @@ class Collection:
         return self._call("GET", "/images", params=params, timeout=timeout)
 
     def iter_images(self, timeout: Timeout | None = None) -> Iterator[ListedImage]:
-        """Walk all images, newest first, a page at a time.
+        """Yield all images, newest first. Requests one page at a time.
 
         Args:
-            timeout: of each page: seconds, or a pair (to connect, between two bytes).
+            timeout: for each page: seconds, or a pair (to connect, between two bytes).
         """
         start = None
         while True:
@@ -228,8 +228,8 @@ class Collection:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(
-            "A Collection holds a secret key and is not pickled or copied; "
-            "make a new one from its keys where it is needed."
+            "You cannot pickle or copy a Collection, because it holds a secret key. "
+            "Create a new one from its keys where you need it."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a collection answers: the shapes of API v1's success bodies, and how they are made."""
+"""The JSON objects that API v1 returns for a success."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ImageResult(TypedDict):
-    """Answer to adding, getting or deleting one image."""
+    """The result of adding, getting or deleting one image."""
 
     collection_id: str
     image_id: str
@@ -55,7 +55,7 @@ class SearchResults(TypedDict):
 def image_result(
     collection_id: str, image_id: str, image_time: str, message: str, status: int
 ) -> ImageResult:
-    """Return the answer about one image; see ``ImageResult``."""
+    """Return the result for one image; see ``ImageResult``."""
     return {
         "collection_id": collection_id,
         "image_id": image_id,
@@ -68,7 +68,7 @@ def image_result(
 def image_list(
     collection_id: str, images: Iterable[tuple[str, str]], next_image_id: str | None
 ) -> ImageList:
-    """Return a page of images, given by id and time; see ``ImageList``."""
+    """Return a page of images from ids and times; see ``ImageList``."""
     return {
         "collection_id": collection_id,
         "images": [{"id": image_id, "image_time": time} for image_id, time in images],
@@ -79,7 +79,7 @@ def image_list(
 
 
 def search_results(collection_id: str, matches: Iterable[tuple[str, int, float]]) -> SearchResults:
-    """Return what a search found, given by id, rank and similarity; see ``SearchResults``."""
+    """Return the result of a search from ids, ranks and similarities; see ``SearchResults``."""
     return {
         "collection_id": collection_id,
         "results": [

@@ -1,6 +1,6 @@
 """HTTP message signatures (RFC 9421): they cover the query and the body, too.
 
-Needs the extra ``signing``; whoever signs as API v1 does needs nothing of it.
+Requires the extra ``signing``. The signature of API v1 does not.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ SIGNINGS = ("v1", "v2")
 class MessageSignatureAuth(VisualSnoopHMACAuth):
     """Sign each request with HMAC-SHA256, for ``requests``' ``auth=``.
 
-    The signature covers method, path, query and body. Bodies are bytes or seekable binary files.
+    The signature covers method, path, query and body. A body must be bytes or a seekable binary
+    file.
 
     Args:
-        public_key: names the collection; it is sent in the clear.
-        secret_key: signs; never sent. White space around the keys is ignored.
+        public_key: names the collection; sent with each request.
+        secret_key: signs each request; never sent. White space around the keys is ignored.
 
     Raises:
         ImportError: the package ``http-message-signatures`` is not installed.
@@ -40,7 +41,7 @@ class MessageSignatureAuth(VisualSnoopHMACAuth):
             import http_message_signatures as library
         except ImportError as error:
             raise ImportError(
-                'signing="v2" needs a package that is not installed. '
+                'signing="v2" requires a package that is not installed. '
                 'Type: python -m pip install "django-visualsnoop[signing]"'
             ) from error
         self._signer = library.HTTPMessageSigner(
@@ -65,18 +66,18 @@ class MessageSignatureAuth(VisualSnoopHMACAuth):
 
 
 def auth_for(signing: str, public_key: str, secret_key: str) -> VisualSnoopHMACAuth:
-    """Return what signs requests.
+    """Return the ``requests`` authentication for a kind of signature.
 
     Args:
         signing: ``"v1"`` or ``"v2"``.
         public_key, secret_key: the collection's.
 
     Raises:
-        ValueError: there is no such signing.
-        ImportError: it needs a package that is not installed.
+        ValueError: ``signing`` is neither ``"v1"`` nor ``"v2"``.
+        ImportError: a required package is not installed.
     """
     if signing not in SIGNINGS:
-        raise ValueError(f'signing is {signing!r}; write "v1" or "v2".')
+        raise ValueError(f'signing must be "v1" or "v2", not {signing!r}.')
     kind = VisualSnoopHMACAuth if signing == "v1" else MessageSignatureAuth
     return kind(public_key, secret_key)
 

@@ -1,4 +1,4 @@
-"""From whatever a caller calls an image to its bytes."""
+"""Read the bytes of an image from a path, a file or bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_image(source: ImageSource) -> bytes:
             again if it was closed before.
 
     Raises:
-        TypeError: it is none of these, or a file of text.
+        TypeError: ``source`` is none of these, or a file opened in text mode.
         OSError: the file cannot be read.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -75,6 +75,6 @@ def _read_from_start(source: Any) -> Any:
 def _no_image(source: object) -> TypeError:
     hint = "; open the file in binary mode" if hasattr(type(source), "read") else ""
     return TypeError(
-        "An image is a path, bytes, a file opened in binary mode or a Django file, "
+        "An image must be a path, bytes, a file opened in binary mode or a Django file, "
         f"not {type(source).__name__}{hint}."
     )

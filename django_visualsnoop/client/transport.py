@@ -1,4 +1,4 @@
-"""Signed requests to one endpoint: time limits, retries, waits, no redirects."""
+"""Send signed requests to one endpoint, with timeouts and retries and without redirects."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def is_plain_http(endpoint: str) -> bool:
 
 
 def longest_call(timeout: Timeout, max_retries: int) -> float:
-    """Return about how long, in seconds, one call lasts if everything is as slow as allowed."""
+    """Return about how many seconds one call can take at most."""
     connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     return (connect + read) * (max_retries + 1) + LONGEST_WAIT * max_retries
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Return the wait, in seconds, that a 429 or 503 asks for (a number or an HTTP date)."""
+    """Return how many seconds a 429 or 503 asks to wait (a number or an HTTP date)."""
     value = response.headers.get("Retry-After")
     if response.status_code not in {429, 503} or value is None:
         return None
@@ -64,12 +64,12 @@ def retry_after(response: requests.Response) -> float | None:
 
 
 class Transport:
-    """Sends requests to one endpoint and returns whatever the service answers.
+    """Sends requests to one endpoint and returns the responses.
 
     Args:
         session: its ``auth`` signs each attempt anew.
-        max_retries: further attempts after a failure that a repetition cannot make worse.
-        timeout: for calls that give none.
+        max_retries: the number of further attempts after a failure, if repeating is safe.
+        timeout: the default of all calls.
     """
 
     def __init__(self, session: requests.Session, max_retries: int, timeout: Timeout) -> None:
@@ -87,14 +87,14 @@ class Transport:
         content: bytes | None = None,
         timeout: Timeout | None = None,
     ) -> requests.Response:
-        """Return the answer of the last attempt.
+        """Return the response of the last attempt.
 
-        A failed connection is tried again, once bytes may have been sent only
-        if the method is idempotent (all but POST). So is a 429 or 503 with a
-        ``Retry-After`` of at most ``LONGEST_WAIT``.
+        This tries again if it could not connect. For every method except POST, it also tries
+        again if the connection fails later, or after a 429 or 503 with a ``Retry-After`` of at
+        most ``LONGEST_WAIT``.
 
         Raises:
-            TransportError: no attempt got an answer.
+            TransportError: no attempt got a response.
         """
         if os.getpid() != self._pid:
             self.session.close()  # a forked child must not share its parent's connections
@@ -138,7 +138,7 @@ class Transport:
 
 
 def without_credentials(url: str) -> str:
-    """Return ``url`` as it may be shown."""
+    """Return ``url`` without a user name, a password and a query."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -168,31 +168,30 @@ def _never_connected(error: requests.RequestException) -> bool:
 def _transport_error(method: str, url: str, error: requests.RequestException) -> TransportError:
     kind = TimedOutError if isinstance(error, requests_exceptions.Timeout) else TransportError
     logger.debug("%s %s failed", method, without_credentials(url), exc_info=error)
-    return kind(f"{method} {without_credentials(url)} got no answer: {_reason(error)}.")
+    return kind(f"{method} {without_credentials(url)} got no response: {_reason(error)}.")
 
 
 def _reason(error: requests.RequestException) -> str:
-    """Return why no answer came, in words for a person; the error itself is the cause."""
+    """Return in plain words why there was no response."""
     if isinstance(error, requests_exceptions.ConnectTimeout):
-        return "no connection was made within the time limit"
+        return "connecting took longer than the timeout"
     if isinstance(error, requests_exceptions.Timeout):
-        return "it did not come within the time limit"
+        return "it took longer than the timeout"
     causes = list(_causes(error))
     if isinstance(error, requests_exceptions.SSLError):
         checked = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
-        why = (
-            f"the SSL certificate is not accepted, {checked[-1].verify_message}" if checked else ""
-        )
-        return why or "the encrypted connection (SSL) failed"
+        if checked:
+            return f"the SSL certificate is not valid ({checked[-1].verify_message})"
+        return "the encrypted connection (SSL) failed"
     if isinstance(error, requests_exceptions.ProxyError):
-        return "the proxy does not connect"
+        return "the proxy could not connect"
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            return "the name of the host is unknown"
+            return "the host name is unknown"
         if isinstance(cause, ConnectionRefusedError):
-            return "Connection refused, nothing listens at that port"
+            return "the connection was refused; nothing listens on that port"
         if isinstance(cause, OSError) and cause.strerror:
-            return f"the system says, {cause.strerror}"
+            return f"the connection failed ({cause.strerror})"
     return "the connection was closed"
 
 

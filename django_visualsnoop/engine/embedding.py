@@ -1,6 +1,6 @@
-"""Embeddings: vectors that tell which pictures are *similar*. Imports no Django.
+"""Embeddings: vectors for searches by ``kind="similar"``. Imports no Django.
 
-Searches by embeddings have no threshold: the closest pictures come first, however far they are.
+Searches by embeddings have no threshold. The closest pictures come first, however far they are.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _RANK_STEPS = 10_000
 
 
 class EmbeddingModel(Protocol):
-    """What computes embeddings. Safe to use from several threads, and in a child process."""
+    """Computes embeddings. Must be safe to use from several threads and in a child process."""
 
     @property
     def identity(self) -> str:
-        """Text, another one for each model: what two models say is not compared."""
+        """A string that differs from model to model; only equal ones are compared."""
 
     def describe(self, pixels: Pixels) -> NDArray[np.int8]:
-        """Return d values, compared by cosine; d is the same for every picture.
+        """Return the embedding, d values of int8, compared by cosine. d must never change.
 
         Args:
             pixels: height x width x 3, RGB, uint8, at most ``decode.WORK_SIDE`` high and wide.
@@ -42,18 +42,18 @@ class EmbeddingModel(Protocol):
 
 
 def hash_identity(model: EmbeddingModel) -> str:
-    """Return the 16 characters that a row and the memory of a process know a model by.
+    """Return 16 hexadecimal digits that identify a model in rows and in memory.
 
-    Hexadecimal digits, which no database's collation takes for others.
+    Every database compares hexadecimal digits exactly, whatever its collation.
     """
     return sha256(model.identity.encode()).hexdigest()[:16]
 
 
 def add_embedding(new: NewImage, pixels: Pixels, model: EmbeddingModel) -> NewImage:
-    """Add the embedding of a picture; without it where the model fails.
+    """Add the embedding of a picture, or none if the model fails.
 
-    Copies are found all the same. The model is noted even then: it is not asked again for
-    this picture until there is another one, or somebody adds the picture again.
+    Searches for copies find the picture either way. The row records the model even if it failed,
+    so the model is not asked again until it changes or the picture is added again.
     """
     try:
         name = hash_identity(model)
@@ -73,7 +73,7 @@ def _log_no_embedding(image_id: str, error: Exception) -> None:
     if is_interruption(error):
         raise error
     logger.error(
-        "The model computed no embedding of %s, which is found as a copy, not as similar: %s",
+        "Could not compute the embedding of %s. Searches for similar images do not find it: %s",
         image_id,
         error,
     )
@@ -84,16 +84,16 @@ def compute_embedding(pixels: Pixels, model: EmbeddingModel | None) -> NDArray[n
 
     Args:
         pixels: height x width x 3, RGB, uint8.
-        model: what computes it; the engine's own global vector if ``None``.
+        model: the embedding model; if ``None``, the result is the engine's own global vector.
     """
     return describe.compute_vector(pixels) if model is None else model.describe(pixels)
 
 
 def cosine_to_similarity(cosine: float) -> float:
-    """Return a cosine as 0 to 1. It is no probability, and of each model something else."""
+    """Return the similarity for a cosine, 0 to 1. It depends on the model."""
     return min(1.0, max(0.0, round(cosine, DECIMALS)))
 
 
 def cosine_to_rank(cosine: float) -> int:
-    """Return the distance as a whole number: 0 for the same, 10,000 for a cosine of 0."""
+    """Return the rank for a cosine, an integer: 0 for equal vectors, 10,000 for a cosine of 0."""
     return max(0, round(_RANK_STEPS * (1.0 - cosine)))

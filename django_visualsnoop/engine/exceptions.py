@@ -1,4 +1,4 @@
-"""Why bytes could not become a picture. One reason code and one sentence each."""
+"""The errors of the engine."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from typing import ClassVar
 
 
 class DecodeError(ValueError):
-    """The bytes are no picture that the engine can describe; ``reason`` says why, in a word."""
+    """The engine cannot describe the bytes as a picture; ``reason`` is a code that says why."""
 
     reason: ClassVar[str] = "undecodable"
 
 
 class EmptyImage(DecodeError):  # noqa: N818
-    """There are no bytes at all."""
+    """The file has no bytes."""
 
     reason = "empty"
 
 
 class UndecodableImage(DecodeError):  # noqa: N818
-    """The bytes are broken, cut off, or no picture."""
+    """The file is broken or cut off."""
 
     reason = "undecodable"
 
 
 class UnsupportedImage(DecodeError):  # noqa: N818
-    """A picture, but of a kind that the engine does not read."""
+    """The engine does not support this kind of picture."""
 
     reason = "unsupported"
 
 
 class ImageTooLarge(DecodeError):  # noqa: N818
-    """More bytes or more pixels than allowed."""
+    """The file has more bytes or pixels than allowed."""
 
     reason = "too_large"
 
 
 class ImageExists(ValueError):  # noqa: N818
-    """The collection already holds an image under this id."""
+    """The collection already contains an image with this id."""
 
 
 class ImageMissing(LookupError):  # noqa: N818
-    """The collection holds no image under this id, or none that can be searched."""
+    """The collection contains no image with this id, or cannot search by it."""

@@ -1,4 +1,4 @@
-"""One collection as a whole: files in, neighbours out."""
+"""One collection of the engine: add files, and search."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ class Hits(NamedTuple):
 class Gallery:
     """Images in a table of the project's database, searched in memory.
 
-    Making one touches no database.
+    Creating one does not use the database.
 
     Args:
         database: alias in ``DATABASES``.
-        name: of the collection.
-        min_similarity: 0 to 1, the threshold where a search names none.
+        name: name of the collection.
+        min_similarity: 0 to 1, the default threshold of searches.
         max_bytes, max_pixels: see ``decode``.
-        cache: folder for snapshots of the index; see ``snapshots``. None if not given.
-        early: whether a process that has not read a large collection yet answers by its vectors
-            alone, until it has; see ``replica``.
-        embedding: the model that computes an embedding of each image, for what is similar; the
-            engine's own vectors serve for that, too, if ``None``.
-        memory: bytes that the process may hold of all collections; see ``reader.read_view``.
+        cache: folder for snapshots of the index; see ``snapshots``. No snapshots if ``None``.
+        early: whether a process that has not loaded a large collection yet searches by vectors
+            alone until it has; see ``replica``.
+        embedding: the model that computes an embedding of each image, for similar pictures; if
+            ``None``, the engine uses its own vectors.
+        memory: bytes that the process may keep of all collections; see ``reader.read_view``.
     """
 
     def __init__(
@@ -109,20 +109,20 @@ class Gallery:
         self._memory = memory
 
     def describe_image(self, content: bytes, image_id: str) -> NewImage:
-        """Return what is to be stored of an image file; touches no database.
+        """Describe an image file. Does not use the database.
 
         Raises:
-            DecodeError: the bytes are no picture.
+            DecodeError: the bytes are not a picture.
         """
         return self.describe_picture(self.decode_picture(content), content, image_id)
 
     def describe_picture(self, picture: Picture, content: bytes, image_id: str) -> NewImage:
-        """Return what is to be stored of a decoded image file; touches no database.
+        """Describe a decoded image file. Does not use the database.
 
         Args:
-            picture: what ``decode_picture`` made of the file.
+            picture: the result of ``decode_picture`` for the file.
             content: the file.
-            image_id: of the new image.
+            image_id: the id of the new image.
         """
         digest = sha256(content)
         new = NewImage(
@@ -138,10 +138,10 @@ class Gallery:
         return add_embedding(new, picture.pixels, self._embedding)
 
     def decode_picture(self, content: bytes) -> Picture:
-        """Return the picture in an image file, within the gallery's limits.
+        """Decode an image file, within the gallery's limits.
 
         Raises:
-            DecodeError: the bytes are no picture.
+            DecodeError: the bytes are not a picture.
         """
         return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
 
@@ -150,12 +150,12 @@ class Gallery:
 
         Args:
             content: the file.
-            options: what to search for. The collection's threshold serves for copies, and
-                ``DEFAULT_LIMIT`` as the limit, where they are ``None``. The similarity of a copy
-                is a probability; that of a similar image is the cosine of the embeddings.
+            options: what to search for. ``None`` stands for ``DEFAULT_LIMIT`` matches, and for
+                the collection's threshold of copies. The similarity of a copy is a probability;
+                that of a similar image is the cosine of the embeddings.
 
         Raises:
-            DecodeError: the bytes are no picture.
+            DecodeError: the bytes are not a picture.
         """
         pixels = self.decode_picture(content).pixels
         if options.kind != COPIES:
@@ -171,10 +171,10 @@ class Gallery:
         return Hits(view.collection_id, self._find_copies(view, probes, options))
 
     def search_by_id(self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS) -> Hits:
-        """Return the images that look like a stored one, without that one; see ``search``.
+        """Return the images that look like a stored one, excluding it; see ``search``.
 
         Raises:
-            ImageMissing: there is none, or another version or model described it.
+            ImageMissing: the image does not exist, or another version or model described it.
         """
         if options.kind != COPIES:
             return self._search_similar_by_id(image_id, options)
@@ -182,7 +182,7 @@ class Gallery:
         stored = image_row.parse_descriptor()
         if stored is None:
             raise ImageMissing(
-                f"The image {image_id!r} was described by another version: add it again."
+                f"The image {image_id!r} was described by another version. Add it again."
             )
         probes = describe.build_stored_probes(stored)
         hits = self._find_copies(view, probes, options, without=image_id)
@@ -193,7 +193,7 @@ class Gallery:
         probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
-                f"The image {image_id!r} was described by another model or version: add it again."
+                f"The image {image_id!r} was described by another model or version. Add it again."
             )
         hits = _find_similar(view, probe, options, without=image_id)
         return Hits(view.collection_id, hits, image_row.image_time)
@@ -206,16 +206,16 @@ class Gallery:
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
     ) -> Iterator[PairHit]:
-        """Yield pairs of images that look alike, each once, in no promised order.
+        """Yield pairs of images that look alike, each pair once, in any order.
 
-        All of them, but for large groups, of which enough pairs to join them; see ``PairFinder``.
+        For a large group, this yields only as many pairs as connect it; see ``PairFinder``.
 
         Args:
             min_similarity: 0 to 1; the collection's threshold if ``None``.
-            touching: only pairs of which at least one id is among these.
-            progress: called now and then with the share of the work that is done, 0 to 1.
-            among: says of an id whether its pairs are wanted; those of all are if ``None``.
-            budget: of the work; as much as it takes if ``None``.
+            touching: only pairs with at least one of these ids.
+            progress: called from time to time with the completed part of the work, 0 to 1.
+            among: returns whether the pairs of an id count; all count if ``None``.
+            budget: limits the work; no limit if ``None``.
         """
         most = None if budget is None else budget.comparisons
         finder = self.build_pair_finder(min_similarity, among=among, most=most)
@@ -237,7 +237,7 @@ class Gallery:
     def _select_searched(
         self, budget: Budget, touching: Collection[str] | None
     ) -> Collection[str] | None:
-        """Return of which images pairs may be looked for; ``None`` if of all at once."""
+        """Return the images whose pairs to search for; ``None`` for all at once."""
         if touching is not None and len(touching) <= budget.searches:
             return budget.take_searches(sorted(touching))
         if self.store.count() <= budget.images:
@@ -253,30 +253,30 @@ class Gallery:
         min_similarity: float | None = None,
         *,
         among: Callable[[str], bool] | None = None,
-        apart: Collection[tuple[str, str]] = (),
+        not_duplicates: Collection[tuple[str, str]] = (),
         most: int | None = None,
     ) -> PairFinder | None:
-        """Return what finds pairs by several questions; ``None`` as long as nothing was written.
+        """Return a ``PairFinder`` for several calls; ``None`` if nothing has been written yet.
 
         Args:
             min_similarity, among: see ``find_pairs``.
-            apart, most: see ``PairFinder``.
+            not_duplicates, most: see ``PairFinder``.
         """
         view = self._read_view(whole=True)
         if view is None:
             return None
         min_score = self._get_min_score(min_similarity)
-        return PairFinder(view, min_score, among=among, apart=apart, most=most)
+        return PairFinder(view, min_score, among=among, not_duplicates=not_duplicates, most=most)
 
     def find_placements(
         self, image_id: str, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
-        """Return where one stored picture lies in others; see ``placement``.
+        """Return where one stored picture is located in others; see ``placement``.
 
-        Left out are those that are not there, and those of which that cannot be told.
+        The result omits ids that do not exist, and pictures in which it could not be located.
 
         Raises:
-            ImageMissing: there is no image ``image_id``, or it cannot be compared any more.
+            ImageMissing: the image does not exist, or another version described it.
         """
         known = self._read_sized({image_id, *other_ids})
         if image_id not in known:
@@ -286,14 +286,14 @@ class Gallery:
     def find_placements_of(
         self, image: DescribedImage, other_ids: Collection[str]
     ) -> dict[str, placement.Placement]:
-        """Return where a picture, stored or not, lies in stored ones; see ``find_placements``."""
+        """Return where a picture is located in stored ones; see ``find_placements``."""
         return find_placements_among(add_size(image), self._read_sized(other_ids), other_ids)
 
     def read_description(self, image_id: str) -> DescribedImage:
-        """Return what is kept of a stored picture, to compare it.
+        """Return the description of a stored picture, to compare it.
 
         Raises:
-            ImageMissing: there is none, or it cannot be compared any more.
+            ImageMissing: the image does not exist, or another version described it.
         """
         for stored in self.store.read_descriptors([image_id]):
             with suppress(ValueError):
@@ -310,7 +310,7 @@ class Gallery:
         return found
 
     def count_without_embedding(self) -> int:
-        """Return for how many images the embedding model failed; 0 without a model."""
+        """Return how many images the embedding model failed to describe; 0 without a model."""
         if self._embedding is None:
             return 0
         return self.store.count_without_embedding(hash_identity(self._embedding))
@@ -318,8 +318,8 @@ class Gallery:
     def iterate_outdated_ids(self) -> Iterator[str]:
         """Yield the ids of images of an older version, or without an embedding of the model.
 
-        Not those of a newer version: while an upgrade is under way, old processes must not undo
-        what new ones do.
+        This omits images of a newer version, so that old processes do not undo the work of new
+        ones during an upgrade.
         """
         for version in range(1, describe.VERSION):
             yield from self.store.iterate_ids_of_version(version)
@@ -377,7 +377,7 @@ class Gallery:
 
 
 def _build_nothing_to_compare(image_id: str) -> ImageMissing:
-    return ImageMissing(f"The collection holds no image {image_id!r} to compare.")
+    return ImageMissing(f"The collection holds no image {image_id!r}.")
 
 
 def _require_image(

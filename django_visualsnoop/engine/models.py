@@ -21,7 +21,7 @@ def key_of(text: str) -> str:
 
 
 class Collection(models.Model):
-    #: Random, so that no memory of a process is mistaken for that of a table made anew.
+    #: Random, so that a process notices if the table was created again.
     collection_id = models.CharField(
         max_length=8, primary_key=True, default=new_collection_id, editable=False
     )
@@ -30,7 +30,7 @@ class Collection(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     #: The last number given to committed rows.
     seq = models.BigIntegerField(default=0, editable=False)
-    #: Tombstones numbered up to here may be gone; a memory older than this is loaded anew.
+    #: Tombstones with numbers up to this may be gone. A process with an older index reloads it.
     horizon = models.BigIntegerField(default=0, editable=False)
     #: The number up to which ``vector_blocks`` hold all rows; 0 if there are none.
     blocks_seq = models.BigIntegerField(default=0, db_default=0, editable=False)

@@ -35,28 +35,28 @@ _MAX_SIZE = 4096
 
 
 class ModelError(ImproperlyConfigured):
-    """The model cannot be read or used."""
+    """The engine cannot read or use the model."""
 
 
 @dataclass(frozen=True)
 class OnnxEmbedding:
-    """Computes embeddings by a model such as DINOv2, CLIP or SSCD; needs the extra ``onnx``.
+    """Computes embeddings with a model such as DINOv2, CLIP or SSCD. Requires the extra ``onnx``.
 
-    Making one reads nothing: each process loads the model when it first needs it. The model
-    gets one picture, float32, 1 x 3 x ``size`` x ``size``, red, green and blue, each value
-    ``(value / 255 - mean) / std``. Of its outputs the first counts: its values, or those of
-    the first token where it is 1 x tokens x values.
+    Creating one reads no file; each process loads the model when it first needs it. The input of
+    the model is one picture, float32, 1 x 3 x ``size`` x ``size``, in the order red, green, blue.
+    Each value is ``(value / 255 - mean) / std``. The embedding is the first output or, if this is
+    1 x tokens x values, its first token.
 
     Args:
-        path: of the ONNX file, which holds its weights itself.
-        size: width and height of what the model sees, in pixels.
-        mean: of red, green and blue, 0 to 1; what the model was trained with.
-        std: likewise.
-        crop: let the model see the largest square in the middle, in place of the whole
-            picture squashed to a square.
+        path: the path of the ONNX file, which must contain the weights.
+        size: the width and height of the input, in pixels.
+        mean: the mean of red, green and blue that the model was trained with, each 0 to 1.
+        std: the standard deviation of red, green and blue that the model was trained with.
+        crop: whether the input is the largest square in the middle, or the whole picture
+            squeezed into a square.
 
     Raises:
-        ValueError: an argument is impossible.
+        ValueError: an argument is invalid.
     """
 
     path: str | os.PathLike[str]
@@ -68,15 +68,15 @@ class OnnxEmbedding:
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", os.fspath(self.path))
         if not isinstance(self.size, int) or not 1 <= self.size <= _MAX_SIZE:
-            raise ValueError(f"size is {self.size!r}; write pixels from 1 to {_MAX_SIZE}.")
+            raise ValueError(f"size must be an integer from 1 to {_MAX_SIZE}, not {self.size!r}.")
         for name in ("mean", "std"):
             object.__setattr__(self, name, _three(name, getattr(self, name)))
         if min(self.std) <= 0:
-            raise ValueError(f"std is {self.std!r}; write three numbers above 0.")
+            raise ValueError(f"std must be three numbers above 0, not {self.std!r}.")
 
     @property
     def identity(self) -> str:
-        """16 characters that tell the model's file and these arguments but for the path.
+        """16 characters that identify the model's file and all arguments except the path.
 
         Raises:
             ModelError: the file cannot be read.
@@ -111,7 +111,7 @@ class OnnxEmbedding:
             if is_interruption(error):
                 raise
             raise ModelError(
-                f"The model {self.path} does not take 1 x 3 x {self.size} x {self.size} "
+                f"The model {self.path} does not accept 1 x 3 x {self.size} x {self.size} "
                 f"values: {error}"
             ) from error
         return quantise(self._read_output(found))
@@ -136,11 +136,11 @@ class OnnxEmbedding:
         values: Floats = (output[0, 0] if output.ndim == 3 else output).ravel().astype(np.float32)
         if not 1 <= len(values) <= MAX_VALUES:
             raise ModelError(
-                f"The model {self.path} gives {len(values)} values for a picture, "
+                f"The model {self.path} returns {len(values)} values for a picture, "
                 f"not 1 to {MAX_VALUES}."
             )
         if not np.isfinite(values).all():
-            raise ModelError(f"The model {self.path} gives values that are no numbers.")
+            raise ModelError(f"The model {self.path} returns values that are not numbers.")
         return values
 
 
@@ -150,7 +150,7 @@ def _three(name: str, values: Any) -> tuple[float, ...]:
     except (TypeError, ValueError):
         numbers = ()
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{name} is {values!r}; write three numbers, as in (0.5, 0.5, 0.5).")
+        raise ValueError(f"{name} must be three numbers, such as (0.5, 0.5, 0.5), not {values!r}.")
     return numbers
 
 
@@ -184,8 +184,8 @@ class _SessionCache:
                 content = _content(path)
                 if sha256(content).hexdigest() != digest:
                     raise ModelError(
-                        f"The model {path} is another one than when this process began with it: "
-                        "restart the process."
+                        f"The model {path} has changed since this process loaded it. "
+                        "Restart the process."
                     )
                 self._sessions[path] = _session(path, content)
             return self._sessions[path]
@@ -209,7 +209,7 @@ def _session(path: str, content: bytes) -> Any:
         import onnxruntime
     except ImportError as error:
         raise ModelError(
-            "An embedding model needs onnxruntime. "
+            "An embedding model requires onnxruntime. "
             'Type: python -m pip install "django-visualsnoop[onnx]"'
         ) from error
     options = onnxruntime.SessionOptions()
@@ -225,5 +225,5 @@ def _session(path: str, content: bytes) -> Any:
         if is_interruption(error):
             raise
         raise ModelError(
-            f"The model {path} is no ONNX file with its weights in it: {error}"
+            f"The model {path} is not an ONNX file that contains its weights: {error}"
         ) from error

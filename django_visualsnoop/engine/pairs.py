@@ -88,7 +88,7 @@ class PairFinder:
         index: of the collection.
         min_score: of a pair.
         among: says of an id whether its pairs count; those of all do if ``None``.
-        apart: pairs of ids that are not to be compared, nor to join anything.
+        not_duplicates: pairs of ids that are not to be compared, nor to join anything.
         most: compare so many pairs at most, the closest first; as many as it takes if ``None``.
     """
 
@@ -98,13 +98,13 @@ class PairFinder:
         min_score: float,
         *,
         among: Callable[[str], bool] | None = None,
-        apart: Collection[tuple[str, str]] = (),
+        not_duplicates: Collection[tuple[str, str]] = (),
         most: int | None = None,
     ) -> None:
         self._index = index
         self._min_score = min_score
         self._among = among
-        self._apart = frozenset(apart)
+        self._not_duplicates = frozenset(not_duplicates)
         self._most = most
         #: How many pairs were compared.
         self.compared = 0
@@ -190,7 +190,7 @@ class PairFinder:
             yield from self._compare_batch(some, self._is_small)
 
     def _is_wanted(self, pair: tuple[str, str]) -> bool:
-        if pair in self._apart:
+        if pair in self._not_duplicates:
             return False
         return self._among is None or all(map(self._among, pair))
 

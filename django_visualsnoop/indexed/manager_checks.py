@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from django.db.models.manager import BaseManager
 
 #: An attribute that identifies a ``VisualSnoopQuerySet``.
-SEARCHABLE = "_visualsnoop_quiet"
+SEARCHABLE = "_visualsnoop_requests_paused"
 
 
 def check_managers(model: type[models.Model]) -> Iterator[CheckMessage]:

@@ -62,7 +62,7 @@ class Dispatcher:
     def forget(self) -> None:
         """Reset the state, as in a new process."""
         self._failing = False
-        self._quiet_until = 0.0
+        self._paused_until = 0.0
         self._slots = threading.Semaphore(MAX_THREADS)
 
     def dispatch_records(
@@ -106,7 +106,7 @@ class Dispatcher:
         if app.conf.task_always_eager:
             # An eager task ignores its countdown and would run too early.
             return countdown is None and _work_now(task, using, record_ids)
-        if started < self._quiet_until:
+        if started < self._paused_until:
             return _lost(using, record_ids, "resting")
         if self._failing:
             self._probe(app, task, using, record_ids, countdown, started)
@@ -126,7 +126,7 @@ class Dispatcher:
         started: float,
     ) -> None:
         """Retry after a failure without waiting for the result."""
-        self._quiet_until = started + PAUSE_AFTER_FAILURE  # one thread at a time retries
+        self._paused_until = started + PAUSE_AFTER_FAILURE  # one thread at a time retries
         messages: list[_Message] = []
         with _Producer(app, messages.append) as producer:
             _make_messages(task, using, record_ids, countdown, producer)
@@ -207,7 +207,7 @@ class Dispatcher:
 
     def _rest(self, why: str, unexpected: Exception | None = None) -> None:
         """Pause publishing; log that once per outage."""
-        self._quiet_until = time.monotonic() + PAUSE_AFTER_FAILURE
+        self._paused_until = time.monotonic() + PAUSE_AFTER_FAILURE
         if self._failing:
             return
         self._failing = True
@@ -223,7 +223,7 @@ class Dispatcher:
     def _recover(self) -> None:
         if self._failing:
             self._failing = False
-            self._quiet_until = 0.0
+            self._paused_until = 0.0
             logger.info("Celery accepts messages again.")
 
 

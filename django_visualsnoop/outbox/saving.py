@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 #: Set in the instance's ``__dict__`` while it is saved without a transaction of this package.
-_QUIET = "_visualsnoop_quiet"
+_SAVED_ALONE = "_visualsnoop_saved_alone"
 
 
 def save_row(
@@ -62,13 +62,13 @@ def save_row(
         return write()
     if not raw and tracking.is_clean(instance) and not _is_moved(instance, using):
         # Most saves update one existing row and need no transaction.
-        instance.__dict__[_QUIET] = True
+        instance.__dict__[_SAVED_ALONE] = True
         try:
             return write()
         except _NeedsTransactionError:
             pass
         finally:
-            del instance.__dict__[_QUIET]
+            del instance.__dict__[_SAVED_ALONE]
     save = _Save(instance, raw, using, update_fields)
     connection = connections[using]
     if connection.in_atomic_block:
@@ -84,15 +84,15 @@ def save_row(
     return updated
 
 
-def check_quiet_update(instance: models.Model) -> None:
+def check_lone_update(instance: models.Model) -> None:
     """Start the save again, in a transaction, if a picture was assigned meanwhile."""
-    if _QUIET in instance.__dict__ and not tracking.is_clean(instance):
+    if _SAVED_ALONE in instance.__dict__ and not tracking.is_clean(instance):
         raise _NeedsTransactionError
 
 
-def check_quiet_insert(instance: models.Model) -> None:
+def check_lone_insert(instance: models.Model) -> None:
     """Start the save again, in a transaction, if the row to update no longer exists."""
-    if _QUIET in instance.__dict__:
+    if _SAVED_ALONE in instance.__dict__:
         raise _NeedsTransactionError
 
 

@@ -31,7 +31,7 @@ _LARGE = 16
 
 @dataclass(frozen=True)
 class GroupMember(Generic[_Model]):
-    """One row of a group, and how close it comes to the one it resembles most."""
+    """One row of a group, and how close it is to the row that it resembles most."""
 
     row: _Model
     rank: int

@@ -127,7 +127,7 @@ def fields_searched(model: type[models.Model], name: str | None) -> tuple[Indexe
     """Return the fields that a search by this field name covers.
 
     Raises:
-        ValueError: the model indexes no such field, or none at all.
+        ValueError: the model does not index this field, or no field at all.
     """
     if name is not None:
         return (indexed_field(model, name),)

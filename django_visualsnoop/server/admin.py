@@ -101,8 +101,10 @@ class _Guarded(_AnyAdmin):  # type: ignore[misc]
         self, request: HttpRequest, object_id: str | None, view: Callable[[], HttpResponseBase]
     ) -> HttpResponseBase:
         if not self._can_be_looked_up(request, object_id):
-            text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
-            return render_problem(request, 400, str(_("The request cannot be read")), str(text))
+            text = _("Nothing was changed. Go back, reload the page and try again.")
+            return render_problem(
+                request, 400, str(_("The server cannot read the request")), str(text)
+            )
         try:
             return view()
         except OperationalError as error:
@@ -110,7 +112,7 @@ class _Guarded(_AnyAdmin):  # type: ignore[misc]
                 raise
             return render_busy(request)
         except Refused as error:
-            return render_problem(request, error.status, str(_("This was not done")), error.message)
+            return render_problem(request, error.status, str(_("The action failed")), error.message)
 
     def _can_be_looked_up(self, request: HttpRequest, object_id: str | None) -> bool:
         given = [values for sent in (request.GET, request.POST) for _name, values in sent.lists()]
@@ -226,7 +228,7 @@ class KeyAdmin(_Guarded, _KeyAdmin):  # type: ignore[misc]
             except NoSuchKey:
                 continue
             done += 1
-        text = ngettext("%(count)d key is revoked.", "%(count)d keys are revoked.", done)
+        text = ngettext("Revoked %(count)d key.", "Revoked %(count)d keys.", done)
         messages.success(request, text % {"count": done})
 
 

@@ -51,8 +51,8 @@ def check_engine(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "The server keeps its images in the embedded engine, which is not in INSTALLED_APPS.",
-            hint=f'Add "{_ENGINE}" to INSTALLED_APPS and type python manage.py migrate.',
+            "The server requires the embedded engine, which is not in INSTALLED_APPS.",
+            hint=f'Add "{_ENGINE}" to INSTALLED_APPS and type: python manage.py migrate',
             id="visualsnoop_server.E002",
         )
     ]
@@ -82,8 +82,8 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
             Error(
                 f"SECURE_SSL_REDIRECT redirects requests to {shown}, which breaks clients.",
                 hint="Add this to the settings: "
-                f'SECURE_REDIRECT_EXEMPT = [r"^({escaped})(/|$)"]; plain http is then '
-                "refused there, not redirected.",
+                f'SECURE_REDIRECT_EXEMPT = [r"^({escaped})(/|$)"]. The server then refuses plain '
+                "HTTP there instead of redirecting it.",
                 id="visualsnoop_server.E003",
             )
         )
@@ -91,8 +91,7 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
         found.append(
             Error(
                 f"PREPEND_WWW redirects requests to {shown}, which breaks clients.",
-                hint="Write PREPEND_WWW = False in the settings, and redirect the site's pages in "
-                "the web server.",
+                hint="Set PREPEND_WWW = False, and redirect the site's pages in the web server.",
                 id="visualsnoop_server.E004",
             )
         )
@@ -111,9 +110,9 @@ def check_pages(**_: Any) -> list[CheckMessage]:
     if missing:
         found.append(
             Warning(
-                f"The server's pages need {' and '.join(missing)}.",
-                hint="Add it to MIDDLEWARE, sessions before auth; the apps are "
-                "django.contrib.sessions and django.contrib.auth.",
+                f"The server's pages require {' and '.join(missing)}.",
+                hint="Add it to MIDDLEWARE, sessions before auth, and add "
+                "django.contrib.sessions and django.contrib.auth to INSTALLED_APPS.",
                 id="visualsnoop_server.W001",
             )
         )
@@ -122,8 +121,8 @@ def check_pages(**_: Any) -> list[CheckMessage]:
     except (TemplateDoesNotExist, ImproperlyConfigured):
         found.append(
             Warning(
-                "TEMPLATES does not find the templates of the server's pages.",
-                hint='Write "APP_DIRS": True for the backend DjangoTemplates in TEMPLATES.',
+                "TEMPLATES cannot find the templates of the server's pages.",
+                hint='Set "APP_DIRS": True for the backend DjangoTemplates in TEMPLATES.',
                 id="visualsnoop_server.W002",
             )
         )

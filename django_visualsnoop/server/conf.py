@@ -1,4 +1,4 @@
-"""The setting ``VISUALSNOOP_SERVER``: read anew each time, so that tests can override it."""
+"""The setting ``VISUALSNOOP_SERVER``. It is read each time, so that tests can override it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What ``VISUALSNOOP_SERVER`` says, defaults filled in.
+    """The setting ``VISUALSNOOP_SERVER`` with defaults.
 
     Args:
-        encryption_keys: Fernet keys, the newest first; none if they come from ``SECRET_KEY``.
-        path_prefix: what a proxy strips from the front of the path that clients sign.
-        allow_http: answer requests that crossed a network unencrypted.
-        max_bytes: the longest image file that is read.
-        cache: folder for snapshots of the index; none if not given.
-        storage: alias in ``STORAGES``, for the pictures that collections retain.
-        max_import_bytes: the longest file of a collection that is imported.
-        memory: bytes that a process may hold of all collections together.
+        encryption_keys: Fernet keys, the newest first; empty if they come from ``SECRET_KEY``.
+        path_prefix: the prefix that a proxy removes from the path that clients sign.
+        allow_http: whether to answer requests over plain HTTP from other machines.
+        max_bytes: the size limit of an image file.
+        cache: folder for snapshots of the index; no snapshots if ``None``.
+        storage: alias in ``STORAGES`` for the pictures that collections retain.
+        max_import_bytes: the size limit of an imported file.
+        memory: bytes that a process may keep of all collections together.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -54,8 +54,8 @@ def get_options() -> ServerOptions:
     """Return the setting.
 
     Raises:
-        ImproperlyConfigured: it is no dict, or an option is unknown or impossible. The message
-            never shows an encryption key.
+        ImproperlyConfigured: the setting is not a dict, or an option is unknown or invalid. The
+            message never shows an encryption key.
     """
     given = getattr(settings, "VISUALSNOOP_SERVER", {})
     if not isinstance(given, dict):

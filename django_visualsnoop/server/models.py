@@ -1,6 +1,6 @@
-"""The server's tables: hosted collections, their keys, and what was answered lately.
+"""The server's tables: hosted collections, their keys, and recent responses.
 
-The images themselves are in the engine's tables; those pictures that are retained, in a storage.
+The images are in the engine's tables, and retained pictures in a storage.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """An e-mail address whose account may become a member; whether there is one is not looked up.
+    """An e-mail address whose account may become a member. The account need not exist.
 
     See ``tenants.tenancy.get_invitations``.
     """
@@ -99,7 +99,7 @@ class Invitation(models.Model):
 
 
 class Retention(models.TextChoices):
-    """Which pictures a collection retains, beside what is searched."""
+    """Which pictures a collection retains, besides the index."""
 
     NOTHING = "nothing", _("No pictures, only their ids")
     THUMBNAILS = "thumbnails", _("Small pictures")
@@ -107,7 +107,7 @@ class Retention(models.TextChoices):
 
 
 class HostedCollection(models.Model):
-    """A collection of one owner, perhaps shared with an organisation, and its limits."""
+    """A collection with one owner and limits. Its owner may share it with an organisation."""
 
     #: What API v1 calls ``collection_id``.
     id = models.CharField(max_length=8, primary_key=True, default=new_collection_id, editable=False)

@@ -104,7 +104,7 @@ def lock_collection(collection_id: str, *, alone: bool = False) -> None:
             )
             is_there = cursor.fetchone() is not None
     if not is_there:
-        raise Refused(404, "The collection was deleted meanwhile. Nothing was stored.")
+        raise Refused(404, "The collection has been deleted. Nothing was stored.")
 
 
 def lock_for_deletion(collection_id: str) -> bool:

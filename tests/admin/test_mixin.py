@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib import admin
 
-from django_visualsnoop.client.exceptions import AuthenticationError, TransportError
 from django_visualsnoop.collections import collections
-from django_visualsnoop.outbox.pausing import sync_paused
 from tests.admin.pages import (
     PRODUCTS,
     LoggedIn,
@@ -21,14 +17,13 @@ from tests.admin.pages import (
     messages_of,
     sweep,
 )
-from tests.fixtures import picture, product
+from tests.fixtures import picture
 from tests.testapp.models import Listing, Product
 
 if TYPE_CHECKING:
     from django.test import Client
     from pytest_django.fixtures import Settings
 
-    from django_visualsnoop.collections.recorder import RecorderCollection
 
 pytestmark = pytest.mark.django_db
 
@@ -107,91 +102,6 @@ class TestPermissions:
 
     def test_the_link_of_duplicates_is_only_read(self, logged_in: LoggedIn) -> None:
         assert logged_in().post(f"{PRODUCTS}duplicates/").status_code == 405
-
-
-class TestTemplates:
-    """The links stand beside those that a project's own templates add."""
-
-    @pytest.fixture(autouse=True)
-    def _own_templates(self, settings: Settings, recorder: RecorderCollection) -> None:
-        own = "{% extends 'admin/NAME.html' %}{% block object-tools-items %}OWN {{ block.super }}"
-        own += "{% endblock %}"
-        locmem = {
-            f"admin/testapp/product/{name}.html": own.replace("NAME", name)
-            for name in ("change_list", "change_form")
-        }
-        (templates,) = settings.TEMPLATES
-        loaders = [
-            ("django.template.loaders.locmem.Loader", locmem),
-            "django.template.loaders.app_directories.Loader",
-        ]
-        options = {**templates["OPTIONS"], "loaders": loaders}
-        settings.TEMPLATES = [{**templates, "APP_DIRS": False, "OPTIONS": options}]
-
-    def test_changelist(self, logged_in: LoggedIn) -> None:
-        assert re.search(
-            r"OWN .*Add product.*Find duplicates", logged_in().get(PRODUCTS).text, re.DOTALL
-        )
-
-    def test_change_form(self, logged_in: LoggedIn) -> None:
-        text = logged_in().get(f"{PRODUCTS}{product(1).pk}/change/").text
-        assert re.search(r"Similar</a>.*OWN .*History", text, re.DOTALL)
-
-    def test_a_popup_has_no_links(self, logged_in: LoggedIn) -> None:
-        assert "Find duplicates" not in logged_in().get(f"{PRODUCTS}?_popup=1").text
-
-
-class TestErrors:
-    def test_a_collection_that_is_down(
-        self, recorder: RecorderCollection, logged_in: LoggedIn
-    ) -> None:
-        one, _ = copies(1, 1)
-        client = logged_in()
-        with recorder.failing(TransportError("No answer from images.example.com.")):
-            for response in (
-                find(client, one, url=f"{PRODUCTS}?active__exact=1"),
-                client.get(f"{PRODUCTS}duplicates/?active__exact=1"),
-            ):
-                assert response.status_code == 302
-                assert response["Location"] == f"{PRODUCTS}?active__exact=1"
-                assert messages_of(response)[-1] == "No answer from images.example.com."
-            similar = client.get(f"{PRODUCTS}{one.pk}/similar/")
-            assert similar["Location"] == f"{PRODUCTS}{one.pk}/change/"
-
-    def test_wrong_keys(self, recorder: RecorderCollection, logged_in: LoggedIn) -> None:
-        one, _ = copies(1, 1)
-        with recorder.failing(AuthenticationError("Unknown key or bad signature", status=401)):
-            response = find(logged_in(), one)
-        (message,) = messages_of(response)
-        assert "Unknown key or bad signature" in message
-        assert "Check PUBLIC_KEY and SECRET_KEY" in message
-
-    def test_a_backend_that_cannot_be_made(
-        self, media: object, logged_in: LoggedIn, settings: Settings
-    ) -> None:
-        one = product(1)
-        settings.VISUALSNOOP = {"default": {"OPTIONS": {"colour": "red"}}}
-        response = find(logged_in(), one)
-        assert response.status_code == 302
-        assert "unknown option 'colour'" in messages_of(response)[0]
-
-
-def test_the_list_says_that_rows_were_never_indexed(
-    recorder: RecorderCollection, logged_in: LoggedIn
-) -> None:
-    product(1)
-    client = logged_in()
-    assert "never indexed" not in client.get(PRODUCTS).text
-    with sync_paused():
-        product(1)
-    text = unescape(client.get(PRODUCTS).text)
-    assert (
-        '<li class="warning">1 rows of testapp.Product.photo have a picture that was never indexed'
-        ", so searches do not find it. Type: python manage.py visualsnoop_reindex "
-        "testapp.Product --missing --database default</li>"
-    ) in text
-    records = unescape(client.get("/admin/visualsnoop/syncrecord/").text)
-    assert "1 rows of testapp.Product.photo have a picture" in records
 
 
 def test_the_real_engine(media: object, logged_in: LoggedIn, settings: Settings) -> None:

@@ -93,7 +93,7 @@ def test_an_outcome_in_another_api_s_words_is_raised(
     server: V1Server, client: Collection, status: int
 ) -> None:
     server.faults.append(Fault(status, body=b'{"detail": "Not found."}'))
-    with pytest.raises(ServerError, match="Is the endpoint the address of the API"):
+    with pytest.raises(ServerError, match="the endpoint is the address of the API"):
         client.delete_image("a")
 
 
@@ -119,8 +119,8 @@ def test_the_status_of_the_body_counts_when_the_server_s_is_lost(
             "https://me:hush@other.example.com/v1/image/a/",
             "endpoint to https://other.example.com/v1",
         ),
-        ("https://other.example.com/login", "Set the endpoint to where the API is"),
-        ("", "redirected to nowhere"),
+        ("https://other.example.com/login", "Set the endpoint to the address of the API"),
+        ("", "redirected to no address"),
     ],
 )
 def test_redirects_are_not_followed(

@@ -17,9 +17,9 @@ from django_visualsnoop.client.ids import check_image_id
         ("a\ud800", "surrogate"),
         (".", r"'\.' is '\.' or '\.\.'"),
         ("a/../b", r"between slashes"),
-        (None, "is a str, not NoneType"),
-        (b"a", "is a str, not bytes"),
-        (True, "is a str, not bool"),
+        (None, "must be a str, not NoneType"),
+        (b"a", "must be a str, not bytes"),
+        (True, "must be a str, not bool"),
     ],
 )
 def test_an_impossible_id_is_refused_with_its_problem(image_id: object, problem: str) -> None:

@@ -205,7 +205,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **names: object) -> Non
 
 
 def test_receivers_take_what_the_signals_give() -> None:
-    counters = {name: mock.Mock() for name in ("LAG", "FAILURES", "LOST_HINTS", "LAST_SWEEP")}
+    counters = {name: mock.Mock() for name in ("LAG", "FAILURES", "LOST_MESSAGES", "LAST_SWEEP")}
     names: dict[str, Any] = dict(counters)
     exec(block("operating.rst", "from django.dispatch"), names)
     record = SyncRecord(requested_at=timezone.now())
@@ -218,7 +218,7 @@ def test_receivers_take_what_the_signals_give() -> None:
     for signal, arguments in sent:
         signal.send(sender=None, using="default", **arguments)
     assert all(counter.mock_calls for counter in counters.values())
-    counters["LOST_HINTS"].labels.return_value.inc.assert_called_once_with(3)
+    counters["LOST_MESSAGES"].labels.return_value.inc.assert_called_once_with(3)
 
 
 def test_every_problem_gauge_and_signal_is_described() -> None:

@@ -111,10 +111,10 @@ def test_only_what_counts_joins_a_group(gallery: Gallery) -> None:
     found = list(gallery.find_pairs(among=wanted.__contains__))
     assert groups(found) == [sorted(wanted)]
     apart = [("001", other) for other in ids(some) if other > "001"]
-    finder = gallery.build_pair_finder(apart=apart)
+    finder = gallery.build_pair_finder(not_duplicates=apart)
     assert finder is not None
     assert groups(add_similarities(finder.find_all())) == [["000", *ids(some)[1:]]]  # by 000 alone
-    finder = gallery.build_pair_finder(apart=[("000", "001"), *apart])
+    finder = gallery.build_pair_finder(not_duplicates=[("000", "001"), *apart])
     assert finder is not None
     assert groups(add_similarities(finder.find_all())) == [["000", *ids(some)[2:]]]
 

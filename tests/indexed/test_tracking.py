@@ -7,27 +7,21 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import transaction
 
-from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.sync import worker
-from tests.fixtures import picture, product, record_of
-from tests.testapp.models import Poster, Product
+from tests.fixtures import picture, record_of
+from tests.indexed.loading import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_django.fixtures import Settings
+    from tests.testapp.models import Product
+
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "other"]),
     pytest.mark.usefixtures("recorder"),
 ]
-
-
-def loaded() -> Product:
-    return Product.objects.get(pk=product().pk)
 
 
 def is_requested(row: Product, **save: Any) -> bool:
@@ -113,64 +107,6 @@ def test_a_copy_knows_what_has_changed(change: str, duplicate: Callable[[Any], A
     else:
         row.photo = "elsewhere.png"
     assert is_requested(duplicate(row))
-
-
-def test_a_row_written_over_that_of_another_database_is_followed() -> None:
-    here = product(1)
-    there = Product(pk=here.pk, photo=picture(2))
-    there.save(using="other")
-    worker.sweep(using="other")
-    Product.objects.get(pk=here.pk).save(using="other", update_fields=["name"])
-    assert not SyncRecord.objects.using("other").filter(SyncRecord.in_progress())
-    Product.objects.get(pk=here.pk).save(using="other")
-    assert SyncRecord.objects.using("other").filter(SyncRecord.in_progress()).count() == 1
-
-
-class _Primary:
-    """What is read comes from a replica, and is written where it belongs."""
-
-    def db_for_read(self, *_: object, **__: object) -> str:
-        return "other"
-
-    def db_for_write(self, *_: object, **__: object) -> str:
-        return "default"
-
-
-def test_a_row_from_a_replica_is_saved_without_a_request(settings: Settings) -> None:
-    here = product(1)
-    before = record_of(here).generation
-    Product(pk=here.pk, photo=here.photo.name).save(using="other")
-    settings.DATABASE_ROUTERS = [_Primary()]
-    row = Product.objects.get(pk=here.pk)
-    assert row._state.db == "other"
-    row.save()
-    settings.DATABASE_ROUTERS = []
-    assert record_of(here).generation == before
-
-
-@pytest.mark.django_db(databases=["default", "other"], transaction=True)
-def test_a_rollback_counts_in_the_database_that_was_written() -> None:
-    row = product()
-    row.save(using="other", force_insert=True)
-    record = SyncRecord.objects.using("other").get()
-    row.photo = picture(2)
-    with transaction.atomic(using="other"):
-        row.save(using="other")
-        transaction.set_rollback(True, using="other")
-    row.save(using="other")
-    assert SyncRecord.objects.using("other").get().generation != record.generation
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_save_is_one_transaction_without_savepoints() -> None:
-    row = loaded()
-    row.photo = picture(2)
-    poster = Poster.objects.create(photo=picture(3))
-    poster.photo = picture(4)
-    for instance, update_fields in ((row, None), (poster, ["photo"])):
-        with CaptureQueriesContext(connection) as captured:
-            instance.save(update_fields=update_fields)
-        assert not [one for one in captured if "SAVEPOINT" in one["sql"]]
 
 
 def test_a_reloaded_file_has_no_change() -> None:

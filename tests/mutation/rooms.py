@@ -22,22 +22,24 @@ def _room(modules: str, tests: str) -> Room:
 ROOMS = {
     "requests": _room(
         "outbox/requests outbox/upserts",
-        "outbox/handlers querysets outbox/dispatch outbox/locking outbox/leases outbox/requests"
-        " outbox/upserts sync/worker sync/locked common/interruptions",
+        "outbox/handlers outbox/saving querysets outbox/dispatch outbox/locking outbox/leases"
+        " outbox/requests outbox/upserts sync/worker sync/batch sync/finalize sync/locked"
+        " common/interruptions",
     ),
     "tracking": _room(
         "indexed/tracking indexed/descriptors outbox/saving",
-        "outbox/handlers querysets indexed/rows indexed/tracking search/similar outbox/upserts"
-        " side_by_side",
+        "outbox/handlers outbox/saving querysets models indexed/rows indexed/tracking"
+        " indexed/descriptors search/similar outbox/upserts side_by_side",
     ),
     "leases": _room(
         "outbox/leases",
-        "outbox/leases outbox/locking sync/worker sync/locked concurrency common/interruptions",
+        "outbox/leases outbox/locking sync/worker sync/batch sync/finalize sync/locked concurrency"
+        " common/interruptions",
     ),
     "sync": _room(
         "sync/worker sync/batch sync/finalize sync/rewritten",
-        "sync/worker sync/locked sync/outdated outbox/leases outbox/locking signals indexed/rows"
-        " indexed/keys common/interruptions",
+        "sync/worker sync/batch sync/finalize sync/rewritten sync/locked sync/outdated"
+        " outbox/leases outbox/locking signals indexed/rows indexed/keys common/interruptions",
     ),
     "publish": _room(
         "engine/storage/publish",

@@ -621,8 +621,8 @@ def test_an_eager_project_does_not_retry_in_the_request(recorder: RecorderCollec
 
 
 def test_a_forked_process_starts_afresh() -> None:
-    dispatch._dispatcher._quiet_until = float("inf")
+    dispatch._dispatcher._paused_until = float("inf")
     child = os.fork()
     if child == 0:
-        os._exit(0 if dispatch._dispatcher._quiet_until == 0.0 else 1)
+        os._exit(0 if dispatch._dispatcher._paused_until == 0.0 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_django.fixtures import Settings
     from pytest_django.live_server_helper import LiveServer
 
 
@@ -36,3 +37,9 @@ def served(
     if request.param == "runserver":
         return Served("runserver", live_server.thread.port, tmp_path / "none.log")
     return servers[request.param]
+
+
+@pytest.fixture
+def folder(settings: Settings, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path / "kept"
+    return tmp_path / "kept"

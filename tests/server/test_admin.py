@@ -51,7 +51,7 @@ def test_keys_are_revoked_and_no_secret_is_shown(ann: Tenant) -> None:
         assert ann.secret not in page.text
         assert ann.key.encrypted_secret not in page.text
     data = {"action": "revoke", "_selected_action": [ann.key.pk]}
-    for said in ("1 key is revoked.", "0 keys are revoked."):
+    for said in ("Revoked 1 key.", "Revoked 0 keys."):
         assert said in client.post(f"{ADMIN}/key/", data, follow=True).text
     assert call(ann, "GET", "/collection").status == 401
     assert client.get(f"{ADMIN}/key/add/").status_code == 403

@@ -381,5 +381,5 @@ def test_two_writers_at_once(filled: Tenant) -> None:
 
 def test_keys_are_still_counted(filled: Tenant) -> None:
     make_key(filled.collection_id)
-    with pytest.raises(ValueError, match="has 2 live keys"):
+    with pytest.raises(ValueError, match="has 2 active keys"):
         make_key(filled.collection_id)

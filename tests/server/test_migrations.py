@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
@@ -51,3 +52,10 @@ def test_words_change_and_columns_stay() -> None:
     assert StoredResponse.objects.get().body == "{}"
     StoredResponse.objects.create(fingerprint="g", body="{}", created=timezone.now())
     assert old.get_model(APP, "Outcome").objects.count() == 2
+
+
+@pytest.mark.http
+@pytest.mark.django_db
+def test_the_migrations_make_the_models(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("makemigrations", "visualsnoop_server", check=True, dry_run=True)
+    assert "No changes detected" in capsys.readouterr().out

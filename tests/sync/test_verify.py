@@ -10,11 +10,10 @@ from django.core.files.storage import default_storage
 
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.indexed.options import indexed_field
-from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
 from django_visualsnoop.sync import worker
-from django_visualsnoop.sync.drift import Drift, rows_to_request
+from django_visualsnoop.sync.drift import Drift
 from django_visualsnoop.sync.verify import MAX_EXAMPLES, Report, verify
 from tests.collections.contract import image
 from tests.fixtures import grow_old, picture, product, record_of
@@ -43,14 +42,6 @@ def found(*fields: IndexedField, leftovers: bool = False, unchanged: bool = True
     if unchanged:
         assert list(SyncRecord.objects.order_by("pk").values()) == records
     return report
-
-
-@pytest.fixture
-def rows(recorder: RecorderCollection) -> list[Product]:
-    """Three rows that are in sync."""
-    made = [product(n) for n in range(1, 4)]
-    worker.sweep(using="default")
-    return made
 
 
 def test_no_drift(recorder: RecorderCollection, rows: list[Product]) -> None:
@@ -189,17 +180,3 @@ def test_examples_are_few(recorder: RecorderCollection) -> None:
     report = found()
     assert report.drift[Drift.WAITING] == MAX_EXAMPLES + 2
     assert len(report.examples[Drift.WAITING]) == MAX_EXAMPLES
-
-
-def test_rows_that_changed_without_a_request(
-    recorder: RecorderCollection, rows: list[Product]
-) -> None:
-    product(1)  # waits, and needs no second request
-    with sync_paused():
-        Product.objects.filter(pk=rows[1].pk).update(photo="products/other.png")
-        new = product(2)
-    walked = batches(PHOTO, using="default", size=2)
-    drifted = [
-        row.key for batch in rows_to_request(PHOTO, walked, using="default") for row in batch
-    ]
-    assert drifted == [rows[1].pk, new.pk]

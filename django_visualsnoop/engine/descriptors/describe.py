@@ -93,8 +93,8 @@ def describe(pixels: Pixels, digest: bytes | None = None) -> Descriptor:
 
     Args:
         pixels: height x width x 3, RGB, uint8.
-        digest: the SHA-256 of its file, by which a picture that shows nothing is known; that of
-            the pixels if there is no file.
+        digest: the SHA-256 of its file, which identifies a picture without distinct details; if
+            ``None``, the SHA-256 of the pixels.
     """
     found = compute_local_features(pixels)
     if is_featureless(pixels, len(found.codes)):
@@ -151,7 +151,7 @@ def _build_picture_probes(vector: Vector, found: LocalFeatures) -> Probes:
 
 
 def build_stored_probes(stored: Descriptor) -> Probes:
-    """Return what to look for to find the copies of a picture of which nothing else is left."""
+    """Return the probes for copies of a stored picture, from its descriptor alone."""
     if stored.by_file:
         return Probes(
             apply_dihedral_action(stored.vector), [stored, stored], [stored.words[:, None]] * 2

@@ -90,13 +90,13 @@ def count_features(content: bytes) -> int:
         ValueError: the bytes are cut off, of another version, or none of ours.
     """
     if len(content) < START_BYTES:
-        raise ValueError("A descriptor has at least a vector and a header.")
+        raise ValueError("A descriptor must contain at least a vector and a header.")
     version, count, _ = _HEADER.unpack_from(content, DIMENSIONS)
     if version != VERSION:
-        raise ValueError(f"This is a descriptor of version {version}, not {VERSION}.")
+        raise ValueError(f"The descriptor must have version {VERSION}, not {version}.")
     expected = START_BYTES + count * _FEATURE_BYTES
     if count > MAX_FEATURES or len(content) != expected:
-        raise ValueError(f"A descriptor has {len(content)} bytes in place of {expected}.")
+        raise ValueError(f"The descriptor must have {expected} bytes, not {len(content)}.")
     return int(count)
 
 

@@ -1,7 +1,7 @@
 """Whether anything in a picture can tell it from others. Imports no Django.
 
-Blank pages, pictures of one colour, plain gradients and empty frames all look alike: that two
-of them agree is no evidence that one is a copy of the other.
+Blank pages, pictures of one colour, plain gradients and empty frames all look alike. If two of
+them agree, this does not show that one is a copy of the other.
 """
 
 from __future__ import annotations

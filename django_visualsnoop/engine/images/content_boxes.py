@@ -97,10 +97,10 @@ def crop_page(pixels: Pixels) -> Pixels | None:
 
 
 def _find_longest_run(away: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return where the longest run of rows that are no paper starts and ends.
+    """Return where the longest run of rows that are not paper starts and ends.
 
     Args:
-        away: rows x pixels; true where a pixel has not the colour of the paper.
+        away: rows x pixels; true where a pixel does not have the colour of the paper.
     """
     busy = away.mean(axis=1) > 1 - _PAPER
     edges = np.flatnonzero(np.diff(np.concatenate([[False], busy, [False]]).astype(np.int8)))

@@ -1,7 +1,7 @@
-"""Bytes of an image file to pixels. Imports no Django.
+"""Decode the bytes of an image file to pixels. Imports no Django.
 
-Nothing process-wide is touched or trusted: neither ``Image.MAX_IMAGE_PIXELS``,
-nor ``ImageFile.LOAD_TRUNCATED_IMAGES``, nor the warnings filters.
+This neither changes nor depends on settings of the process: ``Image.MAX_IMAGE_PIXELS``,
+``ImageFile.LOAD_TRUNCATED_IMAGES`` and the warning filters.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Picture:
 
     Args:
         pixels: height x width x 3, RGB, uint8.
-        width, height: of the file's picture, upright, in pixels.
+        width, height: the upright size of the picture in the file, in pixels.
     """
 
     pixels: Pixels
@@ -146,14 +146,14 @@ def _find_format(data: bytes) -> _Format:
         return _AVIF
     if heif.is_heif(data):
         return _HEIF
-    raise UnsupportedImage(f"This is none of the formats that are read: {READABLE}.")
+    raise UnsupportedImage(f"This file format is not supported. Supported formats: {READABLE}.")
 
 
 def find_format(data: bytes) -> str:
-    """Return the format's name, such as ``"JPEG"``, as the first bytes tell it.
+    """Return the name of the format, such as ``"JPEG"``, from the first bytes.
 
     Raises:
-        UnsupportedImage: it is none that is read.
+        UnsupportedImage: the format is not supported.
     """
     return _find_format(data).name
 
@@ -166,31 +166,31 @@ def decode(
 ) -> Picture:
     """Decode an image file into upright RGB pixels.
 
-    A picture with transparency is laid on a ground; see ``ground``. Values of more
-    than 8 bits are stretched; see ``depth``.
+    This lays transparent pictures on a background (see ``ground``), and stretches values of more
+    than 8 bits (see ``depth``).
 
     Args:
-        data: the whole file. Of a paged one the first picture counts; of an animated one
-            the first that shows something.
+        data: the whole file. If it has pages, this decodes the first; if it is animated, the
+            first frame that shows something.
         max_bytes: refuse longer files.
-        max_pixels: refuse larger pictures before decoding; baseline JPEGs, which
-            shrink while they are read, may have ``SHRINKING_FACTOR`` times as many.
+        max_pixels: refuse larger pictures before decoding them. Baseline JPEGs, which are
+            reduced while they are read, may have ``SHRINKING_FACTOR`` times as many pixels.
 
     Raises:
         EmptyImage, UndecodableImage, UnsupportedImage, ImageTooLarge: the kinds
-            of ``DecodeError``; no other exception comes from hostile bytes.
+            of ``DecodeError``. Hostile bytes cause no other exception.
     """
     if not data:
         raise EmptyImage("The image is empty (0 bytes).")
     if len(data) > max_bytes:
-        raise ImageTooLarge(f"The file has {len(data):,} bytes; at most {max_bytes:,} are read.")
+        raise ImageTooLarge(f"The file has {len(data):,} bytes; at most {max_bytes:,} are allowed.")
     file_format = _find_format(data)
     try:
         examined = file_format.examine(data)
         _check_size(examined, max_pixels)
         image = file_format.plugin(io.BytesIO(examined.data))
         if image.width * image.height > examined.width * examined.height:
-            raise UndecodableImage(f"The {file_format.name} contradicts itself about its size.")
+            raise UndecodableImage(f"The {file_format.name} gives two different sizes.")
         pixels = _turn_upright(
             _load_telling_pixels(file_format, examined, image, max_pixels), examined
         )
@@ -216,21 +216,23 @@ def decode(
 def _check_size(examined: Examined, max_pixels: int) -> None:
     width, height = examined.width, examined.height
     if width < 1 or height < 1:
-        raise UndecodableImage(f"The header promises a picture of {width} x {height} pixels.")
+        raise UndecodableImage(
+            f"The header gives the impossible size of {width} x {height} pixels."
+        )
     allowed = max_pixels * (SHRINKING_FACTOR if examined.shrinks else 1)
     if examined.decoded_pixels > allowed:
         raise ImageTooLarge(
-            f"The picture is decoded from {examined.decoded_pixels:,} pixels; at most "
-            f"{allowed:,} are decoded."
+            f"Decoding the picture takes {examined.decoded_pixels:,} pixels; at most "
+            f"{allowed:,} are allowed."
         )
     if width * height > allowed:
         raise ImageTooLarge(
-            f"The picture has {width} x {height} pixels; at most {allowed:,} are decoded."
+            f"The picture has {width} x {height} pixels; at most {allowed:,} are allowed."
         )
     if width * height * examined.passes > max_pixels * _MAX_PASSES:
         raise ImageTooLarge(
-            f"The picture has {width} x {height} pixels in {examined.passes} scans: "
-            "too much to decode."
+            f"The picture has {width} x {height} pixels in {examined.passes} scans, "
+            "which takes too long to decode."
         )
 
 
@@ -297,7 +299,7 @@ def _load(image: ImageFile, data: bytes) -> Image.Image:
     if kept in _OTHER_BYTES and depth.is_dark(image):
         return _load_deep_colours(image, data, _OTHER_BYTES[kept])
     if image.mode in ("LAB", "HSV"):
-        raise UnsupportedImage(f"Pictures with pixels of the kind {image.mode!r} are not read.")
+        raise UnsupportedImage(f"Pictures in the mode {image.mode!r} are not supported.")
     if image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.uint16)
         return Image.fromarray(depth.convert_to_bytes(depth.reduce_values(values, WORK_SIDE)))
@@ -315,7 +317,7 @@ def _find_kept_bytes(image: ImageFile) -> str:
 
 
 def _load_deep_colours(image: ImageFile, data: bytes, other: str) -> Image.Image:
-    """Return a picture of 16 bits a colour of which the high bytes say too little.
+    """Return a picture with 16 bits for each colour, if the high bytes are not enough.
 
     Args:
         image: the high bytes.

@@ -109,7 +109,7 @@ class VectorIndex(Protocol):
 
 
 class CrowdRegistry(Protocol):
-    """Crowds: images so many of which are copies that no pair among them is worth comparing."""
+    """Crowds: sets of images with so many copies that their pairs need no comparison."""
 
     def add_crowd(self) -> int:
         """Return the name of a crowd that has no image yet."""

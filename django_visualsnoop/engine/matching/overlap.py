@@ -35,7 +35,7 @@ class Overlap(NamedTuple):
     stored: float
     #: 0 to 1: likewise of the query's.
     query: float
-    #: 0 to 1: how much of the features is there, of the picture of which less is.
+    #: 0 to 1: the share of a picture's features that is there, for the picture with less.
     whole: float
 
 

@@ -1,4 +1,4 @@
-"""Where one picture lies in another: why they match. Imports no Django."""
+"""Where one picture is located in another: why they match. Imports no Django."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _FEWEST = 5
 
 
 class Size(NamedTuple):
-    """Of a picture, upright, in pixels."""
+    """The size of a picture, upright, in pixels."""
 
     width: int
     height: int
 
 
 class Box(NamedTuple):
-    """A part of a picture, as shares of its width and height: 0, 0 is its upper left corner."""
+    """A part of a picture, as shares of its width and height. 0, 0 is the upper left corner."""
 
     left: float
     top: float
@@ -41,37 +41,37 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Its share of the picture."""
+        """The share of the picture's area, 0 to 1."""
         return (self.right - self.left) * (self.bottom - self.top)
 
 
 class Placement(NamedTuple):
-    """How the first of two pictures becomes what is seen of it in the second."""
+    """How to turn the first of two pictures into what the second shows of it."""
 
-    #: Left and right are exchanged, before anything else.
+    #: Whether to mirror it, left to right, before anything else.
     mirrored: bool
-    #: Then it is turned clockwise by so many degrees, -180 to 180.
+    #: By how many degrees to rotate it clockwise after that, -180 to 180.
     turn: float
     #: How many pixels of the second one pixel of the first becomes, along a line.
     scale: float
-    #: The part of the first that is seen in the second; of a turned one, the box around it.
+    #: The part of the first that the second shows; if rotated, the box around this part.
     part_of_first: Box
-    #: The part of the second that shows it, likewise.
+    #: The part of the second that shows it; if rotated, the box around this part.
     part_of_second: Box
 
 
 class Sized(NamedTuple):
-    """A picture: what is kept of it, and how large it is."""
+    """The descriptor and the size of a picture."""
 
     descriptor: Descriptor
     size: Size
 
 
 def find_placements(first: Sized, others: Sequence[Sized]) -> list[Placement | None]:
-    """Return where a picture lies in each of the others.
+    """Return where a picture is located in each of the others.
 
-    ``None`` where too few of their details agree to tell: pictures without details, and those
-    that are only alike as a whole.
+    An item is ``None`` if too few details agree: for pictures without details, and for pictures
+    that look alike only as a whole.
     """
     compared = compare_all(
         build_stored_probes(first.descriptor), [one.descriptor for one in others]

@@ -51,7 +51,7 @@ def compare_pictures(first: DescribedImage, second: DescribedImage) -> PictureCo
 def find_placements_among(
     image: placement.Sized, known: dict[str, placement.Sized], other_ids: Collection[str]
 ) -> dict[str, placement.Placement]:
-    """Return where one picture lies in others; left out are those of which that is not known."""
+    """Return where one picture is located in others. Omits those in which that is not known."""
     others = [other_id for other_id in other_ids if other_id in known]
     found = placement.find_placements(image, [known[other_id] for other_id in others])
     return {

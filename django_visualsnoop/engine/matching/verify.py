@@ -181,8 +181,8 @@ def _find_supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_ProposedTra
     """
     found: list[_ProposedTransform | None] = [None] * len(pairs)
     sizes = np.array([len(start) for start, _ in pairs], dtype=np.intp)
-    # Pictures that are no copies have few matches: they are filled up to some more, with
-    # places that are none and support nothing, and done together.
+    # Pictures that are not copies have few matches. They are padded to one length, with places
+    # that support nothing, and computed together.
     for least, most in pairwise((1, *_SIZES, MAX_FEATURES)):
         some = np.flatnonzero((sizes > least) & (sizes <= most)).tolist()
         if not some:
@@ -234,7 +234,8 @@ def _count_supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bo
 def _fit_affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:
     """Return the affine map that takes ``start`` to ``end`` with the least squares.
 
-    None if the places do not tell it, or it is no view of a picture: too narrow, or upside down.
+    None if the places do not determine it, or if it is not a view of a picture: too narrow, or
+    mirrored.
     """
     centre, target = start.mean(axis=0), end.mean(axis=0)
     away, wanted = start - centre, end - target

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_visualsnoop.engine")
 
 _FETCH = 2000
-#: A process asks no more often whether it is time to write the blocks anew.
+#: How often a process checks at most whether to write the blocks again.
 _ASK_AGAIN_SECONDS = 60.0
 
 
@@ -165,7 +165,7 @@ class Replica(Generic[Index]):
             self.seen = state.blocks_seq
             self.early = True
             logger.info(
-                "Until the images of collection %s are read, searches compare vectors alone",
+                "Searches of collection %s compare only vectors until all of its images are loaded",
                 self.collection_id,
             )
 
@@ -206,13 +206,13 @@ class Replica(Generic[Index]):
                     self.images, self.seen, self.unsaved = new.images, new.seen, new.unsaved
                     self.early = False
             logger.info(
-                "Searches of collection %s compare local features, too, after %.1f s",
+                "Searches of collection %s now compare local features, too, after %.1f s",
                 self.collection_id,
                 time.monotonic() - began,
             )
         except DatabaseError as error:
             logger.warning(
-                "The images of collection %s could not be read behind searches: %s",
+                "Could not load the images of collection %s in the background: %s",
                 self.collection_id,
                 error,
             )
@@ -230,7 +230,7 @@ class Replica(Generic[Index]):
     def save_now_and_then(
         self: Replica[Any], path: Path | None, state: CollectionState, *, with_blocks: bool
     ) -> None:
-        """Write the snapshot and the blocks anew, in threads, once enough has changed."""
+        """Write the snapshot and the blocks again, in threads, once enough has changed."""
         images = self.images
         # Those that no search finds are counted by each process that has read their rows.
         if self.early or images.outdated or images.broken:

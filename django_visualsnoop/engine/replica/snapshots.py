@@ -36,7 +36,7 @@ logger = logging.getLogger("django_visualsnoop.engine")
 
 #: Smaller collections are read from the table in less than a second.
 LEAST = 10_000
-#: A snapshot is written anew once so large a share of the images was written since.
+#: A snapshot is written again once this share of the images is newer.
 CHANGED = 0.1
 #: So many of the rows numbered last are compared with the table.
 _WITNESSES = 100
@@ -57,9 +57,9 @@ def find_path(folder: str, database: str, collection_id: str) -> Path | None:
         if hasattr(os, "getuid") and (
             about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         ):
-            raise PermissionError("it belongs to another user, or others may write to it")
+            raise PermissionError("it belongs to another user, or other users can write to it")
         if not os.access(place, os.W_OK | os.X_OK):
-            raise PermissionError("this process must not write to it")
+            raise PermissionError("this process cannot write to it")
     except OSError as error:
         _warn(folder, error)
         return None
@@ -86,7 +86,7 @@ def load(
         segment, facts = open_snapshot(path)
     except SnapshotError as error:
         if path.exists():
-            logger.warning("The snapshot is not used, and will be written anew: %s", error)
+            logger.warning("Could not use the snapshot, which will be written again: %s", error)
         return None
     right = facts.collection_id == collection_id and horizon <= facts.seq <= seq
     if not right or not _has_witnesses(database, facts):
@@ -156,7 +156,7 @@ def _warn(folder: str, error: OSError) -> None:
     if folder not in _warned:
         _warned.add(folder)
         logger.warning(
-            "No snapshots of collections are kept in %s, so each process reads all rows: %s",
+            "Could not keep snapshots of collections in %s, so each process reads all rows: %s",
             folder,
             error,
         )

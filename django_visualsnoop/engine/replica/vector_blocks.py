@@ -82,7 +82,7 @@ def load(database: str, collection_id: str, seq: int) -> Segment | None:
     try:
         ids, vectors = _join_contents(_read_contents(database, collection_id, seq))
     except ValueError as error:
-        logger.warning("The blocks of collection %s are not used: %s", collection_id, error)
+        logger.warning("Could not use the blocks of collection %s: %s", collection_id, error)
         return None
     return build_vector_segment(ids, vectors, describe.invariant_first())
 
@@ -106,7 +106,7 @@ def _join_contents(contents: Iterable[bytes]) -> tuple[Ids, NDArray[np.int8]]:
         if not parts:
             vectors = allocate(total, DIMENSIONS, np.int8)
         if read + len(some) > len(vectors):
-            raise ValueError(f"there are more than {len(vectors)} images")
+            raise ValueError(f"they contain more than {len(vectors)} images")
         vectors[read : read + len(some)] = some
         read += len(some)
         parts.append(ids)
@@ -114,14 +114,14 @@ def _join_contents(contents: Iterable[bytes]) -> tuple[Ids, NDArray[np.int8]]:
     # Blocks of two writers would repeat some images in place of others. The keys are sorted.
     repeated = np.count_nonzero(joined.keys[1:] == joined.keys[:-1])
     if not total or repeated or not read == total == len(vectors):
-        raise ValueError(f"there are {read - repeated} of {total} images")
+        raise ValueError(f"they contain {read - repeated} of {total} images")
     return joined, vectors
 
 
 def save(
     database: str, collection_id: str, seq: int, horizon: int, parts: Sequence[SegmentPart]
 ) -> threading.Thread:
-    """Write the blocks anew if it is time to, in a thread. Failing is logged, and harmless.
+    """Write the blocks again if necessary, in a thread. A failure is logged, and harmless.
 
     Args:
         database: alias in ``DATABASES``.
@@ -138,7 +138,7 @@ def save(
             ):
                 _write(database, collection_id, seq, parts)
         except DatabaseError as error:
-            logger.warning("The blocks of collection %s were not written: %s", collection_id, error)
+            logger.warning("Could not write the blocks of collection %s: %s", collection_id, error)
         finally:
             connections[database].close()
 
@@ -212,13 +212,13 @@ def _decode_content(content: bytes) -> _BlockContent:
     """
     position = _CHECKSUM.size + _HEADER.size
     if len(content) < position:
-        raise ValueError("one is cut off")
+        raise ValueError("a block is cut off")
     (checksum,) = _CHECKSUM.unpack_from(content)
     if zlib.crc32(memoryview(content)[_CHECKSUM.size :]) != checksum:
-        raise ValueError("one is damaged")
+        raise ValueError("a block is damaged")
     version, total, images, letters = _HEADER.unpack_from(content, _CHECKSUM.size)
     if version != describe.VERSION:
-        raise ValueError(f"they are of version {version} of the descriptor")
+        raise ValueError(f"they have version {version} of the descriptor")
 
     def array(kind: str, count: int) -> NDArray[Any]:
         nonlocal position

@@ -44,9 +44,9 @@ class DescriptorVectors:
     name = ""
     columns = ("version", "vector")
     unusable: ClassVar[str] = (
-        "Collection %s holds %d images of another version of the descriptor and %d broken ones; "
-        "no search finds them until they are added again. The sweeper does so with those of an "
-        "older version; for all at once, type: python manage.py visualsnoop_reindex"
+        "Collection %s holds %d images with another version of the descriptor and %d broken ones. "
+        "Searches do not find them until they are described again. The sweeper does this for "
+        "older versions. To describe all of them now, type: python manage.py visualsnoop_reindex"
     )
 
     def create_index(self) -> DescriptorIndex:
@@ -68,9 +68,9 @@ class EmbeddingVectors:
     name: str
     columns = ("embedding_model", "embedding_digest", "digest", "embedding")
     unusable: ClassVar[str] = (
-        "Collection %s holds %d images without an embedding of its model and %d broken "
-        "ones; no search for similar ones finds them until they are added again. The sweeper does "
-        "so; for all at once, type: python manage.py visualsnoop_reindex"
+        "Collection %s holds %d images without an embedding of its model and %d broken ones. "
+        "Searches for similar images do not find them until the sweeper describes them again. To "
+        "describe all of them now, type: python manage.py visualsnoop_reindex"
     )
 
     def create_index(self) -> EmbeddingIndex:

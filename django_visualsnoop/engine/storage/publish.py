@@ -58,7 +58,7 @@ def publish(database: str, collection_id: str) -> None:
         # Who is in the way writes here too: the next writer numbers these rows.
         level = logging.INFO if is_lock_error(error) else logging.WARNING
         logger.log(
-            level, "The new images of collection %s stay unnumbered: %s", collection_id, error
+            level, "Could not number the new images of collection %s: %s", collection_id, error
         )
 
 

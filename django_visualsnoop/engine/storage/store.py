@@ -29,7 +29,7 @@ _Written = TypeVar("_Written")
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """What is stored of one image; see ``IndexedImage``."""
+    """An image to store; see ``IndexedImage``."""
 
     image_id: str
     vector: bytes
@@ -76,7 +76,7 @@ class ImagePage(NamedTuple):
 
 
 class Version(NamedTuple):
-    """What differs after each change of a collection that others see."""
+    """The version of a collection. It differs after each committed change."""
 
     collection_id: str
     #: The last number given to committed rows; see ``publish``.
@@ -144,12 +144,12 @@ class Store:
         return retry_when_locked(statement, using=self.database)
 
     def find_collection_id(self) -> str | None:
-        """Return the collection's id; ``None`` as long as nothing was written."""
+        """Return the collection's id; ``None`` if nothing has been written yet."""
         collections = Collection.objects.using(self.database).filter(key=self.key)
         return collections.values_list("collection_id", flat=True).first()
 
     def get_or_create_collection_id(self) -> str:
-        """Return the collection's id, and make the collection if nothing was written yet."""
+        """Return the collection's id. Create the collection if nothing has been written yet."""
         self._begin_writing()
         return self._get_or_create_collection_id()
 
@@ -173,7 +173,7 @@ class Store:
         """Insert one image.
 
         Raises:
-            ImageExists: its id is taken.
+            ImageExists: an image has this id.
         """
         self._begin_writing()
         key = key_of(image.image_id)
@@ -209,7 +209,7 @@ class Store:
 
         Args:
             images: what to store.
-            times: of each, in microseconds since 1970, UTC; now if not given.
+            times: the time of each, in microseconds since 1970, UTC; now if ``None``.
         """
         if times is None:
             times = [read_clock() for _ in images]
@@ -273,15 +273,15 @@ class Store:
         """Return one image.
 
         Raises:
-            ImageMissing: there is none.
+            ImageMissing: the image does not exist.
         """
         return self._find_live(image_id)[1]
 
     def delete(self, image_id: str) -> StoredImage:
-        """Leave a tombstone in the place of one image.
+        """Replace one image by a tombstone.
 
         Raises:
-            ImageMissing: there is none.
+            ImageMissing: the image does not exist.
         """
         values = {"deleted": read_clock(), "vector": b"", "digest": "", **_NO_EMBEDDING}
         return self._change(image_id, values)
@@ -304,7 +304,7 @@ class Store:
         return pk, StoredImage(collection_id, image_id, image_time)
 
     def read_descriptors(self, image_ids: Iterable[str]) -> Iterator[StoredDescriptor]:
-        """Yield what is known of those images that are there, of whatever version."""
+        """Yield the descriptors of the images that exist, of any version."""
         keys = list(map(key_of, image_ids))
         for start in range(0, len(keys), _PAGE):
             rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
@@ -314,7 +314,7 @@ class Store:
                 yield StoredDescriptor(image_id, bytes(vector), *size)
 
     def read_details(self, image_ids: Iterable[str]) -> dict[str, ImageDetails]:
-        """Return what is known of those images that are there, by their ids."""
+        """Return the details of the images that exist, by id."""
         keys = list(map(key_of, image_ids))
         found = {}
         for start in range(0, len(keys), _PAGE):
@@ -324,10 +324,10 @@ class Store:
         return found
 
     def touch(self, image_id: str) -> StoredImage:
-        """Let one image count as changed, for who follows the numbers; its time stays.
+        """Number one image again, as if it had changed. Its time stays.
 
         Raises:
-            ImageMissing: there is none.
+            ImageMissing: the image does not exist.
         """
         return self._change(image_id, {})
 
@@ -356,23 +356,23 @@ class Store:
         yield from _iterate_ids(replaced.exclude(embedding_digest=F("digest")))
 
     def count_without_embedding(self, embedding_model: str) -> int:
-        """Return how many images this model was shown and has not described."""
+        """Return how many images this model failed to describe."""
         shown = self._images.filter(embedding_model=embedding_model, deleted__isnull=True)
         return shown.filter(embedding__isnull=True).count()
 
     def count(self) -> int:
-        """Return how many images there are; the database looks at each."""
+        """Return the number of images. The database reads each."""
         return self._images.filter(deleted__isnull=True).count()
 
     def read_page(self, start: str | None, size: int) -> ImagePage:
         """Return images, newest first.
 
         Args:
-            start: the first image of the page, or a deleted one in whose place to start.
-            size: at most this many.
+            start: the first image of the page; if it was deleted, the page starts at its place.
+            size: the largest number of images.
 
         Raises:
-            ImageMissing: no image is or lately was called ``start``.
+            ImageMissing: no image has, or had until about a day ago, the id ``start``.
         """
         collection_id = self.find_collection_id()
         if collection_id is None:
@@ -397,11 +397,11 @@ class Store:
         )
 
     def version(self) -> Version | None:
-        """Return the collection's version; ``None`` as long as nothing was written."""
+        """Return the collection's version; ``None`` if nothing has been written yet."""
         return versions(self.database, [self.name]).get(self.name)
 
     def published_version(self) -> Version:
-        """Number what is committed, and return the collection's version after that."""
+        """Number committed rows, then return the collection's version."""
         collection_id = self.get_or_create_collection_id()
         publish(self.database, collection_id)
         # The horizon is read before any rows are: see ``publish.purge``.
@@ -409,13 +409,15 @@ class Store:
         return Version(*rows.values_list("pk", "seq", "horizon").get())
 
     def changes_since(self, collection_id: str, seq: int, limit: int) -> StoredChanges:
-        """Return what changed after a number, each image once, as it last changed.
+        """Return what changed after a number. Each image occurs once, in its last state.
 
         Args:
-            collection_id: from a ``Version``; nothing is found if the collection was made anew.
-            seq: from a ``Version`` or from here; deletions up to the horizon may be missing.
-            limit: about so many. What was numbered together comes together, so up to some
-                hundred more.
+            collection_id: from a ``Version``; if the collection was created again, the result is
+                empty.
+            seq: from a ``Version`` or from this method; deletions up to the horizon may be
+                missing.
+            limit: about how many. Images that were numbered together stay together, so some
+                hundred more may follow.
         """
         rows = IndexedImage.objects.using(self.database).filter(
             collection_id=collection_id, seq__gt=seq
@@ -432,7 +434,7 @@ class Store:
         )
 
     def replace_descriptor(self, image: NewImage) -> bool:
-        """Write another descriptor of the same file; id and time stay.
+        """Replace the descriptor of an image whose file is the same. Its id and time stay.
 
         Args:
             image: as it is described now.
@@ -459,7 +461,7 @@ class Store:
         return True
 
     def drop(self) -> None:
-        """Delete the collection and everything in it; nothing is done if it is not there."""
+        """Delete the collection and everything in it, if it exists."""
         self._begin_writing()
         self._write(self._drop)
 
@@ -472,7 +474,7 @@ class Store:
             Collection.objects.using(self.database).filter(key=self.key).delete()
 
     def usage(self) -> StoredUsage:
-        """Return how large the collection is; the database looks at each row."""
+        """Return the size of the collection. The database reads each row."""
         live = Q(deleted__isnull=True)
         counts = self._images.aggregate(
             images=Count("pk", filter=live),
@@ -498,9 +500,9 @@ class Store:
 
 
 def versions(database: str, names: Iterable[str]) -> dict[str, Version]:
-    """Return the versions of some collections by their names; one query.
+    """Return the versions of some collections by name, with one query.
 
-    Those to which nothing was written yet are left out.
+    The result omits collections to which nothing has been written yet.
     """
     name_of = {key_of(name): name for name in names}
     found = Collection.objects.using(database).filter(key__in=list(name_of))

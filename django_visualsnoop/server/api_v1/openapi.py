@@ -67,7 +67,7 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {
             "name": "count",
             "in": "query",
-            "description": f"More than {MAX_COUNT} is taken for {MAX_COUNT}.",
+            "description": f"At most {MAX_COUNT}; a larger count returns {MAX_COUNT}.",
             "schema": {"type": "integer", "minimum": 1},
         },
     ],
@@ -90,7 +90,7 @@ def build_document() -> dict[str, Any]:
         "info": {
             "title": "VisualSnoop API v1",
             "version": "1.0.0",
-            "description": "Every answer is a JSON object with `status`, the HTTP status, and "
+            "description": "Every response is a JSON object with `status`, the HTTP status, and "
             "`message`.",
         },
         "servers": [{"url": get_options().path_prefix + reverse("visualsnoop_server:api_v1")}],
@@ -102,9 +102,9 @@ def build_document() -> dict[str, Any]:
                     "type": "apiKey",
                     "in": "header",
                     "name": "Authorization",
-                    "description": "VSHMAC PUBLIC_KEY:SIGNATURE, where SIGNATURE is the base64 of "
-                    "HMAC-SHA1 with the secret key over method, path and the header Date, one a "
-                    "line; or the request is signed by RFC 9421.",
+                    "description": "VSHMAC PUBLIC_KEY:SIGNATURE. SIGNATURE is the base64 of the "
+                    "HMAC-SHA1, with the secret key, of the method, the path and the header Date, "
+                    "one on each line. Or sign the request as RFC 9421 describes.",
                 }
             },
             "schemas": {"Error": _build_object(_ANSWER)},

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from ninja.openapi.schema import OpenAPISchema
 
 DESCRIPTION = """\
-Private image search by visual similarity. Every request is for the one collection that its key
-opens. What is not done is answered as application/problem+json (RFC 9457), and status there is
-the HTTP status. An image id is any text of 1 to 100 characters, percent-encoded in a path.
+Private image search by visual similarity. Each request uses the collection of its key. Errors are
+application/problem+json (RFC 9457), and their status is the HTTP status. An image id is any
+string of 1 to 100 characters. Percent-encode it in a path.
 """
 _PROBLEM = {
     "type": "object",
@@ -41,15 +41,15 @@ _PROBLEM = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "Why, in words for a person."},
+        "detail": {"type": "string", "description": "What is wrong, and what to do."},
     },
 }
 _SECURITY = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "PUBLIC_KEY.SECRET_KEY. Or sign the request instead (RFC 9421), with "
-        "hmac-sha256, keyid the public key, and @method, @path, @query and content-digest covered.",
+        "description": "PUBLIC_KEY.SECRET_KEY. Or sign the request (RFC 9421) with hmac-sha256 "
+        "and the public key as keyid, and cover @method, @path, @query and content-digest.",
     },
 }
 
@@ -172,7 +172,7 @@ class Api(NinjaAPI):
                 for parameter in operation["parameters"]:
                     _remove_null(parameter["schema"])
                 operation["responses"]["default"] = {
-                    "description": "It was not done; `detail` says why.",
+                    "description": "The request failed; `detail` says why.",
                     "content": content,
                 }
         return made
@@ -191,7 +191,7 @@ class JSONParser(Parser):
         try:
             return parse_json(request.body.decode(), "The body")
         except UnicodeDecodeError:
-            raise Refused(400, "The body is no JSON: it is not UTF-8.") from None
+            raise Refused(400, "The body is not JSON: it is not UTF-8.") from None
 
 
 api = Api(
@@ -231,8 +231,8 @@ class Needs:
             there = f"it has {', '.join(sorted(parameters))}" if parameters else "none"
             raise Refused(
                 400,
-                f"This call has no query parameter {unknown[0]!r:.60}; {there}. In an id, write ? "
-                "as %3F.",
+                f"This call has no query parameter {unknown[0]!r:.60}; {there}. To use ? in an "
+                "id, write %3F.",
             )
         access = KeyAccess(caller)
         if self.reads:

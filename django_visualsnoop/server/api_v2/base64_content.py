@@ -17,4 +17,4 @@ def decode_content(text: str) -> bytes:
     try:
         return b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Refused(400, f"content is {text!r:.40}; write the file in base64.") from None
+        raise Refused(400, f"content must be the file in base64, not {text!r:.40}.") from None

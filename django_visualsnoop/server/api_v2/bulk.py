@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @operation("POST", "bulk/add", "write", schemas.Outcomes, reads=True, tags=["bulk"])
 def add_many(request: ApiRequest, images: schemas.ManyImages) -> dict[str, Any]:
-    """Add up to 100 images; each of them is added or refused on its own."""
+    """Add up to 100 images. Each is added or refused separately."""
     access = get_access(request)
     acts = ((one.id, partial(_add_image, access, one, images.replace)) for one in images.images)
     return _collect_outcomes(request, acts)
@@ -25,7 +25,7 @@ def add_many(request: ApiRequest, images: schemas.ManyImages) -> dict[str, Any]:
 
 @operation("POST", "bulk/delete", "write", schemas.Outcomes, reads=True, tags=["bulk"])
 def delete_many(request: ApiRequest, images: schemas.ManyIds) -> dict[str, Any]:
-    """Delete up to 1,000 images; of one that is not there the status is 404."""
+    """Delete up to 1,000 images. The status of an image that does not exist is 404."""
     access = get_access(request)
     return _collect_outcomes(
         request, ((one, partial(_delete_image, access, one)) for one in images.ids)

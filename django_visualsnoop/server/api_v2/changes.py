@@ -15,16 +15,16 @@ def list_changes(
     request: ApiRequest,
     cursor: Annotated[
         str | None,
-        Query(max_length=60, description="From an answer; every image is new if left out."),
+        Query(max_length=60, description="From an earlier response. Default: all images are new."),
     ] = None,
     limit: Annotated[
-        int, Query(ge=1, le=MAX_PAGE, description="About so many; up to 500 more may come.")
+        int, Query(ge=1, le=MAX_PAGE, description="About how many; up to 500 more may follow.")
     ] = 100,
 ) -> dict[str, Any]:
-    """Images that were added, replaced or deleted, or got other metadata, since a cursor.
+    """List images that were added, replaced or deleted, or got other metadata, since a cursor.
 
-    Each is told once, as it is now. No committed change is missed; a cursor older than about a
-    day may be answered 410, and then everything is asked for anew.
+    Each image occurs once, in its present state. No committed change is missed. For a cursor older
+    than about a day, the status may be 410; then start again without a cursor.
     """
     access = get_access(request)
     page = changes.list_changes(access.images.store, cursor, limit)

@@ -19,13 +19,14 @@ IdInQuery = Annotated[str, Query(min_length=1, max_length=100)]
 def list_groups(
     request: ApiRequest,
     image_id: Annotated[
-        str | None, Query(min_length=1, max_length=100, description="Only the group of this image.")
+        str | None,
+        Query(min_length=1, max_length=100, description="Return only the group of this image."),
     ] = None,
     min_similarity: MinSimilarity = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> dict[str, Any]:
-    """Groups of duplicates. Two images marked as not duplicates are never in one group."""
+    """List groups of duplicates. Two images marked as not duplicates are never in one group."""
     images = get_access(request).images
     found = (
         groups.find_all_groups(images, min_similarity)
@@ -52,7 +53,7 @@ def list_groups(
 
 @operation("GET", "not-duplicates", "read", schemas.Pairs, tags=["duplicates"])
 def list_not_duplicates(request: ApiRequest) -> dict[str, Any]:
-    """The pairs marked as not duplicates, the oldest first, as long as both are the same."""
+    """List the pairs marked as not duplicates, oldest first."""
     access = get_access(request)
     pairs = not_duplicates.list_pairs(access.images)
     return {"pairs": [pair._asdict() for pair in pairs]}
@@ -67,7 +68,7 @@ def list_not_duplicates(request: ApiRequest) -> dict[str, Any]:
     tags=["duplicates"],
 )
 def put_not_duplicate(request: ApiRequest, pair: schemas.IdPair) -> Status[Any]:
-    """Mark two images as not duplicates, until one is deleted or its file replaced."""
+    """Mark two images as not duplicates, until one is deleted or replaced."""
     access = get_access(request)
     wanted = _make_pair(pair.first_id, pair.second_id)
     is_new = not_duplicates.mark_pair(access.images, wanted)

@@ -36,16 +36,16 @@ IdInPath = Annotated[str, Path(max_length=100, description="The image id.")]
 MetadataInQuery = Annotated[
     str | None,
     Query(
-        description="A JSON object to keep with the image. It shows in logs of the way there; "
-        "PUT metadata/ID and bulk/add send it in the body."
+        description="A JSON object to store with the image. Web servers log queries; to keep it "
+        "out of logs, send it in a body with PUT metadata/ID or bulk/add."
     ),
 ]
 Filter = Annotated[
     str | None,
     Query(
         alias="filter",
-        description="A JSON object. Only images whose metadata has each of its values, or one of "
-        "its values where it gives a list.",
+        description="A JSON object. Select images whose metadata has each of these values or, for "
+        "a list, one of the values in the list.",
         examples=['{"sku": 5, "colour": ["red", "blue"]}'],
     ),
 ]
@@ -104,7 +104,7 @@ def render_image(access: KeyAccess, image_id: str) -> dict[str, Any]:
 
 @operation("GET", "collection", "", schemas.CollectionInfo, tags=["collection"])
 def get_collection(request: ApiRequest) -> dict[str, Any]:
-    """The collection that the key opens, its limits, and how many images it holds."""
+    """Return the collection of the key, its limits and the number of its images."""
     access = get_access(request)
     hosted, store = access.collection, access.images.store
     cursor = changes.get_cursor(store)  # first: what comes later is a change
@@ -124,7 +124,7 @@ def get_collection(request: ApiRequest) -> dict[str, Any]:
 
 @operation("GET", "count", "read", schemas.Count, tags=["collection"])
 def count_images(request: ApiRequest, filter_: Filter = None) -> dict[str, Any]:
-    """How many images there are, or how many have such metadata."""
+    """Count all images, or those that match a filter."""
     access = get_access(request)
     allowed = find_allowed(access, filter_)
     return {"count": access.images.store.count() if allowed is None else len(allowed)}
@@ -134,11 +134,11 @@ def count_images(request: ApiRequest, filter_: Filter = None) -> dict[str, Any]:
 def list_images(
     request: ApiRequest,
     start: Annotated[
-        str | None, Query(min_length=1, max_length=100, description="`next` of the page before.")
+        str | None, Query(min_length=1, max_length=100, description="`next` of the previous page.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> dict[str, Any]:
-    """A page of images, newest first."""
+    """List a page of images, newest first."""
     access = get_access(request)
     page = access.images.store.read_page(None if start is None else check_image_id(start), limit)
     images = render_images(access, (stored.image_id for stored in page.images))
@@ -155,7 +155,7 @@ def list_images(
     tags=["images"],
 )
 def add_image(request: ApiRequest, metadata: MetadataInQuery = None) -> Status[Any]:
-    """Add an image; the server chooses its id. Sent again, it is added again."""
+    """Add an image; the server chooses its id. If you send it again, it is added again."""
     access = get_access(request)
     given = parse_metadata(metadata)
     new = access.images.describe(request.body, uuid4().hex)
@@ -165,7 +165,7 @@ def add_image(request: ApiRequest, metadata: MetadataInQuery = None) -> Status[A
 
 @operation("GET", f"images/{IMAGE_PATH}", "read", schemas.Image, tags=["images"])
 def get_image(request: ApiRequest, image_id: IdInPath) -> dict[str, Any]:
-    """What is known of an image."""
+    """Return the data of an image."""
     return render_image(get_access(request), check_image_id(image_id))
 
 
@@ -181,9 +181,9 @@ def get_image(request: ApiRequest, image_id: IdInPath) -> dict[str, Any]:
 def put_image(
     request: ApiRequest, image_id: IdInPath, metadata: MetadataInQuery = None
 ) -> Status[Any]:
-    """Add an image, or replace the one that has this id.
+    """Add an image, or replace the image that has this id.
 
-    Its metadata stays if none is given.
+    If you send no metadata, the image keeps its metadata.
     """
     access = get_access(request)
     given = parse_metadata(metadata)
@@ -194,7 +194,7 @@ def put_image(
 
 @operation("DELETE", f"images/{IMAGE_PATH}", "write", {204: None}, tags=["images"])
 def delete_image(request: ApiRequest, image_id: IdInPath) -> Status[None]:
-    """Delete an image, and all that was said of it."""
+    """Delete an image, its metadata and its marks."""
     get_access(request).images.delete(check_image_id(image_id))
     return Status(204, None)
 

@@ -1,4 +1,4 @@
-"""How API v2 says that something was not done: ``application/problem+json`` (RFC 9457)."""
+"""The error responses of API v2: ``application/problem+json`` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -45,17 +45,20 @@ def refuse_error(error: Exception, request: HttpRequest) -> Refused:
         if isinstance(error, kind):
             return Refused(status, str(error))
     if isinstance(error, Http404):
-        return Refused(404, "API v2 has no such path; see openapi.json under its prefix.")
+        return Refused(
+            404,
+            "API v2 does not have this path. openapi.json, under the same prefix, lists all paths.",
+        )
     if isinstance(error, ValidationError):
         return Refused(400, _explain_invalid(error.errors))
     if isinstance(error, HttpError):
         return Refused(error.status_code, f"{error}.")
     if isinstance(error, SuspiciousOperation):
-        return Refused(400, "The request cannot be read.")
+        return Refused(400, "The server cannot read the request.")
     if is_lock_error(error):
         return refuse_busy()
-    logger.error("%s %s was not answered", request.method, request.path, exc_info=error)
-    return Refused(500, "The server could not do this. Its log says why.")
+    logger.error("Could not answer %s %s", request.method, request.path, exc_info=error)
+    return Refused(500, "The server had an error. Its log says more.")
 
 
 def build_problem(refused: Refused) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What API v2 is sent and answers, as pydantic models."""
+"""The requests and responses of API v2, as pydantic models."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -22,8 +22,8 @@ Similarity: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Metadata: TypeAlias = Annotated[
     dict[str, str | int | float | bool | None],
     Field(
-        description="A flat object of at most 20 names, each of at most 50 characters, and at most "
-        "2,048 bytes as JSON."
+        description="A flat object with at most 20 names, each of at most 50 characters, and "
+        "at most 2,048 bytes as JSON."
     ),
 ]
 
@@ -43,10 +43,10 @@ class Limits(Schema):
 class CollectionInfo(Schema):
     id: str
     name: str
-    count: int = Field(description="How many images it holds.")
+    count: int = Field(description="The number of images.")
     min_similarity: Similarity
     limits: Limits
-    cursor: str = Field(description="Where changes from now on begin; see `changes`.")
+    cursor: str = Field(description="The cursor for changes from now on; see `changes`.")
 
 
 class Count(Schema):
@@ -58,17 +58,17 @@ class Image(Schema):
     time: Time
     width: int
     height: int
-    sha256: str = Field(description="Of the file that was added.")
+    sha256: str = Field(description="The SHA-256 of the file.")
     metadata: Metadata
 
 
 class ImagePage(Schema):
     images: list[Image]
-    next: str | None = Field(description="Give it as `start` for the next page.")
+    next: str | None = Field(description="Pass it as `start` to get the next page.")
 
 
 class Box(Schema):
-    """Shares of a picture's width and height; 0, 0 is its upper left corner."""
+    """A part of a picture, as shares of its width and height. 0, 0 is the upper left corner."""
 
     left: float
     top: float
@@ -77,11 +77,13 @@ class Box(Schema):
 
 
 class Why(Schema):
-    """How the first picture becomes what is seen of it in the second."""
+    """How to turn the first picture into what the second shows of it."""
 
     mirrored: bool
     turn: float = Field(description="Degrees clockwise, after mirroring.")
-    scale: float = Field(description="Pixels of the second that one pixel of the first becomes.")
+    scale: float = Field(
+        description="How many pixels of the second one pixel of the first becomes."
+    )
     part_of_first: Box
     part_of_second: Box
 
@@ -92,8 +94,8 @@ class Match(Schema):
     similarity: Similarity
     metadata: Metadata
     why: Why | None = Field(
-        description="From the picture searched for to this one. Null if it was not asked for, or "
-        "too few details agree to tell."
+        description="From the query to this picture. Null if you did not ask for it, or if too "
+        "few details agree."
     )
 
 
@@ -104,7 +106,7 @@ class Matches(Schema):
 class Comparison(Schema):
     rank: int = Field(ge=0)
     similarity: Similarity
-    is_copy: bool = Field(description="As similar as the collection's threshold asks.")
+    is_copy: bool = Field(description="Whether the similarity reaches the collection's threshold.")
     why: Why | None
 
 
@@ -122,7 +124,7 @@ class ToCompare(Sent):
 
 
 class NewImage(Sent):
-    id: ImageId | None = Field(default=None, description="Chosen by the server if left out.")
+    id: ImageId | None = Field(default=None, description="Default: the server chooses one.")
     content: str = Field(description="The image file, in base64.", min_length=1)
     metadata: Metadata | None = None
 
@@ -130,7 +132,7 @@ class NewImage(Sent):
 class ManyImages(Sent):
     images: list[NewImage] = Field(min_length=1, max_length=100)
     replace: bool = Field(
-        default=False, description="Replace images that are there; otherwise they stay: 409."
+        default=False, description="Replace existing images. Otherwise, they are a 409."
     )
 
 
@@ -140,17 +142,19 @@ class ManyIds(Sent):
 
 class Outcome(Schema):
     id: str | None
-    status: int = Field(description="As the HTTP status of the call for this image alone.")
-    detail: str | None = Field(default=None, description="Why it was not done.")
+    status: int = Field(
+        description="The HTTP status that the call for this image alone would have."
+    )
+    detail: str | None = Field(default=None, description="What is wrong with this image.")
 
 
 class Outcomes(Schema):
-    outcomes: list[Outcome] = Field(description="In the order in which they were sent.")
+    outcomes: list[Outcome] = Field(description="In the order of the request.")
 
 
 class Member(Schema):
     id: ImageId
-    rank: int = Field(description="To the one of the group that it resembles most.")
+    rank: int = Field(description="The rank to the closest image of the group.")
     similarity: Similarity
 
 
@@ -159,9 +163,9 @@ class Group(Schema):
 
 
 class Groups(Schema):
-    groups: list[Group] = Field(description="The one with the closest pair first.")
+    groups: list[Group] = Field(description="The group with the closest pair comes first.")
     complete: bool = Field(
-        description="Whether all that may be copies was compared; if not, only the closest was."
+        description="Whether all pairs that may be copies were compared, or only the closest."
     )
 
 
@@ -182,8 +186,8 @@ class Change(Schema):
 
 class Changes(Schema):
     changes: list[Change]
-    cursor: str = Field(description="Where the next changes begin.")
-    more: bool = Field(description="There are more by now.")
+    cursor: str = Field(description="The cursor for the next changes.")
+    more: bool = Field(description="Whether there are more changes now.")
 
 
 class Imported(Schema):

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.matching.side_by_side import DescribedImage
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many matches.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="The largest number of matches.")]
 MinSimilarity = Annotated[
     float | None,
-    Query(ge=0, le=1, description="The collection's own if left out.", allow_inf_nan=False),
+    Query(ge=0, le=1, description="Default: that of the collection.", allow_inf_nan=False),
 ]
-WhyAsked = Annotated[bool, Query(description="Tell where the pictures agree.")]
+WhyAsked = Annotated[bool, Query(description="Say where the pictures agree.")]
 
 
 def render_placement(placement: "Placement | None") -> dict[str, Any] | None:
@@ -80,7 +80,7 @@ def search_by_image(
     filter_: Filter = None,
     why: WhyAsked = False,
 ) -> dict[str, Any]:
-    """Images that are copies of the one sent, closest first."""
+    """Find copies of the image in the body, closest first."""
     access = get_access(request)
     gallery = access.images.gallery
     options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
@@ -98,7 +98,7 @@ def search_by_id(
     filter_: Filter = None,
     why: WhyAsked = False,
 ) -> dict[str, Any]:
-    """Images that are copies of a stored one, closest first, without that one."""
+    """Find copies of a stored image, closest first, excluding the image itself."""
     access = get_access(request)
     gallery = access.images.gallery
     options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
@@ -108,7 +108,7 @@ def search_by_id(
 
 @operation("POST", "compare", "search", schemas.Comparison, reads=True, tags=["search"])
 def compare_images(request: ApiRequest, images: schemas.ToCompare) -> dict[str, Any]:
-    """How surely two pictures are copies of each other, and how the first lies in the second."""
+    """Return how likely two pictures are copies, and where the first is located in the second."""
     access = get_access(request)
     found = compare_pictures(
         _get_described(access, images.first), _get_described(access, images.second)

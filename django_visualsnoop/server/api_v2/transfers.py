@@ -25,10 +25,10 @@ _FILE = {MEDIA_TYPE: {"schema": {"type": "string", "description": "JSON Lines."}
     tags=["collection"],
 )
 def export_collection(request: ApiRequest) -> StreamingHttpResponse:
-    """The whole collection as JSON Lines: ids, times, metadata, descriptors; no pictures.
+    """Return the collection as JSON Lines: ids, times, metadata and descriptors, but no pictures.
 
-    It is no snapshot: its first line has a cursor for the changes meanwhile. A file without its
-    last line, `{"end": true, …}`, is cut off.
+    The export is not a snapshot. Its first line has a cursor for changes during the export. If the
+    last line, `{"end": true, …}`, is missing, the file is cut off.
     """
     lines = transfer.export_collection(get_access(request).images)
     under_asgi = hasattr(request.original, "scope")
@@ -48,13 +48,13 @@ def export_collection(request: ApiRequest) -> StreamingHttpResponse:
 def import_collection(
     request: ApiRequest,
     replace: Annotated[
-        bool, Query(description="Replace images that have an id of the file; else 409.")
+        bool, Query(description="Replace existing images. Otherwise, they are a 409.")
     ] = False,
 ) -> dict[str, Any]:
-    """Take over the images of an exported file; none if there is anything wrong with it.
+    """Import the images of an exported file. If anything is wrong with it, import nothing.
 
-    Images that are there already, with the same time, file and metadata, stay as they are, so a
-    file may be sent again.
+    Images that exist already with the same time, file and metadata do not change, so you may send
+    a file again.
     """
     access = get_access(request)
     with access.spool_file(request) as file:

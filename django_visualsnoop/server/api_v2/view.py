@@ -82,4 +82,4 @@ def _get_resolver() -> URLResolver:
 
 
 def _refuse_method(allowed: str) -> Refused:
-    return Refused(405, f"Here the method is one of: {allowed}.", {"Allow": allowed})
+    return Refused(405, f"This path supports only {allowed}.", {"Allow": allowed})

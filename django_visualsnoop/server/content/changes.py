@@ -1,8 +1,8 @@
-"""What changed in a collection since a cursor, none of it missed.
+"""All changes of a collection since a cursor.
 
-The engine numbers committed rows, and numbers them anew when they change (see its ``publish``):
-whoever has read up to a number finds everything later above it, deletions as tombstones. These
-are purged after a day or more; a cursor older than that is refused rather than incomplete.
+The engine numbers committed rows, and numbers them again when they change (see its ``publish``),
+so all later changes have higher numbers. Deletions are tombstones, which the engine purges after
+a day or more. A cursor older than that is refused, because the changes would be incomplete.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _CURSOR = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
 
 
 class CursorGone(LookupError):  # noqa: N818
-    """Deletions after this cursor may be forgotten, or it is of another collection."""
+    """Deletions after this cursor may have been purged, or it is from another collection."""
 
     def __init__(self, cursor: str) -> None:
         super().__init__(
-            f"The changes after the cursor {cursor!r:.60} are not all known any more. Begin anew: "
-            "ask for changes without a cursor, and take what is not among them for deleted."
+            f"The cursor {cursor!r:.60} is too old. Start again: ask for changes without a cursor, "
+            "and treat images that are not among them as deleted."
         )
 
 
@@ -47,23 +47,23 @@ class _Position(NamedTuple):
 
 
 def get_cursor(store: Store) -> str:
-    """Return the cursor of what changes from now on."""
+    """Return the cursor for changes from now on."""
     collection_id, seq, _ = store.published_version()
     return _Position(seq, seq).cursor(collection_id)
 
 
 def list_changes(store: Store, cursor: str | None, limit: int) -> ChangesPage:
-    """Return what changed after a cursor, each image once, as it last changed.
+    """Return what changed after a cursor. Each image occurs once, in its last state.
 
     Args:
-        store: of the collection.
-        cursor: as a page, or ``get_cursor``, gave it; from the beginning if ``None``: every image.
-        limit: about so many. What was numbered together is on one page, so up to some hundred
-            more.
+        store: the store of the collection.
+        cursor: from a page or ``get_cursor``; if ``None``, all images count as changed.
+        limit: about how many. Images that were numbered together are on one page, so some hundred
+            more may follow.
 
     Raises:
-        Refused: 400, it is no cursor.
-        CursorGone: not all that changed since is known.
+        Refused: 400, the cursor is not valid.
+        CursorGone: deletions since then may have been purged.
     """
     collection_id, seq, horizon = store.published_version()
     if cursor is None:
@@ -71,7 +71,7 @@ def list_changes(store: Store, cursor: str | None, limit: int) -> ChangesPage:
     else:
         given = _CURSOR.fullmatch(cursor)
         if given is None:
-            raise Refused(400, f"cursor is {cursor!r:.60}; write one that an answer gave.")
+            raise Refused(400, f"cursor must come from an earlier response, not be {cursor!r:.60}.")
         position = _Position(after=int(given[3]), began=int(given[2]))
         reached = max(position)
         if given[1] != collection_id or reached > seq or reached < horizon:

@@ -23,9 +23,9 @@ Links: TypeAlias = dict[tuple[str, str], Link]
 MAX_IMAGES = 100_000
 #: Pairs that one request compares, the closest first. Each takes some three milliseconds.
 MAX_COMPARISONS = 10_000
-#: Images of one image's group of which others are looked for. Each takes some ten milliseconds.
+#: How many images of a group a request searches by. Each takes about ten milliseconds.
 MAX_SEARCHES = 100
-#: So many of the closest are looked at then, that a large group is found by a few of its images.
+#: How many of the closest each search compares, so that a few images find a large group.
 _CLOSEST = 250
 
 
@@ -37,7 +37,7 @@ class GroupMember(NamedTuple):
 
 
 class DuplicateGroups(NamedTuple):
-    """Groups of two or more images, the one with the closest pair first."""
+    """Groups of two or more images. The group with the closest pair comes first."""
 
     groups: list[list[GroupMember]]
     #: Whether all that may be copies was compared; what was not is less close.
@@ -58,8 +58,8 @@ def find_all_groups(images: HostedImages, min_similarity: float | None) -> Dupli
     if count > MAX_IMAGES:
         raise Refused(
             400,
-            f"The collection has {count:,} images; groups of all are found among at most "
-            f"{MAX_IMAGES:,}. Ask for the group of one by image_id.",
+            f"The collection has {count:,} images; the server groups at most {MAX_IMAGES:,}. To "
+            "get the group of one image, use image_id.",
         )
     return find_groups_touching(images, None, min_similarity)
 
@@ -67,11 +67,11 @@ def find_all_groups(images: HostedImages, min_similarity: float | None) -> Dupli
 def find_groups_touching(
     images: HostedImages, touching: Collection[str] | None, min_similarity: float | None = None
 ) -> DuplicateGroups:
-    """Return the groups by links of which one end is among some ids, or by all of them.
+    """Return the groups that result from the links of some ids, or from all links.
 
     Args:
-        images: of the collection.
-        touching: the ids; all if ``None``.
+        images: the images of the collection.
+        touching: the ids; all links if ``None``.
         min_similarity: see ``find_all_groups``.
     """
     known = _Grouping(images)
@@ -85,12 +85,12 @@ def find_groups_touching(
 def find_group(
     images: HostedImages, image_id: str, min_similarity: float | None
 ) -> DuplicateGroups:
-    """Return the group that one image is in, if it is in one; see ``find_all_groups``.
+    """Return the group of one image, if it has one; see ``find_all_groups``.
 
-    It is complete if it has no more than ``MAX_SEARCHES`` images.
+    The group is complete if it has at most ``MAX_SEARCHES`` images.
 
     Raises:
-        ImageMissing: there is no such image.
+        ImageMissing: the image does not exist.
     """
     images.store.get(image_id)
     known = _Grouping(images)
@@ -120,7 +120,7 @@ class _Grouping:
 
     def finder(self, min_similarity: float | None) -> PairFinder | None:
         return self._gallery.build_pair_finder(
-            min_similarity, apart=self._pairs, most=MAX_COMPARISONS
+            min_similarity, not_duplicates=self._pairs, most=MAX_COMPARISONS
         )
 
     def groups(self, links: Links) -> list[list[GroupMember]]:
@@ -157,9 +157,10 @@ def _make_groups(links: Links, separate: Mapping[str, set[str]]) -> list[list[Gr
 def _split(
     group: set[str], links: Links, separate: Mapping[str, set[str]]
 ) -> Iterable[frozenset[str]]:
-    """Return a group in parts, none of which holds two images marked as not duplicates.
+    """Split a group so that no part contains two images marked as not duplicates.
 
-    The closest are joined first, so a chain between two such images breaks where it is weakest.
+    This joins the closest images first, so a chain between two such images is cut at its weakest
+    link.
     """
     if all(separate.get(image_id, group).isdisjoint(group) for image_id in group & separate.keys()):
         return [frozenset(group)]

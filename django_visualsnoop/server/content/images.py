@@ -59,7 +59,7 @@ class HostedImages:
             image_id: of the new image.
 
         Raises:
-            DecodeError: the bytes are no picture.
+            DecodeError: the bytes are not a picture.
         """
         picture = self.gallery.decode_picture(content)
         return pictures.NewPicture(

@@ -1,4 +1,4 @@
-"""What a program keeps with an image, and finds images by: a small, flat JSON object."""
+"""Metadata of images: a small, flat JSON object that a program stores and filters by."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = str | int | float | bool | None
 
-#: Of the whole object, as JSON in ASCII.
+#: The size limit of the whole object, as JSON in ASCII.
 MAX_BYTES = 2048
 MAX_NAMES = 20
 MAX_NAME_LENGTH = 50
@@ -28,68 +28,72 @@ _PAGE = 1000
 
 
 class InvalidMetadata(ValueError):  # noqa: N818
-    """It is no metadata, or no filter; the message says why."""
+    """The metadata or the filter is not valid; the message says why."""
 
 
 def parse_json(text: str | bytes, what: str) -> Any:
-    """Return what a JSON text says, of which only ``NaN`` and the like are not accepted.
+    """Parse a JSON text. Refuses ``NaN`` and the infinities, which Python would accept.
 
     Raises:
-        InvalidMetadata: it is no JSON.
+        InvalidMetadata: the text is not JSON.
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidMetadata(f"{what} is no JSON: {error}") from None
+        raise InvalidMetadata(f"{what} is not JSON: {error}") from None
 
 
 def format_value(value: object) -> str:
-    """Return a value as a message names it; Python writes out no integer of 4,300 digits."""
+    """Return a value as text for a message. Python does not format integers of 4,300 digits."""
     if isinstance(value, int) and value.bit_length() > 200:
-        return "an integer of some " + f"{int(value.bit_length() * 0.30103):,} digits"
+        return "an integer of about " + f"{int(value.bit_length() * 0.30103):,} digits"
     return f"{value!r:.40}"
 
 
 def check_metadata(given: object) -> dict[str, Value]:
-    """Return metadata as it is kept.
+    """Return metadata as it is stored.
 
     Args:
-        given: a dict of up to 20 names, each of 1 to 50 characters, to texts, finite numbers,
-            booleans and ``None``; as JSON in ASCII at most 2,048 bytes.
+        given: a dict of up to 20 names, each of 1 to 50 characters, to strings, finite numbers,
+            booleans and ``None``; at most 2,048 bytes as JSON in ASCII.
 
     Raises:
-        InvalidMetadata: it is something else.
+        InvalidMetadata: ``given`` is anything else.
     """
     if not isinstance(given, dict):
-        raise InvalidMetadata(f'Metadata is a JSON object such as {{"sku": 5}}, not {given!r:.40}.')
+        raise InvalidMetadata(
+            f'Metadata must be a JSON object such as {{"sku": 5}}, not {given!r:.40}.'
+        )
     found = {_check_name(name): _check_value(name, value) for name, value in given.items()}
     if len(found) > MAX_NAMES:
-        raise InvalidMetadata(f"Metadata has {len(found)} names; at most {MAX_NAMES} are kept.")
+        raise InvalidMetadata(f"Metadata has {len(found)} names; at most {MAX_NAMES} are allowed.")
     size = len(_dump(found))
     if size > MAX_BYTES:
-        raise InvalidMetadata(f"Metadata has {size:,} bytes as JSON; at most {MAX_BYTES:,}.")
+        raise InvalidMetadata(
+            f"Metadata has {size:,} bytes as JSON; at most {MAX_BYTES:,} are allowed."
+        )
     return found
 
 
 def check_filter(given: object) -> dict[str, list[Value]]:
-    """Return what an image's metadata must have.
+    """Return the values that the metadata of an image may have, by name.
 
     Args:
-        given: a dict of names to a value, or to a list of up to 50 of which one must be there.
+        given: a dict of names to a value, or to a list of up to 50 values that match.
 
     Raises:
-        InvalidMetadata: it is something else.
+        InvalidMetadata: ``given`` is anything else.
     """
     if not isinstance(given, dict) or not given or len(given) > MAX_NAMES:
         raise InvalidMetadata(
-            'A filter is a JSON object such as {"sku": 5, "colour": ["red", "blue"]} with 1 to '
-            f"{MAX_NAMES} names, not {given!r:.40}."
+            'A filter must be a JSON object such as {"sku": 5, "colour": ["red", "blue"]} with 1 '
+            f"to {MAX_NAMES} names, not {given!r:.40}."
         )
     found = {}
     for name, wanted in given.items():
         choices = wanted if isinstance(wanted, list) else [wanted]
         if not 0 < len(choices) <= MAX_CHOICES:
-            raise InvalidMetadata(f"{name!r:.60} has {len(choices)} values; write 1 to 50.")
+            raise InvalidMetadata(f"{name!r:.60} has {len(choices)} values; use 1 to 50.")
         found[_check_name(name)] = [_check_value(name, value) for value in choices]
     return found
 
@@ -194,7 +198,7 @@ def _dump(value: object) -> str:
 def _check_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise InvalidMetadata(
-            f"{name!r:.60} is no name in metadata: write 1 to {MAX_NAME_LENGTH} characters."
+            f"{name!r:.60} is not a valid name in metadata; use 1 to {MAX_NAME_LENGTH} characters."
         )
     return name
 
@@ -208,10 +212,10 @@ def _check_value(name: str, value: object) -> Value:
         # 1 and 1.0 are one number in JSON.
         return int(value) if value == int(value) else value
     raise InvalidMetadata(
-        f"{name!r:.60} is {format_value(value)}; write a text, a number within ±(2^53 - 1), true, "
-        "false or null."
+        f"{name!r:.60} must be a string, a number within ±(2^53 - 1), true, false or null, not "
+        f"{format_value(value)}."
     )
 
 
 def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")

@@ -42,7 +42,7 @@ def make_pair(one_id: str, other_id: str) -> ImagePair:
         SameImage: they are one.
     """
     if one_id == other_id:
-        raise SameImage(f"An image is its own duplicate: both ids are {one_id!r:.120}.")
+        raise SameImage(f"The two image ids must differ, but both are {one_id!r:.120}.")
     return ImagePair(min(one_id, other_id), max(one_id, other_id))
 
 

@@ -215,7 +215,7 @@ def _delete_files(names: Iterable[str]) -> None:
         try:
             get_storage().delete(name)
         except Exception:  # the sweep will find it
-            logger.warning("The file %s could not be deleted now", name, exc_info=True)
+            logger.warning("Could not delete the file %s now", name, exc_info=True)
 
 
 def find_orphans() -> Iterator[str]:
@@ -243,7 +243,7 @@ def _get_modified_time(name: str) -> Any:
 
 
 def sweep_files() -> int:
-    """Delete what belongs to no image, or is no longer retained; return how many files."""
+    """Delete files that belong to no image or are no longer retained. Return their number."""
     dropped = delete_left_over()
     names = list(find_orphans())
     _delete_files(names)

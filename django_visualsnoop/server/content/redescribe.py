@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def redescribe_collection(collection: HostedCollection) -> Iterator[tuple[str, str]]:
-    """Describe what an older version described; image ids and times stay.
+    """Describe images of an older version again. Their ids and times stay.
 
     Args:
-        collection: whose images; those without an original cannot be described.
+        collection: the collection; this cannot describe images without an original.
 
     Yields:
-        Each such image's id, and why it was left as it was; empty if it is described anew.
+        The id of each such image, and why it was not described, or an empty string.
     """
     images = HostedImages(collection)
     for image_id in images.gallery.iterate_outdated_ids():

@@ -56,7 +56,8 @@ class ImportCounts(NamedTuple):
 def export_collection(images: HostedImages) -> Iterator[bytes]:
     """Yield the lines of a collection's file.
 
-    It is no snapshot: what changes meanwhile is after the header's cursor, see ``changes``.
+    The file is not a snapshot. Changes during the export follow the header's cursor; see
+    ``changes``.
     """
     hosted, store = images.collection, images.store
     yield encode_header(hosted.name, changes.get_cursor(store))
@@ -80,22 +81,22 @@ def export_collection(images: HostedImages) -> Iterator[bytes]:
 
 
 def import_collection(images: HostedImages, file: IO[bytes], *, replace: bool) -> ImportCounts:
-    """Take over the images of a collection's file.
+    """Import the images of a collection's file.
 
-    The whole file is checked first, and nothing is imported if there is anything wrong with it.
-    Then it is written in portions, so that others can write in between. What breaks off there,
-    as a crash would, leaves the first portions; importing the file again completes it.
+    This first verifies the whole file, and imports nothing if anything is wrong with it. Then it
+    writes in portions, so that others can write in between. After an interruption, such as a
+    crash, the portions that were written stay; import the file again to complete it.
 
     Args:
-        images: of the collection that takes them.
-        file: as ``export_collection`` wrote it; it is read three times, from its start.
-        replace: put images in place of others under their ids.
+        images: the images of the collection that imports them.
+        file: as ``export_collection`` wrote it; this reads it three times, from its start.
+        replace: whether to replace other images that have an id of the file.
 
     Raises:
-        Refused: 400, it is no such file, of another version, cut off or broken; the message
-            names the line. 404, the collection is gone. 429, it has no room. 503, others keep
-            the database busy.
-        ImageExists: there is another image under an id, and ``replace`` is false.
+        Refused: 400, the file has another format or version, is cut off or broken; the message
+            names the line. 404, the collection does not exist. 429, it is full. 503, the database
+            is busy.
+        ImageExists: another image has an id of the file, and ``replace`` is false.
     """
     facts = _check_file(file)
     _check_against(images, facts, replace=replace)
@@ -213,15 +214,13 @@ def _check_file(file: IO[bytes]) -> dict[str, bytes]:
     for number, one in parse_lines(file):
         if isinstance(one, TransferredImage):
             if one.new.image_id in facts:
-                raise refuse_line(
-                    number, f"the id {one.new.image_id!r:.120} is there a second time"
-                )
+                raise refuse_line(number, f"the id {one.new.image_id!r:.120} occurs twice")
             facts[one.new.image_id] = _hash_image(one.image_time, one.new.digest, one.metadata)
         elif isinstance(one, not_duplicates.ImagePair):
             if not (one.first_id in facts and one.second_id in facts):
                 pairs[one] = number
         elif isinstance(one, int) and one != len(facts):
-            raise refuse_line(number, f"it says {one:,} images, and there are {len(facts):,}")
+            raise refuse_line(number, f"it says {one:,} images, but the file has {len(facts):,}")
     for pair, number in pairs.items():
         for image_id in pair:
             if image_id not in facts:
@@ -241,5 +240,5 @@ def _hash_image(image_time: int, digest: str, metadata: Mapping[str, Value]) -> 
 
 def _refuse_other(image_id: str, so_far: str) -> ImageExists:
     return ImageExists(
-        f"Another image has the id {image_id!r}; with replace=true it is replaced. {so_far}"
+        f"Another image has the id {image_id!r}. To replace it, use replace=true. {so_far}"
     )

@@ -2,10 +2,10 @@
 
 The first line is ``{"format": "visualsnoop-collection", "version": 1, "descriptor_version": N,
 "name": …, "cursor": …}``. Then each image is a line with ``id``, ``time``, ``width``, ``height``,
-``sha256`` (of its file), ``metadata`` and ``descriptor`` (in base64); each pair marked as
-not duplicates is ``{"not_duplicates": [id, id]}``; and an image that an older version described, of
-no use elsewhere, is ``{"left_out": id}``. The last line is ``{"end": true, "images": N}``, without
-which the file is cut off.
+``sha256`` (of its file), ``metadata`` and ``descriptor`` (in base64). Each pair marked as
+not duplicates is ``{"not_duplicates": [id, id]}``. An image that an older version described is
+``{"left_out": id}``, because other servers cannot use it. The last line is ``{"end": true,
+"images": N}``; without it, the file is cut off.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ def parse_lines(
     while text := file.readline(_MAX_LINE + 1):
         number += 1
         if len(text) > _MAX_LINE:
-            raise refuse_line(number, f"it is longer than {_MAX_LINE:,} bytes")
+            raise refuse_line(number, f"it has more than {_MAX_LINE:,} bytes")
         if ended:
-            raise refuse_line(number, "something comes after the end")
+            raise refuse_line(number, "it comes after the last line")
         try:
             said = image_metadata.parse_json(text.decode(), "it")
             if not isinstance(said, dict):
-                raise ValueError("it is no JSON object")
+                raise ValueError("it is not a JSON object")
             if number == 1:
                 _check_header(said)
             elif "end" in said:
@@ -106,40 +106,42 @@ def parse_lines(
         except (ValueError, InvalidImageIdError) as error:
             raise refuse_line(number, str(error)) from None
     if not ended:
-        raise refuse_line(number + 1, "the end is missing: the file is empty or cut off")
+        raise refuse_line(number + 1, "the last line is missing, so the file is empty or cut off")
 
 
 def _check_header(said: dict[str, Any]) -> None:
     if said.get("format") != FORMAT:
-        raise ValueError(f'the format is {said.get("format")!r:.60}, not "{FORMAT}"')
+        raise ValueError(f'the format must be "{FORMAT}", not {said.get("format")!r:.60}')
     if said.get("version") != VERSION:
-        raise ValueError(f"its version is {said.get('version')!r:.20}; this server reads {VERSION}")
+        raise ValueError(f"the version must be {VERSION}, not {said.get('version')!r:.20}")
     if said.get("descriptor_version") != describe.VERSION:
         raise ValueError(
-            f"its descriptors are of version {said.get('descriptor_version')!r:.20}, and this "
-            f"server compares those of version {describe.VERSION}: add the pictures anew"
+            f"the descriptors have version {said.get('descriptor_version')!r:.20}, but this "
+            f"server compares version {describe.VERSION}; add the pictures again"
         )
 
 
 def _parse_image(said: dict[str, Any], latest: datetime) -> TransferredImage:
     if said.keys() != _IMAGE:
-        raise ValueError(f"an image has {', '.join(sorted(_IMAGE))}, not {', '.join(said)[:200]}")
+        raise ValueError(
+            f"an image must have {', '.join(sorted(_IMAGE))}, not {', '.join(said)[:200]}"
+        )
     digest = _get_text(said, "sha256")
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-        raise ValueError(f"sha256 is {digest!r:.80}; it must be 64 hexadecimal digits")
+        raise ValueError(f"sha256 must be 64 hexadecimal digits, not {digest!r:.80}")
     try:
         vector = b64decode(_get_text(said, "descriptor"), validate=True)
     except ValueError:
-        raise ValueError("descriptor is no base64") from None
+        raise ValueError("descriptor is not base64") from None
     if not is_descriptor(vector):
-        raise ValueError("descriptor is broken or of another version")
+        raise ValueError("descriptor is broken or has another version")
     time = datetime.fromisoformat(_get_text(said, "time"))
     if time.tzinfo is None or to_microseconds(time) < 0 or time > latest:
-        raise ValueError(f"time is {said['time']!r:.60}; it must have a zone, and be past")
+        raise ValueError(f"time must have a time zone and be in the past, not {said['time']!r:.60}")
     image_time = to_microseconds(time)
     width, height = _get_integer(said, "width"), _get_integer(said, "height")
     if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
-        raise ValueError(f"a picture has no {width} by {height} pixels")
+        raise ValueError(f"a picture cannot have {width} x {height} pixels")
     new = NewImage(
         check_image_id(_get_text(said, "id")), vector, describe.VERSION, digest, width, height
     )
@@ -157,24 +159,24 @@ def is_descriptor(vector: bytes) -> bool:
 
 def _parse_pair(said: Any) -> not_duplicates.ImagePair:
     if not isinstance(said, list) or len(said) != 2:
-        raise ValueError(f"not_duplicates is {said!r:.60}; it must be two image ids")
+        raise ValueError(f"not_duplicates must be two image ids, not {said!r:.60}")
     return not_duplicates.make_pair(*map(check_image_id, said))
 
 
 def _get_text(said: dict[str, Any], name: str) -> str:
     value = said[name]
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r:.60}; it must be a text")
+        raise ValueError(f"{name} must be a string, not {value!r:.60}")
     return value
 
 
 def _get_integer(said: dict[str, Any], name: str) -> int:
     value = said.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r:.60}; it must be a whole number")
+        raise ValueError(f"{name} must be an integer, not {value!r:.60}")
     return value
 
 
 def refuse_line(number: int, why: str) -> Refused:
     """Return the refusal of a file for one of its lines, counted from 1."""
-    return Refused(400, f"Line {number:,}: {why}. Nothing was imported.")
+    return Refused(400, f"Line {number:,}: {str(why).rstrip('.')}. Nothing was imported.")

@@ -29,11 +29,11 @@ logger = logging.getLogger("django_visualsnoop.server")
 BEARER = "Bearer"
 #: One text for both, so that nobody learns which keys there are.
 _WRONG = (
-    "The public key is unknown or the signature is wrong. Check the two keys and the endpoint; "
-    "behind a proxy that changes the path, the server's setting PATH_PREFIX."
+    "The public key is unknown or the signature is wrong. Check both keys and the endpoint. If a "
+    "proxy changes the path, set PATH_PREFIX on the server."
 )
 _WRONG_BEARER = (
-    "The public key or the secret is wrong. The header must have "
+    "The public key or the secret key is wrong. Send the header "
     f"Authorization: {BEARER} PUBLIC_KEY.SECRET_KEY"
 )
 
@@ -70,7 +70,7 @@ class Caller:
         if self.signed is not None and not self.signed.covers(body):
             raise Refused(
                 401,
-                "The body is not the one that was signed: Content-Digest must be of its bytes.",
+                "The body is not the one that was signed. Content-Digest must be its digest.",
                 {"WWW-Authenticate": self.challenge},
             )
 
@@ -116,7 +116,7 @@ def identify(request: HttpRequest, scope: str, *, bearer: bool = False) -> Calle
             refused.headers["WWW-Authenticate"] = challenge
         raise
     if scope and not getattr(caller.key, f"may_{scope}"):
-        raise Refused(403, f"This key has no scope {scope!r}. Use one that has.")
+        raise Refused(403, f"This key does not have the scope {scope!r}. Use a key that has it.")
     return caller
 
 
@@ -151,8 +151,8 @@ def _identify_by_bearer(request: HttpRequest) -> Caller:
     if scheme.lower() != BEARER.lower():
         raise Refused(
             401,
-            f"The request says not whose it is. Its header must have Authorization: {BEARER} "
-            f"PUBLIC_KEY.SECRET_KEY, or it is signed (RFC 9421): {message_signatures.HOW}",
+            f"The request has no key. Send the header Authorization: {BEARER} "
+            f"PUBLIC_KEY.SECRET_KEY, or sign the request (RFC 9421): {message_signatures.HOW}",
         )
     public_key, _, secret = credentials.strip().partition(".")
     key = _get_key(public_key)
@@ -168,7 +168,7 @@ def _identify_by_vshmac(request: HttpRequest, now: datetime) -> Caller:
     if credentials is None:
         raise Refused(
             401,
-            "The request is not signed. Its header must have Date, and "
+            "The request is not signed. Send the headers Date and "
             f"Authorization: {vshmac.SCHEME} PUBLIC_KEY:SIGNATURE",
         )
     date = request.META.get("HTTP_DATE", "")
@@ -178,7 +178,7 @@ def _identify_by_vshmac(request: HttpRequest, now: datetime) -> Caller:
         raise Refused(401, _WRONG)
     problem = vshmac.find_date_problem(date, now)
     if problem is None and not key.allow_v1:
-        problem = f"This key does not accept the signature {vshmac.SCHEME}."
+        problem = f"This key does not accept {vshmac.SCHEME} signatures."
     if problem is not None:
         raise Refused(401, problem)
     return Caller(key, credentials.signature)
@@ -203,6 +203,8 @@ def _decrypt_secret(key: Key | None, public_key: str) -> bytes:
     try:
         secret = decrypt(get_decoy() if key is None else key.encrypted_secret)
     except CannotDecrypt as error:
-        logger.error("No request with the key %s can be answered: %s", public_key, error)
-        raise Refused(500, "The server cannot read this key's secret; its log says why.") from None
+        logger.error("Could not answer a request with the key %s: %s", public_key, error)
+        raise Refused(
+            500, "The server cannot decrypt the secret of this key. Its log says more."
+        ) from None
     return secret.strip().encode()

@@ -21,6 +21,6 @@ def refuse_busy() -> Refused:
     """Return what to answer when a lock was in the way for too long."""
     return Refused(
         503,
-        f"The database is busy. Nothing was changed; try again in {RETRY_AFTER} s.",
+        f"The database is busy. Nothing was changed. Try again in {RETRY_AFTER} s.",
         {"Retry-After": str(RETRY_AFTER)},
     )

@@ -27,8 +27,8 @@ def require_https(request: HttpRequest) -> None:
         return
     raise Refused(
         403,
-        "Plain http is refused: use an https endpoint. If this was https, a proxy took the "
-        "encryption off: its operator sets SECURE_PROXY_SSL_HEADER in Django's settings.",
+        "Plain HTTP is not allowed. Use an https endpoint. If you did, a proxy terminates TLS: "
+        "set SECURE_PROXY_SSL_HEADER in the server's Django settings.",
     )
 
 

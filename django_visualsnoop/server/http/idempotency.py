@@ -94,4 +94,4 @@ def _purge_now_and_then() -> None:
         except OperationalError as error:  # the answer is given, and another request purges
             if not is_lock_error(error):
                 raise
-            logger.info("Old outcomes stay until the next time: %s", error)
+            logger.info("Could not delete old stored responses now: %s", error)

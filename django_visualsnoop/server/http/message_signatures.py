@@ -42,12 +42,12 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
 class WrongSignature(ValueError):  # noqa: N818
-    """There is no signature that the key has made, or it cannot be read."""
+    """The request has no valid signature of the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSignature:
-    """A signature that the key of this name has made."""
+    """A valid signature of the key."""
 
     #: Differs between any two signed messages.
     fingerprint: str = field(repr=False)
@@ -58,28 +58,30 @@ class VerifiedSignature:
     _check: Callable[[bytes], bool] = field(repr=False)
 
     def find_problem(self, method: str, now: datetime) -> str | None:
-        """Return why the request is not answered though the signature is right, or ``None``.
+        """Return why the server refuses the request despite a valid signature, or ``None``.
 
         Args:
-            method: of the request.
+            method: the method of the request.
             now: the server's time.
         """
         missing = [name for name in COVERED if f'"{name}"' not in self.covered]
         if method in _WITH_BODY and '"content-digest"' not in self.covered:
             missing.append("content-digest")
         if missing:
-            return f"The signature does not cover {', '.join(missing)}. Write it like {HOW}"
+            return f"The signature does not cover {', '.join(missing)}. Write it like this: {HOW}"
         shown = format_datetime(now.astimezone(UTC), usegmt=True)
         created, expires = _parse_time(self.created), _parse_time(self.expires)
         if created is None:
-            return "The signature does not say when it was created. Write it like " + HOW
+            return "The signature has no creation time. Write it like this: " + HOW
         if not -NEWEST <= now - created <= OLDEST:
             return (
-                f"The signature was created at {created.isoformat()}, and the server's clock says "
-                f"{shown}. Set the clock of the machine that sent it."
+                f"The signature was created at {created.isoformat()}, but the server's clock says "
+                f"{shown}. Set the clock of the client."
             )
         if expires is not None and expires < now:
-            return f"The signature expired at {expires.isoformat()}; the server's clock: {shown}."
+            return (
+                f"The signature expired at {expires.isoformat()}. The server's clock says {shown}."
+            )
         return None
 
     def covers(self, body: bytes) -> bool:
@@ -88,15 +90,15 @@ class VerifiedSignature:
 
 
 def verify_request(request: HttpRequest, secret_of: Callable[[str], bytes]) -> VerifiedSignature:
-    """Return the one signature of a request; nothing of its body is read.
+    """Verify the one signature of a request. Reads nothing of its body.
 
     Args:
-        request: with ``Signature-Input`` and ``Signature``.
-        secret_of: returns the secret of a public key; it is some secret of nobody's, and the
-            work is the same, if there is no such key.
+        request: the request, with ``Signature-Input`` and ``Signature``.
+        secret_of: returns the secret of a public key. For an unknown key, it must do the same
+            work and return a secret that belongs to no key.
 
     Raises:
-        WrongSignature: it is not made with that secret, or cannot be read.
+        WrongSignature: the signature is missing, broken, or made with another secret.
     """
     verifier = _Verifier(signature_algorithm=algorithms.HMAC_SHA256, key_resolver=_Keys(secret_of))
     message = _Message(str(request.method), _build_url(request), request.headers)

@@ -28,10 +28,10 @@ def parse_query(request: HttpRequest) -> dict[str, str]:
             query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
         )
     except ValueError:  # UnicodeDecodeError is one
-        raise Refused(400, "The query cannot be read: percent-encode its UTF-8 bytes.") from None
+        raise Refused(400, "The query is not UTF-8. Percent-encode its UTF-8 bytes.") from None
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Refused(400, "The query gives a parameter twice.")
+        raise Refused(400, "The query has a parameter twice.")
     return found
 
 
@@ -45,21 +45,19 @@ def refuse_parameters(request: HttpRequest) -> None:
         Refused: 400.
     """
     if request.META.get("QUERY_STRING"):
-        raise Refused(
-            400, "This call has no query parameters. In an id, write ? as %3F: it is a part of it."
-        )
+        raise Refused(400, "This call has no query parameters. To use ? in an id, write %3F.")
 
 
 def parse_count(parameters: dict[str, str]) -> int:
     """Return how many images a page of the listing has: 100 if not said, 1,000 at most.
 
     Raises:
-        Refused: 400 if ``count`` is no positive integer.
+        Refused: 400 if ``count`` is not a positive integer.
     """
     text = parameters.get("count")
     if text is None:
         return DEFAULT_COUNT
     if not (text.isascii() and text.isdigit() and text.strip("0")):
-        raise Refused(400, f"count is {text!r:.40}; write a whole number from 1 to {MAX_COUNT}.")
+        raise Refused(400, f"count must be an integer from 1 to {MAX_COUNT}, not {text!r:.40}.")
     digits = text.lstrip("0")
     return MAX_COUNT if len(digits) > len(str(MAX_COUNT)) else min(int(digits), MAX_COUNT)

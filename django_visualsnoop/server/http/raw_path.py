@@ -32,7 +32,9 @@ def check_utf8(request: HttpRequest) -> None:
     try:
         unquote_to_bytes(_get_raw_path(request).encode("latin-1")).decode()
     except UnicodeDecodeError:
-        raise Refused(400, "The path is not UTF-8; percent-encode the id's UTF-8 bytes.") from None
+        raise Refused(
+            400, "The path is not UTF-8. Percent-encode the UTF-8 bytes of the id."
+        ) from None
 
 
 def _get_raw_path(request: HttpRequest) -> str:

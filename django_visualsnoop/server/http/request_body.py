@@ -57,24 +57,25 @@ def spool_body(
 def read_pieces(
     request: HttpRequest, max_bytes: int, count_bytes: Callable[[int], object]
 ) -> Iterator[bytes]:
-    """Yield the body of a request; what came is good only once the last piece has come.
+    """Yield the body of a request. Use no piece before the last has arrived.
 
-    ``request.body`` would refuse more than ``DATA_UPLOAD_MAX_MEMORY_SIZE``, and take a body that
-    was cut off for a whole one.
+    ``request.body`` would refuse more than ``DATA_UPLOAD_MAX_MEMORY_SIZE``, and would accept a
+    body that was cut off.
 
     Args:
-        request: of which nothing was read yet.
-        max_bytes: longer ones are refused, before they are read if their length is declared.
-        spend: is called with the length, before the body is read if that is declared.
+        request: the request; nothing of its body may have been read.
+        max_bytes: the size limit. If the length is declared, this refuses a longer body before
+            reading it.
+        count_bytes: called with the length; before the body is read, if the length is declared.
 
     Raises:
-        Refused: 400 if less came than was declared, or too slowly; 411 if the server passes on
-            no chunked body; 413 if it is too long.
+        Refused: 400 if the body is shorter than declared, or too slow; 411 if the server does not
+            pass on chunked bodies; 413 if the body is too long.
     """
     declared = _get_declared_length(request)
     if declared is None and _is_wsgi(request):
         if "HTTP_TRANSFER_ENCODING" in request.META:
-            raise Refused(411, "A chunked body cannot be read here: send it with Content-Length.")
+            raise Refused(411, "The server cannot read a chunked body. Send Content-Length.")
         return
     if declared is not None:
         if declared > max_bytes:
@@ -87,7 +88,7 @@ def read_pieces(
                 clock.restart()
                 length += len(piece)
                 if length > max_bytes:
-                    raise _refuse_too_long("is longer", max_bytes)
+                    raise _refuse_too_long("is too long", max_bytes)
                 yield piece
     except UnreadablePostError:
         raise _refuse_cut_off(length, declared) from None
@@ -98,15 +99,15 @@ def read_pieces(
 
 
 def drain_body(request: HttpRequest, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-    """Read and forget what the client still sends; it raises nothing.
+    """Read and discard the rest of a body. Raises no error.
 
-    Some servers close the connection after an answer, and the system then resets it if anything
-    is unread: the client would see no answer. Whoever sends more than ``max_bytes``, or too
-    slowly, may see that.
+    Some servers close the connection after a response, and the system then resets it if anything
+    is unread, so the client would not see the response. A client that sends more than
+    ``max_bytes``, or too slowly, may not see it either.
 
     Args:
-        request: of which some, all or nothing was read.
-        max_bytes: not much more is read.
+        request: the request; its body may have been read in part or completely.
+        max_bytes: about how much to read at most.
     """
     stream: Any = request
     if _is_wsgi(request) and _get_declared_length_or_none(request) is None:
@@ -192,7 +193,7 @@ def _get_declared_length(request: HttpRequest) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise Refused(400, f"Content-Length is {text!r:.40}; it must be a number of bytes.")
+        raise Refused(400, f"Content-Length must be a number of bytes, not {text!r:.40}.")
     return int(text)
 
 
@@ -203,9 +204,9 @@ def _get_declared_length_or_none(request: HttpRequest) -> int | None:
 
 
 def _refuse_cut_off(length: int, declared: int | None) -> Refused:
-    of = "more" if declared is None else f"{declared:,}"
-    return Refused(400, f"Only {length:,} bytes of {of} arrived. Nothing was changed.")
+    of = "" if declared is None else f" of {declared:,}"
+    return Refused(400, f"Only {length:,}{of} bytes arrived. Nothing was changed.")
 
 
 def _refuse_too_long(what: str, max_bytes: int) -> Refused:
-    return Refused(413, f"The file {what}; at most {max_bytes:,} bytes are read.")
+    return Refused(413, f"The file {what}; at most {max_bytes:,} bytes are allowed.")

@@ -28,7 +28,7 @@ class Credentials(NamedTuple):
 
 
 def parse_authorization(authorization: str) -> Credentials | None:
-    """Return what the header field ``Authorization`` says; ``None`` if it is no VSHMAC.
+    """Parse the header ``Authorization``; return ``None`` if it is not VSHMAC.
 
     Args:
         authorization: the field's value. The scheme's case does not matter (RFC 9110, 11.1).
@@ -77,12 +77,12 @@ def find_date_problem(date: str, now: datetime) -> str | None:
         sent = parsedate_to_datetime(date)
         late = now - (sent if sent.tzinfo else sent.replace(tzinfo=UTC))
     except (ValueError, TypeError, IndexError, OverflowError):
-        return f"The header field Date is {date!r:.80}; write it like {shown}."
+        return f"The header Date must look like {shown}, not {date!r:.80}."
     if -NEWEST <= late <= OLDEST:
         return None
     return (
-        f"The request is dated {date:.40}, and the server's clock says {shown}. "
-        "Set the clock of the machine that sent it."
+        f"The request is dated {date:.40}, but the server's clock says {shown}. "
+        "Set the clock of the client."
     )
 
 

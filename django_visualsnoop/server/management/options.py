@@ -30,7 +30,7 @@ def add_key_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--no-v1",
         action="store_true",
-        help="refuse the signature VSHMAC, which covers neither query nor body",
+        help="refuse VSHMAC signatures, which cover neither query nor body",
     )
 
 
@@ -67,5 +67,7 @@ def _parse_time(option: str, text: str | None) -> datetime | None:
     except ValueError:
         parsed = None
     if parsed is None:
-        raise CommandError(f"{option} is {text!r}; write it like 2030-01-31T12:00:00+00:00.")
+        raise CommandError(
+            f"{option} must be a time such as 2030-01-31T12:00:00+00:00, not {text!r}."
+        )
     return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)

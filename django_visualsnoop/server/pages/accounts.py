@@ -15,9 +15,9 @@ from django_visualsnoop.server.pages.rendering import for_anyone, page
 class SignInForm(AuthenticationForm):
     error_messages = {
         "invalid_login": _(
-            "No account has this name and this password. Check both; capital letters matter."
+            "The name or the password is wrong. Check both, including upper and lower case."
         ),
-        "inactive": _("This account is closed. Ask whoever runs this server."),
+        "inactive": _("This account is not active. Ask the administrator of this server."),
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

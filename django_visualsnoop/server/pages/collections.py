@@ -72,7 +72,7 @@ def new(request: HttpRequest) -> HttpResponse:
     hosted = write_atomically(work)
     messages.success(
         request,
-        _("The collection is there. Add pictures here, or make a key for a program to do so."),
+        _("The collection was created. Add pictures here, or create a key for a program."),
         fail_silently=True,
     )
     return redirect(f"{_NAMESPACE}:images", hosted.pk)
@@ -100,7 +100,7 @@ def settings(request: HttpRequest, collection_id: str) -> HttpResponse:
     dropped = write_atomically(work)
     text = _("Saved.")
     if dropped:
-        text = _("Saved. The pictures that are no longer retained are deleted.")
+        text = _("Saved. Pictures that are no longer retained were deleted.")
     messages.success(request, text, fail_silently=True)
     return redirect(f"{_NAMESPACE}:settings", hosted.pk)
 
@@ -118,7 +118,9 @@ def _lock_organisation(form: CollectionForm) -> None:
     assert isinstance(choice, ModelChoiceField)
     assert choice.queryset is not None
     if not lock_rows(choice.queryset.filter(pk=chosen.pk)):
-        raise Refused(409, _("The organisation is gone. Nothing was changed; choose again."))
+        raise Refused(
+            409, _("The organisation no longer exists. Nothing was changed. Choose again.")
+        )
 
 
 @page
@@ -133,10 +135,10 @@ def delete(request: HttpRequest, collection_id: str) -> HttpResponse:
             name = hosted.name
             delete_collection(hosted)
             messages.success(
-                request, _("%(name)s is deleted.") % {"name": name}, fail_silently=True
+                request, _("%(name)s was deleted.") % {"name": name}, fail_silently=True
             )
             return redirect(f"{_NAMESPACE}:collections")
-        error = _("You typed “%(typed)s”; the name is “%(name)s”. Nothing was deleted.") % {
+        error = _("You typed “%(typed)s”, but the name is “%(name)s”. Nothing was deleted.") % {
             "typed": typed,
             "name": hosted.name,
         }

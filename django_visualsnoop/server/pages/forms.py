@@ -35,15 +35,16 @@ class CollectionForm(_CollectionModelForm):
         model = HostedCollection
         fields = ["name", "retention", "organisation", "min_similarity"]
         widgets = {"retention": forms.RadioSelect}
-        labels = {"min_similarity": _("Least similarity")}
+        labels = {"min_similarity": _("Lowest similarity"), "retention": _("Retained pictures")}
         help_texts = {
             "retention": _(
-                "Counts for pictures that are added from now on. What is no longer retained is "
-                "deleted at once."
+                "Applies to pictures that you add from now on. Pictures that are no longer "
+                "retained are deleted at once."
             ),
-            "organisation": _("Its members search, add and delete pictures."),
+            "organisation": _("Its members can search, add and delete pictures."),
             "min_similarity": _(
-                "0 to 1: searches find nothing less similar. Left empty, the server decides."
+                "From 0 to 1. Searches return only pictures with at least this similarity. If "
+                "empty, the server's default."
             ),
         }
 
@@ -72,18 +73,18 @@ class KeyForm(forms.Form):
     """What a new key allows, and for how long."""
 
     scopes = forms.MultipleChoiceField(
-        label=_("What it allows"),
+        label=_("Allows"),
         choices=[
-            ("read", _("Read: list images, and ask for one")),
+            ("read", _("Read: list images and get their data")),
             ("search", _("Search")),
             ("write", _("Write: add, replace and delete images")),
         ],
         initial=SCOPES,
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": _("Choose at least one: a key that allows nothing is no use.")},
+        error_messages={"required": _("Choose at least one. A key must allow something.")},
     )
     days = forms.TypedChoiceField(
-        label=_("It expires"),
+        label=_("Expires"),
         coerce=int,
         choices=[
             (0, _("never")),
@@ -104,8 +105,8 @@ class PictureForm(forms.Form):
     picture = forms.FileField(
         label=_("Picture"),
         error_messages={
-            "required": _("Choose a picture first."),
-            "empty": _("The file is empty (0 bytes). Choose another one."),
+            "required": _("Choose a picture."),
+            "empty": _("The file is empty (0 bytes). Choose another file."),
         },
         widget=forms.FileInput(attrs={"accept": "image/*"}),
     )

@@ -53,7 +53,7 @@ def images(request: HttpRequest, collection_id: str) -> HttpResponse:
     if request.method == "POST":
         here = HostedImages(hosted, make_access_check(request, hosted))
         uploads = request.FILES.getlist("pictures")
-        failed = _add_all(here, uploads) or ([] if uploads else [("", _("Choose some first."))])
+        failed = _add_all(here, uploads) or ([] if uploads else [("", _("Choose pictures."))])
         if added := len(uploads) - len([name for name, _reason in failed if name]):
             text = ngettext("%(count)d picture added.", "%(count)d pictures added.", added)
             messages.success(request, text % {"count": added}, fail_silently=True)
@@ -92,9 +92,7 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
             new = here.describe(read_upload(upload), image_id)
             here.add(new)
         except ImageExists:
-            failed.append(
-                (name, _("An image with this name is there already. Give the file another name."))
-            )
+            failed.append((name, _("An image with this name exists already. Rename the file.")))
         except (DecodeError, InvalidImageIdError, Refused) as error:
             failed.append((name, str(error)))
         except OperationalError as error:  # those before are added
@@ -144,7 +142,7 @@ def delete(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespo
         here.delete(image_id)
     except ImageMissing:
         raise Http404 from None
-    text = _("The image %(id)s is deleted.") % {"id": image_id}
+    text = _("The image %(id)s was deleted.") % {"id": image_id}
     messages.success(request, text, fail_silently=True)
     return redirect("visualsnoop_server:images", hosted.pk)
 

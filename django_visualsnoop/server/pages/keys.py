@@ -79,7 +79,7 @@ def revoke(request: HttpRequest, collection_id: str, public_key: str) -> HttpRes
         revoke_key(key.public_key)
     except NoSuchKey:  # another page was faster
         raise Http404 from None
-    text = _("The key %(key)s is revoked: no request with it is answered from now on.")
+    text = _("The key %(key)s was revoked. The server refuses all further requests with it.")
     messages.success(request, text % {"key": key.public_key}, fail_silently=True)
     return redirect("visualsnoop_server:keys", hosted.pk)
 
@@ -96,14 +96,14 @@ def _make_key(
 ) -> HttpResponse:
     # The browser's "reload" sends the form again; that makes no second key.
     if request.POST.get("seen") != _get_seen(hosted):
-        text = _("The keys have changed since this page was shown. Nothing was done; look again.")
+        text = _("The keys have changed since you opened the page. No key was created. Try again.")
         return _render_keys(request, hosted, KeyForm(), 409, text)
     try:
         new = make_key(hosted.pk, scopes=scopes, expires_at=expires_at, allow_v1=allow_v1)
     except NoSuchCollection:  # it was deleted meanwhile
         raise Http404 from None
     except TooManyKeys:
-        text = _("There are two live keys already. Revoke the one that is no longer used.")
+        text = _("The collection already has two active keys. Revoke one of them first.")
         return _render_keys(request, hosted, KeyForm(), 409, text)
     endpoint = get_endpoint(request)
     # In this one answer: the secret is in no session, message, cache or log.

@@ -64,12 +64,12 @@ def _mark_not_duplicates(request: HttpRequest, collection_id: str) -> HttpRespon
         images = HostedImages(hosted, make_access_check(request, hosted))
         not_duplicates.mark_pairs(images, pairs)
     except ImageMissing:
-        text = _("One of these images was deleted meanwhile. Nothing was done; look again.")
+        text = _("One of these images has been deleted. Nothing was changed. Try again.")
         messages.error(request, text, fail_silently=True)
     else:
         text = ngettext(
-            "%(id)s is marked as not a duplicate of the other image.",
-            "%(id)s is marked as not a duplicate of the %(count)d others.",
+            "%(id)s was marked as not a duplicate of the other image.",
+            "%(id)s was marked as not a duplicate of %(count)d other images.",
             len(others),
         )
         message = text % {"id": image_id, "count": len(others)}
@@ -90,7 +90,7 @@ def unmark_not_duplicates(request: HttpRequest, collection_id: str) -> HttpRespo
         raise Http404 from None
     images = HostedImages(hosted, make_access_check(request, hosted))
     if not_duplicates.unmark_pair(images, pair):
-        text = _("%(one)s and %(other)s may be shown as duplicates again.")
+        text = _("%(one)s and %(other)s are no longer marked as not duplicates.")
         messages.success(request, text % {"one": one, "other": other}, fail_silently=True)
     return redirect("visualsnoop_server:not_duplicates", hosted.pk)
 

@@ -81,8 +81,8 @@ def organisation(request: HttpRequest, pk: int) -> HttpResponse:
                 return render_problem(
                     request,
                     409,
-                    _("There are too many invitations"),
-                    _("An organisation has %(most)d open ones at most. Withdraw one first.")
+                    _("Too many invitations"),
+                    _("An organisation can have %(most)d open invitations. Withdraw one first.")
                     % {"most": MAX_INVITATIONS},
                 )
             messages.success(request, message, fail_silently=True)
@@ -142,9 +142,9 @@ def withdraw(request: HttpRequest, pk: int, invitation: int) -> HttpResponse:
         return bool(deleted)
 
     if write_atomically(work):
-        messages.success(request, _("The invitation is withdrawn."), fail_silently=True)
+        messages.success(request, _("The invitation was withdrawn."), fail_silently=True)
     else:
-        text = _("This invitation was accepted, declined or withdrawn before.")
+        text = _("This invitation was already accepted, declined or withdrawn.")
         messages.warning(request, text, fail_silently=True)
     return redirect("visualsnoop_server:organisation", found.pk)
 
@@ -167,7 +167,7 @@ def accept(request: HttpRequest, invitation: int) -> HttpResponse:
         )
 
     write_atomically(work)
-    text = _("You are a member of %(name)s now.") % {"name": found.name}
+    text = _("You are now a member of %(name)s.") % {"name": found.name}
     messages.success(request, text, fail_silently=True)
     return redirect("visualsnoop_server:organisation", found.pk)
 
@@ -177,7 +177,7 @@ def accept(request: HttpRequest, invitation: int) -> HttpResponse:
 def decline(request: HttpRequest, invitation: int) -> HttpResponse:
     """Refuse an invitation to one's own address."""
     write_atomically(partial(_delete_or_404, get_invitations(request.user).filter(pk=invitation)))
-    messages.success(request, _("The invitation is declined."), fail_silently=True)
+    messages.success(request, _("The invitation was declined."), fail_silently=True)
     return redirect("visualsnoop_server:organisations")
 
 
@@ -196,7 +196,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
         Organisation.objects.using(database()).filter(pk=pk).delete()
 
     write_atomically(work)
-    text = _("%(name)s is deleted. Its collections are their owners' alone now.")
+    text = _("%(name)s was deleted. Its collections now belong only to their owners.")
     messages.success(request, text % {"name": found.name}, fail_silently=True)
     return redirect("visualsnoop_server:organisations")
 
@@ -233,7 +233,7 @@ def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> st
     if same:
         _get_members(found).filter(pk__in=same).update(role=role)
         _require_some_owner(found)
-        return _("%(email)s is a member. The role is now: %(role)s.") % context
+        return _("%(email)s is a member already. The role is now: %(role)s.") % context
     _get_invitations(found).update_or_create(
         organisation=found,
         digest=digest,
@@ -241,7 +241,7 @@ def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> st
     )
     if _get_invitations(found).count() > MAX_INVITATIONS:
         raise TooManyInvitations
-    return _("%(email)s is invited.") % context
+    return _("%(email)s was invited.") % context
 
 
 def _delete_or_404(rows: QuerySet[Invitation]) -> None:

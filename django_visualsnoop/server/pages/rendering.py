@@ -77,8 +77,8 @@ def secured(view: View) -> View:
             response = _render_too_much(request)
         except MultiPartParserError:
             drain_body(request)
-            text = _("Nothing was changed. Go back, load the page again, then do it once more.")
-            response = render_problem(request, 400, _("The form cannot be read"), text)
+            text = _("Nothing was changed. Go back, reload the page and try again.")
+            response = render_problem(request, 400, _("The server cannot read the form"), text)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if "Cache-Control" not in response.headers:
@@ -116,11 +116,11 @@ def page(view: View) -> View:
         except Http404 as error:
             return not_found(request, error)
         except PermissionDenied as error:
-            return render_problem(request, 403, _("You may not do this"), str(error))
+            return render_problem(request, 403, _("You are not allowed to do this"), str(error))
         except Refused as error:
             if error.status == 404:
                 return not_found(request, error)
-            return render_problem(request, error.status, _("This was not done"), error.message)
+            return render_problem(request, error.status, _("The action failed"), error.message)
 
     return secured(csrf_exempt(login_not_required(respond)))
 
@@ -141,8 +141,8 @@ def limit_forms(view: View) -> View:
     def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if _get_length(request) > _ANYONES_BYTES:
             drain_body(request)
-            text = _("This form needs no such file. Nothing was changed.")
-            return render_problem(request, 413, _("That was too much at once"), text)
+            text = _("This form does not accept files. Nothing was changed.")
+            return render_problem(request, 413, _("You sent too much at once"), text)
         with limit_reading(request, _ANYONES_SECONDS):
             return view(request, *args, **kwargs)
 
@@ -169,15 +169,15 @@ def _render_too_much(request: HttpRequest) -> HttpResponse:
         "each": filesizeformat(largest),
         "count": most,
     }
-    text = _("Send at most %(all)s together, and %(each)s in one file.") % sizes
+    text = _("Send at most %(all)s together, and at most %(each)s in one file.") % sizes
     if most is not None:
         text += " " + _("Send at most %(count)d files.") % sizes
     text += " " + _("Nothing was changed.")
-    return render_problem(request, 413, _("That was too much at once"), text)
+    return render_problem(request, 413, _("You sent too much at once"), text)
 
 
 def _get_length(request: HttpRequest) -> int:
-    """Return the declared length of a body; one that is no number is longer than all."""
+    """Return the declared length of a body; ``sys.maxsize`` if it is not a number."""
     text = request.META.get("CONTENT_LENGTH") or "0"
     is_number = text.isascii() and text.isdigit() and len(text) < 20
     return int(text) if is_number else sys.maxsize
@@ -211,20 +211,20 @@ def render_problem(request: HttpRequest, status: int, title: str, text: str) -> 
 @secured
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     """Return the page for all that there is not; fit to be a project's ``handler404``."""
-    text = _("It may have been deleted, or you may not be allowed to see it.")
-    return render_problem(request, 404, _("There is no such page"), text)
+    text = _("It does not exist, or you are not allowed to see it.")
+    return render_problem(request, 404, _("Page not found"), text)
 
 
 @secured
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
     """Return the page for a form that is not from ours; fit to be ``CSRF_FAILURE_VIEW``."""
-    text = _("Nothing was changed. Go back, load the page again, and then do it once more.")
-    return render_problem(request, 403, _("This form was too old"), text)
+    text = _("Nothing was changed. Go back, reload the page and try again.")
+    return render_problem(request, 403, _("The form has expired"), text)
 
 
 def render_busy(request: HttpRequest) -> HttpResponse:
     """Return the page for a database that others keep busy."""
-    text = _("Others are writing to the database. Nothing was changed; try again in a moment.")
+    text = _("Others are writing to the database. Nothing was changed. Try again in a moment.")
     response = render_problem(request, 503, _("The server is busy"), text)
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
@@ -261,7 +261,7 @@ def get_managed_or_404(request: HttpRequest, collection_id: str) -> HostedCollec
     hosted = get_collection_or_404(request, collection_id)
     if not may_manage(request.user, hosted):
         raise PermissionDenied(
-            _("Only the owner of the collection and the owners of its organisation may do this.")
+            _("Only the owner of the collection and the owners of its organisation can do this.")
         )
     return hosted
 

@@ -19,6 +19,6 @@ def read_upload(upload: UploadedFile[bytes]) -> bytes:
     """
     largest = get_options().max_bytes
     if (upload.size or 0) > largest:
-        raise ImageTooLarge(f"The file has {upload.size:,} bytes; at most {largest:,} are read.")
+        raise ImageTooLarge(f"The file has {upload.size:,} bytes; at most {largest:,} are allowed.")
     content: bytes = upload.read()
     return content

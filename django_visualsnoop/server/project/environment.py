@@ -43,7 +43,7 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise BadEnvironment(
-            "DATA", f"is {str(folder)!r}, which cannot be made: {error.strerror}."
+            "DATA", f"is {str(folder)!r}, which could not be created: {error.strerror}."
         ) from None
     return folder
 
@@ -58,7 +58,7 @@ def make_private(path: Path) -> Path:
         os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o600))
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             path.chmod(0o600)
-            print(f"{path} could be read by others; now only this user can.", file=sys.stderr)
+            print(f"Other users could read {path}. Now only this user can.", file=sys.stderr)
     return path
 
 
@@ -100,14 +100,14 @@ def get_database(folder: Path, environment: Mapping[str, str] = os.environ) -> d
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise BadEnvironment("DATABASE", f"cannot be read; write {_EXAMPLE}") from None
+        raise BadEnvironment("DATABASE", f"is not a URL; use {_EXAMPLE}") from None
     if parts.scheme == "sqlite":
         return _get_sqlite(Path("/", unquote(parts.path).lstrip("/")))
     engine = _ENGINES.get(parts.scheme)
     name = unquote(parts.path.lstrip("/"))
     if engine is None or not name:
-        kind = f"names the database {parts.scheme!r}" if engine is None else "names no database"
-        raise BadEnvironment("DATABASE", f"{kind}; write {_EXAMPLE}")
+        kind = f"starts with {parts.scheme!r}" if engine is None else "names no database"
+        raise BadEnvironment("DATABASE", f"{kind}; use {_EXAMPLE}")
     return {
         "ENGINE": engine,
         "NAME": name,
@@ -141,7 +141,7 @@ def get_hosts(environment: Mapping[str, str] = os.environ) -> list[str]:
     for name in names:
         if "/" in name:
             raise BadEnvironment(
-                "HOSTS", f"has {name!r}; write host names alone, such as images.example.com"
+                "HOSTS", f"contains {name!r}; use only host names, such as images.example.com"
             )
     return [*names, "localhost", "127.0.0.1", "[::1]"]
 
@@ -150,5 +150,5 @@ def is_on(name: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether a variable is ``1``; not if it is ``0`` or not set."""
     text = environment.get(PREFIX + name) or "0"
     if text not in ("0", "1"):
-        raise BadEnvironment(name, f"is {text!r}; write 1 or 0")
+        raise BadEnvironment(name, f"must be 1 or 0, not {text!r}")
     return text == "1"

@@ -29,7 +29,7 @@ def create_user(email: str, password_stdin: bool) -> int:
     users: Any = get_user_model()._default_manager
     if users.filter(email__iexact=email).exists():
         return _report_failure(
-            f"There is an account {email} already. To give it another password, type: "
+            f"The account {email} exists already. To change its password, type: "
             f"visualsnoop-server changepassword {email}"
         )
     try:
@@ -56,9 +56,9 @@ def _make(users: Any, email: str, password: str) -> bool:
 
 
 def _ask_password(email: str) -> str:
-    password = getpass.getpass(f"A password for {email}: ")
-    if getpass.getpass("Once more: ") != password:
-        raise NoAccount("That was not the same twice. Nothing was made; try again.")
+    password = getpass.getpass(f"Password for {email}: ")
+    if getpass.getpass("Password (again): ") != password:
+        raise NoAccount("The passwords differ. No account was created. Try again.")
     return password
 
 

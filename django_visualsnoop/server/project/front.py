@@ -55,9 +55,9 @@ def refuse_unknown(request: HttpRequest) -> HttpResponse | None:
     except Refused as error:
         return _answer(request, error)
     except Exception:
-        logger.exception("Who sends a long body to %s cannot be told", request.path)
+        logger.exception("Could not find out who sends a long body to %s", request.path)
         return _answer(
-            request, Refused(503, "The server cannot do this now.", {"Retry-After": "5"})
+            request, Refused(503, "The server cannot do this now. Try again.", {"Retry-After": "5"})
         )
     finally:
         close_old_connections()
@@ -66,7 +66,10 @@ def refuse_unknown(request: HttpRequest) -> HttpResponse | None:
 
 def refuse_too_long(request: HttpRequest) -> HttpResponse:
     """Return the answer to a body that is too long for all."""
-    return _answer(request, Refused(413, f"At most {get_most_bytes():,} bytes are read."))
+    return _answer(
+        request,
+        Refused(413, f"The body is too long; at most {get_most_bytes():,} bytes are allowed."),
+    )
 
 
 def _is_under(path: str, prefix: str) -> bool:
@@ -78,7 +81,7 @@ def _require_session(request: HttpRequest) -> None:
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     request.session = sessions.SessionStore(key)
     if not get_user(request).is_authenticated:
-        raise Refused(401, f"Sign in before you send more than {ANYBODYS_BYTES:,} bytes.")
+        raise Refused(401, f"Sign in to send more than {ANYBODYS_BYTES:,} bytes.")
 
 
 def _answer(request: HttpRequest, refused: Refused) -> HttpResponse:

@@ -20,8 +20,8 @@ def render_locked_out(request: HttpRequest, *_others: object) -> HttpResponse:
     """Return the page that says how long to wait; the ``AXES_LOCKOUT_CALLABLE``."""
     wait: timedelta = settings.AXES_COOLOFF_TIME  # type: ignore[misc]  # this project's alone
     text = _(
-        "Too many wrong passwords were given for this account. Wait %(minutes)d minutes, then try "
-        "again, or ask whoever runs this server."
+        "Someone entered too many wrong passwords for this account. Try again in %(minutes)d "
+        "minutes, or ask the administrator of this server."
     )
     title = _("You cannot sign in now")
     response = render_problem(request, 429, title, text % {"minutes": wait.total_seconds() // 60})

@@ -29,17 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run_management_command(words)
     parser = argparse.ArgumentParser(
         prog="visualsnoop-server",
-        description="Serve VisualSnoop. Any other word is a command of Django, such as "
+        description="Serve VisualSnoop. Any other word runs a management command, such as "
         "changepassword or visualsnoop_createcollection; help lists them.",
     )
     commands = parser.add_subparsers(dest="command")
-    serve = commands.add_parser("serve", help="serve, after making the tables; the default")
+    serve = commands.add_parser(
+        "serve", help="create or migrate the tables, then serve; the default"
+    )
     for one in (parser, serve):
         one.add_argument(
             "--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="default: %(default)s"
         )
         one.add_argument("--threads", type=int, default=8, help="default: %(default)s")
-    create = commands.add_parser("createuser", help="make an account; the first one is the admin")
+    create = commands.add_parser(
+        "createuser", help="create an account; the first one is the administrator"
+    )
     create.add_argument("email", help="the address to sign in with")
     create.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
@@ -103,20 +107,22 @@ def _serve(listen: str, threads: int) -> int:
                 one.channel_class = Channel
     except (OSError, ValueError) as error:
         print(
-            f"It cannot listen at {listen}: {error}. Is it running already? "
-            "Another port: visualsnoop-server --listen 127.0.0.1:8001",
+            f"Could not listen on {listen}: {error}. If the server runs already, stop it or use "
+            "another port: visualsnoop-server --listen 127.0.0.1:8001",
             file=sys.stderr,
         )
         return 1
-    print(f"VisualSnoop is at http://{listen}/ and keeps everything in {get_data_folder()}")
+    print(f"VisualSnoop runs at http://{listen}/ and keeps its data in {get_data_folder()}")
     if not behind_https and not listen.startswith(("127.", "localhost:", "[::1]")):
         print(
-            "Without TLS, passwords and pictures cross the network for all to read: put a web "
-            "server in front that ends it, and set VISUALSNOOP_HTTPS=1."
+            "Without TLS, others can read passwords and pictures on the network. Put a web server "
+            "in front that terminates TLS, and set VISUALSNOOP_HTTPS=1."
         )
     if not get_user_model()._default_manager.exists():
-        print("There is no account yet. In another terminal: visualsnoop-server createuser EMAIL")
-    print("Ctrl-C stops it.", flush=True)
+        print(
+            "No account exists yet. In another terminal, type: visualsnoop-server createuser EMAIL"
+        )
+    print("Ctrl-C stops the server.", flush=True)
     server.run()
     return 0
 

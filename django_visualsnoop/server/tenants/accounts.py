@@ -22,19 +22,19 @@ def get_or_create_account(email: str) -> Any:
         email: the address; its case does not matter.
 
     Raises:
-        NoAccount: it is no address, several users have it, or the user model asks for more.
+        NoAccount: it is not an address, several users have it, or the user model requires more.
     """
     try:
         validate_email(email)
     except ValidationError:
         raise NoAccount(
-            f"{email!r} is no e-mail address; write one like ann@example.com."
+            f"{email!r} is not an e-mail address; use one such as ann@example.com."
         ) from None
     model = get_user_model()
     field = model.get_email_field_name()
     users = list(model._default_manager.using(database()).filter(**{f"{field}__iexact": email})[:2])
     if len(users) > 1:
-        raise NoAccount(f"Several users have the address {email}; give all but one another.")
+        raise NoAccount(f"Several users have the address {email}. Change it for all but one.")
     return (
         users[0] if users else _create_account(model, {field: email, model.USERNAME_FIELD: email})
     )
@@ -50,8 +50,8 @@ def _create_account(model: Any, fields: dict[str, str]) -> Any:
             f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items()
         )
         raise NoAccount(
-            f"No account can be made from an e-mail address alone ({reasons}) Make one, in the "
-            "admin or by python manage.py createsuperuser, and then try again."
+            f"An e-mail address is not enough to create an account ({reasons}) Create one in the "
+            "admin or with python manage.py createsuperuser, then try again."
         ) from error
     user.save(using=database())
     return user

@@ -22,8 +22,9 @@ class CannotDecrypt(ValueError):  # noqa: N818
 
     def __init__(self) -> None:
         super().__init__(
-            "The secret was encrypted under a key that is gone. Add the SECRET_KEY of then to "
-            'SECRET_KEY_FALLBACKS, or its key to VISUALSNOOP_SERVER["ENCRYPTION_KEYS"]; then type '
+            "The secret was encrypted with a key that is not in the settings. Add the old "
+            "SECRET_KEY to SECRET_KEY_FALLBACKS, or the old key to "
+            'VISUALSNOOP_SERVER["ENCRYPTION_KEYS"]. Then type: '
             "python manage.py visualsnoop_reencrypt"
         )
 

@@ -40,7 +40,7 @@ _SECRET_LENGTH = 40
 
 
 class TooManyKeys(ValueError):  # noqa: N818
-    """A collection has ``MAX_LIVE_KEYS`` live keys already."""
+    """The collection already has ``MAX_LIVE_KEYS`` active keys."""
 
 
 class NoSuchCollection(LookupError):  # noqa: N818
@@ -48,23 +48,23 @@ class NoSuchCollection(LookupError):  # noqa: N818
 
 
 class NoSuchKey(LookupError):  # noqa: N818
-    """No key is called so, or it is revoked already."""
+    """The key does not exist, or is revoked already."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made; the only moment when its secret can be shown."""
+    """A new key with its secret, which nothing can show later."""
 
     key: Key
     secret: str = field(repr=False)
 
 
 def make_collection(owner: Any, name: str) -> HostedCollection:
-    """Make a hosted collection without keys.
+    """Create a hosted collection without keys.
 
     Args:
-        owner: a user, who must be saved.
-        name: for people; not unique.
+        owner: a saved user.
+        name: the name of the collection; not unique.
     """
 
     def work() -> HostedCollection:
@@ -86,25 +86,26 @@ def make_key(
     expires_at: datetime | None = None,
     allow_v1: bool = True,
 ) -> NewKey:
-    """Make a key to a hosted collection.
+    """Create a key for a hosted collection.
 
     Args:
-        collection_id: the collection's, 8 hexadecimal digits.
-        scopes: what it allows: any of ``SCOPES``.
-        not_before, expires_at: when it begins and ceases to be accepted, if ever.
-        allow_v1: accept the signature VSHMAC of API v1.
+        collection_id: the id of the collection, 8 hexadecimal digits.
+        scopes: what the key allows: one or more of ``SCOPES``.
+        not_before, expires_at: the times from which and until which the server accepts the key;
+            no limit if ``None``.
+        allow_v1: whether the server accepts VSHMAC signatures of API v1 with this key.
 
     Raises:
-        NoSuchCollection: there is none.
-        TooManyKeys: the collection has two live keys, those that begin later included.
-        ValueError: a scope that there is not, or none at all.
+        NoSuchCollection: the collection does not exist.
+        TooManyKeys: the collection has two active keys, including keys for later.
+        ValueError: a scope is unknown, or there is none.
     """
     unknown = set(scopes).difference(SCOPES)
     if unknown or not scopes:
         raise ValueError(
-            f"There is no scope {', '.join(map(repr, sorted(unknown)))}; use {', '.join(SCOPES)}."
+            f"Unknown scope {', '.join(map(repr, sorted(unknown)))}; use {', '.join(SCOPES)}."
             if unknown
-            else f"A key without a scope is good for nothing; use {', '.join(SCOPES)}."
+            else f"A key must have at least one scope; use {', '.join(SCOPES)}."
         )
     secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_LENGTH))
     new = NewKey(
@@ -126,12 +127,12 @@ def _insert(key: Key) -> None:
     hosted = HostedCollection.objects.using(database()).filter(pk=key.collection_id)
     # Two at once are counted one after the other.
     if not lock_rows_by_update(hosted, "name"):
-        raise NoSuchCollection(f"There is no hosted collection {key.collection_id!r}.")
+        raise NoSuchCollection(f"No hosted collection has the id {key.collection_id!r}.")
     live = list(get_live_keys(key.collection_id).values_list("public_key", flat=True))
     if len(live) >= MAX_LIVE_KEYS:
         raise TooManyKeys(
-            f"The collection {key.collection_id} has {len(live)} live keys, {' and '.join(live)}; "
-            f"at most {MAX_LIVE_KEYS} are allowed. Revoke one that is no longer used: "
+            f"The collection {key.collection_id} has {len(live)} active keys, "
+            f"{' and '.join(live)}; at most {MAX_LIVE_KEYS} are allowed. To revoke one, type: "
             f"python manage.py visualsnoop_revokekey {live[0]}"
         )
     key.pk = None
@@ -149,20 +150,20 @@ def get_live_keys(collection_id: str) -> QuerySet[Key]:
 
 
 def revoke_key(public_key: str) -> None:
-    """Make a key worthless, from the next request on, in every process.
+    """Revoke a key. Every process refuses it from the next request on.
 
     Raises:
-        NoSuchKey: there is none, or it is revoked already.
+        NoSuchKey: the key does not exist, or is revoked already.
     """
     live = Key.objects.using(database()).filter(public_key=public_key, revoked_at__isnull=True)
     if not write_atomically(lambda: live.update(revoked_at=timezone.now())):
-        raise NoSuchKey(f"There is no key {public_key!r} that is not revoked already.")
+        raise NoSuchKey(f"No key {public_key!r} exists, or it is revoked already.")
 
 
 def explain_refusal(key: Key, now: datetime) -> str | None:
     """Return why a key is not accepted now, or ``None``."""
     if key.revoked_at is not None:
-        return "This key was revoked. Use another one."
+        return "This key is revoked. Use another one."
     if key.not_before is not None and now < key.not_before:
         return f"This key is not accepted before {key.not_before.isoformat()}."
     if key.expires_at is not None and now >= key.expires_at:
@@ -171,9 +172,10 @@ def explain_refusal(key: Key, now: datetime) -> str | None:
 
 
 def note_use(key: Key, now: datetime) -> None:
-    """Remember that a key was used, unless that was done within the last minute.
+    """Record that a key was used, at most once a minute.
 
-    A request never waits for this, nor fails: if a lock is in the way, the next one notes it.
+    A request never waits or fails because of this. If a lock is in the way, a later request
+    records it.
     """
     before = now - USE_NOTED_EVERY
     if key.last_used_at is not None and key.last_used_at >= before:
@@ -187,4 +189,4 @@ def note_use(key: Key, now: datetime) -> None:
     except OperationalError as error:
         if not is_lock_error(error):
             raise
-        logger.debug("The use of key %s is noted another time: %s", key.public_key, error)
+        logger.debug("Could not record the use of key %s now: %s", key.public_key, error)

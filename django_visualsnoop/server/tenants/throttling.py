@@ -1,7 +1,7 @@
-"""How much a key and a collection may use.
+"""The limits of keys and collections.
 
-In the database, not in Django's cache: the default cache is each process's own, and a service of
-several processes would allow so many times as much.
+These are counted in the database. Django's default cache belongs to one process, so a service with
+several processes would allow several times as much.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def throttle_upload(key: Key, length: int) -> None:
         return
     what = f"upload {limit:,} bytes per day"
     if length > limit:
-        raise Refused(429, f"This key may {what}; these are {length:,} at once.")
+        raise Refused(429, f"This key may {what}; this upload has {length:,}.")
     _throttle(key, "bytes_used_until", length * _DAY // limit, _DAY, what)
 
 
@@ -128,5 +128,5 @@ def _refuse_full(limit: int) -> Refused:
     return Refused(
         429,
         f"The collection is full: it may hold {limit:,} images. Delete some, or ask the "
-        "service's operator for more.",
+        "administrator of the server for a higher limit.",
     )

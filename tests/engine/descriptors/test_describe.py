@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import math
 
 import numpy as np
 import pytest
@@ -16,17 +15,12 @@ from django_visualsnoop.engine.descriptors.describe import (
 from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES, SIDE, normalise
 from django_visualsnoop.engine.descriptors.local_features import (
     WORDS,
-    compute_local_features,
-    compute_query_features,
 )
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare
 from tests.collections.contract import image
-
-
-def pixels(number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return decode(image(number)).pixels
+from tests.engine.descriptors.scenes import pixels
 
 
 def flat(*colour: int, size: tuple[int, int] = (90, 120)) -> np.ndarray:
@@ -99,35 +93,3 @@ def test_tiny_pictures(size: tuple[int, int]) -> None:
     found = describe(flat(10, 20, 30, size=size))
     assert np.abs(found.vector).max() == 127
     assert is_copy(flat(10, 20, 30, size=size), flat(10, 20, 30, size=size))
-
-
-def test_similarity_grows_with_the_score_and_rank_falls() -> None:
-    scores = np.linspace(-40, 40, 500)
-    similarities = [calibration.score_to_similarity(one) for one in scores]
-    ranks = [calibration.score_to_rank(one) for one in scores]
-    assert similarities == sorted(similarities)
-    assert 0 <= similarities[0] < 0.01
-    assert 0.99 < similarities[-1] <= 1
-    assert ranks == sorted(ranks, reverse=True)
-    assert ranks[-1] == 0
-    assert ranks[0] > 500
-
-
-@pytest.mark.parametrize("wanted", [0.01, 0.5, 0.9, 0.999])
-def test_score_at_is_the_inverse_of_similarity(wanted: float) -> None:
-    assert calibration.score_to_similarity(
-        calibration.similarity_to_score(wanted)
-    ) == pytest.approx(wanted)
-    assert calibration.similarity_to_score(0) == -math.inf
-    assert calibration.similarity_to_score(1) == math.inf
-
-
-def test_a_query_has_more_features_and_those_of_its_negative() -> None:
-    picture = pixels(6)
-    stored, negative = compute_local_features(picture), compute_local_features(255 - picture)
-    asked, turned = compute_query_features(picture)
-    assert len(asked.codes) > len(stored.codes) == len(turned.codes)
-    assert (asked.codes[: len(stored.codes)] == stored.codes).all()
-    assert (asked.near_words[: len(stored.codes)] == stored.near_words).all()
-    same = set(turned.codes.tolist()) & set(negative.codes.tolist())
-    assert len(same) > 0.4 * len(negative.codes)

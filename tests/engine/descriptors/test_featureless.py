@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.engine.descriptors.describe import (
@@ -18,72 +18,30 @@ from django_visualsnoop.engine.descriptors.describe import (
 )
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.images.decode import decode
-from django_visualsnoop.engine.images.unevenness import measure_unevenness
 from django_visualsnoop.engine.index.memory.join import find_candidate_pairs
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare
 from django_visualsnoop.engine.replica import view
 from tests.collections.contract import image
+from tests.engine.descriptors.pages import (
+    HEIGHT,
+    WIDTH,
+    dusty,
+    flat,
+    framed,
+    gradient,
+    noisy,
+    numbered,
+    one_bit,
+    with_edge,
+)
 from tests.engine.pictures import saved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from django_visualsnoop.engine.images.decode import Pixels
     from django_visualsnoop.engine.index.base import CandidatePair
-
-HEIGHT, WIDTH = 240, 320
-
-
-def noisy(values: np.ndarray, deviation: float, seed: int) -> Pixels:
-    dice = np.random.default_rng(seed)
-    noise = dice.normal(0, deviation, (*values.shape[:2], 1))
-    return np.clip(values + noise, 0, 255).astype(np.uint8)
-
-
-def flat(*colour: int) -> Pixels:
-    return np.full((HEIGHT, WIDTH, 3), colour, dtype=np.uint8)
-
-
-def gradient(start: Sequence[int], end: Sequence[int]) -> Pixels:
-    share = np.linspace(0, 1, HEIGHT)[:, None, None]
-    line = np.array(start) * (1 - share) + np.array(end) * share
-    return np.rint(np.repeat(line, WIDTH, axis=1)).astype(np.uint8)
-
-
-def framed(width: int) -> Pixels:
-    page = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    ImageDraw.Draw(page).rectangle((0, 0, WIDTH - 1, HEIGHT - 1), outline="black", width=width)
-    return noisy(np.asarray(page), 2, width)
-
-
-def with_edge(width: int) -> Pixels:
-    page = noisy(flat(250, 250, 250), 2, width)
-    page[:, :width] = 60
-    return page
-
-
-def dusty(specks: int, seed: int) -> Pixels:
-    dice = np.random.default_rng(seed)
-    page = Image.fromarray(noisy(flat(248, 248, 248), 2, seed))
-    draw = ImageDraw.Draw(page)
-    for _ in range(specks):
-        x, y, r = dice.integers((0, 0, 1), (WIDTH, HEIGHT, 3)).tolist()
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=(90, 90, 90))
-    return np.asarray(page)
-
-
-def numbered(number: int) -> Pixels:
-    page = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    draw = ImageDraw.Draw(page)
-    draw.text((20, 100), str(number), fill="black", font=ImageFont.load_default(10))
-    return np.asarray(page)
-
-
-def one_bit(speck: int) -> Pixels:
-    page = Image.new("1", (WIDTH, HEIGHT), 1)
-    page.putpixel((speck, speck), 0)
-    return np.asarray(page.convert("RGB"))
 
 
 KINDS = {
@@ -159,12 +117,6 @@ def test_what_is_inside_an_empty_page_is_found() -> None:
     page.paste(inside.resize((120, 90)), (390, 405))
     assert similarity(np.asarray(page), np.asarray(inside)) > 0.5
     assert similarity(np.asarray(Image.new("RGB", (900, 900), "white")), np.asarray(inside)) < 0.1
-
-
-def test_unevenness_is_that_of_details() -> None:
-    assert measure_unevenness(flat(9, 9, 9)) == pytest.approx(0, abs=1e-6)
-    assert measure_unevenness(gradient((0, 0, 0), (255, 255, 255))) < 1
-    assert measure_unevenness(decode(image(1)).pixels) > 10
 
 
 def test_a_descriptor_by_file_there_and_back() -> None:

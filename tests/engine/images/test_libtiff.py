@@ -14,7 +14,7 @@ from PIL import Image, TiffImagePlugin
 from django_visualsnoop.engine.exceptions import UndecodableImage
 from django_visualsnoop.engine.images import libtiff
 from django_visualsnoop.engine.images.decode import decode
-from tests.engine.images.test_decode import corners
+from tests.engine.images.corners import corners
 from tests.engine.pictures import saved
 
 content = bytearray(saved(corners(), "TIFF", compression="tiff_lzw"))

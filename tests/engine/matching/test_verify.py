@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from django_visualsnoop.engine.descriptors.descriptor import SIDE
-from django_visualsnoop.engine.matching.nearest import match_codes
 from django_visualsnoop.engine.matching.verify import _fit_affine, verify, verify_all
 from tests.engine.descriptors.test_descriptor import random_descriptor
+from tests.engine.matching.features import described
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
@@ -93,15 +93,6 @@ def test_few_features(count: int) -> None:
     assert verify(random_descriptor(count), random_descriptor(128)).inliers <= count
 
 
-def described(count: int, dice: np.random.Generator) -> Descriptor:
-    """Return a descriptor of codes that are close to one another, equally so often."""
-    one = random_descriptor(count)
-    return one._replace(
-        codes=dice.integers(0, 2**10, count, dtype=np.uint64),
-        places=dice.integers(40, 80, (count, 4), dtype=np.uint8),
-    )
-
-
 def test_many_at_once_are_as_one_by_one() -> None:
     dice = np.random.default_rng(5)
     for count in (0, 1, 5, 128):
@@ -116,22 +107,6 @@ def test_many_at_once_are_as_one_by_one() -> None:
             np.testing.assert_allclose(match.matrix, alone.matrix, atol=1e-5)
             assert match[:2] == alone[:2]
             assert match[2:4] == pytest.approx(alone[2:4], abs=1e-4)
-
-
-def test_matches_are_each_others_nearest_and_clearly_so() -> None:
-    dice = np.random.default_rng(6)
-    stored = [described(count, dice).codes for count in (2, 9, 60, 60, 60)]
-    stored += [dice.integers(0, 2**64, 50, dtype=np.uint64)]
-    query = described(70, dice).codes
-    for codes, found in zip(stored, match_codes(query, stored), strict=True):
-        distances = np.bitwise_count(query[:, None] ^ codes[None, :]).astype(int)
-        expected = [
-            (left, right, nearest)
-            for left, row in enumerate(distances)
-            for right, nearest in [(int(row.argmin()), int(row.min()))]
-            if nearest <= min(18, 0.85 * np.sort(row)[1]) and distances[:, right].argmin() == left
-        ]
-        assert [tuple(map(int, one)) for one in zip(*found, strict=True)] == expected
 
 
 @pytest.mark.parametrize(

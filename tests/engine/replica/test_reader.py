@@ -1,48 +1,25 @@
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.client.exceptions import NotFoundError
-from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.search_options import SearchOptions
-from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.replica import held, reader
-from django_visualsnoop.engine.replica.vector_kinds import DescriptorVectors
 from tests.collections.contract import image
+from tests.engine.replica.searching import committing, remembered, search
 from tests.threads import in_thread
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
 
-committing = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def collection() -> LocalCollection:
-    return LocalCollection("shop", {})
-
-
-def search(collection: LocalCollection, scene: int) -> list[str]:
-    return sorted(match.image_id for match in collection.search_images(image(scene)).matches)
-
-
-def remembered() -> list[str]:
-    memory = held._replicas["default", key_of("shop"), ""]
-    parts = memory.images.index.list_parts()
-    return sorted(
-        image_id
-        for segment, kept in parts
-        for image_id in segment.ids.get_ids(np.flatnonzero(kept))
-    )
+    from django_visualsnoop.collections.local import LocalCollection
 
 
 @committing
@@ -178,40 +155,6 @@ def test_queries(
 
 
 @committing
-def test_candidates_are_read_by_their_keys(collection: LocalCollection) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("the others choose by what they counted")
-    list(collection.add_images((str(number), image(1)) for number in range(3)))
-    with CaptureQueriesContext(connection) as captured:
-        collection.search_images(image(1), SearchOptions(limit=300))
-        view = reader.read_view("default", key_of("shop"), DescriptorVectors())
-        assert view is not None
-        view.read_descriptors([str(number) for number in range(40)])
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {captured[-1]['sql']}")
-        (plan,) = cursor.fetchall()
-    assert "(collection_id=? AND key=?)" in plan[-1]
-
-
-@committing
-def test_what_is_new_is_read_by_its_number(collection: LocalCollection) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("the others choose by what they counted")
-    list(collection.add_images((str(number), image(1)) for number in range(3)))
-    search(collection, 1)
-    collection.add_image(image(2), "new")
-    with CaptureQueriesContext(connection) as captured:
-        search(collection, 1)
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {captured[1]['sql']}")
-        plan = [row[-1] for row in cursor.fetchall()]
-    assert [step[step.find("(") :] for step in plan if "SEARCH" in step] == [
-        "(collection_id=? AND seq=?)",
-        "(collection_id=? AND seq>?)",
-    ]
-
-
-@committing
 def test_rows_whose_writer_died_are_found_and_in_the_end_numbered(
     collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,47 +207,6 @@ def test_a_memory_older_than_the_horizon_is_loaded_anew(collection: LocalCollect
     assert search(collection, 1) == remembered() == ["kept"]
     similar = collection.search_images(image(1), SearchOptions(kind="similar")).matches
     assert [match.image_id for match in similar] == ["kept"]
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("inside", [False, True])
-def test_rows_of_another_version_are_reported_and_come_back_by_adding_again(
-    collection: LocalCollection,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    inside: bool,
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(describe, "VERSION", describe.VERSION + 1)
-        collection.add_image(image(1), "a")
-    collection.add_image(image(1), "b")
-    if not inside:
-        IndexedImage.objects.update(seq=1)
-        Collection.objects.update(seq=1)
-    with caplog.at_level(logging.WARNING):
-        assert search(collection, 1) == ["b"]
-        assert search(collection, 1) == ["b"]
-    assert len(caplog.records) == (0 if inside else 1)
-    assert inside or "visualsnoop_reindex" in caplog.text
-    with pytest.raises(NotFoundError, match="add it again"):
-        collection.search_images_by_id("a")
-    assert collection.get_image("a").image_id == "a"
-    collection.add_image(image(1), "a", update_existing=True)
-    assert search(collection, 1) == ["a", "b"]
-
-
-@committing
-def test_a_broken_row_is_passed_over_and_logged_once(
-    collection: LocalCollection, caplog: pytest.LogCaptureFixture
-) -> None:
-    for image_id in ("a", "b"):
-        collection.add_image(image(1), image_id)
-    IndexedImage.objects.filter(image_id="a").update(vector=b"short")
-    with caplog.at_level(logging.WARNING):
-        assert search(collection, 1) == ["b"]
-        assert search(collection, 1) == ["b"]
-    assert len(caplog.records) == 1
-    assert "1 broken" in caplog.text
 
 
 @committing

@@ -1,131 +1,78 @@
-"""What a process holds of collections: no more than it may, and nothing of deleted ones."""
+"""How a process reads a collection's rows."""
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING
 
 import pytest
-from django.db import connections
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from django_visualsnoop.collections.local import LocalCollection
-from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
-from django_visualsnoop.engine.replica import held
-from django_visualsnoop.engine.replica.replica import Replica
+from django_visualsnoop.client.exceptions import NotFoundError
+from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.models import Collection, IndexedImage
 from tests.collections.contract import image
+from tests.engine.replica.searching import committing, search
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.storage.queries import CollectionState
-
-pytestmark = pytest.mark.django_db(transaction=True)
+    from django_visualsnoop.collections.local import LocalCollection
 
 
-def filled(name: str, **options: object) -> LocalCollection:
-    collection = LocalCollection(name, {"OPTIONS": options})
-    for number in (1, 2):
-        collection.add_image(image(number), str(number))
-    return collection
+@committing
+def test_what_is_new_is_read_by_its_number(collection: LocalCollection) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the others choose by what they counted")
+    list(collection.add_images((str(number), image(1)) for number in range(3)))
+    search(collection, 1)
+    collection.add_image(image(2), "new")
+    with CaptureQueriesContext(connection) as captured:
+        search(collection, 1)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured[1]['sql']}")
+        plan = [row[-1] for row in cursor.fetchall()]
+    assert [step[step.find("(") :] for step in plan if "SEARCH" in step] == [
+        "(collection_id=? AND seq=?)",
+        "(collection_id=? AND seq>?)",
+    ]
 
 
-def search(collection: LocalCollection) -> list[str]:
-    return [match.image_id for match in collection.search_images(image(1)).matches]
-
-
-def held_names() -> list[str]:
-    """Return the names of the collections, the least recently searched first."""
-    names = {key_of(name): name for name in map(str, range(200))}
-    return [names[key] for _, key, _ in held._replicas]
-
-
-def delete(name: str) -> None:
-    collections = Collection.objects.filter(name=name)
-    IndexedImage.objects.filter(collection__in=collections).delete()
-    collections.delete()
-
-
-def size_of_one() -> int:
-    collection = filled("0")
-    search(collection)
-    search(collection)  # what waited is a segment now
-    (memory,) = held._replicas.values()
-    assert memory.size > 2 * 256
-    return memory.size
-
-
-def test_the_least_recently_searched_are_dropped_and_read_again() -> None:
-    most = 2 * size_of_one() + 10
-    some = [filled(str(number), memory=most) for number in range(1, 4)]
-    for collection in some:
-        assert search(collection) == ["1"]
-    assert held_names() == ["2", "3"]
-    assert search(some[1]) == ["1"]
-    assert search(some[0]) == ["1"]
-    assert held_names() == ["2", "1"]
-    assert sum(memory.size for memory in held._replicas.values()) <= most
-
-
-def test_the_collection_that_is_searched_is_held_however_large() -> None:
-    one, other = filled("1", memory=1), filled("2", memory=1)
-    for _ in range(2):
-        assert search(one) == ["1"]
-        assert held_names() == ["1"]
-        assert search(other) == ["1"]
-        assert held_names() == ["2"]
-
-
-def test_of_a_hundred_deleted_collections_few_are_held() -> None:
-    kept = filled("150")
-    most = 0
-    for number in range(100):
-        collection = filled(str(number))
-        assert search(collection) == ["1"]
-        delete(str(number))
-        most = max(most, len(held_names()))
-        if number == 50:
-            assert search(kept) == ["1"]
-    assert most <= 8
-    assert "150" in held_names()
-
-
-def test_a_deleted_collection_is_dropped_by_its_next_search() -> None:
-    collection = filled("1")
-    search(collection)
-    delete("1")
-    assert search(collection) == []
-    assert held_names() == []
-
-
-def test_a_memory_that_is_dropped_while_a_thread_reads_it_serves_that_search(
+@pytest.mark.django_db
+@pytest.mark.parametrize("inside", [False, True])
+def test_rows_of_another_version_are_reported_and_come_back_by_adding_again(
+    collection: LocalCollection,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    inside: bool,
 ) -> None:
-    collection, other = filled("1", memory=1), filled("2", memory=1)
-    reading, go_on = threading.Event(), threading.Event()
-    read_rows = Replica.read_rows
+    with monkeypatch.context() as patched:
+        patched.setattr(describe, "VERSION", describe.VERSION + 1)
+        collection.add_image(image(1), "a")
+    collection.add_image(image(1), "b")
+    if not inside:
+        IndexedImage.objects.update(seq=1)
+        Collection.objects.update(seq=1)
+    with caplog.at_level(logging.WARNING):
+        assert search(collection, 1) == ["b"]
+        assert search(collection, 1) == ["b"]
+    assert len(caplog.records) == (0 if inside else 1)
+    assert inside or "visualsnoop_reindex" in caplog.text
+    with pytest.raises(NotFoundError, match="Add it again"):
+        collection.search_images_by_id("a")
+    assert collection.get_image("a").image_id == "a"
+    collection.add_image(image(1), "a", update_existing=True)
+    assert search(collection, 1) == ["a", "b"]
 
-    def slow(
-        self: Replica[Any], state: CollectionState, *args: Any, **kwargs: Any
-    ) -> frozenset[str]:
-        if threading.current_thread().name == "slow":
-            reading.set()
-            assert go_on.wait(20)
-        return read_rows(self, state, *args, **kwargs)
 
-    monkeypatch.setattr(Replica, "read_rows", slow)
-    found: list[list[str]] = []
-
-    def run() -> None:
-        try:
-            found.append(search(collection))
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run, name="slow")
-    thread.start()
-    assert reading.wait(20)
-    assert search(other) == ["1"]
-    assert held_names() == ["2"]
-    go_on.set()
-    thread.join()
-    assert found == [["1"]]
-    assert search(collection) == ["1"]
-    assert held_names() == ["1"]
+@committing
+def test_a_broken_row_is_passed_over_and_logged_once(
+    collection: LocalCollection, caplog: pytest.LogCaptureFixture
+) -> None:
+    for image_id in ("a", "b"):
+        collection.add_image(image(1), image_id)
+    IndexedImage.objects.filter(image_id="a").update(vector=b"short")
+    with caplog.at_level(logging.WARNING):
+        assert search(collection, 1) == ["b"]
+        assert search(collection, 1) == ["b"]
+    assert len(caplog.records) == 1
+    assert "1 broken" in caplog.text

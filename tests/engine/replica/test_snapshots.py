@@ -83,7 +83,7 @@ def test_a_new_process_reads_only_what_came_since(
     start_again(rows_read)
     assert search(collection) == ["c", "d"]
     assert sorted(rows_read) == ["a", "b", "d"]
-    start_again(rows_read)  # written anew
+    start_again(rows_read)  # written again
     assert search(collection, 2) == ["b"]
     assert rows_read == []
     if sys.platform != "win32":
@@ -129,7 +129,7 @@ def test_a_damaged_one_is_written_anew(
     path.write_bytes(path.read_bytes()[:-100])
     with caplog.at_level(logging.WARNING):
         assert search(collection) == ["a", "b", "c"]
-    assert "written anew" in caplog.text
+    assert "will be written again" in caplog.text
     start_again(rows_read)
     assert search(collection) == ["a", "b", "c"]
     assert rows_read == []

@@ -195,7 +195,7 @@ def test_a_failure_is_logged_and_the_image_found_all_the_same(
         with caplog.at_level(logging.WARNING):
             assert collection.add_image(image(1), "a").created
     key = Collection.objects.get().pk
-    assert f"The new images of collection {key} stay unnumbered: deadlock" in caplog.text
+    assert f"Could not number the new images of collection {key}: deadlock" in caplog.text
     assert search(collection) == ["a"]
     assert numbers() == {"a": None}
     collection.add_image(image(1), "b")

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection
 from django.test import AsyncClient
@@ -16,8 +16,6 @@ from django.test.utils import CaptureQueriesContext
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.storage.store import Store
-from django_visualsnoop.exceptions import MissingExtra
-from django_visualsnoop.server import apps as server_apps
 from django_visualsnoop.server.api_v1 import view
 from tests.collections.contract import image
 from tests.server.hosting import API, Tenant, call, signed
@@ -168,14 +166,6 @@ def test_the_migration_makes_the_models(capsys: pytest.CaptureFixture[str]) -> N
     assert "No changes detected" in capsys.readouterr().out
 
 
-def test_a_setting_that_cannot_be(ann: Tenant, settings: Settings) -> None:
-    settings.VISUALSNOOP_SERVER = {"MAX_BYTES": 0}
-    assert call(ann, "POST", "/image", image(1)).status == 500
-
-
-def test_without_its_extra_the_server_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(server_apps, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"pip install \"django-visualsnoop\[server\]\""):
-        apps.get_app_config("visualsnoop_server").ready()
+def test_an_owner_without_an_address_is_called_by_name(ann: Tenant) -> None:
+    get_user_model().objects.update(username="ann", email="")
+    assert call(ann, "GET", "/collection").body["user"] == "ann"

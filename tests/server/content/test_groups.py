@@ -12,24 +12,13 @@ from django_visualsnoop.common.clustering import Link
 from django_visualsnoop.engine.pairs import PairFinder
 from django_visualsnoop.server.content import groups
 from django_visualsnoop.server.content.groups import _split
-from django_visualsnoop.server.models import NotDuplicate
 from tests.collections.contract import image
+from tests.server.content.grouping import grouped
 from tests.server.hosting import Tenant, call, tenant
 from tests.server.v2 import ask, put
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-
-
-def grouped(whose: Tenant, **query: Any) -> list[list[str]]:
-    answer = ask(whose, "GET", "/groups", **query)
-    assert answer.status == 200, answer.content
-    return [[member["id"] for member in group["members"]] for group in answer.body["groups"]]
-
-
-def apart(whose: Tenant, first_id: str, second_id: str) -> int:
-    pair = {"first_id": first_id, "second_id": second_id}
-    return ask(whose, "PUT", "/not-duplicates", data=pair).status
 
 
 @pytest.mark.django_db
@@ -43,42 +32,6 @@ def test_groups(ann: Tenant) -> None:
     assert grouped(ann, image_id="z") == []
     assert grouped(ann, min_similarity=1) == []
     assert ask(ann, "GET", "/groups", image_id="d").status == 404
-
-
-@pytest.mark.django_db
-def test_no_duplicates_are_remembered_as_long_as_the_files_are_the_same(ann: Tenant) -> None:
-    for name in "abc":
-        put(ann, name, 1)
-    assert apart(ann, "b", "a") == 201
-    assert apart(ann, "a", "b") == 200
-    pairs = [{"first_id": "a", "second_id": "b"}]
-    assert ask(ann, "GET", "/not-duplicates").body == {"pairs": pairs}
-    # No group has both: the chain over c is cut.
-    (group,) = grouped(ann)
-    assert len(group) == 2
-    assert group != ["a", "b"]
-    put(ann, "a", 1)
-    assert grouped(ann) == [group]
-    put(ann, "a", 2)
-    assert ask(ann, "GET", "/not-duplicates").body == {"pairs": []}
-    put(ann, "a", 1)
-    assert grouped(ann) == [group]
-    query: dict[str, Any] = {"first_id": "b", "second_id": "a"}
-    assert ask(ann, "DELETE", "/not-duplicates", **query).status == 204
-    assert ask(ann, "DELETE", "/not-duplicates", **query).status == 404
-    assert grouped(ann) == [["a", "b", "c"]]
-
-
-@pytest.mark.django_db
-def test_a_deleted_image_takes_its_pairs_along(ann: Tenant) -> None:
-    for name in "abc":
-        put(ann, name, 1)
-    assert [apart(ann, "a", "b"), apart(ann, "b", "c"), apart(ann, "a", "c")] == [201] * 3
-    assert grouped(ann) == []
-    call(ann, "DELETE", "/image/b")
-    assert NotDuplicate.objects.count() == 1
-    for pair, status in ((("a", "b"), 404), (("a", "a"), 400), (("", "a"), 400)):
-        assert apart(ann, *pair) == status
 
 
 @pytest.mark.django_db

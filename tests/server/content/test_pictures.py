@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.core.management import call_command
 from django.db import transaction
 from PIL import Image
 
@@ -18,28 +15,14 @@ from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.models import Retention, StoredPicture
 from tests.collections.contract import image
 from tests.server.hosting import Tenant, call, tenant
+from tests.server.retained import files, rows
 from tests.server.v2 import ask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django.fixtures import Settings
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def folder(settings: Settings, tmp_path: Path) -> Path:
-    settings.MEDIA_ROOT = tmp_path / "kept"
-    return tmp_path / "kept"
-
-
-def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-def rows() -> set[str]:
-    return set(StoredPicture.objects.values_list("name", flat=True))
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("folder")]
 
 
 def kept(whose: Tenant, image_id: str, kind: str) -> bytes | None:
@@ -145,28 +128,6 @@ def test_rolled_back_a_deletion_takes_no_file(ann: Tenant, folder: Path) -> None
     assert files(folder) == before == rows()
 
 
-def test_the_sweep_finds_what_a_crash_left(
-    ann: Tenant, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    call_command("visualsnoop_sweeppictures")  # there is no folder yet
-    ann.limit(retention=Retention.THUMBNAILS)
-    call(ann, "POST", "/image/a", image(1))
-    (name,) = rows()
-    old, young = (folder / name).with_name("f" * 32), (folder / name).with_name("e" * 32)
-    for path in (folder / name, old, young):
-        path.touch()
-    long_ago = time.time() - 2 * 24 * 3600
-    for path in (folder / name, old):
-        os.utime(path, (long_ago, long_ago))
-    capsys.readouterr()
-    call_command("visualsnoop_sweeppictures", dry_run=True)
-    assert capsys.readouterr().out == "Would delete 1 files.\n"
-    assert old.exists()
-    call_command("visualsnoop_sweeppictures")
-    assert capsys.readouterr().out == "1 files are deleted.\n"
-    assert files(folder) == {name, str(young.relative_to(folder))}
-
-
 def test_the_sweep_finds_what_came_too_late(ann: Tenant, folder: Path) -> None:
     ann.limit(retention=Retention.ORIGINALS)
     for image_id, number in (("a", 1), ("b", 2)):
@@ -187,22 +148,5 @@ def test_a_storage_that_does_not_delete_is_only_logged(
     (name,) = rows()
     monkeypatch.setattr(type(pictures.get_storage()), "delete", lambda self, name: 1 / 0)
     assert call(ann, "DELETE", "/image/a").status == 200
-    assert f"The file {name} could not be deleted now" in caplog.text
+    assert f"Could not delete the file {name} now" in caplog.text
     assert not rows()
-
-
-def test_describing_again_from_originals(ann: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
-    ann.limit(retention=Retention.ORIGINALS)
-    for image_id, number in (("a", 1), ("b", 1), ("c", 2)):
-        call(ann, "POST", f"/image/{image_id}", image(number))
-    pictures.delete_pictures(pictures.get_pictures(ann.collection, "c"))
-    before = call(ann, "GET", "/image/a").body
-    IndexedImage.objects.update(version=1, vector=b"of old", seq=None)
-    assert call(ann, "GET", "/search/a").status == 404
-    call_command("visualsnoop_redescribe")
-    told = capsys.readouterr()
-    assert told.out == "2 images are described anew, 1 could not be.\n"
-    assert told.err == f"{ann.collection_id} c: no original is retained\n"
-    found = call(ann, "GET", "/search/a").body["results"]
-    assert [one["id"] for one in found] == ["b"]
-    assert call(ann, "GET", "/image/a").body == before

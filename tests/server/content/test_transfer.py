@@ -7,43 +7,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 from django.db import connection
 
-from django_visualsnoop.client.signing import MessageSignatureAuth
-from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.server.content import transfer
-from tests.collections.contract import image
-from tests.server.hosting import Tenant, call, tenant
-from tests.server.serving import PATIENCE
-from tests.server.v2 import API2, Answer, ask, put
+from tests.server.content.transfers import exported, filled, sent
+from tests.server.hosting import call, tenant
+from tests.server.v2 import ask, put
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
-    from tests.server.serving import Served
 
 pytestmark = pytest.mark.django_db
-
-
-def filled() -> Tenant:
-    ann = tenant("Ann's")
-    for name, seed in (("a", 1), ("b", 1), ("c", 2), ("d/é", 3)):
-        put(ann, name, seed, sku=seed)
-    put(ann, "d/é", 3)
-    ask(ann, "PUT", "/not-duplicates", data={"first_id": "a", "second_id": "b"})
-    return ann
-
-
-def exported(whose: Tenant) -> list[dict[str, Any]]:
-    answer = ask(whose, "GET", "/export")
-    assert answer.headers["Content-Type"] == "application/jsonl"
-    return [json.loads(line) for line in answer.content.splitlines()]
-
-
-def sent(whose: Tenant, lines: list[Any], **query: Any) -> Answer:
-    body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    return ask(whose, "POST", "/import", body, **query)
 
 
 def same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
@@ -80,52 +55,6 @@ def test_other_images_are_replaced_only_if_asked() -> None:
     assert ask(bob, "GET", "/images/c").body == ask(ann, "GET", "/images/c").body
 
 
-def change(lines: list[dict[str, Any]], number: int, **fields: object) -> list[dict[str, Any]]:
-    return [{**line, **fields} if place == number else line for place, line in enumerate(lines)]
-
-
-def test_a_file_that_is_not_right_changes_nothing() -> None:
-    ann, bob = filled(), tenant("Bob's", "bob@example.com")
-    lines = exported(ann)
-    end = lines[-1]
-    for wrong, words in (
-        ([], "Line 1: the end is missing"),
-        (lines[:-1], "the end is missing"),
-        (lines[1:], "Line 1: the format is None"),
-        (change(lines, 0, version=2), "its version is 2"),
-        (change(lines, 0, descriptor_version=1), "descriptors are of version 1"),
-        ([*lines[:-1], {**end, "images": 5}], "it says 5 images, and there are 4"),
-        ([*lines, end], "something comes after the end"),
-        ([lines[0], lines[1], *lines[1:]], "Line 3: the id 'a' is there a second time"),
-        (change(lines, 1, id=".."), "Line 2: The image id '..'"),
-        (change(lines, 1, id=5), "id is 5; it must be a text"),
-        (change(lines, 1, time="yesterday"), "Invalid isoformat"),
-        (change(lines, 1, time="2030-01-01T00:00:00"), "it must have a zone"),
-        (change(lines, 1, time="9000-01-01T00:00:00+00:00"), "be past"),
-        (change(lines, 1, time="0001-01-01T00:00:00+23:00"), "be past"),
-        (change(lines, 1, width=0), "no 0 by"),
-        (change(lines, 1, height=2**31), "by 2147483648 pixels"),
-        (change(lines, 1, width=True), "width is True"),
-        (change(lines, 1, sha256="x"), "64 hexadecimal digits"),
-        (change(lines, 1, descriptor="AAAA"), "broken or of another version"),
-        (change(lines, 1, descriptor="?"), "no base64"),
-        (change(lines, 1, metadata={"a": []}), "'a' is []"),
-        (change(lines, 1, more=1), "an image has"),
-        (change(lines, len(lines) - 2, not_duplicates=["a"]), "two image ids"),
-        (change(lines, len(lines) - 2, not_duplicates=["a", "z"]), "the file has no image 'z'"),
-        (change(lines, len(lines) - 2, not_duplicates=["a", "a"]), "its own duplicate"),
-        ([lines[0], [1]], "no JSON object"),
-        ([lines[0], {"id": "x" * 200_000}], "longer than"),
-    ):
-        reply = sent(bob, wrong)
-        assert reply.status == 400, words
-        assert words in reply.detail
-        assert reply.detail.endswith("Nothing was imported.")
-    assert ask(bob, "POST", "/import", b"\xff\n").status == 400
-    assert ask(bob, "GET", "/count").body == {"count": 0}
-    assert ask(bob, "GET", "/not-duplicates").body == {"pairs": []}
-
-
 def test_limits_count(settings: Settings) -> None:
     ann, bob = filled(), tenant("Bob's", "bob@example.com")
     lines = exported(ann)
@@ -137,35 +66,6 @@ def test_limits_count(settings: Settings) -> None:
     assert sent(bob, lines).status == 200
     settings.VISUALSNOOP_SERVER = {"MAX_IMPORT_BYTES": 1000}
     assert sent(bob, lines).status == 413
-
-
-def test_what_an_older_version_described_is_named() -> None:
-    ann, bob = filled(), tenant("Bob's", "bob@example.com")
-    IndexedImage.objects.filter(image_id="c").update(version=1, vector=b"old")
-    lines = exported(ann)
-    assert {"left_out": "c"} in lines
-    assert sent(bob, lines).body == {"added": 3, "replaced": 0, "unchanged": 0}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_over_a_socket(served: Served) -> None:
-    ann, bob = filled(), tenant("Bob's", "bob@example.com")
-    endpoint = f"http://127.0.0.1:{served.port}{API2}"
-
-    def send(whose: Tenant, method: str, path: str, **options: Any) -> requests.Response:
-        # Signed, so that what is spooled is checked as well.
-        auth = MessageSignatureAuth(whose.public_key, whose.secret)
-        return requests.request(method, endpoint + path, auth=auth, timeout=PATIENCE, **options)
-
-    file = send(ann, "GET", "/export")
-    assert file.content.splitlines()[1:] == ask(ann, "GET", "/export").content.splitlines()[1:]
-    imported = send(bob, "POST", "/import?replace=true", data=file.content)
-    assert imported.json() == {"added": 4, "replaced": 0, "unchanged": 0}
-    form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl says of any bytes
-    found = send(bob, "POST", "/search", data=image(3), headers=form, params={"limit": 1})
-    assert found.json()["matches"][0]["id"] == "d/é"
-    assert send(bob, "GET", "/images/d/%C3%A9").json()["metadata"] == {"sku": 3}
-    assert requests.get(f"{endpoint}/images/d", timeout=PATIENCE).json()["status"] == 401
 
 
 @pytest.mark.django_db(transaction=True)

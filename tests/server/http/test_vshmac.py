@@ -57,7 +57,7 @@ def test_window_of_the_date(minutes: float, accepted: bool) -> None:
     "date", ["", "now", "2015-01-29T20:37:09Z", "Thu, 99 Jan 2015 20:37:09 GMT"]
 )
 def test_a_date_that_is_none(date: str) -> None:
-    assert f"write it like {DATE}" in str(vshmac.find_date_problem(date, NOW))
+    assert f"must look like {DATE}" in str(vshmac.find_date_problem(date, NOW))
 
 
 def test_a_date_without_a_zone_is_utc() -> None:

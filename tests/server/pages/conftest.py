@@ -93,3 +93,8 @@ def add(collection: HostedCollection, image_id: str, content: bytes) -> None:
     new = images.describe(content, image_id)
     with transaction.atomic():
         images.add(new)
+
+
+@pytest.fixture
+def hosted(ann: Person) -> HostedCollection:
+    return ann.collection()

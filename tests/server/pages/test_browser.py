@@ -72,10 +72,10 @@ def test_from_signing_in_to_a_revoked_key(browser: Browser, live_server: LiveSer
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
 
-    page.get_by_role("link", name="Make a collection").click()
+    page.get_by_role("link", name="Create a collection").click()
     page.get_by_label("Name").fill("Holidays")
     page.get_by_label("Small pictures", exact=True).check()
-    page.get_by_role("button", name="Make the collection").click()
+    page.get_by_role("button", name="Create collection").click()
     hosted = HostedCollection.objects.get()
     page.set_input_files(
         "#id_pictures",
@@ -86,12 +86,12 @@ def test_from_signing_in_to_a_revoked_key(browser: Browser, live_server: LiveSer
     add(hosted, "one again", image(1))
 
     page.get_by_role("link", name="Keys").click()
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create key").click()
     public_key = Key.objects.get().public_key
     secret = page.locator("#secret").inner_text()
     assert len(secret) == 40
     assert public_key in page.locator("#snippet-3").inner_text()
-    page.get_by_role("link", name="back to the keys").click()
+    page.get_by_role("link", name="Back to the keys").click()
     assert secret not in page.content()
 
     page.get_by_role("link", name="Search").click()
@@ -105,20 +105,20 @@ def test_from_signing_in_to_a_revoked_key(browser: Browser, live_server: LiveSer
         assert results.first.locator("img").evaluate("one => one.decode().then(() => 1)") == 1
         assert page.locator(".preview").is_visible()
     give(page, "drop", b"no picture", "broken.png")
-    page.get_by_text("This is none of the formats").wait_for()
+    page.get_by_text("This file format is not supported").wait_for()
 
     page.get_by_role("link", name="Duplicates").click()
     group = page.get_by_role("region", name="Group 1: 2 images")
     assert sorted(group.locator(".id").all_inner_texts()) == ["1.png", "one again"]
     assert page.get_by_role("region", name="Group 2").count() == 0
     group.get_by_role("button", name="Not a duplicate: 1.png").click()
-    assert "1.png is marked as not a duplicate" in page.get_by_role("status").inner_text()
+    assert "1.png was marked as not a duplicate" in page.get_by_role("status").inner_text()
     assert "No image of this collection is a duplicate" in page.locator("main").inner_text()
 
     page.get_by_role("link", name="Keys").click()
     page.get_by_role("link", name="Revoke").click()
     page.get_by_role("button", name="Revoke the key").click()
-    assert f"The key {public_key} is revoked" in page.get_by_role("status").inner_text()
+    assert f"The key {public_key} was revoked" in page.get_by_role("status").inner_text()
     assert Key.objects.get().revoked_at is not None
     page.get_by_role("button", name="Sign out").click()
     assert page.url.endswith(url("sign_in"))
@@ -137,7 +137,7 @@ def test_without_scripts_and_by_keyboard(browser: Browser, live_server: LiveServ
     page.focus("#id_picture")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_text("1 image looks like it").wait_for()
+    page.get_by_text("1 image found").wait_for()
     assert "one\n" in page.locator("#results .card").inner_text()
 
 
@@ -202,15 +202,18 @@ def test_axe_finds_nothing(browser: Browser, live_server: LiveServer) -> None:
     hosted = HostedCollection.objects.get(name="Holidays")
     page.goto(url("keys", hosted.pk))
     page.get_by_role("button", name="Rotate").click()
-    page.get_by_text("The secret key is shown this once").wait_for()
+    page.get_by_text("The secret key is shown only once").wait_for()
     check(page)
     page.goto(url("search", hosted.pk))
-    for content, shown in ((image(1), "2 images look like it"), (b"none", "none of the formats")):
+    for content, shown in (
+        (image(1), "2 images look like it"),
+        (b"none", "format is not supported"),
+    ):
         page.set_input_files("#id_picture", chosen(content, "a.png"))
         page.get_by_text(shown).wait_for()
         check(page)
     page.goto(url("new_collection"))
     page.locator("#id_name").evaluate("one => one.required = false")
-    page.get_by_role("button", name="Make the collection").click()
+    page.get_by_role("button", name="Create collection").click()
     page.get_by_text("This field is required.").wait_for()
     check(page)

@@ -27,7 +27,7 @@ def test_from_none_to_one(ann: Person) -> None:
     listed = ann.get("collections").text
     assert "Holidays" in listed
     assert "<dt>Images</dt><dd>1</dd>" in listed
-    assert "<dt>Store used</dt><dd>0" not in listed
+    assert "<dt>Space used</dt><dd>0" not in listed
 
 
 def test_bad_input_is_said_and_nothing_is_lost(ann: Person) -> None:
@@ -69,7 +69,7 @@ def test_deleting_one_takes_all_that_is_in_it(
         VectorBlock.objects.create(collection=kept, seq=1, place=0, content=b"vectors")
     wrong = ann.post("delete_collection", hosted.pk, name="Holiday")
     assert wrong.status_code == 400
-    assert "You typed “Holiday”; the name is “Holidays”." in wrong.text
+    assert "You typed “Holiday”, but the name is “Holidays”." in wrong.text
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
         ann.post("delete_collection", hosted.pk, name="Holidays")
     assert list(HostedCollection.objects.all()) == [other]

@@ -136,7 +136,7 @@ def test_lists_have_ones_own_only(hosted: HostedCollection, eve: Person) -> None
     for name in ("search", "images", "duplicates"):
         assert "secret" not in eve.get(name, mine.pk).text
     found = eve.post("search", mine.pk, picture=upload(1)).text
-    assert "1 image looks like it" in found
+    assert "1 image found" in found
     assert "secret" not in found
     shared = eve.post(
         "settings", mine.pk, name="Eves", retention="nothing", organisation=hosted.organisation_id

@@ -45,13 +45,13 @@ def test_one_is_taken_out_of_its_group_and_put_back(ann: Person, hosted: HostedC
     members = forms(*NAMES)
     answer = ann.post("not_duplicates", hosted.pk, image=members[0], member=members)
     shown = ann.client.get(answer.url).text
-    assert "is marked as not a duplicate of the 2 others." in shown
+    assert "was marked as not a duplicate of 2 other images." in shown
     assert "Group 1: 2 images" in shown
     assert forms(NAMES[0])[0] not in shown
     assert sorted(pairs(hosted)) == [(NAMES[0], NAMES[1]), (NAMES[0], NAMES[2])]
 
     listed = ann.get("not_duplicates", hosted.pk).text
-    assert listed.count("They are duplicates") == 2
+    assert listed.count("Remove the mark") == 2
     for other in members[1:]:
         assert (
             ann.post("unmark_not_duplicates", hosted.pk, member=[other, members[0]]).status_code
@@ -59,7 +59,7 @@ def test_one_is_taken_out_of_its_group_and_put_back(ann: Person, hosted: HostedC
         )
     assert pairs(hosted) == []
     assert "Group 1: 3 images" in ann.get("duplicates", hosted.pk).text
-    assert "There are none." in ann.get("not_duplicates", hosted.pk).text
+    assert "No pair is marked." in ann.get("not_duplicates", hosted.pk).text
 
 
 def test_of_a_pair_where_one_is_gone_nothing_is_remembered(
@@ -68,7 +68,7 @@ def test_of_a_pair_where_one_is_gone_nothing_is_remembered(
     members = forms(*NAMES)
     HostedImages(hosted).delete(NAMES[2])
     answer = ann.post("not_duplicates", hosted.pk, image=members[0], member=members)
-    assert "One of these images was deleted meanwhile." in ann.client.get(answer.url).text
+    assert "One of these images has been deleted." in ann.client.get(answer.url).text
     assert pairs(hosted) == []
 
 

@@ -102,7 +102,7 @@ def test_accepting(ann: Person, desk: Organisation) -> None:
         assert eve.post(name, pk).status_code == 404
     answer = bob.post("accept", pk)
     assert answer.url == url("organisation", desk.pk)
-    assert "You are a member of Desk now." in bob.client.get(answer.url).text
+    assert "You are now a member of Desk." in bob.client.get(answer.url).text
     assert desk.memberships.get(user=bob.user).role == Membership.Role.OWNER
     assert not desk.invitations.exists()
     assert "invited" not in ann.get("organisation", desk.pk).text
@@ -116,7 +116,7 @@ def test_declining(ann: Person, desk: Organisation) -> None:
     bob = person("bob")
     ann.post("organisation", desk.pk, email="bob@example.com", role="member")
     pk = desk.invitations.get().pk
-    assert "The invitation is declined." in follow(bob, "decline", pk)
+    assert "The invitation was declined." in follow(bob, "decline", pk)
     assert bob.post("accept", pk).status_code == 404
     assert bob.post("decline", pk).status_code == 404
     assert desk.memberships.count() == 1
@@ -129,11 +129,11 @@ def test_withdrawing(ann: Person, desk: Organisation) -> None:
     bob = person("bob")
     ann.post("organisation", desk.pk, email="bob@example.com", role="member")
     pk = desk.invitations.get().pk
-    assert "The invitation is withdrawn." in follow(ann, "withdraw", desk.pk, pk)
+    assert "The invitation was withdrawn." in follow(ann, "withdraw", desk.pk, pk)
     for name in ("accept", "decline"):
         assert bob.post(name, pk).status_code == 404
     assert "Desk" not in bob.get("organisations").text
-    said = "This invitation was accepted, declined or withdrawn before."
+    said = "This invitation was already accepted, declined or withdrawn."
     assert said in follow(ann, "withdraw", desk.pk, pk)
 
 
@@ -173,7 +173,7 @@ def test_inviting_a_member_changes_the_role(ann: Person, desk: Organisation) -> 
     bob = person("bob")
     join(ann, desk, bob)
     shown = follow(ann, "organisation", desk.pk, email="BOB@example.com", role="owner")
-    assert "BOB@example.com is a member. The role is now: Owner." in shown
+    assert "BOB@example.com is a member already. The role is now: Owner." in shown
     assert desk.memberships.get(user=bob.user).role == Membership.Role.OWNER
     assert not desk.invitations.exists()
 
@@ -221,7 +221,7 @@ def test_there_are_not_too_many_invitations(
         answer = ann.post("organisation", desk.pk, email=email, role="member")
         assert answer.status_code == 409
         told.append(neutral(answer, email))
-    assert "An organisation has 2 open ones at most." in told[0][1]
+    assert "An organisation can have 2 open invitations." in told[0][1]
     assert told[0] == told[1]
     # One of those that there are may still change.
     ann.post("organisation", desk.pk, email="two@example.com", role="owner")
@@ -268,7 +268,7 @@ def test_accepting_while_it_is_withdrawn(ann: Person, desk: Organisation) -> Non
         assert accepted.status_code == (302 if is_member else 404)
         assert withdrawn.status_code == 302
         said = ann.get("organisation", desk.pk).text
-        assert ("The invitation is withdrawn." in said) is not is_member
+        assert ("The invitation was withdrawn." in said) is not is_member
         assert not desk.invitations.exists()
 
 

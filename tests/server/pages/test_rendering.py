@@ -62,18 +62,18 @@ def test_too_much_at_once_is_not_read(ann: Person, settings: Settings) -> None:
         "POST", url("images", hosted.pk), b"x" * length, "multipart/form-data; boundary=b"
     )
     assert answer.status_code == 413
-    assert "That was too much at once" in answer.text
+    assert "You sent too much at once" in answer.text
     assert "1000 bytes in one file" in answer.text.replace("\xa0", " ")
     one = ann.post("images", hosted.pk, pictures=upload(1))
     assert one.status_code == 400
-    assert "at most 1,000 are read" in one.text
+    assert "at most 1,000 are allowed" in one.text
 
 
 def test_signing_in_out_and_another_password() -> None:
     ann, client = person("ann"), Client()
     name = ann.user.username
     wrong = client.post(url("sign_in"), {"username": name, "password": "no"})
-    assert "No account has this name and this password." in wrong.text
+    assert "The name or the password is wrong." in wrong.text
     wanted = url("organisations")
     data = {"username": name, "password": PASSWORD}
     for next_page, leads_to in ((wanted, wanted), ("https://elsewhere.example", "/"), ("", "/")):
@@ -82,7 +82,7 @@ def test_signing_in_out_and_another_password() -> None:
     new = "an even better one"
     fields = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     answer = client.post(url("password"), fields, follow=True)
-    assert "The password is changed" in answer.text
+    assert "The password was changed" in answer.text
     assert client.get("/").status_code == 200
     assert ann.get("collections").status_code == 302  # signed out elsewhere
     assert client.post(url("sign_out")).status_code == 302
@@ -109,13 +109,13 @@ def test_too_many_files_at_once(ann: Person) -> None:
     assert answer.status_code == 413
     assert "Send at most 100 files." in answer.text
     many = {f"name{number}": "x" for number in range(1001)}
-    assert "That was too much at once" in ann.post("settings", hosted.pk, **many).text
+    assert "You sent too much at once" in ann.post("settings", hosted.pk, **many).text
     broken = ann.client.post(url("images", hosted.pk), b"--x", "multipart/form-data; boundary=")
     assert broken.status_code == 400
-    assert "The form cannot be read" in broken.text
+    assert "The server cannot read the form" in broken.text
 
 
 def test_a_long_form_of_anybody(client: Client, db: None) -> None:
     answer = client.post(url("sign_in"), {"username": "x" * 70_000})
     assert answer.status_code == 413
-    assert "This form needs no such file." in answer.text
+    assert "This form does not accept files." in answer.text

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.fernet import Fernet
-from django.core.management import CommandError, call_command
 
 from django_visualsnoop.server.tenants.encryption import (
     CannotDecrypt,
@@ -13,7 +12,6 @@ from django_visualsnoop.server.tenants.encryption import (
     get_decoy,
     reencrypt,
 )
-from tests.server.hosting import Tenant, another_key, call
 
 if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
@@ -50,18 +48,3 @@ def test_keys_may_be_given(settings: Settings) -> None:
     assert decrypt(anew) == "s3cret"
     with pytest.raises(CannotDecrypt):
         decrypt(given)
-
-
-def test_all_are_encrypted_anew(
-    ann: Tenant, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = another_key(ann.collection_id)
-    settings.SECRET_KEY = "another one"
-    settings.SECRET_KEY_FALLBACKS = ["only for tests"]
-    call_command("visualsnoop_reencrypt")
-    assert capsys.readouterr().out == "2 secrets are encrypted anew.\n"
-    settings.SECRET_KEY_FALLBACKS = []
-    assert call(ann, "GET", "/collection").status == 200
-    other.change_key(encrypted_secret="broken")
-    with pytest.raises(CommandError, match=f"1 secrets .* 1 could not .*{other.public_key}"):
-        call_command("visualsnoop_reencrypt")

@@ -1,9 +1,8 @@
-"""What a file says of itself, read here before any decoder sees it.
+"""Read the header of a file before a decoder sees the file.
 
-Each module examines one format: it checks the size that the header promises,
-and passes on only the parts that the pixels need. Comments, profiles,
-thumbnails, further frames and broken metadata never reach Pillow, which would
-parse some of them with warnings, and warnings are the process's own affair.
+Each module examines one format. It checks the size in the header, and passes on only the parts
+that the pixels need. Comments, profiles, thumbnails, further frames and broken metadata never
+reach Pillow, which would parse some of them with warnings.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Of a file's segments, chunks, blocks or strips. More of them are no picture,
-#: but work: each costs far more time to look at than a pixel.
+#: The limit of a file's segments, chunks, blocks or strips. Each takes far more time to read
+#: than a pixel, and no real picture has more.
 MAX_PARTS = 100_000
 
 

@@ -1,4 +1,4 @@
-"""AVIF, of which the plugin itself reads the header: it decodes nothing before it is asked to."""
+"""AVIF. The plugin itself reads the header, since it decodes nothing before it is asked to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_visualsnoop.engine.images.formats import Examined, exif, heif
 
 def examine(data: bytes) -> Examined:
     if not AvifImagePlugin.SUPPORTED:
-        raise UnsupportedImage("The Pillow that is installed was built without AVIF.")
+        raise UnsupportedImage("The installed Pillow was built without AVIF support.")
     # Pillow would not heed the orientation of EXIF: AVIF has properties for that, which the
     # plugin turns into an Exif block of its own.
     data = heif.strip_metadata(data)

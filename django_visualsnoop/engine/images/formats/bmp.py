@@ -35,8 +35,8 @@ def examine(data: bytes) -> Examined:
     compression = _read_compression(data)
     if compression in _RUNS and _is_work(abs(width) * abs(height), len(data)):
         raise ImageTooLarge(
-            f"The BMP is packed in runs: at most {_MAX_PIXELS_OF_RUNS:,} pixels of these, "
-            "in hardly more bytes than unpacked, are decoded."
+            f"The BMP has more than {_MAX_PIXELS_OF_RUNS:,} pixels in a run-length encoding "
+            "that hardly compresses them."
         )
     return Examined(data, abs(width), abs(height))
 

@@ -70,7 +70,7 @@ def _examine(data: bytes) -> Examined:
     width, height, _ = struct.unpack_from("<HHB", data, 6)
     first = next(_split_parts(data), None)
     if first is None:
-        raise UndecodableImage("The GIF holds no picture.")
+        raise UndecodableImage("The GIF contains no picture.")
     left, top, frame_width, frame_height = first.place(data)
     size = max(width, left + frame_width), max(height, top + frame_height)
     still = _build_header(data, size) + first.transparency + data[first.start : first.end]

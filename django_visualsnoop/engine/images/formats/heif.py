@@ -73,8 +73,8 @@ def load_plugin(file: io.BytesIO) -> ImageFile:
         from pillow_heif.as_plugin import HeifImageFile
     except ImportError as error:
         raise UnsupportedImage(
-            "This is a HEIF picture, such as phones write (HEIC). To read these, install the "
-            'extra "heif": python -m pip install "django-visualsnoop[heif]".'
+            "Reading HEIF (HEIC) pictures requires a package that is not installed. Type: "
+            'python -m pip install "django-visualsnoop[heif]"'
         ) from error
     opened: ImageFile = HeifImageFile(file)  # type: ignore[no-untyped-call]
     return opened

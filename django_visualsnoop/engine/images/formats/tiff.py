@@ -6,7 +6,13 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
+from PIL import TiffImagePlugin
+
+from django_visualsnoop.engine.exceptions import (
+    ImageTooLarge,
+    UndecodableImage,
+    UnsupportedImage,
+)
 from django_visualsnoop.engine.images.formats import MAX_PARTS, Examined
 from django_visualsnoop.engine.images.formats.exif import ORIENTATION
 
@@ -24,7 +30,7 @@ _SEVERAL = {258, 273, 279, 320, 324, 325, 338, 339, 347, 519, 520, 521, 529, 530
 _TYPE_SIZES = {1: 1, 3: 2, 4: 4, 5: 8, 7: 1, 16: 8}
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _WHOLE_NUMBERS = {_SHORT: "H", _LONG: "L", _LONG8: "Q"}
-_ROWS_PER_STRIP = 278
+_CHANNELS, _ROWS_PER_STRIP = 277, 278
 _OF_STRIPS = {273, 279, 324, 325}
 _COMPRESSION, _OLD_JPEG, _JPEG = 259, 6, 7
 _PROGRESSIVE_FRAME = b"\xff\xc2"
@@ -86,7 +92,7 @@ def _examine(data: bytes) -> Examined:
             raise UndecodableImage(f"The TIFF's tag {tag} has {amount} values instead of one.")
         if tag in _SINGLE | _SEVERAL:
             if tag in tags:
-                raise UndecodableImage(f"The TIFF has its tag {tag} twice.")
+                raise UndecodableImage(f"The TIFF has the tag {tag} twice.")
             tags.add(tag)
             outside += 0 if entry.is_inside else entry.length
             is_cut = not entry.is_inside and entry.place + entry.length > len(data)
@@ -95,7 +101,7 @@ def _examine(data: bytes) -> Examined:
             allowed = _MAX_STRIPS if tag in _OF_STRIPS else _MAX_VALUES
             if amount > allowed:
                 raise ImageTooLarge(
-                    f"The TIFF's tag {tag} has {amount:,} values; at most {allowed:,} are read."
+                    f"The TIFF's tag {tag} has {amount:,} values; at most {allowed:,} are allowed."
                 )
             kind, content = _read_values(data, order, entry)
             where = content.ljust(4, b"\0")
@@ -107,10 +113,13 @@ def _examine(data: bytes) -> Examined:
                     end += len(content)
             entries.append(struct.pack(order + "HHL", tag, kind, amount) + where)
     if _WIDTH not in values or _HEIGHT not in values:
-        raise UndecodableImage("The TIFF's header does not say its size.")
+        raise UndecodableImage("The TIFF's header does not give its size.")
+    channels = values.get(_CHANNELS, 1)
+    if channels > TiffImagePlugin.MAX_SAMPLESPERPIXEL:  # Pillow would log an error
+        raise UnsupportedImage(f"A TIFF with {channels:,} channels is not supported.")
     strips = _count_strips(values)
     if strips > _MAX_STRIPS:
-        raise ImageTooLarge(f"The TIFF has {strips:,} strips; at most {_MAX_STRIPS:,} are read.")
+        raise ImageTooLarge(f"The TIFF has {strips:,} strips; at most {_MAX_STRIPS:,} are allowed.")
     # The directory goes, cleaned, behind the file, so that all offsets stay true.
     directory = (
         struct.pack(order + "H", len(entries)) + b"".join(entries) + struct.pack(order + "L", 0)

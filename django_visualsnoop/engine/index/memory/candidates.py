@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from django_visualsnoop.engine.index.base import Candidate
+from django_visualsnoop.engine.index.base import DECIMALS, Candidate
 from django_visualsnoop.engine.index.memory import inverted
 from django_visualsnoop.engine.index.memory.codes import (
     RESCORED,
@@ -76,7 +76,8 @@ def _build_candidates(
         map(
             Candidate,
             segment.ids.get_ids(slots),
-            scores.max(axis=1).tolist(),
+            # Rounded, so that equal vectors are equally close, whatever the processor.
+            scores.max(axis=1).round(DECIMALS).tolist(),
             scores.argmax(axis=1).tolist(),
             votes.tolist(),
             views.tolist(),

@@ -1,4 +1,4 @@
-"""Images so many of which are known to be copies that no pair among them needs a look."""
+"""Sets of images with so many known copies that their pairs need no comparison."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ KEPT = 16
 
 
 class Crowds:
-    """Which images, by their numbers in a collection, are of which crowd.
+    """Which images, by their numbers in a collection, belong to which crowd.
 
     Args:
-        count: of the images in the collection.
+        count: the number of images in the collection.
     """
 
     def __init__(self, count: int) -> None:

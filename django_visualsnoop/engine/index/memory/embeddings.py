@@ -37,7 +37,7 @@ class EmbeddingIndex(Layers[EmbeddingSegment]):
     def _check(self, content: bytes) -> None:
         width = self._width or len(content)
         if not content or len(content) != width:
-            raise ValueError(f"This embedding has {len(content)} values in place of {width}.")
+            raise ValueError(f"The embedding must have {width} values, not {len(content)}.")
         self._width = width
 
     def _build(self, images: Mapping[str, bytes]) -> EmbeddingSegment:

@@ -1,9 +1,9 @@
 """Pairs of images that may be copies of each other, of a whole collection at once.
 
 Instead of one search per image, every list of the inverted file is read once, and
-the postings in it are compared with each other. What that costs grows with the
-square of a list's length, so long lists are split by parts of the codes, of which
-close codes mostly share one (compare M. Norouzi, A. Punjani, D. Fleet, Fast search
+the postings in it are compared with each other. The cost grows with the square of a
+list's length, so long lists are split by parts of the codes. Close codes mostly share
+one of these parts (compare M. Norouzi, A. Punjani, D. Fleet, Fast search
 in Hamming space with multi-index hashing, CVPR 2012). The signs of the global vectors
 are compared likewise, and before: what they join for sure need not be compared by its
 features (see ``crowds``).

@@ -1,6 +1,6 @@
-"""Images by their ids, in segments of which small ones are merged into larger ones.
+"""Images by their ids, in segments. Small segments are merged into larger ones.
 
-New images wait in a dictionary until somebody looks; then they become a small
+New images wait in a dictionary until the next search; then they become a small
 segment. Small segments are merged into larger ones, each at least twice the size
 of all that are newer, as in a log-structured merge tree (P. O'Neil, E. Cheng,
 D. Gawlick, E. O'Neil, Acta Informatica 1996): so there are few of them, and

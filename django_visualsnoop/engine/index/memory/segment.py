@@ -116,7 +116,7 @@ def copy_apart(segment: Segment) -> Segment:
 def build_vector_segment(
     ids: Ids, vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None
 ) -> Segment:
-    """Return the segment of images of which only the vectors are known; see ``pack_signs``."""
+    """Return the segment of images that have only vectors; see ``pack_signs``."""
     bits = tuple(allocate(len(vectors), 1, np.uint64) for _ in range(DIMENSIONS // 64))
     for start in range(0, len(vectors), _ROWS):
         some = pack_signs(vectors[start : start + _ROWS], order)

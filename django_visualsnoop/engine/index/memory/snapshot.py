@@ -49,7 +49,7 @@ _POSTINGS = ("slots", "codes")
 
 
 class SnapshotError(ValueError):
-    """There is no snapshot, or not one to be used."""
+    """The snapshot does not exist or cannot be used."""
 
 
 class Facts(NamedTuple):
@@ -121,8 +121,8 @@ def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Fac
         thoroughly: check all of them, however many.
 
     Raises:
-        SnapshotError: there is no file, it is damaged, another version wrote it, or it
-            is not this user's own.
+        SnapshotError: the file does not exist, is damaged, was written by another version, or
+            does not belong to this user.
     """
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
@@ -146,13 +146,15 @@ def _read_header(mapped: mmap.mmap) -> dict[str, Any]:
         raise SnapshotError("The snapshot is cut off.")
     magic, version, length, checksum = _START.unpack_from(mapped)
     if magic != _MAGIC or version != _FORMAT:
-        raise SnapshotError("The snapshot is of another format.")
+        raise SnapshotError("The snapshot has another format.")
     text = mapped[_START.size : _START.size + length]
     if len(text) != length or zlib.crc32(text) != checksum:
         raise SnapshotError("The header of the snapshot is damaged.")
     header: dict[str, Any] = json.loads(text)
     if header["descriptor"] != descriptor.VERSION or header["byteorder"] != sys.byteorder:
-        raise SnapshotError("The snapshot is of other descriptors, or of another machine.")
+        raise SnapshotError(
+            "The snapshot was written for other descriptors or by another kind of machine."
+        )
     return header
 
 
@@ -177,7 +179,7 @@ def _read_arrays(mapped: mmap.mmap, sections: dict[str, _Section]) -> dict[str, 
 
 def _check_count(found: int, expected: int) -> None:
     if found != expected:
-        raise SnapshotError(f"There are {found} values in place of {expected}.")
+        raise SnapshotError(f"A section must have {expected} values, not {found}.")
 
 
 def _check(
@@ -194,11 +196,11 @@ def _check(
 def _check_owner(file: IO[bytes]) -> None:
     about = os.fstat(file.fileno())
     if not stat.S_ISREG(about.st_mode):
-        raise SnapshotError("It is no regular file.")
+        raise SnapshotError("It is not a regular file.")
     if hasattr(os, "getuid") and (
         about.st_uid != os.getuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     ):
-        raise SnapshotError("It belongs to another user, or others may write it.")
+        raise SnapshotError("It belongs to another user, or other users can write to it.")
 
 
 class _Section(NamedTuple):

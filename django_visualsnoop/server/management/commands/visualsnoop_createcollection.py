@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Make a hosted collection and a key to it. Prints one JSON object with collection_id, "
-        "public_key and secret_key; the secret is shown this once."
+        "Create a hosted collection and a key. Prints a JSON object with collection_id, "
+        "public_key and secret_key. The secret is shown only once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,15 +31,15 @@ class Command(BaseCommand):
             "--owner",
             required=True,
             metavar="EMAIL",
-            help="the owner's e-mail address; an account is made if none has it",
+            help="the owner's e-mail address; creates an account if no user has it",
         )
-        parser.add_argument("--name", required=True, help="the collection's name, for people")
+        parser.add_argument("--name", required=True, help="the name of the collection")
         add_key_options(parser)
 
     def handle(self, *_: Any, **options: Any) -> str:
         name = options["name"].strip()
         if not 1 <= len(name) <= MAX_NAME_LENGTH:
-            raise CommandError(f"--name has {len(name)} characters; write 1 to {MAX_NAME_LENGTH}.")
+            raise CommandError(f"--name has {len(name)} characters; use 1 to {MAX_NAME_LENGTH}.")
         try:
             return format_key(write_atomically(lambda: _make(options["owner"], name, options)))
         except (NoAccount, ValueError) as error:

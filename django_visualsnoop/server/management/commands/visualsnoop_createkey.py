@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Make a further key to a hosted collection. Prints one JSON object with collection_id, "
-        "public_key and secret_key; the secret is shown this once."
+        "Create another key for a hosted collection. Prints a JSON object with collection_id, "
+        "public_key and secret_key. The secret is shown only once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("collection_id", help="the collection's id, 8 hexadecimal digits")
+        parser.add_argument("collection_id", help="the id of the collection, 8 hexadecimal digits")
         add_key_options(parser)
 
     def handle(self, *_: Any, **options: Any) -> str:

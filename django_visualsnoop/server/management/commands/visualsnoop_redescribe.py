@@ -10,9 +10,9 @@ from django_visualsnoop.server.models import HostedCollection, database
 
 class Command(BaseCommand):
     help = (
-        "After an upgrade with a new version of the descriptor, describe images again from the "
-        "originals that their collections retain. Without, they have to be added again. May be "
-        "interrupted, and run while the server serves."
+        "Describe images again after an upgrade with a new version of the descriptor, from the "
+        "originals that their collections retain. Add images without an original again yourself. "
+        "You can interrupt this command, and run it while the server runs."
     )
 
     def handle(self, *_: Any, **__: Any) -> str:
@@ -24,4 +24,4 @@ class Command(BaseCommand):
                     self.stderr.write(f"{collection.pk} {image_id}: {problem}")
                 else:
                     done += 1
-        return f"{done} images are described anew, {left} could not be."
+        return f"Images described again: {done}. Images that could not be described: {left}."

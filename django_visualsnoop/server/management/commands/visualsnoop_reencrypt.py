@@ -12,8 +12,8 @@ from django_visualsnoop.server.transactions import write_atomically
 
 class Command(BaseCommand):
     help = (
-        "Encrypt every key's secret anew under the newest encryption key, after SECRET_KEY or "
-        "ENCRYPTION_KEYS was changed. The older ones may be taken out of the settings then."
+        "Encrypt the secrets of all keys again with the newest encryption key. Run it after you "
+        "change SECRET_KEY or ENCRYPTION_KEYS. Then remove the old keys from the settings."
     )
 
     def handle(self, *_: Any, **__: Any) -> str:
@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 done += write_atomically(partial(rows.update, encrypted_secret=anew))
         if lost:
             raise CommandError(
-                f"{done} secrets are encrypted anew, but {len(lost)} could not be decrypted, of "
-                f"the keys {', '.join(lost)}. {reason}"
+                f"Secrets encrypted again: {done}. Keys whose secret could not be decrypted: "
+                f"{', '.join(lost)}. {reason}"
             )
-        return f"{done} secrets are encrypted anew."
+        return f"Secrets encrypted again: {done}."

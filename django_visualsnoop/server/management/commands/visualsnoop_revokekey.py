@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "Revoke a key to a hosted collection: from now on, no request with it is answered."
+    help = "Revoke a key of a hosted collection. The server refuses all further requests with it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("public_key", help="the key's public part, 20 hexadecimal digits")
+        parser.add_argument("public_key", help="the public key, 20 hexadecimal digits")
 
     def handle(self, *_: Any, **options: Any) -> str:
         try:
             revoke_key(options["public_key"])
         except NoSuchKey as error:
             raise CommandError(str(error)) from error
-        return f"The key {options['public_key']} is revoked."
+        return f"Revoked the key {options['public_key']}."

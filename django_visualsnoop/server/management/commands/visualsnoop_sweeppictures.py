@@ -12,14 +12,18 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Delete files of retained pictures that belong to no image, such as a crash leaves behind. "
-        "Files of the last day are left alone. Safe at any time; once a day is enough."
+        "Delete files of retained pictures that belong to no image, such as files that a crash "
+        "has left behind. Keeps files of the last day. Run it once a day."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="print how many files it would delete, and delete nothing",
+        )
 
     def handle(self, *_: Any, **options: Any) -> str:
         if options["dry_run"]:
-            return f"Would delete {len(list(find_orphans()))} files."
-        return f"{sweep_files()} files are deleted."
+            return f"Files to delete: {len(list(find_orphans()))}."
+        return f"Files deleted: {sweep_files()}."

@@ -66,7 +66,7 @@ def test_vectors_of_another_length_are_refused_and_not_compared() -> None:
     index = EmbeddingIndex()
     index.put("a", bytes([1, 2]))
     for content in (b"", bytes([1]), bytes([1, 2, 3])):
-        with pytest.raises(ValueError, match=f"{len(content)} values in place of 2"):
+        with pytest.raises(ValueError, match=f"must have 2 values, not {len(content)}"):
             index.put("b", content)
     assert find_closest(index.list_visible(), np.array([1, 2, 3], dtype=np.int8), 5) == []
     assert len(index) == 1

@@ -8,14 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, Descriptor
-from django_visualsnoop.engine.index.memory import join, merge, pair_counts
+from django_visualsnoop.engine.index.memory import join, merge
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.memory.join import FARTHEST, find_candidate_pairs
-from django_visualsnoop.engine.index.memory.pair_counts import (
-    PairCounts,
-    build_pair_keys,
-    split_pair_keys,
-)
 from tests.engine.index.memory.brute_force import made
 
 
@@ -111,18 +106,6 @@ def test_long_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(20):
         joined |= {one for pair in pairs for one in pair if joined & set(pair)}
     assert {one for one in joined if one.startswith("same")} == {f"same {n:02}" for n in range(20)}
-
-
-def test_more_pairs_than_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair_counts, "LIMIT", 64)
-    counted = PairCounts()
-    for number in range(50):
-        chance = build_pair_keys(np.arange(10) + 1000 * number, np.arange(10) + 500_000)
-        counted.add(np.append(chance, build_pair_keys(np.array([7, 7, 9]), np.array([3, 3, 9]))))
-    keys, counts = counted.get_counts(3)
-    first, second = split_pair_keys(keys)
-    assert (first.tolist(), second.tolist()) == ([3, 9], [7, 9])
-    assert counts.tolist() == [100, 50]
 
 
 def test_mirrored_pictures() -> None:

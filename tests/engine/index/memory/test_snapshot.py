@@ -135,7 +135,7 @@ def test_files_that_others_can_write_are_not_used(tmp_path: Path) -> None:
     write_snapshot(path, index_of(images(3)).list_parts(), FACTS)
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o660)
-    with pytest.raises(SnapshotError, match="others may write"):
+    with pytest.raises(SnapshotError, match="other users can write"):
         open_snapshot(path)
     path.chmod(0o600)
     (tmp_path / "link").symlink_to(path)
