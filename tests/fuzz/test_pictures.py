@@ -27,6 +27,7 @@ def tried(count: int, *folder: str) -> list[dict[str, object]]:
         check=False,
     )
     assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
     lines = [json.loads(line) for line in process.stdout.splitlines()]
     assert lines[::2] == list(range(count))
     return lines[1::2]
