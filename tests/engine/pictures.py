@@ -7,15 +7,15 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    #: Tag, type (3 is SHORT, 4 is LONG, 5 is RATIONAL) and values.
+    #: Tag, type (3 is SHORT, 4 is LONG, 5 is RATIONAL, 16 is LONG8) and values.
     Tag = tuple[int, int, Sequence[Any]]
 
 WHITE, BLACK, CLEAR = (255, 255, 255, 255), (0, 0, 0, 255), (0, 0, 0, 0)
@@ -67,6 +67,7 @@ def tiff(
     order: str = "<",
     tiled: bool = False,
     tables: Mapping[int, Sequence[bytes]] | None = None,
+    big: bool = False,
 ) -> bytes:
     """Return a TIFF of one picture.
 
@@ -76,6 +77,7 @@ def tiff(
         order: of bytes; ">" for the larger first.
         tiled: whether ``strips`` are tiles.
         tables: by tag, parts of the file that the tag's values give the places of.
+        big: whether to write a BigTIFF, with places of 64 bits.
     """
     tables = {324 if tiled else 273: strips, **(tables or {})}
     plain = [*tags, (325 if tiled else 279, 4, [len(one) for one in strips])]
@@ -87,28 +89,67 @@ def tiff(
             for part in parts:
                 places.append(start + len(body))
                 body += part
-            found.append((tag, 4, places))
+            found.append((tag, 16 if big else 4, places))
         return found, body
 
-    start = len(_directory(placed(0)[0], order))
+    start = len(_directory(placed(0)[0], order, big))
     found, body = placed(start)
-    return _directory(found, order) + body
+    return _directory(found, order, big) + body
 
 
-def _directory(tags: Sequence[Tag], order: str) -> bytes:
-    formats = {3: "H", 4: "L", 5: "LL"}
-    place = 8 + 2 + 12 * len(tags) + 4
+def _directory(tags: Sequence[Tag], order: str, big: bool) -> bytes:
+    formats = {3: "H", 4: "L", 5: "LL", 16: "Q"}
+    place = 16 + 8 + 20 * len(tags) + 8 if big else 8 + 2 + 12 * len(tags) + 4
+    inside, number = (8, "Q") if big else (4, "L")
     entries, outside = b"", b""
     for tag, kind, values in sorted(tags, key=lambda one: one[0]):
         raw = b"".join(
             struct.pack(order + formats[kind], *(one if isinstance(one, tuple) else (one,)))
             for one in values
         )
-        where = raw.ljust(4, b"\0")
-        if len(raw) > 4:
-            where = struct.pack(order + "L", place + len(outside))
+        where = raw.ljust(inside, b"\0")
+        if len(raw) > inside:
+            where = struct.pack(order + number, place + len(outside))
             outside += raw
-        entries += struct.pack(order + "HHL", tag, kind, len(values)) + where
-    start = b"II*\0" if order == "<" else b"MM\0*"
-    count = struct.pack(order + "H", len(tags))
-    return start + struct.pack(order + "L", 8) + count + entries + bytes(4) + outside
+        entries += struct.pack(order + "HH" + number, tag, kind, len(values)) + where
+    start = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
+    start += struct.pack(order + "HHQ", 8, 0, 16) if big else struct.pack(order + "L", 8)
+    count = struct.pack(order + ("Q" if big else "H"), len(tags))
+    return start + count + entries + bytes(inside) + outside
+
+
+def bmp_of_bits(
+    values: NDArray[np.uint8 | np.uint16],
+    masks: Sequence[int],
+    bits: int,
+    *,
+    header_size: int = 40,
+    compression: int = 3,
+    downwards: bool = False,
+) -> bytes:
+    """Return a BMP whose colours, and opacity, are in bits of the masks' places.
+
+    Args:
+        values: height x width x colours, as many as masks, each as large as its mask allows.
+        masks: of red, green and blue, and of opacity.
+        bits: of a pixel, 16 or 32.
+        header_size: of the second header, 40 to 124.
+        compression: 3, or 6 where masks of four follow a header of 40.
+        downwards: whether the first row is the upper one.
+    """
+    height, width = values.shape[:2]
+    numbers = sum(
+        values[..., index].astype(np.uint64) << ((mask & -mask).bit_length() - 1)
+        for index, mask in enumerate(masks)
+        if mask
+    )
+    rows = [row.tobytes() for row in np.asarray(numbers).astype(f"<u{bits // 8}")]
+    body = b"".join(row + bytes(-len(row) % 4) for row in (rows if downwards else rows[::-1]))
+    size = width, -height if downwards else height
+    header = struct.pack(
+        "<LllHHLLllLL", header_size, *size, 1, bits, compression, len(body), 0, 0, 0, 0
+    )
+    header += struct.pack(f"<{len(masks)}L", *masks)
+    header = header.ljust(header_size, b"\0")
+    start = 14 + len(header)
+    return struct.pack("<2sLHHL", b"BM", start + len(body), 0, 0, start) + header + body

@@ -62,6 +62,8 @@ def good_files() -> dict[str, bytes]:
         "restarts.jpg": written(image, "JPEG", restart_marker_rows=1, subsampling=0),
         "cmyk.jpg": written(image.convert("CMYK"), "JPEG"),
         "grey.jpg": written(image.convert("L"), "JPEG"),
+        "cut_off.jpg": written(image, "JPEG")[:-20],
+        "cut_off_progressive.jpg": written(image, "JPEG", progressive=True)[:-20],
         "pages.mpo": written(image, "MPO", **frames()),
         "colour.png": written(image, "PNG"),
         "alpha.png": written(alpha, "PNG", exif=exif),
@@ -88,6 +90,9 @@ def good_files() -> dict[str, bytes]:
         "palette.bmp": written(image.quantize(64), "BMP"),
         "bits.bmp": written(image.convert("1"), "BMP"),
         "runs.bmp": _bmp_of_runs(),
+        "bits.bmp16": _bmp_of_bits(image, 16, 40, (0xF800, 0x7E0, 0x1F)),
+        "bits.bmp32": _bmp_of_bits(alpha, 32, 108, (0xFF, 0xFF00, 0xFF0000, 0xFF000000)),
+        "big.tif": _big_tiff(image),
         "alpha.tif": written(alpha, "TIFF", compression="tiff_lzw"),
         "cmyk.tif": written(image.convert("CMYK"), "TIFF"),
         "sixteen.tif": written(sixteen, "TIFF", compression="tiff_deflate"),
@@ -203,12 +208,16 @@ def _fields(data: bytearray) -> list[int]:
         segments = [found.start() + 2 for found in re.finditer(rb"\xff[\xc0-\xcf\xda-\xfe]", data)]
         frames = [found.start() + 5 for found in re.finditer(rb"\xff[\xc0-\xc2]", data)]
         return segments + frames + [place + 2 for place in frames]
+    if data.startswith(b"II+") and len(data) > 16:
+        (start,) = struct.unpack_from("<Q", data, 8)
+        entries = range(start + 8, min(start + 400, len(data)), 20)
+        return [4, 8, start] + [entry + inside for entry in entries for inside in (0, 2, 4, 12)]
     if data.startswith((b"II", b"MM")) and len(data) > 8:
         (start,) = struct.unpack_from("<L" if data[0] == 0x49 else ">L", data, 4)
         entries = range(start + 2, min(start + 300, len(data)), 12)
         return [4, start] + [entry + inside for entry in entries for inside in (0, 2, 4, 8)]
     if data.startswith(b"BM"):
-        return [2, 10, 14, 18, 20, 22, 26, 28, 30, 34, 46]
+        return [2, 10, 14, 18, 20, 22, 26, 28, 30, 34, 46, 54, 58, 62, 66]
     if data.startswith(b"GIF"):
         frames = [found.start() for found in re.finditer(b",", data[:2000])]
         return [6, 8, 10, *(frame + inside for frame in frames for inside in (1, 3, 5, 7, 9, 10))]
@@ -259,6 +268,41 @@ def _png(image: Image.Image, depth: int = 8, interlaced: bool = False, dark: boo
 
     header = struct.pack(">LLBBBBB", *image.size, depth, 2, 0, 0, interlaced)
     return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def _bmp_of_bits(image: Image.Image, bits: int, header_size: int, masks: tuple[int, ...]) -> bytes:
+    """Write what Pillow does not: a BMP of colours in bits."""
+    values = np.asarray(image).astype(np.uint32)
+    numbers = np.zeros(values.shape[:2], np.uint32)
+    for index, mask in enumerate(masks):
+        shift = (mask & -mask).bit_length() - 1
+        numbers |= values[..., index] * (mask >> shift) // 255 << shift
+    rows = numbers[::-1].astype(f"<u{bits // 8}").tobytes()  # of an even width: not padded
+    size = image.size
+    information = struct.pack("<LllHHLLllLL", header_size, *size, 1, bits, 3, 0, 0, 0, 0, 0)
+    information += struct.pack(f"<{len(masks)}L", *masks)
+    information = information.ljust(header_size, b"\0")
+    offset = 14 + len(information)
+    header = struct.pack("<2sLHHL", b"BM", offset + len(rows), 0, 0, offset)
+    return header + information + rows
+
+
+def _big_tiff(image: Image.Image) -> bytes:
+    """Write what old versions of Pillow do not: a BigTIFF, with values of all sizes."""
+    strips = [zlib.compress(strip.tobytes()) for strip in np.split(np.asarray(image), 2)]
+    tags = [(256, 3, [image.width]), (257, 4, [image.height]), (258, 3, [8, 8, 8])]
+    tags += [(259, 3, [8]), (262, 3, [2]), (277, 3, [3]), (278, 16, [image.height // 2])]
+    tags += [(273, 16, [0, len(strips[0])]), (279, 4, [len(strip) for strip in strips])]
+    first = 16 + 8 + 20 * len(tags) + 8 + 16
+    entries = b""
+    for tag, kind, values in sorted(tags):
+        placed = [first + value for value in values] if tag == 273 else values
+        content = struct.pack(f"<{len(values)}{ {3: 'H', 4: 'L', 16: 'Q'}[kind] }", *placed)
+        if len(content) > 8:
+            places, content = content, struct.pack("<Q", first - 16)
+        entries += struct.pack("<HHQ", tag, kind, len(values)) + content.ljust(8, b"\0")
+    header = b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, len(tags))
+    return header + entries + bytes(8) + places + b"".join(strips)
 
 
 def _bmp_of_runs() -> bytes:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
 from PIL import (
     AvifImagePlugin,
-    BmpImagePlugin,
     GifImagePlugin,
     Image,
     JpegImagePlugin,
@@ -45,6 +44,7 @@ from django_visualsnoop.engine.images.formats import (
     webp,
 )
 from django_visualsnoop.engine.images.ground import paste_on_ground
+from django_visualsnoop.engine.images.libtiff import silence_libtiff
 from django_visualsnoop.engine.images.unevenness import measure_unevenness
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ if TYPE_CHECKING:
 Pixels: TypeAlias = "NDArray[np.uint8]"
 
 DEFAULT_MAX_BYTES = 50_000_000
-#: Of a picture that has to be held whole, which takes four bytes a pixel and more.
-DEFAULT_MAX_PIXELS = 50_000_000
+#: Of a picture that has to be held whole, which takes 4 to 17 bytes a pixel, by format. Wallpapers
+#: of 66 to 72 million are common.
+DEFAULT_MAX_PIXELS = 75_000_000
 #: A baseline JPEG shrinks while it is read: it costs time per pixel, but not memory.
 SHRINKING_FACTOR = 4
 #: Nothing that is described needs more; the longer side, in pixels.
@@ -101,7 +102,14 @@ class _Format:
 
 
 class _TiffImageFile(TiffImagePlugin.TiffImageFile):
-    """Allocates what ``load_prepare`` would, without asking ``Image.MAX_IMAGE_PIXELS``."""
+    """Allocates what ``load_prepare`` would, without asking ``Image.MAX_IMAGE_PIXELS``.
+
+    What libtiff has to say of a broken file is not printed.
+    """
+
+    def load(self) -> Any:
+        with silence_libtiff():
+            return super().load()
 
     def load_prepare(self) -> None:
         size = getattr(self, "_tile_size", None)
@@ -115,7 +123,7 @@ _PNG = _Format("PNG", png.examine, PngImagePlugin.PngImageFile)
 _GIF = _Format("GIF", gif.examine, GifImagePlugin.GifImageFile)
 _WEBP = _Format("WebP", webp.examine, WebPImagePlugin.WebPImageFile)
 _TIFF = _Format("TIFF", tiff.examine, _TiffImageFile)
-_BMP = _Format("BMP", bmp.examine, BmpImagePlugin.BmpImageFile)
+_BMP = _Format("BMP", bmp.examine, bmp.load_plugin)
 _AVIF = _Format("AVIF", avif.examine, AvifImagePlugin.AvifImageFile)
 _HEIF = _Format("HEIF", heif.examine, heif.load_plugin)
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and HEIF (HEIC)"
@@ -130,7 +138,7 @@ def _find_format(data: bytes) -> _Format:
         return _GIF
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _WEBP
-    if data.startswith((b"II*\0", b"MM\0*")):
+    if data.startswith(tiff.STARTS):
         return _TIFF
     if data.startswith(b"BM"):
         return _BMP
@@ -235,7 +243,7 @@ def _load_telling_pixels(
 
     If no frame does, of those that are looked at, the most uneven one counts.
     """
-    best = _get_pixels(_convert_to_rgb(_load_small(image, examined.data)))
+    best = _get_pixels(_convert_to_rgb(_load_small(image, examined)))
     most = measure_unevenness(best)
     if most >= _SHOWS:
         return best
@@ -254,15 +262,34 @@ def _load_telling_pixels(
     return best
 
 
-def _load_small(image: ImageFile, data: bytes) -> Image.Image:
+def _load_small(image: ImageFile, examined: Examined) -> Image.Image:
     """Load the picture, made smaller while that is cheap; never below ``WORK_SIDE`` pixels."""
     if image.format == "JPEG":
         longer = max(image.size)
         width, height = (max(1, side * WORK_SIDE // longer) for side in image.size)
         image.draft(None, (width, height))
-    loaded = _load(image, data)
+    loaded = _load(image, examined.data)
+    if examined.torn_block is not None:
+        _check_rows(loaded, examined, examined.torn_block)
     # A palette has no means between its colours.
     return loaded if loaded.mode in ("P", "PA", "1") else _reduce(loaded)
+
+
+def _check_rows(image: Image.Image, examined: Examined, torn_block: tuple[int, int]) -> None:
+    """Check that a file that is cut off has every row of its picture.
+
+    Args:
+        image: decoded, perhaps made smaller.
+        torn_block: width and height in the file's pixels.
+
+    Raises:
+        UndecodableImage: it has not, or too much of the last rows is missing.
+    """
+    last_row = np.asarray(image.crop((0, image.height - 1, *image.size)))[0]
+    width, height = torn_block
+    block = width * image.width / examined.width, height / examined.height
+    if jpeg.measure_missing_share(last_row, block) > jpeg.MAX_MISSING_SHARE:
+        raise UndecodableImage(jpeg.MISSING)
 
 
 def _load(image: ImageFile, data: bytes) -> Image.Image:

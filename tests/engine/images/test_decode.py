@@ -188,6 +188,15 @@ def test_bombs_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> N
             decode(saved(corners(), kind), max_pixels=4799)
 
 
+def test_large_wallpapers_are_read_by_default() -> None:
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (("PNG", {}), ("JPEG", {"progressive": True}))
+    for kind, options in kinds:
+        picture = decode(saved(Image.new("L", (12_000, 6_000)), kind, **options))
+        assert (picture.width, picture.height) == (12_000, 6_000)
+    with pytest.raises(ImageTooLarge, match="at most 75,000,000"):
+        decode(png(12_500, 6_001, b""))
+
+
 def test_the_process_may_be_stricter_or_laxer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)  # warns from here to twice as many
     for kind in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"):

@@ -60,6 +60,8 @@ class Examined:
         passes: how often a decoder goes over all pixels (scans of a progressive JPEG).
         shrinks: the decoder can make it smaller while reading, without holding all of it.
         decoded_pixels: what a decoder may hold at once, if that is more than the picture.
+        torn_block: width and height of a block of pixels, in a file that is cut off: the last
+            row of these may be there in part.
         frames: reads the frames of an animation whose ``data`` holds one picture alone.
     """
 
@@ -70,4 +72,5 @@ class Examined:
     passes: int = 1
     shrinks: bool = False
     decoded_pixels: int = 0
+    torn_block: tuple[int, int] | None = None
     frames: Callable[[], Iterator[Frame]] | None = None

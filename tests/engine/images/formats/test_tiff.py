@@ -7,15 +7,17 @@ import struct
 import warnings
 import zlib
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage
-from django_visualsnoop.engine.images.decode import decode
+from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage, UnsupportedImage
+from django_visualsnoop.engine.images.decode import decode, find_format
 from django_visualsnoop.engine.images.formats import MAX_PARTS, tiff
 from tests.engine import pictures
 from tests.engine.images.corners import corners
+from tests.engine.images.pages import page
 from tests.engine.pictures import saved
 
 
@@ -60,15 +62,6 @@ def test_tiff_of_progressive_jpegs() -> None:
     content = saved(corners(), "TIFF", compression="jpeg")
     assert tiff.examine(content).passes == 1
     assert tiff.examine(content.replace(b"\xff\xc0", b"\xff\xc2")).passes == 100
-
-
-def page() -> Image.Image:
-    """Return words, large ones, for faxes and all else."""
-    image = Image.new("RGB", (300, 220), "white")
-    draw = ImageDraw.Draw(image)
-    draw.text((20, 60), "Invoice", fill=(120, 30, 30), font=ImageFont.load_default(60))
-    draw.rectangle((240, 20, 290, 200), outline="navy", width=6)
-    return image
 
 
 def assert_read_as_by_pillow(content: bytes) -> None:
@@ -123,12 +116,13 @@ BASE: list[pictures.Tag] = [(256, 4, [300]), (257, 4, [220]), (278, 4, [220])]
 COLOURS: list[pictures.Tag] = [*BASE, (258, 3, [8, 8, 8]), (277, 3, [3])]
 
 
+@pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_tiff_in_planes_and_tiles(order: str) -> None:
+def test_tiff_in_planes_and_tiles(order: str, big: bool) -> None:
     pixels = np.asarray(page())
     planes = [pixels[..., channel].tobytes() for channel in range(3)]
     tags = [*COLOURS, (259, 3, [1]), (262, 3, [2]), (284, 3, [2])]
-    assert_read_as_by_pillow(pictures.tiff(tags, planes, order=order))
+    assert (decode(pictures.tiff(tags, planes, order=order, big=big)).pixels == pixels).all()
     whole = np.zeros((256, 320, 3), dtype=np.uint8)
     whole[:220, :300] = pixels
     tiles = [
@@ -138,7 +132,63 @@ def test_tiff_in_planes_and_tiles(order: str) -> None:
     ]
     tags = [one for one in COLOURS if one[0] != 278]
     tags += [(259, 3, [8]), (262, 3, [2]), (322, 3, [64]), (323, 3, [64])]
-    assert_read_as_by_pillow(pictures.tiff(tags, tiles, order=order, tiled=True))
+    content = pictures.tiff(tags, tiles, order=order, tiled=True, big=big)
+    assert (decode(content).pixels == pixels).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [3, 4, 16])
+def test_bigtiff_is_read_as_by_opencv(order: str, kind: int) -> None:
+    tags: list[pictures.Tag] = [(256, kind, [300]), (257, kind, [220]), (278, kind, [110])]
+    tags += [(258, 3, [8, 8, 8]), (277, 3, [3]), (259, 3, [8]), (262, 3, [2])]
+    # Values that a BigTIFF has inside its directory, and a TIFF outside.
+    rows = np.asarray(page())
+    strips = [zlib.compress(rows[:110].tobytes()), zlib.compress(rows[110:].tobytes())]
+    content = pictures.tiff(tags, strips, order=order, big=True)
+    assert find_format(content) == "TIFF"
+    if order == "<":  # Pillow takes the other order for that of a TIFF
+        assert_read_as_by_pillow(content)
+    expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert expected is not None
+    assert (decode(content).pixels == expected[..., ::-1]).all()
+    examined = tiff.examine(content)
+    assert (examined.width, examined.height, examined.data[2:4].strip(b"\0")) == (300, 220, b"*")
+
+
+def test_hostile_bigtiff() -> None:
+    tags = [*COLOURS, (259, 3, [1]), (262, 3, [2]), (274, 3, [6])]
+    content = pictures.tiff(tags, [np.asarray(page()).tobytes()], big=True)
+    assert decode(content).pixels.shape == (300, 220, 3)
+    for place, value in ((4, 4), (8, 2**63), (8, len(content)), (16, 2**63), (16, 70_000)):
+        broken = bytearray(content)
+        struct.pack_into("<H" if place == 4 else "<Q", broken, place, value)
+        with pytest.raises(UndecodableImage):
+            decode(bytes(broken))
+    place = content.index(struct.pack("<HHQ", 273, 16, 1))
+    for far in (2**32, 2**64 - 1):
+        broken = bytearray(content)
+        struct.pack_into("<Q", broken, place + 12, far)
+        with pytest.raises(UndecodableImage, match="273"):
+            decode(bytes(broken))
+    broken = bytearray(content)
+    struct.pack_into("<Q", broken, place + 4, 2**40)
+    with pytest.raises(UndecodableImage, match="273"):
+        decode(bytes(broken))
+    long = pictures.tiff([*COLOURS, (259, 3, [1])], [b""] * (MAX_PARTS // 2 + 1), big=True)
+    with pytest.raises(ImageTooLarge, match="at most 50,000"):
+        decode(long)
+    with pytest.raises(ImageTooLarge, match="300 x 220"):
+        decode(content, max_pixels=65_999)
+    for length in range(8, 300):
+        with pytest.raises(UndecodableImage):
+            decode(content[:length])
+
+
+def test_more_channels_than_pillow_reads() -> None:
+    """Pillow logs an error for each."""
+    tags = [*BASE, (258, 3, [8] * 7), (277, 3, [7]), (259, 3, [1]), (262, 3, [2])]
+    with pytest.raises(UnsupportedImage, match="7 channels"):
+        decode(pictures.tiff(tags, [bytes(300 * 220 * 7)]))
 
 
 def test_tiff_with_predictors_and_more_channels() -> None:
