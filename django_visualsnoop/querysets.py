@@ -239,7 +239,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         ]
 
     def _is_updatable(self) -> bool:
-        """Return whether Django and the database accept an UPDATE of this query; otherwise they raise."""
+        """Return whether Django and the database accept an UPDATE of this query, or else raise."""
         features = connections[self._written].features
         return (
             not self.query.is_sliced

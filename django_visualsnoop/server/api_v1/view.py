@@ -174,7 +174,7 @@ OPERATIONS: dict[tuple[str, bool], dict[str, Operation]] = {
     ("search", False): {"POST": Operation("search", search_by_image)},
     ("search", True): {"GET": Operation("search", search_by_id)},
 }
-#: These calls refuse unknown query parameters.
+#: Calls with these first parts refuse unknown query parameters.
 _WITH_IDS = ("image", "search")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.pairs import FoundPair, PairFinder
     from django_visualsnoop.server.content.images import HostedImages
 
-#: The comparisons, by a ``Pair`` of ids.
+#: The links, by a ``Pair`` of ids.
 Links: TypeAlias = dict[tuple[str, str], Link]
 
 #: Comparing more images with each other takes longer than a request may.
@@ -33,7 +33,7 @@ _CLOSEST = 250
 
 class GroupMember(NamedTuple):
     image_id: str
-    #: The similarity to the most similar image of the group.
+    #: Rank and similarity relate to the most similar image of the group.
     rank: int
     similarity: float
 

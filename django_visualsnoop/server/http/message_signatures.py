@@ -107,7 +107,7 @@ def verify_request(request: HttpRequest, secret_of: Callable[[str], bytes]) -> V
     except (HTTPMessageSignaturesException, ValueError, RecursionError):
         raise WrongSignature from None
 
-    # Signatures with unknown algorithms do not invalidate the others.
+    # A digest with an unknown algorithm does not invalidate the others.
     readable = {
         name: _drop_unknown_algorithms(value) if name == '"content-digest"' else value
         for name, value in result.covered_components.items()
@@ -157,7 +157,7 @@ def _drop_unknown_algorithms(digests: str) -> str:
     except ValueError:
         return digests
     known = {name: value for name, value in parsed.items() if name in _DIGESTS}
-    # If no algorithm is known, nothing remains, and the request is refused.
+    # If no algorithm is known, nothing would remain: return the value unchanged, to be refused.
     return http_sf.ser(known) if 0 < len(known) < len(parsed) else digests
 
 

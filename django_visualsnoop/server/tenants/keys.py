@@ -91,14 +91,14 @@ def make_key(
     Args:
         collection_id: the id of the collection, 8 hexadecimal digits.
         scopes: what the key allows: one or more of ``SCOPES``.
-        not_before, expires_at: the times from which and until which the server accepts the key;
-            no limit if ``None``.
+        not_before, expires_at: the times from which and until which the server accepts the key; no
+            limit if ``None``.
         allow_v1: whether the server accepts VSHMAC signatures of API v1 with this key.
 
     Raises:
         NoSuchCollection: the collection does not exist.
         TooManyKeys: the collection has two active keys, including keys for later.
-        ValueError: a scope is unknown, or there is none.
+        ValueError: a scope is unknown, or ``scopes`` is empty.
     """
     unknown = set(scopes).difference(SCOPES)
     if unknown or not scopes:
@@ -174,8 +174,8 @@ def explain_refusal(key: Key, now: datetime) -> str | None:
 def note_use(key: Key, now: datetime) -> None:
     """Record that a key was used, at most once a minute.
 
-    A request never waits or fails because of this. If a lock is in the way, a later request
-    records it.
+    A request never waits or fails because of this. If another writer holds the lock, a later
+    request records it.
     """
     before = now - USE_NOTED_EVERY
     if key.last_used_at is not None and key.last_used_at >= before:
