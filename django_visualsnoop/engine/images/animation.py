@@ -39,6 +39,8 @@ def draw_frames(
         opened: returns the picture, of 8 bits, in a file of one frame.
         count: at most so many.
     """
+    if count < 2:
+        return  # the first frame is known, and to draw it again would take much memory
     if examined.frames is not None:
         some = islice(examined.frames(), count)
         yield from _draw(some, (examined.width, examined.height), opened)

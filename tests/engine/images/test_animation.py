@@ -68,3 +68,16 @@ def test_first_frame_and_first_page_count() -> None:
     for kind in ("GIF", "PNG", "WEBP", "TIFF", "MPO"):
         content = saved(frames[0], kind, save_all=True, append_images=frames[1:])
         assert_corners(content, tolerance=40)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG"])
+def test_a_frame_alone_is_not_drawn_again(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take four times the memory of the picture."""
+    white = Image.new("RGB", (80, 60), "white")
+    content = animated([white, corners()], kind)
+
+    def never(*args: object) -> None:
+        pytest.fail("it was drawn")
+
+    monkeypatch.setattr(animation, "_draw", never)
+    assert np.ptp(decode(content, max_pixels=80 * 60 * 2 - 1).pixels) == 0
