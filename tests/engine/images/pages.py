@@ -1,8 +1,11 @@
-"""A page of words."""
+"""A page of words, and whether Pillow can write it as a TIFF of any kind."""
 
 from __future__ import annotations
 
+import PIL
 from PIL import Image, ImageDraw, ImageFont
+
+OLD_PILLOW = int(PIL.__version__.partition(".")[0]) < 13
 
 
 def page() -> Image.Image:
