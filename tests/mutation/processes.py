@@ -31,6 +31,8 @@ def run_tests(tree: Path, arguments: Sequence[str], plugins: Sequence[object]) -
     os.environ["TEST_MEDIA_ROOT"] = str(tree / "mutation-media")
     options = [*OPTIONS, f"--basetemp={tree / 'mutation-files'}"]
     sys.path[:] = [str(tree), *(path for path in sys.path if Path(path).resolve() != ROOT)]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]  # this package is one of the checkout, not of the tree
     return int(pytest.main([*options, *arguments], plugins=list(plugins)))
 
 
