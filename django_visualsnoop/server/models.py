@@ -123,7 +123,7 @@ class HostedCollection(models.Model):
         verbose_name=_("shared with"),
     )
     retention = models.CharField(
-        _("retained of each picture"),
+        _("retained pictures"),
         max_length=10,
         db_column="keeps",
         choices=Retention.choices,
@@ -135,22 +135,23 @@ class HostedCollection(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(1)],
-        help_text="0 to 1: searches find nothing less similar. The engine's own if empty.",
+        help_text="From 0 to 1. Searches return only pictures with at least this similarity. "
+        "If empty, the server's default.",
     )
     max_images = models.PositiveIntegerField(
-        null=True, blank=True, help_text="How many images it may hold. No limit if empty."
+        null=True, blank=True, help_text="Highest number of images. If empty, there is no limit."
     )
     requests_per_minute = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="How many requests each of its keys may send in a minute. No limit if empty.",
+        help_text="Highest number of requests per key and minute. If empty, there is no limit.",
     )
     bytes_per_day = models.PositiveBigIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="How many bytes each of its keys may upload in a day. No limit if empty.",
+        help_text="Highest number of uploaded bytes per key and day. If empty, there is no limit.",
     )
 
     class Meta:

@@ -1,3 +1,4 @@
+import django.core.validators
 from django.db import migrations, models
 
 
@@ -57,5 +58,30 @@ class Migration(migrations.Migration):
         migrations.RenameModel(
             old_name='Outcome',
             new_name='StoredResponse',
+        ),
+        migrations.AlterField(
+            model_name='hostedcollection',
+            name='bytes_per_day',
+            field=models.PositiveBigIntegerField(blank=True, help_text='Highest number of uploaded bytes per key and day. If empty, there is no limit.', null=True, validators=[django.core.validators.MinValueValidator(1)]),
+        ),
+        migrations.AlterField(
+            model_name='hostedcollection',
+            name='max_images',
+            field=models.PositiveIntegerField(blank=True, help_text='Highest number of images. If empty, there is no limit.', null=True),
+        ),
+        migrations.AlterField(
+            model_name='hostedcollection',
+            name='min_similarity',
+            field=models.FloatField(blank=True, help_text="From 0 to 1. Searches return only pictures with at least this similarity. If empty, the server's default.", null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)]),
+        ),
+        migrations.AlterField(
+            model_name='hostedcollection',
+            name='requests_per_minute',
+            field=models.PositiveIntegerField(blank=True, help_text='Highest number of requests per key and minute. If empty, there is no limit.', null=True, validators=[django.core.validators.MinValueValidator(1)]),
+        ),
+        migrations.AlterField(
+            model_name='hostedcollection',
+            name='retention',
+            field=models.CharField(choices=[('nothing', 'No pictures, only their ids'), ('thumbnails', 'Small pictures'), ('originals', 'Small pictures and the original files')], db_column='keeps', db_default='nothing', default='nothing', max_length=10, verbose_name='retained pictures'),
         ),
     ]
