@@ -12,6 +12,9 @@ PAUSE_AFTER_FAILURE = 1.0
 #: At which ages of a request to read a missing or broken file again, in seconds, instead of up to
 #: ten minutes, which would delay the end of a run.
 LOOKS = (1.0, 4.0, 12.0)
+#: The longest delay between two attempts, in seconds, instead of an hour: an image that failed
+#: several times would otherwise be due only after the rig has given up.
+LONGEST_DELAY = 40.0
 
 
 class RigConfig(AppConfig):
@@ -24,6 +27,7 @@ class RigConfig(AppConfig):
 
         dispatch.PAUSE_AFTER_FAILURE = PAUSE_AFTER_FAILURE
         retry.LOOKS = LOOKS
+        retry.LONGEST_DELAY = LONGEST_DELAY
         if margin := os.environ.get("RIG_LEASE_MARGIN"):
             leases.LEASE_MARGIN = float(margin)
         if name := os.environ.get("RIG_BREAK"):
