@@ -108,7 +108,8 @@ def oldest_dependencies(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "constraints.txt")
     constraints.write_text("\n".join(oldest_requirements()))
     install(session, "test,services", "--constraint", str(constraints))
-    run_pytest(session, "sqlite")
+    # They call each other in ways that are deprecated since.
+    run_pytest(session, "sqlite", "-W", "ignore::DeprecationWarning")
 
 
 def oldest_requirements() -> list[str]:
@@ -120,7 +121,8 @@ def oldest_requirements() -> list[str]:
     for name in extras.keys() - {"test", "services", "docs", "dev"}:
         lines += extras[name].splitlines()
     found = (re.fullmatch(r"([\w.-]+)>=([\d.]+)", line) for line in lines)
-    return [f"{match[1]}=={match[2]}.*" for match in found if match]
+    # Celery 5.4 asks for a client of Redis that only such a Kombu takes.
+    return [*(f"{match[1]}=={match[2]}.*" for match in found if match), "kombu==5.4.*"]
 
 
 @nox.session(python=NEWEST)
@@ -159,7 +161,10 @@ def ci(session: nox.Session) -> None:
         [f"{newest}-postgresql)", "-m", elsewhere],
         # "make test" runs the others, and alone: the demo's tests have one port.
         [f"{newest}-sqlite)", "-m", "not (example or slow)", *COVERAGE],
-        *([f"oldest_dependencies-{python}", "-m", f"not ({ONCE} or slow)"] for python in others),
+        *(
+            [f"oldest_dependencies-{python}", "-m", f"not ({ONCE} or slow or service)"]
+            for python in others
+        ),
         ["packaging"],
     )
 
