@@ -54,14 +54,21 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         limit: int = 20,
         min_similarity: float | None = None,
         kind: str = "copies",
+        relations: Collection[str] | None = None,
     ) -> Self:
         """Return the rows whose pictures are copies of ``what``, or similar, closest first.
 
         This searches at once; Django fetches the rows when it evaluates the QuerySet. You can add
         filters to it. The limit counts rows that pass all filters, those before and those after
-        ``similar_to()``. Rows have ``visualsnoop_rank`` (an integer distance, 0 = perceptually
-        identical) and ``visualsnoop_similarity`` (0…1; ``None`` if the collection does not
-        provide it).
+        ``similar_to()``. Rows have these attributes; the last three are ``None`` if the collection
+        does not provide them:
+
+        * ``visualsnoop_rank``: an integer distance, 0 = perceptually identical;
+        * ``visualsnoop_similarity``: 0…1;
+        * ``visualsnoop_relation``: ``"copy"`` for the same picture with at most global edits,
+          ``"variant"`` for the same picture with a part of it replaced, ``"shot"`` for another
+          shot of the same scene;
+        * ``visualsnoop_difference``: 0…1, the share of what both pictures show that differs.
 
         Args:
             what: an instance (the results leave it out), a field file, an uploaded or other
@@ -73,15 +80,18 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
                 no threshold for similar pictures.
             kind: ``"copies"`` finds edited copies of the picture. ``"similar"`` orders all rows
                 by how much they look like it, up to the limit.
+            relations: with ``kind="copies"``, only rows with these relations; all if ``None``.
 
         Raises:
             ImageRefusedError: ``what`` is not a picture.
             UnsupportedSearch: the collection does not support this kind of search.
             VisualSnoopError: the collection failed.
-            ValueError: the field or kind does not exist, or a limit or similarity is out of
-                range.
+            ValueError: the field, kind or relation does not exist, or a limit or similarity is
+                out of range.
         """
-        options = SearchOptions(limit=limit, min_similarity=min_similarity, kind=kind)
+        options = SearchOptions(
+            limit=limit, min_similarity=min_similarity, kind=kind, relations=relations
+        )
         return similar_to(self, what, options, field=field)
 
     async def asimilar_to(
@@ -92,10 +102,16 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         limit: int = 20,
         min_similarity: float | None = None,
         kind: str = "copies",
+        relations: Collection[str] | None = None,
     ) -> Self:
         """Like ``similar_to()``, without blocking the event loop while it searches."""
         return await sync_to_async(self.similar_to)(
-            what, field=field, limit=limit, min_similarity=min_similarity, kind=kind
+            what,
+            field=field,
+            limit=limit,
+            min_similarity=min_similarity,
+            kind=kind,
+            relations=relations,
         )
 
     def duplicates(
@@ -108,7 +124,8 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     ) -> DuplicateGroups[_Model]:
         """Return groups of two or more rows that are copies of each other, best first.
 
-        This finds the groups at once; it fetches their rows when you iterate or slice the groups.
+        Variants, and other shots of a scene, are not copies; see ``similar_to()``. This finds the
+        groups at once; it fetches their rows when you iterate or slice the groups.
 
         Args:
             of: return only groups with at least one of these rows.

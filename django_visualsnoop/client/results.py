@@ -39,6 +39,10 @@ class Match(TypedDict):
     rank: int
     #: 0…1, if the service provides it.
     similarity: NotRequired[float]
+    #: ``"copy"``, ``"variant"`` or ``"shot"``, if the service provides it.
+    relation: NotRequired[str]
+    #: 0…1: the share of what both pictures show that differs, if the service provides it.
+    difference: NotRequired[float]
 
 
 class SearchResults(TypedDict):
@@ -78,14 +82,11 @@ def image_list(
     }
 
 
-def search_results(collection_id: str, matches: Iterable[tuple[str, int, float]]) -> SearchResults:
-    """Return the result of a search from ids, ranks and similarities; see ``SearchResults``."""
+def search_results(collection_id: str, matches: Iterable[Match]) -> SearchResults:
+    """Return the result of a search; see ``SearchResults``."""
     return {
         "collection_id": collection_id,
-        "results": [
-            {"id": image_id, "rank": rank, "similarity": similarity}
-            for image_id, rank, similarity in matches
-        ],
+        "results": list(matches),
         "message": "OK",
         "status": 200,
     }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.core.checks import Error
 
 from django_visualsnoop.client.exceptions import NotFoundError, VisualSnoopError
-from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
+from django_visualsnoop.common.search_options import COPIES, COPY, DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.exceptions import UnsupportedSearch
 
 if TYPE_CHECKING:
@@ -62,10 +62,18 @@ def narrow_matches(matches: list[ImageMatch], options: SearchOptions) -> list[Im
     """Filter matches on behalf of a collection that cannot do so itself.
 
     Raises:
-        UnsupportedSearch: ``min_similarity`` is given and a match has no similarity.
+        UnsupportedSearch: ``min_similarity`` is given and a match has no similarity, or
+            ``relations`` are given and a match has none.
     """
     if options.allowed is not None:
         matches = [match for match in matches if match.image_id in options.allowed]
+    if options.relations is not None:
+        if any(match.relation is None for match in matches):
+            raise UnsupportedSearch(
+                "This collection does not return how pictures are related, so it does not support "
+                "relations."
+            )
+        matches = [match for match in matches if match.relation in options.relations]
     if options.min_similarity is not None:
         if any(match.similarity is None for match in matches):
             raise UnsupportedSearch(
@@ -81,7 +89,7 @@ def narrow_matches(matches: list[ImageMatch], options: SearchOptions) -> list[Im
 
 @dataclass(frozen=True, slots=True)
 class ImagePair:
-    """Two images of one collection that look alike; ``first_id < second_id``."""
+    """Two images of one collection that are copies; ``first_id < second_id``."""
 
     first_id: str
     second_id: str
@@ -241,7 +249,7 @@ class BaseCollection(ABC):
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
     ) -> Iterator[ImagePair]:
-        """Yield pairs of images that look alike, each pair once, in any order.
+        """Yield pairs of copies, each pair once, in any order.
 
         For very many copies of one picture, a backend may omit pairs that are not needed to
         connect all of them.
@@ -272,6 +280,8 @@ class BaseCollection(ABC):
             except NotFoundError:
                 continue  # deleted meanwhile, or not indexed yet
             for match in found.matches:
+                if match.relation not in (None, COPY):
+                    continue
                 first, second = sorted((image_id, match.image_id))
                 if among is not None and not (among(first) and among(second)):
                     continue

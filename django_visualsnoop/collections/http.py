@@ -34,7 +34,7 @@ from django_visualsnoop.collections.results import (
     SearchResult,
 )
 from django_visualsnoop.common.options import POSITIVE_INTEGER, Option, check_options
-from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, SearchOptions
+from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, RELATIONS, SearchOptions
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -243,9 +243,20 @@ def _build_image_info(result: Mapping[str, Any], *, created: bool = False) -> Im
 
 def _build_matches(result: Mapping[str, Any]) -> list[ImageMatch]:
     return [
-        ImageMatch(match["id"], match["rank"], match.get("similarity"))
+        ImageMatch(
+            match["id"],
+            match["rank"],
+            match.get("similarity"),
+            _read_relation(match.get("relation")),
+            match.get("difference"),
+        )
         for match in result["results"]
     ]
+
+
+def _read_relation(text: Any) -> str | None:
+    """Return the relation that a service gives; ``None`` if it gives none, or a new one."""
+    return text if text in RELATIONS else None
 
 
 def _read_time(text: Any) -> datetime | None:

@@ -25,7 +25,7 @@ from django_visualsnoop.collections.results import (
     ImageMatch,
     SearchResult,
 )
-from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, KINDS, SearchOptions
+from django_visualsnoop.common.search_options import COPY, DEFAULT_OPTIONS, KINDS, SearchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,7 +234,7 @@ class RecorderCollection(BaseCollection):
 
     def _find_identical(self, content: bytes) -> list[ImageMatch]:
         return [
-            ImageMatch(image_id, 0, 1.0)
+            ImageMatch(image_id, 0, 1.0, COPY, 0.0)
             for image_id, image in self._state.images.items()
             if image.content == content
         ]

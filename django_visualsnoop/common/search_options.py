@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 #: Kinds of search: copies of a picture, or pictures that look similar.
 COPIES, SIMILAR = KINDS = ("copies", "similar")
+#: How a found picture is related to the one of the search: the same picture, with at most global
+#: edits; the same picture, with a part of it replaced; or another shot of the same scene.
+COPY, VARIANT, SHOT = RELATIONS = ("copy", "variant", "shot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class SearchOptions:
         allowed: search only among these image ids; among all if ``None``.
         kind: ``"copies"`` for edited copies of the picture, or ``"similar"`` for all pictures,
             ordered by how similar they look.
+        relations: only matches with these relations, of ``RELATIONS``; all if ``None``. Only
+            for copies.
 
     Raises:
         ValueError: an option is out of range.
@@ -32,6 +37,7 @@ class SearchOptions:
     min_similarity: float | None = None
     allowed: Collection[str] | None = None
     kind: str = COPIES
+    relations: Collection[str] | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -39,6 +45,9 @@ class SearchOptions:
         check_similarity(self.min_similarity)
         if self.kind not in KINDS:
             raise ValueError(f"kind must be {' or '.join(map(repr, KINDS))}, not {self.kind!r}.")
+        check_relations(self.relations)
+        if self.relations is not None and self.kind != COPIES:
+            raise ValueError(f"relations requires kind={COPIES!r}, not {self.kind!r}.")
 
 
 def check_similarity(value: float | None) -> None:
@@ -49,6 +58,21 @@ def check_similarity(value: float | None) -> None:
     """
     if value is not None and not 0.0 <= value <= 1.0:
         raise ValueError(f"min_similarity must be between 0 and 1, not {value!r}.")
+
+
+def check_relations(relations: Collection[str] | None) -> None:
+    """Check the relations that a search asks for.
+
+    Raises:
+        ValueError: there are none, or one does not exist.
+    """
+    if relations is None:
+        return
+    if isinstance(relations, str) or not relations or not set(relations) <= set(RELATIONS):
+        raise ValueError(
+            f"relations must contain {', '.join(map(repr, RELATIONS))}, or some of them, "
+            f"not {relations!r}."
+        )
 
 
 #: Options of a search that names none.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors.thumbnail import encode
 from django_visualsnoop.engine.embedding import (
     add_embedding,
     compute_embedding,
@@ -58,6 +59,10 @@ class Hit(NamedTuple):
     rank: int
     #: 0 to 1.
     similarity: float
+    #: One of ``search_options.RELATIONS``; ``None`` if unknown, or for similar images.
+    relation: str | None = None
+    #: 0 to 1: the share of what both pictures show that differs; ``None`` if unknown.
+    difference: float | None = None
 
 
 class Hits(NamedTuple):
@@ -128,10 +133,11 @@ class Gallery:
         new = NewImage(
             image_id,
             describe.describe(picture.pixels, digest.digest()).to_bytes(),
-            describe.VERSION,
+            describe.DESCRIPTION_VERSION,
             digest.hexdigest(),
             picture.width,
             picture.height,
+            thumbnail=encode(picture.pixels),
         )
         if self._embedding is None:
             return new
@@ -206,7 +212,7 @@ class Gallery:
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
     ) -> Iterator[PairHit]:
-        """Yield pairs of images that look alike, each pair once, in any order.
+        """Yield pairs of copies, each pair once, in any order.
 
         For a large group, this yields only as many pairs as connect it; see ``PairFinder``.
 
@@ -321,11 +327,11 @@ class Gallery:
         This omits images of a newer version, so that old processes do not undo the work of new
         ones during an upgrade.
         """
-        for version in range(1, describe.VERSION):
+        for version in range(1, describe.DESCRIPTION_VERSION):
             yield from self.store.iterate_ids_of_version(version)
         if self._embedding is not None:
             yield from self.store.iterate_ids_of_other_embedding(
-                hash_identity(self._embedding), describe.VERSION
+                hash_identity(self._embedding), describe.DESCRIPTION_VERSION
             )
 
     def _read_view(
@@ -364,10 +370,17 @@ class Gallery:
             limit=options.limit or DEFAULT_LIMIT,
             allowed=None if options.allowed is None else frozenset(options.allowed),
             without=frozenset() if without is None else frozenset({without}),
+            relations=options.relations,
         )
         return [
-            Hit(image_id, calibration.score_to_rank(score), calibration.score_to_similarity(score))
-            for image_id, score in found
+            Hit(
+                image_id,
+                relation.compute_rank(),
+                calibration.score_to_similarity(relation.score),
+                relation.name,
+                relation.difference,
+            )
+            for image_id, relation in found
         ]
 
     def _get_min_score(self, min_similarity: float | None) -> float:

@@ -57,8 +57,11 @@ class IndexedImage(models.Model):
     deleted = models.BigIntegerField(null=True, default=None)
     #: ``Descriptor.to_bytes()``: the global vector, then the local features.
     vector = models.BinaryField()
-    #: ``describe.VERSION`` of the descriptor.
+    #: ``descriptor.DESCRIPTION_VERSION`` of what is kept of the picture.
     version = models.PositiveSmallIntegerField()
+    #: ``thumbnail.encode()``; valid from description version 5 on. Processes of releases without
+    #: thumbnails leave it when they replace the file, but write their own version.
+    thumbnail = models.BinaryField(null=True, default=None)
     #: SHA-256 of the file.
     digest = models.CharField(max_length=64)
     width = models.PositiveIntegerField()

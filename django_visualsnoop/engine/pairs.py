@@ -300,7 +300,7 @@ class _Scores:
     def compute(self, one: Descriptor, other: Descriptor) -> float:
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        score = compare(build_stored_probes(one), other).score
+        score = compare(build_stored_probes(one), other).relation.copy_score
         self._known[_build_key(one, other)] = score
         return score
 

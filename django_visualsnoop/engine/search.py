@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from django_visualsnoop.common.search_options import COPY
 from django_visualsnoop.engine.index.base import CandidateQuery, Features
 from django_visualsnoop.engine.matching.compare import compare_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.index.base import Candidate, CopyIndex
+    from django_visualsnoop.engine.matching.relation import Relation
 
 #: Compare this many of the closest vectors whatever their distance, and as many pictures
 #: with the most votes …
@@ -27,10 +29,9 @@ CLOSE = 0.6
 VOTED = 1.5
 
 
-class ScoredImage(NamedTuple):
+class FoundImage(NamedTuple):
     image_id: str
-    #: The logarithm of the odds that it is a copy.
-    score: float
+    relation: Relation
 
 
 def search(
@@ -41,16 +42,22 @@ def search(
     limit: int,
     allowed: frozenset[str] | None = None,
     without: frozenset[str] = frozenset(),
-) -> list[ScoredImage]:
-    """Return the most probable copies, surest first; equally sure ones by id."""
+    relations: Collection[str] | None = None,
+) -> list[FoundImage]:
+    """Return the images that are related most closely and most surely, then by id."""
     stored = index.read_descriptors(find_candidate_ids(index, probes, limit, allowed, without))
     # Compare one file under many ids, such as a placeholder, only once.
     different = {one.to_bytes(): one for one in stored.values()}
     compared = compare_all(probes, list(different.values()))
-    scores = {key: one.score for key, one in zip(different, compared, strict=True)}
-    found = [ScoredImage(image_id, scores[one.to_bytes()]) for image_id, one in stored.items()]
-    found = [one for one in found if one.score >= min_score]
-    found.sort(key=lambda one: (-one.score, one.image_id))
+    related = {key: one.relation for key, one in zip(different, compared, strict=True)}
+    found = [FoundImage(image_id, related[one.to_bytes()]) for image_id, one in stored.items()]
+    found = [
+        one
+        for one in found
+        if one.relation.score >= min_score
+        and (relations is None or (one.relation.name or COPY) in relations)
+    ]
+    found.sort(key=lambda one: (one.relation.compute_rank(), -one.relation.score, one.image_id))
     return found[:limit]
 
 

@@ -19,12 +19,12 @@ class ValueByKey(Func):
     takes longer than the query itself.
 
     Args:
-        values: pairs of a primary key and its number or ``None``.
-        output_field: the field of the numbers.
+        values: pairs of a primary key and its number, text or ``None``.
+        output_field: the field of the values.
     """
 
     def __init__(
-        self, values: tuple[tuple[Any, float | None], ...], *, output_field: Field[Any, Any]
+        self, values: tuple[tuple[Any, float | str | None], ...], *, output_field: Field[Any, Any]
     ) -> None:
         super().__init__(F("pk"), output_field=output_field)
         self.values = values
@@ -36,11 +36,16 @@ class ValueByKey(Func):
         column, column_params = compiler.compile(key)
         params: list[Any] = list(column_params)
         arms = []
-        for value, number in self.values:
-            if number is not None:
-                params.append(key.output_field.get_db_prep_value(value, connection))
+        for value, told in self.values:
+            if told is None:
+                continue
+            params.append(key.output_field.get_db_prep_value(value, connection))
+            if isinstance(told, str):
+                params.append(told)
+                arms.append("WHEN %s THEN %s")
+            else:
                 # A literal, not a parameter: the value is our own number, and keeps its type.
-                arms.append(f"WHEN %s THEN {number!r}")
+                arms.append(f"WHEN %s THEN {told!r}")
         if not arms:
             return "NULL", ()
         return f"CASE {column} {' '.join(arms)} END", tuple(params)

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 
     Searchable: TypeAlias = models.Model | FieldFile | ImageSource | PILImage
 
+#: The values of a ``FoundRow`` that annotate its row, after ``visualsnoop_``.
+_ANNOTATED: dict[str, models.Field[Any, Any]] = {
+    "rank": models.IntegerField(),
+    "similarity": models.FloatField(),
+    "relation": models.CharField(),
+    "difference": models.FloatField(),
+}
 #: The annotation that limits the rows.
 PLACE = "visualsnoop_place"
 
@@ -57,6 +64,8 @@ class FoundRow(NamedTuple):
     key: Any
     rank: int
     similarity: float | None
+    relation: str | None
+    difference: float | None
 
 
 def similar_to(
@@ -101,7 +110,9 @@ def similar_to(
                 continue
             known = best.get(parsed.key)
             if known is None or match.rank < known.rank:
-                best[parsed.key] = FoundRow(parsed.key, match.rank, match.similarity)
+                best[parsed.key] = FoundRow(
+                    parsed.key, match.rank, match.similarity, match.relation, match.difference
+                )
     ranked = sorted(best.values(), key=lambda found: found.rank)
     if len(ranked) > MAX_RANKED:
         present = set(queryset.order_by().values_list("pk", flat=True))
@@ -237,14 +248,13 @@ def _alone_in_its_collection(fields: tuple[IndexedField, ...]) -> bool:
 
 def _ranked(queryset: _QuerySet, ranked: list[FoundRow], limit: int) -> _QuerySet:
     """Return the rows in order; the limit is a condition, so that callers can still add filters."""
-    ranks = ValueByKey(
-        tuple((found.key, found.rank) for found in ranked), output_field=models.IntegerField()
-    )
-    similarities = ValueByKey(
-        tuple((found.key, found.similarity) for found in ranked), output_field=models.FloatField()
-    )
     rows = queryset.filter(pk__in=[found.key for found in ranked]).annotate(
-        visualsnoop_rank=ranks, visualsnoop_similarity=similarities
+        **{
+            f"visualsnoop_{name}": ValueByKey(
+                tuple((found.key, getattr(found, name)) for found in ranked), output_field=output
+            )
+            for name, output in _ANNOTATED.items()
+        }
     )
     if len(ranked) > limit:
         place = Window(RowNumber(), order_by=[F("visualsnoop_rank").asc(), F("pk").asc()])

@@ -27,7 +27,15 @@ def test_a_page_of_images() -> None:
 
 
 def test_results_of_a_search() -> None:
-    found = search_results("0123abcd", iter([("a", 0, 1.0), ("b", 7, 0.5)]))
+    found = search_results(
+        "0123abcd",
+        iter(
+            [
+                {"id": "a", "rank": 0, "similarity": 1.0},
+                {"id": "b", "rank": 7, "similarity": 0.5},
+            ]
+        ),
+    )
     by_id = {"image_id", "image_time"}  # only in the answer to a search by id
     assert found.keys() == SearchResults.__annotations__.keys() - by_id
     assert found["results"] == [

@@ -232,7 +232,7 @@ def test_queries(
         similar(collection)
     with django_assert_num_queries(1):
         collection.search_images_by_id("1", SearchOptions(kind="similar"))
-    with django_assert_num_queries(describe.VERSION - 1 + 3):
+    with django_assert_num_queries(describe.DESCRIPTION_VERSION - 1 + 3):
         assert list(collection.iter_outdated()) == []
 
 

@@ -10,6 +10,7 @@ import pytest
 from django_visualsnoop.common.budgets import Budget
 from django_visualsnoop.common.search_options import KINDS, SearchOptions
 from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors.thumbnail import encode
 from django_visualsnoop.engine.exceptions import ImageMissing, ImageTooLarge
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import IndexedImage
@@ -51,11 +52,12 @@ def test_what_is_stored_of_a_file(gallery: Gallery) -> None:
     picture = gallery.decode_picture(content)
     assert (new.image_id, new.version, new.digest) == (
         "a",
-        describe.VERSION,
+        describe.DESCRIPTION_VERSION,
         sha256(content).hexdigest(),
     )
     assert (new.width, new.height) == (picture.width, picture.height)
     assert new.vector == describe.describe(picture.pixels).to_bytes()
+    assert new.thumbnail == encode(picture.pixels)
     assert (new.embedding, new.embedding_model) == (None, "")
     assert not IndexedImage.objects.exists()
 
@@ -179,8 +181,8 @@ def test_a_broken_picture_is_left_out_of_placements_and_has_none(filled: Gallery
 
 def test_older_versions_are_outdated_and_newer_ones_are_not(filled: Gallery) -> None:
     assert list(filled.iterate_outdated_ids()) == []
-    IndexedImage.objects.filter(image_id="a").update(version=describe.VERSION - 1)
-    IndexedImage.objects.filter(image_id="b").update(version=describe.VERSION + 1)
+    IndexedImage.objects.filter(image_id="a").update(version=describe.DESCRIPTION_VERSION - 1)
+    IndexedImage.objects.filter(image_id="b").update(version=describe.DESCRIPTION_VERSION + 1)
     assert list(filled.iterate_outdated_ids()) == ["a"]
 
 

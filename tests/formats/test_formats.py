@@ -51,7 +51,7 @@ def test_a_descriptor_is_read_bit_by_bit_and_compared() -> None:
     assert Descriptor.from_bytes(content).to_bytes() == content
     today = describe(decode(PICTURE).pixels, b"").to_bytes()
     found = compare_pictures(
-        StoredDescriptor("then", content, 256, 192), StoredDescriptor("now", today, 256, 192)
+        StoredDescriptor("then", content, 256, 192, 4), StoredDescriptor("now", today, 256, 192, 4)
     )
     assert found.similarity > 0.99
 

@@ -8,9 +8,9 @@ import pytest
 
 from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
-from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors import describe, descriptor
 from django_visualsnoop.engine.models import IndexedImage
-from django_visualsnoop.engine.replica import held
+from django_visualsnoop.engine.replica import held, vector_kinds
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import grow_old, lose, picture, product, record_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
 
 State = SyncRecord.State
-OLD, NEW = describe.VERSION, describe.VERSION + 1
+OLD, NEW = describe.DESCRIPTION_VERSION, describe.DESCRIPTION_VERSION + 1
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             seen = original(pixels, digest)
             return seen._replace(vector=-seen.vector, codes=~seen.codes)
 
-        monkeypatch.setattr(describe, "VERSION", NEW)
+        monkeypatch.setattr(describe, "DESCRIPTION_VERSION", NEW)
+        for module in (descriptor, vector_kinds):
+            monkeypatch.setattr(module, "COMPARABLE", {NEW})
         monkeypatch.setattr(describe, "describe", described)
         monkeypatch.setattr(
             describe,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import (
+    DESCRIPTION_VERSION,
     DIMENSIONS,
     VERSION,
     Descriptor,
@@ -34,6 +35,7 @@ from django_visualsnoop.engine.descriptors.local_features import (
     mirror_words,
 )
 from django_visualsnoop.engine.descriptors.matmul import matmul_row
+from django_visualsnoop.engine.descriptors.thumbnail import Thumbnail
 from django_visualsnoop.engine.descriptors.weights import load_dihedral_action, load_learned
 from django_visualsnoop.engine.images.content_boxes import crop_content_boxes
 
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float32]
 
 __all__ = [
+    "DESCRIPTION_VERSION",
     "DIMENSIONS",
     "VERSION",
     "Descriptor",
@@ -99,7 +102,9 @@ def describe(pixels: Pixels, digest: bytes | None = None) -> Descriptor:
     found = compute_local_features(pixels)
     if is_featureless(pixels, len(found.codes)):
         return _describe_by_file(pixels, digest)
-    return Descriptor(compute_vector(pixels), found.codes, found.words, found.places)
+    return Descriptor(
+        compute_vector(pixels), found.codes, found.words, found.places, thumbnail=Thumbnail(pixels)
+    )
 
 
 def _describe_by_file(pixels: Pixels, digest: bytes | None) -> Descriptor:
@@ -119,9 +124,9 @@ def build_probes(pixels: Pixels, digest: bytes | None = None) -> Probes:
     inner = _build_content_probes(pixels)
     if is_featureless(pixels, len(features.codes)):
         return _join_probes([build_stored_probes(_describe_by_file(pixels, digest)), *inner])
-    whole = _build_picture_probes(compute_vector(pixels), features)
+    whole = _build_picture_probes(pixels, compute_vector(pixels), features)
     # The features of the negative suffice: its vector would cost each search as much again.
-    last = _build_picture_probes(whole.pictures[0].vector, negative)._replace(
+    last = _build_picture_probes(pixels, whole.pictures[0].vector, negative)._replace(
         vectors=whole.vectors[:0]
     )
     return _join_probes([whole, *inner, last])
@@ -133,7 +138,7 @@ def _build_content_probes(pixels: Pixels) -> list[Probes]:
     for one in crop_content_boxes(pixels):
         features = compute_query_features(one)[0]
         if not is_featureless(one, len(features.codes)):
-            found.append(_build_picture_probes(compute_vector(one), features))
+            found.append(_build_picture_probes(one, compute_vector(one), features))
     return found
 
 
@@ -145,8 +150,10 @@ def _join_probes(found: list[Probes]) -> Probes:
     )
 
 
-def _build_picture_probes(vector: Vector, found: LocalFeatures) -> Probes:
-    upright = Descriptor(vector, found.codes, found.words, found.places)
+def _build_picture_probes(pixels: Pixels, vector: Vector, found: LocalFeatures) -> Probes:
+    upright = Descriptor(
+        vector, found.codes, found.words, found.places, thumbnail=Thumbnail(pixels)
+    )
     return _add_mirror_image(upright, found.near_words)
 
 
@@ -161,7 +168,11 @@ def build_stored_probes(stored: Descriptor) -> Probes:
 
 def _add_mirror_image(upright: Descriptor, near_words: NDArray[np.uint32]) -> Probes:
     vectors = apply_dihedral_action(upright.vector)
-    mirror = Descriptor(vectors[4], *mirror_features(upright.codes, upright.words, upright.places))
+    mirror = Descriptor(
+        vectors[4],
+        *mirror_features(upright.codes, upright.words, upright.places),
+        thumbnail=None if upright.thumbnail is None else upright.thumbnail.mirror(),
+    )
     return Probes(vectors, [upright, mirror], [near_words, mirror_words(near_words)])
 
 

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from django_visualsnoop.engine.descriptors.thumbnail import Thumbnail
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Descriptors of different versions cannot be compared. Raise this whenever any value changes.
 VERSION = 4
+#: Version of all that is kept of an image: from 5 on, a thumbnail as well as the descriptor.
+DESCRIPTION_VERSION = 5
+#: Versions of descriptions whose descriptors can be compared.
+COMPARABLE = frozenset({4, 5})
 DIMENSIONS = 256
 MAX_FEATURES = 128
 #: Number of codes of a picture that is identified by its file.
@@ -47,6 +53,8 @@ class Descriptor(NamedTuple):
     places: NDArray[np.uint8]
     #: Whether codes, words and places identify the file, not the content.
     by_file: bool = False
+    #: Not part of the bytes; ``None`` for images that an older release described.
+    thumbnail: Thumbnail | None = None
 
     def to_bytes(self) -> bytes:
         """Return at most 2,179 bytes, little-endian on every machine; the vector comes first."""
@@ -81,6 +89,26 @@ class Descriptor(NamedTuple):
             raw[words + 3 * count :].reshape(count, 4),
             by_file=bool(content[START_BYTES - 1]),
         )
+
+
+def parse_description(version: int, content: bytes, thumbnail: bytes | None) -> Descriptor:
+    """Return the descriptor, with its thumbnail, from what is kept of an image.
+
+    Args:
+        version: the version of the description.
+        content: ``Descriptor.to_bytes()``.
+        thumbnail: ``thumbnail.encode()``; ``None`` without one.
+
+    Raises:
+        ValueError: the bytes are broken, or of a version that cannot be compared.
+    """
+    if version not in COMPARABLE:
+        raise ValueError(f"Descriptions of version {version} cannot be compared.")
+    descriptor = Descriptor.from_bytes(content)
+    # An older release leaves the thumbnail of the file that it replaces.
+    if thumbnail is None or version < DESCRIPTION_VERSION:
+        return descriptor
+    return descriptor._replace(thumbnail=Thumbnail(thumbnail))
 
 
 def count_features(content: bytes) -> int:

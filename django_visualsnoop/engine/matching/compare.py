@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from django_visualsnoop.common.search_options import COPY
 from django_visualsnoop.engine.descriptors.describe import measure_detail
 from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.descriptors.local_features import FEW
 from django_visualsnoop.engine.descriptors.matmul import matmul
 from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.matching.difference import measure_difference
 from django_visualsnoop.engine.matching.overlap import measure_overlap
+from django_visualsnoop.engine.matching.relation import Relation, collect_inputs, tell_relation
 from django_visualsnoop.engine.matching.verify import (
     NO_ALIGNMENT,
     TELLING_FROM,
@@ -36,8 +39,13 @@ ENOUGH = 24
 _FAINT = 0.3
 
 
+#: Pictures with at least these log odds, from features and vectors alone, are laid over each other.
+WORTH_A_LOOK = -2.0
+
+
 class Comparison(NamedTuple):
-    #: The logarithm of the odds that it is a copy; see ``calibration``.
+    #: The logarithm of the odds that it is a copy, from features and vectors alone; see
+    #: ``calibration``.
     score: float
     #: -1 to 1, of the closest of the probes' vectors.
     cosine: float
@@ -47,6 +55,7 @@ class Comparison(NamedTuple):
     picture: int
     #: ``calibration.INPUTS`` values: the evidence for a copy; see ``calibration.collect_evidence``.
     evidence: Floats
+    relation: Relation
 
 
 def compare(probes: Probes, stored: Descriptor) -> Comparison:
@@ -63,12 +72,15 @@ def compare_all(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison
 def _compare_files(probes: Probes, stored: Descriptor) -> Comparison:
     """Return whether a picture identified by its file has the same file as the probed one."""
     probed = probes.pictures[0]
-    same = probed.by_file and bool((probed.codes == stored.codes).all())
-    return _build_without_evidence(calibration.SAME_FILE if same else calibration.UNRELATED)
+    if not probed.by_file or not (probed.codes == stored.codes).all():
+        return _build_without_evidence(calibration.UNRELATED)
+    same = _build_without_evidence(calibration.SAME_FILE)
+    return same._replace(relation=same.relation._replace(name=COPY, difference=0.0))
 
 
 def _build_without_evidence(score: float) -> Comparison:
-    return Comparison(score, 0.0, NO_ALIGNMENT, 0, np.zeros(calibration.INPUTS))
+    evidence = np.zeros(calibration.INPUTS)
+    return Comparison(score, 0.0, NO_ALIGNMENT, 0, evidence, _relate_by_score(score))
 
 
 def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
@@ -105,7 +117,35 @@ def _build_comparison(
     faint = vectors_decide and _are_faint(probed, stored)
     if faint and not _have_equal_features(probed, stored):
         score = calibration.UNRELATED
-    return Comparison(score, cosine, match, picture, evidence)
+    relation = _relate(probed, stored, match, score, cosine, evidence)
+    return Comparison(score, cosine, match, picture, evidence, relation)
+
+
+def _relate(
+    probed: Descriptor,
+    stored: Descriptor,
+    match: Alignment,
+    score: float,
+    cosine: float,
+    evidence: Floats,
+) -> Relation:
+    """Return the relation of two pictures, by their thumbnails if they are worth a look."""
+    if score < WORTH_A_LOOK or match.inliers < TELLING_FROM:
+        return _relate_by_score(score)
+    if probed.thumbnail is None or stored.thumbnail is None:
+        return _relate_by_score(score)
+    pictures = probed.thumbnail.pixels, stored.thumbnail.pixels
+    if pictures[0] is None or pictures[1] is None:
+        return _relate_by_score(score)
+    difference = measure_difference(pictures[0], pictures[1], match)
+    if difference is None:
+        return _relate_by_score(score)
+    return tell_relation(collect_inputs(score, cosine, match, evidence, difference), difference)
+
+
+def _relate_by_score(score: float) -> Relation:
+    """Return the relation of pictures that cannot be laid over each other."""
+    return Relation(None, score, score, None)
 
 
 def _are_faint(one: Descriptor, other: Descriptor) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors.descriptor import parse_description
 from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.matching.compare import compare
 
@@ -20,6 +21,14 @@ class DescribedImage(Protocol):
         """``Descriptor.to_bytes()``."""
 
     @property
+    def version(self) -> int:
+        """The version of the description."""
+
+    @property
+    def thumbnail(self) -> bytes | None:
+        """``thumbnail.encode()``; ``None`` without one."""
+
+    @property
     def width(self) -> int:
         """Width in pixels."""
 
@@ -29,22 +38,30 @@ class DescribedImage(Protocol):
 
 
 class PictureComparison(NamedTuple):
-    """How surely two pictures are copies of each other."""
+    """How two pictures are related."""
 
     rank: int
     #: 0 to 1.
     similarity: float
+    #: One of ``search_options.RELATIONS``; ``None`` if unknown.
+    relation: str | None
+    #: 0 to 1: the share of what both show that differs; ``None`` if unknown.
+    difference: float | None
     #: Where the first is located in the second; ``None`` if unknown.
     placement: placement.Placement | None
 
 
 def compare_pictures(first: DescribedImage, second: DescribedImage) -> PictureComparison:
-    """Return how surely two pictures are copies of each other; see ``Gallery.describe_image``."""
+    """Return how two pictures are related; see ``Gallery.describe_image``."""
     one, other = add_size(first), add_size(second)
-    score = compare(describe.build_stored_probes(one.descriptor), other.descriptor).score
+    relation = compare(describe.build_stored_probes(one.descriptor), other.descriptor).relation
     (where,) = placement.find_placements(one, [other])
     return PictureComparison(
-        calibration.score_to_rank(score), calibration.score_to_similarity(score), where
+        relation.compute_rank(),
+        calibration.score_to_similarity(relation.score),
+        relation.name,
+        relation.difference,
+        where,
     )
 
 
@@ -66,4 +83,5 @@ def add_size(image: DescribedImage) -> placement.Sized:
         ValueError: its descriptor is broken, or of another version.
     """
     size = placement.Size(image.width, image.height)
-    return placement.Sized(describe.Descriptor.from_bytes(image.vector), size)
+    descriptor = parse_description(image.version, image.vector, image.thumbnail)
+    return placement.Sized(descriptor, size)

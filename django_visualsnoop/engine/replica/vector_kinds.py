@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from django_visualsnoop.engine.descriptors import describe
+from django_visualsnoop.engine.descriptors.descriptor import COMPARABLE
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
 from django_visualsnoop.engine.index.memory.layers import Layers
@@ -54,7 +55,7 @@ class DescriptorVectors:
 
     def extract_content(self, *values: Any) -> bytes | None:
         version, vector = values
-        return bytes(vector) if version == describe.VERSION else None
+        return bytes(vector) if version in COMPARABLE else None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connections
 
 from django_visualsnoop.common.transactions import retry_when_locked
-from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+from django_visualsnoop.engine.descriptors.descriptor import Descriptor, parse_description
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Number of images read at a time.
 _TOGETHER = 500
-_COLUMNS = ("image_id", "image_time", "version", "vector")
+_COLUMNS = ("image_id", "image_time", "version", "vector", "thumbnail")
 
 
 class ImageRow(NamedTuple):
@@ -32,15 +31,16 @@ class ImageRow(NamedTuple):
     image_id: str
     #: In microseconds since 1970.
     image_time: int
-    #: Version of the descriptor.
+    #: Version of the description.
     version: int
     content: bytes
+    #: ``None`` if an older release described the image.
+    thumbnail: bytes | None = None
 
     def parse_descriptor(self) -> Descriptor | None:
         """Return the image's descriptor; ``None`` if it is of another version, or broken."""
-        if self.version == describe.VERSION:
-            with suppress(ValueError):
-                return Descriptor.from_bytes(self.content)
+        with suppress(ValueError):
+            return parse_description(self.version, self.content, self.thumbnail)
         return None
 
 
@@ -130,5 +130,11 @@ def _fetch_rows(database: str, sql: str, values: Sequence[str]) -> list[tuple[An
 
 
 def _build_image_row(row: Sequence[Any]) -> ImageRow:
-    image_id, image_time, version, vector = row
-    return ImageRow(image_id, image_time, version, bytes(vector))
+    image_id, image_time, version, vector, thumbnail = row
+    return ImageRow(
+        image_id,
+        image_time,
+        version,
+        bytes(vector),
+        None if thumbnail is None else bytes(thumbnail),
+    )

@@ -37,6 +37,7 @@ class NewImage:
     digest: str
     width: int
     height: int
+    thumbnail: bytes | None = None
     embedding: bytes | None = None
     embedding_model: str = ""
     embedding_digest: str = ""
@@ -56,6 +57,10 @@ class StoredDescriptor(NamedTuple):
     vector: bytes
     width: int
     height: int
+    #: Version of the description.
+    version: int
+    #: ``thumbnail.encode()``; valid from description version 5 on.
+    thumbnail: bytes | None = None
 
 
 class ImageDetails(NamedTuple):
@@ -109,7 +114,7 @@ class StoredUsage(NamedTuple):
 #: Number of rows read at a time.
 _PAGE = 1000
 _NO_EMBEDDING = {"embedding": None, "embedding_model": "", "embedding_digest": ""}
-_CONTENT = ["vector", "version", "digest", "width", "height", *_NO_EMBEDDING]
+_CONTENT = ["vector", "version", "thumbnail", "digest", "width", "height", *_NO_EMBEDDING]
 #: How long processes of a release without embeddings may run beside newer ones.
 _ROLLOUT_SECONDS = 24 * 3600
 _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
@@ -283,7 +288,8 @@ class Store:
         Raises:
             ImageMissing: the image does not exist.
         """
-        values = {"deleted": read_clock(), "vector": b"", "digest": "", **_NO_EMBEDDING}
+        values = {"deleted": read_clock(), "vector": b"", "digest": "", "thumbnail": None}
+        values |= _NO_EMBEDDING
         return self._change(image_id, values)
 
     def _change(self, image_id: str, values: Mapping[str, Any]) -> StoredImage:
@@ -308,10 +314,10 @@ class Store:
         keys = list(map(key_of, image_ids))
         for start in range(0, len(keys), _PAGE):
             rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
-            for image_id, vector, *size in rows.values_list(
-                "image_id", "vector", "width", "height"
-            ):
-                yield StoredDescriptor(image_id, bytes(vector), *size)
+            for row in rows.values_list(*StoredDescriptor._fields):
+                found = StoredDescriptor(*row)
+                content = None if found.thumbnail is None else bytes(found.thumbnail)
+                yield found._replace(vector=bytes(found.vector), thumbnail=content)
 
     def read_details(self, image_ids: Iterable[str]) -> dict[str, ImageDetails]:
         """Return the details of the images that exist, by id."""
@@ -454,7 +460,8 @@ class Store:
         row = IndexedImage.objects.using(self.database).filter(
             pk=pk, digest=image.digest, deleted__isnull=True
         )
-        values = {"vector": image.vector, "version": image.version, "seq": None}
+        names = ("vector", "version", "thumbnail")
+        values = {"seq": None, **{name: getattr(image, name) for name in names}}
         if not self._write(lambda: row.update(**values)):
             return False
         publish_on_commit(self.database, collection_id)

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import JsonResponse
 
-from django_visualsnoop.client.results import image_list, image_result, search_results
+from django_visualsnoop.client.results import (
+    image_list,
+    image_result,
+    search_results,
+)
 from django_visualsnoop.engine.storage.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.client.results import Match
+    from django_visualsnoop.engine.gallery import Hit, Hits
     from django_visualsnoop.engine.storage.store import ImagePage, StoredImage
 
 
@@ -37,8 +42,21 @@ def build_image(
 
 
 def build_results(collection_id: str, found: Hits) -> dict[str, Any]:
-    """Return search results, closest first; ``similarity`` is an addition to API v1."""
-    return {**search_results(collection_id, found.hits)}
+    """Return search results, closest first.
+
+    ``similarity``, ``relation`` and ``difference`` are additions to API v1; the last two are left
+    out where they are unknown.
+    """
+    return {**search_results(collection_id, map(_build_match, found.hits))}
+
+
+def _build_match(hit: Hit) -> Match:
+    match: Match = {"id": hit.image_id, "rank": hit.rank, "similarity": hit.similarity}
+    if hit.relation is not None:
+        match["relation"] = hit.relation
+    if hit.difference is not None:
+        match["difference"] = hit.difference
+    return match
 
 
 def build_listing(collection_id: str, page: ImagePage) -> dict[str, Any]:

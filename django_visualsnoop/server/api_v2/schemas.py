@@ -19,6 +19,22 @@ Time: TypeAlias = Annotated[
     ),
 ]
 Similarity: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Relation: TypeAlias = Annotated[
+    Literal["copy", "variant", "shot"] | None,
+    Field(
+        description="How the pictures are related. copy: the same picture, with at most global "
+        "edits. variant: the same picture, with a part of it replaced. shot: another shot of the "
+        "same scene. Null if unknown."
+    ),
+]
+Difference: TypeAlias = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=1,
+        description="The share of what both pictures show that differs. Null if unknown.",
+    ),
+]
 Metadata: TypeAlias = Annotated[
     dict[str, str | int | float | bool | None],
     Field(
@@ -92,6 +108,8 @@ class Match(Schema):
     id: ImageId
     rank: int = Field(ge=0, description="0 is perceptually identical; smaller is closer.")
     similarity: Similarity
+    relation: Relation
+    difference: Difference
     metadata: Metadata
     why: Why | None = Field(
         description="From the query to this picture. Null if you did not ask for it, or if too "
@@ -106,7 +124,11 @@ class Matches(Schema):
 class Comparison(Schema):
     rank: int = Field(ge=0)
     similarity: Similarity
-    is_copy: bool = Field(description="Whether the similarity reaches the collection's threshold.")
+    relation: Relation
+    difference: Difference
+    is_copy: bool = Field(
+        description="Whether they are copies, and as similar as the collection requires."
+    )
     why: Why | None
 
 

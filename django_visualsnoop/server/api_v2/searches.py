@@ -1,11 +1,11 @@
 """Operations that search by picture or id, and that compare two pictures and explain the match."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.common.search_options import SearchOptions
+from django_visualsnoop.common.search_options import COPY, SearchOptions
 from django_visualsnoop.engine.matching.side_by_side import compare_pictures
 from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
@@ -29,6 +29,10 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="The largest number of m
 MinSimilarity = Annotated[
     float | None,
     Query(ge=0, le=1, description="Default: that of the collection.", allow_inf_nan=False),
+]
+Relations = Annotated[
+    list[Literal["copy", "variant", "shot"]] | None,
+    Query(alias="relation", description="Only matches with these relations. Default: all."),
 ]
 WhyAsked = Annotated[bool, Query(description="Say where the pictures agree.")]
 
@@ -56,6 +60,8 @@ def _render_matches(
                 "id": hit.image_id,
                 "rank": hit.rank,
                 "similarity": hit.similarity,
+                "relation": hit.relation,
+                "difference": hit.difference,
                 "metadata": metadata.get(hit.image_id, {}),
                 "why": render_placement(where.get(hit.image_id)),
             }
@@ -79,11 +85,14 @@ def search_by_image(
     min_similarity: MinSimilarity = None,
     filter_: Filter = None,
     why: WhyAsked = False,
+    relations: Relations = None,
 ) -> dict[str, Any]:
     """Find copies of the image in the body, closest first."""
     access = get_access(request)
     gallery = access.images.gallery
-    options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
+    options = SearchOptions(
+        limit, min_similarity, find_allowed(access, filter_), relations=relations or None
+    )
     found = gallery.search(request.body, options)
     searched = gallery.describe_image(request.body, "") if why and found.hits else None
     return _render_matches(access, found.hits, searched)
@@ -97,11 +106,14 @@ def search_by_id(
     min_similarity: MinSimilarity = None,
     filter_: Filter = None,
     why: WhyAsked = False,
+    relations: Relations = None,
 ) -> dict[str, Any]:
     """Find copies of a stored image, closest first, excluding the image itself."""
     access = get_access(request)
     gallery = access.images.gallery
-    options = SearchOptions(limit, min_similarity, find_allowed(access, filter_))
+    options = SearchOptions(
+        limit, min_similarity, find_allowed(access, filter_), relations=relations or None
+    )
     found = gallery.search_by_id(check_image_id(image_id), options)
     return _render_matches(access, found.hits, gallery.read_description(image_id) if why else None)
 
@@ -116,7 +128,10 @@ def compare_images(request: ApiRequest, images: schemas.ToCompare) -> dict[str, 
     return {
         "rank": found.rank,
         "similarity": found.similarity,
-        "is_copy": found.similarity >= access.images.min_similarity,
+        "relation": found.relation,
+        "difference": found.difference,
+        "is_copy": found.relation in (None, COPY)
+        and found.similarity >= access.images.min_similarity,
         "why": render_placement(found.placement),
     }
 

@@ -75,7 +75,7 @@ def export_collection(images: HostedImages) -> Iterator[bytes]:
                 yield encode_line({"left_out": stored.image_id})
                 continue
             count += 1
-            yield encode_image(one, metadata.get(image_id, {}), stored.vector)
+            yield encode_image(one, metadata.get(image_id, {}), stored)
     for pair in not_duplicates.list_pairs(images):
         yield encode_line({"not_duplicates": list(pair)})
     yield encode_line({"end": True, "images": count})

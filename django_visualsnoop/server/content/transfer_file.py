@@ -19,6 +19,7 @@ from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+from django_visualsnoop.engine.descriptors.thumbnail import is_thumbnail
 from django_visualsnoop.engine.storage.store import NewImage
 from django_visualsnoop.engine.storage.times import format_time, to_microseconds
 from django_visualsnoop.server.content import metadata as image_metadata
@@ -28,7 +29,7 @@ from django_visualsnoop.server.exceptions import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from django_visualsnoop.engine.storage.store import ImageDetails
+    from django_visualsnoop.engine.storage.store import ImageDetails, StoredDescriptor
     from django_visualsnoop.server.content.metadata import Value
 
 FORMAT = "visualsnoop-collection"
@@ -53,19 +54,22 @@ def encode_header(name: str, cursor: str) -> bytes:
     return encode_line({**said, "name": name, "cursor": cursor})
 
 
-def encode_image(one: ImageDetails, metadata: Mapping[str, Value], vector: bytes) -> bytes:
+def encode_image(
+    one: ImageDetails, metadata: Mapping[str, Value], stored: StoredDescriptor
+) -> bytes:
     """Return the line of an image."""
-    return encode_line(
-        {
-            "id": one.image_id,
-            "time": format_time(one.image_time),
-            "width": one.width,
-            "height": one.height,
-            "sha256": one.digest,
-            "metadata": metadata,
-            "descriptor": b64encode(vector).decode(),
-        }
-    )
+    said = {
+        "id": one.image_id,
+        "time": format_time(one.image_time),
+        "width": one.width,
+        "height": one.height,
+        "sha256": one.digest,
+        "metadata": metadata,
+        "descriptor": b64encode(stored.vector).decode(),
+    }
+    if stored.thumbnail is not None and stored.version >= describe.DESCRIPTION_VERSION:
+        said["thumbnail"] = b64encode(stored.thumbnail).decode()
+    return encode_line(said)
 
 
 def encode_line(said: Mapping[str, object]) -> bytes:
@@ -122,17 +126,17 @@ def _check_header(said: dict[str, Any]) -> None:
 
 
 def _parse_image(said: dict[str, Any], latest: datetime) -> TransferredImage:
-    if said.keys() != _IMAGE:
+    if said.keys() - {"thumbnail"} != _IMAGE:
         raise ValueError(
             f"an image must have {', '.join(sorted(_IMAGE))}, not {', '.join(said)[:200]}"
         )
     digest = _get_text(said, "sha256")
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise ValueError(f"sha256 must be 64 hexadecimal digits, not {digest!r:.80}")
-    try:
-        vector = b64decode(_get_text(said, "descriptor"), validate=True)
-    except ValueError:
-        raise ValueError("descriptor is not base64") from None
+    vector = _get_bytes(said, "descriptor")
+    thumbnail = _get_bytes(said, "thumbnail") if "thumbnail" in said else None
+    if thumbnail is not None and not is_thumbnail(thumbnail):
+        raise ValueError("thumbnail is broken")
     if not is_descriptor(vector):
         raise ValueError("descriptor is broken or has another version")
     time = datetime.fromisoformat(_get_text(said, "time"))
@@ -142,9 +146,10 @@ def _parse_image(said: dict[str, Any], latest: datetime) -> TransferredImage:
     width, height = _get_integer(said, "width"), _get_integer(said, "height")
     if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
         raise ValueError(f"a picture cannot have {width} x {height} pixels")
-    new = NewImage(
-        check_image_id(_get_text(said, "id")), vector, describe.VERSION, digest, width, height
-    )
+    # Releases without thumbnails write none. Such an image is described again, if it can be.
+    version = describe.VERSION if thumbnail is None else describe.DESCRIPTION_VERSION
+    image_id = check_image_id(_get_text(said, "id"))
+    new = NewImage(image_id, vector, version, digest, width, height, thumbnail=thumbnail)
     return TransferredImage(new, image_time, image_metadata.check_metadata(said["metadata"]))
 
 
@@ -155,6 +160,13 @@ def is_descriptor(vector: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _get_bytes(said: dict[str, Any], name: str) -> bytes:
+    try:
+        return b64decode(_get_text(said, name), validate=True)
+    except ValueError:
+        raise ValueError(f"{name} is not base64") from None
 
 
 def _parse_pair(said: Any) -> not_duplicates.ImagePair:

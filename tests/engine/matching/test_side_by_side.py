@@ -55,4 +55,4 @@ def test_what_is_not_known_or_has_no_place_is_left_out() -> None:
 
 def test_a_broken_descriptor_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="at least a vector"):
-        add_size(StoredDescriptor("a", b"broken", 3, 2))
+        add_size(StoredDescriptor("a", b"broken", 3, 2, 5))

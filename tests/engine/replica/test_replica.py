@@ -46,7 +46,7 @@ def test_rows_of_another_version_are_reported_and_come_back_by_adding_again(
     inside: bool,
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(describe, "VERSION", describe.VERSION + 1)
+        patched.setattr(describe, "DESCRIPTION_VERSION", describe.DESCRIPTION_VERSION + 1)
         collection.add_image(image(1), "a")
     collection.add_image(image(1), "b")
     if not inside:

@@ -11,9 +11,10 @@ from django_visualsnoop.engine.replica.vector_kinds import DescriptorVectors, Em
 @pytest.mark.parametrize(
     ("version", "content"),
     [
-        (describe.VERSION, b"vector"),
-        (describe.VERSION - 1, None),
-        (describe.VERSION + 1, None),
+        (describe.DESCRIPTION_VERSION, b"vector"),
+        (4, b"vector"),  # a release without thumbnails
+        (3, None),
+        (describe.DESCRIPTION_VERSION + 1, None),
     ],
 )
 def test_descriptors_of_another_version_are_not_compared(

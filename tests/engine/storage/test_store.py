@@ -109,7 +109,7 @@ def test_what_was_deleted_can_be_added_again(store: Store) -> None:
     assert not again.existed
     assert again.image_time > first.image_time
     assert store.get("a").image_time == again.image_time
-    assert list(store.read_descriptors(["a"])) == [StoredDescriptor("a", b"other", 30, 20)]
+    assert list(store.read_descriptors(["a"])) == [StoredDescriptor("a", b"other", 30, 20, 2)]
     assert row("a").version == 2
     assert row("a").deleted is None
     assert row("a").seq is not None
@@ -200,7 +200,7 @@ def test_what_is_known_is_read_in_pages(store: Store, monkeypatch: pytest.Monkey
         for number, image_id in enumerate(ids, start=1)
     }
     described = sorted(store.read_descriptors(asked))
-    assert described == [StoredDescriptor(image_id, b"vector", 9, 2) for image_id in ids]
+    assert described == [StoredDescriptor(image_id, b"vector", 9, 2, 1) for image_id in ids]
     assert sorted(store.iterate_ids()) == [*ids, "newer"]
     assert sorted(store.iterate_ids_of_version(1)) == ids
     assert list(store.iterate_ids_of_version(2)) == ["newer"]

@@ -1,0 +1,143 @@
+"""Tell copies, variants and other shots of a scene apart. Imports no Django.
+
+Three models, each fitted to pairs of real and of edited pictures (see ``training``), judge the same
+evidence: how surely a pair is a copy; a copy or a variant; a copy, a variant or another shot. What
+the features agree on counts in each of them, and what differs when one picture is laid over the
+other.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from django_visualsnoop.common.search_options import COPY, RELATIONS, SHOT, VARIANT
+from django_visualsnoop.engine.matching.calibration import score_to_rank
+from django_visualsnoop.engine.matching.difference import EVIDENCE
+from django_visualsnoop.engine.matching.trees import BoostedTrees
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from django_visualsnoop.engine.matching.difference import Difference
+    from django_visualsnoop.engine.matching.verify import Alignment
+
+PATH = Path(__file__).parent / "data" / "relations.npz"
+
+#: Names of the values that ``collect_inputs`` adds before ``EVIDENCE``.
+FIRST_STAGE = (
+    "score", "cosine", "inliers", "matches", "distance", "axial", "spread", "inlier_share",
+    "overlap_share", "overlap_stored", "overlap_query", "overlap_more", "overlap_less",
+    "overlap_nearly_all", "whole_alike", "part_alike", "odd_rest", "not_axial",
+)  # fmt: skip
+#: The signs of ``calibration`` that are inputs, too: those that the overlap of features gives.
+_SIGNS = slice(7, 17)
+#: Ranks per relation. That of the least sure copies is about 400.
+_RANKS = 1000
+#: Pictures are identical if they show this share of each other, no details differ, and if only 3 %
+#: of the places differ by more levels than this …
+_WHOLE, _LEVELS = 0.9, 2.0
+#: … or than this, if they are copies with at least these log odds: a similarity of 0.9.
+_MORE_LEVELS, _SURE = 8.0, 2.2
+_MOST_INLIERS, _MOST_SPREAD, _USUAL_MATCHES = 60, 80.0, 8
+
+
+class Relation(NamedTuple):
+    """How two pictures are related."""
+
+    #: One of ``search_options.RELATIONS``; ``None`` if there are no thumbnails to compare.
+    name: str | None
+    #: The logarithm of the odds that the pictures are related at least this closely.
+    score: float
+    #: The logarithm of the odds that one is a copy of the other.
+    copy_score: float
+    #: 0 to 1: the share of what both show that differs; ``None`` if unknown.
+    difference: float | None
+
+    def compute_rank(self) -> int:
+        """Return the distance as an integer: variants are further than copies, shots than both."""
+        place = RELATIONS.index(self.name) if self.name is not None else 0
+        return place * _RANKS + min(_RANKS - 1, score_to_rank(self.score))
+
+
+def collect_inputs(
+    score: float,
+    cosine: float,
+    alignment: Alignment,
+    signs: NDArray[np.floating],
+    difference: Difference,
+) -> NDArray[np.float32]:
+    """Return the inputs of the models.
+
+    Args:
+        score: log odds from features and vectors alone; see ``calibration``.
+        cosine: cosine of the global vectors.
+        alignment: alignment of the features.
+        signs: ``calibration.collect_evidence``.
+        difference: what differs.
+    """
+    first = [
+        score,
+        cosine,
+        min(alignment.inliers, _MOST_INLIERS),
+        alignment.matches,
+        alignment.distance,
+        alignment.axial,
+        min(alignment.spread, _MOST_SPREAD),
+        alignment.inliers / max(_USUAL_MATCHES, alignment.matches),
+        *signs[_SIGNS],
+    ]
+    return np.concatenate([first, difference.evidence]).astype(np.float32)
+
+
+def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relation:
+    """Return the relation of a pair; see ``collect_inputs``."""
+    models = load_models()
+    copy, variant, shot = (models[name].predict(inputs) for name in (COPY, VARIANT, SHOT))
+    # Each relation includes the closer ones.
+    if _is_identical(difference, _LEVELS if copy < _SURE else _MORE_LEVELS):
+        copy = max(copy, float(inputs[0]))
+    variant = max(copy, variant)
+    shot = max(variant, shot)
+    name, score = SHOT, shot
+    if copy >= 0.0:
+        name, score = COPY, copy
+    elif variant >= 0.0:
+        name, score = VARIANT, variant
+    return Relation(name, score, copy, difference.share)
+
+
+def _is_identical(difference: Difference, levels: float) -> bool:
+    """Return whether nothing differs by more than some levels, as by compressing."""
+    told = dict(zip(EVIDENCE, difference.evidence.tolist(), strict=True))
+    return (
+        told["share_less"] >= _WHOLE
+        and told["different"] == 0
+        and max(told["luma_97"], told["colour_97"], told["hue_97"]) <= levels
+    )
+
+
+@cache
+def load_models() -> dict[str, BoostedTrees]:
+    """Return the model of each relation.
+
+    Raises:
+        ValueError: they were fitted to other evidence.
+    """
+    with np.load(PATH) as stored:
+        if tuple(stored["evidence"].tolist()) != (*FIRST_STAGE, *EVIDENCE):
+            raise ValueError(f"{PATH} must be fitted again: the evidence has changed.")
+        return {
+            name: BoostedTrees(*(stored[f"{name}_{field}"] for field in BoostedTrees._fields))
+            for name in (COPY, VARIANT, SHOT)
+        }
+
+
+def use_file(path: Path) -> None:
+    """Read another file; for training only."""
+    global PATH
+    PATH = path
+    load_models.cache_clear()
