@@ -5,6 +5,7 @@ from __future__ import annotations
 from django_visualsnoop.client.results import (
     ImageList,
     ImageResult,
+    Match,
     SearchResults,
     image_list,
     image_result,
@@ -27,18 +28,11 @@ def test_a_page_of_images() -> None:
 
 
 def test_results_of_a_search() -> None:
-    found = search_results(
-        "0123abcd",
-        iter(
-            [
-                {"id": "a", "rank": 0, "similarity": 1.0},
-                {"id": "b", "rank": 7, "similarity": 0.5},
-            ]
-        ),
-    )
-    by_id = {"image_id", "image_time"}  # only in the answer to a search by id
-    assert found.keys() == SearchResults.__annotations__.keys() - by_id
-    assert found["results"] == [
-        {"id": "a", "rank": 0, "similarity": 1.0},
+    matches: list[Match] = [
+        {"id": "a", "rank": 0, "similarity": 1.0, "relation": "copy", "difference": 0.0},
         {"id": "b", "rank": 7, "similarity": 0.5},
     ]
+    found = search_results("0123abcd", iter(matches))
+    by_id = {"image_id", "image_time"}  # only in the answer to a search by id
+    assert found.keys() == SearchResults.__annotations__.keys() - by_id
+    assert found["results"] == matches

@@ -88,7 +88,9 @@ def correlate(
 
 def _average(window: int, *values: Floats) -> list[Floats]:
     """Return the means of each cell's neighbourhood, of all arrays at once."""
-    return list(cv2.split(smooth_cells(average_cells(cv2.merge(values)), window)))
+    merged = cv2.merge(values).astype(np.float32, copy=False)
+    averaged = smooth_cells(average_cells(merged), window)
+    return [averaged[..., place] for place in range(len(values))]
 
 
 @cache

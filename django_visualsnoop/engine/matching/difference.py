@@ -123,7 +123,8 @@ def measure_difference(query: Pixels, stored: Pixels, alignment: Alignment) -> D
     luma_left = smooth_cells(average_cells(np.abs(first - second)), _WINDOW)[inside]
     apart = tones.first - tones.second
     apart -= (first - second)[..., None]
-    colour_left = smooth_cells(average_cells(np.abs(apart).mean(axis=2)), _WINDOW)[inside]
+    colour_apart_by = np.abs(apart).mean(axis=2).astype(np.float32)
+    colour_left = smooth_cells(average_cells(colour_apart_by), _WINDOW)[inside]
     energy = np.log(
         (details.first_detail[inside] ** 2 + _NOISE) / (details.second_detail[inside] ** 2 + _NOISE)
     )
@@ -207,7 +208,7 @@ def _measure_hue_change(laid: Registration, inside: Flags) -> NDArray[np.float32
             square = (weighted.T @ rows).astype(np.float64) + 10.0 * len(rows) * np.eye(3)
             fitted = np.linalg.solve(square, weighted.T @ goal).astype(np.float32)
             missed = np.abs(rows @ fitted - goal).mean(axis=1)
-            trust = 1 / (1 + (missed / 4) ** 2)
+            trust = (1 / (1 + (missed / 4) ** 2)).astype(np.float32)
         ways.append((float(missed.mean()), np.abs(inputs @ fitted - wanted).mean(axis=2)))
     return min(ways, key=lambda way: way[0])[1].astype(np.float32)
 
@@ -239,7 +240,7 @@ def _fit_tones(
         ).astype(np.float32)
         missed = np.abs(inputs @ fitted - wanted).mean(axis=1)
         usual = max(3.0, 1.5 * float(np.median(missed[known])))
-        trust = weights / (1 + (missed / usual) ** 2)
+        trust = (weights / (1 + (missed / usual) ** 2)).astype(np.float32)
     contrast = float(wanted[known].std(axis=0).mean())
     left = (float(missed[known].mean()) + 1) / (contrast + 4)
     return (_list_terms(source) @ fitted).reshape(source.shape), left

@@ -73,7 +73,7 @@ def register(query: Pixels, stored: Pixels, alignment: Alignment) -> Registratio
     if scale <= 1:
         frame, moved, matrix = stored, query, to_stored
     else:
-        frame, moved, matrix = query, stored, cv2.invertAffineTransform(to_stored)
+        frame, moved, matrix = query, stored, _invert(to_stored)
     base = frame.astype(np.float32)
     laid = _lay_over(base, moved, matrix)
     if laid is None:
@@ -85,7 +85,7 @@ def register(query: Pixels, stored: Pixels, alignment: Alignment) -> Registratio
         stretch = abs(np.linalg.det(corrected[:, :2]))
         if 1 / _STRETCH < stretch < _STRETCH:
             # The correction takes places of the frame to where the moved picture shows them.
-            matrix = _compose(cv2.invertAffineTransform(corrected), matrix)
+            matrix = _compose(_invert(corrected), matrix)
             laid = _lay_over(base, moved, matrix)
             if laid is None:
                 return None
@@ -139,9 +139,10 @@ def _lay_over(frame: Floats, moved: Pixels, matrix: Matrix) -> _Laid | None:
     wide, high = wide - wide % CELL, high - high % CELL
     cut = matrix - [[0, 0, left], [0, 0, top]]
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    source = moved.astype(np.float32)
+    source: Floats = moved.astype(np.float32)
     if scale < 0.9:  # or details too small for the frame would remain as noise
-        source = cv2.GaussianBlur(source, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1))
+        blur = 0.5 * float(np.sqrt(1 / scale**2 - 1))
+        source = cv2.GaussianBlur(source, (0, 0), blur).astype(np.float32)
     second = cv2.warpAffine(
         source, cut, (wide, high), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -179,6 +180,11 @@ def _fit_correction(laid: _Laid) -> tuple[Matrix, float] | None:
     centre = centre + np.array([laid.left, laid.top])
     matrix[:, 2] = fitted[2] - fitted[:2].T @ centre
     return matrix, misfit
+
+
+def _invert(matrix: Matrix) -> Matrix:
+    inverted: Matrix = cv2.invertAffineTransform(matrix).astype(np.float64)
+    return inverted
 
 
 def _compose(after: Matrix, before: Matrix) -> Matrix:

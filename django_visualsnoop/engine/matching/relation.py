@@ -113,11 +113,9 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
 def _is_identical(difference: Difference, levels: float) -> bool:
     """Return whether nothing differs by more than some levels, as by compressing."""
     told = dict(zip(EVIDENCE, difference.evidence.tolist(), strict=True))
-    return (
-        told["share_less"] >= _WHOLE
-        and told["different"] == 0
-        and max(told["luma_97"], told["colour_97"], told["hue_97"]) <= levels
-    )
+    if told["share_less"] < _WHOLE or told["different"] > 0:
+        return False
+    return bool(max(told["luma_97"], told["colour_97"], told["hue_97"]) <= levels)
 
 
 @cache

@@ -52,7 +52,7 @@ def test_flat_parts_correlate_by_nothing(noise: np.ndarray) -> None:
 
 
 def test_brightness_and_contrast_do_not_matter(noise: np.ndarray) -> None:
-    found = correlate(noise, 0.5 * noise + 40, reach=0, window=3, noise=1.0)
+    found = correlate(noise, np.float32(0.5) * noise + np.float32(40), reach=0, window=3, noise=1.0)
     assert found.best.min() > 0.99
 
 

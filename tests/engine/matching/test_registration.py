@@ -75,7 +75,7 @@ def test_a_turned_picture_lies_on_the_upright_one() -> None:
     picture = small(scenes.pixels(2))
     height, width = picture.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), 10, 1.0)
-    turned = cv2.warpAffine(picture, turn, (width, height))
+    turned = cv2.warpAffine(picture, turn, (width, height)).astype(np.uint8)
     scale = SIDE / max(height, width)
     laid = register(picture, turned, aligned(turn[:, :2], turn[:, 2] * scale))
     assert laid is not None
