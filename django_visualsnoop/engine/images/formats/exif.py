@@ -24,7 +24,7 @@ _MAX_LENGTH = 64
 class _Entry(NamedTuple):
     tag: int
     kind: int
-    count: int
+    amount: int
     #: Where the value is, or if it has more than 4 bytes, where its offset is.
     place: int
 
@@ -94,9 +94,9 @@ def _read_directory(
             (following,) = struct.unpack_from(order + "L", exif, place)
         if entry.tag not in wanted or entry.kind not in (_BYTE, _ASCII, _UNDEFINED):
             continue
-        if entry.count > 4:
+        if entry.amount > 4:
             (place,) = struct.unpack_from(order + "L", exif, place)
-        value = exif[place : place + min(entry.count, _MAX_LENGTH)]
+        value = exif[place : place + min(entry.amount, _MAX_LENGTH)]
         if entry.kind == _ASCII:
             value = value.partition(b"\0")[0]
         values.setdefault(entry.tag, value)
