@@ -41,7 +41,7 @@ from measures import calibration_error, interval, nearly_sure, plotted, quality,
 from PIL import Image
 
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+from django_visualsnoop.engine.descriptors.descriptor import Descriptor, normalise
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.matching import calibration
@@ -134,7 +134,7 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
         made_up += chunk.contents()
     for number, content in enumerate(made_up):
         index.put(f"{MADE_UP}{number}", content)
-    vectors = describe.normalise(np.stack([one.vector for one in stored])).T
+    vectors = normalise(np.stack([one.vector for one in stored])).T
     shape = len(task.queries), len(stored)
     one_probe, all_probes, verified, voted = (np.empty(shape, np.float32) for _ in range(4))
     spent = dict.fromkeys(("probes", "candidates", "comparing"), 0.0)
@@ -144,14 +144,14 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
         pixels = decode(content).pixels
         marks = [time.process_time()]
         probed = describe.build_probes(pixels)
-        cosines = (describe.normalise(probed.vectors) @ vectors).max(axis=0)
+        cosines = (normalise(probed.vectors) @ vectors).max(axis=0)
         marks.append(time.process_time())
         named = select_worth_comparing(
             index.find_candidates(build_candidate_query(probed, VERIFIED))
         )
         candidates = [one for one in named if not one.startswith(MADE_UP)]
         marks.append(time.process_time())
-        one_probe[row] = describe.normalise(probed.vectors[0]) @ vectors
+        one_probe[row] = normalise(probed.vectors[0]) @ vectors
         all_probes[row] = cosines
         by_vector = np.argsort(-cosines, kind="stable")[:VERIFIED]
         both = np.union1d(by_vector, np.array(candidates, dtype=np.intp))

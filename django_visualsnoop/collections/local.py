@@ -82,6 +82,8 @@ class LocalCollection(BaseCollection):
         params: ``NAME`` of the collection within its database (the alias if not
             given), and ``OPTIONS``, a dict with any of
 
+            * ``capture_times``: whether two files of cameras with different capture
+              times in their EXIF are different pictures; true if not given;
             * ``database``: alias in ``DATABASES``, ``"default"`` if not given;
             * ``min_similarity``: 0 to 1, the default threshold of searches;
             * ``max_bytes``: the size limit of a file;
@@ -313,6 +315,7 @@ _PARAMS = {
 }
 _OPTIONS = {
     "cache": FOLDER,
+    "capture_times": BOOLEAN,
     "database": Option("an alias of DATABASES", lambda value: isinstance(value, str)),
     "early": BOOLEAN,
     "embedding": Option(

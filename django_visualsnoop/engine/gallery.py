@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,6 +90,7 @@ class Gallery:
         embedding: the model that computes an embedding of each image, for similar pictures; if
             ``None``, the engine uses its own vectors.
         memory: bytes that the process may keep of all collections; see ``reader.read_view``.
+        capture_times: whether to use the times at which cameras took pictures; see ``capture``.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Gallery:
         early: bool = True,
         embedding: EmbeddingModel | None = None,
         memory: int = held.DEFAULT_MEMORY,
+        capture_times: bool = True,
     ) -> None:
         self.store = Store(database, name)
         self._min_similarity = min_similarity
@@ -112,6 +115,7 @@ class Gallery:
         self._early = early
         self._embedding = embedding
         self._memory = memory
+        self._capture_times = capture_times
 
     def describe_image(self, content: bytes, image_id: str) -> NewImage:
         """Describe an image file. Does not use the database.
@@ -146,10 +150,13 @@ class Gallery:
     def decode_picture(self, content: bytes) -> Picture:
         """Decode an image file, within the gallery's limits.
 
+        The picture has no capture if the gallery does not use capture times.
+
         Raises:
             DecodeError: the bytes are not a picture.
         """
-        return decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
+        picture = decode(content, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
+        return picture if self._capture_times else replace(picture, capture=None)
 
     def search(self, content: bytes, options: SearchOptions = DEFAULT_OPTIONS) -> Hits:
         """Return the images that look like the one in an image file, closest first.

@@ -38,6 +38,7 @@ class ServerOptions:
         storage: alias in ``STORAGES`` for the pictures that collections retain.
         max_import_bytes: the size limit of an imported file.
         memory: bytes that a process may keep of all collections together.
+        capture_times: whether to use the times at which cameras took pictures.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -48,6 +49,7 @@ class ServerOptions:
     storage: str = "default"
     max_import_bytes: int = DEFAULT_MAX_IMPORT_BYTES
     memory: int = DEFAULT_MEMORY
+    capture_times: bool = True
 
 
 def get_options() -> ServerOptions:
@@ -103,4 +105,5 @@ _OPTIONS = {
     ),
     "MAX_IMPORT_BYTES": POSITIVE_INTEGER,
     "MEMORY": POSITIVE_INTEGER,
+    "CAPTURE_TIMES": BOOLEAN,
 }

@@ -57,6 +57,10 @@ OPTIONS = 'VISUALSNOOP["shop"]["OPTIONS"]'
             f'{OPTIONS}["min_similarity"] must be a number from 0 to 1, not 1.5',
         ),
         ({"early": "no"}, f"{OPTIONS}[\"early\"] must be True or False, not 'no'."),
+        (
+            {"capture_times": 1},
+            f'{OPTIONS}["capture_times"] must be True or False, not 1.',
+        ),
         ({"max_bytes": 0}, f'{OPTIONS}["max_bytes"] must be a positive integer, not 0'),
         (
             {"max_pixels": "many"},

@@ -6,7 +6,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
+from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.budgets import Budget
 from django_visualsnoop.common.search_options import KINDS, SearchOptions
 from django_visualsnoop.engine.descriptors import describe
@@ -16,6 +18,7 @@ from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import IndexedImage
 from tests.collections.contract import image
 from tests.embeddings import MeanColour
+from tests.engine.pictures import saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,6 +74,20 @@ def test_the_limits_hold_for_what_is_stored_and_for_what_is_looked_for() -> None
     ):
         with pytest.raises(ImageTooLarge):
             use()
+
+
+def test_capture_times_can_be_switched_off(gallery: Gallery) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Example"
+    exif.get_ifd(0x8769)[0x9003] = "2024:07:14 15:30:05"
+    content = saved(Image.new("RGB", (40, 30)), "JPEG", exif=exif)
+    assert gallery.decode_picture(content).capture is not None
+    without = Gallery("default", "shop", capture_times=False)
+    assert without.decode_picture(content).capture is None
+    for options, expected in (({}, True), ({"capture_times": False}, False)):
+        collection = LocalCollection("shop", {"OPTIONS": options})
+        picture = collection._gallery.decode_picture(content)
+        assert (picture.capture is not None) is expected
 
 
 def test_before_anything_was_written_nothing_is_found(gallery: Gallery) -> None:

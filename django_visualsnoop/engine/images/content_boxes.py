@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.images.decode import Pixels
+
+    #: 1 where a pixel does not have the colour of the paper, 0 where it has: height x width.
+    Away: TypeAlias = NDArray[np.uint8]
+    #: Top, bottom, left and right, in pixels.
+    Box: TypeAlias = tuple[int, int, int, int]
 
 #: A row belongs to the band if this share of its pixels has the colour of the edge …
 _SHARE = 0.98
@@ -28,6 +34,22 @@ _GAP = 0.04
 _SMALLEST = 0.2
 #: About so many rows and so many pixels of each tell the colour of the paper.
 _LOOKED_AT = 96
+
+#: Among words, the colour of the paper shows between the letters and the lines; in a picture it
+#: is rare. A window belongs to a picture if at least this share of it has other colours; in
+#: windows on text, it is less.
+_SOLID = 0.85
+#: The side of the window, as a share of the longer side: more than a line of text …
+_WINDOW = 1 / 30
+#: … and how much may lie between two parts of one picture, such as a white sky between trees.
+_JOINED = 0.03
+#: Rows and columns at the edge of a picture have other colours than the paper to this share.
+_EDGE = 0.5
+#: A page with words has at least this share of the colour of its paper.
+_PAGE = 0.2
+#: A picture among words has at least this share of the page's height and width, and of its area.
+_SMALLEST_AMONG_WORDS = 0.09
+_SMALLEST_AREA = 0.02
 
 
 def crop_content_boxes(pixels: Pixels) -> list[Pixels]:
@@ -75,32 +97,98 @@ def crop_page(pixels: Pixels) -> Pixels | None:
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
+    away, share = _find_away(pixels)
+    box = None
+    if share >= _PAGE:
+        box = _find_solid_box(away)
+    if box is None:
+        box = _find_busy_box(away)
+    if box is None:
+        return None
+    top, bottom, left, right = box
+    return np.ascontiguousarray(pixels[top:bottom, left:right])
+
+
+def _find_away(pixels: Pixels) -> tuple[Away, float]:
+    """Return where a picture does not have its most frequent colour, and the share of that.
+
+    The share is that of a sample, in steps of 16 values per channel: less than that of the 0 in
+    the result, whose pixels may differ from the colour by ``_TOLERANCE``.
+    """
     height, width = pixels.shape[:2]
     some = pixels[:: max(1, height // _LOOKED_AT), :: max(1, width // _LOOKED_AT)]
     steps = some.reshape(-1, 3) >> 4
-    colours, counts = np.unique(steps @ np.array([256, 16, 1]), return_counts=True)
-    paper = colours[counts.argmax()]
-    centre = np.array([paper >> 8, paper >> 4 & 15, paper & 15], dtype=np.int16) * 16 + 8
-    away = np.abs(pixels.astype(np.int16) - centre).max(axis=2) > _TOLERANCE
+    counts = np.bincount(steps @ np.array([256, 16, 1]), minlength=4096)
+    paper = int(counts.argmax())
+    centre = np.array([paper >> 8, paper >> 4 & 15, paper & 15]) * 16 + 8
+    lowest, highest = (
+        np.clip(centre + step, 0, 255).astype(np.uint8) for step in (-_TOLERANCE, _TOLERANCE)
+    )
+    is_paper = np.asarray(cv2.inRange(pixels, lowest, highest))
+    return (is_paper == 0).astype(np.uint8), float(counts[paper] / counts.sum())
+
+
+def _find_solid_box(away: Away) -> Box | None:
+    """Return the largest box where the colour of the paper is rare, with paper around it."""
+    height, width = away.shape
+    side = int(max(height, width) * _WINDOW) | 1
+    shares = cv2.boxFilter(away, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REPLICATE)
+    solid = (np.asarray(shares) >= _SOLID).astype(np.uint8)
+    gap = int(max(height, width) * _JOINED) | 1
+    joined = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((gap, gap), dtype=np.uint8))
+    parts = np.asarray(cv2.connectedComponentsWithStats(joined, connectivity=4)[2])[1:]
+    if not parts.size:
+        return None
+    x, y, across, down, _ = map(int, parts[parts[:, cv2.CC_STAT_AREA].argmax()])
+    # A window at the edge of the picture is half paper, so the picture is larger than its windows.
+    top, bottom = _grow(away[:, x : x + across], y, y + down, side)
+    left, right = _grow(away[top:bottom].T, x, x + across, side)
+    smallest = min((bottom - top) / height, (right - left) / width)
+    area = (bottom - top) * (right - left)
+    if smallest < _SMALLEST_AMONG_WORDS or area < _SMALLEST_AREA * away.size:
+        return None
+    box = top, bottom, left, right
+    return box if _is_on_paper(away, box) else None
+
+
+def _grow(away: Away, start: int, end: int, most: int) -> tuple[int, int]:
+    """Return where rows that are not paper start and end, at most so many beyond a range."""
+    first = max(0, start - most)
+    is_edge = away[first : end + most].mean(axis=1) > _EDGE
+    before, after = is_edge[: start - first][::-1], is_edge[end - first :]
+    above = int(np.argmin(before)) if not before.all() else before.size
+    below = int(np.argmin(after)) if not after.all() else after.size
+    return start - above, end + below
+
+
+def _find_busy_box(away: Away) -> Box | None:
+    """Return the box of the longest runs of rows and columns with little paper."""
+    height, width = away.shape
     top, bottom = _find_longest_run(away)
     left, right = _find_longest_run(away[top:bottom].T)
     again_top, again_bottom = _find_longest_run(away[top:bottom, left:right])
     top, bottom = top + again_top, top + again_bottom
     if bottom - top < _SMALLEST * height or right - left < _SMALLEST * width:
         return None
-    if top == 0 and left == 0 and bottom == height and right == width:
-        return None
-    around = 1.0 - away.mean() - (~away[top:bottom, left:right]).sum() / away.size
-    if around < _AROUND * (1.0 - (bottom - top) * (right - left) / away.size):
-        return None
-    return np.ascontiguousarray(pixels[top:bottom, left:right])
+    box = top, bottom, left, right
+    return box if _is_on_paper(away, box) else None
 
 
-def _find_longest_run(away: NDArray[np.bool_]) -> tuple[int, int]:
+def _is_on_paper(away: Away, box: Box) -> bool:
+    """Return whether a box is less than the picture, and what is around it is mostly paper."""
+    top, bottom, left, right = box
+    outside = away.size - (bottom - top) * (right - left)
+    if not outside:
+        return False
+    inked = int(away.sum(dtype=np.int64)) - int(away[top:bottom, left:right].sum(dtype=np.int64))
+    return outside - inked >= _AROUND * outside
+
+
+def _find_longest_run(away: Away) -> tuple[int, int]:
     """Return where the longest run of rows that are not paper starts and ends.
 
     Args:
-        away: rows x pixels; true where a pixel does not have the colour of the paper.
+        away: rows x pixels; see ``_find_away``.
     """
     busy = away.mean(axis=1) > 1 - _PAPER
     edges = np.flatnonzero(np.diff(np.concatenate([[False], busy, [False]]).astype(np.int8)))

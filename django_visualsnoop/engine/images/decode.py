@@ -32,6 +32,7 @@ from django_visualsnoop.engine.exceptions import (
     UnsupportedImage,
 )
 from django_visualsnoop.engine.images import animation, depth
+from django_visualsnoop.engine.images.capture import Capture, read_capture
 from django_visualsnoop.engine.images.formats import (
     Examined,
     avif,
@@ -87,11 +88,13 @@ class Picture:
     Args:
         pixels: height x width x 3, RGB, uint8.
         width, height: the upright size of the picture in the file, in pixels.
+        capture: when a camera took it; ``None`` if the file does not say so.
     """
 
     pixels: Pixels
     width: int
     height: int
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,11 @@ def decode(
         ) from error
     turned = examined.orientation >= 5
     width, height = examined.width, examined.height
-    return Picture(pixels, *((height, width) if turned else (width, height)))
+    return Picture(
+        pixels,
+        *((height, width) if turned else (width, height)),
+        capture=read_capture(examined.exif),
+    )
 
 
 def _check_size(examined: Examined, max_pixels: int) -> None:

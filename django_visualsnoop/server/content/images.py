@@ -49,6 +49,7 @@ class HostedImages:
             max_bytes=options.max_bytes,
             cache=options.cache,
             memory=options.memory,
+            capture_times=options.capture_times,
         )
 
     def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:

@@ -57,6 +57,8 @@ class Examined:
         data: the file, reduced to what the pixels need.
         width, height: in pixels, before the orientation is applied.
         orientation: EXIF's, 1 to 8.
+        exif: the block of EXIF, a TIFF structure, with or without the ``Exif`` prefix of JPEG;
+            empty if the file has none. It may be broken, or the whole file.
         passes: how often a decoder goes over all pixels (scans of a progressive JPEG).
         shrinks: the decoder can make it smaller while reading, without holding all of it.
         decoded_pixels: what a decoder may hold at once, if that is more than the picture.
@@ -69,6 +71,7 @@ class Examined:
     width: int
     height: int
     orientation: int = 1
+    exif: bytes = b""
     passes: int = 1
     shrinks: bool = False
     decoded_pixels: int = 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from django_visualsnoop.engine.exceptions import ImageTooLarge, UndecodableImage, UnsupportedImage
 from django_visualsnoop.engine.images.formats import MAX_PARTS, Examined
+from django_visualsnoop.engine.images.formats.heif_items import find_exif
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -82,11 +83,12 @@ def load_plugin(file: io.BytesIO) -> ImageFile:
 
 def examine(data: bytes) -> Examined:
     _check_whole(data)
+    metadata = find_exif(data)
     data = strip_metadata(data)
     image = load_plugin(io.BytesIO(data))
     sizes = (struct.unpack(">LL", found[1]) for found in _SIZE.finditer(data))
     largest = max((width * height for width, height in sizes), default=0)
-    return Examined(data, *image.size, decoded_pixels=largest)
+    return Examined(data, *image.size, exif=metadata, decoded_pixels=largest)
 
 
 def _check_whole(data: bytes) -> None:

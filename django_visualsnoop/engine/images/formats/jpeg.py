@@ -84,7 +84,7 @@ def examine(data: bytes) -> Examined:
     kept = [data[:2]]
     size: tuple[int, int] | None = None
     components, names, sampling = 0, b"", b""
-    turn = 0
+    metadata = b""
     frame = 0
     position = 2
     for _ in range(MAX_PARTS):
@@ -104,8 +104,8 @@ def examine(data: bytes) -> Examined:
             frame, components = marker, segment[5]
             names, sampling = segment[6::3], segment[7::3]
             size = struct.unpack_from(">HH", segment, 1)
-        if marker == _APP1 and segment.startswith(b"Exif\0\0") and not turn:
-            turn = exif.read_orientation(segment)
+        if marker == _APP1 and segment.startswith(b"Exif\0\0") and not metadata:
+            metadata = segment
         if marker in _NEEDED:
             kept.append(b"\xff" + bytes([marker]) + data[position : position + length])
         position += length
@@ -132,7 +132,8 @@ def examine(data: bytes) -> Examined:
         b"".join(kept),
         width,
         height,
-        orientation=turn or 1,
+        orientation=exif.read_orientation(metadata),
+        exif=metadata,
         passes=len(scans.found),
         shrinks=shrinks,
         torn_block=torn_block,

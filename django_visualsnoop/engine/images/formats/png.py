@@ -35,16 +35,23 @@ def examine(data: bytes) -> Examined:
         raise UndecodableImage("The PNG does not begin with its header.")
     width, height = struct.unpack_from(">LL", data, 16)
     kept = [SIGNATURE]
-    turn = 1
+    metadata = b""
     animated = False
     for chunk in _iterate_chunks(data):
         if chunk.name in _NEEDED:
             kept.append(data[chunk.start : chunk.end])
         elif chunk.name == b"eXIf":
-            turn = exif.read_orientation(chunk.body(data))
+            metadata = chunk.body(data)
         animated |= chunk.name == b"fcTL"
     frames = partial(_iterate_frames, data, width, height) if animated else None
-    return Examined(b"".join(kept), width, height, orientation=turn, frames=frames)
+    return Examined(
+        b"".join(kept),
+        width,
+        height,
+        orientation=exif.read_orientation(metadata),
+        exif=metadata,
+        frames=frames,
+    )
 
 
 def _iterate_chunks(data: bytes) -> Iterator[_Chunk]:

@@ -132,6 +132,7 @@ def _examine(data: bytes) -> Examined:
         max(values[_WIDTH], values.get(_TILE_WIDTH, 0)),
         max(values[_HEIGHT], values.get(_TILE_HEIGHT, 0)),
         orientation=turn if 1 <= turn <= 8 else 1,
+        exif=data,
         passes=_SCANS_OF_PROGRESSIVE if jpeg and _PROGRESSIVE_FRAME in data else 1,
     )
 

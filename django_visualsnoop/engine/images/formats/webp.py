@@ -16,7 +16,8 @@ def examine(data: bytes) -> Examined:
     (promised,) = struct.unpack_from("<L", data, 4)
     if promised + 8 > len(data):
         raise UndecodableImage("The WebP is cut off.")
-    return Examined(data, width, height, orientation=_read_orientation(data))
+    metadata = _find_exif(data)
+    return Examined(data, width, height, orientation=exif.read_orientation(metadata), exif=metadata)
 
 
 def _read_size(data: bytes) -> tuple[int, int]:
@@ -33,13 +34,14 @@ def _read_size(data: bytes) -> tuple[int, int]:
     raise UndecodableImage("The WebP's header is broken.")
 
 
-def _read_orientation(data: bytes) -> int:
-    position, turn = 12, 1
+def _find_exif(data: bytes) -> bytes:
+    """Return the block of EXIF, the last one if there are more; empty if there is none."""
+    position, metadata = 12, b""
     for _ in range(MAX_PARTS):
         if position + 8 > len(data):
-            return turn
+            return metadata
         name, length = struct.unpack_from("<4sL", data, position)
         if name == b"EXIF":
-            turn = exif.read_orientation(data[position + 8 : position + 8 + length])
+            metadata = data[position + 8 : position + 8 + length]
         position += 8 + length + length % 2
     raise ImageTooLarge(f"The WebP has more than {MAX_PARTS:,} chunks.")
