@@ -142,6 +142,7 @@ class Gallery:
             picture.width,
             picture.height,
             thumbnail=encode(picture.pixels),
+            capture=None if picture.capture is None else picture.capture.pack(),
         )
         if self._embedding is None:
             return new
@@ -170,14 +171,14 @@ class Gallery:
         Raises:
             DecodeError: the bytes are not a picture.
         """
-        pixels = self.decode_picture(content).pixels
+        picture = self.decode_picture(content)
         if options.kind != COPIES:
-            probe = compute_embedding(pixels, self._embedding)
+            probe = compute_embedding(picture.pixels, self._embedding)
             embeddings = self._read_embedding_view()
             if embeddings is None:
                 return Hits(None, [])
             return Hits(embeddings.collection_id, _find_similar(embeddings, probe, options))
-        probes = describe.build_probes(pixels, sha256(content).digest())
+        probes = describe.build_probes(picture.pixels, sha256(content).digest(), picture.capture)
         view = self._read_view()
         if view is None:
             return Hits(None, [])

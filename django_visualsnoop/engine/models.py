@@ -62,6 +62,8 @@ class IndexedImage(models.Model):
     #: ``thumbnail.encode()``; valid from description version 5 on. Processes of releases without
     #: thumbnails leave it when they replace the file, but write their own version.
     thumbnail = models.BinaryField(null=True, default=None)
+    #: ``Capture.pack()``, likewise; ``None`` if the file has none.
+    capture = models.BinaryField(null=True, default=None)
     #: SHA-256 of the file.
     digest = models.CharField(max_length=64)
     width = models.PositiveIntegerField()

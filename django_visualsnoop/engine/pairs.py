@@ -306,7 +306,8 @@ class _Scores:
 
 
 def _build_key(one: Descriptor, other: Descriptor) -> bytes:
-    return sha256(one.to_bytes() + other.to_bytes()).digest()
+    kept = repr((one.to_bytes(), one.capture, other.to_bytes(), other.capture))
+    return sha256(kept.encode()).digest()
 
 
 def _scale_progress(

@@ -47,10 +47,11 @@ def search(
     """Return the images that are related most closely and most surely, then by id."""
     stored = index.read_descriptors(find_candidate_ids(index, probes, limit, allowed, without))
     # Compare one file under many ids, such as a placeholder, only once.
-    different = {one.to_bytes(): one for one in stored.values()}
+    keys = {image_id: (one.to_bytes(), one.capture) for image_id, one in stored.items()}
+    different = {keys[image_id]: one for image_id, one in stored.items()}
     compared = compare_all(probes, list(different.values()))
     related = {key: one.relation for key, one in zip(different, compared, strict=True)}
-    found = [FoundImage(image_id, related[one.to_bytes()]) for image_id, one in stored.items()]
+    found = [FoundImage(image_id, related[keys[image_id]]) for image_id in stored]
     found = [
         one
         for one in found

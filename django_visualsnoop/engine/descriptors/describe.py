@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptors.local_features import LocalFeatures
+    from django_visualsnoop.engine.images.capture import Capture
     from django_visualsnoop.engine.images.decode import Pixels
 
     #: One picture: ``DIMENSIONS`` signed bytes; the length of the vector has no meaning.
@@ -118,15 +119,22 @@ def _describe_by_file(pixels: Pixels, digest: bytes | None) -> Descriptor:
     return Descriptor(compute_vector(pixels), codes, words, places, by_file=True)
 
 
-def build_probes(pixels: Pixels, digest: bytes | None = None) -> Probes:
-    """Return the probes for copies of a picture; see ``describe``."""
+def build_probes(
+    pixels: Pixels, digest: bytes | None = None, capture: Capture | None = None
+) -> Probes:
+    """Return the probes for copies of a picture; see ``describe``.
+
+    Args:
+        pixels, digest: see ``describe``.
+        capture: when a camera took it, if known.
+    """
     features, negative = compute_query_features(pixels)
     inner = _build_content_probes(pixels)
     if is_featureless(pixels, len(features.codes)):
         return _join_probes([build_stored_probes(_describe_by_file(pixels, digest)), *inner])
-    whole = _build_picture_probes(pixels, compute_vector(pixels), features)
+    whole = _build_picture_probes(pixels, compute_vector(pixels), features, capture)
     # The features of the negative suffice: its vector would cost each search as much again.
-    last = _build_picture_probes(pixels, whole.pictures[0].vector, negative)._replace(
+    last = _build_picture_probes(pixels, whole.pictures[0].vector, negative, capture)._replace(
         vectors=whole.vectors[:0]
     )
     return _join_probes([whole, *inner, last])
@@ -150,9 +158,12 @@ def _join_probes(found: list[Probes]) -> Probes:
     )
 
 
-def _build_picture_probes(pixels: Pixels, vector: Vector, found: LocalFeatures) -> Probes:
+def _build_picture_probes(
+    pixels: Pixels, vector: Vector, found: LocalFeatures, capture: Capture | None = None
+) -> Probes:
+    small = Thumbnail(pixels)
     upright = Descriptor(
-        vector, found.codes, found.words, found.places, thumbnail=Thumbnail(pixels)
+        vector, found.codes, found.words, found.places, thumbnail=small, capture=capture
     )
     return _add_mirror_image(upright, found.near_words)
 
@@ -172,6 +183,7 @@ def _add_mirror_image(upright: Descriptor, near_words: NDArray[np.uint32]) -> Pr
         vectors[4],
         *mirror_features(upright.codes, upright.words, upright.places),
         thumbnail=None if upright.thumbnail is None else upright.thumbnail.mirror(),
+        capture=upright.capture,
     )
     return Probes(vectors, [upright, mirror], [near_words, mirror_words(near_words)])
 

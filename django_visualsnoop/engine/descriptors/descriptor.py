@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.thumbnail import Thumbnail
+from django_visualsnoop.engine.images.capture import Capture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,6 +56,8 @@ class Descriptor(NamedTuple):
     by_file: bool = False
     #: Not part of the bytes; ``None`` for images that an older release described.
     thumbnail: Thumbnail | None = None
+    #: When a camera took it, likewise; ``None`` if unknown.
+    capture: Capture | None = None
 
     def to_bytes(self) -> bytes:
         """Return at most 2,179 bytes, little-endian on every machine; the vector comes first."""
@@ -91,13 +94,16 @@ class Descriptor(NamedTuple):
         )
 
 
-def parse_description(version: int, content: bytes, thumbnail: bytes | None) -> Descriptor:
-    """Return the descriptor, with its thumbnail, from what is kept of an image.
+def parse_description(
+    version: int, content: bytes, thumbnail: bytes | None, capture: bytes | None
+) -> Descriptor:
+    """Return the descriptor, with its thumbnail and capture, from what is kept of an image.
 
     Args:
         version: the version of the description.
         content: ``Descriptor.to_bytes()``.
         thumbnail: ``thumbnail.encode()``; ``None`` without one.
+        capture: ``Capture.pack()``; ``None`` without one.
 
     Raises:
         ValueError: the bytes are broken, or of a version that cannot be compared.
@@ -105,10 +111,11 @@ def parse_description(version: int, content: bytes, thumbnail: bytes | None) -> 
     if version not in COMPARABLE:
         raise ValueError(f"Descriptions of version {version} cannot be compared.")
     descriptor = Descriptor.from_bytes(content)
-    # An older release leaves the thumbnail of the file that it replaces.
+    # An older release leaves what it does not know of the file that it replaces.
     if thumbnail is None or version < DESCRIPTION_VERSION:
         return descriptor
-    return descriptor._replace(thumbnail=Thumbnail(thumbnail))
+    taken = None if capture is None else Capture.unpack(capture)
+    return descriptor._replace(thumbnail=Thumbnail(thumbnail), capture=taken)
 
 
 def count_features(content: bytes) -> int:

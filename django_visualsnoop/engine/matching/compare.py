@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.common.search_options import COPY
+from django_visualsnoop.common.search_options import COPY, SHOT
 from django_visualsnoop.engine.descriptors.describe import measure_detail
 from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.descriptors.local_features import FEW
 from django_visualsnoop.engine.descriptors.matmul import matmul
+from django_visualsnoop.engine.images.capture import tell_apart
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.difference import measure_difference
 from django_visualsnoop.engine.matching.overlap import measure_overlap
@@ -140,7 +141,10 @@ def _relate(
     difference = measure_difference(pictures[0], pictures[1], match)
     if difference is None:
         return _relate_by_score(score)
-    return tell_relation(collect_inputs(score, cosine, match, evidence, difference), difference)
+    relation = tell_relation(collect_inputs(score, cosine, match, evidence, difference), difference)
+    if tell_apart(probed.capture, stored.capture):
+        return relation._replace(name=SHOT, copy_score=calibration.UNRELATED)
+    return relation
 
 
 def _relate_by_score(score: float) -> Relation:

@@ -29,6 +29,10 @@ class DescribedImage(Protocol):
         """``thumbnail.encode()``; ``None`` without one."""
 
     @property
+    def capture(self) -> bytes | None:
+        """``Capture.pack()``; ``None`` without one."""
+
+    @property
     def width(self) -> int:
         """Width in pixels."""
 
@@ -83,5 +87,5 @@ def add_size(image: DescribedImage) -> placement.Sized:
         ValueError: its descriptor is broken, or of another version.
     """
     size = placement.Size(image.width, image.height)
-    descriptor = parse_description(image.version, image.vector, image.thumbnail)
+    descriptor = parse_description(image.version, image.vector, image.thumbnail, image.capture)
     return placement.Sized(descriptor, size)

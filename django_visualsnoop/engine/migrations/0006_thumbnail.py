@@ -15,4 +15,9 @@ class Migration(migrations.Migration):
             name='thumbnail',
             field=models.BinaryField(default=None, null=True),
         ),
+        migrations.AddField(
+            model_name='indexedimage',
+            name='capture',
+            field=models.BinaryField(default=None, null=True),
+        ),
     ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Number of images read at a time.
 _TOGETHER = 500
-_COLUMNS = ("image_id", "image_time", "version", "vector", "thumbnail")
+_COLUMNS = ("image_id", "image_time", "version", "vector", "thumbnail", "capture")
 
 
 class ImageRow(NamedTuple):
@@ -36,11 +36,13 @@ class ImageRow(NamedTuple):
     content: bytes
     #: ``None`` if an older release described the image.
     thumbnail: bytes | None = None
+    #: ``None`` likewise, or if the file has none.
+    capture: bytes | None = None
 
     def parse_descriptor(self) -> Descriptor | None:
         """Return the image's descriptor; ``None`` if it is of another version, or broken."""
         with suppress(ValueError):
-            return parse_description(self.version, self.content, self.thumbnail)
+            return parse_description(self.version, self.content, self.thumbnail, self.capture)
         return None
 
 
@@ -130,11 +132,5 @@ def _fetch_rows(database: str, sql: str, values: Sequence[str]) -> list[tuple[An
 
 
 def _build_image_row(row: Sequence[Any]) -> ImageRow:
-    image_id, image_time, version, vector, thumbnail = row
-    return ImageRow(
-        image_id,
-        image_time,
-        version,
-        bytes(vector),
-        None if thumbnail is None else bytes(thumbnail),
-    )
+    # Drivers return bytes, or views of them.
+    return ImageRow(*(bytes(one) if isinstance(one, memoryview) else one for one in row))

@@ -38,6 +38,7 @@ class NewImage:
     width: int
     height: int
     thumbnail: bytes | None = None
+    capture: bytes | None = None
     embedding: bytes | None = None
     embedding_model: str = ""
     embedding_digest: str = ""
@@ -61,6 +62,8 @@ class StoredDescriptor(NamedTuple):
     version: int
     #: ``thumbnail.encode()``; valid from description version 5 on.
     thumbnail: bytes | None = None
+    #: ``Capture.pack()``, likewise.
+    capture: bytes | None = None
 
 
 class ImageDetails(NamedTuple):
@@ -114,7 +117,9 @@ class StoredUsage(NamedTuple):
 #: Number of rows read at a time.
 _PAGE = 1000
 _NO_EMBEDDING = {"embedding": None, "embedding_model": "", "embedding_digest": ""}
-_CONTENT = ["vector", "version", "thumbnail", "digest", "width", "height", *_NO_EMBEDDING]
+#: What is kept of a picture.
+_DESCRIPTION = ("vector", "version", "thumbnail", "capture")
+_CONTENT = [*_DESCRIPTION, "digest", "width", "height", *_NO_EMBEDDING]
 #: How long processes of a release without embeddings may run beside newer ones.
 _ROLLOUT_SECONDS = 24 * 3600
 _WRITTEN = ["image_id", "image_time", "deleted", "seq", *_CONTENT]
@@ -289,7 +294,7 @@ class Store:
             ImageMissing: the image does not exist.
         """
         values = {"deleted": read_clock(), "vector": b"", "digest": "", "thumbnail": None}
-        values |= _NO_EMBEDDING
+        values |= {"capture": None, **_NO_EMBEDDING}
         return self._change(image_id, values)
 
     def _change(self, image_id: str, values: Mapping[str, Any]) -> StoredImage:
@@ -315,9 +320,9 @@ class Store:
         for start in range(0, len(keys), _PAGE):
             rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
             for row in rows.values_list(*StoredDescriptor._fields):
-                found = StoredDescriptor(*row)
-                content = None if found.thumbnail is None else bytes(found.thumbnail)
-                yield found._replace(vector=bytes(found.vector), thumbnail=content)
+                # Drivers return bytes, or views of them.
+                values = (bytes(one) if isinstance(one, memoryview) else one for one in row)
+                yield StoredDescriptor(*values)
 
     def read_details(self, image_ids: Iterable[str]) -> dict[str, ImageDetails]:
         """Return the details of the images that exist, by id."""
@@ -460,8 +465,7 @@ class Store:
         row = IndexedImage.objects.using(self.database).filter(
             pk=pk, digest=image.digest, deleted__isnull=True
         )
-        names = ("vector", "version", "thumbnail")
-        values = {"seq": None, **{name: getattr(image, name) for name in names}}
+        values = {"seq": None, **{name: getattr(image, name) for name in _DESCRIPTION}}
         if not self._write(lambda: row.update(**values)):
             return False
         publish_on_commit(self.database, collection_id)

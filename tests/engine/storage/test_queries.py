@@ -67,7 +67,7 @@ def test_the_image_that_is_asked_for_comes_along(
 ) -> None:
     with django_assert_num_queries(1):
         row = state(store, "é/ü").image_row
-    assert row == ("é/ü", store.get("é/ü").image_time, describe.VERSION, VECTOR, None)
+    assert row == ("é/ü", store.get("é/ü").image_time, describe.VERSION, VECTOR, None, None)
     assert state(store, "beside").image_row is None
     store.delete("é/ü")
     assert state(store, "é/ü").image_row is None
