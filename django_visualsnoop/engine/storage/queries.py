@@ -132,5 +132,12 @@ def _fetch_rows(database: str, sql: str, values: Sequence[str]) -> list[tuple[An
 
 
 def _build_image_row(row: Sequence[Any]) -> ImageRow:
-    # Drivers return bytes, or views of them.
-    return ImageRow(*(bytes(one) if isinstance(one, memoryview) else one for one in row))
+    image_id, image_time, version, vector, thumbnail, capture = row
+    return ImageRow(
+        image_id, image_time, version, bytes(vector), to_bytes(thumbnail), to_bytes(capture)
+    )
+
+
+def to_bytes(content: bytes | memoryview | None) -> bytes | None:
+    """Return the content of a column as bytes: some drivers return views."""
+    return None if content is None else bytes(content)

@@ -17,6 +17,7 @@ from django_visualsnoop.common.transactions import begin_writing, retry_when_loc
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock, key_of
 from django_visualsnoop.engine.storage.publish import in_transaction, publish, publish_on_commit
+from django_visualsnoop.engine.storage.queries import to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -320,9 +321,12 @@ class Store:
         for start in range(0, len(keys), _PAGE):
             rows = self._images.filter(key__in=keys[start : start + _PAGE], deleted__isnull=True)
             for row in rows.values_list(*StoredDescriptor._fields):
-                # Drivers return bytes, or views of them.
-                values = (bytes(one) if isinstance(one, memoryview) else one for one in row)
-                yield StoredDescriptor(*values)
+                found = StoredDescriptor(*row)
+                yield found._replace(
+                    vector=bytes(found.vector),
+                    thumbnail=to_bytes(found.thumbnail),
+                    capture=to_bytes(found.capture),
+                )
 
     def read_details(self, image_ids: Iterable[str]) -> dict[str, ImageDetails]:
         """Return the details of the images that exist, by id."""
