@@ -113,7 +113,13 @@ def _rows(model: type[Any]) -> list[dict[str, Any]]:
         return bytes(value) if isinstance(value, memoryview) else value
 
     rows = model._base_manager.order_by("pk").values()
-    return [{name: plain(value) for name, value in row.items()} for row in rows]
+    return [
+        {name: plain(value) for name, value in row.items() if name not in _LOST} for row in rows
+    ]
+
+
+#: Columns that earlier schemas do not have: migrating back loses what is in them.
+_LOST = {"thumbnail", "capture"}
 
 
 #: What a column without a default takes.

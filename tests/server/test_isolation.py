@@ -50,6 +50,7 @@ OTHERS: dict[str, Any] = {
     "session": lambda _: "init",
     "replace": lambda _: "true",
     "why": lambda _: "true",
+    "relation": lambda _: "copy",
 }
 #: They name nothing of anyone's.
 HARMLESS = ("limit", "offset", "count", "min_similarity")

@@ -47,7 +47,7 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         monkeypatch.setattr(
             describe,
             "build_probes",
-            lambda *picture: describe.build_stored_probes(described(*picture)),
+            lambda pixels, digest, _: describe.build_stored_probes(described(pixels, digest)),
         )
         held._replicas.clear()
 
