@@ -6,7 +6,7 @@ from datetime import date
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,20 +65,8 @@ def brighter(picture: Image.Image) -> bytes:
     return _jpeg(ImageEnhance.Brightness(picture).enhance(1.15))
 
 
-def captioned(picture: Image.Image) -> bytes:
-    """Write a line over the lower edge."""
-    size = picture.height * 0.06
-    copy = picture.copy()
-    ImageDraw.Draw(copy).text(
-        (picture.width / 2, picture.height - size),
-        "PROOF, NOT FOR SALE",
-        fill="white",
-        font=ImageFont.load_default(size),
-        anchor="mm",
-        stroke_width=round(size / 12),
-        stroke_fill="black",
-    )
-    return _jpeg(copy)
+def mirrored(picture: Image.Image) -> bytes:
+    return _jpeg(ImageOps.mirror(picture))
 
 
 EDITS: dict[str, Callable[[Image.Image], bytes]] = {
@@ -86,7 +74,7 @@ EDITS: dict[str, Callable[[Image.Image], bytes]] = {
     "half size": half_size,
     "cropped": cropped,
     "brighter": brighter,
-    "captioned": captioned,
+    "mirrored": mirrored,
 }
 
 
