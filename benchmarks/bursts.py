@@ -74,7 +74,7 @@ def scores(frames: list[bytes], apart: int, count: int) -> list[float]:
     for first in firsts:
         probed = describe.build_probes(decode(frames[first + apart]).pixels)
         stored = describe.describe(decode(frames[first]).pixels)
-        found.append(compare(probed, stored).score)
+        found.append(compare(probed, stored).relation.copy_score)
     return found
 
 
@@ -88,7 +88,7 @@ def first_ones(frames: list[bytes], apart: int) -> tuple[int, int]:
         for edit in COPIES:
             copy = edits.encoded(edit(Image.fromarray(pixels), dice), quality=60)
             compared = compare_all(describe.build_probes(decode(copy).pixels), stored)
-            right += int(np.argmax([one.score for one in compared])) == number
+            right += int(np.argmax([one.relation.score for one in compared])) == number
     return len(some) * len(COPIES), right
 
 
@@ -98,7 +98,7 @@ def scores_of_copies(folder: Path, edited: Edited) -> list[float]:
     task = Task.of(half[:PHOTOS], others, edited)
     stored = [describe.describe(pixels) for pixels in task.gallery[:PHOTOS]]
     return [
-        compare(describe.build_probes(decode(content).pixels), stored[source]).score
+        compare(describe.build_probes(decode(content).pixels), stored[source]).relation.score
         for content, source in zip(task.queries, task.sources, strict=True)
         if source >= 0
     ]

@@ -156,13 +156,15 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
         by_vector = np.argsort(-cosines, kind="stable")[:VERIFIED]
         both = np.union1d(by_vector, np.array(candidates, dtype=np.intp))
         scores = compare_all(probed, [stored[place] for place in both.tolist()])
-        found = {place: one.score for place, one in zip(both.tolist(), scores, strict=True)}
+        found = {
+            place: one.relation.score for place, one in zip(both.tolist(), scores, strict=True)
+        }
         others = [
             Descriptor.from_bytes(made_up[int(one.removeprefix(MADE_UP))])
             for one in named
             if one.startswith(MADE_UP)
         ]
-        wrong += sum(one.score >= least for one in compare_all(probed, others))
+        wrong += sum(one.relation.score >= least for one in compare_all(probed, others))
         marks.append(time.process_time())
         # What is not compared comes after all that is, by its vector.
         verified[row] = voted[row] = cosines - 1000

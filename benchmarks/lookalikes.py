@@ -282,7 +282,7 @@ def look(kind: str, photos: list[Image.Image]) -> Looked:
         )
         places = list(map(int, found))
         compared = compare_all(probed, [stored[place] for place in places])
-        return {place: one.score for place, one in zip(places, compared, strict=True)}
+        return {place: one.relation.score for place, one in zip(places, compared, strict=True)}
 
     searched = [scores(content) for content in wanted]
     highest = [max(found.values(), default=-math.inf) for found in searched]

@@ -257,7 +257,7 @@ class _Stored:
         keys = select_worth_comparing(candidates)
         compared = compare_all(probes, [self._descriptors[key] for key in keys])
         least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
-        return {key for key, one in zip(keys, compared, strict=True) if one.score >= least}
+        return {key for key, one in zip(keys, compared, strict=True) if one.relation.score >= least}
 
     def search_file(self, content: bytes) -> set[str]:
         """Return the keys of what a search for a file finds."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.descriptors.thumbnail import encode
 from django_visualsnoop.engine.embedding import (
     add_embedding,
     compute_embedding,
@@ -134,14 +133,15 @@ class Gallery:
             image_id: the id of the new image.
         """
         digest = sha256(content)
+        descriptor = describe.describe(picture.pixels, digest.digest())
         new = NewImage(
             image_id,
-            describe.describe(picture.pixels, digest.digest()).to_bytes(),
+            descriptor.to_bytes(),
             describe.DESCRIPTION_VERSION,
             digest.hexdigest(),
             picture.width,
             picture.height,
-            thumbnail=encode(picture.pixels),
+            thumbnail=None if descriptor.thumbnail is None else descriptor.thumbnail.content,
             capture=None if picture.capture is None else picture.capture.pack(),
         )
         if self._embedding is None:
@@ -383,7 +383,7 @@ class Gallery:
         return [
             Hit(
                 image_id,
-                relation.compute_rank(),
+                relation.rank,
                 calibration.score_to_similarity(relation.score),
                 relation.name,
                 relation.difference,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.engine.descriptors.describe import build_stored_probes
-from django_visualsnoop.engine.matching.calibration import score_to_rank, score_to_similarity
+from django_visualsnoop.engine.matching.calibration import score_to_similarity
 from django_visualsnoop.engine.matching.compare import compare
 from django_visualsnoop.engine.search import CLOSEST, find_candidate_ids
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.base import CopyIndex, CrowdRegistry
+    from django_visualsnoop.engine.matching.relation import Relation
 
 #: Compare all pairs of up to this many images that sure pairs join.
 EXACT = 16
@@ -37,7 +38,7 @@ MISSES = 64
 _TOGETHER = 250
 #: The share of the work that goes to pairs that are not put off.
 _FIRST = 0.8
-#: Number of scores kept in memory.
+#: Number of relations kept in memory.
 _KNOWN = 100_000
 #: Number of descriptors kept in memory: those of one picture's many copies are read once.
 _KEPT = 2000
@@ -52,6 +53,7 @@ class FoundPair(NamedTuple):
     second_id: str
     #: The logarithm of the odds that one is a copy of the other.
     score: float
+    rank: int
 
 
 class PairHit(NamedTuple):
@@ -65,8 +67,8 @@ class PairHit(NamedTuple):
 
 def add_similarities(found: Iterable[FoundPair]) -> Iterator[PairHit]:
     """Yield found pairs with their ranks and similarities."""
-    for first, second, score in found:
-        yield PairHit(first, second, score_to_rank(score), score_to_similarity(score))
+    for first, second, score, rank in found:
+        yield PairHit(first, second, rank, score_to_similarity(score))
 
 
 class _JoinedImages:
@@ -114,7 +116,7 @@ class PairFinder:
         self._put_off: list[tuple[str, str]] = []
         self._done: set[tuple[str, str]] = set()
         self._stored: dict[str, Descriptor] = {}
-        self._scores = _Scores()
+        self._relations = _Relations()
         self._crowds: CrowdRegistry | None = None
         #: Numbers in ``_crowds``, by id.
         self._numbers: dict[str, int] = {}
@@ -221,24 +223,25 @@ class PairFinder:
                 continue
             if not _may_agree(*(self._stored[image_id] for image_id in pair)):
                 continue
-            score = self._compute_score(pair)
-            if score is None:
+            relation = self._find_relation(pair)
+            if relation is None:
                 return
+            score = relation.copy_score
             self._learn(pair, score)
             if score >= self._min_score:
-                yield FoundPair(*pair, score)
+                yield FoundPair(*pair, score, relation.rank)
 
-    def _compute_score(self, pair: tuple[str, str]) -> float | None:
-        """Return the score of a pair; ``None`` once ``most`` pairs have been compared."""
+    def _find_relation(self, pair: tuple[str, str]) -> Relation | None:
+        """Return the relation of a pair; ``None`` once ``most`` pairs have been compared."""
         one, other = (self._stored[image_id] for image_id in pair)
-        known = self._scores.get(one, other)
+        known = self._relations.get(one, other)
         if known is not None:
             return known
         if self._most is not None and self.compared >= self._most:
             self.complete = False
             return None
         self.compared += 1
-        return self._scores.compute(one, other)
+        return self._relations.compute(one, other)
 
     def _read_descriptors(self, wanted: set[str]) -> None:
         if len(self._stored) > _KEPT:
@@ -288,21 +291,21 @@ def _may_agree(one: Descriptor, other: Descriptor) -> bool:
     return one.by_file and other.by_file and one.codes.tobytes() == other.codes.tobytes()
 
 
-class _Scores:
-    """Scores of pairs; one file under many ids, such as a placeholder, is compared once."""
+class _Relations:
+    """Relations of pairs; one file under many ids, such as a placeholder, is compared once."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, float] = {}
+        self._known: dict[bytes, Relation] = {}
 
-    def get(self, one: Descriptor, other: Descriptor) -> float | None:
+    def get(self, one: Descriptor, other: Descriptor) -> Relation | None:
         return self._known.get(_build_key(one, other))
 
-    def compute(self, one: Descriptor, other: Descriptor) -> float:
+    def compute(self, one: Descriptor, other: Descriptor) -> Relation:
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        score = compare(build_stored_probes(one), other).relation.copy_score
-        self._known[_build_key(one, other)] = score
-        return score
+        relation = compare(build_stored_probes(one), other).relation
+        self._known[_build_key(one, other)] = relation
+        return relation
 
 
 def _build_key(one: Descriptor, other: Descriptor) -> bytes:

@@ -58,7 +58,7 @@ def search(
         if one.relation.score >= min_score
         and (relations is None or (one.relation.name or COPY) in relations)
     ]
-    found.sort(key=lambda one: (one.relation.compute_rank(), -one.relation.score, one.image_id))
+    found.sort(key=lambda one: (one.relation.rank, -one.relation.score, one.image_id))
     return found[:limit]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +37,7 @@ def test_every_picture_is_found_that_a_newcomer_saves(tmp_path: Path) -> None:
         assert (status["rows"], status["in_sync"]) == (SAVES, SAVES)
         script = read_instructions(QUICKSTART).scripts["search.py"]
         found = project.run("python manage.py shell", script=script).splitlines()
-        assert any(re.match(r"second \d+ (0\.9|1\.0)", line) for line in found), found
+        assert any(line.startswith("second 0 ") for line in found), found
         assert "['first', 'second']" in found, found
         assert project.ended() == {}
         assert project.tracebacks() == []

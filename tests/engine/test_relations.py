@@ -98,6 +98,10 @@ def test_two_capture_times_make_two_shots(photo: Image.Image) -> None:
     assert [hit.relation for hit in gallery.search_by_id("1").hits] == ["shot"]
     assert [hit.relation for hit in gallery.search(taken(1)).hits] == ["copy", "shot"]
     assert list(gallery.find_pairs()) == []
+    # Nothing else is needed for that: images of a broken thumbnail are told apart as well.
+    IndexedImage.objects.filter(image_id="2").update(thumbnail=b"broken")
+    assert [hit.relation for hit in gallery.search_by_id("1").hits] == ["shot"]
+    assert list(gallery.find_pairs()) == []
     unaware = Gallery("default", "other", capture_times=False)
     unaware.store.put([unaware.describe_image(taken(number), str(number)) for number in (1, 2)])
     assert [hit.relation for hit in unaware.search_by_id("1").hits] == ["copy"]

@@ -76,8 +76,9 @@ class Probes(NamedTuple):
     Args:
         vectors: global vectors of the picture and of those inside it (see
             ``content_boxes``), each turned and mirrored; n x ``DIMENSIONS``.
-        pictures: the descriptors of the same pictures, each followed by its mirror image. A
-            picture identified by its file is followed by itself.
+        pictures: the descriptors of the same pictures, each followed by its mirror image, which
+            has the thumbnail of the picture itself. A picture identified by its file is
+            followed by itself.
         near_words: for each of ``pictures``, the nearest words of each feature; features x 4.
     """
 
@@ -132,9 +133,10 @@ def build_probes(
     inner = _build_content_probes(pixels)
     if is_featureless(pixels, len(features.codes)):
         return _join_probes([build_stored_probes(_describe_by_file(pixels, digest)), *inner])
-    whole = _build_picture_probes(pixels, compute_vector(pixels), features, capture)
+    small = Thumbnail(pixels)
+    whole = _build_picture_probes(small, compute_vector(pixels), features, capture)
     # The features of the negative suffice: its vector would cost each search as much again.
-    last = _build_picture_probes(pixels, whole.pictures[0].vector, negative, capture)._replace(
+    last = _build_picture_probes(small, whole.pictures[0].vector, negative, capture)._replace(
         vectors=whole.vectors[:0]
     )
     return _join_probes([whole, *inner, last])
@@ -146,7 +148,7 @@ def _build_content_probes(pixels: Pixels) -> list[Probes]:
     for one in crop_content_boxes(pixels):
         features = compute_query_features(one)[0]
         if not is_featureless(one, len(features.codes)):
-            found.append(_build_picture_probes(one, compute_vector(one), features))
+            found.append(_build_picture_probes(Thumbnail(one), compute_vector(one), features))
     return found
 
 
@@ -159,11 +161,10 @@ def _join_probes(found: list[Probes]) -> Probes:
 
 
 def _build_picture_probes(
-    pixels: Pixels, vector: Vector, found: LocalFeatures, capture: Capture | None = None
+    thumbnail: Thumbnail, vector: Vector, found: LocalFeatures, capture: Capture | None = None
 ) -> Probes:
-    small = Thumbnail(pixels)
     upright = Descriptor(
-        vector, found.codes, found.words, found.places, thumbnail=small, capture=capture
+        vector, found.codes, found.words, found.places, thumbnail=thumbnail, capture=capture
     )
     return _add_mirror_image(upright, found.near_words)
 
@@ -182,7 +183,7 @@ def _add_mirror_image(upright: Descriptor, near_words: NDArray[np.uint32]) -> Pr
     mirror = Descriptor(
         vectors[4],
         *mirror_features(upright.codes, upright.words, upright.places),
-        thumbnail=None if upright.thumbnail is None else upright.thumbnail.mirror(),
+        thumbnail=upright.thumbnail,
         capture=upright.capture,
     )
     return Probes(vectors, [upright, mirror], [near_words, mirror_words(near_words)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -24,34 +24,35 @@ _MAX_BYTES = 2500
 _METHOD = 4
 #: Stored bytes of other sizes are broken.
 _LARGEST = 16_384
+#: How many decoded thumbnails a process keeps, each of at most 48 kB: a query meets each candidate
+#: once, but the query is the same each time.
+_DECODED = 32
 
 
 class Thumbnail:
-    """A small picture; it is made or decoded when its pixels are first read.
+    """A small picture; it is made when its content is first read.
 
     Args:
         source: the pixels of any size (height x width x 3, RGB, uint8), or bytes that ``encode``
             returned.
-        mirrored: whether ``pixels`` are mirrored left to right.
     """
 
-    def __init__(self, source: Pixels | bytes, *, mirrored: bool = False) -> None:
+    def __init__(self, source: Pixels | bytes) -> None:
         self._source = source
-        self._mirrored = mirrored
 
     @cached_property
-    def pixels(self) -> Pixels | None:
-        """Height x width x 3, RGB, uint8; ``None`` if the bytes are broken."""
-        source = self._source
-        # Compressed as stored ones are: what compressing changes would be a difference.
-        pixels = _decode(source if isinstance(source, bytes) else encode(source))
-        if pixels is None or not self._mirrored:
-            return pixels
-        return np.ascontiguousarray(pixels[:, ::-1])
+    def content(self) -> bytes:
+        """The bytes that ``encode`` returns."""
+        return self._source if isinstance(self._source, bytes) else encode(self._source)
 
-    def mirror(self) -> Thumbnail:
-        """Return the thumbnail of the picture mirrored left to right."""
-        return Thumbnail(self._source, mirrored=not self._mirrored)
+    @property
+    def pixels(self) -> Pixels | None:
+        """Height x width x 3, RGB, uint8, read-only; ``None`` if the bytes are broken.
+
+        Those made of pixels are compressed as stored ones are: what compressing changes would be a
+        difference.
+        """
+        return _decode(self.content)
 
 
 def encode(pixels: Pixels) -> bytes:
@@ -83,6 +84,7 @@ def _shrink(pixels: Pixels) -> Pixels:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
+@lru_cache(_DECODED)
 def _decode(content: bytes) -> Pixels | None:
     """Return the pixels; ``None`` if the bytes are broken, or larger than any thumbnail."""
     if len(content) > _LARGEST:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.common.search_options import COPY, SHOT
+from django_visualsnoop.common.search_options import COPY
 from django_visualsnoop.engine.descriptors.describe import measure_detail
 from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.descriptors.local_features import FEW
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+    from django_visualsnoop.engine.matching.difference import Difference
 
     Floats = NDArray[np.floating]
 
@@ -38,8 +39,6 @@ ENOUGH = 24
 #: In pictures with less detail than this, vectors agree by the colour alone, such as those of
 #: blank pages with dust.
 _FAINT = 0.3
-
-
 #: Pictures with at least these log odds, from features and vectors alone, are laid over each other.
 WORTH_A_LOOK = -2.0
 
@@ -81,7 +80,7 @@ def _compare_files(probes: Probes, stored: Descriptor) -> Comparison:
 
 def _build_without_evidence(score: float) -> Comparison:
     evidence = np.zeros(calibration.INPUTS)
-    return Comparison(score, 0.0, NO_ALIGNMENT, 0, evidence, _relate_by_score(score))
+    return Comparison(score, 0.0, NO_ALIGNMENT, 0, evidence, Relation.by_score(score))
 
 
 def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comparison]:
@@ -118,38 +117,30 @@ def _build_comparison(
     faint = vectors_decide and _are_faint(probed, stored)
     if faint and not _have_equal_features(probed, stored):
         score = calibration.UNRELATED
-    relation = _relate(probed, stored, match, score, cosine, evidence)
+    difference = None
+    if score >= WORTH_A_LOOK and match.inliers >= TELLING_FROM:
+        # Every second of the probed pictures is the mirror image of the one before.
+        difference = _lay_over(probed, stored, match, mirrored=picture % 2 == 1)
+    if difference is None:
+        relation = Relation.by_score(score)
+    else:
+        inputs = collect_inputs(score, cosine, match, evidence, difference)
+        relation = tell_relation(inputs, difference)
+    if tell_apart(probed.capture, stored.capture):
+        relation = relation.to_shot()
     return Comparison(score, cosine, match, picture, evidence, relation)
 
 
-def _relate(
-    probed: Descriptor,
-    stored: Descriptor,
-    match: Alignment,
-    score: float,
-    cosine: float,
-    evidence: Floats,
-) -> Relation:
-    """Return the relation of two pictures, by their thumbnails if they are worth a look."""
-    if score < WORTH_A_LOOK or match.inliers < TELLING_FROM:
-        return _relate_by_score(score)
+def _lay_over(
+    probed: Descriptor, stored: Descriptor, match: Alignment, *, mirrored: bool
+) -> Difference | None:
+    """Return how two pictures differ by their thumbnails; ``None`` if that cannot be said."""
     if probed.thumbnail is None or stored.thumbnail is None:
-        return _relate_by_score(score)
-    pictures = probed.thumbnail.pixels, stored.thumbnail.pixels
-    if pictures[0] is None or pictures[1] is None:
-        return _relate_by_score(score)
-    difference = measure_difference(pictures[0], pictures[1], match)
-    if difference is None:
-        return _relate_by_score(score)
-    relation = tell_relation(collect_inputs(score, cosine, match, evidence, difference), difference)
-    if tell_apart(probed.capture, stored.capture):
-        return relation._replace(name=SHOT, copy_score=calibration.UNRELATED)
-    return relation
-
-
-def _relate_by_score(score: float) -> Relation:
-    """Return the relation of pictures that cannot be laid over each other."""
-    return Relation(None, score, score, None)
+        return None
+    query, other = probed.thumbnail.pixels, stored.thumbnail.pixels
+    if query is None or other is None:
+        return None
+    return measure_difference(np.fliplr(query) if mirrored else query, other, match)
 
 
 def _are_faint(one: Descriptor, other: Descriptor) -> bool:

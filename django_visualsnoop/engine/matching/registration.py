@@ -37,7 +37,7 @@ _STRETCH = 2.0
 #: Scales further than this from 1 leave nothing to compare.
 _LARGEST_SCALE = 40.0
 #: Blur that separates details from tones, in pixels.
-DETAIL_BLUR = 2.5
+_DETAIL_BLUR = 2.5
 
 
 class Registration(NamedTuple):
@@ -103,7 +103,7 @@ def compute_luma(pixels: Floats) -> Floats:
 
 def extract_details(luma: Floats) -> Floats:
     """Return what is left without tones that change slowly."""
-    details: Floats = luma - cv2.GaussianBlur(luma, (0, 0), DETAIL_BLUR)
+    details: Floats = luma - cv2.GaussianBlur(luma, (0, 0), _DETAIL_BLUR)
     return details
 
 

@@ -1,9 +1,9 @@
 """Tell copies, variants and other shots of a scene apart. Imports no Django.
 
-Three models, each fitted to pairs of real and of edited pictures (see ``training``), judge the same
-evidence: how surely a pair is a copy; a copy or a variant; a copy, a variant or another shot. What
-the features agree on counts in each of them, and what differs when one picture is laid over the
-other.
+Three models, each fitted to pairs of real and of edited pictures (see the model card beside the
+data), judge the same evidence: how surely a pair is a copy; a copy or a variant; a copy, a variant
+or another shot. What the features agree on counts in each of them, and what differs when one
+picture is laid over the other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.common.search_options import COPY, RELATIONS, SHOT, VARIANT
-from django_visualsnoop.engine.matching.calibration import score_to_rank
+from django_visualsnoop.engine.matching.calibration import UNRELATED, score_to_rank
 from django_visualsnoop.engine.matching.difference import EVIDENCE
 from django_visualsnoop.engine.matching.trees import BoostedTrees
 
@@ -38,10 +38,10 @@ _SIGNS = slice(7, 17)
 #: Ranks per relation. That of the least sure copies is about 400.
 _RANKS = 1000
 #: Pictures are identical if they show this share of each other, no details differ, and if only 3 %
-#: of the places differ by more levels than this …
+#: of the places differ by more levels than this.
 _WHOLE, _LEVELS = 0.9, 2.0
-#: … or than this, if they are copies with at least these log odds: a similarity of 0.9.
-_MORE_LEVELS, _SURE = 8.0, 2.2
+#: Copies of which a smaller share differs are as alike as a picture and its JPEG.
+_VISIBLE = 0.05
 _MOST_INLIERS, _MOST_SPREAD, _USUAL_MATCHES = 60, 80.0, 8
 
 
@@ -54,13 +54,20 @@ class Relation(NamedTuple):
     score: float
     #: The logarithm of the odds that one is a copy of the other.
     copy_score: float
+    #: The distance as an integer: variants are further than copies, shots than both.
+    rank: int
     #: 0 to 1: the share of what both show that differs; ``None`` if unknown.
     difference: float | None
 
-    def compute_rank(self) -> int:
-        """Return the distance as an integer: variants are further than copies, shots than both."""
-        place = RELATIONS.index(self.name) if self.name is not None else 0
-        return place * _RANKS + min(_RANKS - 1, score_to_rank(self.score))
+    @classmethod
+    def by_score(cls, score: float) -> Relation:
+        """Return the relation of pictures that cannot be laid over each other."""
+        return cls(None, score, score, score_to_rank(score), None)
+
+    def to_shot(self) -> Relation:
+        """Return the relation of pictures that are known to be two shots."""
+        rank = _compute_rank(SHOT, self.score)
+        return self._replace(name=SHOT, copy_score=UNRELATED, rank=rank)
 
 
 def collect_inputs(
@@ -98,8 +105,9 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
     models = load_models()
     copy, variant, shot = (models[name].predict(inputs) for name in (COPY, VARIANT, SHOT))
     # Each relation includes the closer ones.
-    if _is_identical(difference, _LEVELS if copy < _SURE else _MORE_LEVELS):
-        copy = max(copy, float(inputs[0]))
+    first_score = float(inputs[0])
+    if _is_identical(difference):
+        copy = max(copy, first_score)
     variant = max(copy, variant)
     shot = max(variant, shot)
     name, score = SHOT, shot
@@ -107,15 +115,21 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
         name, score = COPY, copy
     elif variant >= 0.0:
         name, score = VARIANT, variant
-    return Relation(name, score, copy, difference.share)
+    is_seen = name != COPY or difference.share >= _VISIBLE
+    rank = _compute_rank(name, score if is_seen else max(score, first_score))
+    return Relation(name, score, copy, rank, difference.share)
 
 
-def _is_identical(difference: Difference, levels: float) -> bool:
-    """Return whether nothing differs by more than some levels, as by compressing."""
+def _compute_rank(name: str, score: float) -> int:
+    return RELATIONS.index(name) * _RANKS + min(_RANKS - 1, score_to_rank(score))
+
+
+def _is_identical(difference: Difference) -> bool:
+    """Return whether nothing differs, but for some levels."""
     told = dict(zip(EVIDENCE, difference.evidence.tolist(), strict=True))
     if told["share_less"] < _WHOLE or told["different"] > 0:
         return False
-    return bool(max(told["luma_97"], told["colour_97"], told["hue_97"]) <= levels)
+    return bool(max(told["luma_97"], told["colour_97"], told["hue_97"]) <= _LEVELS)
 
 
 @cache
@@ -132,10 +146,3 @@ def load_models() -> dict[str, BoostedTrees]:
             name: BoostedTrees(*(stored[f"{name}_{field}"] for field in BoostedTrees._fields))
             for name in (COPY, VARIANT, SHOT)
         }
-
-
-def use_file(path: Path) -> None:
-    """Read another file; for training only."""
-    global PATH
-    PATH = path
-    load_models.cache_clear()

@@ -61,7 +61,7 @@ def compare_pictures(first: DescribedImage, second: DescribedImage) -> PictureCo
     relation = compare(describe.build_stored_probes(one.descriptor), other.descriptor).relation
     (where,) = placement.find_placements(one, [other])
     return PictureComparison(
-        relation.compute_rank(),
+        relation.rank,
         calibration.score_to_similarity(relation.score),
         relation.name,
         relation.difference,

@@ -20,6 +20,7 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.descriptors.thumbnail import is_thumbnail
+from django_visualsnoop.engine.images.capture import Capture
 from django_visualsnoop.engine.storage.store import NewImage
 from django_visualsnoop.engine.storage.times import format_time, to_microseconds
 from django_visualsnoop.server.content import metadata as image_metadata
@@ -39,6 +40,8 @@ MEDIA_TYPE = "application/jsonl"
 _MAX_LINE = 128 * 1024
 _MAX_SIDE = 2**31 - 1
 _IMAGE = {"id", "time", "width", "height", "sha256", "metadata", "descriptor"}
+#: Releases without them write none.
+_OPTIONAL = {"thumbnail", "capture"}
 
 
 class TransferredImage(NamedTuple):
@@ -67,8 +70,9 @@ def encode_image(
         "metadata": metadata,
         "descriptor": b64encode(stored.vector).decode(),
     }
-    if stored.thumbnail is not None and stored.version >= describe.DESCRIPTION_VERSION:
-        said["thumbnail"] = b64encode(stored.thumbnail).decode()
+    if stored.version >= describe.DESCRIPTION_VERSION:
+        kept = {"thumbnail": stored.thumbnail, "capture": stored.capture}
+        said |= {name: b64encode(one).decode() for name, one in kept.items() if one is not None}
     return encode_line(said)
 
 
@@ -126,7 +130,7 @@ def _check_header(said: dict[str, Any]) -> None:
 
 
 def _parse_image(said: dict[str, Any], latest: datetime) -> TransferredImage:
-    if said.keys() - {"thumbnail"} != _IMAGE:
+    if said.keys() - _OPTIONAL != _IMAGE:
         raise ValueError(
             f"an image must have {', '.join(sorted(_IMAGE))}, not {', '.join(said)[:200]}"
         )
@@ -134,9 +138,13 @@ def _parse_image(said: dict[str, Any], latest: datetime) -> TransferredImage:
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise ValueError(f"sha256 must be 64 hexadecimal digits, not {digest!r:.80}")
     vector = _get_bytes(said, "descriptor")
-    thumbnail = _get_bytes(said, "thumbnail") if "thumbnail" in said else None
+    thumbnail, capture = (
+        _get_bytes(said, name) if name in said else None for name in ("thumbnail", "capture")
+    )
     if thumbnail is not None and not is_thumbnail(thumbnail):
         raise ValueError("thumbnail is broken")
+    if capture is not None:
+        Capture.unpack(capture)
     if not is_descriptor(vector):
         raise ValueError("descriptor is broken or has another version")
     time = datetime.fromisoformat(_get_text(said, "time"))
@@ -149,7 +157,7 @@ def _parse_image(said: dict[str, Any], latest: datetime) -> TransferredImage:
     # Releases without thumbnails write none. Such an image is described again, if it can be.
     version = describe.VERSION if thumbnail is None else describe.DESCRIPTION_VERSION
     image_id = check_image_id(_get_text(said, "id"))
-    new = NewImage(image_id, vector, version, digest, width, height, thumbnail=thumbnail)
+    new = NewImage(image_id, vector, version, digest, width, height, thumbnail, capture)
     return TransferredImage(new, image_time, image_metadata.check_metadata(said["metadata"]))
 
 
