@@ -64,33 +64,36 @@ def correlate(
     padded = cv2.copyMakeBorder(second, reach, reach, reach, reach, cv2.BORDER_REFLECT_101).astype(
         np.float32
     )
-    squared = padded * padded
-    mean, mean_square = _average(window, first, first * first)
-    own = np.maximum(mean_square - mean * mean, 0)
+    # The means of the cells at every shift, once for all shifts.
+    moved, moved_square = (_average_around(values) for values in (padded, padded * padded))
+    mean = smooth_cells(average_cells(first), window)
+    own = smooth_cells(average_cells(first * first), window) - mean * mean
+    own = np.maximum(own, 0) + np.float32(noise)
     best = np.full(mean.shape, -2.0, dtype=np.float32)
     shifts = np.zeros((*mean.shape, 2), dtype=np.float32)
     centre = detail = mean
     for across, down in _list_shifts(reach):
-        part = np.s_[reach + down : reach + down + height, reach + across : reach + across + width]
-        shifted = padded[part]
-        product, other, other_square = _average(window, first * shifted, shifted, squared[part])
-        variance = np.maximum(other_square - other * other, 0)
-        found = product - mean * other
-        found /= np.sqrt((own + np.float32(noise)) * (variance + np.float32(noise)))
+        top, left = reach + down, reach + across
+        cells = np.s_[top : top + height : CELL, left : left + width : CELL]
+        other = smooth_cells(moved[cells], window)
+        variance = smooth_cells(moved_square[cells], window) - other * other
+        np.maximum(variance, 0, out=variance)
+        product = average_cells(first * padded[top : top + height, left : left + width])
+        found = smooth_cells(product, window) - mean * other
+        found /= np.sqrt(own * (variance + np.float32(noise)))
         if across == down == 0:
             centre, detail = found.copy(), np.sqrt(variance)
         found -= np.float32(_PER_PIXEL * (abs(across) + abs(down)))
         better = found > best
         np.copyto(best, found, where=better)
         shifts[better] = across, down
-    return Correlation(best, centre, shifts, np.sqrt(own), detail)
+    return Correlation(best, centre, shifts, np.sqrt(own - np.float32(noise)), detail)
 
 
-def _average(window: int, *values: Floats) -> list[Floats]:
-    """Return the means of each cell's neighbourhood, of all arrays at once."""
-    merged = cv2.merge(values).astype(np.float32, copy=False)
-    averaged = smooth_cells(average_cells(merged), window)
-    return [averaged[..., place] for place in range(len(values))]
+def _average_around(values: Floats) -> Floats:
+    """Return the mean of the cell that starts at each pixel."""
+    averaged = cv2.blur(values, (CELL, CELL), anchor=(0, 0), borderType=cv2.BORDER_REPLICATE)
+    return averaged.astype(np.float32, copy=False)
 
 
 @cache

@@ -22,8 +22,6 @@ from django_visualsnoop.engine.matching.registration import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.matching.registration import Pixels, Registration
@@ -90,80 +88,155 @@ def measure_difference(query: Pixels, stored: Pixels, alignment: Alignment) -> D
     if laid is None:
         return None
     # A cell counts if all of it is inside.
-    inside = average_cells(laid.inside.astype(np.float32)) > 1 - 1e-3
-    count = int(inside.sum())
-    if count < _FEWEST:
+    cells = _Cells(average_cells(laid.inside.astype(np.float32)) > 1 - 1e-3)
+    if cells.count < _FEWEST:
         return None
     tones = _match_tones(laid)
     first, second = compute_luma(tones.first), compute_luma(tones.second)
-    details = correlate(
-        extract_details(first), extract_details(second), reach=1, window=_WINDOW, noise=_NOISE
-    )
-    rough = correlate(first, second, reach=1, window=_TONE_WINDOW, noise=_TONE_NOISE)
-    agreeing, unshifted = details.best[inside], details.centre[inside]
-    detail = np.maximum(details.first_detail, details.second_detail)[inside]
-    detailed = detail > _DETAIL
     contrast = float(second[laid.inside].std())
-    shown = np.zeros(inside.shape, dtype=np.uint8)
+    details, different = _measure_details(first, second, cells)
+    left, apart = _measure_rest(tones, first - second, contrast, cells)
+    values = {
+        "scale": laid.scale,
+        "share_frame": laid.shares[0],
+        "share_moved": laid.shares[1],
+        "share_less": min(laid.shares),
+        "share_more": max(laid.shares),
+        "cells": np.log1p(cells.count),
+        "contrast": contrast,
+        "misfit": laid.misfit,
+        **details,
+        **_measure_rough_tones(first, second, cells),
+        **left,
+        **_measure_hues(laid, cells),
+    }
+    evidence = np.array([values[name] for name in EVIDENCE], dtype=np.float32)
+    return Difference(float((different | apart).mean()), evidence)
 
-    def count_largest(flags: Flags) -> int:
+
+class _Cells:
+    """The cells of the overlap.
+
+    Args:
+        inside: rows x columns: which cells of the frame are in it.
+    """
+
+    def __init__(self, inside: Flags) -> None:
+        self.inside = inside
+        self.count = int(inside.sum())
+        self._shown = np.zeros(inside.shape, dtype=np.uint8)
+
+    def average(self, values: NDArray[np.float32]) -> Floats:
+        """Return the mean of each cell's neighbourhood."""
+        return self.smooth(average_cells(values))
+
+    def smooth(self, values: NDArray[np.float32]) -> Floats:
+        return smooth_cells(values, _WINDOW)[self.inside]
+
+    def count_largest(self, flags: Flags) -> int:
         """Return the number of cells of the largest connected area."""
-        shown[inside] = flags
-        found, _, sizes, _ = cv2.connectedComponentsWithStats(shown, connectivity=8)
+        self._shown[self.inside] = flags
+        found, _, sizes, _ = cv2.connectedComponentsWithStats(self._shown, connectivity=8)
         return int(sizes[1:, cv2.CC_STAT_AREA].max()) if found > 1 else 0
 
+
+def _measure_details(
+    first: NDArray[np.float32], second: NDArray[np.float32], cells: _Cells
+) -> tuple[dict[str, float], Flags]:
+    """Return how details agree, and which cells have different ones."""
+    found = correlate(
+        extract_details(first), extract_details(second), reach=1, window=_WINDOW, noise=_NOISE
+    )
+    inside = cells.inside
+    agreeing, unshifted = found.best[inside], found.centre[inside]
+    deviations = found.first_detail[inside], found.second_detail[inside]
+    detail = np.maximum(*deviations)
+    detailed = detail > _DETAIL
     known = int(detailed.sum())
     enough = known >= _FEWEST_DETAILED
     different = detailed & (agreeing < _DIFFERENT) & enough
     unrelated = detailed & (agreeing < _UNRELATED) & enough
     strong = (detail > _STRONG_DETAIL) & (agreeing < _DIFFERENT)
-    largest, largest_unrelated = count_largest(different), count_largest(unrelated)
-    tone = rough.best[inside]
-    toned = np.maximum(rough.first_detail, rough.second_detail)[inside] > _TONE
-    luma_left = smooth_cells(average_cells(np.abs(first - second)), _WINDOW)[inside]
-    apart = tones.first - tones.second
-    apart -= (first - second)[..., None]
-    colour_apart_by = np.abs(apart).mean(axis=2).astype(np.float32)
-    colour_left = smooth_cells(average_cells(colour_apart_by), _WINDOW)[inside]
-    energy = np.log(
-        (details.first_detail[inside] ** 2 + _NOISE) / (details.second_detail[inside] ** 2 + _NOISE)
-    )
-    energy = energy[detailed] if enough else np.zeros(1)
-    energy = energy - np.median(energy)
-    hue_left = smooth_cells(_measure_hue_change(laid, inside), _WINDOW)[inside]
-    hue_apart = hue_left > _COLOUR_LEVELS
-    shifted = (details.shifts != 0).any(axis=2)[inside]
+    values = {
+        "detailed": known / cells.count,
+        "detail_mean": _UNKNOWN,
+        "different": different.sum() / max(1, known),
+        "unrelated": unrelated.sum() / max(1, known),
+        "strong": strong.sum() / cells.count,
+        "strong_cells": np.log1p(cells.count_largest(strong)),
+        "shifted": _UNKNOWN,
+        "energy_mean": 0.0,
+    }
+    for name, flags in (("different", different), ("unrelated", unrelated)):
+        largest = cells.count_largest(flags)
+        values |= {f"{name}_area": largest / cells.count, f"{name}_cells": np.log1p(largest)}
+    energy = np.zeros(1)
+    if enough:
+        one, other = (deviation[detailed] ** 2 + _NOISE for deviation in deviations)
+        energy = np.log(one / other)
+        energy -= np.median(energy)
+        values |= {
+            "detail_mean": np.average(agreeing, weights=np.minimum(detail, 20) + 1e-3),
+            "shifted": (found.shifts != 0).any(axis=2)[inside][detailed].mean(),
+            "energy_mean": np.abs(energy).mean(),
+        }
+    shares = (5, 10, 25, 50, 75)
+    values |= _list_percentiles("detail", agreeing[detailed], shares, enough=enough)
+    values |= _list_percentiles("unshifted", unshifted[detailed], shares, enough=enough)
+    values |= _list_percentiles("energy", energy, (5, 95))
+    return values, different
+
+
+def _measure_rough_tones(
+    first: NDArray[np.float32], second: NDArray[np.float32], cells: _Cells
+) -> dict[str, float]:
+    """Return how tones agree in larger neighbourhoods."""
+    found = correlate(first, second, reach=1, window=_TONE_WINDOW, noise=_TONE_NOISE)
+    toned = np.maximum(found.first_detail, found.second_detail)[cells.inside] > _TONE
+    enough = int(toned.sum()) >= _FEWEST_DETAILED
+    return _list_percentiles("tone", found.best[cells.inside][toned], (5, 25, 50), enough=enough)
+
+
+def _measure_rest(
+    tones: _Tones, luma: NDArray[np.float32], contrast: float, cells: _Cells
+) -> tuple[dict[str, float], Flags]:
+    """Return what differs in spite of the fitted tones, and the cells where it is much.
+
+    Args:
+        tones: both pictures.
+        luma: the difference of their luma: height x width.
+        contrast: the standard deviation of the luma.
+        cells: the cells of the overlap.
+    """
+    luma_left = cells.average(np.abs(luma))
+    colour = np.abs(tones.first - tones.second - luma[..., None])
+    colour_left = cells.average(_average_channels(colour))
     luma_apart, colour_apart = luma_left > _LUMA_LEVELS, colour_left > _COLOUR_LEVELS
-    luma = np.percentile(luma_left, (50, 75, 90, 97))
-    evidence = [
-        laid.scale, *laid.shares, min(laid.shares), max(laid.shares), np.log1p(count),
-        known / count, contrast, laid.misfit,
-        *_percentiles(agreeing[detailed], (5, 10, 25, 50, 75), enough=enough),
-        *_percentiles(unshifted[detailed], (5, 10, 25, 50, 75), enough=enough),
-        np.average(agreeing, weights=np.minimum(detail, 20) + 1e-3) if enough else _UNKNOWN,
-        different.sum() / max(1, known), unrelated.sum() / max(1, known),
-        largest / count, np.log1p(largest),
-        largest_unrelated / count, np.log1p(largest_unrelated),
-        strong.sum() / count, np.log1p(count_largest(strong)),
-        *_percentiles(tone[toned], (5, 25, 50), enough=int(toned.sum()) >= _FEWEST_DETAILED),
-        *luma, *(luma[[0, 2, 3]] / (contrast + 3)),
-        *np.percentile(colour_left, (50, 75, 90, 97)),
-        np.log1p(count_largest(luma_apart)), np.log1p(count_largest(colour_apart)),
-        *np.percentile(energy, (5, 95)), np.abs(energy).mean(),
-        tones.one_way, tones.left_over,
-        *np.percentile(hue_left, (50, 75, 90, 97)), np.log1p(count_largest(hue_apart)),
-        shifted[detailed].mean() if enough else _UNKNOWN,
-    ]  # fmt: skip
-    share = float((different | luma_apart | colour_apart).mean())
-    return Difference(share, np.array(evidence, dtype=np.float32))
+    values = _list_percentiles("luma", luma_left, (50, 75, 90, 97))
+    values |= {f"luma_{one}_share": values[f"luma_{one}"] / (contrast + 3) for one in (50, 90, 97)}
+    values |= _list_percentiles("colour", colour_left, (50, 75, 90, 97))
+    values |= {
+        "luma_cells": np.log1p(cells.count_largest(luma_apart)),
+        "colour_cells": np.log1p(cells.count_largest(colour_apart)),
+        "one_way": tones.one_way,
+        "left_over": tones.left_over,
+    }
+    return values, luma_apart | colour_apart
 
 
-def _percentiles(values: Floats, wanted: Iterable[int], *, enough: bool) -> list[float]:
-    wanted = list(wanted)
-    if not enough:
-        return [_UNKNOWN] * len(wanted)
-    found: list[float] = np.percentile(values, wanted).tolist()
-    return found
+def _measure_hues(laid: Registration, cells: _Cells) -> dict[str, float]:
+    """Return how colours differ beyond a change of all colours."""
+    left = cells.smooth(_measure_hue_change(laid, cells.inside))
+    apart = cells.count_largest(left > _COLOUR_LEVELS)
+    return {**_list_percentiles("hue", left, (50, 75, 90, 97)), "hue_cells": np.log1p(apart)}
+
+
+def _list_percentiles(
+    name: str, values: Floats, shares: tuple[int, ...], *, enough: bool = True
+) -> dict[str, float]:
+    """Return percentiles by the name of each."""
+    found = np.percentile(values, shares).tolist() if enough else [_UNKNOWN] * len(shares)
+    return {f"{name}_{share}": value for share, value in zip(shares, found, strict=True)}
 
 
 class _Tones(NamedTuple):
@@ -207,9 +280,9 @@ def _measure_hue_change(laid: Registration, inside: Flags) -> NDArray[np.float32
             weighted = rows * trust[:, None]
             square = (weighted.T @ rows).astype(np.float64) + 10.0 * len(rows) * np.eye(3)
             fitted = np.linalg.solve(square, weighted.T @ goal).astype(np.float32)
-            missed = np.abs(rows @ fitted - goal).mean(axis=1)
+            missed = _average_channels(np.abs(rows @ fitted - goal))
             trust = (1 / (1 + (missed / 4) ** 2)).astype(np.float32)
-        ways.append((float(missed.mean()), np.abs(inputs @ fitted - wanted).mean(axis=2)))
+        ways.append((float(missed.mean()), _average_channels(np.abs(inputs @ fitted - wanted))))
     return min(ways, key=lambda way: way[0])[1].astype(np.float32)
 
 
@@ -238,12 +311,19 @@ def _fit_tones(
         fitted = np.linalg.solve(
             (weighted.T @ inputs).astype(np.float64) + ridge, weighted.T @ wanted
         ).astype(np.float32)
-        missed = np.abs(inputs @ fitted - wanted).mean(axis=1)
+        missed = _average_channels(np.abs(inputs @ fitted - wanted))
         usual = max(3.0, 1.5 * float(np.median(missed[known])))
         trust = (weights / (1 + (missed / usual) ** 2)).astype(np.float32)
     contrast = float(wanted[known].std(axis=0).mean())
     left = (float(missed[known].mean()) + 1) / (contrast + 4)
     return (_list_terms(source) @ fitted).reshape(source.shape), left
+
+
+def _average_channels(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean along the last axis, which is short: a product is faster than ``mean``."""
+    channels = values.shape[-1]
+    averaged: NDArray[np.float32] = values @ np.full(channels, 1 / channels, dtype=np.float32)
+    return averaged
 
 
 def _list_terms(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
