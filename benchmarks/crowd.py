@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django_visualsnoop.engine.gallery import Gallery
-    from django_visualsnoop.engine.storage.store import NewImage
+    from django_visualsnoop.engine.storage.values import NewImage
     from tests.server.hosting import Tenant
 
     #: Seconds on the clock, seconds of a core.

@@ -14,7 +14,7 @@ import numpy as np
 
 from django_visualsnoop.engine.descriptors.describe import VERSION
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-from django_visualsnoop.engine.storage.store import NewImage
+from django_visualsnoop.engine.storage.values import NewImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.engine.gallery import Hits
     from django_visualsnoop.engine.matching.placement import Placement
-    from django_visualsnoop.engine.storage.store import NewImage, StoredImage
+    from django_visualsnoop.engine.storage.values import NewImage, StoredImage
 
 #: How often to store described pictures, in seconds, so that a process that is killed while it
 #: describes many large pictures has stored some of them.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.images.decode import Pixels
-    from django_visualsnoop.engine.storage.store import NewImage
+    from django_visualsnoop.engine.storage.values import NewImage
 
 logger = logging.getLogger("django_visualsnoop.engine")
 

@@ -32,7 +32,8 @@ from django_visualsnoop.engine.replica.vector_kinds import (
     Index,
 )
 from django_visualsnoop.engine.search import search
-from django_visualsnoop.engine.storage.store import NewImage, Store
+from django_visualsnoop.engine.storage.store import Store
+from django_visualsnoop.engine.storage.values import NewImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -17,7 +17,7 @@ from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.embedding import cosine_to_rank, cosine_to_similarity, hash_identity
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.replica import held
-from django_visualsnoop.engine.storage import store
+from django_visualsnoop.engine.storage.times import read_clock
 from tests.collections.contract import image
 from tests.embeddings import BLUE, GREEN, ORANGE, RED, MeanColour, colour_model, plain
 
@@ -66,7 +66,7 @@ def replace_as_an_older_release_does(image_id: str, other: LocalCollection, cont
     other.add_image(content, "picture of the other", update_existing=True)
     row = IndexedImage.objects.get(image_id="picture of the other")
     IndexedImage.objects.filter(image_id=image_id).update(
-        image_time=store.read_clock(),
+        image_time=read_clock(),
         seq=None,
         vector=bytes(row.vector),
         version=row.version,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django_visualsnoop.engine.pairs import PairHit
-    from django_visualsnoop.engine.storage.store import NewImage
+    from django_visualsnoop.engine.storage.values import NewImage
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.matching.side_by_side import compare_pictures
 from django_visualsnoop.engine.models import Collection, VectorBlock
 from django_visualsnoop.engine.replica import vector_blocks
-from django_visualsnoop.engine.storage.store import StoredDescriptor
+from django_visualsnoop.engine.storage.values import StoredDescriptor
 from django_visualsnoop.server.content import transfer_file
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.content.metadata import read_metadata

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import IntegrityError, connections, transaction
 from django.db.models import Count, Exists, F, Max, Q, Sum
@@ -18,6 +15,18 @@ from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock, key_of
 from django_visualsnoop.engine.storage.publish import in_transaction, publish, publish_on_commit
 from django_visualsnoop.engine.storage.queries import to_bytes
+from django_visualsnoop.engine.storage.times import read_clock
+from django_visualsnoop.engine.storage.values import (
+    ImageDetails,
+    ImagePage,
+    NewImage,
+    StoredChange,
+    StoredChanges,
+    StoredDescriptor,
+    StoredImage,
+    StoredUsage,
+    Version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,93 +35,6 @@ if TYPE_CHECKING:
 
 
 _Written = TypeVar("_Written")
-
-
-@dataclass(frozen=True, slots=True)
-class NewImage:
-    """An image to store; see ``IndexedImage``."""
-
-    image_id: str
-    vector: bytes
-    version: int
-    digest: str
-    width: int
-    height: int
-    thumbnail: bytes | None = None
-    capture: bytes | None = None
-    embedding: bytes | None = None
-    embedding_model: str = ""
-    embedding_digest: str = ""
-
-
-class StoredImage(NamedTuple):
-    collection_id: str
-    image_id: str
-    #: Microseconds since 1970, UTC.
-    image_time: int
-    #: Whether it existed before.
-    existed: bool = True
-
-
-class StoredDescriptor(NamedTuple):
-    image_id: str
-    vector: bytes
-    width: int
-    height: int
-    #: Version of the description.
-    version: int
-    #: ``thumbnail.encode()``; valid from description version 5 on.
-    thumbnail: bytes | None = None
-    #: ``Capture.pack()``, likewise.
-    capture: bytes | None = None
-
-
-class ImageDetails(NamedTuple):
-    image_id: str
-    #: Microseconds since 1970, UTC.
-    image_time: int
-    #: SHA-256 of the file.
-    digest: str
-    width: int
-    height: int
-
-
-class ImagePage(NamedTuple):
-    #: ``None`` until something is written.
-    collection_id: str | None
-    images: list[StoredImage]
-    next_image_id: str | None
-
-
-class Version(NamedTuple):
-    """The version of a collection. It differs after each committed change."""
-
-    collection_id: str
-    #: The last number given to committed rows; see ``publish``.
-    seq: int
-    #: Tombstones numbered up to here may be gone.
-    horizon: int
-
-
-class StoredChange(NamedTuple):
-    image_id: str
-    deleted: bool
-
-
-class StoredChanges(NamedTuple):
-    changes: list[StoredChange]
-    #: The number of the last change; ``None`` if nothing changed.
-    seq: int | None
-    #: Whether there are further changes.
-    more: bool
-
-
-class StoredUsage(NamedTuple):
-    images: int
-    #: Size of the descriptors.
-    bytes: int
-    #: When an image was last added, replaced or deleted, in microseconds since 1970, UTC.
-    changed: int | None
 
 
 #: Number of rows read at a time.
@@ -548,15 +470,3 @@ def _missing(image_id: str) -> ImageMissing:
 
 def _exists(image: NewImage) -> ImageExists:
     return ImageExists(f"The image id {image.image_id!r} exists already.")
-
-
-_clock_lock = threading.Lock()
-_last_time = 0
-
-
-def read_clock() -> int:
-    """Return microseconds since 1970, UTC, later than any earlier call in this process."""
-    global _last_time
-    with _clock_lock:
-        _last_time = max(time.time_ns() // 1000, _last_time + 1)
-        return _last_time

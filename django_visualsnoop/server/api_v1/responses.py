@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.client.results import Match
     from django_visualsnoop.engine.gallery import Hit, Hits
-    from django_visualsnoop.engine.storage.store import ImagePage, StoredImage
+    from django_visualsnoop.engine.storage.values import ImagePage, StoredImage
 
 
 def make_response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JsonResponse:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from django_visualsnoop.server.exceptions import Refused
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.storage.store import Store, StoredChange
+    from django_visualsnoop.engine.storage.store import Store
+    from django_visualsnoop.engine.storage.values import StoredChange
 
 _CURSOR = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
 

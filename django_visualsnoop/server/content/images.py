@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from django_visualsnoop.engine.storage.store import Store, StoredImage
+    from django_visualsnoop.engine.storage.store import Store
+    from django_visualsnoop.engine.storage.values import StoredImage
     from django_visualsnoop.server.content.metadata import Value
     from django_visualsnoop.server.models import HostedCollection
 

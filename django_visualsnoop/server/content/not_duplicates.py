@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from django_visualsnoop.engine.storage.store import ImageDetails
+    from django_visualsnoop.engine.storage.values import ImageDetails
     from django_visualsnoop.server.content.images import HostedImages
 
 #: The number of keys in one statement.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from django_visualsnoop.engine.images.decode import Picture
-    from django_visualsnoop.engine.storage.store import NewImage
+    from django_visualsnoop.engine.storage.values import NewImage
 
 logger = logging.getLogger("django_visualsnoop.server")
 

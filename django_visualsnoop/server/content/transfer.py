@@ -31,7 +31,7 @@ from django_visualsnoop.server.transactions import RETRY_AFTER, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from django_visualsnoop.engine.storage.store import ImageDetails
+    from django_visualsnoop.engine.storage.values import ImageDetails
     from django_visualsnoop.server.content.images import HostedImages
     from django_visualsnoop.server.content.metadata import Value
 

@@ -21,8 +21,8 @@ from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.descriptors.thumbnail import is_thumbnail
 from django_visualsnoop.engine.images.capture import Capture
-from django_visualsnoop.engine.storage.store import NewImage
 from django_visualsnoop.engine.storage.times import format_time, to_microseconds
+from django_visualsnoop.engine.storage.values import NewImage
 from django_visualsnoop.server.content import metadata as image_metadata
 from django_visualsnoop.server.content import not_duplicates
 from django_visualsnoop.server.exceptions import Refused
@@ -30,7 +30,7 @@ from django_visualsnoop.server.exceptions import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from django_visualsnoop.engine.storage.store import ImageDetails, StoredDescriptor
+    from django_visualsnoop.engine.storage.values import ImageDetails, StoredDescriptor
     from django_visualsnoop.server.content.metadata import Value
 
 FORMAT = "visualsnoop-collection"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from django_visualsnoop.engine.storage.store import StoredUsage, Version
+    from django_visualsnoop.engine.storage.values import StoredUsage, Version
     from django_visualsnoop.server.models import HostedCollection
 
 #: Seconds; counting reads every row, and a count is valid until the next change.

@@ -13,7 +13,7 @@ from django_visualsnoop.engine.matching.side_by_side import (
     compare_pictures,
     find_placements_among,
 )
-from django_visualsnoop.engine.storage.store import NewImage, StoredDescriptor
+from django_visualsnoop.engine.storage.values import NewImage, StoredDescriptor
 from tests.collections.contract import image
 
 

@@ -10,7 +10,8 @@ from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.storage import queries as module
 from django_visualsnoop.engine.storage.queries import ImageRow, read_image_rows, read_state
-from django_visualsnoop.engine.storage.store import NewImage, Store
+from django_visualsnoop.engine.storage.store import Store
+from django_visualsnoop.engine.storage.values import NewImage
 from tests.engine.descriptors.test_descriptor import random_descriptor
 
 if TYPE_CHECKING:

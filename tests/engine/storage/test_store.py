@@ -15,7 +15,9 @@ from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.storage import publish
 from django_visualsnoop.engine.storage import store as stores
-from django_visualsnoop.engine.storage.store import ImageDetails, NewImage, Store, StoredDescriptor
+from django_visualsnoop.engine.storage.store import Store
+from django_visualsnoop.engine.storage.times import read_clock
+from django_visualsnoop.engine.storage.values import ImageDetails, NewImage, StoredDescriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,10 +47,10 @@ def row(image_id: str) -> IndexedImage:
 
 
 def test_an_id_is_taken_once(store: Store) -> None:
-    before = stores.read_clock()
+    before = read_clock()
     added = store.add(new("a"))
     assert not added.existed
-    assert before < added.image_time < stores.read_clock()
+    assert before < added.image_time < read_clock()
     with pytest.raises(ImageExists, match=r"^The image id 'a' exists already\.$"):
         store.add(new("a", digest="other"))
     assert row("a").digest == "digest"
@@ -135,9 +137,9 @@ def test_many_are_told_in_the_order_in_which_they_were_given(store: Store) -> No
 
 
 def test_many_without_times_are_of_now_each_later_than_the_one_before(store: Store) -> None:
-    before = stores.read_clock()
+    before = read_clock()
     times = [one.image_time for one in store.put([new("b"), new("a"), new("c")])]
-    assert before < times[0] < times[1] < times[2] < stores.read_clock()
+    assert before < times[0] < times[1] < times[2] < read_clock()
     with pytest.raises(ValueError, match="shorter"):
         store.put([new("d"), new("e")], times=[1])
 
@@ -236,7 +238,7 @@ def test_embeddings_are_outdated_by_another_model_or_a_file_replaced_lately(stor
             embedding_digest=embedding_digest,
         )
 
-    now = stores.read_clock()
+    now = read_clock()
     day = 24 * 3600 * 1_000_000
     images = {
         embedded("current", "m"): now,
@@ -263,13 +265,13 @@ def test_embeddings_are_outdated_by_another_model_or_a_file_replaced_lately(stor
 def test_no_time_is_given_twice_though_the_clock_stands_or_goes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = stores.read_clock()
+    known = read_clock()
     assert abs(known - time.time() * 1_000_000) < 60_000_000
     for later, clock in enumerate((0, known * 1000 - 5_000_000, known * 1000), start=1):
         monkeypatch.setattr(time, "time_ns", lambda clock=clock: clock)
-        assert stores.read_clock() == known + later
+        assert read_clock() == known + later
     monkeypatch.setattr(time, "time_ns", lambda: (known + 10) * 1000)
-    assert stores.read_clock() == known + 10
+    assert read_clock() == known + 10
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from django_visualsnoop.engine.storage.store import Store
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.storage.store import NewImage
+    from django_visualsnoop.engine.storage.values import NewImage
 
 pytestmark = pytest.mark.django_db
 
