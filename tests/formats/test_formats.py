@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from django_visualsnoop.engine.descriptors.describe import (
+    DESCRIPTION_VERSION,
     VERSION,
     describe,
     invariant_first,
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
 
 PICTURE = (FOLDER / "picture.jpg").read_bytes()
 DESCRIPTOR = FOLDER / f"descriptor-{VERSION}.bin"
+THUMBNAIL = FOLDER / "thumbnail.webp"
 SNAPSHOT = FOLDER / f"snapshot-{snapshot._FORMAT}-descriptor-{VERSION}.snapshot"
 VECTOR_BLOCK = FOLDER / f"vector-block-descriptor-{VERSION}.bin"
 EXPORT = FOLDER / f"collection-{transfer_file.VERSION}-descriptor-{VERSION}.jsonl"
 
 
-@pytest.mark.parametrize("path", [DESCRIPTOR, SNAPSHOT, VECTOR_BLOCK, EXPORT], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [DESCRIPTOR, THUMBNAIL, SNAPSHOT, VECTOR_BLOCK, EXPORT], ids=lambda p: p.name
+)
 def test_the_present_version_of_each_format_has_a_file(path: Path) -> None:
     assert path.exists(), "Type: python -m tests.formats.write"
 
@@ -54,6 +58,18 @@ def test_a_descriptor_is_read_bit_by_bit_and_compared() -> None:
         StoredDescriptor("then", content, 256, 192, 4), StoredDescriptor("now", today, 256, 192, 4)
     )
     assert found.similarity > 0.99
+
+
+def test_a_thumbnail_is_decoded_and_laid_over_the_picture() -> None:
+    descriptor, thumbnail = DESCRIPTOR.read_bytes(), THUMBNAIL.read_bytes()
+    then = StoredDescriptor("then", descriptor, 256, 192, DESCRIPTION_VERSION, thumbnail)
+    today = describe(decode(PICTURE).pixels, b"")
+    assert today.thumbnail is not None
+    now = then._replace(vector=today.to_bytes(), thumbnail=today.thumbnail.content)
+    found = compare_pictures(then, now)
+    assert (found.rank, found.relation) == (0, "copy")
+    assert found.difference is not None
+    assert found.difference < 0.05
 
 
 def test_a_snapshot_is_opened_and_searched(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def write_files() -> None:
         index.put(stored.image_id, bytes(stored.vector))
         if stored.image_id == "scene 1":
             (FOLDER / f"descriptor-{VERSION}.bin").write_bytes(stored.vector)
+            assert stored.thumbnail is not None
+            (FOLDER / "thumbnail.webp").write_bytes(stored.thumbnail)
     parts = index.list_parts()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "new"

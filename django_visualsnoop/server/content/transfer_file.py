@@ -171,8 +171,9 @@ def is_descriptor(vector: bytes) -> bool:
 
 
 def _get_bytes(said: dict[str, Any], name: str) -> bytes:
+    text = _get_text(said, name)
     try:
-        return b64decode(_get_text(said, name), validate=True)
+        return b64decode(text, validate=True)
     except ValueError:
         raise ValueError(f"{name} is not base64") from None
 

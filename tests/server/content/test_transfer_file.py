@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from django_visualsnoop.engine.images.capture import Capture
 from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.server.content.images import HostedImages
 from tests.server.content.transfers import change, exported, filled, sent
 from tests.server.hosting import tenant
 from tests.server.v2 import ask
@@ -37,6 +39,10 @@ def test_a_file_that_is_not_right_changes_nothing() -> None:
         (change(lines, 1, sha256="x"), "64 hexadecimal digits"),
         (change(lines, 1, descriptor="AAAA"), "broken or has another version"),
         (change(lines, 1, descriptor="?"), "not base64"),
+        (change(lines, 1, thumbnail="?"), "thumbnail is not base64"),
+        (change(lines, 1, thumbnail="AAAA"), "thumbnail is broken"),
+        (change(lines, 1, thumbnail=None), "thumbnail must be a string, not None"),
+        (change(lines, 1, capture="AAAA"), "not a packed capture"),
         (change(lines, 1, metadata={"a": []}), "false or null, not []. Nothing"),
         (change(lines, 1, more=1), "an image must have"),
         (change(lines, len(lines) - 2, not_duplicates=["a"]), "two image ids"),
@@ -52,6 +58,23 @@ def test_a_file_that_is_not_right_changes_nothing() -> None:
     assert ask(bob, "POST", "/import", b"\xff\n").status == 400
     assert ask(bob, "GET", "/count").body == {"count": 0}
     assert ask(bob, "GET", "/not-duplicates").body == {"pairs": []}
+
+
+def test_a_thumbnail_and_a_capture_time_arrive_and_may_be_missing() -> None:
+    ann, bob = filled(), tenant("Bob's", "bob@example.com")
+    capture = Capture(1_700_000_000_000_000, 7, 3).pack()
+    IndexedImage.objects.filter(image_id="a").update(capture=capture)
+    lines = exported(ann)
+    del next(line for line in lines if line.get("id") == "b")["thumbnail"]
+    assert sent(bob, lines).status == 200
+    mine, theirs = (
+        {one.image_id: one for one in HostedImages(of.collection).store.read_descriptors("ab")}
+        for of in (ann, bob)
+    )
+    assert mine["a"] == theirs["a"]
+    assert theirs["a"].capture == capture
+    # As releases without thumbnails wrote it: it is to be described again.
+    assert theirs["b"][-3:] == (4, None, None)
 
 
 def test_what_an_older_version_described_is_named() -> None:
