@@ -13,7 +13,7 @@ from django_visualsnoop.engine.descriptors.local_features import FEW
 from django_visualsnoop.engine.descriptors.matmul import matmul
 from django_visualsnoop.engine.images.capture import tell_apart
 from django_visualsnoop.engine.matching import calibration
-from django_visualsnoop.engine.matching.difference import measure_difference
+from django_visualsnoop.engine.matching.difference import measure_least_difference
 from django_visualsnoop.engine.matching.overlap import measure_overlap
 from django_visualsnoop.engine.matching.relation import Relation, collect_inputs, tell_relation
 from django_visualsnoop.engine.matching.verify import (
@@ -39,6 +39,8 @@ ENOUGH = 24
 #: In pictures with less detail than this, vectors agree by the colour alone, such as those of
 #: blank pages with dust.
 _FAINT = 0.3
+#: From this cosine on, pictures are alike as a whole.
+_ALIKE = 0.9
 #: Pictures with at least these log odds, from features and vectors alone, are laid over each other.
 WORTH_A_LOOK = -2.0
 
@@ -120,7 +122,7 @@ def _build_comparison(
     difference = None
     if score >= WORTH_A_LOOK and match.inliers >= TELLING_FROM:
         # Every second of the probed pictures is the mirror image of the one before.
-        difference = _lay_over(probed, stored, match, mirrored=picture % 2 == 1)
+        difference = _lay_over(probed, stored, match, cosine, mirrored=picture % 2 == 1)
     if difference is None:
         relation = Relation.by_score(score)
     else:
@@ -132,7 +134,7 @@ def _build_comparison(
 
 
 def _lay_over(
-    probed: Descriptor, stored: Descriptor, match: Alignment, *, mirrored: bool
+    probed: Descriptor, stored: Descriptor, match: Alignment, cosine: float, *, mirrored: bool
 ) -> Difference | None:
     """Return how two pictures differ by their thumbnails; ``None`` if that cannot be said."""
     if probed.thumbnail is None or stored.thumbnail is None:
@@ -140,7 +142,8 @@ def _lay_over(
     query, other = probed.thumbnail.pixels, stored.thumbnail.pixels
     if query is None or other is None:
         return None
-    return measure_difference(np.fliplr(query) if mirrored else query, other, match)
+    query = np.fliplr(query) if mirrored else query
+    return measure_least_difference(query, other, match, alike=cosine >= _ALIKE)
 
 
 def _are_faint(one: Descriptor, other: Descriptor) -> bool:

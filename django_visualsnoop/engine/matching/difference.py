@@ -49,6 +49,9 @@ _ROUNDS = 3
 #: … from every second pixel in each direction.
 _EVERY = 2
 
+#: Copies of which a smaller share differs are as alike as a picture and its JPEG.
+VISIBLE = 0.05
+
 EVIDENCE = (
     "scale", "share_frame", "share_moved", "share_less", "share_more", "cells", "detailed",
     "contrast", "misfit",
@@ -72,6 +75,40 @@ class Difference(NamedTuple):
     share: float
     #: ``len(EVIDENCE)`` values.
     evidence: NDArray[np.float32]
+
+
+def measure_least_difference(
+    query: Pixels, stored: Pixels, alignment: Alignment, *, alike: bool
+) -> Difference | None:
+    """Return how two pictures differ where they show the same, by the map that fits better.
+
+    Features may agree on a wrong map, such as along a repeated pattern. So if much differs, this
+    also lays all of one over all of the other.
+
+    Args:
+        query, stored, alignment: see ``measure_difference``.
+        alike: whether the pictures look alike as a whole.
+    """
+    found = measure_difference(query, stored, alignment)
+    if not alike or (found is not None and found.share < VISIBLE):
+        return found
+    whole = measure_difference(query, stored, _map_whole(query, stored, alignment))
+    return min((one for one in (found, whole) if one is not None), key=_get_share, default=None)
+
+
+def _get_share(difference: Difference) -> float:
+    return difference.share
+
+
+def _map_whole(query: Pixels, stored: Pixels, alignment: Alignment) -> Alignment:
+    """Return an alignment whose map takes all of one picture to all of the other."""
+    width, height = (
+        (side / max(stored.shape[:2])) / (own / max(query.shape[:2]))
+        for side, own in zip(stored.shape[1::-1], query.shape[1::-1], strict=True)
+    )
+    return alignment._replace(
+        matrix=np.diag([width, height]).astype(np.float32), shift=np.zeros(2, dtype=np.float32)
+    )
 
 
 def measure_difference(query: Pixels, stored: Pixels, alignment: Alignment) -> Difference | None:

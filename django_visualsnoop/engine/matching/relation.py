@@ -16,7 +16,7 @@ import numpy as np
 
 from django_visualsnoop.common.search_options import COPY, RELATIONS, SHOT, VARIANT
 from django_visualsnoop.engine.matching.calibration import UNRELATED, score_to_rank
-from django_visualsnoop.engine.matching.difference import EVIDENCE
+from django_visualsnoop.engine.matching.difference import EVIDENCE, VISIBLE
 from django_visualsnoop.engine.matching.trees import BoostedTrees
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ _RANKS = 1000
 #: Pictures are identical if they show this share of each other, no details differ, and if only 3 %
 #: of the places differ by more levels than this.
 _WHOLE, _LEVELS = 0.9, 2.0
-#: Copies of which a smaller share differs are as alike as a picture and its JPEG.
-_VISIBLE = 0.05
 _MOST_INLIERS, _MOST_SPREAD, _USUAL_MATCHES = 60, 80.0, 8
 
 
@@ -115,7 +113,7 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
         name, score = COPY, copy
     elif variant >= 0.0:
         name, score = VARIANT, variant
-    is_seen = name != COPY or difference.share >= _VISIBLE
+    is_seen = name != COPY or difference.share >= VISIBLE
     rank = _compute_rank(name, score if is_seen else max(score, first_score))
     return Relation(name, score, copy, rank, difference.share)
 
