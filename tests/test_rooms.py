@@ -40,7 +40,7 @@ ROOMS: dict[str, str] = {
     "engine.onnx": "common engine.descriptors",
     "engine.gallery": "common engine.descriptors engine.embedding engine.exceptions engine.images "
     "engine.matching engine.pairs engine.replica engine.search engine.storage",
-    "engine.training": "engine.descriptors engine.images engine.matching",
+    "engine.training": "common engine.descriptors engine.exceptions engine.images engine.matching",
     "engine.migrations": "engine.models",
     "collections": "common client exceptions engine.exceptions engine.gallery engine.onnx "
     "engine.storage",

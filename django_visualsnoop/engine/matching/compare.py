@@ -58,6 +58,8 @@ class Comparison(NamedTuple):
     #: ``calibration.INPUTS`` values: the evidence for a copy; see ``calibration.collect_evidence``.
     evidence: Floats
     relation: Relation
+    #: What the relation is told by; ``None`` if the pictures were not laid over each other.
+    inputs: NDArray[np.float32] | None = None
 
 
 def compare(probes: Probes, stored: Descriptor) -> Comparison:
@@ -123,14 +125,14 @@ def _build_comparison(
     if score >= WORTH_A_LOOK and match.inliers >= TELLING_FROM:
         # Every second of the probed pictures is the mirror image of the one before.
         difference = _lay_over(probed, stored, match, cosine, mirrored=picture % 2 == 1)
-    if difference is None:
-        relation = Relation.by_score(score)
-    else:
+    inputs = None
+    relation = Relation.by_score(score)
+    if difference is not None:
         inputs = collect_inputs(score, cosine, match, evidence, difference)
         relation = tell_relation(inputs, difference)
     if tell_apart(probed.capture, stored.capture):
         relation = relation.to_shot()
-    return Comparison(score, cosine, match, picture, evidence, relation)
+    return Comparison(score, cosine, match, picture, evidence, relation, inputs)
 
 
 def _lay_over(

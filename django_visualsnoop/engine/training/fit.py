@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.images.decode import Pixels
+    from django_visualsnoop.engine.matching.compare import Comparison
 
     Floats = NDArray[np.floating]
 
@@ -135,11 +136,29 @@ def _draw_copies(page: Pixels, dice: Generator) -> Iterator[Pixels]:
     yield _reencode(np.ascontiguousarray(crop_to(page, dice, 0.3, 0.7)), dice)
 
 
+class DrawnPair(NamedTuple):
+    """A pair with known truth that a search would compare."""
+
+    comparison: Comparison
+    #: Whether it is a copy.
+    truth: bool
+    #: Whether both are decoys.
+    alike: bool
+
+
 def build_pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
-    """Return the evidence for pairs with known truth.
+    """Return the evidence for pairs with known truth; see ``draw_pairs``."""
+    drawn = list(draw_pairs(photos, dice))
+    shares = [1.0 if one.truth else DECOY if one.alike else OTHER for one in drawn]
+    rows = np.stack([one.comparison.evidence for one in drawn])
+    return Pairs(rows, np.array([one.truth for one in drawn]), np.array(shares))
+
+
+def draw_pairs(photos: Sequence[Pixels], dice: Generator) -> Iterator[DrawnPair]:
+    """Yield pairs with known truth.
 
     Two thirds of the photographs are stored, and decoys. The queries are edits of all photographs,
-    and other decoys; the pairs that a search would compare become the rows. The queried decoys are
+    and other decoys; the pairs are those that a search would compare. The queried decoys are
     edited like the copies, or the edits alone would tell the two apart.
     """
     order = dice.permutation(len(photos)).tolist()
@@ -160,9 +179,6 @@ def build_pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
         else:
             wanted += [(shown, True, picture), (shown, True, edit(picture, dice))]
     descriptors = [descriptor for *_, descriptor in stored]
-    rows: list[Floats] = []
-    truth: list[bool] = []
-    shares: list[float] = []
     for number, is_decoy, query in wanted:
         probed = build_probes(query)
         places = select_candidates(probed, descriptors, CANDIDATES).tolist()
@@ -171,11 +187,7 @@ def build_pairs(photos: Sequence[Pixels], dice: Generator) -> Pairs:
             codes = probed.pictures[found.picture].codes
             if min(len(codes), len(descriptors[place].codes)) >= FEW:
                 shown, is_like_it, _ = stored[place]
-                rows.append(found.evidence)
-                truth.append(shown == number)
-                both = is_decoy and is_like_it
-                shares.append(1.0 if shown == number else DECOY if both else OTHER)
-    return Pairs(np.stack(rows), np.array(truth), np.array(shares))
+                yield DrawnPair(found, shown == number, is_decoy and is_like_it)
 
 
 def fit_logistic(pairs: Pairs) -> NDArray[np.float32]:

@@ -1,0 +1,214 @@
+"""Read the pictures of public repositories, and tell which of them are related. Imports no Django.
+
+The names of the files tell the truth: the number of a product, a colour, the side of a light. Where
+names tell nothing, equal pixels do, or nothing is known.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+#: The relation of pictures that have nothing, or only a layout, in common.
+NONE = "none"
+#: One of both; it is not known which.
+COPY_OR_VARIANT, SHOT_OR_NONE = "copy or variant", "shot or none"
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+
+class PublicPicture(NamedTuple):
+    """A file of a public repository."""
+
+    #: ``OWNER/NAME``.
+    repository: str
+    path: str
+    content: bytes
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file, in hexadecimal digits."""
+        return sha256(self.content).hexdigest()
+
+
+def read_pictures(folder: Path, repository: str) -> Iterator[PublicPicture]:
+    """Yield the pictures of a repository that ``SETS`` lists, in the order of their paths.
+
+    Args:
+        folder: has a bare clone of each repository at ``OWNER+NAME/repo``, or a clone with
+            ``OWNER+NAME/repo/.git``.
+        repository: ``OWNER/NAME``.
+
+    Raises:
+        FileNotFoundError: the folder has no such clone.
+    """
+    clone = folder / repository.replace("/", "+") / "repo"
+    clone = clone / ".git" if (clone / ".git").exists() else clone
+    if not clone.exists():
+        raise FileNotFoundError(f"{clone} is missing: git clone --bare a copy of {repository}.")
+    git = ["git", "-C", str(clone)]
+    listed = subprocess.run(  # noqa: S603 - who calls this chooses the folder
+        [*git, "ls-tree", "-r", "-z", "HEAD"], check=True, capture_output=True, text=True
+    )
+    wanted = {
+        path: entry.split()[2]
+        for entry, _, path in (line.partition("\t") for line in listed.stdout.split("\0"))
+        if path.lower().endswith(_SUFFIXES) and SETS[repository].is_wanted(path)
+    }
+    with subprocess.Popen(  # noqa: S603
+        [*git, "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reading:
+        assert reading.stdin is not None
+        assert reading.stdout is not None
+        for path, blob in sorted(wanted.items()):
+            reading.stdin.write(f"{blob}\n".encode())
+            reading.stdin.flush()
+            header = reading.stdout.readline().split()
+            # A snapshot may lack large files.
+            if header[-1] != b"missing":
+                content = reading.stdout.read(int(header[2]) + 1)[:-1]
+                yield PublicPicture(repository, path, content)
+
+
+class _Set(NamedTuple):
+    """A public set of pictures."""
+
+    #: Returns the relation of two files by their paths; ``None`` if these do not tell.
+    relate: Callable[[str, str], str | None]
+    #: Returns whether to use a file.
+    is_wanted: Callable[[str], bool] = lambda _: True
+
+
+def _relate_nothing(_: str, __: str) -> str | None:
+    return None
+
+
+def _get_folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _relate_groceries(one: str, other: str) -> str | None:
+    """Photographs of one product in a shop share a folder."""
+    if "iconic" in one or "iconic" in other:
+        return None
+    same = _get_folder(one).split("/")[-1] == _get_folder(other).split("/")[-1]
+    return SHOT if same else NONE
+
+
+_GARMENT = re.compile(r"/([a-z]+[0-9]+)-([a-z]+)[-_](\w+)\.")
+
+
+def _relate_garments(one: str, other: str) -> str | None:
+    """Files are called by garment, colour and view: ``wsh12-red_main.jpg``."""
+    first, second = _GARMENT.search(one), _GARMENT.search(other)
+    if first is None or second is None:
+        return None
+    if first[1] != second[1]:
+        return NONE
+    if first[3] != second[3]:
+        return SHOT
+    return None if first[2] == second[2] else VARIANT
+
+
+def _relate_tiles(_: str, __: str) -> str | None:
+    """Each tile is photographed several times, under other lights, next to its neighbours."""
+    return SHOT
+
+
+def _relate_shots(one: str, other: str) -> str | None:
+    return SHOT if _get_folder(one) == _get_folder(other) else NONE
+
+
+def _relate_codes(_: str, __: str) -> str | None:
+    """A folder has photographs of several codes, often more than one of each."""
+    return SHOT_OR_NONE
+
+
+_FLOWER = re.compile(r"/image_(\d+)")
+
+
+def _relate_flowers(one: str, other: str) -> str | None:
+    """Augmented flowers keep their number: ``image_1350-northwest.jpg``."""
+    first, second = _FLOWER.search(one), _FLOWER.search(other)
+    same = first is not None and second is not None and first[1] == second[1]
+    return COPY if same else None
+
+
+def _relate_wallpapers(one: str, other: str) -> str | None:
+    """Each wallpaper has a folder with all its sizes."""
+    if one.split("/")[0] != other.split("/")[0]:
+        return NONE
+    dark = ("_dark" in one) != ("_dark" in other)
+    return None if dark else COPY
+
+
+def _relate_icons(one: str, other: str) -> str | None:
+    """Icons of one style have one folder, and are called by their size."""
+    folders = {_get_folder(one), _get_folder(other)}
+    if len(folders) == 1 and all(path.startswith("assets/static/icons/") for path in folders):
+        return COPY
+    return None
+
+
+def _relate_bitmaps(one: str, other: str) -> str | None:
+    """All files of the BMP suite but its question marks show one picture in other formats."""
+    drawn = ("pal1", "pal2", "pal4", "pal8", "rgb")
+    named = [path.rsplit("/", 1)[-1].startswith(drawn) for path in (one, other)]
+    if all("bmpsuite" in path for path in (one, other)) and all(named):
+        return COPY
+    return None
+
+
+_MEME = re.compile(r"(templates|images)/([^/]+)/")
+
+
+def _relate_memes(one: str, other: str) -> str | None:
+    """Each template has a folder, and another with words on it."""
+    first, second = _MEME.search(one), _MEME.search(other)
+    if first is None or second is None:
+        return None
+    if first[2] != second[2]:
+        return NONE
+    return VARIANT if first[1] != second[1] else None
+
+
+def _is_flower(path: str) -> bool:
+    """Of each flower's variants, use a few."""
+    number = _FLOWER.search(path)
+    return number is not None and int(number[1]) % 12 == 0
+
+
+SETS = {
+    "marcusklasson/GroceryStoreDataset": _Set(_relate_groceries),
+    "magento/magento2-sample-data": _Set(_relate_garments),
+    "zxing/zxing": _Set(_relate_codes, lambda path: "blackbox" in path),
+    "lessthanoptimal/ValidationBoof": _Set(_relate_shots),
+    "udacity/CarND-Camera-Calibration": _Set(_relate_shots),
+    "udacity/CarND-Advanced-Lane-Lines": _Set(
+        _relate_shots, lambda path: path.startswith("camera_cal/")
+    ),
+    "abin24/Magnetic-tile-defect-datasets.": _Set(
+        _relate_tiles, lambda path: path.endswith(".jpg")
+    ),
+    "openMVG/ImageDataset_SceauxCastle": _Set(_relate_shots),
+    "daniele-gilio/Machine-Learning-Class": _Set(_relate_flowers, _is_flower),
+    "OCR-D/assets": _Set(_relate_nothing),
+    "photoprism/photoprism": _Set(_relate_icons),
+    "maxogden/cats": _Set(_relate_nothing),
+    "KDE/plasma-workspace-wallpapers": _Set(_relate_wallpapers),
+    "catppuccin/wallpapers": _Set(_relate_nothing),
+    "D3Ext/aesthetic-wallpapers": _Set(_relate_nothing),
+    "jacebrowning/memegen": _Set(_relate_memes),
+    "drewnoakes/metadata-extractor-images": _Set(_relate_bitmaps),
+    "serizba/vision": _Set(_relate_nothing, lambda path: "/images/" in path),
+    "dsw88/cs601r-project1-dataset": _Set(_relate_nothing, lambda path: "segmentation" not in path),
+    "siddhant3c/GNR638_Assignment1": _Set(_relate_nothing),
+}

@@ -1,0 +1,67 @@
+"""Plain edits of all of a picture make copies, of grey pictures, too."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from django_visualsnoop.common.search_options import COPY
+from django_visualsnoop.engine.descriptors.describe import (
+    build_probes,
+    build_stored_probes,
+    describe,
+)
+from django_visualsnoop.engine.images.decode import decode
+from django_visualsnoop.engine.matching.compare import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PHOTOS = 24
+
+
+def _crop(picture: Image.Image) -> Image.Image:
+    across, down = picture.width // 25, picture.height // 25
+    return picture.crop((across, down, picture.width - across, picture.height - down))
+
+
+EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "cropped": _crop,
+    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.15),
+    "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.75),
+    "less contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(0.7),
+    "smaller": lambda picture: picture.resize((picture.width // 2, picture.height // 2)),
+    "mirrored": ImageOps.mirror,
+    "grey": ImageOps.grayscale,
+    "re-encoded": lambda picture: picture,
+}
+
+
+def _write(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_plain_edits_are_copies(shared: Path, name: str) -> None:
+    missed = []
+    paths = sorted((shared / "photos").glob("*.jpg"))
+    for number, path in enumerate(paths[:: len(paths) // PHOTOS][:PHOTOS]):
+        with Image.open(path) as opened:
+            opened.thumbnail((640, 640))
+            picture = opened.convert("L" if number % 2 else "RGB")
+        stored = describe(decode(_write(picture)).pixels)
+        edited = decode(_write(EDITS[name](picture))).pixels
+        # As a search with a file compares them, and as one by id does.
+        found = [
+            compare(probes, stored).relation.name
+            for probes in (build_probes(edited), build_stored_probes(describe(edited)))
+        ]
+        if found != [COPY, COPY]:
+            missed.append((path.name, found))
+    assert len(missed) <= 2, missed

@@ -1,0 +1,73 @@
+"""Pictures of public repositories, and what their names tell."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+from django_visualsnoop.engine.training.public_pictures import (
+    NONE,
+    SETS,
+    SHOT_OR_NONE,
+    read_pictures,
+)
+from tests.collections.contract import image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GARMENTS = "magento/magento2-sample-data"
+
+
+@pytest.mark.parametrize(
+    ("repository", "one", "other", "relation"),
+    [
+        ("marcusklasson/GroceryStoreDataset", "a/Milk/Oat/Oat_1.jpg", "b/Milk/Oat/Oat_9.jpg", SHOT),
+        ("marcusklasson/GroceryStoreDataset", "a/Milk/Oat/Oat_1.jpg", "a/Milk/Soy/Soy_1.jpg", NONE),
+        (GARMENTS, "p/w/s/ws07-white_main.jpg", "p/w/s/ws07-black_main.jpg", VARIANT),
+        (GARMENTS, "p/w/s/ws07-white_main.jpg", "p/w/s/ws07-white_back.jpg", SHOT),
+        (GARMENTS, "p/w/s/ws07-white_main.jpg", "p/w/s/ws08-white_main.jpg", NONE),
+        (GARMENTS, "p/w/s/ws07-white_main.jpg", "wysiwyg/tees.jpg", None),
+        ("zxing/zxing", "blackbox/ean13-1/5.png", "blackbox/ean13-1/6.png", SHOT_OR_NONE),
+        ("KDE/plasma-workspace-wallpapers", "Ice/contents/a.png", "Ice/contents/b.png", COPY),
+        ("KDE/plasma-workspace-wallpapers", "Ice/contents/a.png", "Sun/contents/a.png", NONE),
+        ("jacebrowning/memegen", "templates/boat/a.jpg", "app/tests/images/boat/b.png", VARIANT),
+        ("jacebrowning/memegen", "templates/boat/a.jpg", "templates/doge/a.jpg", NONE),
+        ("maxogden/cats", "cat_photos/a.png", "catmapper/b.jpg", None),
+    ],
+)
+def test_names_tell_relations(repository: str, one: str, other: str, relation: str | None) -> None:
+    relate = SETS[repository].relate
+    assert relate(one, other) == relate(other, one) == relation
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A repository with three pictures and another file."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    made = tmp_path / "maxogden+cats" / "repo"
+    made.mkdir(parents=True)
+    for number, name in enumerate(("b c.jpg", "a.JPG", "ü.png")):
+        (made / name).write_bytes(image(number))
+    (made / "notes.txt").write_text("no picture")
+    person = ["-c", "user.name=N", "-c", "user.email=n@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*person, "commit", "-qm", "Pictures"]):
+        subprocess.run(["git", "-C", str(made), *command], check=True)
+    return tmp_path
+
+
+def test_pictures_of_a_clone_are_read_in_order(clone: Path) -> None:
+    found = list(read_pictures(clone, "maxogden/cats"))
+    assert [one.path for one in found] == ["a.JPG", "b c.jpg", "ü.png"]
+    assert [one.content for one in found] == [image(1), image(0), image(2)]
+    assert all(len(one.digest) == 64 for one in found)
+
+
+def test_a_missing_clone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="zxing"):
+        list(read_pictures(tmp_path, "zxing/zxing"))

@@ -1,0 +1,77 @@
+"""The trees that tell relations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+from django_visualsnoop.engine.matching import relation
+from django_visualsnoop.engine.matching.difference import EVIDENCE
+from django_visualsnoop.engine.training import relations
+from django_visualsnoop.engine.training.public_pictures import NONE, SHOT_OR_NONE
+from django_visualsnoop.engine.training.related_pairs import RelatedPair
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = len(relation.FIRST_STAGE) + len(EVIDENCE)
+
+
+@pytest.fixture
+def pairs() -> list[RelatedPair]:
+    """Pairs of two sets; their first input tells their relation, the others nothing."""
+    pytest.importorskip("sklearn", reason="scikit-learn fits the trees: pip install scikit-learn")
+    dice = np.random.default_rng(6)
+    made = []
+    for number in range(1200):
+        inputs = dice.normal(0, 1, SIZE).astype(np.float32)
+        step = number % 4
+        inputs[0] = step + dice.uniform(0, 0.5)
+        name = (COPY, VARIANT, SHOT, NONE)[step]
+        name = SHOT_OR_NONE if step > 1 and number % 3 == 0 else name
+        made.append(RelatedPair(inputs, name, f"set {number // 4 % 2}", (number, number + 1)))
+    return made
+
+
+def test_each_model_takes_the_closer_relations_together(
+    pairs: list[RelatedPair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relations.save(relations.fit_models(pairs), tmp_path / "relations.npz")
+    monkeypatch.setattr(relation, "PATH", tmp_path / "relations.npz")
+    models = relation.load_models.__wrapped__()
+    inputs = np.zeros((4, SIZE), dtype=np.float32)
+    inputs[:, 0] = np.arange(4) + 0.25
+    said = {name: [model.predict(row) > 0 for row in inputs] for name, model in models.items()}
+    assert said == {
+        COPY: [True, False, False, False],
+        VARIANT: [True, True, False, False],
+        SHOT: [True, True, True, False],
+    }
+
+
+def test_each_set_is_judged_by_trees_that_saw_none_of_it(pairs: list[RelatedPair]) -> None:
+    # The second set tells the opposite: who saw it would be right on it.
+    turned = [
+        one._replace(relation={COPY: NONE, NONE: COPY}.get(one.relation, one.relation))
+        if one.source == "set 1"
+        else one
+        for one in pairs
+    ]
+    found = relations.judge_held_out(turned)
+    assert np.mean(found["set 0", COPY]) < 0.5 < np.mean(found["set 0", NONE])
+    lines = list(relations.report(found))
+    assert len(lines) == len(found)
+    assert any(line.startswith("set 0") and COPY in line for line in lines)
+
+
+def test_a_source_with_many_pairs_has_no_more_weight_than_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relations, "MOST_OF_A_SOURCE", 2)
+    inputs = np.zeros(SIZE, dtype=np.float32)
+    many = [RelatedPair(inputs, NONE, "many", (0, 1))] * 8
+    few = [RelatedPair(inputs, NONE, "few", (0, 1))]
+    assert relations._weigh([*many, *few]).tolist() == [0.25] * 8 + [1.0]
