@@ -9,6 +9,7 @@ scikit-learn. All dice are seeded.
 from __future__ import annotations
 
 import argparse
+import lzma
 import sys
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
@@ -215,7 +216,7 @@ def write_list(
     path: Path, pictures: Sequence[DescribedPicture], pairs: Sequence[RelatedPair]
 ) -> None:
     """Write the real pairs by repository, path and digest."""
-    with path.open("w") as file:
+    with lzma.open(path, "wt", encoding="utf-8", newline="\n") as file:
         file.write(
             "repository\tpath\tsha256\tother_repository\tother_path\tother_sha256\trelation\n"
         )
@@ -229,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--to", type=Path, default=PATH, help="the file to write")
-    parser.add_argument("--list", type=Path, help="also write a list of the real pairs")
+    parser.add_argument("--list", type=Path, help="also write an .xz file that lists real pairs")
     parser.add_argument(
         "--held-out", action="store_true", help="judge each set by trees that saw none of it"
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import lzma
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.matching import relation
 from django_visualsnoop.engine.matching.difference import EVIDENCE
 from django_visualsnoop.engine.training import relations
 from django_visualsnoop.engine.training.public_pictures import NONE, SHOT_OR_NONE
-from django_visualsnoop.engine.training.related_pairs import RelatedPair
+from django_visualsnoop.engine.training.related_pairs import DescribedPicture, RelatedPair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +67,19 @@ def test_each_set_is_judged_by_trees_that_saw_none_of_it(pairs: list[RelatedPair
     lines = list(relations.report(found))
     assert len(lines) == len(found)
     assert any(line.startswith("set 0") and COPY in line for line in lines)
+
+
+def test_the_list_of_pairs_names_both_files(tmp_path: Path) -> None:
+    nothing = Descriptor(*[np.zeros(0)] * 4)  # type: ignore[arg-type]
+    pictures = [DescribedPicture("a/b", f"{number}.jpg", "0f" * 32, nothing) for number in "12"]
+    inputs = np.zeros(SIZE, dtype=np.float32)
+    pairs = [RelatedPair(inputs, COPY, "a/b", (0, 1)), RelatedPair(inputs, COPY, "light edits")]
+    relations.write_list(tmp_path / "pairs.tsv.xz", pictures, pairs)
+    head, row = lzma.open(tmp_path / "pairs.tsv.xz", "rt").read().splitlines()
+    assert head.split("\t") == [
+        "repository", "path", "sha256", "other_repository", "other_path", "other_sha256", "relation"
+    ]  # fmt: skip
+    assert row.split("\t") == ["a/b", "1.jpg", "0f" * 32, "a/b", "2.jpg", "0f" * 32, "copy"]
 
 
 def test_a_source_with_many_pairs_has_no_more_weight_than_others(
