@@ -75,7 +75,8 @@ def test_the_list_of_pairs_names_both_files(tmp_path: Path) -> None:
     inputs = np.zeros(SIZE, dtype=np.float32)
     pairs = [RelatedPair(inputs, COPY, "a/b", (0, 1)), RelatedPair(inputs, COPY, "light edits")]
     relations.write_list(tmp_path / "pairs.tsv.xz", pictures, pairs)
-    head, row = lzma.open(tmp_path / "pairs.tsv.xz", "rt").read().splitlines()
+    written = lzma.decompress((tmp_path / "pairs.tsv.xz").read_bytes()).decode()
+    head, row = written.splitlines()
     assert head.split("\t") == [
         "repository", "path", "sha256", "other_repository", "other_path", "other_sha256", "relation"
     ]  # fmt: skip
