@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating]
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 PRECISION = 0.99
 #: Resamplings of the photographs for a confidence interval.
 BOOTSTRAPS = 200
+#: The normal distribution has 95 % of its mass within so many standard deviations.
+_NORMAL = 1.96
 
 
 class Quality(NamedTuple):
@@ -53,6 +58,31 @@ def interval(found: Truth, photos: NDArray[np.intp], seed: int) -> tuple[float, 
     means = hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def wilson_interval(right: int, total: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share (E. Wilson, JASA 1927)."""
+    share, square = right / total, _NORMAL**2 / total
+    middle = (share + square / 2) / (1 + square)
+    half = math.sqrt(share * (1 - share) / total * _NORMAL**2 + square**2 / 4) / (1 + square)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mean_interval(counts: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    """Return the 95 % confidence interval of the mean of independent shares.
+
+    It recovers variances from the shares' intervals (G. Zou, A. Donner, Statistics in Medicine
+    2008), so it holds for shares of 0 and 1, too.
+
+    Args:
+        counts: how many are right, and of how many, for each share.
+    """
+    shares = [right / total for right, total in counts]
+    intervals = [wilson_interval(right, total) for right, total in counts]
+    mean = sum(shares) / len(shares)
+    below = math.hypot(*(share - low for share, (low, _) in zip(shares, intervals, strict=True)))
+    above = math.hypot(*(high - share for share, (_, high) in zip(shares, intervals, strict=True)))
+    return mean - below / len(shares), mean + above / len(shares)
 
 
 def reliability(chances: Floats, truth: Truth, bins: int = 10) -> list[tuple[int, float, float]]:

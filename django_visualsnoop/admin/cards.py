@@ -26,6 +26,8 @@ class Card:
     #: 0…1; ``None`` if the collection returns no similarity.
     similarity: float | None
     is_selected: bool
+    #: How the row is related to that of the search, in words; empty if the collection says nothing.
+    relation_text: str = ""
 
     @property
     def key(self) -> str:
@@ -60,8 +62,8 @@ class ShownGroup:
         return members_value(card.key for card in self.cards)
 
 
-def percent(similarity: float | None) -> str:
-    """Return a similarity as text, rounded down: only identical-looking pictures have 100 %."""
-    if similarity is None:
+def percent(share: float | None) -> str:
+    """Return a share as text, rounded down: only identical-looking pictures have 100 %."""
+    if share is None:
         return "\N{EN DASH}"
-    return _("%(percent)d%%") % {"percent": math.floor(similarity * 100)}
+    return _("%(percent)d%%") % {"percent": math.floor(share * 100)}

@@ -70,10 +70,11 @@ class AdminPage:
         similarity: float | None = None,
         matched: str | None = None,
         is_selected: bool = False,
+        relation_text: str = "",
     ) -> Card:
         field = field_to_show(row, matched)
         picture = look_at(row, field, self.model_admin.visualsnoop_thumbnail_url)
-        return Card(row, picture, self.change_url(row), similarity, is_selected)
+        return Card(row, picture, self.change_url(row), similarity, is_selected, relation_text)
 
     def render(self, template: str, context: dict[str, Any]) -> TemplateResponse:
         site = self.model_admin.admin_site

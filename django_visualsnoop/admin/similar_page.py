@@ -9,13 +9,21 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 
+from django_visualsnoop.admin.cards import percent
 from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
+from django_visualsnoop.common.relation_texts import (
+    RELATION,
+    describe_relation,
+    list_choice_links,
+)
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.indexed.keys import read_key
 from django_visualsnoop.search.similar import similar_to
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
+
+    from django_visualsnoop.admin.cards import Card
 
 
 class SimilarPage(AdminPage):
@@ -37,23 +45,32 @@ class SimilarPage(AdminPage):
             )
             assert isinstance(response, HttpResponseRedirect)
             return response
+        relations = self.request.GET.getlist(RELATION)
+        limit = self.model_admin.visualsnoop_similar_limit
         try:
-            found = list(
-                similar_to(
-                    self.model_admin.get_queryset(self.request),  # type: ignore[type-var]
-                    row,
-                    SearchOptions(limit=self.model_admin.visualsnoop_similar_limit),
-                )
-            )
+            options = SearchOptions(limit=limit, relations=relations or None)
+        except ValueError as error:
+            return self.redirect_with_error(error, self.request.path)
+        try:
+            queryset = self.model_admin.get_queryset(self.request)
+            found = list(similar_to(queryset, row, options))  # type: ignore[type-var]
         except SEARCH_ERRORS as error:
             return self.redirect_with_error(error, self.change_url(row))
         context = {
             "title": _("Similar to %(name)s") % {"name": row},
             "crumb": _("Similar"),
             "original": self.card(row),
-            "cards": [self.card(other, other.visualsnoop_similarity) for other in found],
+            "cards": [self._found_card(other) for other in found],
+            # Collections on a service may say nothing of relations.
+            "choices": list_choice_links(self.request.path, relations)
+            if relations or any(other.visualsnoop_relation for other in found)
+            else [],
         }
         return self.render("similar.html", context)
+
+    def _found_card(self, row: Any) -> Card:
+        text = describe_relation(row.visualsnoop_relation, row.visualsnoop_difference, percent)
+        return self.card(row, row.visualsnoop_similarity, relation_text=text)
 
     def _row(self, object_id: str) -> Any | None:
         key = unquote(object_id)

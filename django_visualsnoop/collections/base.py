@@ -307,8 +307,15 @@ class BaseCollection(ABC):
         """
         return 0
 
+    def count_outdated(self) -> int:
+        """Return how many images an older version of the backend described.
+
+        Searches may not find them, or not say how they are related.
+        """
+        return 0
+
     def iter_outdated(self) -> Iterator[str]:
-        """Yield the ids of images that some searches cannot find until they are added again.
+        """Yield the ids of images that searches do not find in full until they are added again.
 
         An older version of the backend, or another model, described them. The sweeper adds them
         again. Every sweep calls this, so it must be fast when there are none.

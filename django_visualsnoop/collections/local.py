@@ -293,6 +293,9 @@ class LocalCollection(BaseCollection):
     def count_without_embedding(self) -> int:
         return self._gallery.count_without_embedding()
 
+    def count_outdated(self) -> int:
+        return self._gallery.count_outdated()
+
     def iter_outdated(self) -> Iterator[str]:
         return self._gallery.iterate_outdated_ids()
 

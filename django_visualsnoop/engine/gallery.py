@@ -330,6 +330,10 @@ class Gallery:
             return 0
         return self.store.count_without_embedding(hash_identity(self._embedding))
 
+    def count_outdated(self) -> int:
+        """Return how many images an older version described."""
+        return self.store.count_before_version(describe.DESCRIPTION_VERSION)
+
     def iterate_outdated_ids(self) -> Iterator[str]:
         """Yield the ids of images of an older version, or without an embedding of the model.
 

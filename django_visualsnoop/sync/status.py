@@ -17,10 +17,12 @@ from django_visualsnoop.sync.prune import orphaned_records
 from django_visualsnoop.sync.unrecorded import unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from django.db.models import QuerySet
+
+    from django_visualsnoop.collections.base import BaseCollection
 
 
 _State = SyncRecord.State
@@ -99,10 +101,21 @@ def without_embedding(fields: Iterable[FieldStatus]) -> dict[str, int]:
 
     The result omits collections without such images, and collections that raise an error.
     """
+    return _count(fields, lambda collection: collection.count_without_embedding())
+
+
+def outdated(fields: Iterable[FieldStatus]) -> dict[str, int]:
+    """Return how many images an older version described; see ``without_embedding``."""
+    return _count(fields, lambda collection: collection.count_outdated())
+
+
+def _count(
+    fields: Iterable[FieldStatus], count_in: Callable[[BaseCollection], int]
+) -> dict[str, int]:
     found = {}
     for alias in sorted({field.collection for field in fields}):
         try:
-            count = collections[alias].count_without_embedding()
+            count = count_in(collections[alias])
         except Exception as error:  # a backend may raise anything; health() reports it
             if is_interruption(error):
                 raise

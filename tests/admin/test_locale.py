@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.files.base import ContentFile
 
 from django_visualsnoop.sync import worker
 from tests.fixtures import product
+from tests.related import related_pictures
+from tests.testapp.models import Product
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from django.test import Client
     from pytest_django.fixtures import Settings
@@ -32,3 +36,19 @@ def test_german(logged_in: Callable[..., Client], settings: Settings) -> None:
     duplicates = client.get(f"{PRODUCTS}duplicates/").text
     assert "1 Gruppe von Kopien." in duplicates
     assert "<dd>100\N{NO-BREAK SPACE}%</dd>" in duplicates
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("media")
+def test_relations_in_german(
+    logged_in: Callable[..., Client], settings: Settings, shared: Path
+) -> None:
+    settings.LANGUAGE_CODE = "de"
+    rows = [
+        Product.objects.create(photo=ContentFile(content, "a.jpg"))
+        for content in related_pictures(shared).values()
+    ]
+    worker.sweep(using="default")
+    page = logged_in().get(f"{PRODUCTS}{rows[0].pk}/similar/").text
+    for text in ("Kopie</p>", "% anders</p>", "Andere Aufnahme</p>", "Varianten</a>", "Alle</a>"):
+        assert text in page

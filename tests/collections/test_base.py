@@ -195,6 +195,7 @@ class TestPairs:
 def test_what_a_backend_need_not_know() -> None:
     collection = Scripted()
     assert collection.count_without_embedding() == 0
+    assert collection.count_outdated() == 0
     assert list(collection.iter_outdated()) == []
     assert collection.check("scripted", {}) == []
     with pytest.raises(UnsupportedSearch):

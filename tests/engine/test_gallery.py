@@ -201,6 +201,9 @@ def test_older_versions_are_outdated_and_newer_ones_are_not(filled: Gallery) -> 
     IndexedImage.objects.filter(image_id="a").update(version=describe.DESCRIPTION_VERSION - 1)
     IndexedImage.objects.filter(image_id="b").update(version=describe.DESCRIPTION_VERSION + 1)
     assert list(filled.iterate_outdated_ids()) == ["a"]
+    assert filled.count_outdated() == 1
+    filled.store.delete("a")
+    assert filled.count_outdated() == 0
 
 
 def test_images_without_an_embedding_of_the_model_are_outdated(filled: Gallery) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.management import call_command
 
 from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
@@ -14,10 +17,12 @@ from django_visualsnoop.engine.replica import held, vector_kinds
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync.worker import sweep
 from tests.fixtures import grow_old, lose, picture, product, record_of
+from tests.related import related_pictures
 from tests.testapp.models import Article, Product
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytest_django import DjangoAssertNumQueries
 
@@ -78,6 +83,80 @@ def test_the_sweeper_describes_them_again_while_searches_go_on(upgrade: Callable
             assert record_of(row).state == State.IN_SYNC
     assert found(rows[0]) == set(rows[1:])
     assert sweep(using="default").worked_on == 0
+
+
+#: The last version without thumbnails; its descriptors can be compared with those of today.
+WITHOUT_THUMBNAILS = 4
+RELATIONS = {"original": "copy", "copy": "copy", "variant": "variant", "shot": "shot"}
+
+
+@pytest.fixture
+def related(shared: Path) -> dict[str, Product]:
+    """Rows that a release without thumbnails described, by how they are related to the first."""
+    rows = {
+        name: Product.objects.create(name=name, photo=ContentFile(content, f"{name}.jpg"))
+        for name, content in related_pictures(shared).items()
+    }
+    sweep(using="default")
+    IndexedImage.objects.update(version=WITHOUT_THUMBNAILS, thumbnail=None, capture=None, seq=None)
+    held._replicas.clear()
+    return rows
+
+
+def told(what: Any) -> dict[str, str | None]:
+    """Return the relations of the rows that a search finds, and check their order."""
+    rows: list[Any] = list(Product.objects.similar_to(what))
+    ranks = [row.visualsnoop_rank for row in rows]
+    assert ranks == sorted(ranks)
+    for row in rows:
+        # The first stage alone ranks images without a thumbnail, among the copies.
+        if row.visualsnoop_relation is None:
+            assert (row.visualsnoop_rank < 1000, row.visualsnoop_difference) == (True, None)
+    return {row.name: row.visualsnoop_relation for row in rows}
+
+
+def status() -> str:
+    out = io.StringIO()
+    call_command("visualsnoop_status", stdout=out)
+    return out.getvalue()
+
+
+def test_images_of_both_versions_are_found_together(
+    related: dict[str, Product], shared: Path
+) -> None:
+    original = related_pictures(shared)["original"]
+    assert told(original) == dict.fromkeys(RELATIONS)
+    for left in (3, 2, 1, 0):
+        assert sweep(using="default", limit=1).in_sync == 1
+        done = set(IndexedImage.objects.filter(version=OLD).values_list("image_id", flat=True))
+        again = {name for name, row in related.items() if record_of(row).image_id in done}
+        assert len(again) == len(RELATIONS) - left
+        assert told(original) == {
+            name: RELATIONS[name] if name in again else None for name in RELATIONS
+        }
+        for name, row in related.items():
+            # The search by a row that has no thumbnail says nothing of relations.
+            found_by_id = told(row)
+            assert found_by_id.keys() == RELATIONS.keys() - {name}
+            for other, relation in found_by_id.items():
+                assert (relation is not None) == ({name, other} <= again)
+        assert related["copy"] in {row for group in Product.objects.duplicates() for row in group}
+        line = f"default: an older version described {left} images."
+        assert (line in status()) == (left > 0)
+    assert sweep(using="default").worked_on == 0
+    (group,) = Product.objects.duplicates()
+    assert {related["original"], related["copy"]} <= set(group)
+    assert related["variant"] not in set(group)
+
+
+def test_reindexing_describes_them_all(related: dict[str, Product]) -> None:
+    assert versions() == [WITHOUT_THUMBNAILS] * 4
+    call_command("visualsnoop_reindex", stdout=io.StringIO(), stderr=io.StringIO())
+    assert versions() == [OLD] * 4
+    assert told(related["original"]) == {
+        name: relation for name, relation in RELATIONS.items() if name != "original"
+    }
+    assert "an older version" not in status()
 
 
 def test_what_is_due_comes_first(upgrade: Callable[[], None]) -> None:

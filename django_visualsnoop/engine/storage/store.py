@@ -276,6 +276,10 @@ class Store:
         """Yield the ids of the images whose vector has this version, with one query per page."""
         return _iterate_ids(self._images.filter(version=version, deleted__isnull=True))
 
+    def count_before_version(self, version: int) -> int:
+        """Return how many images are of a version before this one."""
+        return self._images.filter(version__lt=version, deleted__isnull=True).count()
+
     def iterate_ids_of_other_embedding(self, embedding_model: str, version: int) -> Iterator[str]:
         """Yield the ids of the images of a version that this model has not described.
 

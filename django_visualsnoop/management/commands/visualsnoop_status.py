@@ -14,7 +14,7 @@ from django_visualsnoop.common.durations import duration
 from django_visualsnoop.health import MAX_DELAY, MIN_ATTEMPTS, health, sweep_words
 from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.selection import add_database_argument, positive
-from django_visualsnoop.sync.status import failing, statuses, without_embedding
+from django_visualsnoop.sync.status import failing, outdated, statuses, without_embedding
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -106,6 +106,13 @@ class Command(BaseCommand):
             self.stdout.write(f"No problems in the database {found.using!r}.")
         for status in fields or ():
             self._print_field(status, found.using)
+        for alias, count in outdated(fields or ()).items():
+            self.stdout.write(
+                f"{alias}: an older version described {count:,} images. Until they are described "
+                "again, searches may miss them, or not say how they are related. The sweeper does "
+                "this when nothing else is due. To do it now, type: "
+                f"python manage.py visualsnoop_reindex --collection {alias}"
+            )
         for alias, count in without_embedding(fields or ()).items():
             self.stdout.write(
                 f"{alias}: the embedding model failed for {count:,} images. Searches find them as "
@@ -159,7 +166,10 @@ def _sweep_line(found: Health) -> str:
 def _told(
     found: Health, fields: list[FieldStatus] | None, failures: list[SyncRecord] | None
 ) -> dict[str, object]:
-    """Return the output of ``--json``; it contains ``fields`` and ``failed`` if requested."""
+    """Return the output of ``--json``.
+
+    It contains ``fields``, ``outdated`` and ``failed`` if requested.
+    """
     told: dict[str, object] = {
         "database": found.using,
         "healthy": found.ok,
@@ -171,6 +181,7 @@ def _told(
         told["fields"] = [
             {**asdict(status), "oldest_pending_age": status.oldest_pending_age} for status in fields
         ]
+        told["outdated"] = outdated(fields)
     if failures is not None:
         told["failed"] = [_failed(record) for record in failures]
     return told

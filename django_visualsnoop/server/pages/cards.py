@@ -28,6 +28,8 @@ class Card:
     similarity: float | None = None
     #: When the image was added or replaced, if the page shows it.
     time: datetime | None = None
+    #: How the image is related to the one of the search, in words; empty if it is unknown.
+    relation_text: str = ""
 
     @property
     def address(self) -> str:
@@ -38,7 +40,12 @@ class Card:
     def percent(self) -> str:
         """Return the similarity as a percentage: only perceptually identical images have 100 %."""
         assert self.similarity is not None
-        return _("%(percent)d %%") % {"percent": math.floor(self.similarity * 100)}
+        return percent(self.similarity)
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage, rounded down."""
+    return _("%(percent)d %%") % {"percent": math.floor(share * 100)}
 
 
 def make_cards(

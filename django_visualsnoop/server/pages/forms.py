@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_visualsnoop.common.relation_texts import CHOICES
 from django_visualsnoop.server.models import (
     HostedCollection,
     Membership,
@@ -111,6 +112,7 @@ class PictureForm(forms.Form):
         },
         widget=forms.FileInput(attrs={"accept": "image/*"}),
     )
+    relation = forms.ChoiceField(label=_("Show"), choices=CHOICES, required=False)
 
 
 class OrganisationForm(_OrganisationModelForm):

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
+from django_visualsnoop.common.relation_texts import RELATION, list_choice_links
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
@@ -117,9 +118,16 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
         "width": stored.width,
         "height": stored.height,
     }
+    relations = request.GET.getlist(RELATION)
     try:
-        hits = here.gallery.search_by_id(image_id, SearchOptions(limit=MAX_SHOWN))
+        options = SearchOptions(limit=MAX_SHOWN, relations=relations or None)
+    except ValueError:
+        raise Http404 from None
+    try:
+        hits = here.gallery.search_by_id(image_id, options)
         context["results"] = make_result_cards(hosted, hits)
+        if hits.hits or relations:
+            context["choices"] = list_choice_links(request.path, relations)
     except ImageMissing as error:  # another version described it
         context["error"] = str(error)
     context["pictures"] = {

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.views.decorators.http import require_http_methods
 
+from django_visualsnoop.common.relation_texts import RELATION, describe_relation
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.server.content.images import HostedImages
-from django_visualsnoop.server.pages.cards import Card, make_cards
+from django_visualsnoop.server.pages.cards import Card, make_cards, percent
 from django_visualsnoop.server.pages.forms import PictureForm
 from django_visualsnoop.server.pages.rendering import (
     get_collection_or_404,
@@ -34,27 +35,37 @@ MAX_SHOWN = 60
 def search(request: HttpRequest, collection_id: str) -> HttpResponse:
     """Show the images of a collection that look like an uploaded picture."""
     hosted = get_collection_or_404(request, collection_id)
-    context: dict[str, Any] = {"usage": get_usage(hosted), "form": PictureForm()}
+    context: dict[str, Any] = {
+        "usage": get_usage(hosted),
+        "form": PictureForm(initial={RELATION: request.GET.get(RELATION)}),
+    }
     status = 200
     if request.method == "POST":
         form = context["form"] = PictureForm(request.POST, request.FILES)
         status = 400
         if form.is_valid():
-            upload = form.cleaned_data["picture"]
+            upload, relation = form.cleaned_data["picture"], form.cleaned_data[RELATION]
+            options = SearchOptions(limit=MAX_SHOWN, relations=[relation] if relation else None)
             try:
-                hits = HostedImages(hosted).gallery.search(
-                    read_upload(upload), SearchOptions(limit=MAX_SHOWN)
-                )
+                hits = HostedImages(hosted).gallery.search(read_upload(upload), options)
             except DecodeError as error:
                 form.add_error("picture", str(error))
             else:
                 status = 200
                 context |= {"results": make_result_cards(hosted, hits), "searched": upload.name}
         if status != 200:
-            context["error"] = " ".join(map(str, form.errors.get("picture", [])))
+            told = [str(error) for errors in form.errors.values() for error in errors]
+            context["error"] = " ".join(told)
     return render_collection_page(request, hosted, "search", context, status)
 
 
 def make_result_cards(hosted: HostedCollection, hits: Hits) -> list[Card]:
     """Return cards of the search results, closest first."""
-    return make_cards(hosted, {hit.image_id: {"similarity": hit.similarity} for hit in hits.hits})
+    facts = {
+        hit.image_id: {
+            "similarity": hit.similarity,
+            "relation_text": describe_relation(hit.relation, hit.difference, percent),
+        }
+        for hit in hits.hits
+    }
+    return make_cards(hosted, facts)

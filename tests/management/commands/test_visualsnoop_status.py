@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.indexed.options import all_indexed_fields
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox.pausing import sync_paused
@@ -182,6 +183,19 @@ def test_rows_without_a_record_are_told_with_what_to_type(broken: Product) -> No
         "    at least 1 rows were never indexed. Type: "
         "python manage.py visualsnoop_reindex testapp.product --missing --database default\n"
     ) in text
+
+
+@pytest.mark.usefixtures("media")
+def test_images_of_an_older_version_are_told() -> None:
+    product(1)
+    worker.sweep(using="default")
+    assert "older version" not in run()
+    assert json.loads(run("--json"))["outdated"] == {}
+    IndexedImage.objects.update(version=1)
+    text = run()
+    assert "default: an older version described 1 images. Until they are described again" in text
+    assert "python manage.py visualsnoop_reindex --collection default" in text
+    assert json.loads(run("--json"))["outdated"] == {"default": 1}
 
 
 def test_images_without_an_embedding_are_told(broken: Product, settings: Settings) -> None:

@@ -15,8 +15,11 @@ from django.urls import reverse
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.tenants.keys import make_collection
 from tests.collections.contract import image
+from tests.related import related_pictures
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_django.fixtures import Settings
 
     from django_visualsnoop.server.models import HostedCollection
@@ -63,6 +66,15 @@ class Person:
 
 def url(name: str, *args: object) -> str:
     return reverse(f"visualsnoop_server:{name}", args=args)
+
+
+@pytest.fixture
+def related(ann: Person, shared: Path) -> HostedCollection:
+    """A collection with pictures that are related to the image ``original`` in every way."""
+    hosted = ann.collection("Related")
+    for name, content in related_pictures(shared).items():
+        add(hosted, name, content)
+    return hosted
 
 
 def person(name: str) -> Person:

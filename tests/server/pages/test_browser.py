@@ -15,11 +15,13 @@ from django_visualsnoop.server.tenants.keys import make_key, revoke_key
 from django_visualsnoop.server.tenants.tenancy import hash_address
 from tests import services
 from tests.collections.contract import image
+from tests.related import related_pictures
 from tests.server.pages.browsing import check, chosen, give
 from tests.server.pages.conftest import PASSWORD, Person, add, person, url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
     from pytest_django.live_server_helper import LiveServer
@@ -124,6 +126,27 @@ def test_from_signing_in_to_a_revoked_key(browser: Browser, live_server: LiveSer
     assert page.url.endswith(url("sign_in"))
 
 
+def test_choosing_a_relation(
+    browser: Browser, live_server: LiveServer, ann: Person, related: HostedCollection, shared: Path
+) -> None:
+    content = related_pictures(shared)["original"]
+    for scripts in (True, False):
+        page = opened(browser, live_server, ann, java_script_enabled=scripts)
+        page.goto(url("search", related.pk))
+        page.set_input_files("#id_picture", chosen(content, "query.jpg"))
+        page.get_by_label("Show").select_option(label="Variants")
+        if not scripts:
+            page.get_by_role("button", name="Search", exact=True).click()
+        page.get_by_text("1 image found").wait_for()
+        card = page.locator("#results .card").inner_text()
+        assert re.search(r"variant\s+Variant: \d+\s% differs\s+Similarity\s\d+\s%", card)
+
+    page.get_by_role("link", name="Images").click()
+    page.get_by_role("link", name="original").click()
+    page.get_by_role("link", name="Other shots").click()
+    assert page.locator(".card .relation").all_inner_texts() == ["Another shot"]
+
+
 def test_without_scripts_and_by_keyboard(browser: Browser, live_server: LiveServer) -> None:
     ann = person("ann")
     hosted = ann.collection()
@@ -135,6 +158,7 @@ def test_without_scripts_and_by_keyboard(browser: Browser, live_server: LiveServ
     page.keyboard.press("Enter")  # past the navigation
     page.set_input_files("#id_picture", chosen(image(1), "again.png"))
     page.focus("#id_picture")
+    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.get_by_text("1 image found").wait_for()

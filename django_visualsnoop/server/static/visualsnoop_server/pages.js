@@ -52,6 +52,7 @@ if (form) {
 
   preview.addEventListener("error", () => { preview.hidden = true; }); // a format of which browsers show nothing
   input.addEventListener("change", search);
+  form.querySelector("select").addEventListener("change", search);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     search();

@@ -1,0 +1,4 @@
+"""Make a gallery of real pictures from public repositories, and measure what is called a copy.
+
+See ``benchmarks/real_gallery.py``.
+"""

@@ -1,0 +1,76 @@
+"""What pages say of the relation of a found picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from django.utils.functional import _StrPromise
+
+#: The parameter in URLs and forms, as in the server's API; it may occur several times.
+RELATION = "relation"
+#: Names of the found pictures with each relation, to choose one; the empty string stands for all.
+CHOICES = (
+    ("", pgettext_lazy("relations", "All")),
+    (COPY, gettext_lazy("Copies")),
+    (VARIANT, gettext_lazy("Variants")),
+    (SHOT, gettext_lazy("Other shots")),
+)
+
+
+class ChoiceLink(NamedTuple):
+    """A link to the page with the found pictures of one relation, or with all of them."""
+
+    name: str | _StrPromise
+    url: str
+    is_chosen: bool
+
+
+def list_choice_links(path: str, chosen: Collection[str]) -> list[ChoiceLink]:
+    """Return the links of a page.
+
+    Args:
+        path: the path of the page.
+        chosen: the relations of the pictures that the page shows; empty if it shows all.
+    """
+    return [
+        ChoiceLink(
+            name,
+            f"{path}?{urlencode({RELATION: relation})}" if relation else path,
+            relation in chosen if relation else not chosen,
+        )
+        for relation, name in CHOICES
+    ]
+
+
+def describe_relation(
+    relation: str | None, difference: float | None, percent: Callable[[float], str]
+) -> str:
+    """Return a relation in plain words, or an empty text if it is unknown.
+
+    The share that differs says nothing of a copy, which has other colours all over, or of another
+    shot, so only the text of a variant contains it.
+
+    Args:
+        relation: one of ``RELATIONS``; ``None`` if it is unknown.
+        difference: 0 to 1, the share that differs; ``None`` if it is unknown.
+        percent: returns a share as text.
+    """
+    if relation == COPY:
+        return _("Copy")
+    if relation == SHOT:
+        return _("Another shot")
+    if relation != VARIANT:
+        return ""
+    if difference is None:
+        return _("Variant")
+    # A part of a variant differs, even if it is less than one percent.
+    return _("Variant: %(percent)s differs") % {"percent": percent(max(0.01, difference))}
