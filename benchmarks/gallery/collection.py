@@ -7,7 +7,7 @@ import multiprocessing
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.gallery.repositories import read_blobs
+from django_visualsnoop.engine.training.repositories import read_blobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

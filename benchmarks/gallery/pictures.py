@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.gallery.repositories import list_files, open_repository
+from django_visualsnoop.engine.training.repositories import list_files, open_repository
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -68,7 +68,7 @@ def list_pictures(
     listing = Listing({}, {}, Counter())
     taken: list[Picture] = []
     for one in sets:
-        folder = open_repository(one.repository, one.commit, snapshots=snapshots, clones=clones)
+        folder = open_repository(one.repository, snapshots=snapshots, clones=clones)
         pictures = _list_set(one, folder, listing.left_out)
         drawn = _draw(pictures, share)
         some = [
@@ -94,7 +94,9 @@ def list_pictures(
 def _list_set(one: PictureSet, folder: Path, left_out: Counter[str]) -> list[Picture]:
     """Return all pictures of a set."""
     files = sorted(
-        file for file in list_files(folder, one.commit) if Path(file.path).suffix.lower() in ENDINGS
+        file
+        for file in list_files(folder, one.repository)
+        if Path(file.path).suffix.lower() in ENDINGS
     )
     pictures = []
     for number, (path, blob) in enumerate(files):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.gallery.pictures import SEED
-from benchmarks.gallery.repositories import read_blobs
 from django_visualsnoop.engine.images.decode import decode
+from django_visualsnoop.engine.training.repositories import read_blobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,11 +7,15 @@ names tell nothing, equal pixels do, or nothing is known.
 from __future__ import annotations
 
 import re
-import subprocess
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+from django_visualsnoop.engine.training.repositories import (
+    list_files,
+    open_repository,
+    read_blobs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,43 +43,25 @@ class PublicPicture(NamedTuple):
         return sha256(self.content).hexdigest()
 
 
-def read_pictures(folder: Path, repository: str) -> Iterator[PublicPicture]:
+def read_pictures(
+    repository: str, *, snapshots: Path | None, clones: Path
+) -> Iterator[PublicPicture]:
     """Yield the pictures of a repository that ``SETS`` lists, in the order of their paths.
 
     Args:
-        folder: has a bare clone of each repository at ``OWNER+NAME/repo``, or a clone with
-            ``OWNER+NAME/repo/.git``.
         repository: ``OWNER/NAME``.
-
-    Raises:
-        FileNotFoundError: the folder has no such clone.
+        snapshots, clones: see ``open_repository``.
     """
-    clone = folder / repository.replace("/", "+") / "repo"
-    clone = clone / ".git" if (clone / ".git").exists() else clone
-    if not clone.exists():
-        raise FileNotFoundError(f"{clone} is missing: git clone --bare a copy of {repository}.")
-    git = ["git", "-C", str(clone)]
-    listed = subprocess.run(  # noqa: S603 - who calls this chooses the folder
-        [*git, "ls-tree", "-r", "-z", "HEAD"], check=True, capture_output=True, text=True
+    clone = open_repository(repository, snapshots=snapshots, clones=clones)
+    wanted = sorted(
+        file
+        for file in list_files(clone, repository)
+        if file.path.lower().endswith(_SUFFIXES) and SETS[repository].is_wanted(file.path)
     )
-    wanted = {
-        path: entry.split()[2]
-        for entry, _, path in (line.partition("\t") for line in listed.stdout.split("\0"))
-        if path.lower().endswith(_SUFFIXES) and SETS[repository].is_wanted(path)
-    }
-    with subprocess.Popen(  # noqa: S603
-        [*git, "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as reading:
-        assert reading.stdin is not None
-        assert reading.stdout is not None
-        for path, blob in sorted(wanted.items()):
-            reading.stdin.write(f"{blob}\n".encode())
-            reading.stdin.flush()
-            header = reading.stdout.readline().split()
-            # A snapshot may lack large files.
-            if header[-1] != b"missing":
-                content = reading.stdout.read(int(header[2]) + 1)[:-1]
-                yield PublicPicture(repository, path, content)
+    contents = read_blobs(clone, (file.blob for file in wanted))
+    for file, content in zip(wanted, contents, strict=True):
+        if content is not None:
+            yield PublicPicture(repository, file.path, content)
 
 
 class _Set(NamedTuple):

@@ -1,9 +1,10 @@
 """Fit the trees that tell copies, variants and other shots apart; see ``matching.relation``.
 
-    python -m django_visualsnoop.engine.training.relations FOLDER [--held-out]
+    python -m django_visualsnoop.engine.training.relations FOLDER [--held-out] [--snapshots FOLDER]
 
-The folder has clones of the public repositories in ``public_pictures.SETS``. This needs
-scikit-learn. All dice are seeded.
+The pictures are those of the public repositories in ``public_pictures.SETS``, which are cloned into
+the folder, or read from ``--snapshots``; see ``repositories``. This needs scikit-learn. All dice
+are seeded.
 """
 
 from __future__ import annotations
@@ -105,18 +106,22 @@ def _shrink(pixels: Pixels) -> Pixels:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
-def _read_sets(folder: Path) -> Iterator[tuple[PublicPicture, bool]]:
+def _read_sets(snapshots: Path | None, clones: Path) -> Iterator[tuple[PublicPicture, bool]]:
     """Yield all pictures, and whether each is to be edited."""
     for repository in SETS:
-        found = list(read_pictures(folder, repository))
+        found = list(read_pictures(repository, snapshots=snapshots, clones=clones))
         step = max(1, len(found) // EDITED)
         yield from ((one, number % step == 0) for number, one in enumerate(found))
 
 
-def collect_pairs(folder: Path) -> tuple[list[DescribedPicture], list[RelatedPair]]:
-    """Return all pictures of the folder, and all pairs with known relations."""
+def collect_pairs(
+    snapshots: Path | None, clones: Path
+) -> tuple[list[DescribedPicture], list[RelatedPair]]:
+    """Return all pictures of all sets, and all pairs with known relations."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        prepared = [one for one in pool.map(_prepare, _read_sets(folder), chunksize=8) if one]
+        prepared = [
+            one for one in pool.map(_prepare, _read_sets(snapshots, clones), chunksize=8) if one
+        ]
         pictures = [one.picture for one in prepared]
         edited = [one.pixels for one in prepared if one.pixels is not None]
         order = np.random.default_rng(SEED).permutation(len(edited)).tolist()
@@ -228,14 +233,17 @@ def write_list(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="where clones are kept")
+    parser.add_argument(
+        "--snapshots", type=Path, help="folder with git directories OWNER+NAME/repo"
+    )
     parser.add_argument("--to", type=Path, default=PATH, help="the file to write")
     parser.add_argument("--list", type=Path, help="also write an .xz file that lists real pairs")
     parser.add_argument(
         "--held-out", action="store_true", help="judge each set by trees that saw none of it"
     )
     arguments = parser.parse_args()
-    pictures, pairs = collect_pairs(arguments.folder)
+    pictures, pairs = collect_pairs(arguments.snapshots, arguments.folder)
     if arguments.list is not None:
         write_list(arguments.list, pictures, pairs)
     save(fit_models(pairs), arguments.to)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+from django_visualsnoop.engine.training import repositories
 from django_visualsnoop.engine.training.public_pictures import (
     NONE,
     SETS,
@@ -46,7 +47,7 @@ def test_names_tell_relations(repository: str, one: str, other: str, relation: s
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with three pictures and another file."""
     if shutil.which("git") is None:
         pytest.skip("needs git")
@@ -58,16 +59,33 @@ def clone(tmp_path: Path) -> Path:
     person = ["-c", "user.name=N", "-c", "user.email=n@example.org"]
     for command in (["init", "-q"], ["add", "."], [*person, "commit", "-qm", "Pictures"]):
         subprocess.run(["git", "-C", str(made), *command], check=True)
+    head = subprocess.run(
+        ["git", "-C", str(made), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    )
+    monkeypatch.setitem(repositories.COMMITS, "maxogden/cats", head.stdout.strip())
     return tmp_path
 
 
 def test_pictures_of_a_clone_are_read_in_order(clone: Path) -> None:
-    found = list(read_pictures(clone, "maxogden/cats"))
+    found = list(read_pictures("maxogden/cats", snapshots=clone, clones=clone))
     assert [one.path for one in found] == ["a.JPG", "b c.jpg", "ü.png"]
     assert [one.content for one in found] == [image(1), image(0), image(2)]
     assert all(len(one.digest) == 64 for one in found)
 
 
-def test_a_missing_clone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="zxing"):
-        list(read_pictures(tmp_path, "zxing/zxing"))
+def test_pictures_are_cloned_at_their_commit(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repositories, "ADDRESS", f"{clone}/maxogden+cats/repo")
+    for _ in range(2):
+        found = list(read_pictures("maxogden/cats", snapshots=None, clones=tmp_path / "clones"))
+        assert [one.path for one in found] == ["a.JPG", "b c.jpg", "ü.png"]
+
+
+def test_a_missing_snapshot_or_commit_is_named(clone: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="zxing"):
+        list(read_pictures("zxing/zxing", snapshots=tmp_path, clones=tmp_path))
+    (clone / "zxing+zxing").mkdir()
+    shutil.copytree(clone / "maxogden+cats" / "repo", clone / "zxing+zxing" / "repo")
+    with pytest.raises(SystemExit, match="does not have the commit"):
+        list(read_pictures("zxing/zxing", snapshots=tmp_path, clones=tmp_path))
