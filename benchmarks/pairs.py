@@ -47,7 +47,7 @@ def filled(images: int, seed: int) -> tuple[DescriptorIndex, dict[tuple[str, str
             index.put(f"copy-{start + place}", copy.descriptor().to_bytes())
             copies[f"copy-{start + place}", f"image-{start + place}"] = kind
     len(index)
-    index.finalize()
+    index.settle()
     return index, copies
 
 
