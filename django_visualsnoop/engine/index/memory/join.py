@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     Turn = Callable[[NDArray[np.int8]], NDArray[np.int8]]
     Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-#: The largest Hamming distance of the ``DIMENSIONS`` signs of two vectors whose cosine is computed,
-#: twice as far as that of most pairs with a cosine of 0.8 …
+#: The largest Hamming distance of the ``DIMENSIONS`` signs of two vectors whose cosine is computed:
+#: at a cosine of 0.6, three pairs of four are this close …
 FARTHEST_SIGNS = 80
 #: … or of the first 64 of them, which stay the same however a picture is turned.
 FARTHEST_TURNED = 14
