@@ -28,6 +28,7 @@ from search import COPIES, processor
 
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.memory.join import find_candidate_pairs
+from django_visualsnoop.engine.search import PAIR_LIMITS
 
 
 def filled(images: int, seed: int) -> tuple[DescriptorIndex, dict[tuple[str, str], str]]:
@@ -47,7 +48,7 @@ def filled(images: int, seed: int) -> tuple[DescriptorIndex, dict[tuple[str, str
             index.put(f"copy-{start + place}", copy.descriptor().to_bytes())
             copies[f"copy-{start + place}", f"image-{start + place}"] = kind
     len(index)
-    index.finalize()
+    index.settle()
     return index, copies
 
 
@@ -74,7 +75,7 @@ def main() -> None:
         found = dict.fromkeys(COPIES, 0)
         named = 0
         began = time.perf_counter()
-        for pair in find_candidate_pairs(parts):
+        for pair in find_candidate_pairs(parts, PAIR_LIMITS):
             named += 1
             kind = copies.get((min(pair[:2]), max(pair[:2])))
             if kind:

@@ -63,7 +63,7 @@ def fill(images: int, seed: int, path: Path) -> dict[str, Any]:
         putting += time.perf_counter() - began
     began = time.perf_counter()
     len(index)
-    index.finalize()
+    index.settle()
     finalize = time.perf_counter() - began
     del chunk, contents
     own = memory()["own"] - start_memory["own"]

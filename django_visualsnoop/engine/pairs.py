@@ -6,9 +6,13 @@ module does not compare a pair
 
 * if sure pairs already join its images, by any chain, to more than ``EXACT`` images: these
   are one group with or without it;
-* if the images that sure pairs join to either image were compared ``MISSES`` times without success.
+* if both of its images were compared ``MISSES`` times in a row without success, such as pictures
+  that share a layout. The images of a group of more than ``EXACT`` count together.
 
 The closest pairs come first, so each image of a large group is compared with its closest one.
+
+A search by the id of either image finds a pair, and they need not agree: each compares the details
+of its own picture. So a pair that nearly counts is compared in the other direction, too.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.engine.descriptors.describe import build_stored_probes
 from django_visualsnoop.engine.matching.calibration import score_to_similarity
 from django_visualsnoop.engine.matching.compare import compare
-from django_visualsnoop.engine.search import CLOSEST, find_candidate_ids
+from django_visualsnoop.engine.search import CLOSEST, PAIR_LIMITS, find_candidate_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -32,8 +36,10 @@ if TYPE_CHECKING:
 
 #: Compare all pairs of up to this many images that sure pairs join.
 EXACT = 16
-#: Comparisons without success of an image, or of the images that sure pairs join to it.
+#: Comparisons without success in a row of an image, or of all images of a large group.
 MISSES = 64
+#: Log odds by which a pair may fail to count in one direction, to be compared in the other.
+NEARLY = 3.0
 #: Number of pairs whose descriptors are read together.
 _TOGETHER = 250
 #: The share of the work that goes to pairs that are not put off.
@@ -78,6 +84,7 @@ class _JoinedImages:
 
     def __init__(self, image_id: str) -> None:
         self.ids = [image_id]
+        #: Those of all its images once it is large.
         self.misses = 0
         #: The number of its crowd; 0 while it is small.
         self.crowd = 0
@@ -113,10 +120,12 @@ class PairFinder:
         #: Whether ``most`` was enough.
         self.complete = True
         self._part_of: dict[str, _JoinedImages] = {}
+        #: Comparisons in a row that found no pair, by id.
+        self._misses: dict[str, int] = {}
         self._put_off: list[tuple[str, str]] = []
         self._done: set[tuple[str, str]] = set()
         self._stored: dict[str, Descriptor] = {}
-        self._relations = _Relations()
+        self._relations = _Relations(min_score)
         self._crowds: CrowdRegistry | None = None
         #: Numbers in ``_crowds``, by id.
         self._numbers: dict[str, int] = {}
@@ -128,7 +137,7 @@ class PairFinder:
             progress: called from time to time with the completed share of the work, 0 to 1.
         """
         tell = _scale_progress(progress, 0.0, _FIRST)
-        found, self._crowds = self._index.find_candidate_pairs(tell)
+        found, self._crowds = self._index.find_candidate_pairs(PAIR_LIMITS, tell)
 
         def pairs() -> Iterator[tuple[str, str]]:
             for one in found:
@@ -203,7 +212,7 @@ class PairFinder:
             if len(one.ids) <= EXACT:
                 self._put_off.append(pair)
             return False
-        return min(one.misses, other.misses) < MISSES
+        return any(self._count_misses(image_id) < MISSES for image_id in pair)
 
     def _is_small(self, pair: tuple[str, str]) -> bool:
         return len(self._get_joined(pair[0]).ids) <= EXACT
@@ -255,20 +264,29 @@ class PairFinder:
         )
 
     def _learn(self, pair: tuple[str, str], score: float) -> None:
+        for image_id in pair:
+            self._count_miss(image_id, found=score >= self._min_score)
         one, other = map(self._get_joined, pair)
-        if one is other:
-            return
-        if score < self._min_score or score_to_similarity(score) < SURE:
-            one.misses += 1
-            other.misses += 1
+        if one is other or score < self._min_score or score_to_similarity(score) < SURE:
             return
         if len(one.ids) < len(other.ids):
             one, other = other, one
-        one.misses = max(one.misses, other.misses)
         one.ids += other.ids
         self._part_of |= dict.fromkeys(other.ids, one)
         if len(one.ids) > EXACT:
             self._report_crowd(one, other.ids)
+
+    def _count_misses(self, image_id: str) -> int:
+        part = self._get_joined(image_id)
+        return part.misses if len(part.ids) > EXACT else self._misses.get(image_id, 0)
+
+    def _count_miss(self, image_id: str, *, found: bool) -> None:
+        """Count a comparison of an image, unless it found a pair; then count from zero again."""
+        part = self._get_joined(image_id)
+        if len(part.ids) > EXACT:
+            part.misses = 0 if found else part.misses + 1
+        else:
+            self._misses[image_id] = 0 if found else self._misses.get(image_id, 0) + 1
 
     def _report_crowd(self, part: _JoinedImages, new: list[str]) -> None:
         """Make the index omit pairs within a large group, if it lists pairs."""
@@ -292,9 +310,14 @@ def _may_agree(one: Descriptor, other: Descriptor) -> bool:
 
 
 class _Relations:
-    """Relations of pairs; one file under many ids, such as a placeholder, is compared once."""
+    """Relations of pairs; one file under many ids, such as a placeholder, is compared once.
 
-    def __init__(self) -> None:
+    Args:
+        min_score: the lowest score of a pair.
+    """
+
+    def __init__(self, min_score: float) -> None:
+        self._min_score = min_score
         self._known: dict[bytes, Relation] = {}
 
     def get(self, one: Descriptor, other: Descriptor) -> Relation | None:
@@ -304,6 +327,9 @@ class _Relations:
         if len(self._known) >= _KNOWN:
             self._known.clear()
         relation = compare(build_stored_probes(one), other).relation
+        if self._min_score - NEARLY <= relation.copy_score < self._min_score:
+            back = compare(build_stored_probes(other), one).relation
+            relation = max(relation, back, key=lambda found: found.copy_score)
         self._known[_build_key(one, other)] = relation
         return relation
 

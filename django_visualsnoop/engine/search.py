@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from django_visualsnoop.common.search_options import COPY
-from django_visualsnoop.engine.index.base import CandidateQuery, Features
+from django_visualsnoop.engine.index.base import CandidateQuery, Features, PairLimits
 from django_visualsnoop.engine.matching.compare import compare_all
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ CLOSEST = 20
 CLOSE = 0.6
 #: … or this many votes.
 VOTED = 1.5
+#: The search for all pairs compares the pairs that searches by the id of each image would, but not
+#: what is merely closest: such copies have some votes, if only few.
+PAIR_LIMITS = PairLimits(100, CLOSE, VOTED, CLOSEST, 0.65)
 
 
 class FoundImage(NamedTuple):

@@ -65,13 +65,29 @@ class Candidate(NamedTuple):
     view: int
 
 
+class PairLimits(NamedTuple):
+    """Which pairs of a collection to list."""
+
+    #: The number of pairs of each image in each stage. A pair that is among the best of one of its
+    #: images is listed.
+    limit: int
+    #: The least cosine of the vectors …
+    min_cosine: float
+    #: … or the least number of votes …
+    min_votes: float
+    #: … unless the pair is among this many with the most votes of one of its images;
+    closest: int
+    #: then it has at least this many votes.
+    min_votes_of_closest: float
+
+
 class CandidatePair(NamedTuple):
     """Two images that may be copies of each other."""
 
     first_id: str
     second_id: str
-    #: Features of one with a close one in the other; 0 if the vectors are close.
-    votes: int
+    #: Approximate number of features that agree; 0 if the vectors are close.
+    votes: float
     #: Numbers of the images, from 0.
     first: int
     second: int
@@ -125,14 +141,15 @@ class CopyIndex(VectorIndex, Protocol):
         """Return the best of each stage, closest by cosine first; equally close ones by id."""
 
     def find_candidate_pairs(
-        self, progress: Callable[[float], object] | None = None
+        self, limits: PairLimits, progress: Callable[[float], object] | None = None
     ) -> tuple[Iterator[CandidatePair], CrowdRegistry]:
         """Return pairs of all images, each once, and the crowds that limit them.
 
-        Pairs of close vectors come first, then those with the most features. The result omits pairs
+        Pairs of close vectors come first, then those with the most votes. The result omits pairs
         within a crowd; the caller may add to the crowds between two pairs.
 
         Args:
+            limits: which pairs to return.
             progress: called with the completed share of the work, 0 to 1; the caller's work between
                 two pairs counts as part of it.
         """

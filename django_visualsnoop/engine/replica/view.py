@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic
 
+from django_visualsnoop.engine.descriptors.describe import apply_dihedral_action
 from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
 from django_visualsnoop.engine.index.memory.closest import find_closest
 from django_visualsnoop.engine.index.memory.crowds import Crowds
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         CandidatePair,
         CandidateQuery,
         CloseImage,
+        PairLimits,
     )
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
     from django_visualsnoop.engine.index.memory.merge import SegmentPart
@@ -93,17 +95,27 @@ class ReplicaView(Generic[Index]):
         return found
 
     def find_candidate_pairs(
-        self: ReplicaView[DescriptorIndex], progress: Callable[[float], object] | None = None
+        self: ReplicaView[DescriptorIndex],
+        limits: PairLimits,
+        progress: Callable[[float], object] | None = None,
     ) -> tuple[Iterator[CandidatePair], Crowds]:
         """Return pairs of all images, each once, and the crowds that limit them.
 
         Args:
-            progress: see ``join.find_candidate_pairs``.
+            limits, progress: see ``join.find_candidate_pairs``.
         """
         parts = self.list_parts()
         crowds = Crowds(sum(int(part.kept.sum()) for part in parts))
         mirror = Mirror(MIRRORED_WORD, MIRRORED_CODE)
-        return find_candidate_pairs(parts, mirror=mirror, progress=progress, crowds=crowds), crowds
+        found = find_candidate_pairs(
+            parts,
+            limits,
+            mirror=mirror,
+            turn=apply_dihedral_action,
+            progress=progress,
+            crowds=crowds,
+        )
+        return found, crowds
 
     def list_parts(self: ReplicaView[DescriptorIndex]) -> list[SegmentPart]:
         """Return the index of all images."""

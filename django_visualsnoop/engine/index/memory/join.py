@@ -11,22 +11,28 @@ comparison (see ``crowds``).
 In a group that is still long, each member is compared with the ``NEIGHBOURS`` that
 follow it, and if nearly all groups are long, with fewer. So among very many equal pictures this
 finds not all pairs, but enough pairs to join them all.
+
+A feature votes as in a search (see ``inverted.count_votes``), and as in a search, each image
+has a place for the pairs with the most votes, and for those with the closest vectors.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.descriptor import BY_FILE, DIMENSIONS
+from django_visualsnoop.engine.descriptors.descriptor import BY_FILE, DIMENSIONS, normalise
 from django_visualsnoop.engine.descriptors.local_features import WORDS
-from django_visualsnoop.engine.index.base import CandidatePair
+from django_visualsnoop.engine.index.base import CandidatePair, PairLimits
 from django_visualsnoop.engine.index.memory.crowds import Crowds
+from django_visualsnoop.engine.index.memory.inverted import FARTHEST
 from django_visualsnoop.engine.index.memory.merge import SegmentPart, merge_lists
 from django_visualsnoop.engine.index.memory.pair_counts import (
     PairCounts,
     build_pair_keys,
+    select_best,
     split_pair_keys,
 )
 
@@ -40,32 +46,36 @@ if TYPE_CHECKING:
 
     #: Takes two arrays of indices; returns which of these pairs are close.
     Close = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
+    #: Takes n vectors; returns n x orientations x ``DIMENSIONS``.
+    Turn = Callable[[NDArray[np.int8]], NDArray[np.int8]]
     Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-#: The largest Hamming distance between two local codes that count for a pair. It is less than
-#: in a search: among this many pairs, more would be close by chance.
-FARTHEST = 10
-#: Likewise for the ``DIMENSIONS`` signs of two vectors: about a cosine of 0.83.
-FARTHEST_SIGNS = 48
-#: Likewise for the first 64 of them, which stay the same however a picture is turned.
-FARTHEST_TURNED = 10
+#: The largest Hamming distance of the ``DIMENSIONS`` signs of two vectors whose cosine is computed:
+#: at a cosine of 0.6, three pairs of four are this close …
+FARTHEST_SIGNS = 80
+#: … or of the first 64 of them, which stay the same however a picture is turned.
+FARTHEST_TURNED = 14
+#: In a collection of up to this many images, the signs of all pairs are compared.
+ALL_SIGNS = 8192
 NEIGHBOURS = 256
 #: On average, each member of a long list is compared with this many others, …
 EFFORT = 32
 #: … or, for vectors, with this many.
 EFFORT_SIGNS = 64
 #: Lists of up to this many postings are not split.
-SHORT = 64
-#: Bits of the parts by which long lists are split.
-_PART = 16
-#: From this many close features on, a pair is a candidate, unless the vectors are close.
-MIN_VOTES = 3
+SHORT = 256
+#: Bits of the parts by which long lists are split. Two codes at a distance of 10 share one of the
+#: eight in nine cases of ten.
+_PART = 8
 _NAMED = 8192
 #: Number of postings compared together.
 _LISTED = 1 << 20
 #: Number of keys of close vectors gathered at a time.
 _TOGETHER = 1 << 20
-
+#: Number of pairs whose cosines are computed together.
+_COMPARED = 1024
+#: Number of pairs of signs that are compared together; they stay in the processor's cache.
+_BLOCK = 1 << 16
 
 #: Shares of the work after which the vectors are compared, and then the lists read.
 _VECTORS, _READING = 0.3, 0.5
@@ -81,38 +91,54 @@ class Mirror(NamedTuple):
     code: int
 
 
+def _keep_upright(vectors: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return n vectors of pictures that are never turned, n x 1 x ``DIMENSIONS``."""
+    return vectors[:, None]
+
+
 def find_candidate_pairs(
     parts: Sequence[SegmentPart],
-    min_votes: int = MIN_VOTES,
+    limits: PairLimits,
+    *,
     mirror: Mirror | None = None,
+    turn: Turn = _keep_upright,
     progress: Callable[[float], object] | None = None,
     crowds: Crowds | None = None,
 ) -> Iterator[CandidatePair]:
-    """Yield each pair once: those with close vectors, then those with the most features first.
+    """Yield each pair once: those with close vectors, then those with the most votes first.
 
     This needs memory for 32 bytes of signs per image, and for the pairs, not for the lists.
 
     Args:
         parts: the collection.
-        min_votes: the fewest votes of a pair.
+        limits: which pairs to yield.
         mirror: if given, features also agree with those of the mirrored picture.
+        turn: returns the vectors of pictures in all their orientations.
         progress: called with the approximate completed share of the work, 0 to 1; the caller's
             work between two pairs counts as part of it.
         crowds: if given, omit pairs within a crowd; the caller may add to them meanwhile.
     """
     tell = progress or _ignore_progress
-    names = _Names(parts)
+    images = _Images(parts)
     if crowds is None:
-        crowds = Crowds(names.count)
+        crowds = Crowds(images.count)
     tell(0.0)
     known = np.empty(0, dtype=np.uint64)
-    signs = _collect_signs(parts)
+    taken = np.zeros(images.count, dtype=np.int64)
     by_file = _find_known_by_file(parts)
-    for found, share in _find_close_signs(signs, crowds, np.flatnonzero(~by_file)):
+    close = _find_close_signs(_collect_signs(parts), crowds, np.flatnonzero(~by_file))
+    for found, share in close:
         new = np.setdiff1d(found, known, assume_unique=True)
+        new = new[(taken[np.stack(split_pair_keys(new))] < limits.limit).any(axis=0)]
+        cosines = _compute_cosines(images, new, turn)
+        near = cosines >= limits.min_cosine
+        new, cosines = new[near], cosines[near]
+        best = select_best(new, cosines, limits.limit)
+        new, cosines = new[best], cosines[best]
+        np.add.at(taken, np.concatenate(split_pair_keys(new)), 1)
         known = np.union1d(known, new)
-        order = np.argsort(_compute_distances(signs, *split_pair_keys(new)), kind="stable")
-        yield from _name_pairs(names, new[order], np.zeros(len(new), dtype=np.int64), crowds)
+        order = np.argsort(-cosines, kind="stable")
+        yield from _name_pairs(images, new[order], np.zeros(len(new), dtype=np.int64), crowds)
         tell(_VECTORS * share)
     spared = crowds.find_spared()
     numbers, parts = np.flatnonzero(~spared), _leave_out(parts, spared)
@@ -120,18 +146,21 @@ def find_candidate_pairs(
     total = max(1, sum(len(part.segment.lists.slots) for part in parts))
     read = 0
     for postings in merge_lists(parts):
-        counts.add(_find_voting_pairs(postings, mirror))
+        counts.add(*_find_voting_pairs(postings, mirror))
         read += len(postings.slots)
         tell(_VECTORS + (_READING - _VECTORS) * min(1.0, read / total))
-    keys, votes = counts.get_counts(min_votes)
+    keys, votes = counts.get_counts(math.ceil(limits.min_votes_of_closest * (FARTHEST + 1)))
     del counts
+    best = votes >= limits.min_votes * (FARTHEST + 1)
+    best &= select_best(keys, votes, limits.limit)
+    best |= select_best(keys, votes, limits.closest)
     # As they are numbered with the images that are spared.
-    first, second = split_pair_keys(keys)
-    keys = build_pair_keys(numbers[first], numbers[second])
+    first, second = split_pair_keys(keys[best])
+    keys, votes = build_pair_keys(numbers[first], numbers[second]), votes[best]
     unknown = ~np.isin(keys, known, assume_unique=True)
     keys, votes = keys[unknown], votes[unknown]
     order = np.argsort(-votes, kind="stable")
-    for number, pair in enumerate(_name_pairs(names, keys[order], votes[order], crowds)):
+    for number, pair in enumerate(_name_pairs(images, keys[order], votes[order], crowds)):
         if number % _TOLD == 0:
             tell(_READING + (1.0 - _READING) * number / len(keys))
         yield pair
@@ -174,8 +203,9 @@ def _ignore_progress(share: float) -> None:
     """Ignore progress, for callers without a callback."""
 
 
-def _find_voting_pairs(postings: Postings, mirror: Mirror | None) -> Keys:
-    """Return a pair of images for each feature of one that has a close one in the other."""
+def _find_voting_pairs(postings: Postings, mirror: Mirror | None) -> tuple[Keys, NDArray[np.int64]]:
+    """Return a pair of images for each feature of one that has a close one in the other, and the
+    vote of the closest: up to ``FARTHEST`` + 1."""
     counts, slots, codes = postings
     words = np.arange(len(counts))
     if mirror is not None:
@@ -203,12 +233,16 @@ def _find_voting_pairs(postings: Postings, mirror: Mirror | None) -> Keys:
     none = np.empty(0, dtype=np.intp)
     one = np.concatenate([none, *(left for left, _ in found)])
     other = np.concatenate([none, *(right for _, right in found)])
-    # A feature with several close ones in the same image counts once.
+    # A feature with several close ones in the same image counts once, by the closest.
     swapped = slots[one] > slots[other]
     feature, image = np.where(swapped, other, one), slots[np.where(swapped, one, other)]
-    once = np.unique((feature.astype(np.uint64) << np.uint64(32)) | image)
-    feature, larger = split_pair_keys(once)
-    return build_pair_keys(slots[feature], larger)
+    distances = np.bitwise_count(codes[one] ^ codes[other])
+    order = np.lexsort((distances, image, feature))
+    feature, image, distances = feature[order], image[order], distances[order]
+    once = np.ones(len(order), dtype=np.bool_)
+    once[1:] = (feature[1:] != feature[:-1]) | (image[1:] != image[:-1])
+    keys = build_pair_keys(slots[feature[once]], image[once])
+    return keys, FARTHEST + 1 - distances[once].astype(np.int64)
 
 
 def _collect_signs(parts: Sequence[SegmentPart]) -> list[NDArray[np.uint64]]:
@@ -224,16 +258,14 @@ def _collect_signs(parts: Sequence[SegmentPart]) -> list[NDArray[np.uint64]]:
 def _compute_distances(
     signs: Sequence[NDArray[np.uint64]], one: NDArray[np.intp], other: NDArray[np.intp]
 ) -> NDArray[np.uint16]:
-    distances = np.zeros(len(one), dtype=np.uint16)
-    for column in signs:
-        distances += np.bitwise_count(column[one] ^ column[other])
-    return distances
+    differing = (np.bitwise_count(column[one] ^ column[other]) for column in signs)
+    return sum(differing, np.zeros(1, dtype=np.uint16))
 
 
 def _find_close_signs(
     signs: Sequence[NDArray[np.uint64]], crowds: Crowds, numbers: NDArray[np.intp]
 ) -> Iterator[tuple[Keys, float]]:
-    """Yield pairs of close vectors, some of them repeatedly, and the completed share.
+    """Yield pairs of vectors with close signs, some repeatedly, and the completed share.
 
     This omits pairs within a crowd.
 
@@ -249,6 +281,11 @@ def _find_close_signs(
         return near
 
     size = len(numbers)
+    if size <= ALL_SIGNS:
+        every = _batch_keys(_find_all_close(numbers, close))
+        for found in every:
+            yield found[~crowds.find_within(found)], 1.0
+        return
     # Groups of about eight, if the vectors were random.
     width = min(16, max(4, size.bit_length() - 3))
     shifts = range(0, 64 - width + 1, width)
@@ -261,6 +298,28 @@ def _find_close_signs(
             keys = (build_pair_keys(*places) for places in pairs)
             for found in _batch_keys(some[~crowds.find_within(some)] for some in keys):
                 yield found, share
+
+
+def _find_all_close(numbers: NDArray[np.intp], close: Close) -> Iterator[Keys]:
+    """Yield the close pairs of some images, by comparing each with all that follow it."""
+    rows = max(1, _BLOCK // max(1, len(numbers)))
+    for start in range(0, len(numbers), rows):
+        some, others = numbers[start : start + rows], numbers[start:]
+        near = close(some[:, None], others[None])
+        near &= some[:, None] < others
+        row, column = np.nonzero(near)
+        yield build_pair_keys(some[row], others[column])
+
+
+def _compute_cosines(images: _Images, keys: Keys, turn: Turn) -> NDArray[np.float32]:
+    """Return the cosine of each pair, in the orientation in which it is the closest."""
+    cosines = np.empty(len(keys), dtype=np.float32)
+    for start in range(0, len(keys), _COMPARED):
+        one, other = split_pair_keys(keys[start : start + _COMPARED])
+        turned = normalise(turn(images.get_vectors(one)))
+        products = turned @ normalise(images.get_vectors(other))[:, :, None]
+        cosines[start : start + len(one)] = products.max(axis=(1, 2))
+    return cosines
 
 
 def _batch_keys(keys: Iterable[Keys]) -> Iterator[Keys]:
@@ -305,8 +364,8 @@ def _find_close_pairs(
             yield one[near], other[near]
 
 
-class _Names:
-    """The ids of all images, by their numbers."""
+class _Images:
+    """The ids and vectors of all images, by their numbers."""
 
     def __init__(self, parts: Sequence[SegmentPart]) -> None:
         self._parts = parts
@@ -316,6 +375,15 @@ class _Names:
     @property
     def count(self) -> int:
         return int(self._starts[-1])
+
+    def get_vectors(self, numbers: NDArray[np.intp]) -> NDArray[np.int8]:
+        vectors = np.empty((len(numbers), DIMENSIONS), dtype=np.int8)
+        which = np.searchsorted(self._starts, numbers, side="right") - 1
+        for part in np.unique(which).tolist():
+            own = which == part
+            slots = self._kept[part][numbers[own] - self._starts[part]]
+            vectors[own] = self._parts[part].segment.vectors[slots]
+        return vectors
 
     def get_ids(self, numbers: NDArray[np.intp]) -> list[str]:
         named = [""] * len(numbers)
@@ -330,7 +398,7 @@ class _Names:
 
 
 def _name_pairs(
-    names: _Names, keys: Keys, votes: NDArray[np.int64], crowds: Crowds
+    images: _Images, keys: Keys, votes: NDArray[np.int64], crowds: Crowds
 ) -> Iterator[CandidatePair]:
     """Yield pairs by their ids, except those that are within a crowd by then."""
     for start in range(0, len(keys), _NAMED):
@@ -339,9 +407,9 @@ def _name_pairs(
         first, second = split_pair_keys(keys[some][apart])
         yield from map(
             CandidatePair,
-            names.get_ids(first),
-            names.get_ids(second),
-            votes[some][apart].tolist(),
+            images.get_ids(first),
+            images.get_ids(second),
+            (votes[some][apart] / (FARTHEST + 1)).tolist(),
             first.tolist(),
             second.tolist(),
         )
