@@ -35,10 +35,11 @@ ROOMS: dict[str, str] = {
     "engine.index.memory": "engine.descriptors engine.index.base",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
     "engine.search": "common engine.index.base engine.matching",
+    "engine.closer_looks": "common engine.exceptions engine.matching engine.storage",
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
     "engine.embedding": "common engine.descriptors engine.index.base",
     "engine.onnx": "common engine.descriptors",
-    "engine.gallery": "common engine.descriptors engine.embedding engine.exceptions engine.images "
+    "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding engine.exceptions engine.images "
     "engine.matching engine.pairs engine.replica engine.search engine.storage",
     "engine.training": "engine.descriptors engine.images engine.matching",
     "engine.migrations": "engine.models",
