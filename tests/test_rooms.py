@@ -39,8 +39,9 @@ ROOMS: dict[str, str] = {
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
     "engine.embedding": "common engine.descriptors engine.index.base",
     "engine.onnx": "common engine.descriptors",
-    "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding engine.exceptions engine.images "
-    "engine.matching engine.pairs engine.replica engine.search engine.storage",
+    "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
+    "engine.exceptions engine.images engine.matching engine.pairs engine.replica engine.search "
+    "engine.storage",
     "engine.training": "engine.descriptors engine.images engine.matching",
     "engine.migrations": "engine.models",
     "collections": "common client exceptions engine.exceptions engine.gallery engine.onnx "

@@ -39,6 +39,8 @@ _NEARER = 0.8
 _TOLERANCE = 3.0
 #: Features that must agree on a map.
 _FEWEST = 8
+#: With this many, the picture is not mirrored.
+_SURE = 32
 #: Scales further than this from 1, and maps that squeeze more than this, leave nothing to compare.
 _LARGEST_SCALE, _SQUEEZED = 8.0, 3.0
 #: The shortest side of an overlap that says something, in pixels.
@@ -58,6 +60,15 @@ class FullFeatures(NamedTuple):
     places: Floats
     #: n x 128: RootSIFT.
     values: Floats
+
+
+class FoundMap(NamedTuple):
+    """The projective map that most features agree on."""
+
+    #: 3 x 3: takes places of one picture to the other, in pixels.
+    matrix: Matrix
+    #: How many features agree.
+    agreeing: int
 
 
 _NONE = FullFeatures(np.empty((0, 2), np.float32), np.empty((0, 128), np.float32))
@@ -89,29 +100,31 @@ def find_full_features(pixels: Pixels) -> FullFeatures:
     return FullFeatures((places + 0.5) * scales - np.float32(0.5), np.sqrt(values))
 
 
-def find_map(first: FullFeatures, second: FullFeatures, width: int) -> tuple[Matrix, int] | None:
-    """Return the projective map that most features agree on, and how many.
+def find_map(first: FullFeatures, second: FullFeatures, width: int) -> FoundMap | None:
+    """Return the map that most features agree on; ``None`` if too few agree.
 
     Args:
         first, second: the features of both pictures.
         width: the width of the first, which may be mirrored.
     """
-    found = [_fit_map(first.places, first.values, second)]
-    if found[0] is None or found[0][1] < 4 * _FEWEST:
-        mirrored = first.places * np.float32([-1, 1]) + np.float32([width - 1, 0])
-        turned = _fit_map(mirrored, first.values[:, MIRRORED_BINS], second)
-        if turned is not None:
-            back = np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
-            found.append((turned[0] @ back, turned[1]))
-    return max((one for one in found if one is not None), key=lambda one: one[1], default=None)
+    plain = _fit_map(first, second)
+    if plain is not None and plain.agreeing >= _SURE:
+        return plain
+    turned = first.places * np.array([-1, 1], dtype=np.float32)
+    turned[:, 0] += width - 1
+    mirrored = _fit_map(FullFeatures(turned, first.values[:, MIRRORED_BINS]), second)
+    if mirrored is None or (plain is not None and plain.agreeing >= mirrored.agreeing):
+        return plain
+    back = np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+    return mirrored._replace(matrix=mirrored.matrix @ back)
 
 
-def _fit_map(places: Floats, values: Floats, second: FullFeatures) -> tuple[Matrix, int] | None:
-    if min(len(places), len(second.places)) < _FEWEST:
+def _fit_map(first: FullFeatures, second: FullFeatures) -> FoundMap | None:
+    if min(len(first.places), len(second.places)) < _FEWEST:
         return None
-    agreeing = values @ second.values.T
+    agreeing = first.values @ second.values.T
     nearest = agreeing.argmax(axis=1)
-    rows = np.arange(len(values))
+    rows = np.arange(len(nearest))
     best = agreeing[rows, nearest]
     mutual = agreeing.argmax(axis=0)[nearest] == rows
     agreeing[rows, nearest] = -1
@@ -120,13 +133,17 @@ def _fit_map(places: Floats, values: Floats, second: FullFeatures) -> tuple[Matr
     kept = np.flatnonzero(mutual & clear)
     if len(kept) < _FEWEST:
         return None
-    start, end = places[kept], second.places[nearest[kept]]
     matrix, inside = cv2.findHomography(
-        start, end, cv2.USAC_MAGSAC, _TOLERANCE, maxIters=2000, confidence=0.999
+        first.places[kept],
+        second.places[nearest[kept]],
+        cv2.USAC_MAGSAC,
+        _TOLERANCE,
+        maxIters=2000,
+        confidence=0.999,
     )
-    if matrix is None or inside is None or int(inside.sum()) < _FEWEST:
+    if matrix is None or int(inside.sum()) < _FEWEST:
         return None
-    return np.asarray(matrix, dtype=np.float64), int(inside.sum())
+    return FoundMap(np.asarray(matrix, dtype=np.float64), int(inside.sum()))
 
 
 def lay_over(first: Pixels, second: Pixels, matrix: Matrix) -> Registration | None:
