@@ -2,8 +2,8 @@
 
 A version number, a date or a flavour is too small for what is stored of a picture. So this lays the
 pictures themselves over each other, removes what edits change everywhere, and looks for a connected
-area whose details differ much more than those of the rest. A model that is fitted to pictures with
-and without such an area (see the model card beside the data) judges the evidence.
+area whose details differ much more than those of the rest. A logistic regression (see the model
+card beside the data) says whether the area is a difference.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from django_visualsnoop.engine.matching.correlation import (
 from django_visualsnoop.engine.matching.difference import match_tones
 from django_visualsnoop.engine.matching.overlay import find_full_features, find_map, lay_over
 from django_visualsnoop.engine.matching.registration import compute_luma, extract_details
-from django_visualsnoop.engine.matching.trees import BoostedTrees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,26 +55,22 @@ _BLURS = (0.6, 0.9, 1.3, 1.8, 2.5, 3.5)
 _MOST_MISSED = 24.0
 #: Differences of details that every copy has: a variance, and a share of the details' own.
 _LEAST_NOISE, _LEAST_SHARE = 2.0, 0.02
-#: An area is suspect where details correlate less than this, and differ this many times as much
-#: as usual.
-_DIFFERENT, _UNUSUAL = 0.6, 4.0
-#: Sides of the neighbourhoods in which the most unusual one is found, in cells.
-_SIDES = (3, 5, 9)
+#: A cell is suspect where details correlate less than this, and differ this many times as much as
+#: usual. An area of fewer suspect cells may be an edge that was drawn anew.
+_DIFFERENT, _UNUSUAL, _FEWEST_SUSPECT = 0.6, 4.0, 4
+#: The most unusual neighbourhood has this side, in cells.
+_SIDE = 5
 #: A suspect area may also be elsewhere: within this many pixels.
 _ELSEWHERE = 6
-#: Levels this close to black or white have lost their details.
-_CLIPPED = 4.0
+#: From these shares on, it does not matter how much more is suspect.
+_MUCH, _LARGE = 0.3, 0.05
+#: The logarithm of the odds of a copy if no area is suspect.
+_NOTHING_SUSPECT = 5.0
 
 EVIDENCE = (
-    "features", "scale", "share_less", "share_more", "cells", "detailed", "misfit", "blur",
-    "noise", "usual", "left_over", "contrast",
-    "detail_1", "detail_5", "detail_25", "detail_50",
-    "unusual_99", "unusual_95", "unusual_75",
-    "highest_3", "highest_5", "highest_9",
-    "luma_highest", "luma_99", "luma_95", "colour_highest", "colour_99", "colour_95",
-    "areas", "suspect", "area_cells", "area_share", "area_detail", "area_less", "area_more",
-    "area_correlation", "area_elsewhere", "area_unusual", "area_most", "area_edge", "area_luma",
-    "area_clipped", "area_rest",
+    "noise", "usual", "detail_5", "misfit", "is_blurred", "highest", "suspect", "areas", "cells",
+    "share", "most", "unlike", "unlike_cells", "unlike_elsewhere", "less_detail", "more_detail",
+    "from_edge", "rest",
 )  # fmt: skip
 """Names of the values in ``Finding.evidence``."""
 
@@ -85,8 +80,8 @@ class Finding(NamedTuple):
 
     #: 0 to 1: the share of what both show that differs.
     share: float
-    #: ``len(EVIDENCE)`` values.
-    evidence: Floats
+    #: ``len(EVIDENCE)`` values; ``None`` if no area is suspect.
+    evidence: Floats | None
 
 
 class CloserLook(NamedTuple):
@@ -98,6 +93,13 @@ class CloserLook(NamedTuple):
     score: float
     #: 0 to 1: the share of what both show that differs.
     difference: float
+
+
+class LogisticModel(NamedTuple):
+    """The logarithm of the odds that a part differs is linear in the evidence."""
+
+    weights: NDArray[np.float64]
+    base: float
 
 
 def look_closer(
@@ -118,7 +120,10 @@ def look_closer(
     found = find_differences(first, second, first_features, second_features)
     if found is None:
         return None
-    score = -load_model().predict(found.evidence)
+    score = _NOTHING_SUSPECT
+    if found.evidence is not None:
+        model = load_model()
+        score = -float(model.weights @ found.evidence + model.base)
     return CloserLook(COPY if score >= 0 else VARIANT, score, found.share)
 
 
@@ -137,47 +142,23 @@ def find_differences(
     if found is None:
         return None
     laid = lay_over(first, second, found.matrix)
-    return None if laid is None else _compare(laid, found.agreeing)
-
-
-def _compare(laid: Registration, features: int) -> Finding | None:
-    compared = _compare_details(laid)
-    if compared is None:
+    compared = None if laid is None else _compare_details(laid)
+    if laid is None or compared is None:
         return None
-    inside, detailed = compared.inside, compared.detailed
-    count, known = int(inside.sum()), int(detailed.sum())
-    luma, colour = compared.luma[inside], compared.colour[inside]
-    unusual = compared.unusual
-    suspect = detailed & (compared.found.best < _DIFFERENT) & (unusual > np.log(_UNUSUAL))
-    values = {
-        "features": np.log1p(features),
-        "scale": laid.scale,
-        "share_less": min(laid.shares),
-        "share_more": max(laid.shares),
-        "cells": np.log1p(count),
-        "detailed": known / count,
-        "misfit": laid.misfit,
-        "blur": compared.blur,
-        "noise": np.log(compared.noise),
-        "usual": np.log(compared.usual),
-        "left_over": compared.left_over,
-        "contrast": compared.contrast,
-        **_list_percentiles("detail", compared.found.best[detailed], (1, 5, 25, 50)),
-        **_list_percentiles("unusual", unusual[detailed], (99, 95, 75)),
-        **{f"highest_{side}": compared.compare_to_usual(side)[inside].max() for side in _SIDES},
-        "luma_highest": luma.max(),
-        **_list_percentiles("luma", luma, (99, 95)),
-        "colour_highest": colour.max(),
-        **_list_percentiles("colour", colour, (99, 95)),
-        "suspect": suspect.sum() / known,
-        **_describe_area(compared, suspect),
-    }
-    evidence = np.array([values[name] for name in EVIDENCE], dtype=np.float32)
-    return Finding(float(suspect.sum()) / count, evidence)
+    suspect = (
+        compared.detailed
+        & (compared.found.best < _DIFFERENT)
+        & (compared.compare_to_usual(_WINDOW) > np.log(_UNUSUAL))
+    )
+    area = _find_area(compared, suspect)
+    share = float(suspect.sum() / compared.inside.sum())
+    if area is None:
+        return Finding(share, None)
+    return Finding(share, _collect_evidence(compared, suspect, area, laid.misfit))
 
 
 class _Compared(NamedTuple):
-    """Two pictures in one frame, and how their details agree, by cells."""
+    """The details of two pictures in one frame, and how they agree, by cells."""
 
     first: Floats
     second: Floats
@@ -190,18 +171,7 @@ class _Compared(NamedTuple):
     #: What details differ by where nothing is to be seen: a variance, and a share of their own.
     noise: float
     usual: float
-    #: How far means of neighbourhoods are apart, in levels.
-    luma: Floats
-    colour: Floats
-    #: Where a picture is black or white.
-    clipped: Floats
-    blur: float
-    left_over: float
-    contrast: float
-
-    @property
-    def unusual(self) -> Floats:
-        return self.compare_to_usual(_WINDOW)
+    is_blurred: bool
 
     def compare_to_usual(self, side: int) -> Floats:
         """Return the logarithm of how many times as much as usual neighbourhoods differ."""
@@ -211,13 +181,11 @@ class _Compared(NamedTuple):
 
 def _compare_details(laid: Registration) -> _Compared | None:
     inside = average_cells(laid.inside.astype(np.float32)) > 1 - 1e-3
-    count = int(inside.sum())
-    if count < _FEWEST:
+    if int(inside.sum()) < _FEWEST:
         return None
     tones = match_tones(laid)
-    luma = compute_luma(tones.first), compute_luma(tones.second)
-    one, other, blur = _match_sharpness(*luma, laid.inside)
-    first, second = extract_details(one), extract_details(other)
+    sharp = _match_sharpness(compute_luma(tones.first), compute_luma(tones.second), laid.inside)
+    first, second = extract_details(sharp.first), extract_details(sharp.second)
     found = correlate(first, second, reach=1, window=_WINDOW, noise=_NOISE)
     detailed = inside & (np.maximum(found.first_detail, found.second_detail) > _DETAIL)
     if int(detailed.sum()) < _FEWEST_DETAILED:
@@ -225,11 +193,6 @@ def _compare_details(laid: Registration) -> _Compared | None:
     left = average_cells((first - second) ** 2)
     own = average_cells((first**2 + second**2) / 2)
     shares = smooth_cells(left, _WINDOW) / (smooth_cells(own, _WINDOW) + np.float32(1e-3))
-    chroma = (tones.first - tones.second) - (luma[0] - luma[1])[..., None]
-    colours = [
-        smooth_cells(average_cells(np.ascontiguousarray(chroma[..., colour])), _WINDOW)
-        for colour in (0, 2)
-    ]
     return _Compared(
         first,
         second,
@@ -240,51 +203,81 @@ def _compare_details(laid: Registration) -> _Compared | None:
         own,
         noise=max(_LEAST_NOISE, float(np.percentile(left[inside], 30))),
         usual=max(_LEAST_SHARE, float(np.median(shares[detailed]))),
-        luma=np.abs(smooth_cells(average_cells(one - other), _WINDOW)),
-        colour=np.hypot(*colours),
-        clipped=np.maximum(_find_clipped(laid.first), _find_clipped(laid.second)),
-        blur=blur,
-        left_over=tones.left_over,
-        contrast=float(other[laid.inside].std()),
+        is_blurred=sharp.is_blurred,
     )
 
 
-def _find_clipped(pixels: Floats) -> Floats:
-    """Return the share of each cell that is black or white."""
-    luma = compute_luma(pixels)
-    return average_cells(((luma < _CLIPPED) | (luma > 255 - _CLIPPED)).astype(np.float32))
+class _Sharpness(NamedTuple):
+    """Two pictures that are equally sharp."""
+
+    first: Floats
+    second: Floats
+    is_blurred: bool
 
 
-def _describe_area(compared: _Compared, suspect: Flags) -> dict[str, float]:
-    """Return the evidence of the connected area that differs most."""
-    found, labels = cv2.connectedComponents(suspect.astype(np.uint8), connectivity=8)
-    values = dict.fromkeys((name for name in EVIDENCE if name.startswith("area_")), 0.0)
-    values |= {"areas": np.log1p(found - 1), "area_correlation": 1.0, "area_elsewhere": 1.0}
-    values["area_rest"] = 1.0
-    if found == 1:
-        return values
-    unusual, best = compared.unusual, compared.found.best
-    weights = np.bincount(labels.ravel(), (unusual * suspect).ravel(), found)
-    area = np.asarray(labels == int(weights[1:].argmax()) + 1)
-    rest = compared.detailed & ~area
-    inside = np.pad(compared.inside, 1).astype(np.uint8)
-    from_edge = cv2.distanceTransform(inside, cv2.DIST_C, 3)[1:-1, 1:-1]
-    details = compared.found.first_detail[area].mean(), compared.found.second_detail[area].mean()
-    return values | {
-        "area_cells": np.log1p(area.sum()),
-        "area_share": area.sum() / compared.inside.sum(),
-        "area_detail": max(details),
-        "area_less": min(details),
-        "area_more": np.log((max(details) + 1) / (min(details) + 1)),
-        "area_correlation": best[area].mean(),
-        "area_elsewhere": _correlate_elsewhere(compared, area),
-        "area_unusual": unusual[area].mean(),
-        "area_most": unusual[area].max(),
-        "area_edge": from_edge[area].min(),
-        "area_luma": compared.luma[area].max(),
-        "area_clipped": compared.clipped[area].mean(),
-        "area_rest": float(np.median(best[rest])) if rest.any() else -1.0,
+def _match_sharpness(one: Floats, other: Floats, inside: Flags) -> _Sharpness:
+    """Blur the sharper of two pictures as much as brings it closest to the other."""
+
+    def miss(first: Floats, second: Floats) -> float:
+        missed = np.abs(extract_details(first) - extract_details(second))
+        return float(np.minimum(missed, _MOST_MISSED)[inside].mean())
+
+    sharper = extract_details(one)[inside].std() >= extract_details(other)[inside].std()
+    sharp, soft = (one, other) if sharper else (other, one)
+    best, least, is_blurred = sharp, miss(sharp, soft), False
+    for width in _BLURS:
+        blurred = cv2.GaussianBlur(sharp, (0, 0), width).astype(np.float32)
+        missed = miss(blurred, soft)
+        if missed >= least:
+            break
+        best, least, is_blurred = blurred, missed, True
+    first, second = (best, soft) if sharper else (soft, best)
+    return _Sharpness(first, second, is_blurred)
+
+
+def _find_area(compared: _Compared, suspect: Flags) -> Flags | None:
+    """Return the connected area that differs most; ``None`` if all are too small."""
+    count, labels, sizes, _ = cv2.connectedComponentsWithStats(
+        suspect.astype(np.uint8), connectivity=8
+    )
+    unusual = compared.compare_to_usual(_WINDOW) * suspect
+    weights = np.bincount(labels.ravel(), unusual.ravel(), count)
+    weights[sizes[:, cv2.CC_STAT_AREA] < _FEWEST_SUSPECT] = 0
+    weights[0] = 0
+    if not weights.any():
+        return None
+    return np.asarray(labels == int(weights.argmax()))
+
+
+def _collect_evidence(compared: _Compared, suspect: Flags, area: Flags, misfit: float) -> Floats:
+    found, detailed = compared.found, compared.detailed
+    details = found.first_detail[area].mean(), found.second_detail[area].mean()
+    rest = detailed & ~area
+    cells = np.log1p(area.sum())
+    unlike = 1 - found.best[area].mean()
+    framed = np.pad(compared.inside, 1).astype(np.uint8)
+    from_edge = cv2.distanceTransform(framed, cv2.DIST_C, 3)[1:-1, 1:-1]
+    values = {
+        "noise": np.log(compared.noise),
+        "usual": np.log(compared.usual),
+        "detail_5": np.percentile(found.best[detailed], 5),
+        "misfit": np.log1p(misfit),
+        "is_blurred": float(compared.is_blurred),
+        "highest": compared.compare_to_usual(_SIDE)[compared.inside].max(),
+        "suspect": min(_MUCH, suspect.sum() / detailed.sum()),
+        "areas": np.log1p(cv2.connectedComponents(suspect.astype(np.uint8))[0] - 1),
+        "cells": cells,
+        "share": min(_LARGE, area.sum() / compared.inside.sum()),
+        "most": compared.compare_to_usual(_WINDOW)[area].max(),
+        "unlike": unlike,
+        "unlike_cells": unlike * cells,
+        "unlike_elsewhere": 1 - _correlate_elsewhere(compared, area),
+        "less_detail": np.log1p(min(details)),
+        "more_detail": np.log((max(details) + 1) / (min(details) + 1)),
+        "from_edge": np.log1p(from_edge[area].min()),
+        "rest": float(np.median(found.best[rest])) if rest.any() else -1.0,
     }
+    return np.array([values[name] for name in EVIDENCE], dtype=np.float32)
 
 
 def _correlate_elsewhere(compared: _Compared, area: Flags) -> float:
@@ -300,36 +293,9 @@ def _correlate_elsewhere(compared: _Compared, area: Flags) -> float:
     return float(np.clip(np.nan_to_num(found), -1, 1).max())
 
 
-def _match_sharpness(one: Floats, other: Floats, inside: Flags) -> tuple[Floats, Floats, float]:
-    """Return both pictures, the sharper one blurred as much as brings it closest to the other.
-
-    The last is the blur in pixels.
-    """
-
-    def miss(first: Floats, second: Floats) -> float:
-        missed = np.abs(extract_details(first) - extract_details(second))
-        return float(np.minimum(missed, _MOST_MISSED)[inside].mean())
-
-    sharper = extract_details(one)[inside].std() >= extract_details(other)[inside].std()
-    sharp, soft = (one, other) if sharper else (other, one)
-    best, least, blur = sharp, miss(sharp, soft), 0.0
-    for width in _BLURS:
-        blurred = cv2.GaussianBlur(sharp, (0, 0), width).astype(np.float32)
-        missed = miss(blurred, soft)
-        if missed >= least:
-            break
-        best, least, blur = blurred, missed, width
-    return (best, soft, blur) if sharper else (soft, best, blur)
-
-
-def _list_percentiles(name: str, values: Floats, shares: tuple[int, ...]) -> dict[str, float]:
-    found = np.percentile(values, shares).tolist()
-    return {f"{name}_{share}": value for share, value in zip(shares, found, strict=True)}
-
-
 @cache
-def load_model() -> BoostedTrees:
-    """Return the model: the logarithm of the odds that a part differs.
+def load_model() -> LogisticModel:
+    """Return the fitted model.
 
     Raises:
         ValueError: it was fitted to other evidence.
@@ -337,4 +303,4 @@ def load_model() -> BoostedTrees:
     with np.load(PATH) as stored:
         if tuple(stored["evidence"].tolist()) != EVIDENCE:
             raise ValueError(f"{PATH} must be fitted again: the evidence has changed.")
-        return BoostedTrees(*(stored[field] for field in BoostedTrees._fields))
+        return LogisticModel(stored["weights"].astype(np.float64), float(stored["base"]))

@@ -33,6 +33,8 @@ _SIDE = 320
 _FEATURES, _CONTRAST = 1000, 0.02
 #: Pictures whose shorter side is less than this many pixels then have none.
 _SHORTEST_FEATURED = 16
+#: OpenCV doubles the picture for SIFT, and then gives places too large by this, in pixels.
+_BIAS = 0.25
 #: The nearest feature must be nearer than the second by this factor.
 _NEARER = 0.8
 #: A match supports a map if it is off by at most this many pixels.
@@ -97,7 +99,7 @@ def find_full_features(pixels: Pixels) -> FullFeatures:
     places = np.asarray(cv2.KeyPoint.convert(keypoints), dtype=np.float32)
     # Pixel 0 has its centre at 0.5.
     scales = np.array([width / size[0], height / size[1]], dtype=np.float32)
-    return FullFeatures((places + 0.5) * scales - np.float32(0.5), np.sqrt(values))
+    return FullFeatures((places + (0.5 - _BIAS)) * scales - np.float32(0.5), np.sqrt(values))
 
 
 def find_map(first: FullFeatures, second: FullFeatures, width: int) -> FoundMap | None:
