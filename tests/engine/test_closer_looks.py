@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from contextlib import closing, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +11,9 @@ from django.db import DatabaseError, transaction
 from django_visualsnoop.common.budgets import Budget
 from django_visualsnoop.engine import closer_looks
 from django_visualsnoop.engine.gallery import Gallery
-from django_visualsnoop.engine.matching.closer_look import VERSION, CloserLook
+from django_visualsnoop.engine.matching.closer_look import VERSION, CloserLook, look_closer
 from django_visualsnoop.engine.models import IndexedImage, PairVerdict
-from django_visualsnoop.engine.storage import publish, verdicts
+from django_visualsnoop.engine.storage import publish
 from tests.engine.flavours import draw_receipt, encode
 
 if TYPE_CHECKING:
@@ -113,14 +112,13 @@ def test_an_interrupted_run_goes_on_where_it_was(
     gallery: Gallery, receipts: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = 0
-    look = closer_looks.look_closer
 
     def stop_at_third(*args: Any) -> Any:
         nonlocal looks
         looks += 1
         if looks == 3:
             raise TimeoutError
-        return look(*args)
+        return look_closer(*args)
 
     monkeypatch.setattr(closer_looks, "look_closer", stop_at_third)
     with pytest.raises(TimeoutError):
@@ -131,9 +129,8 @@ def test_an_interrupted_run_goes_on_where_it_was(
 
 
 def test_what_the_caller_raises_loses_no_verdict(gallery: Gallery, receipts: Files) -> None:
-    with suppress(KeyError), closing(gallery.find_pairs(find_pictures=receipts.find)) as found:
-        next(found)
-        raise KeyError
+    for _ in gallery.find_pairs(find_pictures=receipts.find):
+        break
     assert PairVerdict.objects.exists()
 
 
@@ -285,7 +282,7 @@ def test_a_failure_to_store_harms_nothing(
         raise DatabaseError("read only")
 
     with monkeypatch.context() as patch:
-        patch.setattr(verdicts.PairVerdict.objects, "using", fail)
+        patch.setattr(PairVerdict.objects, "using", fail)
         patch.setattr(closer_looks, "read_verdicts", lambda *args: {})
         with transaction.atomic():
             assert pairs(gallery, receipts) == COPIES

@@ -190,8 +190,8 @@ def _compare_details(laid: Registration) -> _Compared | None:
     detailed = inside & (np.maximum(found.first_detail, found.second_detail) > _DETAIL)
     if int(detailed.sum()) < _FEWEST_DETAILED:
         return None
-    left = average_cells((first - second) ** 2)
-    own = average_cells((first**2 + second**2) / 2)
+    left = average_cells(np.square(first - second))
+    own = average_cells((np.square(first) + np.square(second)) * np.float32(0.5))
     shares = smooth_cells(left, _WINDOW) / (smooth_cells(own, _WINDOW) + np.float32(1e-3))
     return _Compared(
         first,
@@ -241,7 +241,7 @@ def _find_area(compared: _Compared, suspect: Flags) -> Flags | None:
         suspect.astype(np.uint8), connectivity=8
     )
     unusual = compared.compare_to_usual(_WINDOW) * suspect
-    weights = np.bincount(labels.ravel(), unusual.ravel(), count)
+    weights = np.bincount(labels.ravel().astype(np.intp), unusual.ravel(), count)
     weights[sizes[:, cv2.CC_STAT_AREA] < _FEWEST_SUSPECT] = 0
     weights[0] = 0
     if not weights.any():
@@ -286,9 +286,8 @@ def _correlate_elsewhere(compared: _Compared, area: Flags) -> float:
     right, bottom = left + wide + CELL, top + high + CELL
     left, top = max(0, left - CELL), max(0, top - CELL)
     wanted = compared.first[top:bottom, left:right]
-    further = cv2.copyMakeBorder(
-        compared.second, *[_ELSEWHERE] * 4, borderType=cv2.BORDER_REFLECT_101
-    )[top : bottom + 2 * _ELSEWHERE, left : right + 2 * _ELSEWHERE]
+    further = np.pad(compared.second, _ELSEWHERE, mode="reflect")
+    further = further[top : bottom + 2 * _ELSEWHERE, left : right + 2 * _ELSEWHERE]
     found = cv2.matchTemplate(further, wanted, cv2.TM_CCOEFF_NORMED)
     return float(np.clip(np.nan_to_num(found), -1, 1).max())
 

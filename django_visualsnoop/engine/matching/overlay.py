@@ -92,7 +92,7 @@ def find_full_features(pixels: Pixels) -> FullFeatures:
     grey = cv2.resize(grey, size, interpolation=how)
     detector = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
     keypoints, found = detector.detectAndCompute(grey, None)
-    if found is None:
+    if not keypoints:
         return _NONE
     values = np.asarray(found, dtype=np.float32)
     values /= np.maximum(values.sum(axis=1, keepdims=True), np.float32(1e-6))

@@ -73,8 +73,10 @@ def read_files(database: str, name: str, image_ids: Iterable[str]) -> dict[str, 
     found = {}
     for some in batched(image_ids, _TOGETHER):
         rows = images.filter(key__in=list(map(key_of, some)))
-        for image_id, *values in rows.values_list("image_id", "pk", "collection_id", "digest"):
-            found[image_id] = StoredFile(*values)
+        for image_id, pk, collection_id, digest in rows.values_list(
+            "image_id", "pk", "collection_id", "digest"
+        ):
+            found[image_id] = StoredFile(pk, collection_id, digest)
     return found
 
 
@@ -90,7 +92,7 @@ def read_verdicts(
         version: only verdicts of this version of the closer look.
     """
     rows = PairVerdict.objects.using(database).filter(collection_id=collection_id, version=version)
-    found = {}
+    found: dict[str, Verdict] = {}
     for some in batched(keys, _TOGETHER):
         columns = rows.filter(key__in=some).values_list("key", *Verdict._fields)
         found |= {key: Verdict(*values) for key, *values in columns}

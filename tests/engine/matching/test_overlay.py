@@ -30,8 +30,9 @@ def place(matrix: np.ndarray, x: float, y: float) -> tuple[float, float]:
     ids=["the same", "smaller", "turned", "mirrored", "by a quarter", "askew"],
 )
 def test_features_find_the_map_to_a_fraction_of_a_pixel(matrix: np.ndarray) -> None:
-    moved = cv2.warpPerspective(PAGE, matrix, (640, 640), borderValue=(120, 120, 120))
-    moved = moved.astype(np.uint8)
+    moved = cv2.warpPerspective(PAGE, matrix, (640, 640), borderValue=(120, 120, 120)).astype(
+        np.uint8
+    )
     found = find_map(find_full_features(PAGE), find_full_features(moved), PAGE.shape[1])
     assert found is not None
     assert found.agreeing >= 8

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.cache import cache
 
 from django_visualsnoop.engine.models import PairVerdict
 from django_visualsnoop.server.content import duplicates, groups, not_duplicates, pictures
@@ -90,9 +91,7 @@ class TestCloserLook:
         self, receipts: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seconds: list[int] = []
-        monkeypatch.setattr(
-            duplicates.cache, "set", lambda key, value, timeout: seconds.append(timeout)
-        )
+        monkeypatch.setattr(cache, "set", lambda key, value, timeout: seconds.append(timeout))
         with monkeypatch.context() as patch:
             patch.setattr(groups, "MAX_LOOKS", 0)
             assert not duplicates.find_duplicates(HostedImages(receipts.collection), 3).complete
