@@ -129,7 +129,7 @@ def measure(paths: list[Path], seed: int) -> None:
         for name, content in draw(paths, seed):
             row = Product(name=name)
             row.photo.save(f"{name}.jpg", ContentFile(content), save=True)
-    call_command("visualsnoop_reindex", verbosity=0)
+    call_command("visualsnoop_reindex", verbosity=0, stdout=io.StringIO())
     print(
         f"{len(paths)} photographs, seed {seed}; SQLite; Python {platform.python_version()}, "
         f"Django {django.__version__}, {os.cpu_count()} cores"
