@@ -47,6 +47,8 @@ _STORED_TOGETHER, _STORED_SECONDS = 16, 2.0
 _KEPT = 16
 #: Verdicts kept in memory: one file may be under many ids.
 _KNOWN = 100_000
+#: The verdict on pictures that cannot be laid over each other: the first one stays.
+_UNKNOWN = Verdict(COPY, 0.0, 0.0)
 
 
 class _ReadPicture(NamedTuple):
@@ -159,7 +161,7 @@ class CloserLooks:
             self._known |= read_verdicts(database, collection_id, sorted(wanted), VERSION)
 
     def _look(self, pair: Pair, first: StoredFile, second: StoredFile) -> Verdict | None:
-        """Return what a closer look finds; ``None`` if it cannot tell."""
+        """Return what a closer look finds; ``None`` if a file cannot be read now."""
         if self._openers is None:
             expected = {image_id for one in self._expected for image_id in one}
             self._openers = self._find_pictures(expected)
@@ -172,7 +174,7 @@ class CloserLooks:
         if one is None or other is None:
             return None
         found = look_closer(one.picture.pixels, other.picture.pixels, one.features, other.features)
-        return None if found is None else Verdict(*found)
+        return _UNKNOWN if found is None else Verdict(*found)
 
     def _read_picture(self, image_id: str, file: StoredFile) -> _ReadPicture | None:
         """Return the picture of an image; ``None`` if its file is gone, changed or broken."""

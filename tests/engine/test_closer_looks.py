@@ -189,6 +189,16 @@ def test_an_interruption_is_not_taken_for_a_fault(gallery: Gallery, receipts: Fi
         list(gallery.find_pairs(find_pictures=find))
 
 
+def test_pictures_that_cannot_be_laid_over_each_other_stay_copies(
+    gallery: Gallery, receipts: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closer_looks, "look_closer", lambda *args: None)
+    assert len(pairs(gallery, receipts)) == 6
+    opened = len(receipts.opened)
+    assert len(pairs(gallery, receipts)) == 6
+    assert len(receipts.opened) == opened  # that, too, is remembered
+
+
 def test_equal_files_need_no_look(gallery: Gallery, files: Files) -> None:
     page = encode(draw_receipt("02/05/2026"))
     add(gallery, files, a=page, b=page)

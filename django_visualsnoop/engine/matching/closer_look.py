@@ -117,7 +117,10 @@ def look_closer(
     Returns:
         ``None`` if they cannot be laid over each other.
     """
-    found = find_differences(first, second, first_features, second_features)
+    try:
+        found = find_differences(first, second, first_features, second_features)
+    except (cv2.error, np.linalg.LinAlgError):
+        return None  # no library promises to survive every degenerate picture
     if found is None:
         return None
     score = _NOTHING_SUSPECT

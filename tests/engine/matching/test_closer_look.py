@@ -116,6 +116,15 @@ def test_nothing_is_said_of_different_pictures(photos: list[Path]) -> None:
     assert look_closer(one, other) is None
 
 
+def test_what_a_library_cannot_compute_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise cv2.error("degenerate")
+
+    monkeypatch.setattr(closer_look, "find_map", fail)
+    page = pixels(draw_receipt("02/05/2026"))
+    assert look_closer(page, page) is None
+
+
 def test_evidence_has_its_names_and_is_finite() -> None:
     one, other = (pixels(draw_receipt(date)) for date in ("02/05/2026", "19/11/2026"))
     found = find_differences(one, other)
