@@ -14,9 +14,6 @@ from django_visualsnoop.engine.models import IndexedImage, PairVerdict, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-
-    from django.db.models import QuerySet
-
 logger = logging.getLogger("django_visualsnoop.engine")
 
 #: Number of rows read or deleted together.
@@ -131,7 +128,8 @@ def write_verdicts(database: str, new: Collection[NewVerdict], version: int) -> 
         retry_when_locked(write, using=database, patience=_PATIENCE)
         verdicts = PairVerdict.objects.using(database)
         images = {row.first_id for row in rows}
-        _delete(database, verdicts.filter(first_id__in=images, version__lt=version))
+        old = verdicts.filter(first_id__in=images, version__lt=version)
+        _delete(database, old.values_list("pk"))
     except DatabaseError as error:
         level = logging.INFO if is_lock_error(error) else logging.WARNING
         logger.log(level, "Could not store what closer looks have found: %s", error)
@@ -146,17 +144,17 @@ def forget_images(database: str, pks: Iterable[int]) -> None:
     """
     verdicts = PairVerdict.objects.using(database)
     for some in batched(pks, _TOGETHER):
-        # One index each: an OR of both may read the whole table.
-        _delete(database, verdicts.filter(first_id__in=some))
-        _delete(database, verdicts.filter(second_id__in=some))
+        # Each part uses an index of its own; databases may read the whole table for an OR.
+        first, second = verdicts.filter(first_id__in=some), verdicts.filter(second_id__in=some)
+        _delete(database, first.values_list("pk").union(second.values_list("pk")))
 
 
-def _delete(database: str, rows: QuerySet[PairVerdict]) -> None:
+def _delete(database: str, pks: Iterable[tuple[int]]) -> None:
     """Delete rows by their primary keys.
 
     There are nearly never any. On MariaDB, a DELETE by another index would then lock the gaps in
     that index, and so other writers.
     """
     verdicts = PairVerdict.objects.using(database)
-    for some in batched(list(rows.values_list("pk", flat=True)), _TOGETHER):
+    for some in batched([pk for (pk,) in pks], _TOGETHER):
         verdicts.filter(pk__in=some).delete()
