@@ -121,6 +121,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         field: str | None = None,
         min_similarity: float | None = None,
         progress: Callable[[float], object] | None = None,
+        closer_look: bool = True,
     ) -> DuplicateGroups[_Model]:
         """Return groups of two or more rows that are copies of each other, best first.
 
@@ -132,13 +133,21 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             field: the image field to compare; all indexed fields of the model if ``None``.
             min_similarity: 0…1; the collection's own threshold if ``None``.
             progress: called from time to time with the completed part of the work, 0…1.
+            closer_look: whether to read the files of rows that look like copies again, to find
+                small differences. The embedded engine remembers what it finds, so the next call
+                does not read these files; other collections ignore this.
 
         Raises:
             VisualSnoopError: the collection failed.
             ValueError: the field does not exist, or the similarity is out of range.
         """
         return find_duplicates(
-            self, of=of, field=field, min_similarity=min_similarity, progress=progress
+            self,
+            of=of,
+            field=field,
+            min_similarity=min_similarity,
+            progress=progress,
+            closer_look=closer_look,
         )
 
     def placements(

@@ -35,11 +35,13 @@ ROOMS: dict[str, str] = {
     "engine.index.memory": "engine.descriptors engine.index.base",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
     "engine.search": "common engine.index.base engine.matching",
+    "engine.closer_looks": "common engine.exceptions engine.matching engine.storage",
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
     "engine.embedding": "common engine.descriptors engine.index.base",
     "engine.onnx": "common engine.descriptors",
-    "engine.gallery": "common engine.descriptors engine.embedding engine.exceptions engine.images "
-    "engine.matching engine.pairs engine.replica engine.search engine.storage",
+    "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
+    "engine.exceptions engine.images engine.matching engine.pairs engine.replica engine.search "
+    "engine.storage",
     "engine.training": "common engine.descriptors engine.exceptions engine.images engine.matching",
     "engine.migrations": "engine.models",
     "collections": "common client exceptions engine.exceptions engine.gallery engine.onnx "

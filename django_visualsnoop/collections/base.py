@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from django_visualsnoop.common.budgets import Budget
+    from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.matching.placement import Placement
 
 #: Default and largest size of a page of the listing.
@@ -248,6 +249,7 @@ class BaseCollection(ABC):
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
+        find_pictures: FindPictures | None = None,  # noqa: ARG002 -- for subclasses
     ) -> Iterator[ImagePair]:
         """Yield pairs of copies, each pair once, in any order.
 
@@ -263,6 +265,9 @@ class BaseCollection(ABC):
             among: returns whether the pairs of an id count; all count if ``None``.
             budget: limits the work, and tells afterwards whether it was sufficient; no limit if
                 ``None``.
+            find_pictures: takes image ids, and returns what opens the files of those that have
+                one. A backend may look closer at the files of a pair before it yields it; this
+                default implementation does not.
         """
         wanted: Iterable[str]
         if touching is None:

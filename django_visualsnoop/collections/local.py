@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
+    from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.gallery import Hits
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.storage.values import NewImage, StoredImage
@@ -280,8 +281,11 @@ class LocalCollection(BaseCollection):
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
+        find_pictures: FindPictures | None = None,
     ) -> Iterator[ImagePair]:
-        for pair in self._gallery.find_pairs(min_similarity, touching, progress, among, budget):
+        for pair in self._gallery.find_pairs(
+            min_similarity, touching, progress, among, budget, find_pictures
+        ):
             yield ImagePair(*pair)
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:

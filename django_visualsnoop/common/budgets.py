@@ -19,6 +19,10 @@ class Budget:
 
     #: Pairs of pictures that are compared in detail, the closest first.
     comparisons: int = 10_000
+    #: Pairs of files that are read again for a closer look, and the seconds for all of them: files
+    #: of a remote storage take longer.
+    looks: int = 200
+    looking_seconds: float = 10.0
     #: Searches in the collection, one per image.
     searches: int = 500
     #: Images to search for; in larger collections, only the newest.

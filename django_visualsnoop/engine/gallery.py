@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
+from django_visualsnoop.engine.closer_looks import CloserLooks
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.embedding import (
     add_embedding,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.common.budgets import Budget
+    from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.embedding import EmbeddingModel
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.base import CopyIndex, VectorIndex
@@ -220,6 +222,7 @@ class Gallery:
         progress: Callable[[float], object] | None = None,
         among: Callable[[str], bool] | None = None,
         budget: Budget | None = None,
+        find_pictures: FindPictures | None = None,
     ) -> Iterator[PairHit]:
         """Yield pairs of copies, each pair once, in any order.
 
@@ -231,9 +234,20 @@ class Gallery:
             progress: called from time to time with the completed part of the work, 0 to 1.
             among: returns whether the pairs of an id count; all count if ``None``.
             budget: limits the work; no limit if ``None``.
+            find_pictures: returns what opens the files of images, to look closer at each pair
+                before it is yielded; see ``closer_looks``. No closer look if ``None``.
         """
         most = None if budget is None else budget.comparisons
-        finder = self.build_pair_finder(min_similarity, among=among, most=most)
+        closer_looks = None
+        if find_pictures is not None:
+            closer_looks = self.build_closer_looks(
+                find_pictures,
+                most=None if budget is None else budget.looks,
+                seconds=None if budget is None else budget.looking_seconds,
+            )
+        finder = self.build_pair_finder(
+            min_similarity, among=among, most=most, closer_looks=closer_looks
+        )
         if finder is None:
             return
         searched = touching if budget is None else self._select_searched(budget, touching)
@@ -242,12 +256,42 @@ class Gallery:
             if searched is None
             else finder.find_touching(searched, progress)
         )
-        for hit in add_similarities(found):
-            if touching is None or hit.first_id in touching or hit.second_id in touching:
-                yield hit
+        try:
+            for hit in add_similarities(found):
+                if touching is None or hit.first_id in touching or hit.second_id in touching:
+                    yield hit
+        finally:
+            if closer_looks is not None:
+                closer_looks.close()
         if budget is not None:
             budget.comparisons -= finder.compared
             budget.complete &= finder.complete
+            if closer_looks is not None:
+                budget.looks -= closer_looks.looks
+                budget.looking_seconds -= closer_looks.spent
+                budget.complete &= closer_looks.complete
+
+    def build_closer_looks(
+        self,
+        find_pictures: FindPictures,
+        *,
+        most: int | None = None,
+        seconds: float | None = None,
+    ) -> CloserLooks:
+        """Return what looks closer at pairs; close it at the end.
+
+        Args:
+            find_pictures: returns what opens the files of images.
+            most, seconds: see ``CloserLooks``.
+        """
+        return CloserLooks(
+            self.store,
+            find_pictures,
+            self.decode_picture,
+            self._max_bytes,
+            most=most,
+            seconds=seconds,
+        )
 
     def _select_searched(
         self, budget: Budget, touching: Collection[str] | None
@@ -270,18 +314,26 @@ class Gallery:
         among: Callable[[str], bool] | None = None,
         not_duplicates: Collection[tuple[str, str]] = (),
         most: int | None = None,
+        closer_looks: CloserLooks | None = None,
     ) -> PairFinder | None:
         """Return a ``PairFinder`` for several calls; ``None`` if nothing has been written yet.
 
         Args:
             min_similarity, among: see ``find_pairs``.
-            not_duplicates, most: see ``PairFinder``.
+            not_duplicates, most, closer_looks: see ``PairFinder``.
         """
         view = self._read_view(whole=True)
         if view is None:
             return None
         min_score = self._get_min_score(min_similarity)
-        return PairFinder(view, min_score, among=among, not_duplicates=not_duplicates, most=most)
+        return PairFinder(
+            view,
+            min_score,
+            among=among,
+            not_duplicates=not_duplicates,
+            most=most,
+            closer_looks=closer_looks,
+        )
 
     def find_placements(
         self, image_id: str, other_ids: Collection[str]

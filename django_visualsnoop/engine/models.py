@@ -125,3 +125,42 @@ class VectorBlock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.collection_id}: {self.place}"
+
+
+class PairVerdict(models.Model):
+    """What a closer look at two files has found; see ``closer_looks``.
+
+    Verdicts are of one collection: no other one can tell from them what this one holds.
+    """
+
+    collection = models.ForeignKey(
+        Collection, models.CASCADE, db_constraint=False, related_name="pair_verdicts"
+    )
+    #: ``hash_files`` of the digests of both files.
+    key = models.CharField(max_length=64, editable=False)
+    #: Images with these files. The verdict is deleted with either, or when its file changes.
+    first = models.ForeignKey(
+        IndexedImage, models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    second = models.ForeignKey(
+        IndexedImage, models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    #: ``closer_look.VERSION`` of the code that looked.
+    version = models.PositiveSmallIntegerField()
+    #: One of ``search_options.RELATIONS``.
+    relation = models.CharField(max_length=10)
+    #: The logarithm of the odds that one is a copy of the other.
+    score = models.FloatField()
+    #: 0 to 1: the share of what both show that differs.
+    difference = models.FloatField()
+
+    class Meta:
+        db_table = "visualsnoop_engine_verdict"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "key", "version"], name="visualsnoop_engine_one_verdict"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.collection_id}: {self.first_id}, {self.second_id}"

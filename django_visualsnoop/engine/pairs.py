@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.engine.descriptors.describe import build_stored_probes
-from django_visualsnoop.engine.matching.calibration import score_to_similarity
+from django_visualsnoop.engine.matching.calibration import UNRELATED, score_to_similarity
 from django_visualsnoop.engine.matching.compare import compare
 from django_visualsnoop.engine.search import CLOSEST, PAIR_LIMITS, find_candidate_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from django_visualsnoop.engine.closer_looks import CloserLooks
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.base import CopyIndex, CrowdRegistry
     from django_visualsnoop.engine.matching.relation import Relation
@@ -99,6 +100,7 @@ class PairFinder:
         among: returns whether the pairs of an id count; all count if ``None``.
         not_duplicates: pairs of ids that are neither compared nor join anything.
         most: compare at most this many pairs, the closest first; no limit if ``None``.
+        closer_looks: looks closer at each pair that would be found; ``None`` for no such look.
     """
 
     def __init__(
@@ -109,12 +111,14 @@ class PairFinder:
         among: Callable[[str], bool] | None = None,
         not_duplicates: Collection[tuple[str, str]] = (),
         most: int | None = None,
+        closer_looks: CloserLooks | None = None,
     ) -> None:
         self._index = index
         self._min_score = min_score
         self._among = among
         self._not_duplicates = frozenset(not_duplicates)
         self._most = most
+        self._closer_looks = closer_looks
         #: Number of compared pairs.
         self.compared = 0
         #: Whether ``most`` was enough.
@@ -227,6 +231,8 @@ class PairFinder:
             wanted: returns whether to compare a pair; called just before its comparison.
         """
         self._read_descriptors({image_id for pair in pairs for image_id in pair})
+        if self._closer_looks is not None:
+            self._closer_looks.expect(pairs)
         for pair in pairs:
             if not self.complete or not wanted(pair) or not self._stored.keys() >= set(pair):
                 continue
@@ -236,9 +242,14 @@ class PairFinder:
             if relation is None:
                 return
             score = relation.copy_score
+            if score >= self._min_score and not self._is_confirmed(pair):
+                score = UNRELATED
             self._learn(pair, score)
             if score >= self._min_score:
                 yield FoundPair(*pair, score, relation.rank)
+
+    def _is_confirmed(self, pair: tuple[str, str]) -> bool:
+        return self._closer_looks is None or self._closer_looks.confirm(pair)
 
     def _find_relation(self, pair: tuple[str, str]) -> Relation | None:
         """Return the relation of a pair; ``None`` once ``most`` pairs have been compared."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from django.db import models
@@ -12,6 +13,7 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.common.clustering import Link, grouped
 from django_visualsnoop.common.search_options import check_similarity
 from django_visualsnoop.indexed.image_ids import ImageIds
+from django_visualsnoop.indexed.pictures import find_pictures
 from django_visualsnoop.search.aliases import written_alias
 from django_visualsnoop.search.similar import fields_searched
 
@@ -138,11 +140,13 @@ def find_duplicates(
     min_similarity: float | None,
     progress: Callable[[float], object] | None = None,
     budget: Budget | None = None,
+    closer_look: bool = True,
 ) -> DuplicateGroups[_Model]:
     """Implement ``VisualSnoopQuerySet.duplicates()``.
 
     Args:
         budget: limits the work; no limit if ``None``.
+        closer_look: whether the collection may read files of rows to look closer at them.
     """
     check_similarity(min_similarity)
     fields = fields_searched(queryset.model, field)
@@ -151,7 +155,7 @@ def find_duplicates(
     allowed = selected if of is None else _keys(queryset) if filtered else None
     ids = ImageIds((field, written_alias(field, queryset)) for field in fields)
     aliases = tuple({field.collection for field in fields})
-    search = _Search(ids, aliases, min_similarity, allowed, budget)
+    search = _Search(ids, aliases, min_similarity, allowed, budget, closer_look)
     pairs = search.pairs(selected, progress)
     if progress is not None:
         progress(1.0)
@@ -209,6 +213,7 @@ class _Search:
         min_similarity: the threshold of a pair.
         allowed: keys of the rows to include; all if ``None``.
         budget: limits all calls together.
+        closer_look: whether collections may read files to look closer at them.
     """
 
     ids: ImageIds
@@ -216,6 +221,7 @@ class _Search:
     min_similarity: float | None
     allowed: set[Any] | None
     budget: Budget | None
+    closer_look: bool
 
     def among(self, allowed: set[Any]) -> _Search:
         return replace(self, allowed=allowed)
@@ -254,6 +260,7 @@ class _Search:
             progress=progress,
             among=counts,
             budget=self.budget,
+            find_pictures=partial(find_pictures, ids) if self.closer_look else None,
         ):
             first, second = ids.parse(pair.first_id), ids.parse(pair.second_id)
             if first is None or second is None or first.key == second.key:

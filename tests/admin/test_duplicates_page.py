@@ -22,6 +22,7 @@ from tests.admin.pages import (
     messages_of,
     sweep,
 )
+from tests.engine.flavours import draw_receipt, encode
 from tests.fixtures import picture, product
 from tests.testapp.models import Article, Document, Poster, Product
 
@@ -297,3 +298,22 @@ def test_queries_do_not_depend_on_the_number_of_rows(
     # The recorder searches for one image after the other: for 500 in a request.
     found = response.context["group_count"]
     assert found == count // 2 if count <= 500 else found >= 250
+
+
+@pytest.mark.usefixtures("media")
+def test_a_page_looks_closer_at_few_pairs_and_the_next_goes_on(
+    logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, other = draw_receipt("02/05/2026  Till 3"), draw_receipt("19/11/2026  Till 8")
+    one, copy, _ = (
+        Product.objects.create(photo=ContentFile(content, "receipt.jpg"))
+        for content in (encode(page), encode(page, 60), encode(other))
+    )
+    sweep()
+    client = logged_in()
+    monkeypatch.setattr(duplicates_page, "Budget", partial(Budget, looks=2))
+    note = "Not all pictures were compared"
+    assert note in client.get(f"{PRODUCTS}duplicates/").text
+    response = client.get(f"{PRODUCTS}duplicates/")
+    assert groups(response) == [{one.pk, copy.pk}]
+    assert note not in response.text

@@ -220,7 +220,7 @@ def test_adding_many_takes_few_statements(
         assert len(outcomes) == collection.bulk_size
     with django_assert_max_num_queries(12):
         collection.add_image(image(1), "single")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         collection.delete_image("single")
 
 

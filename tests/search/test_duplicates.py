@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.files.base import ContentFile
 
 from django_visualsnoop.collections.base import ImagePair
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync.worker import sweep
+from tests.engine.flavours import draw_receipt, encode
 from tests.fixtures import picture, product
 from tests.testapp.models import Article, Product
 
@@ -187,3 +189,46 @@ def test_groups_can_be_counted_and_paged_without_fetching_all(
 def test_a_similarity_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="min_similarity must be between 0 and 1, not -1"):
         Product.objects.duplicates(min_similarity=-1)
+
+
+@pytest.mark.usefixtures("media")
+class TestCloserLook:
+    @pytest.fixture
+    def rows(self) -> list[Product]:
+        """Two pictures of one receipt, and one of another date."""
+        page, other = draw_receipt("02/05/2026  Till 3"), draw_receipt("19/11/2026  Till 8")
+        contents = encode(page), encode(page, 60), encode(other)
+        rows = [
+            Product.objects.create(photo=ContentFile(content, f"{number}.jpg"))
+            for number, content in enumerate(contents)
+        ]
+        sweep(using="default")
+        return rows
+
+    def test_files_of_rows_are_read_again(self, rows: list[Product]) -> None:
+        one, copy, other = (row.pk for row in rows)
+        assert sorted(map(sorted, keys(Product.objects.duplicates()))) == [[one, copy]]
+        everything = Product.objects.duplicates(closer_look=False)
+        assert sorted(map(sorted, keys(everything))) == [[one, copy, other]]
+
+    def test_what_is_known_is_not_read_again(
+        self, rows: list[Product], django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        found = keys(Product.objects.duplicates())
+        for row in rows:
+            row.photo.delete(save=False)
+        with django_assert_max_num_queries(9):
+            assert keys(Product.objects.duplicates()) == found
+
+    def test_the_first_verdict_stays_without_the_files(self, rows: list[Product]) -> None:
+        for row in rows:
+            row.photo.delete(save=False)
+        (group,) = Product.objects.duplicates()
+        assert len(group) == 3
+
+    def test_a_filter_and_given_rows(self, rows: list[Product]) -> None:
+        one, copy, other = rows
+        of = Product.objects.filter(pk=other.pk)
+        assert keys(Product.objects.duplicates(of=of)) == []
+        of = Product.objects.filter(pk=one.pk)
+        assert sorted(map(sorted, keys(Product.objects.duplicates(of=of)))) == [[one.pk, copy.pk]]

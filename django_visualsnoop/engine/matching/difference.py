@@ -128,7 +128,7 @@ def measure_difference(query: Pixels, stored: Pixels, alignment: Alignment) -> D
     cells = _Cells(average_cells(laid.inside.astype(np.float32)) > 1 - 1e-3)
     if cells.count < _FEWEST:
         return None
-    tones = _match_tones(laid)
+    tones = match_tones(laid)
     first, second = compute_luma(tones.first), compute_luma(tones.second)
     contrast = float(second[laid.inside].std())
     details, different = _measure_details(first, second, cells)
@@ -235,7 +235,7 @@ def _measure_rough_tones(
 
 
 def _measure_rest(
-    tones: _Tones, luma: NDArray[np.float32], contrast: float, cells: _Cells
+    tones: Tones, luma: NDArray[np.float32], contrast: float, cells: _Cells
 ) -> tuple[dict[str, float], Flags]:
     """Return what differs in spite of the fitted tones, and the cells where it is much.
 
@@ -276,7 +276,7 @@ def _list_percentiles(
     return {f"{name}_{share}": value for share, value in zip(shares, found, strict=True)}
 
 
-class _Tones(NamedTuple):
+class Tones(NamedTuple):
     """Both pictures, one with the other's tones."""
 
     first: NDArray[np.float32]
@@ -287,7 +287,7 @@ class _Tones(NamedTuple):
     left_over: float
 
 
-def _match_tones(laid: Registration) -> _Tones:
+def match_tones(laid: Registration) -> Tones:
     """Fit the tones of one picture to the other's: those of a grey copy tell nothing of colours."""
     ways = [
         _fit_tones(laid.first, laid.second, laid.inside),
@@ -296,14 +296,14 @@ def _match_tones(laid: Registration) -> _Tones:
     left = [one[1] for one in ways]
     one_way = float(abs(np.log(left[0] / left[1])))
     if left[0] <= left[1]:
-        return _Tones(ways[0][0], laid.second, one_way, left[0])
-    return _Tones(ways[1][0], laid.first, one_way, left[1])
+        return Tones(ways[0][0], laid.second, one_way, left[0])
+    return Tones(ways[1][0], laid.first, one_way, left[1])
 
 
 def _measure_hue_change(laid: Registration, inside: Flags) -> NDArray[np.float32]:
     """Return, for each cell, how its colour differs from what a change of all colours explains.
 
-    Unlike ``_match_tones``, such a change may turn, strengthen or weaken colours, and give light
+    Unlike ``match_tones``, such a change may turn, strengthen or weaken colours, and give light
     a cast, but not give one of two greys a colour: that is how a thing is recoloured.
     """
     first, second = average_cells(laid.first), average_cells(laid.second)

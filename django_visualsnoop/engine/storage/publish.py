@@ -17,6 +17,7 @@ from django.db.models import F, Max
 from django_visualsnoop.common.row_locks import lock_rows_by_update
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
+from django_visualsnoop.engine.storage.verdicts import forget_images
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -105,7 +106,10 @@ def purge(database: str, collection_id: str, older_than_seconds: float = TOMBSTO
         horizon = collection.values_list("horizon", flat=True).first()
         if horizon is None:
             return
-        tombstones.filter(seq__lte=horizon).delete()
+        # Nearly always there are none left: see ``Store.delete``.
+        gone = tombstones.filter(seq__lte=horizon)
+        forget_images(database, list(gone.values_list("pk", flat=True)))
+        gone.delete()
         highest = tombstones.aggregate(highest=Max("seq"))["highest"]
         if highest is None:
             return

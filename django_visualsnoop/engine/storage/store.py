@@ -12,7 +12,13 @@ from django_visualsnoop.common.batches import iter_batches
 from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
-from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock, key_of
+from django_visualsnoop.engine.models import (
+    Collection,
+    IndexedImage,
+    PairVerdict,
+    VectorBlock,
+    key_of,
+)
 from django_visualsnoop.engine.storage.publish import in_transaction, publish, publish_on_commit
 from django_visualsnoop.engine.storage.queries import to_bytes
 from django_visualsnoop.engine.storage.times import read_clock
@@ -27,6 +33,7 @@ from django_visualsnoop.engine.storage.values import (
     StoredUsage,
     Version,
 )
+from django_visualsnoop.engine.storage.verdicts import forget_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -157,15 +164,17 @@ class Store:
             key=lambda row: row.key,
         )
         known = self._images.filter(key__in=[row.key for row in rows])
-        found = {
-            key: (pk, deleted is None)
-            for pk, key, deleted in known.values_list("pk", "key", "deleted")
-        }
+        columns = known.values_list("pk", "key", "deleted", "digest")
+        found, digests = {}, {}
+        for pk, key, deleted, digest in columns:
+            found[key] = pk, deleted is None
+            digests[pk] = digest
         self._insert_or_update([row for row in rows if row.key not in found])
         replaced = [row for row in rows if row.key in found]
         for row in replaced:
             row.pk = found[row.key][0]
         self._update(replaced)
+        self._forget(row.pk for row in replaced if digests.get(row.pk, "") not in ("", row.digest))
         publish_on_commit(self.database, collection_id)
         stored = {
             row.image_id: StoredImage(
@@ -226,8 +235,15 @@ class Store:
         row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
         if not self._write(lambda: row.update(seq=None, **values)):
             raise _missing(image_id)
+        if values.get("digest") == "":
+            self._forget([pk])
         publish_on_commit(self.database, stored.collection_id)
         return stored
+
+    def _forget(self, pks: Iterable[int]) -> None:
+        """Delete what closer looks have found of images whose file is gone."""
+        pks = list(pks)
+        self._write(lambda: forget_images(self.database, pks))
 
     def _find_live(self, image_id: str) -> tuple[int, StoredImage]:
         rows = self._images.filter(key=key_of(image_id), deleted__isnull=True)
@@ -410,7 +426,7 @@ class Store:
         with transaction.atomic(using=self.database):
             # Don't cascade: it would first read the rows to delete, perhaps in an older
             # snapshot of the caller's transaction.
-            for model in (IndexedImage, VectorBlock):
+            for model in (PairVerdict, IndexedImage, VectorBlock):
                 model._base_manager.using(self.database).filter(collection__key=self.key).delete()
             Collection.objects.using(self.database).filter(key=self.key).delete()
 

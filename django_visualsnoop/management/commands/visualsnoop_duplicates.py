@@ -43,6 +43,12 @@ class Command(BaseCommand):
             metavar="0…1",
             help="How similar two pictures must be. Defaults to the collection's own threshold.",
         )
+        add(
+            "--no-closer-look",
+            action="store_false",
+            dest="closer_look",
+            help="Do not read files again to find small differences between them.",
+        )
         add("--json", action="store_true", help="Print one JSON object per line and group.")
         add_database_argument(parser)
 
@@ -81,7 +87,10 @@ class Command(BaseCommand):
                 done = int(share * _STEPS)
 
             return rows.duplicates(
-                field=options["field"], min_similarity=options["min_similarity"], progress=show
+                field=options["field"],
+                min_similarity=options["min_similarity"],
+                progress=show,
+                closer_look=options["closer_look"],
             )
 
 

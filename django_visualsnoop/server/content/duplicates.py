@@ -18,6 +18,8 @@ MAX_COMPARED = 20_000
 #: In those, the most recently added images are compared with all.
 NEWEST = 500
 _CACHED_SECONDS = 3600
+#: An incomplete result is shown again for this long, and then a request goes on with closer looks.
+_CACHED_INCOMPLETE_SECONDS = 60
 
 
 def find_duplicates(images: HostedImages, count: int) -> DuplicateGroups:
@@ -38,7 +40,8 @@ def find_duplicates(images: HostedImages, count: int) -> DuplicateGroups:
     found: DuplicateGroups | None = cache.get(cache_key)
     if found is None:
         found = _find(images, count)
-        cache.set(cache_key, found, _CACHED_SECONDS)
+        seconds = _CACHED_SECONDS if found.complete else _CACHED_INCOMPLETE_SECONDS
+        cache.set(cache_key, found, seconds)
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from django_visualsnoop.common.clustering import Link, grouped
 from django_visualsnoop.engine.pairs import add_similarities
-from django_visualsnoop.server.content import not_duplicates
+from django_visualsnoop.server.content import not_duplicates, pictures
 from django_visualsnoop.server.content.not_duplicates import ImagePair
 from django_visualsnoop.server.exceptions import Refused
 
@@ -24,6 +26,9 @@ MAX_IMAGES = 100_000
 #: The number of pairs that one request compares, closest first. Each takes about three
 #: milliseconds.
 MAX_COMPARISONS = 10_000
+#: The number of pairs of retained originals that one request looks closer at, and the seconds for
+#: all of them. The next request goes on.
+MAX_LOOKS, LOOKING_SECONDS = 100, 5.0
 #: The number of images of a group that a request searches by. Each search takes about ten
 #: milliseconds.
 MAX_SEARCHES = 100
@@ -76,12 +81,14 @@ def find_groups_touching(
         touching: the ids; all links if ``None``.
         min_similarity: see ``find_all_groups``.
     """
-    known = _Grouping(images)
-    finder = known.finder(min_similarity)
-    if finder is None:
-        return DuplicateGroups([], complete=True)
-    links = _read_links(finder.find_all() if touching is None else finder.find_touching(touching))
-    return DuplicateGroups(known.groups(links), finder.complete)
+    with closing(_Grouping(images)) as known:
+        finder = known.finder(min_similarity)
+        if finder is None:
+            return DuplicateGroups([], complete=True)
+        links = _read_links(
+            finder.find_all() if touching is None else finder.find_touching(touching)
+        )
+        return DuplicateGroups(known.groups(links), finder.complete and known.complete)
 
 
 def find_group(
@@ -95,34 +102,50 @@ def find_group(
         ImageMissing: the image does not exist.
     """
     images.store.get(image_id)
-    known = _Grouping(images)
-    finder = known.finder(min_similarity)
     links: Links = {}
     seen: set[str] = set()
     ahead = {image_id}
-    if finder is None:
-        return DuplicateGroups([], complete=True)
-    while ahead and len(seen) < MAX_SEARCHES:
-        some = sorted(ahead)[: MAX_SEARCHES - len(seen)]
-        seen.update(some)
-        found = _read_links(finder.find_touching(some, closest=_CLOSEST))
-        links |= found
-        ahead = (ahead | {one for pair in found for one in pair}) - seen
-    groups = known.groups(links)
+    with closing(_Grouping(images)) as known:
+        finder = known.finder(min_similarity)
+        if finder is None:
+            return DuplicateGroups([], complete=True)
+        while ahead and len(seen) < MAX_SEARCHES:
+            some = sorted(ahead)[: MAX_SEARCHES - len(seen)]
+            seen.update(some)
+            found = _read_links(finder.find_touching(some, closest=_CLOSEST))
+            links |= found
+            ahead = (ahead | {one for pair in found for one in pair}) - seen
+        groups = known.groups(links)
     own = [group for group in groups if any(member.image_id == image_id for member in group)]
-    return DuplicateGroups(own, finder.complete and not ahead)
+    return DuplicateGroups(own, finder.complete and known.complete and not ahead)
 
 
 class _Grouping:
-    """A collection, and the pairs in it marked as not duplicates."""
+    """A collection, and the pairs in it marked as not duplicates. Close it at the end."""
 
     def __init__(self, images: HostedImages) -> None:
         self._gallery = images.gallery
         self._pairs = not_duplicates.list_pairs(images)
+        self._closer_looks = images.gallery.build_closer_looks(
+            partial(pictures.find_originals, images.collection),
+            most=MAX_LOOKS,
+            seconds=LOOKING_SECONDS,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether there was time for all closer looks."""
+        return self._closer_looks.complete
+
+    def close(self) -> None:
+        self._closer_looks.close()
 
     def finder(self, min_similarity: float | None) -> PairFinder | None:
         return self._gallery.build_pair_finder(
-            min_similarity, not_duplicates=self._pairs, most=MAX_COMPARISONS
+            min_similarity,
+            not_duplicates=self._pairs,
+            most=MAX_COMPARISONS,
+            closer_looks=self._closer_looks,
         )
 
     def groups(self, links: Links) -> list[list[GroupMember]]:

@@ -7,16 +7,18 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.management.interrupts import Interrupted
 from django_visualsnoop.sync.worker import sweep
+from tests.engine.flavours import draw_receipt, encode
 from tests.fixtures import product
+from tests.testapp.models import Product
 
 if TYPE_CHECKING:
     from django_visualsnoop.collections.recorder import RecorderCollection
-    from tests.testapp.models import Product
 
 pytestmark = pytest.mark.django_db
 
@@ -83,3 +85,15 @@ def test_it_can_be_stopped(recorder: RecorderCollection) -> None:
     with pytest.raises(CommandError, match="Stopped by SIGTERM") as stopped:
         run()
     assert stopped.value.returncode == 143
+
+
+@pytest.mark.usefixtures("media")
+def test_files_are_read_again_unless_the_option_says_not_to() -> None:
+    page, other = draw_receipt("02/05/2026  Till 3"), draw_receipt("19/11/2026  Till 8")
+    for content in (encode(page), encode(page, 60), encode(other)):
+        Product.objects.create(photo=ContentFile(content, "receipt.jpg"))
+    sweep(using="default")
+    (group,) = map(json.loads, run("--json").splitlines())
+    assert len(group["members"]) == 2
+    (group,) = map(json.loads, run("--json", "--no-closer-look").splitlines())
+    assert len(group["members"]) == 3
