@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NONE = "none"
 #: One of both; it is not known which.
 COPY_OR_VARIANT, SHOT_OR_NONE = "copy or variant", "shot or none"
+#: Pictures with a part replaced; with much of them, these are not even shots of one thing.
+NOT_COPY = "not a copy"
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 

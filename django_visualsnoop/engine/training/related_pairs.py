@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from django_visualsnoop.common.search_options import COPY, VARIANT
+from django_visualsnoop.common.search_options import COPY
 from django_visualsnoop.engine.descriptors.describe import (
     build_probes,
     build_stored_probes,
@@ -23,7 +23,12 @@ from django_visualsnoop.engine.training.alter import (
 )
 from django_visualsnoop.engine.training.augment import edit
 from django_visualsnoop.engine.training.fit import draw_pairs
-from django_visualsnoop.engine.training.public_pictures import COPY_OR_VARIANT, NONE, SETS
+from django_visualsnoop.engine.training.public_pictures import (
+    COPY_OR_VARIANT,
+    NONE,
+    NOT_COPY,
+    SETS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +46,8 @@ CANDIDATES = 8
 LIGHT_EDITS = 5
 #: Copies after up to three stronger edits, per picture.
 MILD_EDITS = 2
+#: Source of the pairs that the first stage is fitted to.
+DRAWN = "edits and decoys"
 #: Side in pixels of the pictures that are compared pixel by pixel, and how many levels apart equal
 #: ones are: on average, and 99 % of their places.
 _EQUAL_SIDE, _MEAN_LEVELS, _MOST_LEVELS = 64, 2.5, 12.0
@@ -152,7 +159,7 @@ def compare_edited(pictures: Sequence[Pixels], dice: Generator) -> Iterator[Rela
         for _ in range(MILD_EDITS):
             yield from _compare_both_ways(edit(whole, dice), stored, COPY, "mild edits")
         for edited in draw_variants(whole, other, dice):
-            yield from _compare_both_ways(edited, stored, VARIANT, "replaced parts")
+            yield from _compare_both_ways(edited, stored, NOT_COPY, "replaced parts")
 
 
 def compare_drawn(pictures: Sequence[Pixels], dice: Generator) -> Iterator[RelatedPair]:
@@ -164,7 +171,7 @@ def compare_drawn(pictures: Sequence[Pixels], dice: Generator) -> Iterator[Relat
     for drawn in draw_pairs(pictures, dice):
         if drawn.comparison.inputs is not None:
             relation = COPY_OR_VARIANT if drawn.truth else NONE
-            yield RelatedPair(drawn.comparison.inputs, relation, "edits and decoys")
+            yield RelatedPair(drawn.comparison.inputs, relation, DRAWN)
 
 
 def _compare_both_ways(

@@ -32,12 +32,15 @@ from django_visualsnoop.engine.matching.relation import FIRST_STAGE, PATH
 from django_visualsnoop.engine.training.boosting import fit_trees
 from django_visualsnoop.engine.training.public_pictures import (
     COPY_OR_VARIANT,
+    NONE,
+    NOT_COPY,
     SETS,
     SHOT_OR_NONE,
     PublicPicture,
     read_pictures,
 )
 from django_visualsnoop.engine.training.related_pairs import (
+    DRAWN,
     DescribedPicture,
     RelatedPair,
     compare_described,
@@ -73,7 +76,14 @@ CLOSER = {
     VARIANT: (COPY, COPY_OR_VARIANT, VARIANT),
     SHOT: (COPY, COPY_OR_VARIANT, VARIANT, SHOT),
 }
-UNKNOWN = {COPY: COPY_OR_VARIANT, VARIANT: None, SHOT: SHOT_OR_NONE}
+UNKNOWN = {
+    COPY: (COPY_OR_VARIANT,),
+    VARIANT: (NOT_COPY,),
+    SHOT: (NOT_COPY, SHOT_OR_NONE),
+}
+#: Weights of drawn pairs where the models of variants and shots are fitted: pages that share a
+#: frame outnumber heavily edited pictures.
+DRAWN_WEIGHTS = {NONE: 6.0, COPY_OR_VARIANT: 0.5}
 #: Parts of the sets; each is judged by trees fitted to the others.
 FOLDS = 6
 
@@ -160,9 +170,12 @@ def fit_models(pairs: Sequence[RelatedPair]) -> dict[str, BoostedTrees]:
 
 def fit_model(pairs: Sequence[RelatedPair], relation: str) -> BoostedTrees:
     """Return the trees that tell whether pairs are related at least that closely."""
-    known = [one for one in pairs if one.relation != UNKNOWN[relation]]
+    known = [one for one in pairs if one.relation not in UNKNOWN[relation]]
     truth = np.array([one.relation in CLOSER[relation] for one in known])
     weights = _weigh(known) * np.where(truth, 1.0, OTHER)
+    if relation != COPY:
+        drawn = [DRAWN_WEIGHTS[one.relation] if one.source == DRAWN else 1.0 for one in known]
+        weights *= np.array(drawn)
     return fit_trees(np.stack([one.inputs for one in known]), truth, weights, SEED)
 
 

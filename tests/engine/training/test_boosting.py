@@ -19,7 +19,8 @@ def test_fitted_trees_tell_the_odds_and_repeat() -> None:
     likely, unlikely = map(trees.predict, rows)
     assert 1.4 < likely < 3.2
     assert -3.2 < unlikely < -1.4
-    assert all(np.array_equal(one, other) for one, other in zip(trees, again, strict=True))
+    for name in trees._fields:
+        assert np.array_equal(getattr(trees, name), getattr(again, name))
     # Weights change the odds.
     heavier = fit_trees(inputs, truth, np.where(truth, 5.0, 1.0), 7)
     assert heavier.predict(rows[1]) > unlikely + 1

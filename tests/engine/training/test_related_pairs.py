@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from django_visualsnoop.common.search_options import COPY, VARIANT
+from django_visualsnoop.common.search_options import COPY
 from django_visualsnoop.engine.descriptors.describe import describe
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching.difference import EVIDENCE
 from django_visualsnoop.engine.matching.relation import FIRST_STAGE
 from django_visualsnoop.engine.training.augment import reencode
+from django_visualsnoop.engine.training.public_pictures import NOT_COPY
 from django_visualsnoop.engine.training.related_pairs import (
     DescribedPicture,
     compare_described,
@@ -53,10 +54,10 @@ def test_equal_pixels_make_a_copy_where_names_tell_nothing(
     assert pair.inputs.shape == (len(FIRST_STAGE) + len(EVIDENCE),)
 
 
-def test_edited_pictures_are_copies_or_variants_of_their_originals() -> None:
+def test_edited_pictures_are_copies_unless_a_part_is_replaced() -> None:
     pixels = [decode(image(number)).pixels for number in range(3)]
     made, again = (list(compare_edited(pixels, np.random.default_rng(2))) for _ in range(2))
-    assert {one.relation for one in made} == {COPY, VARIANT}
+    assert {one.relation for one in made} == {COPY, NOT_COPY}
     assert [one.relation for one in made] == [one.relation for one in again]
     assert all(
         np.array_equal(one.inputs, other.inputs) for one, other in zip(made, again, strict=True)

@@ -28,7 +28,9 @@ def split_pair_keys(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return (keys >> np.uint64(32)).astype(np.intp), (keys & np.uint64(2**32 - 1)).astype(np.intp)
 
 
-def select_best(keys: Keys, votes: NDArray[np.integer], limit: int) -> NDArray[np.bool_]:
+def select_best(
+    keys: Keys, votes: NDArray[np.integer] | NDArray[np.floating], limit: int
+) -> NDArray[np.bool_]:
     """Return which pairs are among the ``limit`` best ones of at least one of their images.
 
     So each image has a share of its own, however many pairs others have.

@@ -65,8 +65,8 @@ def test_agrees_with_brute_force(count: int, seed: int, words: int) -> None:
                 expected[one_id, other_id] = both
         found = found_in(index)
         assert set(found) == set(expected)
-        for pair, count in found.items():
-            assert any(abs(count - one) < 0.01 for one in expected[pair])
+        for pair, votes in found.items():
+            assert any(abs(votes - one) < 0.01 for one in expected[pair])
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 40])
