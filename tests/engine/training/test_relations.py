@@ -12,7 +12,7 @@ from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.matching import relation
 from django_visualsnoop.engine.matching.difference import EVIDENCE
-from django_visualsnoop.engine.training import relations
+from django_visualsnoop.engine.training import boosting, relations
 from django_visualsnoop.engine.training.public_pictures import NONE, SHOT_OR_NONE
 from django_visualsnoop.engine.training.related_pairs import DescribedPicture, RelatedPair
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZE = len(relation.FIRST_STAGE) + len(EVIDENCE)
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosting, "TREES", 12)
+    monkeypatch.setattr(boosting, "RATE", 0.4)
+    monkeypatch.setattr(relations, "FOLDS", 2)
 
 
 @pytest.fixture
