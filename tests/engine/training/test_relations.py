@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import lzma
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +14,9 @@ from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.matching import relation
 from django_visualsnoop.engine.matching.difference import EVIDENCE
-from django_visualsnoop.engine.training import boosting, relations
+from django_visualsnoop.engine.training import boosting, fit, related_pairs, relations
 from django_visualsnoop.engine.training.public_pictures import NONE, SHOT_OR_NONE
-from django_visualsnoop.engine.training.related_pairs import DescribedPicture, RelatedPair
+from django_visualsnoop.engine.training.related_pairs import DRAWN, DescribedPicture, RelatedPair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +90,25 @@ def test_the_list_of_pairs_names_both_files(tmp_path: Path) -> None:
         "repository", "path", "sha256", "other_repository", "other_path", "other_sha256", "relation"
     ]  # fmt: skip
     assert row.split("\t") == ["a/b", "1.jpg", "0f" * 32, "a/b", "2.jpg", "0f" * 32, "copy"]
+
+
+def test_pairs_are_collected_from_clones(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = {"maxogden/cats": relations.SETS["maxogden/cats"]}
+    monkeypatch.setattr(relations, "SETS", sets)
+    monkeypatch.setattr(fit, "DECOYS", 1)
+    draw_pairs = related_pairs.draw_pairs
+    monkeypatch.setattr(related_pairs, "draw_pairs", lambda *of: islice(draw_pairs(*of), 12))
+    # In this process, which knows of the above.
+    monkeypatch.setattr(relations, "ProcessPoolExecutor", lambda mp_context: ThreadPoolExecutor(1))
+    pictures, pairs = relations.collect_pairs(clone, clone)
+    assert [one.path for one in pictures] == ["a.JPG", "b c.jpg", "same.jpg", "ü.png"]
+    real = [one for one in pairs if one.places]
+    assert [(one.source, one.relation, one.places) for one in real] == [
+        ("maxogden/cats", COPY, (1, 2))
+    ]
+    sources = {one.source for one in pairs}
+    assert sources == {"maxogden/cats", "light edits", "mild edits", "replaced parts", DRAWN}
+    assert all(one.inputs.shape == (SIZE,) for one in pairs)
 
 
 def test_a_source_with_many_pairs_has_no_more_weight_than_others(
