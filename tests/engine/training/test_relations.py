@@ -14,7 +14,13 @@ from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
 from django_visualsnoop.engine.descriptors.descriptor import Descriptor
 from django_visualsnoop.engine.matching import relation
 from django_visualsnoop.engine.matching.difference import EVIDENCE
-from django_visualsnoop.engine.training import boosting, fit, related_pairs, relations
+from django_visualsnoop.engine.training import (
+    boosting,
+    fit,
+    public_pictures,
+    related_pairs,
+    relations,
+)
 from django_visualsnoop.engine.training.public_pictures import NONE, SHOT_OR_NONE
 from django_visualsnoop.engine.training.related_pairs import DRAWN, DescribedPicture, RelatedPair
 
@@ -93,10 +99,10 @@ def test_the_list_of_pairs_names_both_files(tmp_path: Path) -> None:
 
 
 def test_pairs_are_collected_from_clones(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sets = {"maxogden/cats": relations.SETS["maxogden/cats"]}
+    sets = {"maxogden/cats": public_pictures.SETS["maxogden/cats"]}
     monkeypatch.setattr(relations, "SETS", sets)
     monkeypatch.setattr(fit, "DECOYS", 1)
-    draw_pairs = related_pairs.draw_pairs
+    draw_pairs = fit.draw_pairs
     monkeypatch.setattr(related_pairs, "draw_pairs", lambda *of: islice(draw_pairs(*of), 12))
     # In this process, which knows of the above.
     monkeypatch.setattr(relations, "ProcessPoolExecutor", lambda mp_context: ThreadPoolExecutor(1))
