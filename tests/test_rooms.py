@@ -39,9 +39,11 @@ ROOMS: dict[str, str] = {
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
     "engine.embedding": "common engine.descriptors engine.index.base",
     "engine.onnx": "common engine.descriptors",
+    "engine.hits": "engine.embedding engine.matching engine.search",
+    "engine.pair_budget": "",
     "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
-    "engine.exceptions engine.images engine.matching engine.pairs engine.replica engine.search "
-    "engine.storage",
+    "engine.exceptions engine.hits engine.images engine.matching engine.pair_budget engine.pairs "
+    "engine.replica engine.storage",
     "engine.training": "common engine.descriptors engine.exceptions engine.images engine.matching",
     "engine.migrations": "engine.models",
     "collections": "common client exceptions engine.exceptions engine.gallery engine.onnx "

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.common.open_pictures import FindPictures
-    from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.engine.hits import Hits
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.storage.values import NewImage, StoredImage
 

@@ -41,3 +41,8 @@ class ImageExists(ValueError):  # noqa: N818
 
 class ImageMissing(LookupError):  # noqa: N818
     """The collection contains no image with this id, or cannot search by it."""
+
+
+def build_image_missing(image_id: str) -> ImageMissing:
+    """Return the error for an id that no image of the collection has."""
+    return ImageMissing(f"The collection holds no image {image_id!r}.")

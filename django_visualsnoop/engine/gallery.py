@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.engine.closer_looks import CloserLooks
@@ -13,11 +13,10 @@ from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.embedding import (
     add_embedding,
     compute_embedding,
-    cosine_to_rank,
-    cosine_to_similarity,
     hash_identity,
 )
-from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.engine.exceptions import ImageMissing, build_image_missing
+from django_visualsnoop.engine.hits import Hits, find_copies, find_similar
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.matching.side_by_side import (
@@ -25,6 +24,7 @@ from django_visualsnoop.engine.matching.side_by_side import (
     add_size,
     find_placements_among,
 )
+from django_visualsnoop.engine.pair_budget import select_searched
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, add_similarities
 from django_visualsnoop.engine.replica import held, reader
 from django_visualsnoop.engine.replica.vector_kinds import (
@@ -32,48 +32,19 @@ from django_visualsnoop.engine.replica.vector_kinds import (
     EmbeddingVectors,
     Index,
 )
-from django_visualsnoop.engine.search import search
 from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.engine.storage.values import NewImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.embedding import EmbeddingModel
     from django_visualsnoop.engine.images.decode import Picture
-    from django_visualsnoop.engine.index.base import CopyIndex, VectorIndex
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
     from django_visualsnoop.engine.replica.view import ReplicaView
     from django_visualsnoop.engine.storage.queries import ImageRow
-
-
-#: Highest number of matches of a search that names no limit.
-DEFAULT_LIMIT = 100
-
-
-class Hit(NamedTuple):
-    image_id: str
-    #: Integer distance, 0 is perceptually identical.
-    rank: int
-    #: 0 to 1.
-    similarity: float
-    #: One of ``search_options.RELATIONS``; ``None`` if unknown, or for similar images.
-    relation: str | None = None
-    #: 0 to 1: the share of what both pictures show that differs; ``None`` if unknown.
-    difference: float | None = None
-
-
-class Hits(NamedTuple):
-    #: ``None`` until something is written.
-    collection_id: str | None
-    hits: list[Hit]
-    #: Time of the image requested by id, in microseconds since 1970, UTC.
-    image_time: int | None = None
 
 
 class Gallery:
@@ -180,12 +151,13 @@ class Gallery:
             embeddings = self._read_embedding_view()
             if embeddings is None:
                 return Hits(None, [])
-            return Hits(embeddings.collection_id, _find_similar(embeddings, probe, options))
+            return Hits(embeddings.collection_id, find_similar(embeddings, probe, options))
         probes = describe.build_probes(picture.pixels, sha256(content).digest(), picture.capture)
         view = self._read_view()
         if view is None:
             return Hits(None, [])
-        return Hits(view.collection_id, self._find_copies(view, probes, options))
+        min_score = self._get_min_score(options.min_similarity)
+        return Hits(view.collection_id, find_copies(view, probes, options, min_score))
 
     def search_by_id(self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS) -> Hits:
         """Return the images that look like a stored one, excluding it; see ``search``.
@@ -202,7 +174,8 @@ class Gallery:
                 f"The image {image_id!r} was described by another version. Add it again."
             )
         probes = describe.build_stored_probes(stored)
-        hits = self._find_copies(view, probes, options, without=image_id)
+        min_score = self._get_min_score(options.min_similarity)
+        hits = find_copies(view, probes, options, min_score, without=image_id)
         return Hits(view.collection_id, hits, image_row.image_time)
 
     def _search_similar_by_id(self, image_id: str, options: SearchOptions) -> Hits:
@@ -212,7 +185,7 @@ class Gallery:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version. Add it again."
             )
-        hits = _find_similar(view, probe, options, without=image_id)
+        hits = find_similar(view, probe, options, without=image_id)
         return Hits(view.collection_id, hits, image_row.image_time)
 
     def find_pairs(
@@ -250,7 +223,7 @@ class Gallery:
         )
         if finder is None:
             return
-        searched = touching if budget is None else self._select_searched(budget, touching)
+        searched = touching if budget is None else select_searched(self.store, budget, touching)
         found = (
             finder.find_all(progress)
             if searched is None
@@ -293,20 +266,6 @@ class Gallery:
             seconds=seconds,
         )
 
-    def _select_searched(
-        self, budget: Budget, touching: Collection[str] | None
-    ) -> Collection[str] | None:
-        """Return the images whose pairs to search for; ``None`` for all at once."""
-        if touching is not None and len(touching) <= budget.searches:
-            return budget.take_searches(sorted(touching))
-        if self.store.count() <= budget.images:
-            return None  # which costs less than so many searches
-        if touching is not None:
-            return budget.take_searches(sorted(touching))
-        budget.complete = False
-        newest = self.store.read_page(None, max(1, budget.searches)).images
-        return budget.take_searches(stored.image_id for stored in newest)
-
     def build_pair_finder(
         self,
         min_similarity: float | None = None,
@@ -347,7 +306,7 @@ class Gallery:
         """
         known = self._read_sized({image_id, *other_ids})
         if image_id not in known:
-            raise _build_nothing_to_compare(image_id)
+            raise build_image_missing(image_id)
         return find_placements_among(known[image_id], known, other_ids)
 
     def find_placements_of(
@@ -366,7 +325,7 @@ class Gallery:
             with suppress(ValueError):
                 add_size(stored)
                 return stored
-        raise _build_nothing_to_compare(image_id)
+        raise build_image_missing(image_id)
 
     def _read_sized(self, image_ids: Collection[str]) -> dict[str, placement.Sized]:
         """Return the pictures that exist and can be compared; one query per some hundred ids."""
@@ -421,41 +380,10 @@ class Gallery:
             self.store.database, self.store.key, vector_kind, image_id, most_bytes=self._memory
         )
 
-    def _find_copies(
-        self,
-        index: CopyIndex,
-        probes: describe.Probes,
-        options: SearchOptions,
-        without: str | None = None,
-    ) -> list[Hit]:
-        found = search(
-            index,
-            probes,
-            min_score=self._get_min_score(options.min_similarity),
-            limit=options.limit or DEFAULT_LIMIT,
-            allowed=None if options.allowed is None else frozenset(options.allowed),
-            without=frozenset() if without is None else frozenset({without}),
-            relations=options.relations,
-        )
-        return [
-            Hit(
-                image_id,
-                relation.rank,
-                calibration.score_to_similarity(relation.score),
-                relation.name,
-                relation.difference,
-            )
-            for image_id, relation in found
-        ]
-
     def _get_min_score(self, min_similarity: float | None) -> float:
         return calibration.similarity_to_score(
             self._min_similarity if min_similarity is None else min_similarity
         )
-
-
-def _build_nothing_to_compare(image_id: str) -> ImageMissing:
-    return ImageMissing(f"The collection holds no image {image_id!r}.")
 
 
 def _require_image(
@@ -467,21 +395,5 @@ def _require_image(
         ImageMissing: the collection does not hold the image.
     """
     if view is None or view.image_row is None:
-        raise ImageMissing(f"The collection holds no image {image_id!r}.")
+        raise build_image_missing(image_id)
     return view, view.image_row
-
-
-def _find_similar(
-    index: VectorIndex,
-    probe: NDArray[np.int8],
-    options: SearchOptions,
-    without: str | None = None,
-) -> list[Hit]:
-    excluded = () if without is None else (without,)
-    found = index.find_closest(probe, options.limit or DEFAULT_LIMIT, options.allowed, excluded)
-    hits = [
-        Hit(image_id, cosine_to_rank(cosine), cosine_to_similarity(cosine))
-        for image_id, cosine in found
-    ]
-    least = options.min_similarity
-    return [hit for hit in hits if least is None or hit.similarity >= least]

@@ -23,7 +23,7 @@ from tests.engine.pictures import saved
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.engine.hits import Hits
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.collections.results import ImageMatch, SearchResult
-from django_visualsnoop.engine.gallery import DEFAULT_LIMIT
+from django_visualsnoop.engine.hits import DEFAULT_LIMIT
 from django_visualsnoop.indexed.options import indexed_field
 from django_visualsnoop.search import similar as searching
 from django_visualsnoop.sync.worker import sweep

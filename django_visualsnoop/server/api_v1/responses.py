@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django_visualsnoop.client.results import Match
-    from django_visualsnoop.engine.gallery import Hit, Hits
+    from django_visualsnoop.engine.hits import Hit, Hits
     from django_visualsnoop.engine.storage.values import ImagePage, StoredImage
 
 

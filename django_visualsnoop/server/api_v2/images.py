@@ -6,7 +6,7 @@ from uuid import uuid4
 from ninja import Body, Path, Query, Status
 
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.engine.exceptions import build_image_missing
 from django_visualsnoop.engine.storage.times import format_time
 from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
@@ -99,7 +99,7 @@ def render_image(access: KeyAccess, image_id: str) -> dict[str, Any]:
     """
     for image in render_images(access, [image_id]):
         return image
-    raise ImageMissing(f"The collection holds no image {image_id!r}.")
+    raise build_image_missing(image_id)
 
 
 @operation("GET", "collection", "", schemas.CollectionInfo, tags=["collection"])

@@ -21,7 +21,7 @@ from django_visualsnoop.server.api_v2.images import (
 from django_visualsnoop.server.content import metadata as image_metadata
 
 if TYPE_CHECKING:
-    from django_visualsnoop.engine.gallery import Hit
+    from django_visualsnoop.engine.hits import Hit
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.matching.side_by_side import DescribedImage
 

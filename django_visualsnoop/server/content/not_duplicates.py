@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db import connections
 from django.db.models import Count, Max, Q
 
-from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.engine.exceptions import build_image_missing
 from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.models import NotDuplicate, database
 from django_visualsnoop.server.transactions import write_atomically
@@ -68,7 +68,7 @@ def mark_pairs(images: HostedImages, pairs: Collection[ImagePair]) -> int:
         for pair in pairs:
             for image_id in pair:
                 if image_id not in known:
-                    raise ImageMissing(f"The collection holds no image {image_id!r}.")
+                    raise build_image_missing(image_id)
         return _write(images.collection.pk, pairs, known)
 
     return write_atomically(work)

@@ -23,7 +23,7 @@ from django_visualsnoop.server.tenants.usage import get_usage
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from django_visualsnoop.engine.gallery import Hits
+    from django_visualsnoop.engine.hits import Hits
     from django_visualsnoop.server.models import HostedCollection
 
 #: The maximum number of images in a search result.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from django.core.cache import cache
 from django.db.models import Sum
 
-from django_visualsnoop.engine.storage.store import Store, versions
+from django_visualsnoop.engine.storage.reading import versions
+from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.server.models import StoredPicture, database
 

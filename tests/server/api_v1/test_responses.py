@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from django_visualsnoop.engine.gallery import Hit, Hits
+from django_visualsnoop.engine.hits import Hit, Hits
 from django_visualsnoop.engine.storage.values import ImagePage, StoredImage
 from django_visualsnoop.server.api_v1.responses import (
     build_image,
