@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
+from tests.fuzz.pictures import resident
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -85,12 +87,6 @@ def draw(paths: list[Path], seed: int) -> Iterator[tuple[str, bytes]]:
         yield f"{number} other", encoded(edited(variant, dice), 75)
 
 
-def peak() -> float:
-    """Return the most memory that this process had since ``forget_peak``, in MB."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
 def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
@@ -137,9 +133,10 @@ def measure(paths: list[Path], seed: int) -> None:
 
     def run(what: str, **given: Any) -> None:
         forget_peak()
-        held, began, busy = peak(), time.perf_counter(), time.process_time()
+        held, began, busy = resident("VmRSS"), time.perf_counter(), time.process_time()
         groups = list(Product.objects.duplicates(**given))
         took, worked = time.perf_counter() - began, time.process_time() - busy
+        added = (resident("VmHWM") - held) / 2**20
         kinds = {"copy": 0, "other": 0}
         for group in groups:
             names = {tuple(row.name.split()) for row in group}
@@ -148,7 +145,7 @@ def measure(paths: list[Path], seed: int) -> None:
                     kinds[kind] += 1
         looks = PairVerdict.objects.count()
         print(
-            f"{what:24}{took:7.2f} s ({worked:.2f} s of a processor), +{peak() - held:.0f} MB; "
+            f"{what:24}{took:7.2f} s ({worked:.2f} s of a processor), +{added:.0f} MB; "
             f"{kinds['copy']} copies and {kinds['other']} of another label in groups; "
             f"{looks} verdicts"
         )

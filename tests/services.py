@@ -19,11 +19,17 @@ SERVICES = {
 #: Programs that some tests start.
 PROGRAMS = {
     "chromium": os.environ.get("TEST_CHROMIUM", "chromium"),
+    "git": os.environ.get("TEST_GIT", "git"),
     "redis-server": os.environ.get("TEST_REDIS_SERVER", "redis-server"),
 }
 
 #: Packages of the extra ``services`` without which there is no using them.
-PACKAGES = {"axe": "axe_playwright_python", "chromium": "playwright", "redis-server": "redis"}
+PACKAGES = {
+    "axe": "axe_playwright_python",
+    "chromium": "playwright",
+    "redis-server": "redis",
+    "scikit-learn": "sklearn",
+}
 
 
 def require(name: str) -> str:

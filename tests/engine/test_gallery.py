@@ -16,6 +16,7 @@ from django_visualsnoop.engine.descriptors.thumbnail import encode
 from django_visualsnoop.engine.exceptions import ImageMissing, ImageTooLarge
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.engine.pair_budget import select_searched
 from tests.collections.contract import image
 from tests.embeddings import MeanColour
 from tests.engine.pictures import saved
@@ -144,7 +145,7 @@ class TestBudget:
 
     def searched(self, gallery: Gallery, touching: Iterable[str] | None, **limits: Any) -> Any:
         budget = Budget(**limits)
-        found = gallery._select_searched(budget, None if touching is None else set(touching))
+        found = select_searched(gallery.store, budget, None if touching is None else set(touching))
         return None if found is None else sorted(found), budget.complete
 
     def test_of_a_small_collection_all_at_once(self, filled: Gallery) -> None:

@@ -190,18 +190,19 @@ class Store(StoreReader):
         """
         values = {"deleted": read_clock(), "vector": b"", "digest": "", "thumbnail": None}
         values |= {"capture": None, **_NO_EMBEDDING}
-        return self._change(image_id, values)
+        pk, stored = self._change(image_id, values)
+        self._forget([pk])
+        return stored
 
-    def _change(self, image_id: str, values: Mapping[str, Any]) -> StoredImage:
+    def _change(self, image_id: str, values: Mapping[str, Any]) -> tuple[int, StoredImage]:
+        """Change a row, and return its primary key and the image."""
         self._begin_writing()
         pk, stored = self._find_live(image_id)
         row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
         if not self._write(lambda: row.update(seq=None, **values)):
             raise build_image_missing(image_id)
-        if values.get("digest") == "":
-            self._forget([pk])
         publish_on_commit(self.database, stored.collection_id)
-        return stored
+        return pk, stored
 
     def _forget(self, pks: Iterable[int]) -> None:
         """Delete what closer looks have found of images whose file is gone."""
@@ -214,7 +215,7 @@ class Store(StoreReader):
         Raises:
             ImageMissing: the image does not exist.
         """
-        return self._change(image_id, {})
+        return self._change(image_id, {})[1]
 
     def published_version(self) -> Version:
         """Number committed rows, then return the collection's version."""

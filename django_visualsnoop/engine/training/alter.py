@@ -15,6 +15,7 @@ from django_visualsnoop.engine.training.augment import (
     convert_to_bytes,
     crop_to,
     reencode,
+    scale,
 )
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def _crop(pixels: Pixels, dice: Generator) -> Pixels:
 
 def _shrink(pixels: Pixels, dice: Generator) -> Pixels:
     factor = dice.uniform(0.2, 0.9)
-    size = max(16, round(pixels.shape[1] * factor)), max(16, round(pixels.shape[0] * factor))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return scale(pixels, factor, factor)
 
 
 def _mirror(pixels: Pixels, _: Generator) -> Pixels:
@@ -109,7 +109,7 @@ def draw_light_edits(pixels: Pixels, dice: Generator, count: int) -> Iterator[Pi
         yield reencode(_LIGHT[number](pixels, dice), int(dice.integers(40, 96)))
 
 
-def may_turn_grey(pixels: Pixels, dice: Generator) -> Pixels:
+def turn_some_grey(pixels: Pixels, dice: Generator) -> Pixels:
     """Return the picture; some pictures turn grey."""
     return convert_to_grey(pixels) if dice.random() < _GREY else pixels
 

@@ -1,6 +1,6 @@
 """Edit pictures randomly, to learn what edits change. Imports no Django.
 
-Only ``train`` needs it. The benchmark uses other edits.
+Only the training needs it. The benchmark uses other edits.
 """
 
 from __future__ import annotations
@@ -25,8 +25,16 @@ def convert_to_bytes(values: NDArray[np.floating]) -> Pixels:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _scale(pixels: Pixels, across: float, down: float) -> Pixels:
+def scale(pixels: Pixels, across: float, down: float) -> Pixels:
+    """Return the picture with its width and height multiplied, at least 8 pixels each."""
     size = max(8, round(pixels.shape[1] * across)), max(8, round(pixels.shape[0] * down))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
+def shrink_to(pixels: Pixels, side: int) -> Pixels:
+    """Return a picture whose longer side is at most this many pixels."""
+    factor = min(1.0, side / max(pixels.shape[:2]))
+    size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
@@ -38,7 +46,7 @@ def reencode(pixels: Pixels, quality: int) -> Pixels:
 
 def _resize(pixels: Pixels, dice: Generator) -> Pixels:
     factor = dice.uniform(0.25, 1.2)
-    return _scale(pixels, factor * dice.uniform(0.8, 1.25), factor)
+    return scale(pixels, factor * dice.uniform(0.8, 1.25), factor)
 
 
 def _change_tones(pixels: Pixels, dice: Generator) -> Pixels:
@@ -139,7 +147,7 @@ def paste(pixels: Pixels, background: Pixels, dice: Generator) -> Pixels:
     """Paste the picture, scaled down, on another one."""
     height, width = background.shape[:2]
     factor = dice.uniform(0.35, 0.75) * min(height / pixels.shape[0], width / pixels.shape[1])
-    small = _scale(pixels, factor, factor)
+    small = scale(pixels, factor, factor)
     top = dice.integers(0, height - small.shape[0] + 1)
     left = dice.integers(0, width - small.shape[1] + 1)
     whole = background.copy()

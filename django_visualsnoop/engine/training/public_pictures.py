@@ -79,6 +79,14 @@ def _relate_nothing(_: str, __: str) -> str | None:
     return None
 
 
+def _match_both(
+    pattern: re.Pattern[str], one: str, other: str
+) -> tuple[re.Match[str], re.Match[str]] | None:
+    """Return what a pattern finds in both paths; ``None`` if it is not in both."""
+    first, second = pattern.search(one), pattern.search(other)
+    return None if first is None or second is None else (first, second)
+
+
 def _get_folder(path: str) -> str:
     return path.rpartition("/")[0]
 
@@ -96,9 +104,9 @@ _GARMENT = re.compile(r"/([a-z]+[0-9]+)-([a-z]+)[-_](\w+)\.")
 
 def _relate_garments(one: str, other: str) -> str | None:
     """Files are called by garment, colour and view: ``wsh12-red_main.jpg``."""
-    first, second = _GARMENT.search(one), _GARMENT.search(other)
-    if first is None or second is None:
+    if (both := _match_both(_GARMENT, one, other)) is None:
         return None
+    first, second = both
     if first[1] != second[1]:
         return NONE
     if first[3] != second[3]:
@@ -125,9 +133,8 @@ _FLOWER = re.compile(r"/image_(\d+)")
 
 def _relate_flowers(one: str, other: str) -> str | None:
     """Augmented flowers keep their number: ``image_1350-northwest.jpg``."""
-    first, second = _FLOWER.search(one), _FLOWER.search(other)
-    same = first is not None and second is not None and first[1] == second[1]
-    return COPY if same else None
+    both = _match_both(_FLOWER, one, other)
+    return COPY if both is not None and both[0][1] == both[1][1] else None
 
 
 def _relate_wallpapers(one: str, other: str) -> str | None:
@@ -160,9 +167,9 @@ _MEME = re.compile(r"(templates|images)/([^/]+)/")
 
 def _relate_memes(one: str, other: str) -> str | None:
     """Each template has a folder, and another with words on it."""
-    first, second = _MEME.search(one), _MEME.search(other)
-    if first is None or second is None:
+    if (both := _match_both(_MEME, one, other)) is None:
         return None
+    first, second = both
     if first[2] != second[2]:
         return NONE
     return VARIANT if first[1] != second[1] else None

@@ -19,7 +19,7 @@ from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.training.alter import (
     draw_light_edits,
     draw_variants,
-    may_turn_grey,
+    turn_some_grey,
 )
 from django_visualsnoop.engine.training.augment import edit
 from django_visualsnoop.engine.training.fit import draw_pairs
@@ -151,7 +151,7 @@ def compare_edited(pictures: Sequence[Pixels], dice: Generator) -> Iterator[Rela
         dice: chooses the edits.
     """
     for number, pixels in enumerate(pictures):
-        whole = may_turn_grey(pixels, dice)
+        whole = turn_some_grey(pixels, dice)
         other = pictures[number - 1]
         stored = describe(whole)
         for edited in draw_light_edits(whole, dice, LIGHT_EDITS):

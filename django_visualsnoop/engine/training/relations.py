@@ -29,6 +29,7 @@ from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching.difference import EVIDENCE
 from django_visualsnoop.engine.matching.relation import FIRST_STAGE, PATH
+from django_visualsnoop.engine.training.augment import shrink_to
 from django_visualsnoop.engine.training.boosting import fit_trees
 from django_visualsnoop.engine.training.public_pictures import (
     COPY_OR_VARIANT,
@@ -107,13 +108,7 @@ def _prepare(source: tuple[PublicPicture, bool]) -> _Prepared | None:
         # As it is stored, without the pixels that it is made of.
         descriptor = descriptor._replace(thumbnail=Thumbnail(descriptor.thumbnail.content))
     described = DescribedPicture(picture.repository, picture.path, picture.digest, descriptor)
-    return _Prepared(described, _shrink(pixels) if is_edited else None)
-
-
-def _shrink(pixels: Pixels) -> Pixels:
-    factor = min(1.0, EDITED_SIDE / max(pixels.shape[:2]))
-    size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return _Prepared(described, shrink_to(pixels, EDITED_SIDE) if is_edited else None)
 
 
 def _read_sets(snapshots: Path | None, clones: Path) -> Iterator[tuple[PublicPicture, bool]]:

@@ -38,7 +38,7 @@ from django_visualsnoop.engine.descriptors.weights import Learned
 from django_visualsnoop.engine.images.decode import WORK_SIDE
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.training import fit
-from django_visualsnoop.engine.training.augment import edit
+from django_visualsnoop.engine.training.augment import edit, shrink_to
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -72,17 +72,9 @@ def read_scenes(path: Path) -> list[Pixels]:
         parts += [whole[middle:, :centre], whole[middle:, centre:]]
     found: list[Pixels] = []
     for part in parts:
-        factor = min(1.0, (SCENE_SIDE if found else WORK_SIDE) / max(part.shape[:2]))
-        size = round(part.shape[1] * factor), round(part.shape[0] * factor)
-        small = cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA)
-        found.append(small.astype(np.uint8))
+        side = SCENE_SIDE if found else WORK_SIDE
+        found.append(shrink_to(np.ascontiguousarray(part), side))
     return found
-
-
-def _shrink(pixels: Pixels) -> Pixels:
-    factor = min(1.0, SCENE_SIDE / max(pixels.shape[:2]))
-    size = round(pixels.shape[1] * factor), round(pixels.shape[0] * factor)
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def compute_projection(
@@ -190,7 +182,7 @@ def learn(photos: list[list[Pixels]]) -> Learned:
     classes: list[list[Floats]] = []
     found: list[Floats] = []
     for scene in (scene for photo in photos for scene in photo):
-        seen = [scene] + [edit(_shrink(scene), dice) for _ in range(EDITS)]
+        seen = [scene] + [edit(shrink_to(scene, SCENE_SIDE), dice) for _ in range(EDITS)]
         classes.append([compute_global_features(one)[0] for one in seen])
         found += [compute_sift(one)[1] for one in seen[:3]]
     descriptors = np.concatenate(found)

@@ -13,8 +13,8 @@ from django.db.models import OuterRef
 
 from django_visualsnoop.engine.exceptions import ImageExists, ImageMissing
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
-from django_visualsnoop.engine.storage import publish
-from django_visualsnoop.engine.storage import store as stores
+from django_visualsnoop.engine.storage import publish, reading
+from django_visualsnoop.engine.storage.reading import versions
 from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.engine.storage.times import read_clock
 from django_visualsnoop.engine.storage.values import ImageDetails, NewImage, StoredDescriptor
@@ -191,7 +191,7 @@ def test_numbering_and_purging_hold_the_lock_of_their_own_database(store: Store)
 
 
 def test_what_is_known_is_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "_PAGE", 2)
+    monkeypatch.setattr(reading, "_PAGE", 2)
     ids = ["a", "b", "c", "d", "e"]
     store.put([new(image_id, digest=image_id, width=9) for image_id in ids], times=range(1, 6))
     store.put([new("deleted"), new("newer", version=2)])
@@ -336,7 +336,7 @@ def test_two_who_make_a_collection_make_one(store: Store) -> None:
 
 def test_a_version_changes_with_each_published_write(store: Store) -> None:
     assert store.version() is None
-    assert stores.versions("other", ["shop", "nothing"]) == {}
+    assert versions("other", ["shop", "nothing"]) == {}
     store.add(new("a"))
     first = store.version()
     assert first == store.published_version()
@@ -346,8 +346,8 @@ def test_a_version_changes_with_each_published_write(store: Store) -> None:
     second = store.version()
     assert second is not None
     assert second.seq > first.seq
-    assert set(stores.versions("other", ["shop", "beside", "nothing"])) == {"shop", "beside"}
-    assert stores.versions("other", ["shop"]) == {"shop": second}
+    assert set(versions("other", ["shop", "beside", "nothing"])) == {"shop", "beside"}
+    assert versions("other", ["shop"]) == {"shop": second}
 
 
 def test_a_version_can_be_had_before_the_first_write(store: Store) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import pytest
 
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.training import repositories
+from tests import services
 from tests.collections.contract import image
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def photos() -> list[list[np.ndarray]]:
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with three pictures, one of them twice, and other files."""
-    if shutil.which("git") is None:
-        pytest.skip("needs git")
+    services.require("git")
     made = tmp_path / "maxogden+cats" / "repo"
     made.mkdir(parents=True)
     for number, name in enumerate(("b c.jpg", "a.JPG", "ü.png")):

@@ -9,7 +9,7 @@ from django_visualsnoop.engine.training.alter import (
     convert_to_grey,
     draw_light_edits,
     draw_variants,
-    may_turn_grey,
+    turn_some_grey,
 )
 from tests.collections.contract import image
 
@@ -44,7 +44,7 @@ def test_what_cannot_be_seen_is_no_variant() -> None:
 def test_some_pictures_turn_grey() -> None:
     picture = decode(image(1)).pixels
     dice = np.random.default_rng(2)
-    grey = [may_turn_grey(picture, dice) for _ in range(60)]
+    grey = [turn_some_grey(picture, dice) for _ in range(60)]
     count = sum(np.array_equal(one, convert_to_grey(picture)) for one in grey)
     assert 2 < count < 25
     assert sum(one is picture for one in grey) == 60 - count

@@ -8,8 +8,8 @@ import pytest
 from django_visualsnoop.engine.training.boosting import fit_trees
 
 
+@pytest.mark.service("scikit-learn")
 def test_fitted_trees_tell_the_odds_and_repeat() -> None:
-    pytest.importorskip("sklearn", reason="scikit-learn fits the trees: pip install scikit-learn")
     dice = np.random.default_rng(4)
     inputs = dice.uniform(-1, 1, (3000, 4)).astype(np.float32)
     chance = np.where(inputs[:, 2] > 0.25, 0.9, 0.1)

@@ -40,7 +40,6 @@ def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pairs() -> list[RelatedPair]:
     """Pairs of two sets; their first input tells their relation, the others nothing."""
-    pytest.importorskip("sklearn", reason="scikit-learn fits the trees: pip install scikit-learn")
     dice = np.random.default_rng(6)
     made = []
     for number in range(1200):
@@ -53,6 +52,7 @@ def pairs() -> list[RelatedPair]:
     return made
 
 
+@pytest.mark.service("scikit-learn")
 def test_each_model_takes_the_closer_relations_together(
     pairs: list[RelatedPair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +69,7 @@ def test_each_model_takes_the_closer_relations_together(
     }
 
 
+@pytest.mark.service("scikit-learn")
 def test_each_set_is_judged_by_trees_that_saw_none_of_it(pairs: list[RelatedPair]) -> None:
     # The second set tells the opposite: who saw it would be right on it.
     turned = [
