@@ -22,6 +22,7 @@ from django_visualsnoop.engine.descriptors.descriptor import (
     Descriptor,
     quantise,
 )
+from django_visualsnoop.engine.descriptors.dihedral import TURNS
 from django_visualsnoop.engine.descriptors.featureless import is_featureless
 from django_visualsnoop.engine.descriptors.global_features import (
     compute_global_features,
@@ -66,8 +67,6 @@ _COLOUR_CODE = 32
 LEARNED = DIMENSIONS - _COLOUR_CODE
 #: Mean colours this far apart are different colours (lightness is 0 to 100).
 _COLOUR_WIDTH = 4.0
-#: Number of ways to turn and mirror a picture.
-_TURNS = 8
 
 
 class Probes(NamedTuple):
@@ -90,7 +89,7 @@ class Probes(NamedTuple):
     def compared_vectors(self) -> NDArray[np.int8]:
         """The ``vectors`` that are evidence of a copy. They exclude the whole picture's if it is
         identified by its file: that vector only says where to search for the file."""
-        return self.vectors[_TURNS:] if self.pictures[0].by_file else self.vectors
+        return self.vectors[len(TURNS) :] if self.pictures[0].by_file else self.vectors
 
 
 def describe(pixels: Pixels, digest: bytes | None = None) -> Descriptor:

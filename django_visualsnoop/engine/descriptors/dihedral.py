@@ -25,7 +25,20 @@ FIRST, SECOND = 4, 5
 #: The kind that no turn changes.
 FIXED = 0
 
-_TURNS = [(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)]
+#: Quarters counterclockwise, and whether mirrored left to right before.
+TURNS = [(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)]
+
+
+def turn_pixels(pixels: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    """Return a turned picture.
+
+    Args:
+        pixels: height x width x channels.
+        turn: index in ``TURNS``.
+    """
+    quarters, mirrored = TURNS[turn]
+    turned: NDArray[np.uint8] = np.rot90(np.fliplr(pixels) if mirrored else pixels, quarters)
+    return np.ascontiguousarray(turned)
 
 
 def compute_dihedral_action(kinds: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
@@ -34,7 +47,7 @@ def compute_dihedral_action(kinds: NDArray[np.uint8]) -> tuple[NDArray[np.intp],
     The order is that of ``global_features.compute_permutations``.
     """
     rows, signs = [], []
-    for quarters, mirrored in _TURNS:
+    for quarters, mirrored in TURNS:
         row = np.arange(len(kinds))
         sign = np.ones(len(kinds), dtype=np.int8)
         for kind, (when_turned, when_mirrored) in enumerate(SIGNED):
@@ -65,7 +78,7 @@ def compute_bases(permutations: NDArray[np.intp]) -> list[NDArray[np.float64]]:
     projectors = [
         sum(
             when_turned**quarters * (when_mirrored if mirrored else 1) * matrices[number] / 8
-            for number, (quarters, mirrored) in enumerate(_TURNS)
+            for number, (quarters, mirrored) in enumerate(TURNS)
         )
         for when_turned, when_mirrored in SIGNED
     ]

@@ -9,13 +9,23 @@ import numpy as np
 from django_visualsnoop.common.search_options import COPY
 from django_visualsnoop.engine.descriptors.describe import measure_detail
 from django_visualsnoop.engine.descriptors.descriptor import normalise
+from django_visualsnoop.engine.descriptors.dihedral import TURNS, turn_pixels
 from django_visualsnoop.engine.descriptors.local_features import FEW
 from django_visualsnoop.engine.descriptors.matmul import matmul
 from django_visualsnoop.engine.images.capture import tell_apart
 from django_visualsnoop.engine.matching import calibration
-from django_visualsnoop.engine.matching.difference import measure_least_difference
+from django_visualsnoop.engine.matching.difference import (
+    measure_least_difference,
+    measure_whole_difference,
+    select_least,
+)
 from django_visualsnoop.engine.matching.overlap import measure_overlap
-from django_visualsnoop.engine.matching.relation import Relation, collect_inputs, tell_relation
+from django_visualsnoop.engine.matching.relation import (
+    Relation,
+    collect_inputs,
+    tell_relation,
+    tell_without_features,
+)
 from django_visualsnoop.engine.matching.verify import (
     NO_ALIGNMENT,
     TELLING_FROM,
@@ -36,6 +46,8 @@ if TYPE_CHECKING:
 
 #: With at least this many inliers, skip the other probes.
 ENOUGH = 24
+#: Turned pictures whose cosines differ by less are as close: a mark says little of the turn.
+_AS_CLOSE = 0.01
 #: In pictures with less detail than this, vectors agree by the colour alone, such as those of
 #: blank pages with dust.
 _FAINT = 0.3
@@ -101,7 +113,7 @@ def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comp
         for place, match in zip(rest, found, strict=True):
             if match.inliers > best[place].inliers:
                 best[place], places[place] = match, number
-    closest = _compute_cosines(probes.compared_vectors, stored)
+    closest = _find_closest(probes.compared_vectors, stored)
     return [
         _build_comparison(probes, *values)
         for values in zip(stored, closest, best, places, strict=True)
@@ -109,8 +121,9 @@ def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comp
 
 
 def _build_comparison(
-    probes: Probes, stored: Descriptor, cosine: float, match: Alignment, picture: int
+    probes: Probes, stored: Descriptor, closest: _Closest, match: Alignment, picture: int
 ) -> Comparison:
+    cosine = closest.cosine
     probed = probes.pictures[picture]
     features = min(len(probed.codes), len(stored.codes))
     evidence = calibration.collect_evidence(
@@ -121,15 +134,19 @@ def _build_comparison(
     faint = vectors_decide and _are_faint(probed, stored)
     if faint and not _have_equal_features(probed, stored):
         score = calibration.UNRELATED
-    difference = None
-    if score >= WORTH_A_LOOK and match.inliers >= TELLING_FROM:
+    relation, inputs = Relation.by_score(score), None
+    if score < WORTH_A_LOOK:
+        pass
+    elif match.inliers >= TELLING_FROM:
         # Every second of the probed pictures is the mirror image of the one before.
         difference = _lay_over(probed, stored, match, cosine, mirrored=picture % 2 == 1)
-    inputs = None
-    relation = Relation.by_score(score)
-    if difference is not None:
-        inputs = collect_inputs(score, cosine, match, evidence, difference)
-        relation = tell_relation(inputs, difference)
+        if difference is not None:
+            inputs = collect_inputs(score, cosine, match, evidence, difference)
+            relation = tell_relation(inputs, difference)
+    else:
+        difference = _lay_whole(probes, stored, closest.vectors)
+        if difference is not None:
+            relation = tell_without_features(score, difference)
     if tell_apart(probed.capture, stored.capture):
         relation = relation.to_shot()
     return Comparison(score, cosine, match, picture, evidence, relation, inputs)
@@ -139,13 +156,33 @@ def _lay_over(
     probed: Descriptor, stored: Descriptor, match: Alignment, cosine: float, *, mirrored: bool
 ) -> Difference | None:
     """Return how two pictures differ by their thumbnails; ``None`` if that cannot be said."""
-    if probed.thumbnail is None or stored.thumbnail is None:
-        return None
-    query, other = probed.thumbnail.pixels, stored.thumbnail.pixels
+    query, other = _read_thumbnail(probed), _read_thumbnail(stored)
     if query is None or other is None:
         return None
     query = np.fliplr(query) if mirrored else query
     return measure_least_difference(query, other, match, alike=cosine >= _ALIKE)
+
+
+def _lay_whole(probes: Probes, stored: Descriptor, vectors: Sequence[int]) -> Difference | None:
+    """Return how two pictures differ by all of their thumbnails; ``None`` if that cannot be said.
+
+    Args:
+        probes: what is searched for.
+        stored: the other picture.
+        vectors: indices in ``probes.compared_vectors``. Each is that of a turned picture.
+    """
+    other, found = _read_thumbnail(stored), []
+    for vector in vectors:
+        number, turn = divmod(vector, len(TURNS))
+        # Each picture is followed by its mirror image.
+        query = _read_thumbnail(probes.pictures[2 * (number + probes.pictures[0].by_file)])
+        if query is not None and other is not None:
+            found.append(measure_whole_difference(turn_pixels(query, turn), other))
+    return select_least(found)
+
+
+def _read_thumbnail(picture: Descriptor) -> NDArray[np.uint8] | None:
+    return None if picture.thumbnail is None else picture.thumbnail.pixels
 
 
 def _are_faint(one: Descriptor, other: Descriptor) -> bool:
@@ -157,10 +194,21 @@ def _have_equal_features(probed: Descriptor, stored: Descriptor) -> bool:
     return bool(np.array_equal(probed.codes[: len(stored.codes)], stored.codes))
 
 
-def _compute_cosines(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[float]:
-    """Return, for each stored picture, the cosine with the closest probe."""
+class _Closest(NamedTuple):
+    """The closest vectors of the probes."""
+
+    #: Of the closest one.
+    cosine: float
+    #: Indices in ``Probes.compared_vectors`` of those that are as close, or nearly.
+    vectors: list[int]
+
+
+def _find_closest(probes: NDArray[np.int8], stored: Sequence[Descriptor]) -> list[_Closest]:
+    """Return the closest probes of each stored picture."""
     if not stored:
         return []
     vectors = normalise(np.stack([one.vector for one in stored]))
-    cosines: list[float] = matmul(vectors, normalise(probes).T).max(axis=1).tolist()
-    return cosines
+    return [
+        _Closest(float(row.max()), np.flatnonzero(row >= row.max() - _AS_CLOSE).tolist())
+        for row in matmul(vectors, normalise(probes).T)
+    ]

@@ -20,8 +20,11 @@ from django_visualsnoop.engine.matching.registration import (
     extract_details,
     register,
 )
+from django_visualsnoop.engine.matching.verify import NO_ALIGNMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.matching.registration import Pixels, Registration
@@ -92,23 +95,27 @@ def measure_least_difference(
     found = measure_difference(query, stored, alignment)
     if not alike or (found is not None and found.share < VISIBLE):
         return found
-    whole = measure_difference(query, stored, _map_whole(query, stored, alignment))
-    return min((one for one in (found, whole) if one is not None), key=_get_share, default=None)
+    return select_least([found, measure_whole_difference(query, stored)])
 
 
-def _get_share(difference: Difference) -> float:
-    return difference.share
+def select_least(differences: Iterable[Difference | None]) -> Difference | None:
+    """Return the difference with the smallest share; ``None`` if there is none."""
+    known = (one for one in differences if one is not None)
+    return min(known, key=lambda one: one.share, default=None)
 
 
-def _map_whole(query: Pixels, stored: Pixels, alignment: Alignment) -> Alignment:
-    """Return an alignment whose map takes all of one picture to all of the other."""
+def measure_whole_difference(query: Pixels, stored: Pixels) -> Difference | None:
+    """Return how two pictures differ if all of one shows all of the other.
+
+    Args:
+        query, stored: see ``measure_difference``.
+    """
     width, height = (
         (side / max(stored.shape[:2])) / (own / max(query.shape[:2]))
         for side, own in zip(stored.shape[1::-1], query.shape[1::-1], strict=True)
     )
-    return alignment._replace(
-        matrix=np.diag([width, height]).astype(np.float32), shift=np.zeros(2, dtype=np.float32)
-    )
+    matrix = np.diag([width, height]).astype(np.float32)
+    return measure_difference(query, stored, NO_ALIGNMENT._replace(matrix=matrix))
 
 
 def measure_difference(query: Pixels, stored: Pixels, alignment: Alignment) -> Difference | None:

@@ -41,6 +41,12 @@ _RANKS = 1000
 #: of the places differ by more levels than this.
 _WHOLE, _LEVELS = 0.9, 2.0
 _MOST_INLIERS, _MOST_SPREAD, _USUAL_MATCHES = 60, 80.0, 8
+#: Pictures without agreeing features differ if as many connected cells have other strong details …
+_FEWEST_STRONG = 3
+#: … or as many have other tones, and less than this correlation where tones agree least.
+_FEWEST_APART, _AGREEING = 5, 0.85
+#: If a larger share differs, they have nothing in common.
+_MUCH = 0.2
 
 
 class Relation(NamedTuple):
@@ -116,6 +122,28 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
     is_seen = name != COPY or difference.share >= VISIBLE
     rank = _compute_rank(name, score if is_seen else max(score, first_score))
     return Relation(name, score, copy, rank, difference.share)
+
+
+def tell_without_features(score: float, difference: Difference) -> Relation:
+    """Return the relation of pictures that are alike by their vectors, though no features agree.
+
+    These are flat but for a mark, such as a logo on a ground, of which vectors say little. The
+    limits are set by hand, from logos on one ground and from bar codes.
+
+    Args:
+        score: log odds from vectors alone; see ``calibration``.
+        difference: what differs if all of one is laid over all of the other.
+    """
+    told = dict(zip(EVIDENCE, difference.evidence.tolist(), strict=True))
+    apart = max(told["luma_cells"], told["colour_cells"]) >= np.log1p(_FEWEST_APART)
+    differs = told["strong_cells"] >= np.log1p(_FEWEST_STRONG)
+    differs |= apart and told["tone_5"] < _AGREEING
+    if not differs:
+        return Relation(COPY, score, score, _compute_rank(COPY, score), difference.share)
+    if difference.share < _MUCH:
+        rank = _compute_rank(VARIANT, score)
+        return Relation(VARIANT, score, UNRELATED, rank, difference.share)
+    return Relation.by_score(UNRELATED)
 
 
 def _compute_rank(name: str, score: float) -> int:

@@ -11,7 +11,7 @@ from django_visualsnoop.engine.matching.trees import BoostedTrees
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TREES, DEPTH, RATE, PENALTY, LEAST_LEAF = 200, 4, 0.06, 10.0, 20
+TREES, DEPTH, RATE, PENALTY, LEAST_LEAF, BINS = 200, 4, 0.06, 10.0, 20, 255
 
 
 def fit_trees(
@@ -34,6 +34,7 @@ def fit_trees(
         learning_rate=RATE,
         max_iter=TREES,
         max_depth=DEPTH,
+        max_bins=BINS,
         min_samples_leaf=LEAST_LEAF,
         l2_regularization=PENALTY,
         early_stopping=False,

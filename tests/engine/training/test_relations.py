@@ -34,6 +34,7 @@ SIZE = len(relation.FIRST_STAGE) + len(EVIDENCE)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boosting, "TREES", 12)
     monkeypatch.setattr(boosting, "RATE", 0.4)
+    monkeypatch.setattr(boosting, "BINS", 64)
     monkeypatch.setattr(relations, "FOLDS", 2)
 
 
