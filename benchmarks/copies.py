@@ -72,6 +72,8 @@ class Scores:
     pairs: NDArray[np.float32]
     milliseconds: float
     bytes_per_photo: int
+    #: How surely each is called a copy, not a variant or another shot; of the engine only.
+    as_copies: NDArray[np.float32] | None = None
 
 
 @dataclass
@@ -137,6 +139,7 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
     vectors = normalise(np.stack([one.vector for one in stored])).T
     shape = len(task.queries), len(stored)
     one_probe, all_probes, verified, voted = (np.empty(shape, np.float32) for _ in range(4))
+    as_copies = np.full(shape, calibration.UNRELATED, np.float32)
     spent = dict.fromkeys(("probes", "candidates", "comparing"), 0.0)
     compared = wrong = 0
     least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
@@ -159,6 +162,7 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
         found = {
             place: one.relation.score for place, one in zip(both.tolist(), scores, strict=True)
         }
+        as_copies[row, both] = [one.relation.copy_score for one in scores]
         others = [
             Descriptor.from_bytes(made_up[int(one.removeprefix(MADE_UP))])
             for one in named
@@ -183,7 +187,7 @@ def engine_scores(task: Task, filler: int) -> list[Scores]:
         Scores("vector, 1 probe", one_probe, took, describe.DIMENSIONS),
         Scores("vector, probes", all_probes, took, describe.DIMENSIONS),
         Scores("+ 20 verified", verified, took, size),
-        Scores("engine", voted, took, size),
+        Scores("engine", voted, took, size, as_copies),
     ]
 
 
@@ -240,9 +244,14 @@ def calibrated(task: Task, scores: Scores, plot: Path | None) -> None:
     least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
     false = (scores.pairs >= least) & ~truth
     copies = np.flatnonzero(np.array(task.sources) >= 0)
-    hits = scores.pairs[copies, np.array(task.sources)[copies]] >= least
-    print(f"at the default threshold: recall {hits.mean():.4f}; false copies in", end=" ")
+    sources = np.array(task.sources)[copies]
+    hits = scores.pairs[copies, sources] >= least
+    print(f"at the default threshold: recall {hits.mean():.4f}; something false in", end=" ")
     print(f"{int(false.any(axis=1).sum())} of {len(truth)} queries")
+    if scores.as_copies is not None:
+        called = scores.as_copies >= least
+        print(f"    called copies: {called[copies, sources].mean():.4f} of the copies;", end=" ")
+        print(f"others in {int((called & ~truth).any(axis=1).sum())} queries")
 
 
 def show(task: Task, scores: Scores, folder: Path, count: int = 10) -> None:

@@ -44,6 +44,8 @@ from django_visualsnoop.engine.search import CLOSEST, build_candidate_query, sel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from django_visualsnoop.engine.matching.relation import Relation
+
     #: Takes a photograph, dice that are the same for all pictures of the kind, and own dice.
     Make = Callable[[Image.Image, random.Random, random.Random], Image.Image]
 
@@ -252,12 +254,14 @@ class Looked(NamedTuple):
     """What was looked up among pictures of one kind."""
 
     searches: int
-    #: Searches that find something, and the highest score of them all.
+    #: Searches that find something, those that call it a copy, and the highest score of them all.
     wrong: int
+    wrong_copies: int
     highest: float
     copies: int
-    #: Those that find what they are copies of.
+    #: Those that find what they are copies of, and those that call it a copy.
     found: int
+    found_copies: int
     #: Pairs, of all that were compared, that are said to be .85 to .95 similar; and copies of them.
     near: int
     near_copies: int
@@ -275,35 +279,50 @@ def look(kind: str, photos: list[Image.Image]) -> Looked:
     for place, descriptor in enumerate(stored):
         index.put(str(place), descriptor.to_bytes())
 
-    def scores(content: bytes) -> dict[int, float]:
+    def relations(content: bytes) -> dict[int, Relation]:
         probed = describe.build_probes(decode(content).pixels)
         found = select_worth_comparing(
             index.find_candidates(build_candidate_query(probed, CLOSEST))
         )
         places = list(map(int, found))
         compared = compare_all(probed, [stored[place] for place in places])
-        return {place: one.relation.score for place, one in zip(places, compared, strict=True)}
+        return {place: one.relation for place, one in zip(places, compared, strict=True)}
 
-    searched = [scores(content) for content in wanted]
-    highest = [max(found.values(), default=-math.inf) for found in searched]
-    looked_up = [(source, scores(content)) for source, content in copies]
+    searched = [relations(content) for content in wanted]
+    looked_up = [(source, relations(content)) for source, content in copies]
+    highest = [max((one.score for one in found.values()), default=-math.inf) for found in searched]
+    surest = [
+        max((one.copy_score for one in found.values()), default=-math.inf) for found in searched
+    ]
+    own = [found[source] for source, found in looked_up if source in found]
     least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
     compared = [
-        (calibration.score_to_similarity(score), place == source)
+        (calibration.score_to_similarity(one.score), place == source)
         for source, found in [*((None, found) for found in searched), *looked_up]
-        for place, score in found.items()
+        for place, one in found.items()
     ]
     said, so = np.array(compared).T
     near = so[nearly_sure(said)]
     return Looked(
         len(wanted),
         sum(score >= least for score in highest),
+        sum(score >= least for score in surest),
         max(highest),
         len(copies),
-        sum(found.get(source, -math.inf) >= least for source, found in looked_up),
+        sum(one.score >= least for one in own),
+        sum(one.copy_score >= least for one in own),
         len(near),
         int(near.sum()),
     )
+
+
+def print_looked(kind: str, one: Looked) -> None:
+    print(f"{kind:20} {one.searches:4} searches, {one.wrong:3} find something,", end=" ")
+    print(
+        f"{one.wrong_copies:2} a copy; highest {calibration.score_to_similarity(one.highest):.3f};",
+        end=" ",
+    )
+    print(f"of {one.copies} copies {one.found} found, {one.found_copies} as copies")
 
 
 def main() -> None:
@@ -317,19 +336,11 @@ def main() -> None:
     print(f"half {arguments.half}, {len(photos)} photographs, seed {SEED}; {machine()}")
     looked = {kind: look(kind, photos) for kind in (*KINDS, HALVES)}
     for kind, one in looked.items():
-        print(
-            f"{kind:20} {one.searches:4} searches, {one.wrong:3} find something; highest", end=" "
-        )
-        print(
-            f"{calibration.score_to_similarity(one.highest):.3f}; "
-            f"of {one.copies} copies {one.found} found"
-        )
-    searches, wrong, _, copies, found, near, near_copies = map(
-        sum, zip(*looked.values(), strict=True)
-    )
-    print(f"{'all':20} {searches:4} searches, {wrong:3} find something;", end=" ")
-    print(f"of {copies} copies {found} found")
-    print(f"said .85 to .95: {near} pairs, of which {near_copies} are copies")
+        print_looked(kind, one)
+    total = Looked(*map(sum, zip(*looked.values(), strict=True)))
+    highest = max(one.highest for one in looked.values())
+    print_looked("all", total._replace(highest=highest))
+    print(f"said .85 to .95: {total.near} pairs, of which {total.near_copies} are copies")
 
 
 if __name__ == "__main__":

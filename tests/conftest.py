@@ -16,8 +16,8 @@ SHARED = Path(
 
 #: Fixtures of pytest-django that open a database.
 DATABASE = frozenset(("db", "transactional_db", "live_server", "django_db_setup"))
-#: Tests with one of these markers start processes, which may open one.
-PROCESSES = ("service", "slow", "example", "docs")
+#: Tests with one of these markers, or that need a service, start processes, which may open one.
+PROCESSES = ("slow", "example", "docs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         asks = item.get_closest_marker("django_db") or not DATABASE.isdisjoint(fixtures)
+        needed = {name for marker in item.iter_markers("service") for name in marker.args}
+        asks = asks or not needed <= services.LIBRARIES
         if not asks and not any(map(item.get_closest_marker, PROCESSES)):
             item.add_marker("no_database")
 

@@ -30,6 +30,8 @@ PACKAGES = {
     "redis-server": "redis",
     "scikit-learn": "sklearn",
 }
+#: Those that are imported, and start nothing.
+LIBRARIES = frozenset({"scikit-learn"})
 
 
 def require(name: str) -> str:
