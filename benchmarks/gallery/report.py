@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 THRESHOLDS = (0.5, 0.9, 0.99)
 #: Bounds of what is drawn as one dot.
-_BINS = (0.5, 0.7, 0.9, 0.99, 0.9999, 1.000001)
+_BINS = (0.5, 0.7, 0.9, 0.99, 1.000001)
 
 
 def print_precision(judged: Sequence[Judged]) -> None:
@@ -111,6 +111,6 @@ def draw_calibration(judged: Sequence[Judged], pictures: Mapping[str, Picture], 
                 xytext=(-14, 4),
                 textcoords="offset points",
             )
-        axes.set(xlim=(0.48, 1.02), ylim=(-0.03, 1.03), title=f"{kind}, {len(pairs)} pairs")
+        axes.set(xlim=(0.48, 1.02), ylim=(-0.03, 1.14), title=f"{kind}, {len(pairs)} pairs")
         axes.set(xlabel="similarity", ylabel="share that are copies")
     figure.savefig(path)
