@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from django_visualsnoop.engine.training import boosting
 from django_visualsnoop.engine.training.boosting import fit_trees
 
 
 @pytest.mark.service("scikit-learn")
-def test_fitted_trees_tell_the_odds_and_repeat() -> None:
+def test_fitted_trees_tell_the_odds_and_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosting, "BINS", 64)
     dice = np.random.default_rng(4)
     inputs = dice.uniform(-1, 1, (3000, 4)).astype(np.float32)
     chance = np.where(inputs[:, 2] > 0.25, 0.9, 0.1)
