@@ -135,15 +135,14 @@ def _build_comparison(
     if faint and not _have_equal_features(probed, stored):
         score = calibration.UNRELATED
     relation, inputs = Relation.by_score(score), None
-    if score < WORTH_A_LOOK:
-        pass
-    elif match.inliers >= TELLING_FROM:
+    worth_a_look = score >= WORTH_A_LOOK
+    if worth_a_look and match.inliers >= TELLING_FROM:
         # Every second of the probed pictures is the mirror image of the one before.
         difference = _lay_over(probed, stored, match, cosine, mirrored=picture % 2 == 1)
         if difference is not None:
             inputs = collect_inputs(score, cosine, match, evidence, difference)
             relation = tell_relation(inputs, difference)
-    else:
+    elif worth_a_look:
         difference = _lay_whole(probes, stored, closest.vectors)
         if difference is not None:
             relation = tell_without_features(score, difference)
