@@ -167,7 +167,11 @@ def test_receivers_hear_of_messages_that_were_not_sent(
 
 
 class TestTheCallersThread:
-    """What is local to a thread or a context is there while a message is made."""
+    """What is local to a thread or a context is there while a message is made.
+
+    Receivers are not connected weakly: when such a one has died, Celery 5.4 makes a new list of
+    them, of which the app does not know.
+    """
 
     def test_receivers_run_in_it(self) -> None:
         context: ContextVar[str] = ContextVar("tenant")
@@ -180,7 +184,7 @@ class TestTheCallersThread:
 
         context.set("ann")
         local.tenant = "ann"
-        before_task_publish.connect(receive)
+        before_task_publish.connect(receive, weak=False)
         try:
             with celery_app("memory://") as app:
                 assert Dispatcher().dispatch_records("default", ids())
@@ -220,7 +224,7 @@ class TestTheCallersThread:
         def receive(**_: object) -> None:
             threads.append(threading.current_thread().name)
 
-        before_task_publish.connect(receive)
+        before_task_publish.connect(receive, weak=False)
         try:
             dispatcher.dispatch_records("default", ids())
         finally:
@@ -238,7 +242,7 @@ class TestTheCallersThread:
             sent.append(1)
 
         sender.error = error
-        after_task_publish.connect(receive)
+        after_task_publish.connect(receive, weak=False)
         try:
             assert Dispatcher().dispatch_records("default", ids()) is (error is None)
         finally:
