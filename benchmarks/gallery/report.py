@@ -96,7 +96,7 @@ def draw_calibration(judged: Sequence[Judged], pictures: Mapping[str, Picture], 
     for number, (kind, pairs) in enumerate(sorted(by_kind.items()), 1):
         axes = figure.add_subplot(down, across, number)
         axes.plot([0.5, 1], [0.5, 1], color="0.7", linestyle="--", linewidth=1)
-        for low, high in pairwise(_BINS):
+        for place, (low, high) in enumerate(pairwise(_BINS)):
             inside = [(said, so) for said, so in pairs if low <= said < high]
             if not inside:
                 continue
@@ -108,9 +108,9 @@ def draw_calibration(judged: Sequence[Judged], pictures: Mapping[str, Picture], 
             axes.annotate(
                 str(len(inside)),
                 (said, right / len(inside)),
-                xytext=(-14, 4),
+                xytext=(-14, -14 if place % 2 else 4),  # or close ones overlap
                 textcoords="offset points",
             )
-        axes.set(xlim=(0.48, 1.02), ylim=(-0.03, 1.14), title=f"{kind}, {len(pairs)} pairs")
+        axes.set(xlim=(0.48, 1.02), ylim=(-0.12, 1.14), title=f"{kind}, {len(pairs)} pairs")
         axes.set(xlabel="similarity", ylabel="share that are copies")
     figure.savefig(path)
