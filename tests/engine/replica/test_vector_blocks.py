@@ -404,7 +404,7 @@ def test_rows_without_a_vector_stay_out(collection: LocalCollection) -> None:
     assert not VectorBlock.objects.exists()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_whatever_happens_searches_are_exact(
     collection: LocalCollection, reading: threading.Event, seed: int
 ) -> None:
