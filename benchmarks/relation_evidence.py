@@ -119,7 +119,8 @@ def main() -> None:
     for label in LABELS:
         if not sizes[label]:
             continue
-        counts = [sum(one.copies[k] for one in judged if one.label == label) for k in range(5)]
+        labelled = [one.copies for one in judged if one.label == label]
+        counts = [sum(column) for column in zip(*labelled, strict=True)]
         cells = []
         for count in counts:
             low, high = wilson_interval(count, sizes[label])

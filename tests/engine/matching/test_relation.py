@@ -9,6 +9,7 @@ import pytest
 
 from django_visualsnoop.common.search_options import RELATIONS
 from django_visualsnoop.engine.matching import relation as module
+from django_visualsnoop.engine.matching.calibration import UNRELATED
 from django_visualsnoop.engine.matching.difference import EVIDENCE, Difference
 from django_visualsnoop.engine.matching.relation import (
     FIRST_STAGE,
@@ -16,6 +17,7 @@ from django_visualsnoop.engine.matching.relation import (
     collect_inputs,
     load_models,
     tell_relation,
+    tell_without_features,
 )
 from django_visualsnoop.engine.matching.verify import NO_ALIGNMENT
 
@@ -116,3 +118,26 @@ def test_models_of_other_evidence_are_refused(
     load_models.cache_clear()
     with pytest.raises(ValueError, match="must be fitted again"):
         load_models()
+
+
+@pytest.mark.parametrize(
+    ("share", "values", "name"),
+    [
+        (0.3, {"strong_cells": np.log1p(2), "tone_5": 0.5}, "copy"),
+        (0.3, {"luma_cells": np.log1p(9), "tone_5": 0.9}, "copy"),
+        (0.1, {"strong_cells": np.log1p(3), "tone_5": 0.9}, "variant"),
+        (0.1, {"luma_cells": np.log1p(5), "tone_5": 0.8}, "variant"),
+        (0.1, {"colour_cells": np.log1p(5), "tone_5": 0.8}, "variant"),
+        (0.2, {"strong_cells": np.log1p(3), "tone_5": 0.9}, None),
+    ],
+)
+def test_without_agreeing_features_what_differs_tells(
+    share: float, values: dict[str, float], name: str | None
+) -> None:
+    # A little more than the limits: the evidence is in single precision.
+    told = tell_without_features(
+        6.0, differing(share, **{key: value + 1e-4 for key, value in values.items()})
+    )
+    assert told.name == name
+    assert told.copy_score == (6.0 if name == "copy" else UNRELATED)
+    assert told.score == (UNRELATED if name is None else 6.0)
