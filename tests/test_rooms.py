@@ -37,9 +37,9 @@ ROOMS: dict[str, str] = {
     "engine.search": "common engine.index.base engine.matching",
     "engine.closer_looks": "common engine.exceptions engine.matching engine.storage",
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
-    "engine.embedding": "common engine.descriptors engine.index.base",
+    "engine.embedding": "common engine.index.base",
     "engine.onnx": "common engine.descriptors",
-    "engine.hits": "engine.embedding engine.matching engine.search",
+    "engine.hits": "common engine.embedding engine.matching engine.search",
     "engine.pair_budget": "",
     "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
     "engine.exceptions engine.hits engine.images engine.matching engine.pair_budget engine.pairs "

@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from django_visualsnoop.common.interruptions import is_interruption
-from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.index.base import DECIMALS
 
 if TYPE_CHECKING:
@@ -77,16 +76,6 @@ def _log_no_embedding(image_id: str, error: Exception) -> None:
         image_id,
         error,
     )
-
-
-def compute_embedding(pixels: Pixels, model: EmbeddingModel | None) -> NDArray[np.int8]:
-    """Return the embedding of a picture.
-
-    Args:
-        pixels: height x width x 3, RGB, uint8.
-        model: the embedding model; if ``None``, the result is the engine's own global vector.
-    """
-    return describe.compute_vector(pixels) if model is None else model.describe(pixels)
 
 
 def cosine_to_similarity(cosine: float) -> float:

@@ -7,16 +7,24 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
+from django_visualsnoop.common.search_options import (
+    COPIES,
+    DEFAULT_OPTIONS,
+    SIMILAR,
+    SearchOptions,
+)
 from django_visualsnoop.engine.closer_looks import CloserLooks
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.embedding import (
-    add_embedding,
-    compute_embedding,
-    hash_identity,
-)
+from django_visualsnoop.engine.embedding import add_embedding, hash_identity
 from django_visualsnoop.engine.exceptions import ImageMissing, build_image_missing
-from django_visualsnoop.engine.hits import Hits, find_copies, find_similar
+from django_visualsnoop.engine.hits import (
+    DEFAULT_LIMIT,
+    HitPortions,
+    Hits,
+    SimilarImages,
+    find_copies,
+    find_similar,
+)
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.matching.side_by_side import (
@@ -40,7 +48,9 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.common.open_pictures import FindPictures
+    from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.embedding import EmbeddingModel
+    from django_visualsnoop.engine.hits import Hit
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
     from django_visualsnoop.engine.replica.view import ReplicaView
@@ -139,25 +149,12 @@ class Gallery:
         Args:
             content: the file.
             options: what to search for. ``None`` stands for ``DEFAULT_LIMIT`` matches, and for
-                the collection's threshold of copies. The similarity of a copy is a probability;
-                that of a similar image is the cosine of the embeddings.
+                the collection's thresholds.
 
         Raises:
             DecodeError: the bytes are not a picture.
         """
-        picture = self.decode_picture(content)
-        if options.kind != COPIES:
-            probe = compute_embedding(picture.pixels, self._embedding)
-            embeddings = self._read_embedding_view()
-            if embeddings is None:
-                return Hits(None, [])
-            return Hits(embeddings.collection_id, find_similar(embeddings, probe, options))
-        probes = describe.build_probes(picture.pixels, sha256(content).digest(), picture.capture)
-        view = self._read_view()
-        if view is None:
-            return Hits(None, [])
-        min_score = self._get_min_score(options.min_similarity)
-        return Hits(view.collection_id, find_copies(view, probes, options, min_score))
+        return self.iterate_hits(content, options).take(options.limit or DEFAULT_LIMIT)
 
     def search_by_id(self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS) -> Hits:
         """Return the images that look like a stored one, excluding it; see ``search``.
@@ -165,8 +162,29 @@ class Gallery:
         Raises:
             ImageMissing: the image does not exist, or another version or model described it.
         """
-        if options.kind != COPIES:
-            return self._search_similar_by_id(image_id, options)
+        return self.iterate_hits_by_id(image_id, options).take(options.limit or DEFAULT_LIMIT)
+
+    def iterate_hits(self, content: bytes, options: SearchOptions = DEFAULT_OPTIONS) -> HitPortions:
+        """Like ``search``, but in portions; ``limit`` has no effect."""
+        picture = self.decode_picture(content)
+        probes = describe.build_probes(picture.pixels, sha256(content).digest(), picture.capture)
+        view = self._read_view()
+        if view is None:
+            return HitPortions(None, iter(()))
+        portions = self._find_copies(view, probes, options)
+        if options.kind == SIMILAR:
+            similar = None
+            if self._embedding is not None:
+                probe = self._embedding.describe(picture.pixels)
+                embeddings = self._read_embedding_view()
+                similar = None if embeddings is None else SimilarImages(embeddings, probe)
+            portions = find_similar(portions, similar, options)
+        return HitPortions(view.collection_id, portions)
+
+    def iterate_hits_by_id(
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> HitPortions:
+        """Like ``search_by_id``, but in portions; ``limit`` has no effect."""
         view, image_row = _require_image(image_id, self._read_view(image_id))
         stored = image_row.parse_descriptor()
         if stored is None:
@@ -174,19 +192,37 @@ class Gallery:
                 f"The image {image_id!r} was described by another version. Add it again."
             )
         probes = describe.build_stored_probes(stored)
-        min_score = self._get_min_score(options.min_similarity)
-        hits = find_copies(view, probes, options, min_score, without=image_id)
-        return Hits(view.collection_id, hits, image_row.image_time)
+        portions = self._find_copies(view, probes, options, without=image_id)
+        if options.kind == SIMILAR:
+            similar = None
+            if self._embedding is not None:
+                similar = self._read_similar_images(image_id)
+            portions = find_similar(portions, similar, options, without=image_id)
+        return HitPortions(view.collection_id, portions, image_row.image_time)
 
-    def _search_similar_by_id(self, image_id: str, options: SearchOptions) -> Hits:
-        view, image_row = _require_image(image_id, self._read_embedding_view(image_id))
+    def _find_copies(
+        self,
+        view: ReplicaView[DescriptorIndex],
+        probes: Probes,
+        options: SearchOptions,
+        without: str | None = None,
+    ) -> Iterator[list[Hit]]:
+        least = options.min_similarity if options.kind == COPIES else None
+        return find_copies(view, probes, options, self._get_min_score(least), without)
+
+    def _read_similar_images(self, image_id: str) -> SimilarImages:
+        """Return the embeddings, and the one of an image.
+
+        Raises:
+            ImageMissing: the image has no embedding by the collection's model.
+        """
+        view, _ = _require_image(image_id, self._read_embedding_view(image_id))
         probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version. Add it again."
             )
-        hits = find_similar(view, probe, options, without=image_id)
-        return Hits(view.collection_id, hits, image_row.image_time)
+        return SimilarImages(view, probe)
 
     def find_pairs(
         self,
@@ -373,8 +409,7 @@ class Gallery:
         )
 
     def _read_embedding_view(self, image_id: str | None = None) -> ReplicaView[Any] | None:
-        if self._embedding is None:
-            return self._read_view(image_id)
+        assert self._embedding is not None
         vector_kind = EmbeddingVectors(hash_identity(self._embedding))
         return reader.read_view(
             self.store.database, self.store.key, vector_kind, image_id, most_bytes=self._memory

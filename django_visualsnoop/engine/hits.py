@@ -1,23 +1,29 @@
-"""What searches of a collection return."""
+"""What searches of a collection return: hits, in portions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from django_visualsnoop.common.search_options import RELATIONS, SIMILAR
 from django_visualsnoop.engine.embedding import cosine_to_rank, cosine_to_similarity
 from django_visualsnoop.engine.matching.calibration import score_to_similarity
-from django_visualsnoop.engine.search import search
+from django_visualsnoop.engine.matching.relation import RANKS
+from django_visualsnoop.engine.search import FIRST_LIMIT, GROWTH, search
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
     from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.descriptors.describe import Probes
-    from django_visualsnoop.engine.index.base import CopyIndex, VectorIndex
+    from django_visualsnoop.engine.index.base import CloseImage, CopyIndex, VectorIndex
 
 #: Highest number of matches of a search that names no limit.
 DEFAULT_LIMIT = 100
+#: Pictures that only look similar have this rank or a higher one: they come after all others.
+FIRST_SIMILAR_RANK = len(RELATIONS) * RANKS
 
 
 class Hit(NamedTuple):
@@ -26,7 +32,7 @@ class Hit(NamedTuple):
     rank: int
     #: 0 to 1.
     similarity: float
-    #: One of ``search_options.RELATIONS``; ``None`` if unknown, or for similar images.
+    #: One of ``search_options.RELATIONS``, or ``SIMILAR``; ``None`` if unknown.
     relation: str | None = None
     #: 0 to 1: the share of what both pictures show that differs; ``None`` if unknown.
     difference: float | None = None
@@ -40,19 +46,38 @@ class Hits(NamedTuple):
     image_time: int | None = None
 
 
+class HitPortions(NamedTuple):
+    """The hits of a search in portions, the closest first. Further portions cost further work."""
+
+    #: ``None`` until something is written.
+    collection_id: str | None
+    portions: Iterator[list[Hit]]
+    #: Time of the image requested by id, in microseconds since 1970, UTC.
+    image_time: int | None = None
+
+    def take(self, limit: int) -> Hits:
+        """Return the first hits, at most ``limit``."""
+        hits: list[Hit] = []
+        for portion in self.portions:
+            hits += portion
+            if len(hits) >= limit:
+                break
+        return Hits(self.collection_id, hits[:limit], self.image_time)
+
+
 def find_copies(
     index: CopyIndex,
     probes: Probes,
     options: SearchOptions,
     min_score: float,
     without: str | None = None,
-) -> list[Hit]:
-    """Return the images that are related to a picture, most closely and surely first.
+) -> Iterator[list[Hit]]:
+    """Yield the images that are related to a picture, most closely and surely first.
 
     Args:
         index: the index of the collection.
         probes: what to search for.
-        options: how many to return, which relations, and among which images.
+        options: which relations, and among which images.
         min_score: the least logarithm of the odds.
         without: the id of an image to leave out.
     """
@@ -60,42 +85,75 @@ def find_copies(
         index,
         probes,
         min_score=min_score,
-        limit=options.limit or DEFAULT_LIMIT,
         allowed=None if options.allowed is None else frozenset(options.allowed),
         without=frozenset() if without is None else frozenset({without}),
         relations=options.relations,
     )
-    return [
-        Hit(
-            image_id,
-            relation.rank,
-            score_to_similarity(relation.score),
-            relation.name,
-            relation.difference,
-        )
-        for image_id, relation in found
-    ]
+    for portion in found:
+        yield [
+            Hit(
+                image_id,
+                relation.rank,
+                score_to_similarity(relation.score),
+                relation.name,
+                relation.difference,
+            )
+            for image_id, relation in portion
+        ]
+
+
+class SimilarImages(NamedTuple):
+    """The embeddings of a collection, and the one to search for."""
+
+    vectors: VectorIndex
+    probe: NDArray[np.int8]
 
 
 def find_similar(
-    index: VectorIndex,
-    probe: NDArray[np.int8],
+    copies: Iterator[list[Hit]],
+    similar: SimilarImages | None,
     options: SearchOptions,
     without: str | None = None,
-) -> list[Hit]:
-    """Return the images with the closest vectors, closest first.
+) -> Iterator[list[Hit]]:
+    """Yield the images that are related to a picture, and then those that look like it.
 
     Args:
-        index: the index of the collection.
-        probe: the vector to search for.
-        options: what to search for.
+        copies: see ``find_copies``. Only the first portion counts, if there are embeddings.
+        similar: where to search; ``None`` without embeddings.
+        options: the threshold, and among which images.
         without: the id of an image to leave out.
     """
-    excluded = () if without is None else (without,)
-    found = index.find_closest(probe, options.limit or DEFAULT_LIMIT, options.allowed, excluded)
-    hits = [
-        Hit(image_id, cosine_to_rank(cosine), cosine_to_similarity(cosine))
-        for image_id, cosine in found
-    ]
     least = options.min_similarity
-    return [hit for hit in hits if least is None or hit.similarity >= least]
+    if similar is None:
+        for portion in copies:
+            yield [hit for hit in portion if least is None or hit.similarity >= least]
+        return
+    related = next(copies, [])
+    yield [hit for hit in related if least is None or hit.similarity >= least]
+    known = {hit.image_id for hit in related} | ({without} if without is not None else set())
+    for closest in _iterate_closest(similar, options.allowed):
+        hits = [
+            Hit(
+                image_id,
+                FIRST_SIMILAR_RANK + cosine_to_rank(cosine),
+                cosine_to_similarity(cosine),
+                SIMILAR,
+            )
+            for image_id, cosine in closest
+            if image_id not in known
+        ]
+        yield [hit for hit in hits if least is None or hit.similarity >= least]
+        if hits and least is not None and hits[-1].similarity < least:
+            return
+
+
+def _iterate_closest(
+    similar: SimilarImages, allowed: Collection[str] | None
+) -> Iterator[list[CloseImage]]:
+    start, limit = 0, FIRST_LIMIT
+    while True:
+        found = similar.vectors.find_closest(similar.probe, limit, allowed)
+        yield found[start:]
+        if len(found) < limit:
+            return
+        start, limit = len(found), limit * GROWTH

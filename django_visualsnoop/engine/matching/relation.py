@@ -15,13 +15,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.common.search_options import COPY, RELATIONS, SHOT, VARIANT
-from django_visualsnoop.engine.matching.calibration import UNRELATED, score_to_rank
+from django_visualsnoop.engine.matching.calibration import (
+    SAME_FILE,
+    UNRELATED,
+    score_to_rank,
+)
 from django_visualsnoop.engine.matching.difference import EVIDENCE, VISIBLE
 from django_visualsnoop.engine.matching.trees import BoostedTrees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from django_visualsnoop.common.search_options import Relation as RelationName
     from django_visualsnoop.engine.matching.difference import Difference
     from django_visualsnoop.engine.matching.verify import Alignment
 
@@ -36,7 +41,7 @@ FIRST_STAGE = (
 #: The signs of ``calibration`` that are inputs, too: those that the overlap of features gives.
 _SIGNS = slice(7, 17)
 #: Ranks per relation. That of the least sure copies is about 400.
-_RANKS = 1000
+RANKS = 1000
 #: Pictures are identical if they show this share of each other, no details differ, and if only 3 %
 #: of the places differ by more levels than this.
 _WHOLE, _LEVELS = 0.9, 2.0
@@ -53,7 +58,7 @@ class Relation(NamedTuple):
     """How two pictures are related."""
 
     #: One of ``search_options.RELATIONS``; ``None`` if there are no thumbnails to compare.
-    name: str | None
+    name: RelationName | None
     #: The logarithm of the odds that the pictures are related at least this closely.
     score: float
     #: The logarithm of the odds that one is a copy of the other.
@@ -66,11 +71,12 @@ class Relation(NamedTuple):
     @classmethod
     def by_score(cls, score: float) -> Relation:
         """Return the relation of pictures that cannot be laid over each other."""
-        return cls(None, score, score, score_to_rank(score), None)
+        same_file = score >= SAME_FILE
+        return cls(None, score, score, _score_to_rank(score, identical=same_file), None)
 
     def to_shot(self) -> Relation:
         """Return the relation of pictures that are known to be two shots."""
-        rank = _compute_rank(SHOT, self.score)
+        rank = _compute_rank(SHOT, self.score, identical=False)
         return self._replace(name=SHOT, copy_score=UNRELATED, rank=rank)
 
 
@@ -110,17 +116,19 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
     copy, variant, shot = (models[name].predict(inputs) for name in (COPY, VARIANT, SHOT))
     # Each relation includes the closer ones.
     first_score = float(inputs[0])
-    if _is_identical(difference):
+    identical = _is_identical(difference)
+    if identical:
         copy = max(copy, first_score)
     variant = max(copy, variant)
     shot = max(variant, shot)
-    name, score = SHOT, shot
+    name: RelationName = SHOT
+    score = shot
     if copy >= 0.0:
         name, score = COPY, copy
     elif variant >= 0.0:
         name, score = VARIANT, variant
     is_seen = name != COPY or difference.share >= VISIBLE
-    rank = _compute_rank(name, score if is_seen else max(score, first_score))
+    rank = _compute_rank(name, score if is_seen else max(score, first_score), identical=identical)
     return Relation(name, score, copy, rank, difference.share)
 
 
@@ -139,15 +147,22 @@ def tell_without_features(score: float, difference: Difference) -> Relation:
     differs = told["strong_cells"] >= np.log1p(_FEWEST_STRONG)
     differs |= apart and told["tone_5"] < _AGREEING
     if not differs:
-        return Relation(COPY, score, score, _compute_rank(COPY, score), difference.share)
+        rank = _compute_rank(COPY, score, identical=_is_identical(difference))
+        return Relation(COPY, score, score, rank, difference.share)
     if difference.share < _MUCH:
-        rank = _compute_rank(VARIANT, score)
+        rank = _compute_rank(VARIANT, score, identical=False)
         return Relation(VARIANT, score, UNRELATED, rank, difference.share)
     return Relation.by_score(UNRELATED)
 
 
-def _compute_rank(name: str, score: float) -> int:
-    return RELATIONS.index(name) * _RANKS + min(_RANKS - 1, score_to_rank(score))
+def _compute_rank(name: RelationName, score: float, *, identical: bool) -> int:
+    steps = min(RANKS - 1, _score_to_rank(score, identical=identical))
+    return RELATIONS.index(name) * RANKS + steps
+
+
+def _score_to_rank(score: float, *, identical: bool) -> int:
+    """Return the rank of a copy: 0 only if the eye sees no difference."""
+    return score_to_rank(score) if identical else max(1, score_to_rank(score))
 
 
 def _is_identical(difference: Difference) -> bool:
