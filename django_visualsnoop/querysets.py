@@ -186,7 +186,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         appears in the other. It omits rows whose pictures are not in the collection, or have too
         few details in common::
 
-            found = Product.objects.similar_to(product)
+            found = Product.objects.copies_of(product)
             where = found.placements(product)
 
         Args:

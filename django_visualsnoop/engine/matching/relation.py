@@ -71,12 +71,16 @@ class Relation(NamedTuple):
     @classmethod
     def by_score(cls, score: float) -> Relation:
         """Return the relation of pictures that cannot be laid over each other."""
-        same_file = score >= SAME_FILE
-        return cls(None, score, score, _score_to_rank(score, identical=same_file), None)
+        rank = 0 if score >= SAME_FILE else max(1, score_to_rank(score))
+        return cls(None, score, score, rank, None)
+
+    def to_identical(self) -> Relation:
+        """Return the relation of copies between which the eye sees no difference."""
+        return self._replace(rank=0)
 
     def to_shot(self) -> Relation:
         """Return the relation of pictures that are known to be two shots."""
-        rank = _compute_rank(SHOT, self.score, identical=False)
+        rank = _compute_rank(SHOT, self.score)
         return self._replace(name=SHOT, copy_score=UNRELATED, rank=rank)
 
 
@@ -116,8 +120,7 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
     copy, variant, shot = (models[name].predict(inputs) for name in (COPY, VARIANT, SHOT))
     # Each relation includes the closer ones.
     first_score = float(inputs[0])
-    identical = _is_identical(difference)
-    if identical:
+    if _is_identical(difference):
         copy = max(copy, first_score)
     variant = max(copy, variant)
     shot = max(variant, shot)
@@ -128,7 +131,7 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
     elif variant >= 0.0:
         name, score = VARIANT, variant
     is_seen = name != COPY or difference.share >= VISIBLE
-    rank = _compute_rank(name, score if is_seen else max(score, first_score), identical=identical)
+    rank = _compute_rank(name, score if is_seen else max(score, first_score))
     return Relation(name, score, copy, rank, difference.share)
 
 
@@ -147,22 +150,16 @@ def tell_without_features(score: float, difference: Difference) -> Relation:
     differs = told["strong_cells"] >= np.log1p(_FEWEST_STRONG)
     differs |= apart and told["tone_5"] < _AGREEING
     if not differs:
-        rank = _compute_rank(COPY, score, identical=_is_identical(difference))
-        return Relation(COPY, score, score, rank, difference.share)
+        return Relation(COPY, score, score, _compute_rank(COPY, score), difference.share)
     if difference.share < _MUCH:
-        rank = _compute_rank(VARIANT, score, identical=False)
+        rank = _compute_rank(VARIANT, score)
         return Relation(VARIANT, score, UNRELATED, rank, difference.share)
     return Relation.by_score(UNRELATED)
 
 
-def _compute_rank(name: RelationName, score: float, *, identical: bool) -> int:
-    steps = min(RANKS - 1, _score_to_rank(score, identical=identical))
-    return RELATIONS.index(name) * RANKS + steps
-
-
-def _score_to_rank(score: float, *, identical: bool) -> int:
-    """Return the rank of a copy: 0 only if the eye sees no difference."""
-    return score_to_rank(score) if identical else max(1, score_to_rank(score))
+def _compute_rank(name: RelationName, score: float) -> int:
+    # Only ``to_identical`` gives 0.
+    return max(1, RELATIONS.index(name) * RANKS + min(RANKS - 1, score_to_rank(score)))
 
 
 def _is_identical(difference: Difference) -> bool:
