@@ -193,7 +193,7 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
         p50, p95 = np.percentile(times, [50, 95])
         base = np.median(clock[f"{name.split(',')[0]}, unfiltered"])
         told[f"{name} ms"] = (
-            f"p50 {p50:.1f}, p95 {p95:.1f}; {p50 / base:.2f} × unfiltered; "
+            f"p50 {p50:.1f}, p95 {p95:.1f}; {p50 / base:.2f} x unfiltered; "
             f"{found[name] / len(asked):.1f} rows"
         )
     after = memory()
