@@ -37,17 +37,21 @@ ROOMS: dict[str, str] = {
     "engine.search": "common engine.index.base engine.matching",
     "engine.closer_looks": "common engine.exceptions engine.matching engine.storage",
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
-    "engine.embedding": "common engine.descriptors engine.index.base",
-    "engine.onnx": "common engine.descriptors",
+    "engine.embedding": "common engine.index.base",
+    "engine.sessions": "common",
+    "engine.squares": "",
+    "engine.onnx": "common engine.descriptors engine.sessions engine.squares",
+    "engine.lite0": "engine.descriptors engine.embedding engine.sessions engine.squares",
     "engine.hits": "engine.embedding engine.matching engine.search",
     "engine.pair_budget": "",
     "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
     "engine.exceptions engine.hits engine.images engine.matching engine.pair_budget engine.pairs "
     "engine.replica engine.storage",
-    "engine.training": "common engine.descriptors engine.exceptions engine.images engine.matching",
+    "engine.training": "common engine.descriptors engine.exceptions engine.images engine.lite0 "
+    "engine.matching",
     "engine.migrations": "engine.models",
-    "collections": "common client exceptions engine.exceptions engine.gallery engine.onnx "
-    "engine.storage",
+    "collections": "common client exceptions engine.exceptions engine.gallery engine.lite0 "
+    "engine.onnx engine.storage",
     "indexed": "common collections",
     "outbox": "common client collections indexed signals",
     "sync": "common client exceptions signals collections indexed outbox",

@@ -5,18 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.engine.closer_looks import CloserLooks
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.embedding import (
     add_embedding,
-    compute_embedding,
+    get_scale,
     hash_identity,
+    is_centred,
 )
 from django_visualsnoop.engine.exceptions import ImageMissing, build_image_missing
-from django_visualsnoop.engine.hits import Hits, find_copies, find_similar
+from django_visualsnoop.engine.hits import Hit, Hits, find_copies, find_similar, iter_similar
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.matching.side_by_side import (
@@ -38,11 +39,15 @@ from django_visualsnoop.engine.storage.values import NewImage
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.embedding import EmbeddingModel
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
     from django_visualsnoop.engine.replica.view import ReplicaView
     from django_visualsnoop.engine.storage.queries import ImageRow
 
@@ -61,7 +66,7 @@ class Gallery:
         early: whether a process that has not loaded a large collection yet searches by vectors
             alone until it has; see ``replica``.
         embedding: the model that computes an embedding of each image, for similar pictures; if
-            ``None``, the engine uses its own vectors.
+            ``None``, searches for similar pictures find nothing.
         memory: bytes that the process may keep of all collections; see ``reader.read_view``.
         capture_times: whether to use the times at which cameras took pictures; see ``capture``.
     """
@@ -139,19 +144,16 @@ class Gallery:
         Args:
             content: the file.
             options: what to search for. ``None`` stands for ``DEFAULT_LIMIT`` matches, and for
-                the collection's threshold of copies. The similarity of a copy is a probability;
-                that of a similar image is the cosine of the embeddings.
+                the threshold of the collection for copies, and of the model for similar images.
+                The similarity of a copy is a probability; the model says what that of a similar
+                image is.
 
         Raises:
             DecodeError: the bytes are not a picture.
         """
         picture = self.decode_picture(content)
         if options.kind != COPIES:
-            probe = compute_embedding(picture.pixels, self._embedding)
-            embeddings = self._read_embedding_view()
-            if embeddings is None:
-                return Hits(None, [])
-            return Hits(embeddings.collection_id, find_similar(embeddings, probe, options))
+            return self._search_similar(picture, options)
         probes = describe.build_probes(picture.pixels, sha256(content).digest(), picture.capture)
         view = self._read_view()
         if view is None:
@@ -178,15 +180,78 @@ class Gallery:
         hits = find_copies(view, probes, options, min_score, without=image_id)
         return Hits(view.collection_id, hits, image_row.image_time)
 
+    def _search_similar(self, picture: Picture, options: SearchOptions) -> Hits:
+        if self._embedding is None:
+            return Hits(self.store.find_collection_id(), [])
+        probe = self._embedding.describe(picture.pixels)
+        view = self._read_embedding_view(self._embedding)
+        if view is None:
+            return Hits(None, [])
+        scale = get_scale(self._embedding)
+        return Hits(view.collection_id, find_similar(view, probe, scale, options))
+
     def _search_similar_by_id(self, image_id: str, options: SearchOptions) -> Hits:
-        view, image_row = _require_image(image_id, self._read_embedding_view(image_id))
+        if self._embedding is None:
+            stored = self.store.get(image_id)
+            return Hits(stored.collection_id, [], stored.image_time)
+        view, image_row, probe = self._require_embedding(image_id, self._embedding)
+        scale = get_scale(self._embedding)
+        hits = find_similar(view, probe, scale, options, without=image_id)
+        return Hits(view.collection_id, hits, image_row.image_time)
+
+    def iter_similar(
+        self, content: bytes, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> Iterator[list[Hit]]:
+        """Yield the images that look similar to the one in an image file, in portions.
+
+        The portions grow, and the next one is only computed when it is taken; see
+        ``VectorIndex.iter_closest``. All of them are of the state in which the search began.
+
+        Args:
+            content: the file.
+            options: what to search for. The kind and the limit are ignored.
+
+        Raises:
+            DecodeError: the bytes are not a picture.
+        """
+        picture = self.decode_picture(content)
+        if self._embedding is None:
+            return iter(())
+        probe = self._embedding.describe(picture.pixels)
+        view = self._read_embedding_view(self._embedding)
+        if view is None:
+            return iter(())
+        return iter_similar(view, probe, get_scale(self._embedding), options)
+
+    def iter_similar_by_id(
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> Iterator[list[Hit]]:
+        """Yield the images that look similar to a stored one in portions; see ``iter_similar``.
+
+        Raises:
+            ImageMissing: the image does not exist, or another version or model described it.
+        """
+        if self._embedding is None:
+            self.store.get(image_id)
+            return iter(())
+        view, _, probe = self._require_embedding(image_id, self._embedding)
+        return iter_similar(view, probe, get_scale(self._embedding), options, without=image_id)
+
+    def _require_embedding(
+        self, image_id: str, model: EmbeddingModel
+    ) -> tuple[ReplicaView[EmbeddingIndex], ImageRow, NDArray[np.int8]]:
+        """Return the view of a collection that holds the image, its row and its embedding.
+
+        Raises:
+            ImageMissing: the image does not exist, or has no embedding of the model.
+        """
+        view, image_row = _require_image(image_id, self._read_embedding_view(model, image_id))
         probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version. Add it again."
             )
-        hits = find_similar(view, probe, options, without=image_id)
-        return Hits(view.collection_id, hits, image_row.image_time)
+        return view, image_row, probe
 
     def find_pairs(
         self,
@@ -372,10 +437,10 @@ class Gallery:
             most_bytes=self._memory,
         )
 
-    def _read_embedding_view(self, image_id: str | None = None) -> ReplicaView[Any] | None:
-        if self._embedding is None:
-            return self._read_view(image_id)
-        vector_kind = EmbeddingVectors(hash_identity(self._embedding))
+    def _read_embedding_view(
+        self, model: EmbeddingModel, image_id: str | None = None
+    ) -> ReplicaView[EmbeddingIndex] | None:
+        vector_kind = EmbeddingVectors(hash_identity(model), is_centred(model))
         return reader.read_view(
             self.store.database, self.store.key, vector_kind, image_id, most_bytes=self._memory
         )

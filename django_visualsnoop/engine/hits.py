@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from django_visualsnoop.engine.embedding import cosine_to_rank, cosine_to_similarity
+from django_visualsnoop.engine.embedding import cosine_to_rank
 from django_visualsnoop.engine.matching.calibration import score_to_similarity
 from django_visualsnoop.engine.search import search
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
     from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.descriptors.describe import Probes
+    from django_visualsnoop.engine.embedding import SimilarityScale
     from django_visualsnoop.engine.index.base import CopyIndex, VectorIndex
 
 #: Highest number of matches of a search that names no limit.
@@ -80,22 +84,43 @@ def find_copies(
 def find_similar(
     index: VectorIndex,
     probe: NDArray[np.int8],
+    scale: SimilarityScale,
     options: SearchOptions,
     without: str | None = None,
 ) -> list[Hit]:
-    """Return the images with the closest vectors, closest first.
+    """Return the images with the closest vectors, closest first; see ``iter_similar``."""
+    portions = iter_similar(index, probe, scale, options, without)
+    found = islice(chain.from_iterable(portions), options.limit or DEFAULT_LIMIT)
+    # From one portion to the next, the order is only nearly exact.
+    return sorted(found, key=lambda hit: hit.rank)
+
+
+def iter_similar(
+    index: VectorIndex,
+    probe: NDArray[np.int8],
+    scale: SimilarityScale,
+    options: SearchOptions,
+    without: str | None = None,
+) -> Iterator[list[Hit]]:
+    """Yield the images with the closest vectors in portions, closest first.
 
     Args:
         index: the index of the collection.
         probe: the vector to search for.
-        options: what to search for.
+        scale: what cosines mean.
+        options: what to search for; the limit is ignored.
         without: the id of an image to leave out.
     """
-    excluded = () if without is None else (without,)
-    found = index.find_closest(probe, options.limit or DEFAULT_LIMIT, options.allowed, excluded)
-    hits = [
-        Hit(image_id, cosine_to_rank(cosine), cosine_to_similarity(cosine))
-        for image_id, cosine in found
-    ]
-    least = options.min_similarity
-    return [hit for hit in hits if least is None or hit.similarity >= least]
+    least = scale.min_similarity if options.min_similarity is None else options.min_similarity
+    portions = index.iter_closest(
+        probe,
+        allowed=options.allowed,
+        without=() if without is None else (without,),
+        min_cosine=scale.to_cosine(least),
+    )
+    for portion in portions:
+        hits = [
+            Hit(image_id, cosine_to_rank(cosine), scale.to_similarity(cosine))
+            for image_id, cosine in portion
+        ]
+        yield [hit for hit in hits if hit.similarity >= least]

@@ -1,4 +1,4 @@
-"""What is similar, by the engine's own vectors and by a model: true answers, and their cost."""
+"""What is similar by a model: true answers, and their cost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
-from django_visualsnoop.client.exceptions import NotFoundError
+from django_visualsnoop.client.exceptions import ImageRefusedError, NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.embedding import cosine_to_rank, cosine_to_similarity, hash_identity
+from django_visualsnoop.engine.embedding import cosine_to_rank, hash_identity
+from django_visualsnoop.engine.exceptions import ImageMissing
+from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.replica import held
 from django_visualsnoop.engine.storage.times import read_clock
@@ -46,7 +48,7 @@ def collection(model: OnnxEmbedding) -> LocalCollection:
 @pytest.fixture
 def blind() -> LocalCollection:
     """The same images, without the model."""
-    return LocalCollection("shop", {})
+    return LocalCollection("shop", {"OPTIONS": {"embedding": None}})
 
 
 def add(collection: LocalCollection, *names: str) -> None:
@@ -94,17 +96,49 @@ def test_the_model_ranks_by_its_cosines(collection: LocalCollection) -> None:
 
 
 @committing
-def test_without_a_model_the_engines_own_vectors_rank_and_none_is_too_far(
-    blind: LocalCollection,
-) -> None:
-    assert blind.search_images(image(1), SearchOptions(kind="similar")).matches == []
-    for number in range(5):
+def test_without_a_model_nothing_is_similar(blind: LocalCollection) -> None:
+    asked = SearchOptions(kind="similar", min_similarity=0.0)
+    assert blind.search_images(image(1), asked).matches == []
+    for number in range(3):
         blind.add_image(image(number), str(number))
     assert len(blind.search_images(image(1)).matches) == 1
-    found = blind.search_images(image(1), SearchOptions(kind="similar")).matches
-    assert (found[0].image_id, found[0].rank, len(found)) == ("1", 0, 5)
-    by_id = blind.search_images_by_id("1", SearchOptions(kind="similar")).matches
-    assert [match.image_id for match in by_id] == [match.image_id for match in found[1:]]
+    assert blind.search_images(image(1), asked).matches == []
+    found = blind.search_images_by_id("1", asked)
+    assert (found.matches, found.image and found.image.image_id) == ([], "1")
+    assert found.collection_id == blind.search_images(image(1), asked).collection_id
+    with pytest.raises(NotFoundError):
+        blind.search_images_by_id("nowhere", asked)
+    with pytest.raises(ImageRefusedError):
+        blind.search_images(b"no picture", asked)
+    assert not IndexedImage.objects.exclude(embedding=None).exists()
+
+
+@committing
+def test_a_walk_through_what_is_similar_is_the_search_in_portions(
+    collection: LocalCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django_visualsnoop.engine.index.memory.closest.FIRST_PORTION", 1)
+    gallery = collection._gallery
+    asked = SearchOptions(kind="similar")
+    assert list(gallery.iter_similar(plain(RED), asked)) == []
+    with pytest.raises(ImageMissing):
+        gallery.iter_similar_by_id("red")
+    add(collection)
+    portions = list(gallery.iter_similar(plain(RED), asked))
+    assert list(map(len, portions)) == [1, 3]
+    assert sum(portions, []) == gallery.search(plain(RED), asked).hits
+    by_id = sum(gallery.iter_similar_by_id("red", asked), [])
+    assert by_id == gallery.search_by_id("red", asked).hits
+    floor = SearchOptions(kind="similar", min_similarity=0.5)
+    assert [hit.image_id for hit in sum(gallery.iter_similar_by_id("red", floor), [])] == ["orange"]
+    # What is deleted or added meanwhile changes no walk that has begun.
+    walk = gallery.iter_similar(plain(RED), asked)
+    collection.delete_image("green")
+    assert sum(walk, []) == sum(portions, [])
+
+
+def test_without_a_model_a_walk_ends_at_once() -> None:
+    assert list(Gallery("default", "shop").iter_similar(plain(RED))) == []
 
 
 def test_ranks_never_rise_with_the_cosine() -> None:
@@ -113,12 +147,6 @@ def test_ranks_never_rise_with_the_cosine() -> None:
     assert ranks == sorted(ranks, reverse=True)
     assert (ranks[0], ranks[1000], ranks[-1]) == (20_000, 10_000, 0)
     assert cosine_to_rank(1.0000001) == 0
-    assert [cosine_to_similarity(cosine) for cosine in (-1, 0.25, 0.9999999, 1.0000001)] == [
-        0.0,
-        0.25,
-        1.0,
-        1.0,
-    ]
 
 
 @committing
@@ -181,7 +209,7 @@ def test_the_embedding_of_a_picture_that_an_older_release_replaced_is_not_used(
     collection: LocalCollection, blind: LocalCollection
 ) -> None:
     add(collection, "red", "green")
-    other = LocalCollection("other", {})
+    other = LocalCollection("other", {"OPTIONS": {"embedding": None}})
     replace_as_an_older_release_does("red", other, plain(BLUE))
     assert similar(collection) == ["green"]
     assert [match.image_id for match in blind.search_images(plain(BLUE)).matches] == ["red"]
