@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,15 +127,17 @@ def test_a_walk_through_what_is_similar_is_the_search_in_portions(
     add(collection)
     portions = list(gallery.iter_similar(plain(RED), asked))
     assert list(map(len, portions)) == [1, 3]
-    assert sum(portions, []) == gallery.search(plain(RED), asked).hits
-    by_id = sum(gallery.iter_similar_by_id("red", asked), [])
+    assert list(chain.from_iterable(portions)) == gallery.search(plain(RED), asked).hits
+    by_id = list(chain.from_iterable(gallery.iter_similar_by_id("red", asked)))
     assert by_id == gallery.search_by_id("red", asked).hits
     floor = SearchOptions(kind="similar", min_similarity=0.5)
-    assert [hit.image_id for hit in sum(gallery.iter_similar_by_id("red", floor), [])] == ["orange"]
+    assert [
+        hit.image_id for hit in chain.from_iterable(gallery.iter_similar_by_id("red", floor))
+    ] == ["orange"]
     # What is deleted or added meanwhile changes no walk that has begun.
     walk = gallery.iter_similar(plain(RED), asked)
     collection.delete_image("green")
-    assert sum(walk, []) == sum(portions, [])
+    assert list(chain.from_iterable(walk)) == list(chain.from_iterable(portions))
 
 
 def test_without_a_model_a_walk_ends_at_once() -> None:

@@ -38,10 +38,14 @@ def compute_features(pixels: Pixels, run_time: RunTime | None = None) -> Floats:
         pixels: height x width x 3, RGB, uint8.
         run_time: what computes them; the faster one that is installed if ``None``.
     """
+    return load_network(run_time or find_run_time()).run(prepare_picture(pixels))
+
+
+def prepare_picture(pixels: Pixels) -> Floats:
+    """Return the network's input for a picture: 1 x 3 x ``SIZE`` x ``SIZE``."""
     square = resize_to_square(pixels, SIZE, crop=True).astype(np.float32)
     values = (square - _MEAN) / _RANGE
-    picture = np.ascontiguousarray(values.transpose(2, 0, 1)[None])
-    return load_network(run_time or find_run_time()).run(picture)
+    return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -64,8 +63,12 @@ _networks: PerProcess[Network] = PerProcess()
 
 
 def find_run_time() -> RunTime:
-    """Return the faster run time that is installed."""
-    return "onnxruntime" if importlib.util.find_spec("onnxruntime") else "opencv"
+    """Return the faster run time that is installed, and can be imported."""
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError:
+        return "opencv"
+    return "onnxruntime"
 
 
 def load_network(run_time: RunTime) -> Network:

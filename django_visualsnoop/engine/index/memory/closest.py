@@ -28,8 +28,8 @@ EXACT = 20_000
 #: Images of the first portion; each of the others has ``GROWTH`` times as many as the one before.
 FIRST_PORTION = 100
 GROWTH = 4
-#: Images to compare for each one that is wanted …
-_COMPARED = 40
+#: Images to compare: so many at least, and for each one that is wanted …
+_LEAST_COMPARED, _COMPARED = 2000, 20
 #: … estimated from about this many of the collection.
 _SAMPLE = 16_384
 #: Vectors converted to floats at a time, so few that they stay in the processor's cache.
@@ -64,7 +64,7 @@ def iter_closest(
     total = 0
     for size in (FIRST_PORTION * GROWTH**number for number in count()):
         total += size
-        portion = comparison.take(size, _COMPARED * total)
+        portion = comparison.take(size, _LEAST_COMPARED + _COMPARED * total)
         if not portion:
             return
         yield portion

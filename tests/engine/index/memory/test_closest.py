@@ -124,6 +124,7 @@ class Large:
 def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Large:
     monkeypatch.setattr(module, "EXACT", 100)
     monkeypatch.setattr(module, "FIRST_PORTION", 10)
+    monkeypatch.setattr(module, "_LEAST_COMPARED", 0)
     monkeypatch.setattr(module, "_COMPARED", 10)
     return Large(request.param)
 
