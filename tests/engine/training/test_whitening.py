@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_photographs_are_learned_from_as_listed(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        whitening, "SETS", {"maxogden/cats": whitening.re.compile(r"^(\w).*\.(?i:jpg|png)$")}
+        whitening, "SETS", {"maxogden/cats": re.compile(r"^(\w).*\.(?i:jpg|png)$")}
     )
     source = whitening._Source(clone, tmp_path)
     chosen = [one for one in whitening.choose_photographs(source) if "broken" not in one.path]
