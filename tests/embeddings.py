@@ -13,6 +13,7 @@ from PIL import Image
 from django_visualsnoop.engine.onnx import OnnxEmbedding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,12 +37,16 @@ def written(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def save_model(path: Path, *nodes: NodeProto, inputs: int = 1, constants: Any = ()) -> Path:
+def save_model(
+    path: Path,
+    *nodes: NodeProto,
+    inputs: int = 1,
+    constants: Any = (),
+    shape: Sequence[int] = (1, 3, SIZE, SIZE),
+    kind: int = TensorProto.FLOAT,
+) -> Path:
     """Write a model of these nodes, from ``x`` to ``y``."""
-    seen = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, SIZE, SIZE])
-        for name in ("x", "z")[:inputs]
-    ]
+    seen = [helper.make_tensor_value_info(name, kind, list(shape)) for name in ("x", "z")[:inputs]]
     out = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     graph = helper.make_graph(list(nodes), "embedding", seen, [out], initializer=list(constants))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

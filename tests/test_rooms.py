@@ -38,16 +38,20 @@ ROOMS: dict[str, str] = {
     "engine.closer_looks": "common engine.exceptions engine.matching engine.storage",
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
     "engine.embedding": "common engine.index.base",
-    "engine.onnx": "common engine.descriptors",
+    "engine.sessions": "common",
+    "engine.squares": "",
+    "engine.onnx": "common engine.descriptors engine.sessions engine.squares",
+    "engine.lite0": "engine.descriptors engine.embedding engine.sessions engine.squares",
     "engine.hits": "common engine.embedding engine.matching engine.search",
     "engine.pair_budget": "",
     "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
     "engine.exceptions engine.hits engine.images engine.matching engine.pair_budget engine.pairs "
     "engine.replica engine.storage",
-    "engine.training": "common engine.descriptors engine.exceptions engine.images engine.matching",
+    "engine.training": "common engine.descriptors engine.exceptions engine.images engine.lite0 "
+    "engine.matching",
     "engine.migrations": "engine.models",
-    "collections": "common client exceptions engine.exceptions engine.gallery engine.onnx "
-    "engine.storage",
+    "collections": "common client exceptions engine.exceptions engine.gallery engine.lite0 "
+    "engine.onnx engine.storage",
     "indexed": "common collections",
     "outbox": "common client collections indexed signals",
     "sync": "common client exceptions signals collections indexed outbox",
@@ -74,7 +78,7 @@ ROOMS: dict[str, str] = {
     "server.http": "common client server.exceptions server.conf server.models "
     "server.transactions server.tenants",
     "server.content": "common client engine.exceptions engine.images engine.descriptors "
-    "engine.matching engine.storage engine.pairs engine.gallery "
+    "engine.lite0 engine.matching engine.storage engine.pairs engine.gallery "
     "server.exceptions server.conf server.models server.transactions "
     "server.tenants",
     "server.api_v1": "common client engine.exceptions engine.storage server.exceptions "

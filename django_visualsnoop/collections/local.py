@@ -31,6 +31,7 @@ from django_visualsnoop.collections.base import (
 )
 from django_visualsnoop.collections.embedding import (
     check_embedding,
+    create_default_model,
     is_embedding_model,
     resolve_embedding_model,
 )
@@ -67,8 +68,10 @@ if TYPE_CHECKING:
 #: How often to store described pictures, in seconds, so that a process that is killed while it
 #: describes many large pictures has stored some of them.
 BULK_SECONDS = 5.0
-#: Time allowed for one picture, for a large model on one core, in seconds.
+#: Time allowed for one picture, for a large model on one core, in seconds …
 _LOOKING_SECONDS = 5.0
+#: … and for the model of the package, by OpenCV on a slow one.
+_DEFAULT_LOOKING_SECONDS = 0.25
 #: The id of a collection that never contained an image.
 NO_COLLECTION_ID = "0" * 8
 
@@ -96,8 +99,9 @@ class LocalCollection(BaseCollection):
               collection by global vectors alone until it has loaded the rest; true if
               not given;
             * ``embedding``: describes how images look, for ``kind="similar"``: an
-              ``OnnxEmbedding``, or the dotted path of one; the engine's own
-              vectors if not given;
+              embedding model, such as an ``OnnxEmbedding``, or the dotted path of one;
+              the model of the package if not given. If ``None``, such searches find
+              nothing;
             * ``memory``: how many bytes of all collections together a process may
               keep in memory; 2 GiB if not given.
 
@@ -110,7 +114,8 @@ class LocalCollection(BaseCollection):
 
     supports_similarity: ClassVar[bool] = True
     bulk_size: ClassVar[int] = 32
-    #: 32 of the largest pictures, at about seven seconds each, plus time for the database.
+    #: 32 of the largest pictures, at about seven seconds each, plus time for the database; and for
+    #: an embedding model.
     longest_call = 240.0
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
@@ -126,7 +131,10 @@ class LocalCollection(BaseCollection):
         from django_visualsnoop.engine.gallery import Gallery  # requires the checks above
 
         options = _read_options(alias, params)
-        if options.get("embedding") is not None:
+        if "embedding" not in options:
+            options["embedding"] = create_default_model()
+            self.longest_call += self.bulk_size * _DEFAULT_LOOKING_SECONDS
+        elif options["embedding"] is not None:
             options["embedding"] = resolve_embedding_model(alias, options["embedding"])
             self.longest_call += self.bulk_size * _LOOKING_SECONDS
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
@@ -342,7 +350,7 @@ _OPTIONS = {
     "database": Option("an alias of DATABASES", lambda value: isinstance(value, str)),
     "early": BOOLEAN,
     "embedding": Option(
-        "an OnnxEmbedding, or the dotted path of one",
+        "an embedding model, the dotted path of one, or None",
         lambda value: value is None or isinstance(value, str) or is_embedding_model(value),
     ),
     "max_bytes": POSITIVE_INTEGER,

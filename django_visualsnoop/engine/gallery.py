@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django_visualsnoop.common.search_options import (
     COPIES,
@@ -15,7 +15,12 @@ from django_visualsnoop.common.search_options import (
 )
 from django_visualsnoop.engine.closer_looks import CloserLooks
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.embedding import add_embedding, hash_identity
+from django_visualsnoop.engine.embedding import (
+    add_embedding,
+    get_scale,
+    hash_identity,
+    is_centred,
+)
 from django_visualsnoop.engine.exceptions import ImageMissing, build_image_missing
 from django_visualsnoop.engine.hits import (
     DEFAULT_LIMIT,
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.hits import Hit
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
     from django_visualsnoop.engine.replica.view import ReplicaView
     from django_visualsnoop.engine.storage.queries import ImageRow
 
@@ -71,7 +77,7 @@ class Gallery:
         early: whether a process that has not loaded a large collection yet searches by vectors
             alone until it has; see ``replica``.
         embedding: the model that computes an embedding of each image, for similar pictures; if
-            ``None``, the engine uses its own vectors.
+            ``None``, searches for similar pictures find nothing.
         memory: bytes that the process may keep of all collections; see ``reader.read_view``.
         capture_times: whether to use the times at which cameras took pictures; see ``capture``.
     """
@@ -149,7 +155,9 @@ class Gallery:
         Args:
             content: the file.
             options: what to search for. ``None`` stands for ``DEFAULT_LIMIT`` matches, and for
-                the collection's thresholds.
+                the threshold of the collection for copies, and of the model for similar images.
+                The similarity of a copy is a probability; the model says what that of a similar
+                image is.
 
         Raises:
             DecodeError: the bytes are not a picture.
@@ -175,9 +183,9 @@ class Gallery:
         if options.kind == SIMILAR:
             similar = None
             if self._embedding is not None:
-                probe = self._embedding.describe(picture.pixels)
-                embeddings = self._read_embedding_view()
-                similar = None if embeddings is None else SimilarImages(embeddings, probe)
+                probe, scale = self._embedding.describe(picture.pixels), get_scale(self._embedding)
+                vectors = self._read_embedding_view(self._embedding)
+                similar = None if vectors is None else SimilarImages(vectors, probe, scale)
             portions = find_similar(portions, similar, options)
         return HitPortions(view.collection_id, portions)
 
@@ -196,7 +204,7 @@ class Gallery:
         if options.kind == SIMILAR:
             similar = None
             if self._embedding is not None:
-                similar = self._read_similar_images(image_id)
+                similar = self._read_similar_images(image_id, self._embedding)
             portions = find_similar(portions, similar, options, without=image_id)
         return HitPortions(view.collection_id, portions, image_row.image_time)
 
@@ -210,19 +218,19 @@ class Gallery:
         least = options.min_similarity if options.kind == COPIES else None
         return find_copies(view, probes, options, self._get_min_score(least), without)
 
-    def _read_similar_images(self, image_id: str) -> SimilarImages:
+    def _read_similar_images(self, image_id: str, model: EmbeddingModel) -> SimilarImages:
         """Return the embeddings, and the one of an image.
 
         Raises:
-            ImageMissing: the image has no embedding by the collection's model.
+            ImageMissing: the image does not exist, or has no embedding of the model.
         """
-        view, _ = _require_image(image_id, self._read_embedding_view(image_id))
+        view, _ = _require_image(image_id, self._read_embedding_view(model, image_id))
         probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version. Add it again."
             )
-        return SimilarImages(view, probe)
+        return SimilarImages(view, probe, get_scale(model))
 
     def find_pairs(
         self,
@@ -408,9 +416,10 @@ class Gallery:
             most_bytes=self._memory,
         )
 
-    def _read_embedding_view(self, image_id: str | None = None) -> ReplicaView[Any] | None:
-        assert self._embedding is not None
-        vector_kind = EmbeddingVectors(hash_identity(self._embedding))
+    def _read_embedding_view(
+        self, model: EmbeddingModel, image_id: str | None = None
+    ) -> ReplicaView[EmbeddingIndex] | None:
+        vector_kind = EmbeddingVectors(hash_identity(model), is_centred(model))
         return reader.read_view(
             self.store.database, self.store.key, vector_kind, image_id, most_bytes=self._memory
         )

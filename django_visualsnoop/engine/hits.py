@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from django_visualsnoop.common.search_options import RELATIONS, SIMILAR
-from django_visualsnoop.engine.embedding import cosine_to_rank, cosine_to_similarity
+from django_visualsnoop.engine.embedding import cosine_to_rank
 from django_visualsnoop.engine.matching.calibration import score_to_similarity
 from django_visualsnoop.engine.matching.relation import RANKS
-from django_visualsnoop.engine.search import FIRST_LIMIT, GROWTH, search
+from django_visualsnoop.engine.search import search
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.descriptors.describe import Probes
-    from django_visualsnoop.engine.index.base import CloseImage, CopyIndex, VectorIndex
+    from django_visualsnoop.engine.embedding import SimilarityScale
+    from django_visualsnoop.engine.index.base import CopyIndex, VectorIndex
 
 #: Highest number of matches of a search that names no limit.
 DEFAULT_LIMIT = 100
@@ -107,6 +108,8 @@ class SimilarImages(NamedTuple):
 
     vectors: VectorIndex
     probe: NDArray[np.int8]
+    #: What cosines mean.
+    scale: SimilarityScale
 
 
 def find_similar(
@@ -128,32 +131,24 @@ def find_similar(
         for portion in copies:
             yield [hit for hit in portion if least is None or hit.similarity >= least]
         return
-    related = next(copies, [])
-    yield [hit for hit in related if least is None or hit.similarity >= least]
-    known = {hit.image_id for hit in related} | ({without} if without is not None else set())
-    for closest in _iterate_closest(similar, options.allowed):
+    vectors, probe, scale = similar
+    related = [hit for hit in next(copies, []) if least is None or hit.similarity >= least]
+    yield related
+    least = scale.min_similarity if least is None else least
+    portions = vectors.iter_closest(
+        probe,
+        allowed=options.allowed,
+        without={hit.image_id for hit in related}.union([] if without is None else [without]),
+        min_cosine=scale.to_cosine(least),
+    )
+    for closest in portions:
         hits = [
             Hit(
                 image_id,
                 FIRST_SIMILAR_RANK + cosine_to_rank(cosine),
-                cosine_to_similarity(cosine),
+                scale.to_similarity(cosine),
                 SIMILAR,
             )
             for image_id, cosine in closest
-            if image_id not in known
         ]
-        yield [hit for hit in hits if least is None or hit.similarity >= least]
-        if hits and least is not None and hits[-1].similarity < least:
-            return
-
-
-def _iterate_closest(
-    similar: SimilarImages, allowed: Collection[str] | None
-) -> Iterator[list[CloseImage]]:
-    start, limit = 0, FIRST_LIMIT
-    while True:
-        found = similar.vectors.find_closest(similar.probe, limit, allowed)
-        yield found[start:]
-        if len(found) < limit:
-            return
-        start, limit = len(found), limit * GROWTH
+        yield [hit for hit in hits if hit.similarity >= least]

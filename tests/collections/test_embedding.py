@@ -46,13 +46,13 @@ def test_e017(settings: Settings, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("embedding", "message"),
     [
-        (224, "must be an OnnxEmbedding, or the dotted path of one, not 224."),
+        (224, "must be an embedding model, the dotted path of one, or None, not 224."),
         ("tests.embeddings.MISSING", "could not import 'tests.embeddings.MISSING': Module"),
         (
             "tests.embeddings.RED",
-            "must be the dotted path of an OnnxEmbedding, but 'tests.embeddings.RED' is a ",
+            "must be the dotted path of an embedding model, but 'tests.embeddings.RED' is a ",
         ),
-        (OnnxEmbedding, "must be an OnnxEmbedding"),
+        (OnnxEmbedding, "must be an embedding model"),
     ],
 )
 def test_e016_of_embedding(settings: Settings, embedding: object, message: str) -> None:
@@ -92,4 +92,4 @@ def test_a_check_keeps_no_model_in_memory(settings: Settings, tmp_path: Path) ->
     embedding = colour_model(tmp_path, "kept")
     settings.VISUALSNOOP = {"default": {"OPTIONS": {"embedding": embedding}}}
     assert checks.check_collections() == []
-    assert str(embedding.path) not in onnx._loaded._sessions
+    assert str(embedding.path) not in onnx._sessions._values

@@ -1,4 +1,4 @@
-"""What is similar, by the engine's own vectors and by a model: true answers, and their cost."""
+"""What is similar by a model: true answers, and their cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.descriptors import describe
-from django_visualsnoop.engine.embedding import cosine_to_rank, cosine_to_similarity, hash_identity
+from django_visualsnoop.engine.embedding import cosine_to_rank, hash_identity
 from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.replica import held
 from django_visualsnoop.engine.storage.times import read_clock
@@ -46,7 +46,7 @@ def collection(model: OnnxEmbedding) -> LocalCollection:
 @pytest.fixture
 def blind() -> LocalCollection:
     """The same images, without the model."""
-    return LocalCollection("shop", {})
+    return LocalCollection("shop", {"OPTIONS": {"embedding": None}})
 
 
 def add(collection: LocalCollection, *names: str) -> None:
@@ -111,12 +111,6 @@ def test_ranks_never_rise_with_the_cosine() -> None:
     assert ranks == sorted(ranks, reverse=True)
     assert (ranks[0], ranks[1000], ranks[-1]) == (20_000, 10_000, 0)
     assert cosine_to_rank(1.0000001) == 0
-    assert [cosine_to_similarity(cosine) for cosine in (-1, 0.25, 0.9999999, 1.0000001)] == [
-        0.0,
-        0.25,
-        1.0,
-        1.0,
-    ]
 
 
 @committing
@@ -179,7 +173,7 @@ def test_the_embedding_of_a_picture_that_an_older_release_replaced_is_not_used(
     collection: LocalCollection, blind: LocalCollection
 ) -> None:
     add(collection, "red", "green")
-    other = LocalCollection("other", {})
+    other = LocalCollection("other", {"OPTIONS": {"embedding": None}})
     replace_as_an_older_release_does("red", other, plain(BLUE))
     assert similar(collection) == ["green"]
     assert [match.image_id for match in blind.search_images(plain(BLUE)).matches] == ["red"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -126,11 +127,20 @@ def test_the_threshold_of_a_search_comes_before_the_collections(filled: Gallery)
     assert pairs(strict, min_similarity=0.5) == [("a", "b")]
 
 
+def test_the_collections_threshold_is_for_copies_only() -> None:
+    strict = Gallery("default", "shop", min_similarity=1, embedding=MeanColour())
+    for image_id, number in (("a", 1), ("b", 1), ("other", 2)):
+        strict.store.put([strict.describe_image(image(number), image_id)])
+    similar = SearchOptions(kind="similar", limit=5)
+    assert ids(strict.search(image(1), similar)) == ["a", "b", "other"]
+    assert ids(strict.search_by_id("a", similar)) == ["b", "other"]
+    assert ids(strict.search(image(1), replace(similar, min_similarity=0.999))) == ["a", "b"]
+
+
 def test_a_stored_image_of_another_version_is_to_be_added_again(filled: Gallery) -> None:
     IndexedImage.objects.filter(image_id="a").update(version=1, seq=None)
-    for kind in KINDS:
-        with pytest.raises(ImageMissing, match="Add it again"):
-            filled.search_by_id("a", SearchOptions(kind=kind))
+    with pytest.raises(ImageMissing, match="Add it again"):
+        filled.search_by_id("a")
 
 
 class TestBudget:

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 
 from django_visualsnoop.engine import onnx
 from django_visualsnoop.engine.onnx import ModelError, OnnxEmbedding
+from django_visualsnoop.engine.sessions import PerProcess
 from tests.embeddings import BLUE, HALF, RED, SIZE, colour_model, save_model
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx, "_loaded", onnx._SessionCache())
+    monkeypatch.setattr(onnx, "_digests", PerProcess(inherited=True))
+    monkeypatch.setattr(onnx, "_sessions", PerProcess())
 
 
 def filled(colour: tuple[int, int, int], height: int = 6, width: int = 9) -> Pixels:
@@ -56,6 +58,28 @@ def test_the_values_come_in_rows_of_red_then_green_then_blue(tmp_path: Path) -> 
     pixels[0, 1] = (255, 0, 0)
     seen = embedding.describe(pixels).reshape(3, SIZE, SIZE)
     assert np.argwhere(seen == 127).tolist() == [[0, 0, 1]]
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.UINT8])
+@pytest.mark.parametrize("colours_last", [True, False])
+def test_the_model_says_which_input_it_takes(tmp_path: Path, kind: int, colours_last: bool) -> None:
+    shape = [1, SIZE, SIZE, 3] if colours_last else [1, 3, SIZE, SIZE]
+    path = save_model(
+        tmp_path / "m.onnx", node("Cast", "x", to=TensorProto.FLOAT), shape=shape, kind=kind
+    )
+    pixels = filled((0, 0, 0), SIZE, SIZE)
+    pixels[0, 1] = (255, 127, 0)
+    bytes_taken = kind == TensorProto.UINT8
+    embedding = OnnxEmbedding(path, SIZE) if bytes_taken else of(path, mean=(0,) * 3, std=(1,) * 3)
+    seen = embedding.describe(pixels).reshape(shape)
+    if not colours_last:
+        seen = seen.transpose(0, 2, 3, 1)
+    assert np.argwhere(seen).tolist() == [[0, 0, 1, 0], [0, 0, 1, 1]]
+    assert seen[0, 0, 1].tolist() == [127, 63, 0]
+    other = of(path) if bytes_taken else OnnxEmbedding(path, SIZE)
+    message = "takes uint8, so mean and std must be None" if bytes_taken else "requires the mean"
+    with pytest.raises(ModelError, match=message):
+        other.describe(pixels)
 
 
 def test_the_whole_picture_counts_or_the_square_in_its_middle(tmp_path: Path) -> None:
@@ -101,6 +125,8 @@ def test_making_one_reads_nothing_and_gives_a_value(tmp_path: Path) -> None:
         ({"size": 5000}, "not 5000"),
         ({"size": 22.4}, "not 22.4"),
         ({"mean": 0.5}, "mean must be three numbers"),
+        ({"mean": None}, "mean must be three numbers"),
+        ({"std": None}, "std must be three numbers"),
         ({"mean": (0.5, 0.5)}, "mean must be"),
         ({"mean": "abc"}, "not 'abc'"),
         ({"std": (1, 1, float("nan"))}, "std must be"),
@@ -204,13 +230,12 @@ def test_threads_share_one_session(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_fork_loads_the_model_anew(tmp_path: Path) -> None:
     embedding = colour_model(tmp_path)
     embedding.describe(filled(RED))
-    loaded = onnx._loaded
-    with loaded._lock:  # another thread was loading when the process was forked
+    # Another thread was loading when the process was forked.
+    with onnx._sessions._lock, onnx._digests._lock:
         child = os.fork()
         if not child:
-            loaded.after_fork()
             found = embedding.describe(filled(RED)).tolist()
-            os._exit(0 if found == [127, -127, -127] and loaded._of_parent[0] else 1)
+            os._exit(0 if found == [127, -127, -127] and onnx._sessions._of_parent[0] else 1)
         _, status = os.waitpid(child, 0)
     assert status == 0
     assert embedding.describe(filled(RED)).tolist() == [127, -127, -127]

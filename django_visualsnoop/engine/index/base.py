@@ -114,13 +114,27 @@ class VectorIndex(Protocol):
         allowed: Collection[str] | None = None,
         without: Collection[str] = (),
     ) -> list[CloseImage]:
-        """Return the images whose vectors are closest to one by cosine, equally close ones by id.
+        """Return the first ``limit`` images of ``iter_closest``."""
+
+    def iter_closest(
+        self,
+        probe: NDArray[np.int8],
+        allowed: Collection[str] | None = None,
+        without: Collection[str] = (),
+        min_cosine: float = -1.0,
+    ) -> Iterator[list[CloseImage]]:
+        """Yield the images whose vectors are closest to one by cosine, equally close ones by id.
+
+        They come in portions that grow, so that a caller who needs few images takes few. Together,
+        the portions have each image with at least the cosine once; what is in them does not depend
+        on how many the caller takes. Within a portion the order is exact. In a large collection, an
+        image may be in a later portion than its cosine asks for.
 
         Args:
             probe: a vector of the same length as the images' vectors.
-            limit: the largest number of images.
             allowed: search among these ids only, if given.
             without: leave out these ids.
+            min_cosine: leave out images with a lower cosine.
         """
 
 
@@ -134,7 +148,7 @@ class CrowdRegistry(Protocol):
         """Put images into a crowd, by their numbers in ``CandidatePair``."""
 
 
-class CopyIndex(VectorIndex, Protocol):
+class CopyIndex(Protocol):
     """The descriptors of a collection's images: global vectors, and local features."""
 
     def find_candidates(self, query: CandidateQuery) -> list[Candidate]:

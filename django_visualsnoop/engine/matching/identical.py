@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -38,4 +38,5 @@ def look_identical(first: Pixels, second: Pixels) -> bool:
 
 def _squeeze(pixels: Pixels) -> NDArray[np.float32]:
     square = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(square.astype(np.float32), (3, 3), 0)
+    smooth: NDArray[Any] = cv2.GaussianBlur(square.astype(np.float32), (3, 3), 0)
+    return smooth

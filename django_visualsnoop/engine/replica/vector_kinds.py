@@ -40,7 +40,7 @@ class VectorKind(Protocol[_AnyIndex]):
 
 @dataclass(frozen=True)
 class DescriptorVectors:
-    """The engine's own vectors: they find copies, and also serve as embeddings."""
+    """The engine's own vectors: they find copies."""
 
     name = ""
     columns = ("version", "vector")
@@ -64,9 +64,11 @@ class EmbeddingVectors:
 
     Args:
         name: name of the model; see ``embedding.hash_identity``.
+        centred: whether the mean of its vectors is about zero.
     """
 
     name: str
+    centred: bool = False
     columns = ("embedding_model", "embedding_digest", "digest", "embedding")
     unusable: ClassVar[str] = (
         "Collection %s holds %d images without an embedding of its model and %d broken ones. "
@@ -75,7 +77,7 @@ class EmbeddingVectors:
     )
 
     def create_index(self) -> EmbeddingIndex:
-        return EmbeddingIndex()
+        return EmbeddingIndex(centred=self.centred)
 
     def extract_content(self, *values: Any) -> bytes | None:
         embedding_model, embedding_digest, digest, embedding = values

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic
 
 from django_visualsnoop.engine.descriptors.describe import apply_dihedral_action
 from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
-from django_visualsnoop.engine.index.memory.closest import find_closest
+from django_visualsnoop.engine.index.memory.closest import find_closest, iter_closest
 from django_visualsnoop.engine.index.memory.crowds import Crowds
 from django_visualsnoop.engine.index.memory.ids import build_wanted
 from django_visualsnoop.engine.index.memory.join import Mirror, find_candidate_pairs
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         PairLimits,
     )
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+    from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex, EmbeddingSegment
+    from django_visualsnoop.engine.index.memory.layers import Visible
     from django_visualsnoop.engine.index.memory.merge import SegmentPart
     from django_visualsnoop.engine.replica.replica import ReplicaImages
     from django_visualsnoop.engine.storage.queries import ImageRow
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaView(Generic[Index]):
-    """The images that one search sees: the ``VectorIndex`` of a collection, and its ``CopyIndex``
-    if it holds descriptors; see ``index.base``.
+    """The images that one search sees: the ``VectorIndex`` of a collection if it holds embeddings,
+    or its ``CopyIndex`` if it holds descriptors; see ``index.base``.
 
     Args:
         database: alias in ``DATABASES``.
@@ -63,24 +65,31 @@ class ReplicaView(Generic[Index]):
         return images.index.get_vector(image_id)
 
     def find_closest(
-        self,
+        self: ReplicaView[EmbeddingIndex],
         probe: NDArray[np.int8],
         limit: int,
         allowed: Several[str] | None = None,
         without: Several[str] = (),
     ) -> list[CloseImage]:
-        """Return the images whose vectors are closest to one; see ``closest.find_closest``.
+        """Return the images whose vectors are closest to one; see ``VectorIndex``."""
+        return find_closest(self._select_visible(allowed, without), probe, limit)
 
-        Args:
-            probe: a vector of the same length as the images' vectors.
-            limit: the largest number of images.
-            allowed: search among these ids only, if given.
-            without: leave out these ids.
-        """
+    def iter_closest(
+        self: ReplicaView[EmbeddingIndex],
+        probe: NDArray[np.int8],
+        allowed: Several[str] | None = None,
+        without: Several[str] = (),
+        min_cosine: float = -1.0,
+    ) -> Iterator[list[CloseImage]]:
+        """Yield the images whose vectors are closest to one, in portions; see ``VectorIndex``."""
+        return iter_closest(self._select_visible(allowed, without), probe, min_cosine)
+
+    def _select_visible(
+        self: ReplicaView[EmbeddingIndex], allowed: Several[str] | None, without: Several[str]
+    ) -> list[Visible[EmbeddingSegment]]:
         hidden = self.hidden.union(without)
         parts = select_visible(self.held.index.list_visible(), allowed, hidden)
-        parts += select_visible(self.joined.index.list_visible(), allowed, without)
-        return find_closest(parts, probe, limit)
+        return parts + select_visible(self.joined.index.list_visible(), allowed, without)
 
     def find_candidates(
         self: ReplicaView[DescriptorIndex], query: CandidateQuery

@@ -33,6 +33,7 @@ COMMITS = {
     "scikit-image/scikit-image": "cd0a3d22b9f359f05618d75d5c7a29b91b4951ca",
     "serizba/vision": "16a8a47ea88abb31d9b61b81dbbe09347bf72385",
     "siddhant3c/GNR638_Assignment1": "e6ad4f752b24ba5051c4c3d9924dfc55478eef5a",
+    "taibarehm/CVassimgement": "5e5ee696e6576f6ed4c674e3763f77e40242332a",
     "udacity/CarND-Advanced-Lane-Lines": "91b080357290da37f533e2d0832f601c3e770d51",
     "udacity/CarND-Camera-Calibration": "a9c8b5bb885806e96cc431d1c92a6ae0bd6962ee",
     "zxing/zxing": "7f129804e396958ae762da288da5df330d142da0",

@@ -8,21 +8,22 @@ algorithms, STOC 2002). A search reads the first 64 signs of all images, all
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, normalise
+from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.descriptors.matmul import matmul
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    #: Four columns of n.
+    #: Columns of n, one for 64 dimensions.
     Bits: TypeAlias = tuple[NDArray[np.uint64], ...]
     Mask: TypeAlias = NDArray[np.bool_]
 
-COLUMNS = DIMENSIONS // 64
+#: Dimensions whose signs are in one column.
+COLUMN = 64
 #: Number of images whose vectors are compared, for each probe.
 RESCORED = 200
 #: Number of images that should pass the first column, for each probe …
@@ -31,6 +32,8 @@ _PASSING = 4000
 _SAMPLE = 16384
 #: Number of codes compared at a time, so few that they stay in the processor's cache.
 _BLOCK = 16384
+#: … where all columns of a block are compared in turn.
+_LARGE_BLOCK = 65536
 #: Number of vectors converted to floats at a time, likewise.
 _CACHED = 256
 
@@ -39,14 +42,39 @@ def pack_signs(vectors: NDArray[np.int8], order: NDArray[np.intp] | None = None)
     """Return the signs of n vectors.
 
     Args:
-        vectors: n x ``DIMENSIONS``.
+        vectors: n x a multiple of ``COLUMN``.
         order: order of the dimensions; those of the first column decide what a search reads.
             Probes that only differ in others are searched together.
     """
     positive = vectors > 0 if order is None else vectors[:, order] > 0
     packed = np.packbits(positive, axis=1, bitorder="little")
-    columns = np.ascontiguousarray(packed.reshape(len(vectors), COLUMNS, 8).transpose(1, 0, 2))
-    return tuple(columns.reshape(COLUMNS, -1).view("<u8").astype(np.uint64, copy=False))
+    count = vectors.shape[1] // COLUMN
+    columns = np.ascontiguousarray(packed.reshape(len(vectors), count, 8).transpose(1, 0, 2))
+    return tuple(columns.reshape(count, -1).view("<u8").astype(np.uint64, copy=False))
+
+
+def count_different_signs(bits: Bits, signs: Bits) -> NDArray[np.unsignedinteger[Any]]:
+    """Return the number of dimensions in which the signs of n vectors and of one differ.
+
+    Of 256 dimensions, all different counts as 0: one byte is enough for the others.
+
+    Args:
+        bits: of n vectors.
+        signs: of one vector, likewise.
+    """
+    size = len(bits[0])
+    kind = np.uint8 if len(bits) * COLUMN <= 256 else np.uint16
+    distances: NDArray[np.unsignedinteger[Any]] = np.zeros(size, dtype=kind)
+    different = np.empty(_LARGE_BLOCK, dtype=np.uint64)
+    counts = np.empty(_LARGE_BLOCK, dtype=np.uint8)
+    for start in range(0, size, _LARGE_BLOCK):
+        total = distances[start : start + _LARGE_BLOCK]
+        for column, (value,) in zip(bits, signs, strict=True):
+            block = column[start : start + _LARGE_BLOCK]
+            np.bitwise_xor(block, value, out=different[: len(block)])
+            np.bitwise_count(different[: len(block)], out=counts[: len(block)])
+            np.add(total, counts[: len(block)], out=total)
+    return distances
 
 
 def find_nearest(bits: Bits, probes: Bits, count: int, kept: Mask | None) -> NDArray[np.intp]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from django_visualsnoop.engine.index.memory.codes import COLUMN, pack_signs
 from django_visualsnoop.engine.index.memory.ids import Ids, build_ids, join_ids
 from django_visualsnoop.engine.index.memory.layers import Layers
 from django_visualsnoop.engine.index.memory.segment import allocate
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from django_visualsnoop.engine.index.memory.codes import Bits
+
+#: Number of rows of vectors whose signs are packed at a time.
+_ROWS = 65_536
+
 
 class EmbeddingSegment(NamedTuple):
     """n images, in slots 0 to n - 1, of d values each."""
@@ -22,6 +28,8 @@ class EmbeddingSegment(NamedTuple):
     ids: Ids
     #: n x d
     vectors: NDArray[np.int8]
+    #: The signs of the vectors; empty if they say little.
+    bits: Bits
 
     @property
     def size(self) -> int:
@@ -29,10 +37,20 @@ class EmbeddingSegment(NamedTuple):
 
 
 class EmbeddingIndex(Layers[EmbeddingSegment]):
-    """Safe to use from several threads, and in a child process."""
+    """Safe to use from several threads, and in a child process.
+
+    Args:
+        centred: whether the mean of the model's vectors is about zero. Then the signs of two
+            vectors tell how close they are; those of other models may all be the same. This also
+            requires vectors of a multiple of ``codes.COLUMN`` values.
+    """
 
     #: d, the length of the first vector.
     _width = 0
+
+    def __init__(self, *, centred: bool = False) -> None:
+        self._centred = centred
+        super().__init__()
 
     def _check(self, content: bytes) -> None:
         width = self._width or len(content)
@@ -43,22 +61,35 @@ class EmbeddingIndex(Layers[EmbeddingSegment]):
     def _build(self, images: Mapping[str, bytes]) -> EmbeddingSegment:
         vectors = _allocate(len(images), self._width)
         vectors[:] = np.frombuffer(b"".join(images.values()), np.int8).reshape(vectors.shape)
-        return EmbeddingSegment(build_ids(list(images)), vectors)
+        bits = self._allocate_bits(len(vectors))
+        if bits:
+            for start in range(0, len(vectors), _ROWS):
+                some = pack_signs(vectors[start : start + _ROWS])
+                for column, signs in zip(bits, some, strict=True):
+                    column[start : start + _ROWS] = signs
+        return EmbeddingSegment(build_ids(list(images)), vectors, bits)
 
     def _merge(
         self, parts: Sequence[tuple[EmbeddingSegment, NDArray[np.bool_]]]
     ) -> EmbeddingSegment:
         rows = [np.flatnonzero(kept) for _, kept in parts]
         vectors = _allocate(sum(map(len, rows)), self._width)
+        bits = self._allocate_bits(len(vectors))
         start = 0
         for (segment, _), places in zip(parts, rows, strict=True):
             end = start + len(places)
             np.take(segment.vectors, places, axis=0, out=vectors[start:end])
+            for column, old in zip(bits, segment.bits, strict=True):
+                np.take(old, places, out=column[start:end])
             start = end
         ids = join_ids(
             [(segment.ids, places) for (segment, _), places in zip(parts, rows, strict=True)]
         )
-        return EmbeddingSegment(ids, vectors)
+        return EmbeddingSegment(ids, vectors, bits)
+
+    def _allocate_bits(self, rows: int) -> Bits:
+        columns = self._width // COLUMN if self._centred and self._width % COLUMN == 0 else 0
+        return tuple(allocate(rows, 1, np.uint64) for _ in range(columns))
 
 
 def _allocate(rows: int, width: int) -> NDArray[np.int8]:

@@ -8,6 +8,7 @@ import pytest
 from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.index.memory import layers
 from django_visualsnoop.engine.index.memory.closest import find_closest
+from django_visualsnoop.engine.index.memory.codes import pack_signs
 from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
 from django_visualsnoop.engine.index.memory.layers import select_visible
 
@@ -72,13 +73,32 @@ def test_vectors_of_another_length_are_refused_and_not_compared() -> None:
     assert len(index) == 1
 
 
-def test_what_only_rounding_tells_apart_is_equally_close(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_of_one_direction_are_equally_close_whatever_their_lengths() -> None:
     index = EmbeddingIndex()
-    for image_id in "ba":
-        index.put(image_id, bytes([1, 2]))
-    monkeypatch.setattr(
-        "django_visualsnoop.engine.index.memory.closest._compute_cosines",
-        lambda *_: np.array([0.50000006, 0.5], dtype=np.float32),
-    )
-    found = find_closest(index.list_visible(), np.array([1, 2], dtype=np.int8), 2)
+    index.put("b", bytes([1, 2]))
+    index.put("a", bytes([3, 6]))
+    found = find_closest(index.list_visible(), np.array([10, 19], dtype=np.int8), 2)
     assert [one.image_id for one in found] == ["a", "b"]
+    assert len({one.cosine for one in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("centred", "width", "columns"), [(True, 256, 4), (True, 100, 0), (False, 256, 0)]
+)
+def test_signs_are_kept_where_they_tell_something(
+    centred: bool, width: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "WAITING", 2)
+    dice = np.random.default_rng(1)
+    index = EmbeddingIndex(centred=centred)
+    for number in range(5):
+        index.put(str(number), made(dice, width).tobytes())
+    (part,) = index.list_visible()
+    assert len(part.segment.bits) == columns
+    if columns:
+        for column, expected in zip(
+            part.segment.bits, pack_signs(part.segment.vectors), strict=True
+        ):
+            assert column.tolist() == expected.tolist()
+    bytes_per_image = index.nbytes / 5 - 4  # and when it died
+    assert bytes_per_image == width + 8 * columns + 8 + 8 + 4 + 1
