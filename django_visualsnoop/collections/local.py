@@ -98,10 +98,10 @@ class LocalCollection(BaseCollection):
             * ``early``: whether a process that has just started may search a large
               collection by global vectors alone until it has loaded the rest; true if
               not given;
-            * ``embedding``: describes how images look, for ``kind="similar"``: an
+            * ``embedding``: describes what images show, for ``kind="similar"``: an
               embedding model, such as an ``OnnxEmbedding``, or the dotted path of one;
               the model of the package if not given. If ``None``, such searches find
-              nothing;
+              copies, variants and other shots only;
             * ``memory``: how many bytes of all collections together a process may
               keep in memory; 2 GiB if not given.
 

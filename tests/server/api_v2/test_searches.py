@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageOps
@@ -53,7 +53,7 @@ def test_copies_and_similar_images(ann: Tenant, shared: Path, settings: Settings
     bird = next((shared / "photos").glob("*brambling*")).read_bytes()
     ask(ann, "PUT", "/images/bird", bird)
     smaller = shrunk(sharks[0].read_bytes())
-    found = {
+    found: Any = {
         kind: [
             (match["id"], match["relation"])
             for match in ask(ann, "POST", "/search", smaller, **query).body["matches"]

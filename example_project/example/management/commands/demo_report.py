@@ -73,7 +73,7 @@ class Command(BaseCommand):
         if product is not None:
             self.stdout.write(f"\nPrints copies_of() {product}:")
             for other in on_sale.copies_of(product, limit=5):
-                similarity: float | None = other.visualsnoop_similarity  # type: ignore[attr-defined]
+                similarity: float | None = other.visualsnoop_similarity
                 self.stdout.write(_line("  ", other, similarity))
 
 
