@@ -106,11 +106,12 @@ def test_only_rows_that_pass_the_filters_are_asked_for(
     assert names(plain(RED), Product.objects.none()) == []
 
 
-def test_without_a_model_the_engines_own_vectors_rank() -> None:
+def test_without_a_model_nothing_is_similar() -> None:
     one, two = product(1), product(2)
     sweep(using="default")
     assert list(Product.objects.similar_to(one)) == []
-    assert list(Product.objects.similar_to(one, kind="similar")) == [two]
+    assert list(Product.objects.similar_to(one, kind="similar")) == []
+    assert list(Product.objects.similar_to(two.photo, kind="similar")) == []
 
 
 def test_an_unknown_kind_is_named_with_those_there_are() -> None:
