@@ -114,9 +114,7 @@ def test_the_list_has_no_picture_of_the_sets_that_are_reported() -> None:
 def test_photographs_are_learned_from_as_listed(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        whitening, "SETS", {"maxogden/cats": re.compile(r"^(\w).*\.(?i:jpg|png)$")}
-    )
+    monkeypatch.setattr(whitening, "SETS", {"maxogden/cats": re.compile(r"^(\w).*\.(?i:jpg|png)$")})
     source = whitening._Source(clone, tmp_path)
     chosen = [one for one in whitening.choose_photographs(source) if "broken" not in one.path]
     assert [one.path for one in chosen] == ["a.JPG", "b c.jpg", "ü.png"]
