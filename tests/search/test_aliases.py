@@ -83,7 +83,11 @@ def test_a_replica_finds_what_was_written_to_its_primary(
         assert [found(group) for group in rows.duplicates(of=among)] == [{first.pk, second.pk}]
 
 
-def test_embeddings_and_placements_are_found_by_a_replica(media: object, replica: None) -> None:
+def test_embeddings_and_placements_are_found_by_a_replica(
+    media: object, replica: None, settings: Settings
+) -> None:
+    model = {"embedding": "tests.embeddings.MEAN_COLOUR"}
+    settings.VISUALSNOOP = {**settings.VISUALSNOOP, "default": {"OPTIONS": model}}
     first, second, third = product(1), product(1), product(2)
     sync_now()
     read = Product.objects.get(pk=first.pk)

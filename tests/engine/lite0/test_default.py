@@ -8,14 +8,17 @@ import pytest
 
 from django_visualsnoop import checks
 from django_visualsnoop.client.exceptions import NotFoundError
+from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.embedding import hash_identity
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.lite0 import Lite0Embedding
 from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.sync.worker import sweep
 from tests.checking import only
 from tests.collections.contract import image
+from tests.fixtures import product
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +67,21 @@ def test_images_from_before_are_to_be_described_again() -> None:
         ("1", "similar"),
     ]
     assert list(blind.iter_outdated()) == []
+
+
+def test_the_sweeper_describes_them_while_searches_go_on(settings: Settings, media: Path) -> None:
+    for number in range(3):
+        product(number)
+    sweep(using="default")
+    assert not IndexedImage.objects.exclude(embedding=None).exists()
+    settings.VISUALSNOOP = {"default": {}, "archive": {"NAME": "archive"}}
+    asked = SearchOptions(kind="similar", min_similarity=0.0)
+    found = []
+    for _ in range(3):
+        assert sweep(using="default", limit=1).in_sync == 1
+        found.append(len(collections["default"].search_images(image(1), asked).matches))
+    assert found == [1, 2, 3]
+    assert sweep(using="default").worked_on == 0
 
 
 @pytest.mark.shared_photos
