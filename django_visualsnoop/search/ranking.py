@@ -30,6 +30,8 @@ else:
 
 #: Rows of the first portion, and of the largest one. Each is four times as large as the one before.
 FIRST_PORTION, GROWTH, LARGEST_PORTION = 100, 4, 1600
+#: Without conditions: rows of the first portion, in addition to those that are wanted.
+SPARE = 8
 #: Name of a compiler's attribute: the rows that its statement finds, by ranking.
 _FOUND = "_visualsnoop_found"
 
@@ -105,13 +107,14 @@ class Ranking:
         candidates: QuerySet[Any] = QuerySet(query.model, query=conditions, using=alias)
         keys = candidates.values_list("pk", flat=True)
         found: list[RankedRow] = []
-        start, size = 0, FIRST_PORTION
+        # Without conditions, only rows that have been deleted since are missing.
+        start, size = 0, FIRST_PORTION if conditions.where.children else wanted + SPARE
         while len(found) < wanted and (portion := self.read(start, size)):
             with self._answering(portion):
                 passing = set(keys.filter(pk__in=[row.key for row in portion]))
             found += [row for row in portion if row.key in passing]
             start += len(portion)
-            size = min(size * GROWTH, LARGEST_PORTION)
+            size = min(max(size * GROWTH, FIRST_PORTION), LARGEST_PORTION)
         return found[:wanted]
 
     def _count_wanted(self, query: Query) -> int:

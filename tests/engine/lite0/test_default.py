@@ -76,11 +76,15 @@ def test_the_sweeper_describes_them_while_searches_go_on(settings: Settings, med
     assert not IndexedImage.objects.exclude(embedding=None).exists()
     settings.VISUALSNOOP = {"default": {}, "archive": {"NAME": "archive"}}
     asked = SearchOptions(kind="similar", min_similarity=0.0)
-    found = []
-    for _ in range(3):
+    (copy,) = collections["default"].search_images(image(1), asked).matches
+    for number in range(1, 4):
         assert sweep(using="default", limit=1).in_sync == 1
-        found.append(len(collections["default"].search_images(image(1), asked).matches))
-    assert found == [1, 2, 3]
+        described = set(
+            IndexedImage.objects.exclude(embedding=None).values_list("image_id", flat=True)
+        )
+        assert len(described) == number
+        found = collections["default"].search_images(image(1), asked).matches
+        assert {match.image_id for match in found} == {copy.image_id, *described}
     assert sweep(using="default").worked_on == 0
 
 
