@@ -17,6 +17,8 @@ from django.db.models import F, Func, Lookup, QuerySet
 from django.db.models.lookups import In
 from django.db.models.sql import AND, Query
 
+from django_visualsnoop.common.search_options import RELATIONS, SIMILAR
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 else:
     _AnyLookup = Lookup
 
+_WORDS = {*RELATIONS, SIMILAR}
 #: Rows of the first portion, and of the largest one. Each is four times as large as the one before.
 FIRST_PORTION, GROWTH, LARGEST_PORTION = 100, 4, 1600
 #: Without conditions: rows of the first portion, in addition to those that are wanted.
@@ -190,15 +193,12 @@ class RankedValue(Func):
         params: list[Any] = list(column_params)
         arms = []
         for value, told in self.list_values(self.ranking.select(compiler)):
-            if told is None:
+            if told is None or (isinstance(told, str) and told not in _WORDS):
                 continue
             params.append(key.output_field.get_db_prep_value(value, connection))
-            if isinstance(told, str):
-                params.append(told)
-                arms.append("WHEN %s THEN %s")
-            else:
-                # A literal, not a parameter: the value is our own number, and keeps its type.
-                arms.append(f"WHEN %s THEN {told!r}")
+            # A literal, not a parameter, of which databases allow some 30,000: the value is a
+            # number, which keeps its type, or one of our own words.
+            arms.append(f"WHEN %s THEN {told!r}")
         if not arms:
             return "NULL", ()
         return f"CASE {column} {' '.join(arms)} END", tuple(params)

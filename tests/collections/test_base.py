@@ -129,6 +129,22 @@ def test_a_threshold_without_similarities_is_unsupported() -> None:
         narrow_matches(bare, SearchOptions(min_similarity=0.5))
 
 
+def test_what_only_looks_similar_is_no_copy() -> None:
+    """A service with API v1 has one kind of search, and may return both."""
+    unknown, copy, shot, similar = mixed = [
+        ImageMatch(str(number), number, 0.9, relation)
+        for number, relation in enumerate((None, "copy", "shot", "similar"))
+    ]
+    assert narrow_matches(mixed, SearchOptions(kind="similar")) == mixed
+    assert narrow_matches(mixed, SearchOptions()) == [unknown, copy, shot]
+    assert narrow_matches(mixed, SearchOptions(relations=["copy"])) == [unknown, copy]
+    known = mixed[1:]
+    assert narrow_matches(known, SearchOptions(relations=["shot", "copy"])) == [copy, shot]
+    with pytest.raises(UnsupportedSearch, match=r"supports only relations=\['copy'\]"):
+        narrow_matches(mixed, SearchOptions(relations=["shot"]))
+    assert similar in narrow_matches(mixed, SearchOptions(kind="similar", min_similarity=0.9))
+
+
 def test_many_images_are_added_one_by_one_and_one_error_stops_no_other() -> None:
     error = ImageRefusedError("no picture")
     collection = Scripted(refused={"b": error})

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import NotSupportedError
+from django.db import NotSupportedError, connection
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, Window
 from django.db.models.functions import RowNumber
+from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.collections.results import ImageMatch
@@ -37,6 +38,8 @@ class Ranked:
         #: Portions, by their sizes; the last one repeats.
         self.sizes = [7]
         self.read = 0
+        #: What else it knows of each match.
+        self.known: dict[str, Any] = {}
 
     def iterate(self) -> Iterator[list[ImageMatch]]:
         start = number = 0
@@ -45,7 +48,12 @@ class Ranked:
             portion = self.rows[start : start + size]
             self.read += len(portion)
             yield [
-                ImageMatch(f"testapp.product.photo:{row.pk}", start + place, self.similarity(row))
+                ImageMatch(
+                    f"testapp.product.photo:{row.pk}",
+                    start + place,
+                    1 - (start + place) / len(self.rows),
+                    **self.known,
+                )
                 for place, row in enumerate(portion)
             ]
             start, number = start + size, number + 1
@@ -178,8 +186,16 @@ def test_a_search_of_a_million_parameters_is_refused(ranked: Ranked) -> None:
 
 def test_the_largest_limit_is_kept(ranked: Ranked) -> None:
     ranked.rows, ranked.sizes = create_rows(MAX_LIMIT + 10, random.Random(1)), [MAX_LIMIT]
+    ranked.known = {"relation": "variant", "difference": 0.5}
     found = Product.objects.similar_to(image(1), limit=MAX_LIMIT)
     assert [row.pk for row in found] == [row.pk for row in ranked.rows[:MAX_LIMIT]]
+    assert {(row.visualsnoop_relation, row.visualsnoop_difference) for row in found} == {
+        ("variant", 0.5)
+    }
+    with CaptureQueriesContext(connection) as captured:
+        sql, params = found.query.sql_with_params()
+    assert sql.count("%s") == len(params) < 32_766  # the least of the databases' limits: SQLite's
+    assert len(captured) == 1
 
 
 def test_queryset_methods_work_on_it(ranked: Ranked) -> None:
