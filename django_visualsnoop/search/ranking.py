@@ -7,6 +7,7 @@ query's other conditions let pass, and stops as soon as there are enough.
 
 from __future__ import annotations
 
+import math
 import threading
 from contextlib import contextmanager
 from itertools import islice
@@ -193,15 +194,23 @@ class RankedValue(Func):
         params: list[Any] = list(column_params)
         arms = []
         for value, told in self.list_values(self.ranking.select(compiler)):
-            if told is None or (isinstance(told, str) and told not in _WORDS):
-                continue
-            params.append(key.output_field.get_db_prep_value(value, connection))
-            # A literal, not a parameter, of which databases allow some 30,000: the value is a
-            # number, which keeps its type, or one of our own words.
-            arms.append(f"WHEN %s THEN {told!r}")
+            if (literal := _render_literal(told)) is not None:
+                params.append(key.output_field.get_db_prep_value(value, connection))
+                arms.append(f"WHEN %s THEN {literal}")
         if not arms:
             return "NULL", ()
         return f"CASE {column} {' '.join(arms)} END", tuple(params)
+
+
+def _render_literal(value: object) -> str | None:
+    """Return a value in SQL: a finite number, or one of our own words; ``None`` for all else.
+
+    A literal keeps the type of a number, and databases allow only some 30,000 parameters. Values
+    may come from a service, so nothing else may pass.
+    """
+    if isinstance(value, int | float) and math.isfinite(value):
+        return repr(float(value) if isinstance(value, float) else int(value))
+    return f"'{value}'" if isinstance(value, str) and value in _WORDS else None
 
 
 class Place(RankedValue):

@@ -36,6 +36,17 @@ def test_without_a_value_all_are_null(values: dict[Any, float | None]) -> None:
     assert annotated(Product.objects.all(), values, FloatField()).get().found is None
 
 
+@pytest.mark.parametrize(
+    "value", ["1", "' OR 1=1 --", ["1); --"], {"a": 1}, float("nan"), float("inf"), "copies"]
+)
+def test_what_is_neither_a_number_nor_a_word_of_ours_never_reaches_the_statement(
+    value: Any,
+) -> None:
+    Product.objects.create(pk=5)
+    rows = annotated(Product.objects.all(), {5: value}, FloatField())
+    assert rows.get().found is None
+
+
 def test_rows_come_in_the_order_of_the_values() -> None:
     keys = [Product.objects.create().pk for _ in range(3)]
     values: dict[Any, float | None] = dict(zip(keys, (0.25, 0.125, 1e-20), strict=True))
