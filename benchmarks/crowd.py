@@ -220,7 +220,7 @@ def calls(row: object, hosted: Tenant) -> dict[str, Callable[[], object]]:
     return {
         "duplicates()": lambda: list(Product.objects.duplicates()),
         "duplicates(of=one)": lambda: list(Product.objects.duplicates(of=of)),
-        "similar_to(one)": lambda: list(Product.objects.similar_to(row)),  # type: ignore[arg-type]
+        "copies_of(one)": lambda: list(Product.objects.copies_of(row)),  # type: ignore[arg-type]
         "visualsnoop_duplicates": lambda: call_command(
             "visualsnoop_duplicates", "testapp.Product", "--json", stdout=io.StringIO()
         ),

@@ -1,4 +1,4 @@
-"""Photos and edited copies, saved through the ORM, indexed by a worker, found by similar_to().
+"""Photos and edited copies, saved through the ORM, indexed by a worker, found by copies_of().
 
     python -m benchmarks.end_to_end FOLDER [--broker redis://127.0.0.1:6379/9]
 
@@ -97,7 +97,7 @@ def measure(photos: list[Path], broker: str, concurrency: int, folder: Path) -> 
     others = 0
     started = time.perf_counter()
     for key, copies in family.items():
-        rows = {row.pk for row in Product.objects.similar_to(Product.objects.get(pk=key).photo)}
+        rows = {row.pk for row in Product.objects.copies_of(Product.objects.get(pk=key).photo)}
         others += len(rows.difference(pk for _, pk in copies))
         for edit, pk in copies:
             found[edit] += pk in rows
@@ -107,7 +107,7 @@ def measure(photos: list[Path], broker: str, concurrency: int, folder: Path) -> 
     print(
         f"saved {total} rows in {saved:.1f} s; all indexed {indexed - saved:.1f} s after the last"
     )
-    print(f"similar_to(): {searched / len(photos) * 1000:.1f} ms each, photo decoded and described")
+    print(f"copies_of(): {searched / len(photos) * 1000:.1f} ms each, photo decoded and described")
     for edit, count in found.items():
         print(f"{edit:>12}: {count} of {len(photos)} copies found")
     print(f"other photos taken for copies: {others} in {len(photos)} searches")

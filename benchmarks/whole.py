@@ -131,11 +131,11 @@ def load(options: argparse.Namespace) -> dict[str, Any]:
     before = memory()["own"]
     began = time.perf_counter()
     # Not early, but it writes the blocks.
-    view = gallery(options, early=not _has_blocks())._look()
+    view = gallery(options, early=not _has_blocks())._read_view()
     assert view is not None
     answered = time.perf_counter() - began
     probes = probe(options, 0, "easy")
-    search(view, probes, min_score=0, limit=LIMIT)
+    next(search(view, probes, min_score=0))
     searched = time.perf_counter() - began
     _join_threads()
     return {
@@ -234,9 +234,9 @@ def search(options: argparse.Namespace) -> dict[str, Any]:
     probes = {place: probe(options, place, kind_of(100 * place)) for place in places[:60]}
 
     def by_file(place: int) -> tuple[str, list[str]]:
-        view = collection._look()
+        view = collection._read_view()
         assert view is not None
-        found = engine.search(view, probes[place], min_score=0, limit=LIMIT)
+        found = next(engine.search(view, probes[place], min_score=0))[:LIMIT]
         return f"image-{place}", [one.image_id for one in found]
 
     result |= measured("file", by_file, [place for place in places if place in probes])

@@ -36,6 +36,12 @@ class VisualSnoopMixin(models.Model):
     class VisualSnoop:
         pass
 
+    if TYPE_CHECKING:  # rows that a search returned have these; see ``similar_to()``
+        visualsnoop_rank: int
+        visualsnoop_similarity: float | None
+        visualsnoop_relation: str | None
+        visualsnoop_difference: float | None
+
     objects = VisualSnoopManager()
 
     class Meta:

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections, models, router
 
 from django_visualsnoop.common.row_locks import lock_rows
-from django_visualsnoop.common.search_options import SearchOptions
+from django_visualsnoop.common.search_options import COPY, SIMILAR, SearchOptions
 from django_visualsnoop.common.transactions import atomic_unless_open, atomic_write
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.indexed.tracking import fields_with_changed_condition
@@ -17,11 +17,13 @@ from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.requests import SyncRequest, batch_requests, request_sync
 from django_visualsnoop.outbox.upserts import find_upserted_keys
 from django_visualsnoop.search.duplicates import find_duplicates
-from django_visualsnoop.search.similar import PLACE, placements, similar_to
+from django_visualsnoop.search.ranking import find_ranking
+from django_visualsnoop.search.similar import placements, rank_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from django_visualsnoop.common.search_options import Relation
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.models import VisualSnoopMixin
@@ -42,6 +44,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         _hints: dict[str, Any]
 
         def _chain(self) -> Self: ...
+        def _fetch_all(self) -> None: ...
 
     #: Set on the QuerySet through which bulk_update() calls update(), which then makes no requests.
     _visualsnoop_requests_paused = False
@@ -53,21 +56,18 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         field: str | None = None,
         limit: int = 20,
         min_similarity: float | None = None,
-        kind: str = "copies",
-        relations: Collection[str] | None = None,
     ) -> Self:
-        """Return the rows whose pictures are copies of ``what``, or similar, closest first.
+        """Return the rows whose pictures look like ``what``: copies first, then the most similar.
 
-        This searches at once; Django fetches the rows when it evaluates the QuerySet. You can add
-        filters to it. The limit counts rows that pass all filters, those before and those after
-        ``similar_to()``. Rows have these attributes; the last three are ``None`` if the collection
-        does not provide them:
+        This searches at once. When Django evaluates the QuerySet, the search goes on until
+        ``limit`` rows pass all filters, those before and those after ``similar_to()``. Rows have
+        these attributes; the last three are ``None`` if the collection does not provide them:
 
         * ``visualsnoop_rank``: an integer distance, 0 = perceptually identical;
         * ``visualsnoop_similarity``: 0…1;
         * ``visualsnoop_relation``: ``"copy"`` for the same picture with at most global edits,
           ``"variant"`` for the same picture with a part of it replaced, ``"shot"`` for another
-          shot of the same scene;
+          shot of the same scene, ``"similar"`` for a picture that only looks similar;
         * ``visualsnoop_difference``: 0…1, the share of what both pictures show that differs.
 
         Args:
@@ -75,24 +75,18 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
                 binary file, a path, bytes, or a PIL image. If the instance is saved and
                 unchanged, this uses the picture in the collection.
             field: the image field to search; all indexed fields of the model if ``None``.
-            limit: the largest number of rows.
-            min_similarity: 0…1; if ``None``, the collection's own threshold for copies, and
-                no threshold for similar pictures.
-            kind: ``"copies"`` finds edited copies of the picture. ``"similar"`` orders all rows
-                by how much they look like it, up to the limit.
-            relations: with ``kind="copies"``, only rows with these relations; all if ``None``.
+            limit: the largest number of rows, at most 5,000.
+            min_similarity: 0…1; the collection's own thresholds if ``None``.
 
         Raises:
             ImageRefusedError: ``what`` is not a picture.
-            UnsupportedSearch: the collection does not support this kind of search.
+            UnsupportedSearch: the collection does not support an option.
             VisualSnoopError: the collection failed.
-            ValueError: the field, kind or relation does not exist, or a limit or similarity is
-                out of range.
+            ValueError: the field does not exist, a limit or similarity is out of range, or this
+                QuerySet is the result of a search.
         """
-        options = SearchOptions(
-            limit=limit, min_similarity=min_similarity, kind=kind, relations=relations
-        )
-        return similar_to(self, what, options, field=field)
+        options = SearchOptions(limit=limit, min_similarity=min_similarity, kind=SIMILAR)
+        return rank_rows(self, what, options, field=field)
 
     async def asimilar_to(
         self,
@@ -101,17 +95,50 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         field: str | None = None,
         limit: int = 20,
         min_similarity: float | None = None,
-        kind: str = "copies",
-        relations: Collection[str] | None = None,
     ) -> Self:
         """Like ``similar_to()``, without blocking the event loop while it searches."""
         return await sync_to_async(self.similar_to)(
-            what,
-            field=field,
-            limit=limit,
-            min_similarity=min_similarity,
-            kind=kind,
-            relations=relations,
+            what, field=field, limit=limit, min_similarity=min_similarity
+        )
+
+    def copies_of(
+        self,
+        what: Searchable,
+        *,
+        field: str | None = None,
+        limit: int = 20,
+        min_similarity: float | None = None,
+        relations: Collection[Relation] = (COPY,),
+    ) -> Self:
+        """Return the rows whose pictures are copies of ``what``, closest first.
+
+        Everything else is as with ``similar_to()``; ``visualsnoop_similarity`` is the probability
+        that two pictures are related.
+
+        Args:
+            what, field, limit: see ``similar_to()``.
+            min_similarity: 0…1; the collection's own threshold if ``None``.
+            relations: which rows to return: ``"copy"``, ``"variant"``, ``"shot"``, or several of
+                these. Copies come before variants, and these before other shots.
+
+        Raises:
+            ValueError: a relation does not exist; see also ``similar_to()``.
+        """
+        options = SearchOptions(limit=limit, min_similarity=min_similarity, relations=relations)
+        return rank_rows(self, what, options, field=field)
+
+    async def acopies_of(
+        self,
+        what: Searchable,
+        *,
+        field: str | None = None,
+        limit: int = 20,
+        min_similarity: float | None = None,
+        relations: Collection[Relation] = (COPY,),
+    ) -> Self:
+        """Like ``copies_of()``, without blocking the event loop while it searches."""
+        return await sync_to_async(self.copies_of)(
+            what, field=field, limit=limit, min_similarity=min_similarity, relations=relations
         )
 
     def duplicates(
@@ -159,7 +186,7 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         appears in the other. It omits rows whose pictures are not in the collection, or have too
         few details in common::
 
-            found = Product.objects.similar_to(product)
+            found = Product.objects.copies_of(product)
             where = found.placements(product)
 
         Args:
@@ -218,10 +245,8 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
         return count
 
     def update(self, **kwargs: Any) -> int:
-        if PLACE in self.query.annotations:  # no database allows a window function in an UPDATE
-            found = list(self.order_by().values_list("pk", flat=True))
-            rows = type(self)(self.model, using=self._db, hints=self._hints)
-            return rows.filter(pk__in=found).update(**kwargs)
+        if find_ranking(self.query) is not None:
+            return self._rows_found().update(**kwargs)
         fields = [] if self._visualsnoop_requests_paused else self._concerned(frozenset(kwargs))
         if not fields or is_paused() or not self._is_updatable():
             return super().update(**kwargs)
@@ -244,11 +269,24 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
     update.alters_data = True  # type: ignore[attr-defined]
 
     def delete(self) -> tuple[int, dict[str, int]]:
+        if find_ranking(self.query) is not None and not self.query.is_sliced:
+            return self._rows_found().delete()
         with batch_requests(self._written):
             return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def _rows_found(self) -> Self:
+        """Return the rows of a search by their keys, so that a change of them searches once."""
+        found = list(self.order_by().values_list("pk", flat=True))
+        rows = type(self)(self.model, using=self._db, hints=self._hints)
+        return rows.filter(pk__in=found)
+
+    def contains(self, obj: models.Model) -> bool:
+        if find_ranking(self.query) is not None:
+            self._fetch_all()  # a filter by key would let a row pass that the limit leaves out
+        return super().contains(obj)
 
     @property
     def _written(self) -> str:

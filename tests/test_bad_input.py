@@ -115,7 +115,7 @@ def test_an_unknown_alias(settings: Settings) -> None:
     assert (record.state, record.reason_code) == (State.RETRYING, "misconfigured")
     assert "VISUALSNOOP['archive']" in record.reason
     with pytest.raises(CollectionDoesNotExist, match="no collection 'archive'"):
-        Document.objects.similar_to(image(1))
+        Document.objects.copies_of(image(1))
 
 
 def test_wrong_keys_and_the_secret_stays_secret(

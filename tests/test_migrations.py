@@ -80,10 +80,10 @@ def test_an_earlier_schema_is_upgraded_with_its_rows(
     assert record_of(done).state == SyncRecord.State.IN_SYNC
     assert record_of(waiting).state == SyncRecord.State.WAITING
     assert sweep(using="default").in_sync == 1
-    assert set(Product.objects.similar_to(done.photo.path)) == {done}
+    assert set(Product.objects.copies_of(done.photo.path)) == {done}
     again = product(1)
     sweep(using="default")
-    assert set(Product.objects.similar_to(done)) == {again}
+    assert set(Product.objects.copies_of(done)) == {again}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -162,7 +162,7 @@ async def _save_and_update() -> None:
 def test_a_projects_own_queryset_composes() -> None:
     Listing.objects.create(photo=picture(), published=True)
     sync_all()
-    assert Listing.objects.published().similar_to(picture()).count() == 1
+    assert Listing.objects.published().copies_of(picture()).count() == 1
     assert record_of(Listing.objects.published().get()).wanted
 
 

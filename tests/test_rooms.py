@@ -42,7 +42,7 @@ ROOMS: dict[str, str] = {
     "engine.squares": "",
     "engine.onnx": "common engine.descriptors engine.sessions engine.squares",
     "engine.lite0": "engine.descriptors engine.embedding engine.sessions engine.squares",
-    "engine.hits": "engine.embedding engine.matching engine.search",
+    "engine.hits": "common engine.embedding engine.matching engine.search",
     "engine.pair_budget": "",
     "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
     "engine.exceptions engine.hits engine.images engine.matching engine.pair_budget engine.pairs "
@@ -78,7 +78,7 @@ ROOMS: dict[str, str] = {
     "server.http": "common client server.exceptions server.conf server.models "
     "server.transactions server.tenants",
     "server.content": "common client engine.exceptions engine.images engine.descriptors "
-    "engine.matching engine.storage engine.pairs engine.gallery "
+    "engine.lite0 engine.matching engine.storage engine.pairs engine.gallery "
     "server.exceptions server.conf server.models server.transactions "
     "server.tenants",
     "server.api_v1": "common client engine.exceptions engine.storage server.exceptions "

@@ -62,18 +62,18 @@ def test_a_worker_process_brings_every_change_home(
         with transaction.atomic():
             first, copy, other = product(1), product(1), product(2)
         wait_until_all_in_sync()
-        assert list(Product.objects.similar_to(first)) == [copy]
+        assert list(Product.objects.copies_of(first)) == [copy]
         assert [set(group) for group in Product.objects.duplicates()] == [{first, copy}]
 
         copy.photo = picture(2)
         copy.save()
         wait_until_all_in_sync()
-        assert list(Product.objects.similar_to(copy)) == [other]
-        assert list(Product.objects.similar_to(first)) == []
+        assert list(Product.objects.copies_of(copy)) == [other]
+        assert list(Product.objects.copies_of(first)) == []
 
         Product.objects.filter(pk=other.pk).delete()
         wait_for(lambda: SyncRecord.objects.count() == 2)
-        assert list(Product.objects.similar_to(copy)) == []
+        assert list(Product.objects.copies_of(copy)) == []
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])

@@ -39,7 +39,7 @@ class SyncNowTests(TestCase):
     def test_rows_are_found_inside_the_transaction_of_a_test(self) -> None:
         first, second = self._product(b"same"), self._product(b"same")
         testing.sync_now()
-        assert list(Product.objects.similar_to(first)) == [second]
+        assert list(Product.objects.copies_of(first)) == [second]
 
     def test_has_nothing_to_do_twice(self) -> None:
         self._product(b"one")

@@ -1,4 +1,4 @@
-"""The page of the rows that are most similar to one row."""
+"""The page of the rows that look like one row: copies first, then the most similar."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django_visualsnoop.admin.cards import percent
 from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
 from django_visualsnoop.common.relation_texts import (
     RELATION,
+    build_options,
     describe_relation,
     list_choice_links,
 )
-from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.indexed.keys import read_key
-from django_visualsnoop.search.similar import similar_to
+from django_visualsnoop.search.similar import rank_rows
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -48,12 +48,12 @@ class SimilarPage(AdminPage):
         relations = self.request.GET.getlist(RELATION)
         limit = self.model_admin.visualsnoop_similar_limit
         try:
-            options = SearchOptions(limit=limit, relations=relations or None)
+            options = build_options(relations, limit)
         except ValueError as error:
             return self.redirect_with_error(error, self.request.path)
         try:
             queryset = self.model_admin.get_queryset(self.request)
-            found = list(similar_to(queryset, row, options))  # type: ignore[type-var]
+            found = list(rank_rows(queryset, row, options))  # type: ignore[type-var]
         except SEARCH_ERRORS as error:
             return self.redirect_with_error(error, self.change_url(row))
         context = {

@@ -11,13 +11,20 @@ success.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.checks import Error
 
 from django_visualsnoop.client.exceptions import NotFoundError, VisualSnoopError
-from django_visualsnoop.common.search_options import COPIES, COPY, DEFAULT_OPTIONS, SearchOptions
+from django_visualsnoop.common.search_options import (
+    COPIES,
+    COPY,
+    DEFAULT_OPTIONS,
+    EVERY_MATCH,
+    SIMILAR,
+    SearchOptions,
+)
 from django_visualsnoop.exceptions import UnsupportedSearch
 
 if TYPE_CHECKING:
@@ -64,17 +71,20 @@ def narrow_matches(matches: list[ImageMatch], options: SearchOptions) -> list[Im
 
     Raises:
         UnsupportedSearch: ``min_similarity`` is given and a match has no similarity, or
-            ``relations`` are given and a match has none.
+            ``relations`` other than copies are given and a match has none.
     """
     if options.allowed is not None:
         matches = [match for match in matches if match.image_id in options.allowed]
+    if options.kind == COPIES:
+        matches = [match for match in matches if match.relation != SIMILAR]
     if options.relations is not None:
-        if any(match.relation is None for match in matches):
+        # API v1 without relations finds copies.
+        if set(options.relations) != {COPY} and any(match.relation is None for match in matches):
             raise UnsupportedSearch(
-                "This collection does not return how pictures are related, so it does not support "
-                "relations."
+                "This collection does not return how pictures are related, so it supports only "
+                f"relations=[{COPY!r}]."
             )
-        matches = [match for match in matches if match.relation in options.relations]
+        matches = [match for match in matches if (match.relation or COPY) in options.relations]
     if options.min_similarity is not None:
         if any(match.similarity is None for match in matches):
             raise UnsupportedSearch(
@@ -108,10 +118,6 @@ class BaseCollection(ABC):
 
     #: Whether matches have a similarity, so that ``min_similarity`` is supported.
     supports_similarity: ClassVar[bool] = False
-    #: Whether the collection itself can restrict a search to given ids (``allowed``).
-    supports_allowed: ClassVar[bool] = False
-    #: The supported kinds of search, of ``KINDS``.
-    kinds: ClassVar[tuple[str, ...]] = (COPIES,)
     #: How many images to pass to ``add_images`` at a time.
     bulk_size: ClassVar[int] = 1
     #: Size limit of a file, in bytes.
@@ -138,19 +144,6 @@ class BaseCollection(ABC):
             params: the setting's value for that alias with defaults, without ``BACKEND``.
         """
         return []
-
-    def check_kind(self, kind: str) -> str:
-        """Return the kind of search, if this collection supports it.
-
-        Raises:
-            UnsupportedSearch: this collection does not support it.
-        """
-        if kind not in self.kinds:
-            raise UnsupportedSearch(
-                f"The collection {self.alias!r} does not support kind={kind!r}. It supports "
-                f"{' and '.join(map(repr, self.kinds))}."
-            )
-        return kind
 
     @abstractmethod
     def add_image(
@@ -222,6 +215,8 @@ class BaseCollection(ABC):
     ) -> SearchResult:
         """Find images that look like ``image``, closest first.
 
+        A backend that finds only copies returns these for every kind of search.
+
         Args:
             image: path, bytes, or a binary file (read from its start).
             options: what to search for.
@@ -240,6 +235,28 @@ class BaseCollection(ABC):
         Raises:
             NotFoundError: the collection does not contain the image.
         """
+
+    def iter_matches(
+        self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> Iterator[list[ImageMatch]]:
+        """Yield what ``search_images`` finds, in portions, closest first, as far as there is any.
+
+        The caller stops when it has enough, so ``limit`` has no effect. This raises the errors of
+        ``search_images`` at once. This default implementation yields one portion; override it if
+        a backend can find a few matches faster than all.
+
+        Args:
+            image, options: see ``search_images``.
+        """
+        result = self.search_images(image, replace(options, limit=EVERY_MATCH))
+        return iter([result.matches])
+
+    def iter_matches_by_id(
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> Iterator[list[ImageMatch]]:
+        """Yield what ``search_images_by_id`` finds, in portions; see ``iter_matches``."""
+        result = self.search_images_by_id(image_id, replace(options, limit=EVERY_MATCH))
+        return iter([result.matches])
 
     def iter_pairs(
         self,

@@ -34,7 +34,12 @@ from django_visualsnoop.collections.results import (
     SearchResult,
 )
 from django_visualsnoop.common.options import POSITIVE_INTEGER, Option, check_options
-from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, RELATIONS, SearchOptions
+from django_visualsnoop.common.search_options import (
+    DEFAULT_OPTIONS,
+    RELATIONS,
+    SIMILAR,
+    SearchOptions,
+)
 from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -115,7 +120,8 @@ class HTTPCollection(BaseCollection):
 
     ``min_similarity`` is supported if the service adds ``"similarity"`` to its matches, which is
     optional in API v1. ``limit`` and ``allowed`` filter the matches that the service returns,
-    whose number it may limit. API v1 finds only copies, so ``kind="similar"`` is not supported.
+    whose number it may limit. API v1 has one kind of search, usually for copies: both kinds return
+    what the service finds.
 
     Raises:
         ImproperlyConfigured: a setting is missing or invalid.
@@ -201,7 +207,6 @@ class HTTPCollection(BaseCollection):
     def search_images(
         self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(options.kind)
         result = self._client.search_images(_read_content(image))
         self._check_success(result, "results", image_sent=True)
         matches = narrow_matches(_build_matches(result), options)
@@ -210,7 +215,6 @@ class HTTPCollection(BaseCollection):
     def search_images_by_id(
         self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(options.kind)
         result = self._check_success(self._client.search_images_by_id(image_id), "results")
         matches = narrow_matches(_build_matches(result), options)
         image = _build_image_info({"image_id": image_id, **result})
@@ -256,7 +260,7 @@ def _build_matches(result: Mapping[str, Any]) -> list[ImageMatch]:
 
 def _read_relation(text: Any) -> str | None:
     """Return the relation that a service gives; ``None`` if it gives none, or a new one."""
-    return text if text in RELATIONS else None
+    return text if text in (*RELATIONS, SIMILAR) else None
 
 
 def _read_time(text: Any) -> datetime | None:

@@ -50,7 +50,7 @@ from django_visualsnoop.common.options import (
     Option,
     check_options,
 )
-from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, KINDS, SearchOptions
+from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.exceptions import MissingExtra
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.common.open_pictures import FindPictures
-    from django_visualsnoop.engine.hits import Hits
+    from django_visualsnoop.engine.hits import Hit, Hits
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.storage.values import NewImage, StoredImage
 
@@ -98,10 +98,10 @@ class LocalCollection(BaseCollection):
             * ``early``: whether a process that has just started may search a large
               collection by global vectors alone until it has loaded the rest; true if
               not given;
-            * ``embedding``: describes how images look, for ``kind="similar"``: an
+            * ``embedding``: describes what images show, for ``kind="similar"``: an
               embedding model, such as an ``OnnxEmbedding``, or the dotted path of one;
               the model of the package if not given. If ``None``, such searches find
-              nothing;
+              copies, variants and other shots only;
             * ``memory``: how many bytes of all collections together a process may
               keep in memory; 2 GiB if not given.
 
@@ -113,8 +113,6 @@ class LocalCollection(BaseCollection):
     """
 
     supports_similarity: ClassVar[bool] = True
-    supports_allowed: ClassVar[bool] = True
-    kinds: ClassVar[tuple[str, ...]] = KINDS
     bulk_size: ClassVar[int] = 32
     #: 32 of the largest pictures, at about seven seconds each, plus time for the database; and for
     #: an embedding model.
@@ -281,6 +279,24 @@ class LocalCollection(BaseCollection):
         image = ImageInfo(result.collection_id, image_id, to_datetime(found.image_time))
         return replace(result, image=image)
 
+    def iter_matches(
+        self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> Iterator[list[ImageMatch]]:
+        try:
+            found = self._gallery.iterate_hits(read_image(image), options)
+        except DecodeError as error:
+            raise _convert_refusal(error) from error
+        return map(_build_matches, found.portions)
+
+    def iter_matches_by_id(
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> Iterator[list[ImageMatch]]:
+        try:
+            found = self._gallery.iterate_hits_by_id(check_image_id(image_id), options)
+        except ImageMissing as error:
+            raise _convert_not_found(error) from error
+        return map(_build_matches, found.portions)
+
     def iter_pairs(
         self,
         *,
@@ -375,5 +391,8 @@ def _build_image_info(stored: StoredImage) -> ImageInfo:
 
 
 def _build_search_result(found: Hits) -> SearchResult:
-    matches = [ImageMatch(*hit) for hit in found.hits]
-    return SearchResult(found.collection_id or NO_COLLECTION_ID, matches)
+    return SearchResult(found.collection_id or NO_COLLECTION_ID, _build_matches(found.hits))
+
+
+def _build_matches(hits: Iterable[Hit]) -> list[ImageMatch]:
+    return [ImageMatch(*hit) for hit in hits]

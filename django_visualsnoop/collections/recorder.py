@@ -25,7 +25,7 @@ from django_visualsnoop.collections.results import (
     ImageMatch,
     SearchResult,
 )
-from django_visualsnoop.common.search_options import COPY, DEFAULT_OPTIONS, KINDS, SearchOptions
+from django_visualsnoop.common.search_options import COPY, DEFAULT_OPTIONS, SearchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +95,6 @@ class RecorderCollection(BaseCollection):
     """
 
     supports_similarity: ClassVar[bool] = True
-    supports_allowed: ClassVar[bool] = True
-    kinds: ClassVar[tuple[str, ...]] = KINDS
     bulk_size: ClassVar[int] = 100
     longest_call = 1.0
 
@@ -189,7 +187,6 @@ class RecorderCollection(BaseCollection):
     def search_images(
         self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(options.kind)
         content = read_image(image)
         with _lock:
             self._record_call(Call("search_images", None, content, _list_options(options)))
@@ -200,7 +197,6 @@ class RecorderCollection(BaseCollection):
     def search_images_by_id(
         self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        self.check_kind(options.kind)
         with _lock:
             call = Call("search_images_by_id", image_id, arguments=_list_options(options))
             state = self._record_call(call)

@@ -40,7 +40,8 @@ class ImageMatch:
     rank: int
     #: 0…1; ``None`` if the collection does not tell.
     similarity: float | None = None
-    #: One of ``search_options.RELATIONS``; ``None`` if the collection does not tell.
+    #: One of ``search_options.RELATIONS``, or ``"similar"``; ``None`` if the collection does not
+    #: tell.
     relation: str | None = None
     #: 0…1: the share of what both pictures show that differs; ``None`` if unknown.
     difference: float | None = None

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+from django_visualsnoop.common.search_options import (
+    COPIES,
+    COPY,
+    SHOT,
+    SIMILAR,
+    VARIANT,
+    SearchOptions,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from django.utils.functional import _StrPromise
+
+    from django_visualsnoop.common.search_options import Relation
 
 #: The parameter in URLs and forms, as in the server's API; it may occur several times.
 RELATION = "relation"
@@ -24,6 +33,21 @@ CHOICES = (
     (VARIANT, gettext_lazy("Variants")),
     (SHOT, gettext_lazy("Other shots")),
 )
+
+
+def build_options(relations: Sequence[str], limit: int) -> SearchOptions:
+    """Return the options of a page's search.
+
+    Args:
+        relations: the chosen relations; empty for all, and for what only looks similar.
+        limit: the largest number of found pictures.
+
+    Raises:
+        ValueError: a relation does not exist.
+    """
+    if not relations:
+        return SearchOptions(limit, kind=SIMILAR)
+    return SearchOptions(limit, kind=COPIES, relations=cast("Sequence[Relation]", relations))
 
 
 class ChoiceLink(NamedTuple):
@@ -60,7 +84,7 @@ def describe_relation(
     shot, so only the text of a variant contains it.
 
     Args:
-        relation: one of ``RELATIONS``; ``None`` if it is unknown.
+        relation: one of ``RELATIONS``, or ``SIMILAR``; ``None`` if it is unknown.
         difference: 0 to 1, the share that differs; ``None`` if it is unknown.
         percent: returns a share as text.
     """
@@ -68,6 +92,8 @@ def describe_relation(
         return _("Copy")
     if relation == SHOT:
         return _("Another shot")
+    if relation == SIMILAR:
+        return _("Looks similar")
     if relation != VARIANT:
         return ""
     if difference is None:

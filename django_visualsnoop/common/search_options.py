@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-#: Kinds of search: copies of a picture, or pictures that look similar.
-COPIES, SIMILAR = KINDS = ("copies", "similar")
+Kind: TypeAlias = Literal["copies", "similar"]
+Relation: TypeAlias = Literal["copy", "variant", "shot"]
+
+#: Kinds of search: copies of a picture, or pictures that look similar, copies first.
+COPIES: Final[Kind] = "copies"
+SIMILAR: Final[Literal["similar"]] = "similar"
+KINDS: tuple[Kind, ...] = (COPIES, SIMILAR)
 #: How a found picture is related to the one of the search: the same picture, with at most global
-#: edits; the same picture, with a part of it replaced; or another shot of the same scene.
-COPY, VARIANT, SHOT = RELATIONS = ("copy", "variant", "shot")
+#: edits; the same picture, with a part of it replaced; or another shot of the same scene. Pictures
+#: that only look similar have ``SIMILAR`` in place of these.
+COPY: Final[Relation] = "copy"
+VARIANT: Final[Relation] = "variant"
+SHOT: Final[Relation] = "shot"
+RELATIONS: tuple[Relation, ...] = (COPY, VARIANT, SHOT)
+#: A limit that no collection reaches. ``None`` would be the backend's own limit.
+EVERY_MATCH = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +34,12 @@ class SearchOptions:
     Args:
         limit: highest number of matches, at least 1; the backend's own limit if ``None``.
         min_similarity: 0…1; only matches that are at least this similar. If ``None``, the
-            backend's own threshold for copies, and no threshold for similar pictures.
+            backend's own thresholds.
         allowed: search only among these image ids; among all if ``None``.
-        kind: ``"copies"`` for edited copies of the picture, or ``"similar"`` for all pictures,
-            ordered by how similar they look.
+        kind: ``"copies"`` for edited copies of the picture, its variants and other shots of the
+            scene; ``"similar"`` for these, and then for pictures that look similar.
         relations: only matches with these relations, of ``RELATIONS``; all if ``None``. Only
-            for copies.
+            for ``"copies"``.
 
     Raises:
         ValueError: an option is out of range.
@@ -36,8 +48,8 @@ class SearchOptions:
     limit: int | None = None
     min_similarity: float | None = None
     allowed: Collection[str] | None = None
-    kind: str = COPIES
-    relations: Collection[str] | None = None
+    kind: Kind = COPIES
+    relations: Collection[Relation] | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -60,7 +72,7 @@ def check_similarity(value: float | None) -> None:
         raise ValueError(f"min_similarity must be between 0 and 1, not {value!r}.")
 
 
-def check_relations(relations: Collection[str] | None) -> None:
+def check_relations(relations: Collection[Relation] | None) -> None:
     """Check the relations that a search asks for.
 
     Raises:

@@ -7,7 +7,12 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from django_visualsnoop.common.search_options import COPIES, DEFAULT_OPTIONS, SearchOptions
+from django_visualsnoop.common.search_options import (
+    COPIES,
+    DEFAULT_OPTIONS,
+    SIMILAR,
+    SearchOptions,
+)
 from django_visualsnoop.engine.closer_looks import CloserLooks
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.embedding import (
@@ -17,7 +22,14 @@ from django_visualsnoop.engine.embedding import (
     is_centred,
 )
 from django_visualsnoop.engine.exceptions import ImageMissing, build_image_missing
-from django_visualsnoop.engine.hits import Hit, Hits, find_copies, find_similar, iter_similar
+from django_visualsnoop.engine.hits import (
+    DEFAULT_LIMIT,
+    HitPortions,
+    Hits,
+    SimilarImages,
+    find_copies,
+    find_similar,
+)
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
 from django_visualsnoop.engine.matching.side_by_side import (
@@ -39,12 +51,11 @@ from django_visualsnoop.engine.storage.values import NewImage
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.common.open_pictures import FindPictures
+    from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.embedding import EmbeddingModel
+    from django_visualsnoop.engine.hits import Hit
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
     from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
@@ -151,15 +162,7 @@ class Gallery:
         Raises:
             DecodeError: the bytes are not a picture.
         """
-        picture = self.decode_picture(content)
-        if options.kind != COPIES:
-            return self._search_similar(picture, options)
-        probes = describe.build_probes(picture.pixels, sha256(content).digest(), picture.capture)
-        view = self._read_view()
-        if view is None:
-            return Hits(None, [])
-        min_score = self._get_min_score(options.min_similarity)
-        return Hits(view.collection_id, find_copies(view, probes, options, min_score))
+        return self.iterate_hits(content, options).take(options.limit or DEFAULT_LIMIT)
 
     def search_by_id(self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS) -> Hits:
         """Return the images that look like a stored one, excluding it; see ``search``.
@@ -167,8 +170,29 @@ class Gallery:
         Raises:
             ImageMissing: the image does not exist, or another version or model described it.
         """
-        if options.kind != COPIES:
-            return self._search_similar_by_id(image_id, options)
+        return self.iterate_hits_by_id(image_id, options).take(options.limit or DEFAULT_LIMIT)
+
+    def iterate_hits(self, content: bytes, options: SearchOptions = DEFAULT_OPTIONS) -> HitPortions:
+        """Like ``search``, but in portions; ``limit`` has no effect."""
+        picture = self.decode_picture(content)
+        probes = describe.build_probes(picture.pixels, sha256(content).digest(), picture.capture)
+        view = self._read_view()
+        if view is None:
+            return HitPortions(None, iter(()))
+        portions = self._find_copies(view, probes, options)
+        if options.kind == SIMILAR:
+            similar = None
+            if self._embedding is not None:
+                probe, scale = self._embedding.describe(picture.pixels), get_scale(self._embedding)
+                vectors = self._read_embedding_view(self._embedding)
+                similar = None if vectors is None else SimilarImages(vectors, probe, scale)
+            portions = find_similar(portions, similar, options)
+        return HitPortions(view.collection_id, portions)
+
+    def iterate_hits_by_id(
+        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
+    ) -> HitPortions:
+        """Like ``search_by_id``, but in portions; ``limit`` has no effect."""
         view, image_row = _require_image(image_id, self._read_view(image_id))
         stored = image_row.parse_descriptor()
         if stored is None:
@@ -176,82 +200,37 @@ class Gallery:
                 f"The image {image_id!r} was described by another version. Add it again."
             )
         probes = describe.build_stored_probes(stored)
-        min_score = self._get_min_score(options.min_similarity)
-        hits = find_copies(view, probes, options, min_score, without=image_id)
-        return Hits(view.collection_id, hits, image_row.image_time)
+        portions = self._find_copies(view, probes, options, without=image_id)
+        if options.kind == SIMILAR:
+            similar = None
+            if self._embedding is not None:
+                similar = self._read_similar_images(image_id, self._embedding)
+            portions = find_similar(portions, similar, options, without=image_id)
+        return HitPortions(view.collection_id, portions, image_row.image_time)
 
-    def _search_similar(self, picture: Picture, options: SearchOptions) -> Hits:
-        if self._embedding is None:
-            return Hits(self.store.find_collection_id(), [])
-        probe = self._embedding.describe(picture.pixels)
-        view = self._read_embedding_view(self._embedding)
-        if view is None:
-            return Hits(None, [])
-        scale = get_scale(self._embedding)
-        return Hits(view.collection_id, find_similar(view, probe, scale, options))
-
-    def _search_similar_by_id(self, image_id: str, options: SearchOptions) -> Hits:
-        if self._embedding is None:
-            stored = self.store.get(image_id)
-            return Hits(stored.collection_id, [], stored.image_time)
-        view, image_row, probe = self._require_embedding(image_id, self._embedding)
-        scale = get_scale(self._embedding)
-        hits = find_similar(view, probe, scale, options, without=image_id)
-        return Hits(view.collection_id, hits, image_row.image_time)
-
-    def iter_similar(
-        self, content: bytes, options: SearchOptions = DEFAULT_OPTIONS
+    def _find_copies(
+        self,
+        view: ReplicaView[DescriptorIndex],
+        probes: Probes,
+        options: SearchOptions,
+        without: str | None = None,
     ) -> Iterator[list[Hit]]:
-        """Yield the images that look similar to the one in an image file, in portions.
+        least = options.min_similarity if options.kind == COPIES else None
+        return find_copies(view, probes, options, self._get_min_score(least), without)
 
-        The portions grow, and the next one is only computed when it is taken; see
-        ``VectorIndex.iter_closest``. All of them are of the state in which the search began.
-
-        Args:
-            content: the file.
-            options: what to search for. The kind and the limit are ignored.
-
-        Raises:
-            DecodeError: the bytes are not a picture.
-        """
-        picture = self.decode_picture(content)
-        if self._embedding is None:
-            return iter(())
-        probe = self._embedding.describe(picture.pixels)
-        view = self._read_embedding_view(self._embedding)
-        if view is None:
-            return iter(())
-        return iter_similar(view, probe, get_scale(self._embedding), options)
-
-    def iter_similar_by_id(
-        self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
-    ) -> Iterator[list[Hit]]:
-        """Yield the images that look similar to a stored one in portions; see ``iter_similar``.
-
-        Raises:
-            ImageMissing: the image does not exist, or another version or model described it.
-        """
-        if self._embedding is None:
-            self.store.get(image_id)
-            return iter(())
-        view, _, probe = self._require_embedding(image_id, self._embedding)
-        return iter_similar(view, probe, get_scale(self._embedding), options, without=image_id)
-
-    def _require_embedding(
-        self, image_id: str, model: EmbeddingModel
-    ) -> tuple[ReplicaView[EmbeddingIndex], ImageRow, NDArray[np.int8]]:
-        """Return the view of a collection that holds the image, its row and its embedding.
+    def _read_similar_images(self, image_id: str, model: EmbeddingModel) -> SimilarImages:
+        """Return the embeddings, and the one of an image.
 
         Raises:
             ImageMissing: the image does not exist, or has no embedding of the model.
         """
-        view, image_row = _require_image(image_id, self._read_embedding_view(model, image_id))
+        view, _ = _require_image(image_id, self._read_embedding_view(model, image_id))
         probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another model or version. Add it again."
             )
-        return view, image_row, probe
+        return SimilarImages(view, probe, get_scale(model))
 
     def find_pairs(
         self,

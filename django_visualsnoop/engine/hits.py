@@ -1,12 +1,13 @@
-"""What searches of a collection return."""
+"""What searches of a collection return: hits, in portions."""
 
 from __future__ import annotations
 
-from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from django_visualsnoop.common.search_options import RELATIONS, SIMILAR
 from django_visualsnoop.engine.embedding import cosine_to_rank
 from django_visualsnoop.engine.matching.calibration import score_to_similarity
+from django_visualsnoop.engine.matching.relation import RANKS
 from django_visualsnoop.engine.search import search
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Highest number of matches of a search that names no limit.
 DEFAULT_LIMIT = 100
+#: Pictures that only look similar have this rank or a higher one: they come after all others.
+FIRST_SIMILAR_RANK = len(RELATIONS) * RANKS
 
 
 class Hit(NamedTuple):
@@ -30,7 +33,7 @@ class Hit(NamedTuple):
     rank: int
     #: 0 to 1.
     similarity: float
-    #: One of ``search_options.RELATIONS``; ``None`` if unknown, or for similar images.
+    #: One of ``search_options.RELATIONS``, or ``SIMILAR``; ``None`` if unknown.
     relation: str | None = None
     #: 0 to 1: the share of what both pictures show that differs; ``None`` if unknown.
     difference: float | None = None
@@ -44,19 +47,38 @@ class Hits(NamedTuple):
     image_time: int | None = None
 
 
+class HitPortions(NamedTuple):
+    """The hits of a search in portions, the closest first. Further portions cost further work."""
+
+    #: ``None`` until something is written.
+    collection_id: str | None
+    portions: Iterator[list[Hit]]
+    #: Time of the image requested by id, in microseconds since 1970, UTC.
+    image_time: int | None = None
+
+    def take(self, limit: int) -> Hits:
+        """Return the first hits, at most ``limit``."""
+        hits: list[Hit] = []
+        for portion in self.portions:
+            hits += portion
+            if len(hits) >= limit:
+                break
+        return Hits(self.collection_id, hits[:limit], self.image_time)
+
+
 def find_copies(
     index: CopyIndex,
     probes: Probes,
     options: SearchOptions,
     min_score: float,
     without: str | None = None,
-) -> list[Hit]:
-    """Return the images that are related to a picture, most closely and surely first.
+) -> Iterator[list[Hit]]:
+    """Yield the images that are related to a picture, most closely and surely first.
 
     Args:
         index: the index of the collection.
         probes: what to search for.
-        options: how many to return, which relations, and among which images.
+        options: which relations, and among which images.
         min_score: the least logarithm of the odds.
         without: the id of an image to leave out.
     """
@@ -64,63 +86,69 @@ def find_copies(
         index,
         probes,
         min_score=min_score,
-        limit=options.limit or DEFAULT_LIMIT,
         allowed=None if options.allowed is None else frozenset(options.allowed),
         without=frozenset() if without is None else frozenset({without}),
         relations=options.relations,
     )
-    return [
-        Hit(
-            image_id,
-            relation.rank,
-            score_to_similarity(relation.score),
-            relation.name,
-            relation.difference,
-        )
-        for image_id, relation in found
-    ]
+    for portion in found:
+        yield [
+            Hit(
+                image_id,
+                relation.rank,
+                score_to_similarity(relation.score),
+                relation.name,
+                relation.difference,
+            )
+            for image_id, relation in portion
+        ]
+
+
+class SimilarImages(NamedTuple):
+    """The embeddings of a collection, and the one to search for."""
+
+    vectors: VectorIndex
+    probe: NDArray[np.int8]
+    #: What cosines mean.
+    scale: SimilarityScale
 
 
 def find_similar(
-    index: VectorIndex,
-    probe: NDArray[np.int8],
-    scale: SimilarityScale,
-    options: SearchOptions,
-    without: str | None = None,
-) -> list[Hit]:
-    """Return the images with the closest vectors, closest first; see ``iter_similar``."""
-    portions = iter_similar(index, probe, scale, options, without)
-    found = islice(chain.from_iterable(portions), options.limit or DEFAULT_LIMIT)
-    # From one portion to the next, the order is only nearly exact.
-    return sorted(found, key=lambda hit: hit.rank)
-
-
-def iter_similar(
-    index: VectorIndex,
-    probe: NDArray[np.int8],
-    scale: SimilarityScale,
+    copies: Iterator[list[Hit]],
+    similar: SimilarImages | None,
     options: SearchOptions,
     without: str | None = None,
 ) -> Iterator[list[Hit]]:
-    """Yield the images with the closest vectors in portions, closest first.
+    """Yield the images that are related to a picture, and then those that look like it.
 
     Args:
-        index: the index of the collection.
-        probe: the vector to search for.
-        scale: what cosines mean.
-        options: what to search for; the limit is ignored.
+        copies: see ``find_copies``. Only the first portion counts, if there are embeddings.
+        similar: where to search; ``None`` without embeddings.
+        options: the threshold, and among which images.
         without: the id of an image to leave out.
     """
-    least = scale.min_similarity if options.min_similarity is None else options.min_similarity
-    portions = index.iter_closest(
+    least = options.min_similarity
+    if similar is None:
+        for portion in copies:
+            yield [hit for hit in portion if least is None or hit.similarity >= least]
+        return
+    vectors, probe, scale = similar
+    related = [hit for hit in next(copies, []) if least is None or hit.similarity >= least]
+    yield related
+    least = scale.min_similarity if least is None else least
+    portions = vectors.iter_closest(
         probe,
         allowed=options.allowed,
-        without=() if without is None else (without,),
+        without={hit.image_id for hit in related}.union([] if without is None else [without]),
         min_cosine=scale.to_cosine(least),
     )
-    for portion in portions:
+    for closest in portions:
         hits = [
-            Hit(image_id, cosine_to_rank(cosine), scale.to_similarity(cosine))
-            for image_id, cosine in portion
+            Hit(
+                image_id,
+                FIRST_SIMILAR_RANK + cosine_to_rank(cosine),
+                scale.to_similarity(cosine),
+                SIMILAR,
+            )
+            for image_id, cosine in closest
         ]
         yield [hit for hit in hits if hit.similarity >= least]

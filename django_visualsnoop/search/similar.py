@@ -1,33 +1,39 @@
-"""``similar_to()``: from a picture to rows of the model, in order of similarity."""
+"""``similar_to()`` and ``copies_of()``: from a picture to rows of the model, closest first."""
 
 from __future__ import annotations
 
 import io
 import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from heapq import merge
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from django.db import models, router
-from django.db.models import F, Window
+from django.db.models import F
 from django.db.models.fields.files import FieldFile
-from django.db.models.functions import RowNumber
 
 from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.client.sources import ImageSource, read_image
 from django_visualsnoop.collections import collections
-from django_visualsnoop.common.search_options import COPIES
 from django_visualsnoop.indexed import tracking
 from django_visualsnoop.indexed.image_ids import ImageIds
-from django_visualsnoop.indexed.options import (
-    all_indexed_fields,
-    indexed_field,
-    indexed_fields,
-    is_indexed,
-)
+from django_visualsnoop.indexed.options import indexed_field, indexed_fields, is_indexed
 from django_visualsnoop.search.aliases import alias_in_ids, written_alias
-from django_visualsnoop.search.expressions import ValueByKey
+from django_visualsnoop.search.ranking import (
+    IsRanked,
+    Place,
+    RankedRow,
+    RankedValue,
+    Ranking,
+    find_ranking,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL.Image import Image as PILImage
 
     from django_visualsnoop.collections.base import BaseCollection
@@ -39,43 +45,27 @@ if TYPE_CHECKING:
 
     Searchable: TypeAlias = models.Model | FieldFile | ImageSource | PILImage
 
-#: The values of a ``FoundRow`` that annotate its row, after ``visualsnoop_``.
+#: The values of a ``RankedRow`` that annotate its row, after ``visualsnoop_``.
 _ANNOTATED: dict[str, models.Field[Any, Any]] = {
     "rank": models.IntegerField(),
     "similarity": models.FloatField(),
     "relation": models.CharField(),
     "difference": models.FloatField(),
 }
-#: The annotation that limits the rows.
-PLACE = "visualsnoop_place"
+#: A statement names each row several times, and databases limit its parameters.
+MAX_LIMIT = 5000
 
 _QuerySet = TypeVar("_QuerySet", bound="VisualSnoopQuerySet[Any]")
 
-#: The number of matches that one SQL statement ranks; if there are more, the filters are applied
-#: first.
-MAX_RANKED = 1000
-#: A limit that no collection reaches. ``None`` would be the backend's own limit.
-EVERY_MATCH = sys.maxsize
 
-
-class FoundRow(NamedTuple):
-    """A row that the search found."""
-
-    key: Any
-    rank: int
-    similarity: float | None
-    relation: str | None
-    difference: float | None
-
-
-def similar_to(
+def rank_rows(
     queryset: _QuerySet,
     what: Searchable,
     options: SearchOptions,
     *,
     field: str | None = None,
 ) -> _QuerySet:
-    """Return rows that look like ``what``, closest first.
+    """Return rows in the order of a search, closest first.
 
     Args:
         queryset: the rows to search.
@@ -83,41 +73,57 @@ def similar_to(
         options: what to search for; they must have a limit, which counts rows.
         field: the image field to search; all indexed fields of the model if ``None``.
     """
-    if options.limit is None:
-        raise ValueError("limit must be at least 1, not None.")
+    if options.limit is None or options.limit > MAX_LIMIT:
+        raise ValueError(f"limit must be an integer from 1 to {MAX_LIMIT}, not {options.limit!r}.")
+    if find_ranking(queryset.query) is not None:
+        raise ValueError(
+            "This QuerySet is the result of a search. Search the rows that it was made from, or "
+            "those with its keys: filter(pk__in=[row.pk for row in found])."
+        )
     fields = fields_searched(queryset.model, field)
     query = _Query(what, field)
-    if query.is_empty:
-        return _ranked(queryset, [], options.limit)
-    # Without filters, the best matches are enough; with filters, it is unknown which ones pass.
-    few = not queryset.query.has_filters() and _alone_in_its_collection(fields)
     own = query.own_keys(fields[0])
     if own and fields[0].may_be_spelled_otherwise(queryset.db):
         queryset = queryset.exclude(pk__in=own)  # the row may format its key differently
     ids = ImageIds((field, written_alias(field, queryset)) for field in fields)
-    best: dict[Any, FoundRow] = {}
-    for alias in {field.collection for field in fields}:
-        collection = collections[alias]
-        collection.check_kind(options.kind)
-        asked = replace(options, limit=MAX_RANKED if few else EVERY_MATCH)
-        if options.kind != COPIES and not few and collection.supports_allowed:
-            # Every image is more or less similar, so search only those that pass the filters.
-            passing = queryset.order_by().values_list("pk", flat=True)
-            asked = replace(asked, allowed=ids.in_collection(alias).build(passing))
-        for match in query.search(collection, asked):
+    aliases = tuple(dict.fromkeys(field.collection for field in fields))
+    ranking = Ranking(_RowsInOrder(query, options, ids, aliases, own), options.limit)
+    ranking.read(0, options.limit + 1)  # so that errors of the search are raised here
+    rows = queryset.filter(IsRanked(F("pk"), ranking)).annotate(
+        **{
+            f"visualsnoop_{name}": RankedValue(ranking, name, output)
+            for name, output in _ANNOTATED.items()
+        }
+    )
+    return rows.order_by(Place(ranking, "place", models.IntegerField()))
+
+
+@dataclass(frozen=True, slots=True)
+class _RowsInOrder:
+    """The rows that a search finds, closest first; each iteration searches."""
+
+    query: _Query
+    options: SearchOptions
+    ids: ImageIds
+    aliases: tuple[str, ...]
+    #: Keys to leave out.
+    own: frozenset[Any]
+
+    def __iter__(self) -> Iterator[RankedRow]:
+        seen = set(self.own)
+        for row in merge(*map(self._search, self.aliases), key=attrgetter("rank")):
+            if row.key not in seen:
+                seen.add(row.key)
+                yield row
+
+    def _search(self, alias: str) -> Iterator[RankedRow]:
+        ids = self.ids.in_collection(alias)
+        for match in self.query.search(collections[alias], self.options):
             parsed = ids.parse(match.image_id)
-            if parsed is None or parsed.key in own:
-                continue
-            known = best.get(parsed.key)
-            if known is None or match.rank < known.rank:
-                best[parsed.key] = FoundRow(
+            if parsed is not None:
+                yield RankedRow(
                     parsed.key, match.rank, match.similarity, match.relation, match.difference
                 )
-    ranked = sorted(best.values(), key=lambda found: found.rank)
-    if len(ranked) > MAX_RANKED:
-        present = set(queryset.order_by().values_list("pk", flat=True))
-        ranked = [found for found in ranked if found.key in present][:MAX_RANKED]
-    return _ranked(queryset, ranked, options.limit)
 
 
 def placements(
@@ -169,8 +175,11 @@ class _Query:
             self._instance = what.instance
         self._bytes: bytes | None = None
 
+        if self._instance is None:
+            self._file, self._bytes = None, _bytes_of(what)
+
     @property
-    def is_empty(self) -> bool:
+    def _is_empty(self) -> bool:
         """Return whether the instance has no picture, so that nothing is similar to it."""
         return isinstance(self._file, FieldFile) and not self._file
 
@@ -185,22 +194,22 @@ class _Query:
         same = issubclass(own, searched.owner) or issubclass(searched.owner, own)
         return frozenset((searched.key_value(row.pk, _alias(row)),)) if same else frozenset()
 
-    def search(self, collection: BaseCollection, options: SearchOptions) -> list[ImageMatch]:
-        """Return the matches of the collection.
+    def search(self, collection: BaseCollection, options: SearchOptions) -> Iterator[ImageMatch]:
+        """Yield the matches of the collection, closest first.
 
         Args:
             collection: the collection to search.
             options: what to search for.
         """
+        if self._is_empty:
+            return iter(())
         image_id = self._id_in(collection)
         if image_id is not None:
-            try:
-                return collection.search_images_by_id(image_id, options).matches
-            except NotFoundError:
-                pass  # not indexed yet, or never
+            with suppress(NotFoundError):  # not indexed yet, or never
+                return chain.from_iterable(collection.iter_matches_by_id(image_id, options))
         if self._bytes is None:
             self._bytes = _bytes_of(self._file)
-        return collection.search_images(self._bytes, options).matches
+        return chain.from_iterable(collection.iter_matches(self._bytes, options))
 
     def _id_in(self, collection: BaseCollection) -> str | None:
         row, field = self._instance, self._field
@@ -239,24 +248,3 @@ def _bytes_of(what: Any) -> bytes:
         what.save(buffer, "PNG" if what.mode not in ("CMYK", "YCbCr", "LAB") else "TIFF")
         return buffer.getvalue()
     return read_image(what)
-
-
-def _alone_in_its_collection(fields: tuple[IndexedField, ...]) -> bool:
-    aliases = {field.collection for field in fields}
-    return sum(field.collection in aliases for field in all_indexed_fields()) == 1
-
-
-def _ranked(queryset: _QuerySet, ranked: list[FoundRow], limit: int) -> _QuerySet:
-    """Return the rows in order; the limit is a condition, so that callers can still add filters."""
-    rows = queryset.filter(pk__in=[found.key for found in ranked]).annotate(
-        **{
-            f"visualsnoop_{name}": ValueByKey(
-                tuple((found.key, getattr(found, name)) for found in ranked), output_field=output
-            )
-            for name, output in _ANNOTATED.items()
-        }
-    )
-    if len(ranked) > limit:
-        place = Window(RowNumber(), order_by=[F("visualsnoop_rank").asc(), F("pk").asc()])
-        rows = rows.annotate(**{PLACE: place}).filter(**{f"{PLACE}__lte": limit})
-    return rows.order_by("visualsnoop_rank", "pk")

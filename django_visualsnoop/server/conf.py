@@ -39,6 +39,7 @@ class ServerOptions:
         max_import_bytes: the size limit of an imported file.
         memory: bytes that a process may keep of all collections together.
         capture_times: whether to use the times at which cameras took pictures.
+        embedding: whether to compute embeddings, with which searches find similar images.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -50,6 +51,7 @@ class ServerOptions:
     max_import_bytes: int = DEFAULT_MAX_IMPORT_BYTES
     memory: int = DEFAULT_MEMORY
     capture_times: bool = True
+    embedding: bool = True
 
 
 def get_options() -> ServerOptions:
@@ -106,4 +108,5 @@ _OPTIONS = {
     "MAX_IMPORT_BYTES": POSITIVE_INTEGER,
     "MEMORY": POSITIVE_INTEGER,
     "CAPTURE_TIMES": BOOLEAN,
+    "EMBEDDING": BOOLEAN,
 }

@@ -138,6 +138,14 @@ class HostedCollection(models.Model):
         help_text="From 0 to 1. Searches return only pictures with at least this similarity. "
         "If empty, the server's default.",
     )
+    v1_finds_similar = models.BooleanField(
+        _("similar images in API v1"),
+        default=False,
+        db_default=False,
+        help_text="API v1 has one kind of search. By default, it returns copies, variants and "
+        "other shots. With this option, it returns these first, and then images that only look "
+        "similar.",
+    )
     max_images = models.PositiveIntegerField(
         null=True, blank=True, help_text="Highest number of images. If empty, there is no limit."
     )

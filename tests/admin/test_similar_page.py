@@ -142,6 +142,8 @@ def test_a_service_that_says_nothing_of_relations(
         assert [card.row for card in response.context["cards"]] == [other]
         assert "relation=" not in response.text
         assert "visualsnoop-badge" not in response.text
-        refused = client.get(f"{url}?relation=copy")
+        found = client.get(f"{url}?relation=copy")  # API v1 finds copies
+        assert [card.row for card in found.context["cards"]] == [other]
+        refused = client.get(f"{url}?relation=variant")
         assert refused["Location"] == f"{PRODUCTS}{one.pk}/change/"
         assert "does not return how pictures are related" in messages_of(refused)[0]

@@ -100,12 +100,6 @@ def test_a_page_without_an_image_is_refused(count: int) -> None:
         read_page_size(count)
 
 
-def test_a_kind_that_a_backend_does_not_know_is_unsupported() -> None:
-    assert Scripted().check_kind("copies") == "copies"
-    with pytest.raises(UnsupportedSearch, match="'scripted' does not support kind='similar'"):
-        Scripted().check_kind("similar")
-
-
 MATCHES = [ImageMatch("a", 0, 1.0), ImageMatch("b", 1, 0.9), ImageMatch("c", 2, 0.8)]
 
 

@@ -250,7 +250,7 @@ def test_figures_are_those_of_the_code() -> None:
     assert f"left alone for {dispatch.PAUSE_AFTER_FAILURE:g} seconds" in text("operating.rst")
     assert dispatch.MAX_THREADS == 4
     assert "At most four threads publish at once" in text("tasks.rst")
-    assert f"At most the {searching.MAX_RANKED:,} most similar rows" in text("searching.rst")
+    assert f"at most {searching.MAX_LIMIT:,} rows" in text("searching.rst")
     connect, read = transport.DEFAULT_TIMEOUT
     assert f"Default: ``({connect:g}, {read:g})``" in text("settings.rst")
     assert f"``max_retries`` (default {transport.DEFAULT_MAX_RETRIES})" in text("settings.rst")

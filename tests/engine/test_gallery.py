@@ -115,6 +115,8 @@ def test_a_search_by_id_leaves_that_image_out(filled: Gallery) -> None:
     found = filled.search_by_id("a", SearchOptions(limit=5))
     assert ids(found) == ["b"]
     assert found.image_time == filled.store.get("a").image_time
+    # Without an embedding model, only copies are similar.
+    assert ids(filled.search_by_id("a", SearchOptions(kind="similar", limit=5))) == ["b"]
 
 
 def test_the_threshold_of_a_search_comes_before_the_collections(filled: Gallery) -> None:
@@ -212,7 +214,7 @@ def test_images_without_an_embedding_of_the_model_are_outdated(filled: Gallery) 
     seeing = Gallery("default", "shop", embedding=MeanColour())
     seeing.store.put([seeing.describe_image(image(1), "a")])
     assert sorted(seeing.iterate_outdated_ids()) == ["b", "other"]
-    assert ids(seeing.search(image(1), SearchOptions(kind="similar", limit=5))) == ["a"]
+    assert ids(seeing.search(image(1), SearchOptions(kind="similar", limit=5))) == ["a", "b"]
     with pytest.raises(ImageMissing, match="another model"):
         seeing.search_by_id("b", SearchOptions(kind="similar", limit=5))
 

@@ -73,7 +73,7 @@ def test_what_is_not_active_is_not_indexed(filled: tuple[Demo, object]) -> None:
 from shop.models import Product
 withdrawn = Product.objects.get(active=False)
 print(any(withdrawn in group for group in Product.objects.duplicates()))
-print(Product.objects.similar_to(withdrawn).exists())
+print(Product.objects.copies_of(withdrawn).exists())
 """
     assert demo.manage("shell", "--verbosity=0", "--command", code).split() == ["False", "True"]
 

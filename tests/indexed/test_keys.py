@@ -148,7 +148,7 @@ def test_a_row_is_not_its_own_copy_however_its_key_is_spelled(
     row = model.objects.create(pk=key, **{name: picture(1)})
     other = model.objects.create(pk=_another(stored), **{name: picture(1)})
     sync_now()
-    assert list(model.objects.similar_to(row)) == [other]
+    assert list(model.objects.copies_of(row)) == [other]
     found = {
         member.pk
         for group in model.objects.duplicates(of=model.objects.filter(pk=key))
@@ -214,7 +214,7 @@ def test_a_row_under_another_case_is_not_its_own_copy(recorder: RecorderCollecti
     spelled = Document(code="ABC", scan=picture(1))
     spelled.save(force_update=True)
     sync_now()
-    assert list(Document.objects.similar_to(spelled)) == []
+    assert list(Document.objects.copies_of(spelled)) == []
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,9 @@ def test_a_replica_finds_what_was_written_to_its_primary(
     assert read._state.db == REPLICA
     for rows in (Product.objects.all(), Product.objects.using(REPLICA)):
         assert rows.db == REPLICA
-        assert found(rows.similar_to(read)) == {second.pk}
-        assert found(rows.filter(pk=second.pk).similar_to(read)) == {second.pk}
-        assert found(rows.similar_to(third.photo)) == set()
+        assert found(rows.copies_of(read)) == {second.pk}
+        assert found(rows.filter(pk=second.pk).copies_of(read)) == {second.pk}
+        assert found(rows.copies_of(third.photo)) == set()
         assert [found(group) for group in rows.duplicates()] == [{first.pk, second.pk}]
         among = Product.objects.using(REPLICA).filter(pk=second.pk)
         assert [found(group) for group in rows.duplicates(of=among)] == [{first.pk, second.pk}]
@@ -91,7 +91,7 @@ def test_embeddings_and_placements_are_found_by_a_replica(
     first, second, third = product(1), product(1), product(2)
     sync_now()
     read = Product.objects.get(pk=first.pk)
-    similar = Product.objects.exclude(pk=third.pk).similar_to(read, kind="similar")
+    similar = Product.objects.exclude(pk=third.pk).similar_to(read)
     assert found(similar) == {second.pk}
     assert list(similar.placements(read)) == [second.pk]
 
@@ -105,7 +105,7 @@ def test_another_database_keeps_its_own_name(
         row.save(using="other")
     sync_now()
     sync_now("other")
-    assert found(Product.objects.using("other").similar_to(here)) == {there.pk}
+    assert found(Product.objects.using("other").copies_of(here)) == {there.pk}
 
 
 def test_only_a_database_that_is_not_written_to_is_asked(

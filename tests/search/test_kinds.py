@@ -1,4 +1,4 @@
-"""``similar_to(kind="similar")`` over the embedded engine: by its own vectors, by a model."""
+"""``similar_to()`` over the embedded engine: copies first, then by a model."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ from asgiref.sync import async_to_sync
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 
-from django_visualsnoop.collections import collections
-from django_visualsnoop.collections.recorder import RecorderCollection
-from django_visualsnoop.collections.results import ImageMatch, SearchResult
 from django_visualsnoop.engine.embedding import hash_identity
 from django_visualsnoop.engine.models import IndexedImage
-from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.models import SyncRecord
-from django_visualsnoop.search import similar as searching
 from django_visualsnoop.sync.worker import sweep
 from tests.embeddings import BLUE, GREEN, ORANGE, RED, colour_model, plain
 from tests.fixtures import product, record_of
@@ -28,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries
     from pytest_django.fixtures import Settings
 
-    from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.onnx import OnnxEmbedding
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
@@ -66,88 +60,52 @@ def products(**kwargs: Any) -> dict[str, Product]:
 
 def names(what: Any, queryset: Any = None, **options: Any) -> list[str]:
     rows = Product.objects.all() if queryset is None else queryset
-    return [row.name for row in rows.similar_to(what, kind="similar", **options)]
+    return [row.name for row in rows.similar_to(what, **options)]
 
 
 @pytest.mark.usefixtures("seen")
 def test_rows_come_in_order_of_their_embeddings() -> None:
     rows = products()
     sweep(using="default")
-    assert [row.name for row in Product.objects.similar_to(plain(RED))] == ["red"]
-    found: Any = Product.objects.similar_to(plain(RED), kind="similar")
+    assert [row.name for row in Product.objects.copies_of(plain(RED))] == ["red"]
+    found: Any = Product.objects.similar_to(plain(RED))
     assert [row.name for row in found] == ["red", "orange", "green", "blue"]
-    assert [row.visualsnoop_rank for row in found] == [0, 1835, 13333, 13333]
-    assert found[0].visualsnoop_similarity == 1.0
+    assert [row.visualsnoop_rank for row in found] == [0, 4835, 16333, 16333]
+    assert found[0].visualsnoop_similarity == pytest.approx(1.0)
     assert names(rows["red"]) == ["orange", "green", "blue"]
     assert names(plain(RED), limit=2) == ["red", "orange"]
     assert names(plain(RED), min_similarity=0.5) == ["red", "orange"]
 
     async def awaited() -> list[str]:
-        found = await Product.objects.asimilar_to(plain(RED), kind="similar", limit=1)
+        found = await Product.objects.asimilar_to(plain(RED), limit=1)
         return [row.name async for row in found]
 
     assert async_to_sync(awaited)() == ["red"]
 
 
 @pytest.mark.usefixtures("seen")
-def test_only_rows_that_pass_the_filters_are_asked_for(
-    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+def test_filters_cost_one_query_for_each_portion(
+    django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    monkeypatch.setattr(searching, "MAX_RANKED", 2)
     rows = products()
     Article.objects.create(cover=ContentFile(plain(RED), "a.png"))  # in the same collection
     sweep(using="default")
     others = Product.objects.exclude(name__in=["red", "orange"])
     assert names(plain(RED), others) == ["green", "blue"]
-    with django_assert_num_queries(3):  # the keys, what is new, the rows
+    with django_assert_num_queries(4):  # what is new, twice; the candidates; the rows
         assert names(plain(RED), others) == ["green", "blue"]
+    with django_assert_num_queries(5):  # and which of the four pass
+        assert names(plain(RED), others, limit=1) == ["green"]
     assert names(plain(RED), Product.objects.filter(pk=rows["blue"].pk)) == ["blue"]
-    assert names(plain(RED)) == ["red", "orange"]
+    assert names(plain(RED)) == ["red", "orange", "green", "blue"]
     assert names(plain(RED), Product.objects.none()) == []
 
 
-def test_without_a_model_nothing_is_similar() -> None:
-    one, two = product(1), product(2)
+def test_without_a_model_only_copies_are_similar(settings: Settings) -> None:
+    use(settings, None)
+    one, copy, _other = product(1), product(1), product(2)
     sweep(using="default")
-    assert list(Product.objects.similar_to(one)) == []
-    assert list(Product.objects.similar_to(one, kind="similar")) == []
-    assert list(Product.objects.similar_to(two.photo, kind="similar")) == []
-
-
-def test_an_unknown_kind_is_named_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="kind must be 'copies' or 'similar', not 'alike'"):
-        Product.objects.similar_to(plain(RED), kind="alike")
-
-
-def test_a_backend_that_finds_only_copies_refuses_another_kind(
-    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def search(self: object, image: bytes, options: SearchOptions) -> SearchResult:
-        return SearchResult("00000000", [ImageMatch(f"testapp.product.photo:{row.pk}", 4)])
-
-    row = product(1)
-    monkeypatch.setattr(RecorderCollection, "search_images", search)
-    monkeypatch.setattr(RecorderCollection, "kinds", ("copies",))
-    assert list(Product.objects.similar_to(plain(RED))) == [row]
-    with pytest.raises(UnsupportedSearch, match="'default' does not support kind='similar'"):
-        Product.objects.similar_to(plain(RED), kind="similar")
-
-
-@pytest.mark.parametrize("restricts", [True, False])
-def test_a_backend_is_asked_for_what_passes_if_it_can_tell(
-    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch, restricts: bool
-) -> None:
-    monkeypatch.setattr(RecorderCollection, "supports_allowed", restricts)
-    one, other = product(1), product(1)
-    sweep(using="default")
-    with one.photo.open() as file:
-        content = file.read()
-    rows = Product.objects.filter(pk=one.pk)
-    assert list(rows.similar_to(content, kind="similar")) == [one]
-    arguments = recorder.calls[-1].arguments
-    assert arguments["kind"] == "similar"
-    assert arguments["allowed"] == ({record_of(one).image_id} if restricts else None)
-    assert set(Product.objects.similar_to(content, kind="similar")) == {one, other}
+    assert list(Product.objects.similar_to(one)) == [copy]
 
 
 def test_the_sweeper_describes_what_the_new_model_has_not(
@@ -157,11 +115,14 @@ def test_the_sweeper_describes_what_the_new_model_has_not(
     sweep(using="default")
     for embedding in (model, colour_model(tmp_path, "next", weight=2.0)):
         use(settings, embedding)
-        assert names(plain(RED)) == []
+        assert names(plain(RED)) == ["red"]  # a copy
         # What the collection does not know yet of the row's picture, its file tells.
         assert names(rows["red"]) == []
         assert sweep(using="default", limit=2).in_sync == 2
-        assert len(names(plain(RED))) == 2  # those described by now, and none of another model
+        # Those described by now, and none of another model.
+        described = IndexedImage.objects.filter(embedding_model=hash_identity(embedding))
+        keys = [int(one.rpartition(":")[2]) for one in described.values_list("image_id", flat=True)]
+        assert set(names(plain(RED))) == {"red", *(r.name for r in rows.values() if r.pk in keys)}
         while sweep(using="default").in_sync:
             pass
         assert names(plain(RED)) == ["red", "orange", "green", "blue"]
@@ -189,10 +150,10 @@ def test_a_model_that_cannot_be_used_keeps_nothing_from_being_found_as_a_copy(
     sweep(using="default")
     assert "gone.onnx cannot be read" in caplog.text
     assert record_of(row).state == SyncRecord.State.IN_SYNC
-    assert list(Product.objects.similar_to(row)) == [copy]
+    assert list(Product.objects.copies_of(row)) == [copy]
     use(settings, model)
     call_command("visualsnoop_sync", verbosity=0)
-    assert copy in Product.objects.similar_to(row, kind="similar")
+    assert copy in Product.objects.similar_to(row)
 
 
 @pytest.mark.usefixtures("seen")
@@ -200,4 +161,3 @@ def test_duplicates_are_copies_whatever_the_model_says() -> None:
     rows = [product(1), product(1), product(2)]
     sweep(using="default")
     assert [set(group) for group in Product.objects.duplicates()] == [set(rows[:2])]
-    assert collections["default"].kinds == ("copies", "similar")

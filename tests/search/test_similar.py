@@ -1,4 +1,4 @@
-"""``similar_to()``: which rows, in which order, at what cost."""
+"""``copies_of()``: which rows, in which order, at what cost."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def test_rows_come_in_order_with_rank_and_similarity(
 ) -> None:
     first, second, third = bare(3)
     scripted += [(found_id(third), 0, 1.0), (found_id(first), 3, 0.9), (found_id(second), 7, 0.25)]
-    rows = Product.objects.similar_to(image(1))
+    rows = Product.objects.copies_of(image(1))
     assert isinstance(rows, QuerySet)
-    assert [(row.pk, row.visualsnoop_rank, row.visualsnoop_similarity) for row in rows] == [  # type: ignore[attr-defined]
+    assert [(row.pk, row.visualsnoop_rank, row.visualsnoop_similarity) for row in rows] == [
         (third.pk, 0, 1.0),
         (first.pk, 3, 0.9),
         (second.pk, 7, 0.25),
@@ -89,8 +89,8 @@ def test_the_limit_counts_rows_that_pass_the_filters(
     Product.objects.bulk_update(rows, ["active"])
     scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(rows)]
     expected = [row.pk for row in rows[1::2][:12]]
-    before = Product.objects.filter(active=True).similar_to(image(1), limit=12)
-    after = Product.objects.similar_to(image(1), limit=12).filter(active=True)
+    before = Product.objects.filter(active=True).copies_of(image(1), limit=12)
+    after = Product.objects.copies_of(image(1), limit=12).filter(active=True)
     assert [row.pk for row in before] == expected
     assert [row.pk for row in after] == expected
     assert before.count() == len(before) == 12
@@ -102,37 +102,14 @@ def test_filters_choose_among_more_matches_than_the_engine_gives_unasked() -> No
     # Equal pictures are ordered by their ids: those of the last rows come last.
     Product.objects.filter(pk__in=[row.pk for row in rows[-12:]]).update(active=True)
     list(collections["default"].add_images((found_id(row), image(1)) for row in rows))
-    assert len(Product.objects.filter(active=True).similar_to(image(1), limit=12)) == 12
-
-
-def test_only_a_search_with_filters_asks_for_every_match(recorder: RecorderCollection) -> None:
-    archive = cast("RecorderCollection", collections["archive"])
-
-    def asked(collection: RecorderCollection) -> tuple[int, object]:
-        arguments = collection.calls[-1].arguments
-        assert arguments["min_similarity"] == 0.5
-        return arguments["limit"], arguments["allowed"]
-
-    everything, some = Document.objects.all(), Document.objects.filter(code__startswith="A")
-    Document.objects.bulk_create(Document(code=code, scan="x.png") for code in ("A-1", "B-1"))
-    everything.similar_to(image(1), min_similarity=0.5)
-    assert asked(archive) == (searching.MAX_RANKED, None)
-    some.similar_to(image(1), min_similarity=0.5)
-    assert asked(archive) == (searching.EVERY_MATCH, None)
-    everything.similar_to(image(1), min_similarity=0.5, kind="similar")
-    assert asked(archive) == (searching.MAX_RANKED, None)
-    some.similar_to(image(1), min_similarity=0.5, kind="similar")
-    assert asked(archive) == (searching.EVERY_MATCH, {"scan/A-1"})
-    # Other fields are in this collection, too: their matches must not use up the limit.
-    Article.objects.similar_to(image(1), min_similarity=0.5, field="cover")
-    assert asked(recorder) == (searching.EVERY_MATCH, None)
+    assert len(Product.objects.filter(active=True).copies_of(image(1), limit=12)) == 12
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "CMYK", "YCbCr", "LAB", "HSV"])
 def test_a_pil_image_may_have_a_mode_that_png_has_not(
     recorder: RecorderCollection, mode: str
 ) -> None:
-    Product.objects.similar_to(Image.new(mode, (9, 7)))
+    Product.objects.copies_of(Image.new(mode, (9, 7)))
     content = recorder.calls[-1].content
     assert content is not None
     with Image.open(io.BytesIO(content)) as sent:
@@ -144,7 +121,7 @@ def test_it_is_an_ordinary_queryset(scripted: list[tuple[str, int, float]]) -> N
     shop = Shop.objects.create(name="corner")
     rows = bare(10, shop=shop)
     scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(reversed(rows))]
-    found = Product.objects.similar_to(image(1), limit=5)
+    found = Product.objects.copies_of(image(1), limit=5)
     order = [row.pk for row in reversed(rows)]
     assert [row.pk for row in found.select_related("shop")] == order[:5]
     assert [row.pk for row in found.exclude(pk=order[0])] == order[1:6]
@@ -157,7 +134,7 @@ def test_it_is_an_ordinary_queryset(scripted: list[tuple[str, int, float]]) -> N
     assert found.reverse()[0].pk == order[4]
     assert found.order_by("pk").first() is not None
     assert Product.objects.filter(pk__in=found.values("pk")).count() == 5
-    assert shop.products.similar_to(image(1), limit=3).count() == 3
+    assert shop.products.copies_of(image(1), limit=3).count() == 3
     assert found.update(name="found") == 5
     assert Product.objects.filter(name="found").count() == 5
     found.delete()
@@ -173,24 +150,7 @@ def test_a_search_costs_one_query_whatever_it_finds(
     rows = bare(count + 1)
     scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(rows[1:])]
     with django_assert_num_queries(1):
-        assert len(Product.objects.similar_to(rows[0], limit=200)) == count
-
-
-def test_more_matches_than_one_statement_ranks_are_filtered_first(
-    scripted: list[tuple[str, int, float]],
-    django_assert_num_queries: DjangoAssertNumQueries,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(searching, "MAX_RANKED", 10)
-    rows = bare(60)
-    last = rows[-1]
-    last.name = "last"
-    last.save()
-    scripted += [(found_id(row), rank, 0.5) for rank, row in enumerate(rows)]
-    with django_assert_num_queries(2):
-        assert list(Product.objects.filter(name="last").similar_to(image(1))) == [last]
-    scripted[:] = [(found_id(row), 60 - rank, 0.5) for rank, row in enumerate(rows)]
-    assert list(Product.objects.filter(active=True).similar_to(image(1))) == rows[:-11:-1]
+        assert len(Product.objects.copies_of(rows[0], limit=200)) == count
 
 
 def test_stale_and_foreign_ids_do_not_eat_the_limit(scripted: list[tuple[str, int, float]]) -> None:
@@ -201,7 +161,7 @@ def test_stale_and_foreign_ids_do_not_eat_the_limit(scripted: list[tuple[str, in
         ("somebody else's", 0, 1.0),
         (found_id(row), 1, 0.9),
     ]
-    assert list(Product.objects.similar_to(image(1), limit=1)) == [row]
+    assert list(Product.objects.copies_of(image(1), limit=1)) == [row]
 
 
 def test_a_row_with_two_pictures_is_found_once_by_its_closest(
@@ -212,17 +172,17 @@ def test_a_row_with_two_pictures_is_found_once_by_its_closest(
         (f"testapp.article.thumbnail:{row.pk}", 2, 0.8),
         (f"testapp.article.cover:{row.pk}", 5, 0.5),
     ]
-    (found,) = Article.objects.similar_to(image(1))
-    assert found.visualsnoop_rank == 2  # type: ignore[attr-defined]
-    (found,) = Article.objects.similar_to(image(1), field="cover")
-    assert found.visualsnoop_rank == 5  # type: ignore[attr-defined]
+    (found,) = Article.objects.copies_of(image(1))
+    assert found.visualsnoop_rank == 2
+    (found,) = Article.objects.copies_of(image(1), field="cover")
+    assert found.visualsnoop_rank == 5
 
 
 def test_an_unknown_field_names_those_there_are() -> None:
     with pytest.raises(
         ValueError, match=r"does not index a field 'stamp'\. Indexed fields: 'scan'"
     ):
-        Document.objects.similar_to(image(1), field="stamp")
+        Document.objects.copies_of(image(1), field="stamp")
 
 
 @pytest.mark.parametrize(
@@ -234,7 +194,7 @@ def test_an_unknown_field_names_those_there_are() -> None:
 )
 def test_arguments_out_of_range_are_refused(kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Product.objects.similar_to(image(1), **kwargs)
+        Product.objects.copies_of(image(1), **kwargs)
 
 
 def test_whatever_is_a_picture_can_be_looked_for(
@@ -254,7 +214,7 @@ def test_whatever_is_a_picture_can_be_looked_for(
         unsaved,
         unsaved.photo,
     ):
-        assert list(Product.objects.similar_to(what)) == [row], what
+        assert list(Product.objects.copies_of(what)) == [row], what
 
 
 def test_a_pil_image_can_be_looked_for(recorder: RecorderCollection) -> None:
@@ -263,12 +223,12 @@ def test_a_pil_image_can_be_looked_for(recorder: RecorderCollection) -> None:
         written = io.BytesIO()
         scene.save(written, "PNG")
         recorder.add_image(written.getvalue(), found_id(row))
-        assert list(Product.objects.similar_to(scene)) == [row]
+        assert list(Product.objects.copies_of(scene)) == [row]
 
 
 def test_an_upload_can_still_be_saved_after_the_search(recorder: RecorderCollection) -> None:
     upload = SimpleUploadedFile("scene.png", image(1))
-    Product.objects.similar_to(upload)
+    Product.objects.copies_of(upload)
     row = Product.objects.create(photo=upload)
     with row.photo.open() as saved:
         assert saved.read() == image(1)
@@ -279,7 +239,7 @@ def test_an_indexed_instance_is_looked_for_by_its_id_and_left_out(
 ) -> None:
     row, copy = product(1), product(1)
     sweep(using="default")
-    assert list(Product.objects.similar_to(row)) == [copy]
+    assert list(Product.objects.copies_of(row)) == [copy]
     assert recorder.calls[-1].method == "search_images_by_id"
 
 
@@ -289,10 +249,10 @@ def test_an_instance_that_is_not_indexed_is_looked_for_by_its_file_and_left_out(
     copy = product(1)
     sweep(using="default")
     row = product(1)
-    assert list(Product.objects.similar_to(row)) == [copy]
-    assert list(Product.objects.similar_to(row.photo)) == [copy]
+    assert list(Product.objects.copies_of(row)) == [copy]
+    assert list(Product.objects.copies_of(row.photo)) == [copy]
     sweep(using="default")
-    assert list(Product.objects.similar_to(row.photo)) == [copy]
+    assert list(Product.objects.copies_of(row.photo)) == [copy]
 
 
 def test_an_instance_with_a_new_picture_is_looked_for_by_the_new_one(
@@ -302,59 +262,59 @@ def test_an_instance_with_a_new_picture_is_looked_for_by_the_new_one(
     sweep(using="default")
     row = Product.objects.get(pk=row.pk)
     row.photo = picture(2)
-    assert list(Product.objects.similar_to(row)) == [other]
+    assert list(Product.objects.copies_of(row)) == [other]
 
 
 def test_nothing_is_similar_to_no_picture(recorder: RecorderCollection) -> None:
     product(1)
     row = Product.objects.create(name="no picture")
     calls = len(recorder.calls)
-    assert list(Product.objects.similar_to(row)) == []
-    assert Product.objects.similar_to(row.photo).count() == 0
+    assert list(Product.objects.copies_of(row)) == []
+    assert Product.objects.copies_of(row.photo).count() == 0
     assert len(recorder.calls) == calls
 
 
 @pytest.mark.parametrize("what", [42, None, object()])
 def test_what_is_no_picture_is_refused(recorder: RecorderCollection, what: Any) -> None:
     with pytest.raises(TypeError, match=type(what).__name__):
-        Product.objects.similar_to(what)
+        Product.objects.copies_of(what)
 
 
 def test_an_instance_of_a_model_that_is_not_indexed_says_what_to_do() -> None:
     with pytest.raises(TypeError, match=r"testapp.Shop is not indexed"):
-        Product.objects.similar_to(Shop(name="corner"))
+        Product.objects.copies_of(Shop(name="corner"))
 
 
 def test_a_search_in_another_collection_takes_the_file(recorder: RecorderCollection) -> None:
     row = product(1)
     scan = Document.objects.create(code="A-1", scan=picture(1))
     sweep(using="default")
-    assert list(Document.objects.similar_to(row)) == [scan]
-    assert list(Product.objects.similar_to(scan)) == [row]
+    assert list(Document.objects.copies_of(row)) == [scan]
+    assert list(Product.objects.copies_of(scan)) == [row]
 
 
 def test_children_and_proxies_find_their_rows(recorder: RecorderCollection) -> None:
     poster = Poster.objects.create(photo=picture(1))
     plain = product(1)
     sweep(using="default")
-    assert list(Poster.objects.similar_to(plain)) == [poster]
-    assert {row.pk for row in FeaturedProduct.objects.similar_to(image(1))} == {poster.pk, plain.pk}
-    assert list(Product.objects.similar_to(poster)) == [plain]
-    assert list(Poster.objects.similar_to(Product.objects.get(pk=poster.pk))) == []
+    assert list(Poster.objects.copies_of(plain)) == [poster]
+    assert {row.pk for row in FeaturedProduct.objects.copies_of(image(1))} == {poster.pk, plain.pk}
+    assert list(Product.objects.copies_of(poster)) == [plain]
+    assert list(Poster.objects.copies_of(Product.objects.get(pk=poster.pk))) == []
 
 
 @pytest.mark.django_db(databases=["default", "other"])
 def test_rows_come_from_the_database_that_is_asked(recorder: RecorderCollection) -> None:
     row = Product.objects.using("other").create(photo=picture(1))
     sweep(using="other")
-    assert list(Product.objects.using("other").similar_to(image(1))) == [row]
-    assert list(Product.objects.similar_to(image(1))) == []
+    assert list(Product.objects.using("other").copies_of(image(1))) == [row]
+    assert list(Product.objects.copies_of(image(1))) == []
 
 
 def test_a_collection_that_is_down_says_so_at_the_call(recorder: RecorderCollection) -> None:
     recorder.fail_with(TransportError("connection refused"))
     with pytest.raises(TransportError, match="connection refused"):
-        Product.objects.similar_to(image(1))
+        Product.objects.copies_of(image(1))
 
 
 def test_it_can_be_awaited(recorder: RecorderCollection) -> None:
@@ -362,7 +322,7 @@ def test_it_can_be_awaited(recorder: RecorderCollection) -> None:
     sweep(using="default")
 
     async def found() -> list[Product]:
-        return [row async for row in await Product.objects.asimilar_to(image(1))]
+        return [row async for row in await Product.objects.acopies_of(image(1))]
 
     assert async_to_sync(found)() == [row]
 
@@ -376,7 +336,7 @@ def test_a_remote_collection_without_similarity_leaves_it_empty(
         "search_images",
         lambda *args, **kwargs: SearchResult("00000000", [ImageMatch(found_id(row), 4)]),
     )
-    found = cast("Any", Product.objects.similar_to(image(1)).get())
+    found = cast("Any", Product.objects.copies_of(image(1)).get())
     assert (found.visualsnoop_rank, found.visualsnoop_similarity) == (4, None)
 
 
@@ -392,18 +352,18 @@ def test_a_parents_or_childs_row_is_not_in_its_own_results(
     poster, other = (Poster.objects.create(photo=picture(1)) for _ in range(2))
     sweep(using="default")
     row = asked.objects.get(pk=poster.pk)
-    assert [found.pk for found in searched.objects.similar_to(row)] == [other.pk]
+    assert [found.pk for found in searched.objects.copies_of(row)] == [other.pk]
     # By its bytes the row itself is found, too, and has to be left out.
     row.photo = picture(1)
-    assert [found.pk for found in searched.objects.similar_to(row)] == [other.pk]
-    assert [found.pk for found in searched.objects.similar_to(row.photo)] == [other.pk]
+    assert [found.pk for found in searched.objects.copies_of(row)] == [other.pk]
+    assert [found.pk for found in searched.objects.copies_of(row.photo)] == [other.pk]
 
 
 def test_a_row_of_another_model_with_the_same_key_is_found(recorder: RecorderCollection) -> None:
     row = product(1)
     listing = Listing.objects.create(pk=row.pk, photo=picture(1))
     sweep(using="default")
-    assert list(Product.objects.similar_to(listing)) == [row]
+    assert list(Product.objects.copies_of(listing)) == [row]
 
 
 def test_a_parents_row_is_its_childs_where_the_child_declares_the_field() -> None:

@@ -42,6 +42,7 @@ def test_nothing_is_wrong() -> None:
         ({"MAX_BYTES": 0}, "must be a positive integer, not 0"),
         ({"MAX_BYTES": True}, "must be a positive integer, not True"),
         ({"CAPTURE_TIMES": None}, "must be True or False, not None"),
+        ({"EMBEDDING": "lite0"}, "must be True or False, not 'lite0'"),
         ({"STORAGE": "nowhere"}, "must be an alias of STORAGES, not 'nowhere'"),
         ({"CACHE": ""}, "must be the path of a folder, or None, not ''"),
         ({"ENCRYPTION_KEYS": ["s3cret"]}, "Fernet.generate_key"),

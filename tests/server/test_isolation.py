@@ -51,6 +51,7 @@ OTHERS: dict[str, Any] = {
     "replace": lambda _: "true",
     "why": lambda _: "true",
     "relation": lambda _: "copy",
+    "kind": lambda _: "copies",
 }
 #: They name nothing of anyone's.
 HARMLESS = ("limit", "offset", "count", "min_similarity")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,8 +27,10 @@ FILE_DIGEST = "18d055be4f7e430bebb51c88122fc34e81060f519bb42cb9daf6b0fe7dc194be"
 WHITENING_DIGEST = "d151cb666a27acfdd22497ae8a413c3218ffaaa16a43be178387cf8cc5aa970e"
 #: The network was trained with values of (value - 127) / 128.
 _MEAN, _RANGE = np.float32(127), np.float32(128)
-#: Pictures with a lower similarity do not look similar: two pictures with this one show different
-#: kinds of things as often as the same kind.
+#: The similarity is that of a collection in which one picture of so many shows the same kind of
+#: thing as another. It was fitted to pairs half of which do; see ``scale``.
+KINDS = 100
+#: Pictures with a lower similarity do not look similar: they more probably show another kind.
 MIN_SIMILARITY = 0.5
 
 
@@ -70,9 +73,12 @@ class Lite0Embedding:
 
     @property
     def scale(self) -> LogisticScale:
-        """How likely two pictures show the same kind of thing, given the cosine."""
+        """How likely two pictures show the same kind of thing, given the cosine.
+
+        The odds of a pair are those of the fit times the odds before looking (Bayes' rule).
+        """
         slope, offset = load_whitening().logistic.tolist()
-        return LogisticScale(slope, offset, MIN_SIMILARITY)
+        return LogisticScale(slope, offset - math.log(KINDS - 1), MIN_SIMILARITY)
 
     def describe(self, pixels: Pixels) -> NDArray[np.int8]:
         """Return the embedding of a picture: 256 values.

@@ -120,5 +120,5 @@ def similarity_to_score(wanted: float) -> float:
 
 
 def score_to_rank(score: float) -> int:
-    """Return the distance as an integer; 0 if the eye sees no difference."""
+    """Return the distance as an integer; 0 if nothing speaks against a copy."""
     return max(0, round(_RANK_STEPS * (IDENTICAL - score)))

@@ -19,6 +19,7 @@ from django_visualsnoop.engine.matching.difference import (
     measure_whole_difference,
     select_least,
 )
+from django_visualsnoop.engine.matching.identical import look_identical
 from django_visualsnoop.engine.matching.overlap import measure_overlap
 from django_visualsnoop.engine.matching.relation import (
     Relation,
@@ -148,6 +149,8 @@ def _build_comparison(
             relation = tell_without_features(score, difference)
     if tell_apart(probed.capture, stored.capture):
         relation = relation.to_shot()
+    if relation.name == COPY and _look_identical(probes, stored):
+        relation = relation.to_identical()
     return Comparison(score, cosine, match, picture, evidence, relation, inputs)
 
 
@@ -173,11 +176,21 @@ def _lay_whole(probes: Probes, stored: Descriptor, vectors: Sequence[int]) -> Di
     other, found = _read_thumbnail(stored), []
     for vector in vectors:
         number, turn = divmod(vector, len(TURNS))
-        # Each picture is followed by its mirror image.
-        query = _read_thumbnail(probes.pictures[2 * (number + probes.pictures[0].by_file)])
+        query = _read_thumbnail(_get_whole(probes, number))
         if query is not None and other is not None:
             found.append(measure_whole_difference(turn_pixels(query, turn), other))
     return select_least(found)
+
+
+def _look_identical(probes: Probes, stored: Descriptor) -> bool:
+    query, other = _read_thumbnail(_get_whole(probes)), _read_thumbnail(stored)
+    return query is not None and other is not None and look_identical(query, other)
+
+
+def _get_whole(probes: Probes, number: int = 0) -> Descriptor:
+    """Return one of the probed pictures, as it is; number 0 is the whole one."""
+    # One that is identified by its file comes first. Each other is followed by its mirror image.
+    return probes.pictures[2 * (number + probes.pictures[0].by_file)]
 
 
 def _read_thumbnail(picture: Descriptor) -> NDArray[np.uint8] | None:

@@ -15,13 +15,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from django_visualsnoop.common.search_options import COPY, RELATIONS, SHOT, VARIANT
-from django_visualsnoop.engine.matching.calibration import UNRELATED, score_to_rank
+from django_visualsnoop.engine.matching.calibration import (
+    SAME_FILE,
+    UNRELATED,
+    score_to_rank,
+)
 from django_visualsnoop.engine.matching.difference import EVIDENCE, VISIBLE
 from django_visualsnoop.engine.matching.trees import BoostedTrees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from django_visualsnoop.common.search_options import Relation as RelationName
     from django_visualsnoop.engine.matching.difference import Difference
     from django_visualsnoop.engine.matching.verify import Alignment
 
@@ -36,7 +41,7 @@ FIRST_STAGE = (
 #: The signs of ``calibration`` that are inputs, too: those that the overlap of features gives.
 _SIGNS = slice(7, 17)
 #: Ranks per relation. That of the least sure copies is about 400.
-_RANKS = 1000
+RANKS = 1000
 #: Pictures are identical if they show this share of each other, no details differ, and if only 3 %
 #: of the places differ by more levels than this.
 _WHOLE, _LEVELS = 0.9, 2.0
@@ -53,7 +58,7 @@ class Relation(NamedTuple):
     """How two pictures are related."""
 
     #: One of ``search_options.RELATIONS``; ``None`` if there are no thumbnails to compare.
-    name: str | None
+    name: RelationName | None
     #: The logarithm of the odds that the pictures are related at least this closely.
     score: float
     #: The logarithm of the odds that one is a copy of the other.
@@ -66,7 +71,12 @@ class Relation(NamedTuple):
     @classmethod
     def by_score(cls, score: float) -> Relation:
         """Return the relation of pictures that cannot be laid over each other."""
-        return cls(None, score, score, score_to_rank(score), None)
+        rank = 0 if score >= SAME_FILE else max(1, score_to_rank(score))
+        return cls(None, score, score, rank, None)
+
+    def to_identical(self) -> Relation:
+        """Return the relation of copies between which the eye sees no difference."""
+        return self._replace(rank=0)
 
     def to_shot(self) -> Relation:
         """Return the relation of pictures that are known to be two shots."""
@@ -114,7 +124,8 @@ def tell_relation(inputs: NDArray[np.float32], difference: Difference) -> Relati
         copy = max(copy, first_score)
     variant = max(copy, variant)
     shot = max(variant, shot)
-    name, score = SHOT, shot
+    name: RelationName = SHOT
+    score = shot
     if copy >= 0.0:
         name, score = COPY, copy
     elif variant >= 0.0:
@@ -146,8 +157,9 @@ def tell_without_features(score: float, difference: Difference) -> Relation:
     return Relation.by_score(UNRELATED)
 
 
-def _compute_rank(name: str, score: float) -> int:
-    return RELATIONS.index(name) * _RANKS + min(_RANKS - 1, score_to_rank(score))
+def _compute_rank(name: RelationName, score: float) -> int:
+    # Only ``to_identical`` gives 0.
+    return max(1, RELATIONS.index(name) * RANKS + min(RANKS - 1, score_to_rank(score)))
 
 
 def _is_identical(difference: Difference) -> bool:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from django_visualsnoop.common.search_options import Relation
     from django_visualsnoop.engine.images.decode import Pixels
     from django_visualsnoop.engine.matching.trees import BoostedTrees
 
@@ -163,7 +164,7 @@ def fit_models(pairs: Sequence[RelatedPair]) -> dict[str, BoostedTrees]:
     return {relation: fit_model(pairs, relation) for relation in CLOSER}
 
 
-def fit_model(pairs: Sequence[RelatedPair], relation: str) -> BoostedTrees:
+def fit_model(pairs: Sequence[RelatedPair], relation: Relation) -> BoostedTrees:
     """Return the trees that tell whether pairs are related at least that closely."""
     known = [one for one in pairs if one.relation not in UNKNOWN[relation]]
     truth = np.array([one.relation in CLOSER[relation] for one in known])

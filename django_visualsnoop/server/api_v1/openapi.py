@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH
-from django_visualsnoop.common.search_options import RELATIONS
+from django_visualsnoop.common.search_options import RELATIONS, SIMILAR
 from django_visualsnoop.server.api_v1.view import OPERATIONS
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.http.query_params import MAX_COUNT
@@ -28,7 +28,7 @@ _RESULTS = {
                 "id": _ID,
                 "rank": {"type": "integer", "minimum": 0},
                 "similarity": {"type": "number", "minimum": 0, "maximum": 1},
-                "relation": {"enum": list(RELATIONS)},
+                "relation": {"enum": [*RELATIONS, SIMILAR]},
                 "difference": {"type": "number", "minimum": 0, "maximum": 1},
             },
         },

@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.common.non_atomic import without_atomic_requests
-from django_visualsnoop.common.search_options import SearchOptions
+from django_visualsnoop.common.search_options import COPIES, SIMILAR, SearchOptions
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import format_time
@@ -143,13 +143,18 @@ def delete_image(call: Call) -> dict[str, Any]:
 
 def search_by_image(call: Call) -> dict[str, Any]:
     """``POST /search``."""
-    found = call.images.gallery.search(call.body(), SearchOptions(limit=MAX_RESULTS))
+    found = call.images.gallery.search(call.body(), _build_options(call))
     return responses.build_results(call.collection.pk, found)
+
+
+def _build_options(call: Call) -> SearchOptions:
+    kind = SIMILAR if call.collection.v1_finds_similar else COPIES
+    return SearchOptions(limit=MAX_RESULTS, kind=kind)
 
 
 def search_by_id(call: Call) -> dict[str, Any]:
     """``GET /search/{id}``."""
-    found = call.images.gallery.search_by_id(call.image_id, SearchOptions(limit=MAX_RESULTS))
+    found = call.images.gallery.search_by_id(call.image_id, _build_options(call))
     results = responses.build_results(call.collection.pk, found)
     assert found.image_time is not None
     return {

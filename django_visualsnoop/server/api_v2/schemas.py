@@ -20,11 +20,11 @@ Time: TypeAlias = Annotated[
 ]
 Similarity: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Relation: TypeAlias = Annotated[
-    Literal["copy", "variant", "shot"] | None,
+    Literal["copy", "variant", "shot", "similar"] | None,
     Field(
         description="How the pictures are related. copy: the same picture, with at most global "
         "edits. variant: the same picture, with a part of it replaced. shot: another shot of the "
-        "same scene. Null if unknown."
+        "same scene. similar: a picture that only looks similar. Null if unknown."
     ),
 ]
 Difference: TypeAlias = Annotated[

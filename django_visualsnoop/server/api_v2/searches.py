@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from ninja import Query
 
 from django_visualsnoop.client.ids import check_image_id
-from django_visualsnoop.common.search_options import COPY, SearchOptions
+from django_visualsnoop.common.search_options import COPIES, COPY, SIMILAR, SearchOptions
 from django_visualsnoop.engine.matching.side_by_side import compare_pictures
 from django_visualsnoop.server.api_v2 import schemas
 from django_visualsnoop.server.api_v2.api import ApiRequest, KeyAccess, operation
@@ -19,8 +19,10 @@ from django_visualsnoop.server.api_v2.images import (
     get_access,
 )
 from django_visualsnoop.server.content import metadata as image_metadata
+from django_visualsnoop.server.exceptions import Refused
 
 if TYPE_CHECKING:
+    from django_visualsnoop.common.search_options import Kind, Relation
     from django_visualsnoop.engine.hits import Hit
     from django_visualsnoop.engine.matching.placement import Placement
     from django_visualsnoop.engine.matching.side_by_side import DescribedImage
@@ -32,9 +34,32 @@ MinSimilarity = Annotated[
 ]
 Relations = Annotated[
     list[Literal["copy", "variant", "shot"]] | None,
-    Query(alias="relation", description="Only matches with these relations. Default: all."),
+    Query(
+        alias="relation",
+        description="With kind=copies: only matches with these relations. Default: copy.",
+    ),
+]
+KindAsked = Annotated[
+    Literal["copies", "similar"],
+    Query(
+        description="copies: copies of the picture. similar: everything that is related to the "
+        "picture, and then what only looks similar, closest first."
+    ),
 ]
 WhyAsked = Annotated[bool, Query(description="Say where the pictures agree.")]
+
+
+def _build_options(
+    limit: int,
+    min_similarity: float | None,
+    allowed: set[str] | None,
+    kind: "Kind",
+    relations: "list[Relation] | None",
+) -> SearchOptions:
+    if kind == SIMILAR and relations:
+        raise Refused(400, "relation requires kind=copies.")
+    wanted = None if kind == SIMILAR else relations or [COPY]
+    return SearchOptions(limit, min_similarity, allowed, kind, wanted)
 
 
 def render_placement(placement: "Placement | None") -> dict[str, Any] | None:
@@ -86,13 +111,13 @@ def search_by_image(
     filter_: Filter = None,
     why: WhyAsked = False,
     relations: Relations = None,
+    kind: KindAsked = COPIES,
 ) -> dict[str, Any]:
-    """Find copies of the image in the body, closest first."""
+    """Find copies of the image in the body, or images that look similar, closest first."""
     access = get_access(request)
     gallery = access.images.gallery
-    options = SearchOptions(
-        limit, min_similarity, find_allowed(access, filter_), relations=relations or None
-    )
+    allowed = find_allowed(access, filter_)
+    options = _build_options(limit, min_similarity, allowed, kind, relations)
     found = gallery.search(request.body, options)
     searched = gallery.describe_image(request.body, "") if why and found.hits else None
     return _render_matches(access, found.hits, searched)
@@ -107,13 +132,13 @@ def search_by_id(
     filter_: Filter = None,
     why: WhyAsked = False,
     relations: Relations = None,
+    kind: KindAsked = COPIES,
 ) -> dict[str, Any]:
-    """Find copies of a stored image, closest first, excluding the image itself."""
+    """Find copies of a stored image, or images that look similar, excluding the image itself."""
     access = get_access(request)
     gallery = access.images.gallery
-    options = SearchOptions(
-        limit, min_similarity, find_allowed(access, filter_), relations=relations or None
-    )
+    allowed = find_allowed(access, filter_)
+    options = _build_options(limit, min_similarity, allowed, kind, relations)
     found = gallery.search_by_id(check_image_id(image_id), options)
     return _render_matches(access, found.hits, gallery.read_description(image_id) if why else None)
 

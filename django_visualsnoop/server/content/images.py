@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django_visualsnoop.engine.gallery import Gallery
+from django_visualsnoop.engine.lite0 import Lite0Embedding
 from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import metadata as image_metadata
@@ -51,6 +52,7 @@ class HostedImages:
             cache=options.cache,
             memory=options.memory,
             capture_times=options.capture_times,
+            embedding=Lite0Embedding() if options.embedding else None,
         )
 
     def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:

@@ -34,9 +34,13 @@ class CollectionForm(_CollectionModelForm):
 
     class Meta:
         model = HostedCollection
-        fields = ["name", "retention", "organisation", "min_similarity"]
+        fields = ["name", "retention", "organisation", "min_similarity", "v1_finds_similar"]
         widgets = {"retention": forms.RadioSelect}
-        labels = {"min_similarity": _("Lowest similarity"), "retention": _("Retained pictures")}
+        labels = {
+            "min_similarity": _("Lowest similarity"),
+            "retention": _("Retained pictures"),
+            "v1_finds_similar": _("Return similar images in API v1, too"),
+        }
         help_texts = {
             "retention": _(
                 "Applies to pictures that you add from now on. Pictures that are no longer "
@@ -44,8 +48,12 @@ class CollectionForm(_CollectionModelForm):
             ),
             "organisation": _("Its members can search, add and delete pictures."),
             "min_similarity": _(
-                "From 0 to 1. Searches return only pictures with at least this similarity. If "
-                "empty, the server's default."
+                "From 0 to 1. Searches for copies return only pictures with at least this "
+                "similarity. If empty, the server's default."
+            ),
+            "v1_finds_similar": _(
+                "API v1 has one kind of search. By default, it returns copies, variants and other "
+                "shots. With this option, images that only look similar follow."
             ),
         }
 

@@ -14,8 +14,11 @@ from django.views.decorators.http import require_http_methods
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
-from django_visualsnoop.common.relation_texts import RELATION, list_choice_links
-from django_visualsnoop.common.search_options import SearchOptions
+from django_visualsnoop.common.relation_texts import (
+    RELATION,
+    build_options,
+    list_choice_links,
+)
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
 from django_visualsnoop.engine.storage.times import to_datetime
@@ -120,7 +123,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     }
     relations = request.GET.getlist(RELATION)
     try:
-        options = SearchOptions(limit=MAX_SHOWN, relations=relations or None)
+        options = build_options(relations, MAX_SHOWN)
     except ValueError:
         raise Http404 from None
     try:

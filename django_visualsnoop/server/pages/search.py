@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.views.decorators.http import require_http_methods
 
-from django_visualsnoop.common.relation_texts import RELATION, describe_relation
-from django_visualsnoop.common.search_options import SearchOptions
+from django_visualsnoop.common.relation_texts import (
+    RELATION,
+    build_options,
+    describe_relation,
+)
 from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.pages.cards import Card, make_cards, percent
@@ -45,7 +48,7 @@ def search(request: HttpRequest, collection_id: str) -> HttpResponse:
         status = 400
         if form.is_valid():
             upload, relation = form.cleaned_data["picture"], form.cleaned_data[RELATION]
-            options = SearchOptions(limit=MAX_SHOWN, relations=[relation] if relation else None)
+            options = build_options([relation] if relation else [], MAX_SHOWN)
             try:
                 hits = HostedImages(hosted).gallery.search(read_upload(upload), options)
             except DecodeError as error:

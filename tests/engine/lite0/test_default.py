@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from django_visualsnoop import checks
+from django_visualsnoop.client.exceptions import NotFoundError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.search_options import SearchOptions
@@ -38,10 +39,11 @@ def test_images_are_described_by_it_and_found_by_how_likely_they_show_the_same()
     expected = Lite0Embedding().describe(decode(image(1)).pixels)
     assert bytes(row.embedding or b"") == expected.tobytes()
     found = collection.search_images(image(1), SIMILAR).matches
-    assert (found[0].image_id, found[0].rank, found[0].similarity) == ("1", 0, 1.0)
+    assert (found[0].image_id, found[0].rank, found[0].relation) == ("1", 0, "copy")
     assert all((match.similarity or 0) >= 0.5 for match in found)
     every = collection.search_images(image(1), SearchOptions(kind="similar", min_similarity=0.0))
     assert sorted(match.image_id for match in every.matches) == ["0", "1", "2"]
+    assert [match.relation for match in every.matches] == ["copy", "similar", "similar"]
     similarities = [match.similarity or 0 for match in every.matches]
     assert similarities == sorted(similarities, reverse=True)
 
@@ -51,12 +53,19 @@ def test_images_from_before_are_to_be_described_again() -> None:
     for number in range(3):
         blind.add_image(image(number), str(number))
     collection = LocalCollection("shop", {})
-    assert collection.search_images(image(1), SIMILAR).matches == []
+    every = SearchOptions(kind="similar", min_similarity=0.0)
+    found = collection.search_images(image(1), every).matches
+    assert [match.relation for match in found] == ["copy"]
+    with pytest.raises(NotFoundError, match="another model"):
+        collection.search_images_by_id("0", every)
     assert sorted(collection.iter_outdated()) == ["0", "1", "2"]
     collection.add_image(image(1), "1", update_existing=True)  # as the sweeper does
     assert sorted(collection.iter_outdated()) == ["0", "2"]
-    found = collection.search_images(image(1), SIMILAR).matches
-    assert [match.image_id for match in found] == ["1"]
+    found = collection.search_images(image(0), every).matches
+    assert [(match.image_id, match.relation) for match in found] == [
+        ("0", "copy"),
+        ("1", "similar"),
+    ]
     assert list(blind.iter_outdated()) == []
 
 
@@ -67,11 +76,15 @@ def test_the_sweeper_describes_them_while_searches_go_on(settings: Settings, med
     assert not IndexedImage.objects.exclude(embedding=None).exists()
     settings.VISUALSNOOP = {"default": {}, "archive": {"NAME": "archive"}}
     asked = SearchOptions(kind="similar", min_similarity=0.0)
-    found = []
-    for _ in range(3):
+    (copy,) = collections["default"].search_images(image(1), asked).matches
+    for number in range(1, 4):
         assert sweep(using="default", limit=1).in_sync == 1
-        found.append(len(collections["default"].search_images(image(1), asked).matches))
-    assert found == [1, 2, 3]
+        described = set(
+            IndexedImage.objects.exclude(embedding=None).values_list("image_id", flat=True)
+        )
+        assert len(described) == number
+        found = collections["default"].search_images(image(1), asked).matches
+        assert {match.image_id for match in found} == {copy.image_id, *described}
     assert sweep(using="default").worked_on == 0
 
 

@@ -76,7 +76,7 @@ def test_identical_pictures_are_copies_as_sure_as_their_features(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     same = differing(0.0, different=0.0, luma_97=1.0)
-    assert relate(monkeypatch, (-2.0, -1.0, 0.0), same)[:4] == ("copy", 9.0, 9.0, 0)
+    assert relate(monkeypatch, (-2.0, -1.0, 0.0), same)[:4] == ("copy", 9.0, 9.0, 1)
     for other in (
         differing(0.0, different=0.01, luma_97=1.0),
         differing(0.0, different=0.0, luma_97=3.0),
@@ -89,7 +89,7 @@ def test_identical_pictures_are_copies_as_sure_as_their_features(
 def test_copies_without_a_visible_difference_have_the_rank_of_their_features(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert relate(monkeypatch, (2.0, 3.0, 4.0), differing(0.01)).rank == 0
+    assert relate(monkeypatch, (2.0, 3.0, 4.0), differing(0.01)).rank == 1
     assert relate(monkeypatch, (2.0, 3.0, 4.0), differing(0.06)).rank == 48
     assert relate(monkeypatch, (-1.0, 2.0, 4.0), differing(0.01)).rank == 1048
 

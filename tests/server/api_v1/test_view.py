@@ -21,6 +21,8 @@ from tests.collections.contract import image
 from tests.server.hosting import API, Tenant, call, signed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_django.fixtures import Settings
 
 pytestmark = pytest.mark.django_db
@@ -169,3 +171,21 @@ def test_the_migration_makes_the_models(capsys: pytest.CaptureFixture[str]) -> N
 def test_an_owner_without_an_address_is_called_by_name(ann: Tenant) -> None:
     get_user_model().objects.update(username="ann", email="")
     assert call(ann, "GET", "/collection").body["user"] == "ann"
+
+
+@pytest.mark.shared_photos
+def test_the_owner_chooses_whether_similar_images_follow(ann: Tenant, shared: Path) -> None:
+    sharks = sorted((shared / "photos").glob("*shark*"))[:2]
+    for name, path in zip("ab", sharks, strict=True):
+        call(ann, "PUT", f"/image/{name}", path.read_bytes())
+
+    def found(method: str, path: str, body: bytes = b"") -> list[tuple[str, str]]:
+        results = call(ann, method, path, body).body["results"]
+        return [(match["id"], match["relation"]) for match in results]
+
+    content = sharks[0].read_bytes()
+    assert found("POST", "/search", content) == [("a", "copy")]
+    assert found("GET", "/search/a") == []
+    ann.limit(v1_finds_similar=True)
+    assert found("POST", "/search", content) == [("a", "copy"), ("b", "similar")]
+    assert found("GET", "/search/a") == [("b", "similar")]

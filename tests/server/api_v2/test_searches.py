@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageOps
@@ -12,6 +12,10 @@ from tests.collections.contract import image
 from tests.server.v2 import ask, base64, put
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django.fixtures import Settings
+
     from tests.server.hosting import Tenant
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +43,47 @@ def test_limit_and_threshold(ann: Tenant) -> None:
         assert reply.status == 400
         name, value = query.split("=")
         assert f"query.{name} is {value!r}" in reply.detail
+
+
+@pytest.mark.shared_photos
+def test_copies_and_similar_images(ann: Tenant, shared: Path, settings: Settings) -> None:
+    sharks = sorted((shared / "photos").glob("*shark*"))[:2]
+    for name, path in zip(("shark", "another"), sharks, strict=True):
+        ask(ann, "PUT", f"/images/{name}", path.read_bytes())
+    bird = next((shared / "photos").glob("*brambling*")).read_bytes()
+    ask(ann, "PUT", "/images/bird", bird)
+    smaller = shrunk(sharks[0].read_bytes())
+    found: Any = {
+        kind: [
+            (match["id"], match["relation"])
+            for match in ask(ann, "POST", "/search", smaller, **query).body["matches"]
+        ]
+        for kind, query in {"default": {}, "similar": {"kind": "similar"}}.items()
+    }
+    assert found["default"] == [("shark", "copy")]
+    assert found["similar"] == [("shark", "copy"), ("another", "similar")]
+    by_id = ask(ann, "GET", "/search/shark", kind="similar").body["matches"]
+    assert [match["id"] for match in by_id] == ["another"]
+    assert by_id[0]["similarity"] >= 0.5
+    assert ask(ann, "GET", "/search/bird", kind="similar").body == {"matches": []}
+    every = ask(ann, "GET", "/search/bird", kind="similar", min_similarity=0).body["matches"]
+    assert {match["id"] for match in every} == {"shark", "another"}
+    settings.VISUALSNOOP_SERVER = {"EMBEDDING": False}
+    assert ask(ann, "GET", "/search/shark", kind="similar").body == {"matches": []}
+
+
+def test_relations_are_those_of_copies(ann: Tenant) -> None:
+    put(ann, "a", 1)
+    refused = ask(ann, "GET", "/search/a", kind="similar", relation="copy")
+    assert (refused.status, refused.detail) == (400, "relation requires kind=copies.")
+    assert ask(ann, "GET", "/search/a", kind="alike").status == 400
+
+
+def shrunk(content: bytes) -> bytes:
+    with Image.open(io.BytesIO(content)) as picture:
+        out = io.BytesIO()
+        picture.reduce(2).save(out, "JPEG")
+    return out.getvalue()
 
 
 def test_why(ann: Tenant) -> None:

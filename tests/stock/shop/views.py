@@ -177,12 +177,12 @@ def delete_by_cascade(model: Any) -> None:
 def search_by_row(model: Any) -> None:
     for row in some(model):
         if model is Item:
-            list(model.objects.similar_to(row, limit=5))
+            list(model.objects.copies_of(row, limit=5))
 
 
 def search_by_upload(model: Any) -> None:
     if model is Item:
-        list(model.objects.similar_to(random.choice(PICTURES).read_bytes(), limit=5))
+        list(model.objects.copies_of(random.choice(PICTURES).read_bytes(), limit=5))
     else:
         some(model, 5)
 

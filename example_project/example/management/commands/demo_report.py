@@ -71,9 +71,9 @@ class Command(BaseCommand):
         on_sale = Product.objects.filter(active=True)
         product = on_sale.filter(name=PRINTS[0].name).first()
         if product is not None:
-            self.stdout.write(f"\nPrints similar_to() {product}:")
-            for other in on_sale.similar_to(product, limit=5):
-                similarity: float | None = other.visualsnoop_similarity  # type: ignore[attr-defined]
+            self.stdout.write(f"\nPrints copies_of() {product}:")
+            for other in on_sale.copies_of(product, limit=5):
+                similarity: float | None = other.visualsnoop_similarity
                 self.stdout.write(_line("  ", other, similarity))
 
 

@@ -1,4 +1,4 @@
-"""A column whose values were found outside the database."""
+"""Rows in the order of a search: their values, and which of them a query finds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db.models import FloatField, IntegerField
 
-from django_visualsnoop.search.expressions import ValueByKey
+from django_visualsnoop.search.ranking import RankedRow, RankedValue, Ranking
 from tests.testapp.models import Article, Document, Product
 
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("recorder")]
 
 
 def annotated(rows: models.QuerySet[Any], values: dict[Any, float | None], field: Any) -> Any:
-    expression = ValueByKey(tuple(values.items()), output_field=field)
-    return rows.annotate(found=expression)
+    ranked: list[Any] = [RankedRow(key, 0, value, None, None) for key, value in values.items()]
+    ranking = Ranking(ranked, 20)
+    return rows.annotate(found=RankedValue(ranking, "similarity", field))
 
 
 def test_each_row_has_the_value_of_its_key_or_none() -> None:
