@@ -322,6 +322,9 @@ def learn(photographs: list[Photograph], features: dict[str, Floats]) -> Whiteni
     )
     values, kinds = halves[CALIBRATE]
     vectors = encode_embeddings(values.astype(np.float32), whitening)
+    for among in (1, 5):
+        scores = [compute_precision(each, kinds, among) for each in (values, vectors.astype(float))]
+        print(f"P@{among}: features {scores[0]:.4f}, embeddings {scores[1]:.4f}")  # noqa: T201
     cosines, same = draw_pairs(vectors.astype(np.float64), kinds, dice)
     logistic = fit_logistic(cosines, same)
     print(f"slope and offset: {logistic}")  # noqa: T201
