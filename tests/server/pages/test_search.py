@@ -15,19 +15,22 @@ from tests.server.pages.conftest import Person, add, upload
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_django.fixtures import Settings
+
     from django_visualsnoop.server.models import HostedCollection
 
 pytestmark = pytest.mark.django_db
 
 
-def test_searching_says_what_is_wrong(ann: Person) -> None:
+def test_searching_says_what_is_wrong(ann: Person, settings: Settings) -> None:
+    settings.VISUALSNOOP_SERVER = {"EMBEDDING": False}
     hosted = ann.collection()
     add(hosted, "one", image(1))
     nothing = ann.post("search", hosted.pk)
     assert (nothing.status_code, "Choose a picture." in nothing.text) == (400, True)
     none = ann.post("search", hosted.pk, picture=upload(2))
     assert none.status_code == 200
-    assert "This collection has no copy of this picture" in none.text
+    assert "No image in this collection looks similar to this picture." in none.text
 
 
 def found(answer: Any) -> dict[str, str]:
