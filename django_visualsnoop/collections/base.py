@@ -330,7 +330,7 @@ class BaseCollection(ABC):
         return 0
 
     def count_outdated(self) -> int:
-        """Return how many images an older version of the backend described.
+        """Return how many images an older version of the backend, or another model, described.
 
         Searches may not find them, or not say how they are related.
         """

@@ -386,8 +386,9 @@ class Gallery:
         return self.store.count_without_embedding(hash_identity(self._embedding))
 
     def count_outdated(self) -> int:
-        """Return how many images an older version described."""
-        return self.store.count_before_version(describe.DESCRIPTION_VERSION)
+        """Return how many images ``iterate_outdated_ids`` yields, or nearly."""
+        model = None if self._embedding is None else hash_identity(self._embedding)
+        return self.store.count_before_version(describe.DESCRIPTION_VERSION, model)
 
     def iterate_outdated_ids(self) -> Iterator[str]:
         """Yield the ids of images of an older version, or without an embedding of the model.

@@ -214,6 +214,7 @@ def test_images_without_an_embedding_of_the_model_are_outdated(filled: Gallery) 
     seeing = Gallery("default", "shop", embedding=MeanColour())
     seeing.store.put([seeing.describe_image(image(1), "a")])
     assert sorted(seeing.iterate_outdated_ids()) == ["b", "other"]
+    assert (seeing.count_outdated(), filled.count_outdated()) == (2, 0)
     assert ids(seeing.search(image(1), SearchOptions(kind="similar", limit=5))) == ["a", "b"]
     with pytest.raises(ImageMissing, match="another model"):
         seeing.search_by_id("b", SearchOptions(kind="similar", limit=5))

@@ -104,9 +104,17 @@ class StoreReader:
         """Yield the ids of the images whose vector has this version, with one query per page."""
         return _iterate_ids(self.images.filter(version=version, deleted__isnull=True))
 
-    def count_before_version(self, version: int) -> int:
-        """Return how many images are of a version before this one."""
-        return self.images.filter(version__lt=version, deleted__isnull=True).count()
+    def count_before_version(self, version: int, embedding_model: str | None = None) -> int:
+        """Return how many images are of a version before this one, or lack an embedding.
+
+        Args:
+            version: the description version.
+            embedding_model: also count images of this version that this model has not described.
+        """
+        outdated = Q(version__lt=version)
+        if embedding_model is not None:
+            outdated |= Q(version=version) & ~Q(embedding_model=embedding_model)
+        return self.images.filter(outdated, deleted__isnull=True).count()
 
     def iterate_ids_of_other_embedding(self, embedding_model: str, version: int) -> Iterator[str]:
         """Yield the ids of the images of a version that this model has not described.

@@ -108,9 +108,9 @@ class Command(BaseCommand):
             self._print_field(status, found.using)
         for alias, count in outdated(fields or ()).items():
             self.stdout.write(
-                f"{alias}: an older version described {count:,} images. Until they are described "
-                "again, searches may miss them, or not say how they are related. The sweeper does "
-                "this when nothing else is due. To do it now, type: "
+                f"{alias}: an older version or another model described {count:,} images. Until "
+                "they are described again, searches may miss them, or not say how they are "
+                "related. The sweeper does this when nothing else is due. To do it now, type: "
                 f"python manage.py visualsnoop_reindex --collection {alias}"
             )
         for alias, count in without_embedding(fields or ()).items():
