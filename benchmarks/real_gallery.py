@@ -24,8 +24,10 @@ name.
 
 With ``--labels``, the run prints the share of copies among the labelled pairs that are called so,
 with 95 % intervals, by set and as the mean over sets; as what searches find labelled pairs; and how
-many of them duplicates() groups. ``labelled.tsv`` lists each pair, and ``calibration.svg`` shows
-the share of copies over the similarity, for each kind of set (with matplotlib).
+many of them duplicates() groups without a closer look. It also prints, by similarity, the share of
+copies and the share of all labelled copies that are kept, with and without a closer look at the
+files. ``labelled.tsv`` lists each pair. With matplotlib, ``calibration.svg`` shows the share of
+copies over the similarity, for each kind of set, and ``tradeoff.svg`` over the copies kept.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.gallery import collection, labels, report, samples
+from benchmarks.gallery import collection, labels, report, samples, tradeoff
 from benchmarks.gallery.pictures import SEED, list_pictures
 from benchmarks.gallery.sets import SETS
 from tests.fuzz.pictures import machine
@@ -100,6 +102,8 @@ def main() -> None:
         report.print_precision(judged)
         report.print_found(judged)
         report.draw_calibration(judged, listing.pictures, folder / "calibration.svg")
+        tradeoff.print_tradeoff(judged)
+        tradeoff.draw_tradeoff(judged, folder / "tradeoff.svg")
         write_judged(judged, listing, folder / "labelled.tsv")
 
 
@@ -144,11 +148,12 @@ def show_progress(done: float) -> None:
 def write_judged(judged: Sequence[Judged], listing: Listing, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         write = csv.writer(file, delimiter="\t", lineterminator="\n")
-        columns = ["label", "similarity", "grouped", "found_as", "other_way", "set"]
+        columns = ["label", "similarity", "grouped", "found_as", "other_way", "confirmed", "set"]
         write.writerow([*columns, "image_id", "other_image_id", "path", "other_path"])
         for one in judged:
             similarity = "" if one.similarity is None else f"{one.similarity:.6f}"
-            told = [one.label, similarity, int(one.grouped), *one.found_as, one.set_name]
+            told = [one.label, similarity, int(one.grouped), *one.found_as]
+            told += [int(one.confirmed), one.set_name]
             paths = [listing.pictures[key].path for key in (one.first_id, one.second_id)]
             write.writerow([*told, one.first_id, one.second_id, *paths])
 
