@@ -8,8 +8,9 @@ repositories whose relation is known by file names or equal pixels
 (``gallery/relation_pairs.tsv.xz``), up to ``--pairs`` of each repository and relation; and of
 pictures of these pairs, ``--pictures`` of each repository, edited as the models are fitted to, and
 bent a little. Of the edited ones, only those that the engine calls copies without a closer look
-count. ``--labels`` names labelled pairs that are to be measured elsewhere: these are left out, and
-edits of their pictures, too. FOLDER holds the clones that real_gallery.py made.
+count; with ``--pairs 0``, only these are measured. ``--labels`` names labelled pairs that are to be
+measured elsewhere: these are left out, and edits of their pictures, too. FOLDER holds the clones
+that real_gallery.py made.
 
 Printed are the number of pairs; how many of them have enough details to tell; how many are two
 shots; and the largest movement, in pixels, of all that can be told, and of those that are certain.
@@ -184,6 +185,8 @@ def main() -> None:
         by_kind[pair.relation != COPY, pair.sides[0][0], pair.relation].append(pair)
     for (_, repository, relation), some in sorted(by_kind.items()):
         dice.shuffle(some)
+        if not options.pairs:
+            break
         found = []
         for pair in some[: options.pairs]:
             one, other = map(reader.read, pair.sides)

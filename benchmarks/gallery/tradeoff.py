@@ -97,12 +97,12 @@ def draw_tradeoff(judged: Sequence[Judged], path: Path) -> None:
                 axes.annotate(
                     f"{one.threshold:g}",
                     (one.kept, one.precision),
-                    xytext=(4, 6 if closer_look else -13),
+                    xytext=(4, 6) if closer_look else (-26, -10),
                     textcoords="offset points",
                     color=colour,
                 )
     axes.set(xlabel="share of the labelled copies that are kept", ylabel="share that are copies")
-    axes.set(xlim=(0, 1.02), ylim=(0.8, 1.01))
+    axes.set(xlim=(0.15, 1.06), ylim=(0.83, 1.0))
     axes.legend(loc="lower left", frameon=False)
     # The same pairs give the same file.
     with mpl.rc_context({"svg.hashsalt": path.stem}):
