@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.gallery.collection import get_collection
+from benchmarks.gallery.labels import find_groups
 from benchmarks.gallery.pictures import SEED
 from django_visualsnoop.common.search_options import COPY, SearchOptions
 
@@ -21,9 +22,11 @@ _LIMIT = 1000
 
 
 class Agreement(NamedTuple):
-    #: Pairs that a search finds, and those of them that are in the list.
+    #: Pairs that searches find, and those of them that are in the list.
     searched: int
     listed: int
+    #: Those whose images are in one group of duplicates: not all pairs of a large group are listed.
+    grouped: int
 
 
 def compare_with_searches(
@@ -44,10 +47,18 @@ def compare_with_searches(
         for match in get_collection().search_images_by_id(image_id, options).matches:
             pair = frozenset((image_id, match.image_id))
             found[pair] = max(match.similarity, found.get(pair, 0.0))
+    groups = find_groups(pairs)
+    together = {
+        pair for pair in found if len({groups.get(image_id, image_id) for image_id in pair}) == 1
+    }
     agreements = {}
     for threshold in THRESHOLDS:
         some = [pair for pair, similarity in found.items() if similarity >= threshold]
-        agreements[threshold] = Agreement(len(some), sum(pair in listed for pair in some))
+        agreements[threshold] = Agreement(
+            len(some),
+            sum(pair in listed for pair in some),
+            sum(pair in together for pair in some),
+        )
     return len(drawn), agreements
 
 
@@ -55,5 +66,6 @@ def print_agreement(pairs: Sequence[ImagePair], image_ids: Collection[str], coun
     searches, agreements = compare_with_searches(pairs, image_ids, count)
     print(f"\ncopies that {searches:,} searches by id find, and those in the list of all pairs")
     for threshold, one in agreements.items():
-        share = f"{one.listed / one.searched:.4f}" if one.searched else "-"
-        print(f"  {threshold:<6}{one.listed:,} of {one.searched:,} {share}")
+        for count, what in ((one.listed, "listed"), (one.grouped, "in one group")):
+            share = f"{count / max(1, one.searched):.4f}"
+            print(f"  {threshold:<6}{count:,} of {one.searched:,} {share} {what}")

@@ -96,7 +96,7 @@ def judge(
     """
     stored = list_stored()
     similarities = {(pair.first_id, pair.second_id): pair.similarity for pair in pairs}
-    group_of = _find_groups(pairs)
+    group_of = find_groups(pairs)
     searched: dict[str, dict[str, str]] = {}
     judged = []
     for pair in labelled:
@@ -134,7 +134,7 @@ def _look(first: Picture, second: Picture) -> bool:
     return look is None or look.relation == COPY
 
 
-def _find_groups(pairs: Sequence[ImagePair]) -> dict[str, int]:
+def find_groups(pairs: Sequence[ImagePair]) -> dict[str, int]:
     """Return the number of the group of each image that has one, as ``duplicates()`` groups."""
     links = {
         (pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))
