@@ -63,7 +63,7 @@ PAIRS = Path(__file__).parent / "gallery" / "relation_pairs.tsv.xz"
 LIGHT, MILD = 14, 4
 #: Bends: parts of a picture that move on their own, across and down, and how far, as a share of the
 #: longer side.
-BENDS = [(parts, far) for parts in (2, 3, 4, 5) for far in (0.003, 0.006, 0.012)]
+BENDS = [(parts, far) for parts in (2, 3, 4, 5) for far in (0.003, 0.006)]
 
 
 class KnownPair(NamedTuple):
@@ -137,7 +137,7 @@ def draw_edits(pixels: Pixels, other: Pixels, dice: Generator) -> Iterator[tuple
     for edited in disfigure(pixels, other, dice):
         yield "heavy edits", edited
     for parts, far in BENDS:
-        yield f"bent by {far}", bend(pixels, parts, far, dice)
+        yield f"bent, {parts} x {parts} parts by {far}", bend(pixels, parts, far, dice)
 
 
 def edit_all(pictures: list[Pixels], dice: Generator) -> Iterator[tuple[str, Parallax | None]]:

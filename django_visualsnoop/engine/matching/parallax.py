@@ -54,11 +54,11 @@ _TOLERANCE = 1.0
 _FEWEST_AGREEING = 8
 #: Bends are polynomials of this degree; the fit is repeated with less weight for what it misses by
 #: more than usual, which is at least so many pixels.
-_DEGREE, _ROUNDS, _USUAL = 3, 10, 0.05
+_DEGREE, _ROUNDS, _USUAL = 6, 10, 0.05
 #: Blocks that remain further off than this, in pixels, count as if they did not.
 _FURTHEST = 2.0
 #: This many blocks must be found, and this share of those with details, and as many neighbours.
-_FEWEST, _LEAST_FOUND, _FEWEST_NEIGHBOURS = 40, 0.5, 30
+_FEWEST, _LEAST_FOUND, _FEWEST_NEIGHBOURS = 60, 0.25, 30
 #: Two shots have neighbours that moved together by this many pixels, and by this many standard
 #: errors. Set by hand, from the figures of ``benchmarks/parallax.py``.
 _MOVED, CERTAIN = 0.3, 4.0
