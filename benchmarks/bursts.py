@@ -1,13 +1,14 @@
 """How sure the engine is that two shots of one scene are copies of each other.
 
     python benchmarks/bursts.py FILE.avi [FILE.avi …] [--seconds 0.2 1 5 20] [--frames 60]
-        [--photos FOLDER]
+        [--photos FOLDER] [--pairs-only]
 
 Frames of a film stand for photographs shot one after the other: of each film, up to so many pairs
 of frames that lie so many seconds apart, spread over the film. Printed is the share of pairs that
-are said to be copies, at the default threshold and at 0.9. Nothing in one is taken from the other,
-but an eye that sees them one by one may not tell. Then up to 20 frames, so far apart, are edited
-as lookalikes.py does, and it is printed how many of these copies are most like their own frame.
+are said to be copies, at the default threshold and at 0.9, and at the default threshold after a
+closer look. Nothing in one is taken from the other, but an eye that sees them one by one may not
+tell. Then, but for ``--pairs-only``, up to 20 frames, so far apart, are edited as lookalikes.py
+does, and it is printed how many of these copies are most like their own frame.
 
 With photographs, as copies.py takes them, it is also printed how many of their edited copies a
 threshold would lose that refuses 95 % of all those pairs of frames.
@@ -19,7 +20,7 @@ import argparse
 import random
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -31,9 +32,11 @@ from copies import SEED, Task, halved, machine
 from lookalikes import COPIES
 from PIL import Image
 
+from django_visualsnoop.common.search_options import COPY
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching import calibration
+from django_visualsnoop.engine.matching.closer_look import look_closer
 from django_visualsnoop.engine.matching.compare import compare, compare_all
 
 if TYPE_CHECKING:
@@ -64,17 +67,27 @@ def film_of(path: Path) -> tuple[list[bytes], float]:
     return frames, rate
 
 
-def scores(frames: list[bytes], apart: int, count: int) -> list[float]:
-    """Return the scores of frames that lie so far apart, of up to ``count`` pairs."""
+class Judged(NamedTuple):
+    """Two frames of a film."""
+
+    score: float
+    #: Whether a closer look leaves them copies of each other.
+    confirmed: bool
+
+
+def judge(frames: list[bytes], apart: int, count: int) -> list[Judged]:
+    """Return what is said of up to ``count`` pairs of frames that lie so far apart."""
     last = len(frames) - apart
     if last < 1:
         return []
     firsts = sorted(set(np.linspace(0, last - 1, count).astype(int).tolist()))
     found = []
     for first in firsts:
-        probed = describe.build_probes(decode(frames[first + apart]).pixels)
-        stored = describe.describe(decode(frames[first]).pixels)
-        found.append(compare(probed, stored).relation.copy_score)
+        one, other = (decode(frames[place]).pixels for place in (first, first + apart))
+        compared = compare(describe.build_probes(other), describe.describe(one))
+        look = look_closer(one, other)
+        confirmed = look is None or look.relation == COPY
+        found.append(Judged(compared.relation.copy_score, confirmed))
     return found
 
 
@@ -112,6 +125,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[0.2, 1, 5, 20])
     parser.add_argument("--frames", type=int, default=60, help="pairs of each film and distance")
     parser.add_argument("--photos", type=Path, help="to compare their edited copies, too")
+    parser.add_argument("--pairs-only", action="store_true", help="edit no frames")
     options = parser.parse_args()
     everything: list[float] = []
     print(machine())
@@ -119,17 +133,22 @@ def main() -> None:
         frames, rate = film_of(path)
         print(f"{path.name}: {len(frames)} frames, {len(frames) / rate:.0f} s")
         for seconds in options.seconds:
-            scored = scores(frames, max(1, round(seconds * rate)), options.frames)
-            if not scored:
+            judged = judge(frames, max(1, round(seconds * rate)), options.frames)
+            if not judged:
                 continue
+            scored = [one.score for one in judged]
             everything += scored
             least = calibration.similarity_to_score(calibration.DEFAULT_MIN_SIMILARITY)
             found = np.mean([one >= least for one in scored])
             sure = np.mean([one >= calibration.similarity_to_score(SURE) for one in scored])
             print(f"  {seconds:5.1f} s apart: {len(scored):3} pairs", end=", ")
+            left = np.mean([one.score >= least and one.confirmed for one in judged])
             print(f"said to be copies {found:.2f}, with {SURE} {sure:.2f};", end=" ")
+            print(f"after a closer look {left:.2f}")
+            if options.pairs_only:
+                continue
             copies, right = first_ones(frames, max(1, round(seconds * rate)))
-            print(f"of {copies} edited copies {right} find their own first")
+            print(f"      of {copies} edited copies {right} find their own first")
     if options.photos:
         threshold = np.quantile(everything, REFUSED)
         print(

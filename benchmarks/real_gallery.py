@@ -1,7 +1,7 @@
 """How many of the pairs that the engine calls copies are copies, in a real gallery.
 
     python -m benchmarks.real_gallery FOLDER [--snapshots FOLDER] [--processes N] [--share 0.02]
-        [--sets NAME …] [--pairs 200] [--sample NAME] [--labels FILE …]
+        [--sets NAME …] [--pairs 200] [--sample NAME] [--labels FILE …] [--searches 1000]
 
 Public repositories hold the pictures (see gallery/sets.py); each is cloned at one commit into
 FOLDER, or read from ``--snapshots``, a folder with git directories OWNER+NAME/repo. Masks, files
@@ -22,10 +22,15 @@ each, a folder ``…-sheets`` has pictures of the pairs. Type one of these words
 A sample that is there is kept: to draw another one after the engine has changed, give it another
 name.
 
+With ``--searches``, it prints how many of the copies that so many searches by id find are in the
+list of all pairs.
+
 With ``--labels``, the run prints the share of copies among the labelled pairs that are called so,
 with 95 % intervals, by set and as the mean over sets; as what searches find labelled pairs; and how
-many of them duplicates() groups. ``labelled.tsv`` lists each pair, and ``calibration.svg`` shows
-the share of copies over the similarity, for each kind of set (with matplotlib).
+many of them duplicates() groups without a closer look. It also prints, by similarity, the share of
+copies and the share of all labelled copies that are kept, with and without a closer look at the
+files. ``labelled.tsv`` lists each pair. With matplotlib, ``calibration.svg`` shows the share of
+copies over the similarity, for each kind of set, and ``tradeoff.svg`` over the copies kept.
 """
 
 from __future__ import annotations
@@ -39,7 +44,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.gallery import collection, labels, report, samples
+from benchmarks.gallery import agreement, collection, labels, report, samples, tradeoff
 from benchmarks.gallery.pictures import SEED, list_pictures
 from benchmarks.gallery.sets import SETS
 from tests.fuzz.pictures import machine
@@ -89,6 +94,8 @@ def main() -> None:
         else:
             samples.write_sample(folder, name, some, listing.pictures)
             print(f"{name}.tsv: {len(some)} pairs to label, shown in {name}-sheets")
+    if options.searches:
+        agreement.print_agreement(pairs, collection.list_stored(), options.searches)
     if labelled:
         judged, absent = labels.judge(labelled, listing.by_path, listing.pictures, pairs)
         called = sum(one.similarity is not None for one in judged)
@@ -100,6 +107,8 @@ def main() -> None:
         report.print_precision(judged)
         report.print_found(judged)
         report.draw_calibration(judged, listing.pictures, folder / "calibration.svg")
+        tradeoff.print_tradeoff(judged)
+        tradeoff.draw_tradeoff(judged, folder / "tradeoff.svg")
         write_judged(judged, listing, folder / "labelled.tsv")
 
 
@@ -114,6 +123,7 @@ def read_arguments() -> argparse.Namespace:
     add("--pairs", type=int, default=200, help="of each sample")
     add("--sample", default="sample", metavar="NAME", help="name of the samples")
     add("--labels", type=Path, nargs="+", default=[], metavar="FILE", help="labelled samples")
+    add("--searches", type=int, default=0, metavar="N", help="compare all pairs with N searches")
     options = parser.parse_args()
     if not 0 < options.share <= 1:
         parser.error("--share must be more than 0, and at most 1.")
@@ -144,11 +154,12 @@ def show_progress(done: float) -> None:
 def write_judged(judged: Sequence[Judged], listing: Listing, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         write = csv.writer(file, delimiter="\t", lineterminator="\n")
-        columns = ["label", "similarity", "grouped", "found_as", "other_way", "set"]
+        columns = ["label", "similarity", "grouped", "found_as", "other_way", "confirmed", "set"]
         write.writerow([*columns, "image_id", "other_image_id", "path", "other_path"])
         for one in judged:
             similarity = "" if one.similarity is None else f"{one.similarity:.6f}"
-            told = [one.label, similarity, int(one.grouped), *one.found_as, one.set_name]
+            told = [one.label, similarity, int(one.grouped), *one.found_as]
+            told += [int(one.confirmed), one.set_name]
             paths = [listing.pictures[key].path for key in (one.first_id, one.second_id)]
             write.writerow([*told, one.first_id, one.second_id, *paths])
 

@@ -23,7 +23,7 @@ import cv2
 
 from benchmarks.gallery.labels import LABELS, LabelledPair, read_labels
 from benchmarks.measures import wilson_interval
-from django_visualsnoop.common.search_options import COPY, VARIANT
+from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
 from django_visualsnoop.engine.descriptors.describe import build_stored_probes, describe
 from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.engine.images.capture import tell_apart
@@ -37,7 +37,7 @@ from django_visualsnoop.engine.training.repositories import (
 )
 
 #: Names of the columns, and of the evidence that each adds to features and vectors.
-COLUMNS = ("features", "capture times", "thumbnails", "closer look", "all")
+COLUMNS = ("features", "capture times", "thumbnails", "differences", "parallax", "all")
 
 
 class Called(NamedTuple):
@@ -68,15 +68,17 @@ def judge(task: tuple[str, bytes, bytes]) -> Called | None:
     thumbnails = max(found.relation.copy_score for found in both) >= 0
     apart = tell_apart(pictures[0].capture, pictures[1].capture)
     look = look_closer(pictures[0].pixels, pictures[1].pixels)
-    unlike = look is not None and look.relation == VARIANT
+    differs = look is not None and look.relation == VARIANT
+    moved = look is not None and look.relation == SHOT
     return Called(
         label,
         (
             features,
             features and not apart,
             thumbnails,
-            features and not unlike,
-            thumbnails and not apart and not unlike,
+            features and not differs,
+            features and not moved,
+            thumbnails and not apart and not differs and not moved,
         ),
     )
 

@@ -10,6 +10,9 @@ from benchmarks.gallery.samples import get_set_name
 from django_visualsnoop.collections.base import ImagePair
 from django_visualsnoop.common.clustering import Link, grouped
 from django_visualsnoop.common.search_options import COPY, SearchOptions
+from django_visualsnoop.engine.images.decode import decode
+from django_visualsnoop.engine.matching.closer_look import look_closer
+from django_visualsnoop.engine.training.repositories import read_blobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +54,8 @@ class Judged(NamedTuple):
     #: What a search by the id of either picture says of the other one: a relation, "unknown" if
     #: the match has none, or "not found".
     found_as: tuple[str, str]
+    #: Whether a closer look at both files calls the pair a copy, too, or cannot tell.
+    confirmed: bool
 
 
 def read_labels(paths: Sequence[Path]) -> list[LabelledPair]:
@@ -91,7 +96,7 @@ def judge(
     """
     stored = list_stored()
     similarities = {(pair.first_id, pair.second_id): pair.similarity for pair in pairs}
-    group_of = _find_groups(pairs)
+    group_of = find_groups(pairs)
     searched: dict[str, dict[str, str]] = {}
     judged = []
     for pair in labelled:
@@ -111,11 +116,25 @@ def judge(
             searched[first].get(second, "not found"),
             searched[second].get(first, "not found"),
         )
-        judged.append(Judged(first, second, pair.label, name, similarity, is_grouped, told))
+        confirmed = similarity is not None and _look(pictures[first], pictures[second])
+        judged.append(
+            Judged(first, second, pair.label, name, similarity, is_grouped, told, confirmed)
+        )
     return judged, len(labelled) - len(judged)
 
 
-def _find_groups(pairs: Sequence[ImagePair]) -> dict[str, int]:
+def _look(first: Picture, second: Picture) -> bool:
+    """Return whether a closer look at the files leaves the pair a copy."""
+    both = []
+    for picture in (first, second):
+        (content,) = read_blobs(picture.folder, [picture.blob])
+        assert content is not None  # it has been described
+        both.append(decode(content).pixels)
+    look = look_closer(*both)
+    return look is None or look.relation == COPY
+
+
+def find_groups(pairs: Sequence[ImagePair]) -> dict[str, int]:
     """Return the number of the group of each image that has one, as ``duplicates()`` groups."""
     links = {
         (pair.first_id, pair.second_id): Link(pair.rank, pair.similarity, ("", ""))

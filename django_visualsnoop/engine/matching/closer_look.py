@@ -3,7 +3,8 @@
 A version number, a date or a flavour is too small for what is stored of a picture. So this lays the
 pictures themselves over each other, removes what edits change everywhere, and looks for a connected
 area whose details differ much more than those of the rest. A logistic regression (see the model
-card beside the data) says whether the area is a difference.
+card beside the data) says whether the area is a difference. Pictures whose parts have moved against
+each other are two shots; see ``parallax``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from django_visualsnoop.common.search_options import COPY, VARIANT
+from django_visualsnoop.common.search_options import COPY, SHOT, VARIANT
+from django_visualsnoop.engine.matching.calibration import UNRELATED
 from django_visualsnoop.engine.matching.correlation import (
     CELL,
     average_cells,
@@ -23,7 +25,13 @@ from django_visualsnoop.engine.matching.correlation import (
     smooth_cells,
 )
 from django_visualsnoop.engine.matching.difference import match_tones
-from django_visualsnoop.engine.matching.overlay import find_full_features, find_map, lay_over
+from django_visualsnoop.engine.matching.overlay import (
+    find_full_features,
+    find_map,
+    fit_parts,
+    place_over,
+)
+from django_visualsnoop.engine.matching.parallax import measure_parallax
 from django_visualsnoop.engine.matching.registration import compute_luma, extract_details
 
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.matching.correlation import Correlation
     from django_visualsnoop.engine.matching.overlay import FullFeatures
+    from django_visualsnoop.engine.matching.parallax import Parallax
     from django_visualsnoop.engine.matching.registration import Registration
 
     Pixels = NDArray[np.uint8]
@@ -38,7 +47,7 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 #: Raise this whenever two pictures may be judged otherwise: remembered verdicts are then void.
-VERSION = 1
+VERSION = 2
 PATH = Path(__file__).parent / "data" / "closer_look.npz"
 
 #: Neighbourhoods in which details are compared, in cells.
@@ -82,14 +91,16 @@ class Finding(NamedTuple):
     share: float
     #: ``len(EVIDENCE)`` values; ``None`` if no area is suspect.
     evidence: Floats | None
+    #: How far parts moved against each other; ``None`` if that cannot be told.
+    parallax: Parallax | None
 
 
 class CloserLook(NamedTuple):
     """What a closer look at a pair of copies says."""
 
-    #: ``COPY``, or ``VARIANT`` if a part differs.
+    #: ``COPY``; ``VARIANT`` if a part differs; ``SHOT`` if parts have moved against each other.
     relation: str
-    #: The logarithm of the odds that no part differs.
+    #: The logarithm of the odds that one is a copy of the other.
     score: float
     #: 0 to 1: the share of what both show that differs.
     difference: float
@@ -123,6 +134,8 @@ def look_closer(
         return None  # no library promises to survive every degenerate picture
     if found is None:
         return None
+    if found.parallax is not None and found.parallax.is_clear:
+        return CloserLook(SHOT, UNRELATED, found.share)
     score = _NOTHING_SUSPECT
     if found.evidence is not None:
         model = load_model()
@@ -144,9 +157,12 @@ def find_differences(
     )
     if found is None:
         return None
-    laid = lay_over(first, second, found.matrix)
-    compared = None if laid is None else _compare_details(laid)
-    if laid is None or compared is None:
+    placed = place_over(first, second, found.matrix)
+    if placed is None:
+        return None
+    laid = fit_parts(placed)
+    compared = _compare_details(laid)
+    if compared is None:
         return None
     suspect = (
         compared.detailed
@@ -155,9 +171,10 @@ def find_differences(
     )
     area = _find_area(compared, suspect)
     share = float(suspect.sum() / compared.inside.sum())
+    parallax = measure_parallax(placed)
     if area is None:
-        return Finding(share, None)
-    return Finding(share, _collect_evidence(compared, suspect, area, laid.misfit))
+        return Finding(share, None, parallax)
+    return Finding(share, _collect_evidence(compared, suspect, area, laid.misfit), parallax)
 
 
 class _Compared(NamedTuple):

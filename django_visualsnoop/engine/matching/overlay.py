@@ -73,6 +73,20 @@ class FoundMap(NamedTuple):
     agreeing: int
 
 
+class Placed(NamedTuple):
+    """Two pictures in one frame, one of them where a map takes it."""
+
+    #: Height x width x 3, 0 to 255; height and width are multiples of 8.
+    frame: Floats
+    moved: Floats
+    #: Height x width: where both show something.
+    inside: NDArray[np.bool_]
+    #: The areas of both whole pictures, in pixels of the frame.
+    areas: tuple[float, float]
+    #: See ``Registration``.
+    scale: float
+
+
 _NONE = FullFeatures(np.empty((0, 2), np.float32), np.empty((0, 128), np.float32))
 
 
@@ -158,6 +172,12 @@ def lay_over(first: Pixels, second: Pixels, matrix: Matrix) -> Registration | No
     Returns:
         ``None`` if too little of them overlaps, or the map cannot be a view of a picture.
     """
+    placed = place_over(first, second, matrix)
+    return None if placed is None else fit_parts(placed)
+
+
+def place_over(first: Pixels, second: Pixels, matrix: Matrix) -> Placed | None:
+    """Return both pictures as ``lay_over`` does, but where the map takes them."""
     scale = _measure_scale(matrix, first)
     if scale is None:
         return None
@@ -168,12 +188,17 @@ def lay_over(first: Pixels, second: Pixels, matrix: Matrix) -> Registration | No
     laid = _warp(second.astype(np.float32), first, matrix, min(1.0, scale))
     if laid is None:
         return None
-    frame, moved, inside = laid
-    moved, inside, misfit = _fit_parts(frame, moved, inside)
+    areas = second.shape[0] * second.shape[1], scale**2 * first.shape[0] * first.shape[1]
+    return Placed(*laid, areas, min(1.0, scale))
+
+
+def fit_parts(placed: Placed) -> Registration:
+    """Return both pictures with each part of the moved one shifted to where it fits best."""
+    moved, inside, misfit = _shift_parts(placed.frame, placed.moved, placed.inside)
     overlap = float(np.count_nonzero(inside))
-    area = max(1.0, scale**2 * first.shape[0] * first.shape[1])
-    shares = overlap / (second.shape[0] * second.shape[1]), min(1.0, overlap / area)
-    return Registration(frame, moved, inside, shares, min(1.0, scale), misfit)
+    of_frame, of_moved = placed.areas
+    shares = overlap / of_frame, min(1.0, overlap / max(1.0, of_moved))
+    return Registration(placed.frame, moved, inside, shares, placed.scale, misfit)
 
 
 def _measure_scale(matrix: Matrix, source: Pixels) -> float | None:
@@ -225,7 +250,7 @@ def _warp(
     )
 
 
-def _fit_parts(
+def _shift_parts(
     frame: Floats, moved: Floats, inside: NDArray[np.bool_]
 ) -> tuple[Floats, NDArray[np.bool_], float]:
     """Return the moved picture with each part where it fits best, and how far that was.
