@@ -64,13 +64,17 @@ def use_replica(place: Place, collection_id: str, vector_kind: VectorKind[Index]
 
 
 def keep_within(most_bytes: int, searched: Place) -> None:
-    """Drop the least recently searched replicas until the rest fit the limit."""
+    """Drop the least recently searched replicas until the rest fit the limit.
+
+    This keeps all replicas of the searched collection: one search for similar images uses two, and
+    would read both again each time.
+    """
     with _lock:
         total = sum(replica.size for replica in _replicas.values())
         for place in list(_replicas):
             if total <= most_bytes:
                 return
-            if place != searched:
+            if place[:2] != searched[:2]:
                 total -= _replicas.pop(place).size
 
 

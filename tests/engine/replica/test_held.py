@@ -9,10 +9,12 @@ import pytest
 from django.db import connections
 
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.replica import held
 from django_visualsnoop.engine.replica.replica import Replica
 from tests.collections.contract import image
+from tests.embeddings import MeanColour
 
 if TYPE_CHECKING:
     from django_visualsnoop.engine.storage.queries import CollectionState
@@ -62,6 +64,20 @@ def test_the_least_recently_searched_are_dropped_and_read_again() -> None:
     assert search(some[0]) == ["1"]
     assert held_names() == ["2", "1"]
     assert sum(memory.size for memory in held._replicas.values()) <= most
+
+
+def test_both_replicas_that_a_search_uses_are_held() -> None:
+    one, other = filled("1", memory=1, embedding=MeanColour()), filled("2", memory=1)
+    similar = SearchOptions(kind="similar", min_similarity=0.0)
+    assert len(one.search_images(image(1), similar).matches) == 2
+    both = dict(held._replicas)
+    assert len(both) == 2
+    for _ in range(2):
+        assert len(one.search_images(image(1), similar).matches) == 2
+        assert search(one) == ["1"]
+        assert held._replicas == both  # the same ones: neither was read again
+    search(other)
+    assert held_names() == ["2"]
 
 
 def test_the_collection_that_is_searched_is_held_however_large() -> None:
