@@ -117,9 +117,15 @@ class Ranking:
             with self._answering(portion):
                 passing = set(keys.filter(pk__in=[row.key for row in portion]))
             found += [row for row in portion if row.key in passing]
+            if start == 0 and not passing and not self._may_pass(keys):
+                break
             start += len(portion)
             size = min(max(size * GROWTH, FIRST_PORTION), LARGEST_PORTION)
         return found[:wanted]
+
+    def _may_pass(self, keys: QuerySet[Any, Any]) -> bool:
+        """Return whether any row of the table passes the conditions, if they can tell."""
+        return _contains(keys.query.where, RankedValue) or keys.exists()
 
     def _count_wanted(self, query: Query) -> int:
         """Return how many rows the query can return: a slice of the best may need fewer."""
@@ -243,7 +249,7 @@ def _extract_conditions(query: Query, ranking: Ranking) -> Query:
             "The result of a search cannot be combined with | or negated. Use union(), or filter "
             "by the keys of its rows: filter(pk__in=[row.pk for row in found])."
         )
-    if any(map(_contains_ranking, others)):
+    if any(_contains(one, IsRanked) for one in others):
         raise NotSupportedError(
             "The results of two searches cannot be combined with &. Filter one of them by the "
             "keys of the other's rows: found.filter(pk__in=[row.pk for row in other])."
@@ -277,7 +283,11 @@ def _is_one_row_each(query: Query) -> bool:
     return any(getattr(column, "target", None) == key for column in query.group_by)
 
 
-def _contains_ranking(condition: Any) -> bool:
-    if isinstance(condition, IsRanked):
+def _contains(condition: Any, kind: type) -> bool:
+    """Return whether a condition, or an expression in it, is of a kind."""
+    if isinstance(condition, kind):
         return True
-    return any(map(_contains_ranking, getattr(condition, "children", ())))
+    inner = getattr(condition, "children", None)
+    if inner is None:
+        inner = getattr(condition, "get_source_expressions", tuple)()
+    return any(_contains(one, kind) for one in inner)

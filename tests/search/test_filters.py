@@ -178,6 +178,19 @@ def test_no_more_is_read_than_the_limit_needs(
     assert ranked.read < 60  # searched once, though evaluated twice
 
 
+def test_a_filter_that_no_row_passes_ends_the_search(
+    ranked: Ranked, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    rows = ranked.rows = create_rows(200, random.Random(1))
+    ranked.sizes = [10]
+    with django_assert_num_queries(2):  # which of the first rows pass, and whether any does
+        assert list(Product.objects.similar_to(image(1), limit=4).filter(name="none")) == []
+    assert ranked.read <= 20
+    # What the search says of the later rows is not known yet.
+    found: Any = Product.objects.similar_to(image(1), limit=4)
+    assert list(found.filter(visualsnoop_rank__gte=150)) == rows[150:154]
+
+
 def test_a_search_of_a_million_parameters_is_refused(ranked: Ranked) -> None:
     for limit in (0, MAX_LIMIT + 1):
         with pytest.raises(ValueError, match="limit must be"):
