@@ -422,7 +422,12 @@ class Gallery:
     ) -> ReplicaView[EmbeddingIndex] | None:
         vector_kind = EmbeddingVectors(hash_identity(model), is_centred(model))
         return reader.read_view(
-            self.store.database, self.store.key, vector_kind, image_id, most_bytes=self._memory
+            self.store.database,
+            self.store.key,
+            vector_kind,
+            image_id,
+            cache_folder=self._cache,
+            most_bytes=self._memory,
         )
 
     def _get_min_score(self, min_similarity: float | None) -> float:

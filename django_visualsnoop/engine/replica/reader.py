@@ -50,7 +50,7 @@ def read_view(
         key: ``key_of`` the collection's name.
         vector_kind: the kind of vectors to read and hold.
         image_id: id of an image whose row to read as well.
-        cache_folder: for snapshots of descriptors; see ``snapshots``.
+        cache_folder: for snapshots; see ``snapshots``.
         early: for images of a large collection that the process has not read yet, use the
             vectors alone for now; see ``vector_blocks``. Only for descriptors.
         whole: wait until the images are read, if another search used the vectors alone.
@@ -143,4 +143,5 @@ class _Reader(Generic[Index]):
     def _snapshot_path(self, state: CollectionState) -> Path | None:
         if self.cache_folder is None:
             return None
-        return snapshots.find_path(self.cache_folder, self.database, state.collection_id)
+        name = self.vector_kind.snapshot_name
+        return snapshots.find_path(self.cache_folder, self.database, state.collection_id, name)

@@ -148,7 +148,9 @@ class Replica(Generic[Index]):
 
     def load_snapshot(self: Replica[Any], path: Path, state: CollectionState) -> None:
         """Begin with a snapshot, if one fits."""
-        found = snapshots.load(path, self.database, self.collection_id, state.seq, state.horizon)
+        layout = self.vector_kind.layout
+        about = self.database, self.collection_id, state.seq, state.horizon
+        found = snapshots.load(path, layout, *about)
         if found is not None:
             segment, self.seen = found
             self.images.index.adopt(segment)
@@ -247,12 +249,11 @@ class Replica(Generic[Index]):
         )
         if not (to_file or to_blocks):
             return
-        parts = images.index.list_parts()
         about = self.database, self.collection_id, self.seen, state.horizon
         if to_blocks:
-            vector_blocks.save(*about, parts)
+            vector_blocks.save(*about, images.index.list_parts())
         if path is not None and to_file:
-            snapshots.save(path, *about, parts)
+            snapshots.save(path, self.vector_kind.layout, *about, images.index.list_kept())
         if stale:
             self.unsaved = 0
 

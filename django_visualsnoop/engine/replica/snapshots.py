@@ -10,14 +10,12 @@ import logging
 import os
 import stat
 import threading
-import zlib
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.index.memory.snapshot import (
     Facts,
     SnapshotError,
@@ -29,8 +27,7 @@ from django_visualsnoop.engine.models import IndexedImage, key_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from django_visualsnoop.engine.index.memory.merge import SegmentPart
-    from django_visualsnoop.engine.index.memory.segment import Segment
+    from django_visualsnoop.engine.index.memory.layouts import Layout
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -44,11 +41,17 @@ _WITNESSES = 100
 _warned: set[str] = set()
 
 
-def find_path(folder: str, database: str, collection_id: str) -> Path | None:
+def find_path(folder: str, database: str, collection_id: str, content: str) -> Path | None:
     """Return the path of a collection's snapshot; ``None`` if the folder cannot be used.
 
     Copies of a database, such as for a test system, have collections with the same id. So the
-    name identifies the database; it also identifies the order of the vectors' values.
+    name identifies the database.
+
+    Args:
+        folder: the folder of all snapshots.
+        database: alias in ``DATABASES``.
+        collection_id: id of the collection.
+        content: what the snapshot holds; see ``VectorKind.snapshot_name``.
     """
     place = Path(folder)
     try:
@@ -66,24 +69,24 @@ def find_path(folder: str, database: str, collection_id: str) -> Path | None:
     settings = connections[database].settings_dict
     which = "\0".join(str(settings.get(name)) for name in ("ENGINE", "HOST", "PORT", "NAME"))
     short = sha256(which.encode()).hexdigest()[:8]
-    order = zlib.crc32(describe.invariant_first().astype("<i8").tobytes())
-    return place / f"{collection_id}-{short}-{order:08x}.snapshot"
+    return place / f"{collection_id}-{short}-{content}.snapshot"
 
 
 def load(
-    path: Path, database: str, collection_id: str, seq: int, horizon: int
-) -> tuple[Segment, int] | None:
+    path: Path, layout: Layout, database: str, collection_id: str, seq: int, horizon: int
+) -> tuple[Any, int] | None:
     """Return a snapshot and the number up to which it holds all rows; ``None`` if none is valid.
 
     Args:
         path: see ``find_path``.
+        layout: how the images are stored.
         database: alias in ``DATABASES``.
         collection_id: id of the collection.
         seq: current number of the collection.
         horizon: current horizon of the collection.
     """
     try:
-        segment, facts = open_snapshot(path)
+        segment, facts = open_snapshot(path, layout)
     except SnapshotError as error:
         if path.exists():
             logger.warning("Could not use the snapshot, which will be written again: %s", error)
@@ -119,16 +122,17 @@ def _has_witnesses(database: str, facts: Facts) -> bool:
 
 def save(
     path: Path,
+    layout: Layout,
     database: str,
     collection_id: str,
     seq: int,
     horizon: int,
-    parts: Sequence[SegmentPart],
+    parts: Sequence[Any],
 ) -> threading.Thread:
     """Write a snapshot, in a thread. A failure is logged, and harmless.
 
     Args:
-        path, database, collection_id, horizon: see ``load``.
+        path, layout, database, collection_id, horizon: see ``load``.
         seq: the number up to which all rows are in ``parts``.
         parts: the images.
     """
@@ -143,7 +147,7 @@ def save(
 
     def run() -> None:
         try:
-            write_snapshot(path, parts, facts)
+            write_snapshot(path, parts, facts, layout)
         except OSError as error:
             _warn(str(path.parent), error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -10,9 +11,12 @@ from django_visualsnoop.engine.descriptors.descriptor import COMPARABLE
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
 from django_visualsnoop.engine.index.memory.layers import Layers
+from django_visualsnoop.engine.index.memory.layouts import DESCRIPTORS, EmbeddingLayout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from django_visualsnoop.engine.index.memory.layouts import Layout
 
 Index = TypeVar("Index", bound=Layers[Any])
 _AnyIndex = TypeVar("_AnyIndex", bound=Layers[Any], covariant=True)
@@ -26,6 +30,14 @@ class VectorKind(Protocol[_AnyIndex]):
     @property
     def columns(self) -> Sequence[str]:
         """Columns of ``IndexedImage`` that ``extract_content`` takes."""
+
+    @property
+    def layout(self) -> Layout:
+        """How a snapshot stores the vectors."""
+
+    @property
+    def snapshot_name(self) -> str:
+        """Identifies the layout, and all else on which the content of a snapshot depends."""
 
     @property
     def unusable(self) -> str:
@@ -44,11 +56,17 @@ class DescriptorVectors:
 
     name = ""
     columns = ("version", "vector")
+    layout: ClassVar[Layout] = DESCRIPTORS
     unusable: ClassVar[str] = (
         "Collection %s holds %d images with another version of the descriptor and %d broken ones. "
         "Searches do not find them until they are described again. The sweeper does this for "
         "older versions. To describe all of them now, type: python manage.py visualsnoop_reindex"
     )
+
+    @property
+    def snapshot_name(self) -> str:
+        order = describe.invariant_first().astype("<i8").tobytes()
+        return f"{zlib.crc32(order):08x}"
 
     def create_index(self) -> DescriptorIndex:
         return DescriptorIndex(describe.invariant_first())
@@ -75,6 +93,14 @@ class EmbeddingVectors:
         "Searches for similar images do not find them until the sweeper describes them again. To "
         "describe all of them now, type: python manage.py visualsnoop_reindex"
     )
+
+    @property
+    def layout(self) -> EmbeddingLayout:
+        return EmbeddingLayout(self.name)
+
+    @property
+    def snapshot_name(self) -> str:
+        return f"{self.name}-signs" if self.centred else self.name
 
     def create_index(self) -> EmbeddingIndex:
         return EmbeddingIndex(centred=self.centred)

@@ -10,9 +10,15 @@ import pytest
 from django.db import transaction
 
 from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.common.search_options import SearchOptions
+from django_visualsnoop.engine.embedding import hash_identity
+from django_visualsnoop.engine.index.memory.snapshot import SnapshotError, open_snapshot
+from django_visualsnoop.engine.lite0 import Lite0Embedding
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
 from django_visualsnoop.engine.replica import held, replica, snapshots
+from django_visualsnoop.engine.replica.vector_kinds import EmbeddingVectors
 from tests.collections.contract import image
+from tests.embeddings import MeanColour
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,10 +58,14 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def search(collection: LocalCollection, scene: int = 1) -> list[str]:
     found = collection.search_images(image(scene)).matches
+    wait_for_snapshots()
+    return sorted(match.image_id for match in found)
+
+
+def wait_for_snapshots() -> None:
     for thread in threading.enumerate():
         if thread.name == "visualsnoop-snapshot":
             thread.join()
-    return sorted(match.image_id for match in found)
 
 
 def filled(collection: LocalCollection, rows_read: list[str]) -> None:
@@ -218,3 +228,68 @@ def test_a_full_disk(
         assert search(collection) == ["a"]
     assert "No space left" in caplog.text
     assert ("default", key_of("shop"), "") in held._replicas
+
+
+def similar(collection: LocalCollection) -> list[str]:
+    options = SearchOptions(kind="similar", min_similarity=0.0)
+    found = collection.search_images(image(1), options).matches
+    wait_for_snapshots()
+    return sorted(match.image_id for match in found)
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_embeddings_have_a_snapshot_of_their_own(
+    folder: Path, rows_read: list[str], centred: bool
+) -> None:
+    model = Lite0Embedding() if centred else MeanColour()
+    collection = LocalCollection("shop", {"OPTIONS": {"cache": str(folder), "embedding": model}})
+    for number in range(3):
+        collection.add_image(image(number), str(number))
+    assert similar(collection) == ["0", "1", "2"]
+    assert len(list(folder.glob("*.snapshot"))) == 2
+    start_again(rows_read)
+    assert similar(collection) == ["0", "1", "2"]
+    assert rows_read == []
+    assert collection.search_images_by_id("1", SearchOptions(kind="similar")).image is not None
+    collection.add_image(image(1), "3")
+    collection.delete_image("0")
+    assert similar(collection) == ["1", "2", "3"]
+    assert sorted(rows_read) == ["0", "0", "3", "3"]  # each for copies and for similar images
+    # Enough has changed for new snapshots, of what the old ones and the rows hold together.
+    start_again(rows_read)
+    assert similar(collection) == ["1", "2", "3"]
+    assert rows_read == []
+
+
+def test_another_models_embeddings_are_not_read_from_a_snapshot(
+    folder: Path, rows_read: list[str]
+) -> None:
+    options: dict[str, Any] = {"cache": str(folder), "embedding": MeanColour()}
+    collection = LocalCollection("shop", {"OPTIONS": options})
+    collection.add_image(image(1), "a")
+    collection.add_image(image(2), "b")
+    assert similar(collection) == ["a", "b"]
+    start_again(rows_read)
+    other = LocalCollection("shop", {"OPTIONS": {**options, "embedding": Lite0Embedding()}})
+    assert similar(other) == ["a"]  # a copy
+    assert set(rows_read) == {"a", "b"}
+    # Even under the other's name, the file says whose it is.
+    (path,) = (one for one in folder.glob("*.snapshot") if len(one.stem) > 30)
+    kind = EmbeddingVectors(hash_identity(Lite0Embedding()))
+    with pytest.raises(SnapshotError, match="other descriptors"):
+        open_snapshot(path, kind.layout)
+
+
+def test_damaged_embeddings_are_read_from_the_rows(folder: Path, rows_read: list[str]) -> None:
+    options: dict[str, Any] = {"cache": str(folder), "embedding": MeanColour()}
+    collection = LocalCollection("shop", {"OPTIONS": options})
+    for number in range(3):
+        collection.add_image(image(number), str(number))
+    assert similar(collection) == ["0", "1", "2"]
+    (path,) = (one for one in folder.glob("*.snapshot") if len(one.stem) > 30)
+    content = bytearray(path.read_bytes())
+    content[-200:] = bytes(200)
+    path.write_bytes(content)
+    start_again(rows_read)
+    assert similar(collection) == ["0", "1", "2"]
+    assert sorted(rows_read) == ["0", "1", "2"]

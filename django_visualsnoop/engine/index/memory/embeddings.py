@@ -52,6 +52,10 @@ class EmbeddingIndex(Layers[EmbeddingSegment]):
         self._centred = centred
         super().__init__()
 
+    def adopt(self, segment: EmbeddingSegment) -> None:
+        self._width = segment.vectors.shape[1]
+        super().adopt(segment)
+
     def _check(self, content: bytes) -> None:
         width = self._width or len(content)
         if not content or len(content) != width:

@@ -23,9 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors import descriptor
-from django_visualsnoop.engine.index.memory.merge import merge
-from django_visualsnoop.engine.index.memory.segment import SECTIONS, Segment
+from django_visualsnoop.engine.index.memory.layouts import DESCRIPTORS
 
 if sys.platform != "win32":
     import fcntl
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.memory.merge import SegmentPart
+    from django_visualsnoop.engine.index.memory.layouts import Layout
 
 _MAGIC = b"VSNOOP\r\n"
 _FORMAT = 1
@@ -45,7 +43,6 @@ _ALIGNED = 64
 #: Postings of up to this many bytes are checked at every opening of a snapshot: more would take
 #: longer than a first search may.
 CHECKED = 256 * 2**20
-_POSTINGS = ("slots", "codes")
 
 
 class SnapshotError(ValueError):
@@ -64,8 +61,16 @@ class Facts(NamedTuple):
     witness: list[list[str | int]]
 
 
-def write_snapshot(path: Path, parts: Sequence[SegmentPart], facts: Facts) -> bool:
+def write_snapshot(
+    path: Path, parts: Sequence[Any], facts: Facts, layout: Layout = DESCRIPTORS
+) -> bool:
     """Write all kept images to a file, replacing it.
+
+    Args:
+        path: the file.
+        parts: segments, each with the flags of its images to keep.
+        facts: the rows that these are of.
+        layout: how the segments are stored.
 
     Returns whether it wrote: not if another process is writing the same file.
 
@@ -81,8 +86,8 @@ def write_snapshot(path: Path, parts: Sequence[SegmentPart], facts: Facts) -> bo
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "r+b", buffering=0) as file:
-                target = _File(file, facts)
-                merge(parts, target)
+                target = _File(file, facts, layout)
+                layout.merge(parts, target)
                 target.finish()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -110,7 +115,9 @@ def _lock_exclusively(path: Path) -> Iterator[bool]:
                 fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Facts]:
+def open_snapshot(
+    path: Path, layout: Layout = DESCRIPTORS, *, thoroughly: bool = False
+) -> tuple[Any, Facts]:
     """Return the content of a file, mapped.
 
     This compares the header, the ids, the vectors and the tables of the lists with
@@ -118,6 +125,8 @@ def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Fac
     in larger ones, damage would at worst vote for the wrong images.
 
     Args:
+        path: the file.
+        layout: see ``write_snapshot``.
         thoroughly: check all postings, however many.
 
     Raises:
@@ -130,18 +139,18 @@ def open_snapshot(path: Path, *, thoroughly: bool = False) -> tuple[Segment, Fac
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:  # an empty file cannot be mapped
         raise SnapshotError(f"{path} cannot be read: {error}") from error
-    header = _read_header(mapped)
+    header = _read_header(mapped, layout)
     try:
         sections = {name: _Section(*values) for name, values in header["sections"].items()}
-        arrays = _read_arrays(mapped, sections)
-        _check(arrays, sections, thoroughly=thoroughly)
+        arrays = _read_arrays(mapped, sections, layout)
+        _check(arrays, sections, layout, thoroughly=thoroughly)
         facts = Facts(**{name: header[name] for name in Facts._fields})
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SnapshotError(f"{path} is damaged: {error}") from error
-    return Segment.from_arrays(arrays), facts
+    return layout.build(arrays), facts
 
 
-def _read_header(mapped: mmap.mmap) -> dict[str, Any]:
+def _read_header(mapped: mmap.mmap, layout: Layout) -> dict[str, Any]:
     if len(mapped) < _START.size:
         raise SnapshotError("The snapshot is cut off.")
     magic, version, length, checksum = _START.unpack_from(mapped)
@@ -151,43 +160,41 @@ def _read_header(mapped: mmap.mmap) -> dict[str, Any]:
     if len(text) != length or zlib.crc32(text) != checksum:
         raise SnapshotError("The header of the snapshot is damaged.")
     header: dict[str, Any] = json.loads(text)
-    if header["descriptor"] != descriptor.VERSION or header["byteorder"] != sys.byteorder:
+    if header["descriptor"] != layout.described_by or header["byteorder"] != sys.byteorder:
         raise SnapshotError(
             "The snapshot was written for other descriptors or by another kind of machine."
         )
     return header
 
 
-def _read_arrays(mapped: mmap.mmap, sections: dict[str, _Section]) -> dict[str, NDArray[Any]]:
+def _read_arrays(
+    mapped: mmap.mmap, sections: dict[str, _Section], layout: Layout
+) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
-    for name, (kind, width) in SECTIONS.items():
+    for name, (kind, width) in layout.sections.items():
         offset, rows = int(sections[name].offset), int(sections[name].rows)
         # Raises ValueError if the file is too short.
         arrays[name] = (
             np.frombuffer(mapped, kind, rows * width, offset) if rows else np.empty(0, kind)
         )
-    images = len(arrays["ends"])
-    for name in ("keys", "order", "bits0", "bits1", "bits2", "bits3"):
-        _check_count(len(arrays[name]), images)
-    _check_count(len(arrays["vectors"]), images * descriptor.DIMENSIONS)
-    _check_count(len(arrays["starts"]), len(arrays["words"]) + 1)
-    _check_count(len(arrays["text"]), int(arrays["ends"][-1]) if images else 0)
-    for name in _POSTINGS:
-        _check_count(len(arrays[name]), int(arrays["starts"][-1]))
+    for name, expected in layout.count_values(arrays):
+        if len(arrays[name]) != expected:
+            raise SnapshotError(
+                f"The section {name} must have {expected} values, not {len(arrays[name])}."
+            )
     return arrays
 
 
-def _check_count(found: int, expected: int) -> None:
-    if found != expected:
-        raise SnapshotError(f"A section must have {expected} values, not {found}.")
-
-
 def _check(
-    arrays: dict[str, NDArray[Any]], sections: dict[str, _Section], *, thoroughly: bool
+    arrays: dict[str, NDArray[Any]],
+    sections: dict[str, _Section],
+    layout: Layout,
+    *,
+    thoroughly: bool,
 ) -> None:
-    postings = sum(arrays[name].nbytes for name in _POSTINGS)
+    postings = sum(arrays[name].nbytes for name in layout.votes)
     for name, values in arrays.items():
-        if name in _POSTINGS and postings > CHECKED and not thoroughly:
+        if name in layout.votes and postings > CHECKED and not thoroughly:
             continue
         if f"{zlib.crc32(values):08x}" != sections[name].checksum:
             raise SnapshotError(f"The section {name} is damaged.")
@@ -212,12 +219,13 @@ class _Section(NamedTuple):
 
 
 class _File:
-    """The target of ``merge`` for a segment's arrays: the sections of a file."""
+    """The target of ``Layout.merge`` for a segment's arrays: the sections of a file."""
 
-    def __init__(self, file: IO[bytes], facts: Facts) -> None:
+    def __init__(self, file: IO[bytes], facts: Facts, layout: Layout) -> None:
         self._file = file
+        self._kinds = layout.sections
         self._header = {
-            "descriptor": descriptor.VERSION,
+            "descriptor": layout.described_by,
             "byteorder": sys.byteorder,
             **facts._asdict(),
         }
@@ -225,16 +233,16 @@ class _File:
     def begin(self, rows: Mapping[str, int]) -> None:
         # The placeholders have the final length, whatever the numbers.
         self._sections = {
-            name: _Section(f"{0:20}", f"{rows[name]:20}", f"{0:08x}") for name in SECTIONS
+            name: _Section(f"{0:20}", f"{rows[name]:20}", f"{0:08x}") for name in self._kinds
         }
         offset = _START.size + len(self._encode_header())
         self._places: dict[str, int] = {}
-        for name, (kind, width) in SECTIONS.items():
+        for name, (kind, width) in self._kinds.items():
             offset += -offset % _ALIGNED
             self._sections[name] = self._sections[name]._replace(offset=f"{offset:20}")
             self._places[name] = offset
             offset += rows[name] * width * np.dtype(kind).itemsize
-        self._checksums = dict.fromkeys(SECTIONS, 0)
+        self._checksums = dict.fromkeys(self._kinds, 0)
         self._file.truncate(offset)
 
     def write(self, section: str, values: NDArray[np.generic]) -> None:
