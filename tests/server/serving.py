@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,9 @@ class Served:
         own = signed(whose, method, target.partition("?")[0]) if whose else {}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            connection.request(method, target, body, {**own, **(headers or {})})
+            # A server that does not want the body may answer, and close, while it is sent.
+            with suppress(BrokenPipeError):
+                connection.request(method, target, body, {**own, **(headers or {})})
             return _reply(connection.getresponse())
         finally:
             connection.close()
