@@ -166,7 +166,7 @@ def test_blocks_are_found_to_some_hundredths_of_a_pixel() -> None:
     assert len(blocks.places) > 500
     assert blocks.share > 0.95
     missed = blocks.found - blocks.places - np.array([1.3, -0.4])
-    # The warp itself moves pixels by multiples of 1 / 32; OpenCV 4.10 is a little further off.
+    # OpenCV 4.10 is a little further off than OpenCV 5.
     assert np.median(np.hypot(*missed.T)) < 0.08
 
 
