@@ -104,10 +104,11 @@ class Ranking:
 
     def _select(self, query: Query, alias: str) -> Sequence[RankedRow]:
         wanted = self._count_wanted(query)
+        # First, so that a query is refused however few rows there are.
+        conditions = _extract_conditions(query, self)
         rows = self.read(0, wanted + 1)
         if len(rows) <= wanted:
             return rows  # the conditions of the statement itself choose
-        conditions = _extract_conditions(query, self)
         candidates: QuerySet[Any] = QuerySet(query.model, query=conditions, using=alias)
         keys = candidates.values_list("pk", flat=True)
         found: list[RankedRow] = []

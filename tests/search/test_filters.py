@@ -267,8 +267,9 @@ def test_it_can_be_iterated_asynchronously(ranked: Ranked) -> None:
     assert async_to_sync(iterate)() == [row.pk for row in rows if row.active][:5]
 
 
-def test_what_cannot_be_limited_is_refused(ranked: Ranked) -> None:
-    ranked.rows = create_rows(30, random.Random(3))
+@pytest.mark.parametrize("count", [0, 2, 30])
+def test_what_cannot_be_limited_is_refused(ranked: Ranked, count: int) -> None:
+    ranked.rows = create_rows(count, random.Random(3))
     found, other = (Product.objects.similar_to(image(1), limit=3) for _ in range(2))
     with pytest.raises(ValueError, match="is the result of a search"):
         found.similar_to(image(1))

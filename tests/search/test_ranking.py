@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("recorder")]
 def annotated(rows: models.QuerySet[Any], values: dict[Any, float | None], field: Any) -> Any:
     ranked: list[Any] = [RankedRow(key, 0, value, None, None) for key, value in values.items()]
     ranking = Ranking(ranked, 20)
+    # These values stand without the condition on the rows, which would choose them.
+    ranking._answer.rows = ranked
     return rows.annotate(found=RankedValue(ranking, "similarity", field))
 
 
