@@ -41,7 +41,7 @@ from search import processor
 from django_visualsnoop.engine.descriptors.describe import compute_vector
 from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.engine.images.decode import decode
-from django_visualsnoop.engine.index.memory.closest import find_closest
+from django_visualsnoop.engine.index.memory.closest import iter_closest
 from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
 from django_visualsnoop.engine.index.memory.layers import select_visible
 from django_visualsnoop.engine.lite0 import Lite0Embedding
@@ -246,7 +246,7 @@ def measure_searching(options: argparse.Namespace) -> None:
         times, recalls = [], []
         for probe in probes:
             began = time.thread_time()
-            found = find_closest(select_visible(index.list_visible(), None, ()), probe, 20)
+            found = next(iter_closest(select_visible(index.list_visible(), None, ()), probe))[:20]
             times.append(time.thread_time() - began)
             least = np.partition(compute_cosines(vectors, probe), -20)[-20]
             recalls.append(np.mean([one.cosine >= least - 1e-6 for one in found]))

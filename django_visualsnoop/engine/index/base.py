@@ -107,15 +107,6 @@ class VectorIndex(Protocol):
     def get_vector(self, image_id: str) -> NDArray[np.int8] | None:
         """Return the vector of an image; ``None`` without one that can be compared."""
 
-    def find_closest(
-        self,
-        probe: NDArray[np.int8],
-        limit: int,
-        allowed: Collection[str] | None = None,
-        without: Collection[str] = (),
-    ) -> list[CloseImage]:
-        """Return the first ``limit`` images of ``iter_closest``."""
-
     def iter_closest(
         self,
         probe: NDArray[np.int8],

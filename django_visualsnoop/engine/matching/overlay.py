@@ -162,7 +162,7 @@ def _fit_map(first: FullFeatures, second: FullFeatures) -> FoundMap | None:
     return FoundMap(np.asarray(matrix, dtype=np.float64), int(inside.sum()))
 
 
-def lay_over(first: Pixels, second: Pixels, matrix: Matrix) -> Registration | None:
+def place_over(first: Pixels, second: Pixels, matrix: Matrix) -> Placed | None:
     """Return both pictures in the frame of the one that shows less detail of what they share.
 
     Args:
@@ -172,12 +172,6 @@ def lay_over(first: Pixels, second: Pixels, matrix: Matrix) -> Registration | No
     Returns:
         ``None`` if too little of them overlaps, or the map cannot be a view of a picture.
     """
-    placed = place_over(first, second, matrix)
-    return None if placed is None else fit_parts(placed)
-
-
-def place_over(first: Pixels, second: Pixels, matrix: Matrix) -> Placed | None:
-    """Return both pictures as ``lay_over`` does, but where the map takes them."""
     scale = _measure_scale(matrix, first)
     if scale is None:
         return None

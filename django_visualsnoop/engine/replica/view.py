@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic
 
 from django_visualsnoop.engine.descriptors.describe import apply_dihedral_action
 from django_visualsnoop.engine.descriptors.local_features import MIRRORED_CODE, MIRRORED_WORD
-from django_visualsnoop.engine.index.memory.closest import find_closest, iter_closest
+from django_visualsnoop.engine.index.memory.closest import iter_closest
 from django_visualsnoop.engine.index.memory.crowds import Crowds
 from django_visualsnoop.engine.index.memory.ids import build_wanted
 from django_visualsnoop.engine.index.memory.join import Mirror, find_candidate_pairs
@@ -63,16 +63,6 @@ class ReplicaView(Generic[Index]):
         """Return the vector of an image; ``None`` without one that can be compared."""
         images = self.joined if image_id in self.hidden else self.held
         return images.index.get_vector(image_id)
-
-    def find_closest(
-        self: ReplicaView[EmbeddingIndex],
-        probe: NDArray[np.int8],
-        limit: int,
-        allowed: Several[str] | None = None,
-        without: Several[str] = (),
-    ) -> list[CloseImage]:
-        """Return the images whose vectors are closest to one; see ``VectorIndex``."""
-        return find_closest(self._select_visible(allowed, without), probe, limit)
 
     def iter_closest(
         self: ReplicaView[EmbeddingIndex],

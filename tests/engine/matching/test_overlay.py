@@ -6,7 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from django_visualsnoop.engine.matching.overlay import find_full_features, find_map, lay_over
+from django_visualsnoop.engine.matching.overlay import (
+    find_full_features,
+    find_map,
+    fit_parts,
+    place_over,
+)
 from tests.engine.flavours import draw_receipt
 
 PAGE = np.asarray(draw_receipt("02/05/2026"))
@@ -38,8 +43,9 @@ def test_features_find_the_map_to_a_fraction_of_a_pixel(matrix: np.ndarray) -> N
     assert found.agreeing >= 8
     for x, y in ((60, 60), (400, 300), (240, 600)):
         assert place(found.matrix, x, y) == pytest.approx(place(matrix, x, y), abs=0.6)
-    laid = lay_over(PAGE, moved, found.matrix)
-    assert laid is not None
+    placed = place_over(PAGE, moved, found.matrix)
+    assert placed is not None
+    laid = fit_parts(placed)
     assert laid.first.shape == laid.second.shape
     assert laid.inside.shape == laid.first.shape[:2]
     missed = np.abs(laid.first - laid.second).mean(axis=2)[laid.inside]
@@ -49,8 +55,9 @@ def test_features_find_the_map_to_a_fraction_of_a_pixel(matrix: np.ndarray) -> N
 def test_the_frame_is_the_picture_with_less_detail() -> None:
     small = cv2.resize(PAGE, (240, 320), interpolation=cv2.INTER_AREA).astype(np.uint8)
     half = np.diag([0.5, 0.5, 1.0])
-    for laid in (lay_over(PAGE, small, half), lay_over(small, PAGE, np.linalg.inv(half))):
-        assert laid is not None
+    for placed in (place_over(PAGE, small, half), place_over(small, PAGE, np.linalg.inv(half))):
+        assert placed is not None
+        laid = fit_parts(placed)
         assert laid.first.shape[:2] == (320, 240)
         assert laid.scale == pytest.approx(0.5, abs=0.01)
         assert min(laid.shares) > 0.95
@@ -68,7 +75,7 @@ def test_the_frame_is_the_picture_with_less_detail() -> None:
     ids=["tiny", "squeezed", "little overlap", "folded", "nothing"],
 )
 def test_maps_that_are_no_view_of_a_picture_are_refused(matrix: np.ndarray) -> None:
-    assert lay_over(PAGE, PAGE, matrix) is None
+    assert place_over(PAGE, PAGE, matrix) is None
 
 
 def test_featureless_pictures_have_no_map() -> None:

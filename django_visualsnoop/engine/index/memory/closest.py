@@ -7,7 +7,7 @@ larger ones, this compares the images whose signs differ least first, many more 
 
 from __future__ import annotations
 
-from itertools import chain, count, islice
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,13 +36,6 @@ _SAMPLE = 16_384
 _BLOCK = 1024
 #: float32 holds all sums of so many products of int8 exactly; float64 those of any length.
 _EXACT_IN_SINGLE = 2**24 // 128**2
-
-
-def find_closest(
-    parts: Sequence[Visible[EmbeddingSegment]], probe: NDArray[np.int8], limit: int
-) -> list[CloseImage]:
-    """Return the first ``limit`` images of ``iter_closest``."""
-    return list(islice(chain.from_iterable(iter_closest(parts, probe)), limit))
 
 
 def iter_closest(

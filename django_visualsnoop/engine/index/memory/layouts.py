@@ -11,7 +11,7 @@ from django_visualsnoop.engine.descriptors import descriptor
 from django_visualsnoop.engine.index.memory.embeddings import EmbeddingSegment
 from django_visualsnoop.engine.index.memory.ids import Ids, join_ids
 from django_visualsnoop.engine.index.memory.merge import SegmentPart, merge
-from django_visualsnoop.engine.index.memory.segment import SECTIONS, Segment
+from django_visualsnoop.engine.index.memory.segment import ID_SECTIONS, SECTIONS, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.index.memory.merge import Target
+    from django_visualsnoop.engine.index.memory.segment import Sections
 
     Arrays = Mapping[str, NDArray[Any]]
 
@@ -30,7 +31,7 @@ class Layout(Protocol):
     """How the segments of one kind of vectors are stored."""
 
     @property
-    def sections(self) -> Mapping[str, tuple[type[np.generic], int]]:
+    def sections(self) -> Sections:
         """Each array, the type of its values, and the number of values per row."""
 
     @property
@@ -52,7 +53,7 @@ class Layout(Protocol):
 
 
 class DescriptorLayout:
-    sections: ClassVar[Mapping[str, tuple[type[np.generic], int]]] = SECTIONS
+    sections: ClassVar[Sections] = SECTIONS
     votes = ("slots", "codes")
 
     @property
@@ -85,11 +86,8 @@ class EmbeddingLayout:
     """
 
     described_by: str
-    sections: ClassVar[Mapping[str, tuple[type[np.generic], int]]] = {
-        "text": (np.uint8, 1),
-        "ends": (np.int64, 1),
-        "keys": (np.uint64, 1),
-        "order": (np.uint32, 1),
+    sections: ClassVar[Sections] = {
+        **ID_SECTIONS,
         "vectors": (np.int8, 1),
         "bits": (np.uint64, 1),
     }

@@ -7,7 +7,7 @@ be in memory or in a mapped file.
 from __future__ import annotations
 
 import mmap
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -29,12 +29,17 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic]
 
-#: Each array of a segment, the type of its values, and the number of values per row.
-SECTIONS: Mapping[str, tuple[type[np.generic], int]] = {
+Sections: TypeAlias = "Mapping[str, tuple[type[np.generic], int]]"
+#: The arrays of ``Ids``, the type of their values, and the number of values per row.
+ID_SECTIONS: Sections = {
     "text": (np.uint8, 1),
     "ends": (np.int64, 1),
     "keys": (np.uint64, 1),
     "order": (np.uint32, 1),
+}
+#: Each array of a segment, likewise.
+SECTIONS: Sections = {
+    **ID_SECTIONS,
     "bits0": (np.uint64, 1),
     "bits1": (np.uint64, 1),
     "bits2": (np.uint64, 1),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS, Descriptor
 from django_visualsnoop.engine.index.base import Features
+from django_visualsnoop.engine.index.memory.closest import iter_closest
 from django_visualsnoop.engine.index.memory.inverted import FARTHEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from django_visualsnoop.engine.index.base import CandidateQuery
+    from django_visualsnoop.engine.index.base import CandidateQuery, CloseImage
+    from django_visualsnoop.engine.index.memory.embeddings import EmbeddingSegment
+    from django_visualsnoop.engine.index.memory.layers import Visible
 
 
 def made(dice: np.random.Generator, features: int, words: int = 12) -> Descriptor:
@@ -65,3 +69,10 @@ def scores(
         for image_id, stored in images.items()
         if image_id not in query.without and (query.allowed is None or image_id in query.allowed)
     }
+
+
+def find_closest(
+    parts: Sequence[Visible[EmbeddingSegment]], probe: NDArray[np.int8], limit: int
+) -> list[CloseImage]:
+    """Return the first ``limit`` images of ``iter_closest``."""
+    return list(islice(chain.from_iterable(iter_closest(parts, probe)), limit))

@@ -10,11 +10,12 @@ import pytest
 
 from django_visualsnoop.engine.index.base import CloseImage
 from django_visualsnoop.engine.index.memory import closest as module
-from django_visualsnoop.engine.index.memory.closest import find_closest, iter_closest
+from django_visualsnoop.engine.index.memory.closest import iter_closest
 from django_visualsnoop.engine.index.memory.codes import pack_signs
 from django_visualsnoop.engine.index.memory.embeddings import EmbeddingSegment
 from django_visualsnoop.engine.index.memory.ids import build_ids
 from django_visualsnoop.engine.index.memory.layers import Visible
+from tests.engine.index.memory.brute_force import find_closest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,10 +7,10 @@ import pytest
 
 from django_visualsnoop.engine.descriptors.descriptor import normalise
 from django_visualsnoop.engine.index.memory import layers
-from django_visualsnoop.engine.index.memory.closest import find_closest
 from django_visualsnoop.engine.index.memory.codes import pack_signs
 from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
 from django_visualsnoop.engine.index.memory.layers import select_visible
+from tests.engine.index.memory.brute_force import find_closest
 
 
 def made(dice: np.random.Generator, width: int) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
