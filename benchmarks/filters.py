@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,7 +31,7 @@ import django
 import numpy as np
 import synthetic
 from django.conf import settings
-from search import COPIES, memory, processor
+from search import COPIES, memory, print_part, processor
 
 from benchmarks.embeddings import make_vectors
 
@@ -224,9 +223,7 @@ def main() -> None:
                 command += ["--folder", str(folder), "--rows", str(rows)]
                 command += ["--seed", str(options.seed), "--searches", str(options.searches)]
                 command += ["--postgresql", options.postgresql] if options.postgresql else []
-                answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-                for name, value in json.loads(answer.stdout).items():
-                    print(f"  {name:28} {value}", flush=True)
+                print_part(command)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"fill": fill, "search": search}

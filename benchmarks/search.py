@@ -151,6 +151,13 @@ def processor() -> str:
     return platform.processor()
 
 
+def print_part(command: list[str]) -> None:
+    """Run a part of a benchmark in a process of its own, and print the figures that it returns."""
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    for name, value in json.loads(answer.stdout).items():
+        print(f"  {name:32} {value}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])

@@ -23,7 +23,6 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 import tempfile
 import threading
@@ -38,7 +37,7 @@ import django
 import numpy as np
 import synthetic
 from django.conf import settings
-from search import COPIES, memory, processor
+from search import COPIES, memory, print_part, processor
 
 from django_visualsnoop.common.search_options import SearchOptions
 
@@ -328,13 +327,11 @@ def main() -> None:
             for part in PARTS:
                 if part == "pairs" and not options.pairs:
                     continue
-                command = [sys.executable, __file__, "--part", part, "--folder", folder]
+                command = [sys.executable, __file__, "--part", part, "--folder", str(folder)]
                 command += ["--images", str(images), "--seed", str(options.seed)]
                 command += ["--queries", str(options.queries)]
                 command += ["--postgresql", options.postgresql] if options.postgresql else []
-                answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-                for name, value in json.loads(answer.stdout).items():
-                    print(f"  {name:32} {value}", flush=True)
+                print_part(command)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
