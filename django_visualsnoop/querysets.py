@@ -17,6 +17,7 @@ from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.requests import SyncRequest, batch_requests, request_sync
 from django_visualsnoop.outbox.upserts import find_upserted_keys
 from django_visualsnoop.search.duplicates import find_duplicates
+from django_visualsnoop.search.not_duplicates import list_rows, mark_rows, unmark_rows
 from django_visualsnoop.search.ranking import find_ranking
 from django_visualsnoop.search.similar import placements, rank_rows
 
@@ -176,6 +177,72 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
             progress=progress,
             closer_look=closer_look,
         )
+
+    def mark_not_duplicates(self, rows: Iterable[Any], *, field: str | None = None) -> int:
+        """Remember that no two of these rows are duplicates: no group contains both again.
+
+        This marks every pair of pictures of different rows. The collection stores the marks. They
+        are valid while both files stay the same, so they survive reindexing. Rows whose picture is
+        not in the collection are left out::
+
+            (group,) = Product.objects.duplicates()
+            Product.objects.mark_not_duplicates(group)
+
+        Args:
+            rows: 2 to 500 rows of this model; they need not be in this QuerySet.
+            field: the image field; all indexed fields of the model if ``None``.
+
+        Returns:
+            The number of pairs of pictures that were not marked before.
+
+        Raises:
+            TypeError: one is not a row of this model.
+            UnsupportedSearch: the collection does not support this; the embedded engine does.
+            ValueError: there are less than two rows, or more than 500; one is not saved; or the
+                model does not index the field.
+        """
+        return mark_rows(self, rows, field=field)
+
+    mark_not_duplicates.alters_data = True  # type: ignore[attr-defined]
+
+    async def amark_not_duplicates(self, rows: Iterable[Any], *, field: str | None = None) -> int:
+        """Like ``mark_not_duplicates()``, without blocking the event loop."""
+        return await sync_to_async(self.mark_not_duplicates)(rows, field=field)
+
+    amark_not_duplicates.alters_data = True  # type: ignore[attr-defined]
+
+    def unmark_not_duplicates(self, rows: Iterable[Any], *, field: str | None = None) -> int:
+        """Remove the marks of all pairs of these rows.
+
+        Args:
+            rows, field: see ``mark_not_duplicates()``.
+
+        Returns:
+            The number of pairs of pictures that were marked.
+
+        Raises: the errors of ``mark_not_duplicates()``.
+        """
+        return unmark_rows(self, rows, field=field)
+
+    unmark_not_duplicates.alters_data = True  # type: ignore[attr-defined]
+
+    async def aunmark_not_duplicates(self, rows: Iterable[Any], *, field: str | None = None) -> int:
+        """Like ``unmark_not_duplicates()``, without blocking the event loop."""
+        return await sync_to_async(self.unmark_not_duplicates)(rows, field=field)
+
+    aunmark_not_duplicates.alters_data = True  # type: ignore[attr-defined]
+
+    def list_not_duplicates(self, *, field: str | None = None) -> list[tuple[Any, Any]]:
+        """Return the pairs of these rows that are marked as not duplicates, by their keys.
+
+        Args:
+            field: see ``mark_not_duplicates()``.
+        """
+        return list_rows(self, field=field)
+
+    async def alist_not_duplicates(self, *, field: str | None = None) -> list[tuple[Any, Any]]:
+        """Like ``list_not_duplicates()``, without blocking the event loop."""
+        return await sync_to_async(self.list_not_duplicates)(field=field)
 
     def placements(
         self, row: VisualSnoopMixin, *, field: str | None = None

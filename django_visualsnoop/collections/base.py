@@ -98,6 +98,15 @@ def narrow_matches(matches: list[ImageMatch], options: SearchOptions) -> list[Im
     return matches[: options.limit]
 
 
+def build_unsupported_marks(alias: str) -> UnsupportedSearch:
+    """Return the error for marks in a collection whose backend does not support them."""
+    return UnsupportedSearch(
+        f"The collection {alias!r} does not support marking pictures as not duplicates. The "
+        f"embedded engine does. Type in the settings: VISUALSNOOP = {{{alias!r}: "
+        '{"BACKEND": "django_visualsnoop.collections.local.LocalCollection"}}'
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ImagePair:
     """Two images of one collection that are copies; ``first_id < second_id``."""
@@ -118,6 +127,8 @@ class BaseCollection(ABC):
 
     #: Whether matches have a similarity, so that ``min_similarity`` is supported.
     supports_similarity: ClassVar[bool] = False
+    #: Whether pairs of images can be marked as not duplicates.
+    supports_not_duplicates: ClassVar[bool] = False
     #: How many images to pass to ``add_images`` at a time.
     bulk_size: ClassVar[int] = 1
     #: Size limit of a file, in bytes.
@@ -270,8 +281,8 @@ class BaseCollection(ABC):
     ) -> Iterator[ImagePair]:
         """Yield pairs of copies, each pair once, in any order.
 
-        For very many copies of one picture, a backend may omit pairs that are not needed to
-        connect all of them.
+        The result omits pairs marked as not duplicates. For very many copies of one picture, a
+        backend may also omit pairs that are not needed to connect all of them.
 
         This default implementation runs one search per image; override it with a faster one.
 
@@ -293,7 +304,7 @@ class BaseCollection(ABC):
             wanted = sorted(touching)
         ids = list(wanted) if budget is None else budget.take_searches(wanted)
         options = SearchOptions(min_similarity=min_similarity)
-        seen: set[tuple[str, str]] = set()
+        seen = set(self.list_not_duplicates(touching))
         for number, image_id in enumerate(ids):
             if progress is not None:
                 progress(number / len(ids))
@@ -321,6 +332,72 @@ class BaseCollection(ABC):
             UnsupportedSearch: the backend does not support this.
         """
         raise UnsupportedSearch("This collection does not support locating one picture in another.")
+
+    def mark_not_duplicates(
+        self,
+        pairs: Collection[tuple[str, str]],  # noqa: ARG002 -- for subclasses
+        *,
+        ignore_missing: bool = False,  # noqa: ARG002 -- for subclasses
+    ) -> int:
+        """Mark all pairs of images as not duplicates, or none if there is an error.
+
+        A mark is valid while both files stay the same.
+
+        Args:
+            pairs: pairs of image ids, in any order.
+            ignore_missing: leave out pairs with an image that the collection does not contain.
+
+        Returns:
+            The number of pairs that were not marked before.
+
+        Raises:
+            NotFoundError: the collection does not contain an image.
+            UnsupportedSearch: the backend does not support marks.
+            ValueError: the ids of a pair are equal.
+        """
+        raise build_unsupported_marks(self.alias)
+
+    def unmark_not_duplicates(self, pairs: Collection[tuple[str, str]]) -> int:  # noqa: ARG002 -- for subclasses
+        """Remove the marks of pairs of images; return how many there were.
+
+        Args:
+            pairs: pairs of image ids, in any order; those without a mark are left out.
+
+        Raises:
+            UnsupportedSearch: the backend does not support marks.
+            ValueError: the ids of a pair are equal.
+        """
+        raise build_unsupported_marks(self.alias)
+
+    def list_not_duplicates(
+        self,
+        image_ids: Collection[str] | None = None,  # noqa: ARG002 -- for subclasses
+    ) -> list[tuple[str, str]]:
+        """Return the pairs of ids marked as not duplicates; the smaller id is first.
+
+        Args:
+            image_ids: only pairs with at least one of these ids, if given.
+        """
+        return []
+
+    def get_change_token(self) -> str | None:
+        """Return a text that stands for the images that the collection contains now.
+
+        Get it before a long search, and ask ``count_changes_since`` later whether the result may
+        have changed. ``None`` if that is unknown.
+        """
+        return None
+
+    def count_changes_since(self, token: str) -> int | None:  # noqa: ARG002 -- for subclasses
+        """Return how many of the images were added, replaced or described again since a token.
+
+        Deletions do not count. ``None`` if that is unknown, such as for a token of another
+        collection.
+
+        Args:
+            token: from ``get_change_token``.
+        """
+        return None
 
     def count_without_embedding(self) -> int:
         """Return how many images the embedding model failed to describe.

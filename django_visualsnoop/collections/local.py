@@ -113,6 +113,7 @@ class LocalCollection(BaseCollection):
     """
 
     supports_similarity: ClassVar[bool] = True
+    supports_not_duplicates: ClassVar[bool] = True
     bulk_size: ClassVar[int] = 32
     #: 32 of the largest pictures, at about seven seconds each, plus time for the database; and for
     #: an embedding model.
@@ -317,6 +318,28 @@ class LocalCollection(BaseCollection):
             return self._gallery.find_placements(check_image_id(image_id), other_ids)
         except ImageMissing as error:
             raise _convert_not_found(error) from error
+
+    def mark_not_duplicates(
+        self, pairs: Collection[tuple[str, str]], *, ignore_missing: bool = False
+    ) -> int:
+        try:
+            return self._gallery.mark_not_duplicates(pairs, ignore_missing=ignore_missing)
+        except ImageMissing as error:
+            raise _convert_not_found(error) from error
+
+    def unmark_not_duplicates(self, pairs: Collection[tuple[str, str]]) -> int:
+        return self._gallery.unmark_not_duplicates(pairs)
+
+    def list_not_duplicates(
+        self, image_ids: Collection[str] | None = None
+    ) -> list[tuple[str, str]]:
+        return self._gallery.list_not_duplicates(image_ids)
+
+    def get_change_token(self) -> str | None:
+        return self._gallery.get_change_token()
+
+    def count_changes_since(self, token: str) -> int | None:
+        return self._gallery.count_changes_since(token)
 
     def count_without_embedding(self) -> int:
         return self._gallery.count_without_embedding()

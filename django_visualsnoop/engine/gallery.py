@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -45,7 +46,10 @@ from django_visualsnoop.engine.replica.vector_kinds import (
     EmbeddingVectors,
     Index,
 )
+from django_visualsnoop.engine.storage import not_duplicates
+from django_visualsnoop.engine.storage.publish import publish
 from django_visualsnoop.engine.storage.store import Store
+from django_visualsnoop.engine.storage.times import read_clock
 from django_visualsnoop.engine.storage.values import NewImage
 
 if TYPE_CHECKING:
@@ -241,7 +245,8 @@ class Gallery:
         budget: Budget | None = None,
         find_pictures: FindPictures | None = None,
     ) -> Iterator[PairHit]:
-        """Yield pairs of copies, each pair once, in any order.
+        """Yield pairs of copies, each pair once, in any order, without those marked as not
+        duplicates.
 
         For a large group, this yields only as many pairs as connect it; see ``PairFinder``.
 
@@ -263,7 +268,11 @@ class Gallery:
                 seconds=None if budget is None else budget.looking_seconds,
             )
         finder = self.build_pair_finder(
-            min_similarity, among=among, most=most, closer_looks=closer_looks
+            min_similarity,
+            among=among,
+            not_duplicates=self.list_not_duplicates(touching),
+            most=most,
+            closer_looks=closer_looks,
         )
         if finder is None:
             return
@@ -337,6 +346,46 @@ class Gallery:
             most=most,
             closer_looks=closer_looks,
         )
+
+    def mark_not_duplicates(
+        self, pairs: Collection[tuple[str, str]], *, ignore_missing: bool = False
+    ) -> int:
+        """Mark pairs of images as not duplicates; see ``storage.not_duplicates.mark_pairs``."""
+        return not_duplicates.mark_pairs(self.store, pairs, ignore_missing=ignore_missing)
+
+    def unmark_not_duplicates(self, pairs: Collection[tuple[str, str]]) -> int:
+        """Remove the marks of pairs; return how many there were."""
+        return not_duplicates.unmark_pairs(self.store, pairs)
+
+    def list_not_duplicates(
+        self, image_ids: Collection[str] | None = None
+    ) -> list[tuple[str, str]]:
+        """Return the marked pairs; see ``storage.not_duplicates.list_pairs``."""
+        return not_duplicates.list_pairs(self.store, image_ids)
+
+    def get_change_token(self) -> str | None:
+        """Return what ``count_changes_since`` takes; ``None`` until something is written."""
+        collection_id = self.store.find_collection_id()
+        if collection_id is None:
+            return None
+        publish(self.store.database, collection_id)
+        time = read_clock()
+        version = self.store.version()
+        return None if version is None else f"{version.collection_id}:{version.seq}:{time}"
+
+    def count_changes_since(self, token: str) -> int | None:
+        """Return how many images were added, replaced or described again since a token.
+
+        The result is ``None`` if the token is not one of this collection.
+        """
+        version = self.store.version()
+        parsed = re.fullmatch(r"(\w+):([0-9]{1,18}):([0-9]{1,18})", token)
+        if version is None or parsed is None or parsed[1] != version.collection_id:
+            return None
+        seq, time = int(parsed[2]), int(parsed[3])
+        if seq > version.seq:  # the database was restored from a backup
+            return None
+        return self.store.count_written_since(version._replace(seq=seq), time)
 
     def find_placements(
         self, image_id: str, other_ids: Collection[str]

@@ -164,3 +164,36 @@ class PairVerdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.collection_id}: {self.first_id}, {self.second_id}"
+
+
+class NotDuplicate(models.Model):
+    """Two images that a user marked as not duplicates; see ``storage.not_duplicates``."""
+
+    collection = models.ForeignKey(
+        Collection, models.CASCADE, db_constraint=False, related_name="not_duplicates"
+    )
+    #: ``key_of`` the ids.
+    first_key = models.CharField(max_length=64, editable=False)
+    second_key = models.CharField(max_length=64, editable=False)
+    #: ``first_id < second_id``.
+    first_id = models.CharField(max_length=100)
+    second_id = models.CharField(max_length=100)
+    #: SHA-256 of the files: the mark does not apply to other pictures with these ids.
+    first_digest = models.CharField(max_length=64)
+    second_digest = models.CharField(max_length=64)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "visualsnoop_engine_not_duplicate"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "first_key", "second_key"],
+                name="visualsnoop_engine_one_mark",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["collection", "second_key"], name="visualsnoop_engine_second")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_id}, {self.second_id}"

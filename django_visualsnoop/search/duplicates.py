@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from django.db import models
 
 from django_visualsnoop.collections import collections
-from django_visualsnoop.common.clustering import Link, grouped
+from django_visualsnoop.common.clustering import Link, grouped, list_links_within
 from django_visualsnoop.common.search_options import check_similarity
 from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.indexed.pictures import find_pictures
 from django_visualsnoop.search.aliases import written_alias
+from django_visualsnoop.search.keys import read_keys, read_present_keys
+from django_visualsnoop.search.not_duplicates import list_marked_keys, order_keys
 from django_visualsnoop.search.similar import fields_searched
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ _Model = TypeVar("_Model", bound=models.Model)
 
 #: The number of groups whose rows one query fetches.
 GROUPS_PER_QUERY = 100
-#: The number of keys in one SQL condition; if there are more, all keys are read.
-MAX_LISTED = 5000
 #: Collections yield all pairs of groups of up to this many rows; see ``engine.pairs``.
 _LARGE = 16
 
@@ -151,8 +151,8 @@ def find_duplicates(
     check_similarity(min_similarity)
     fields = fields_searched(queryset.model, field)
     filtered = queryset.query.has_filters()
-    selected = _keys(of if of is not None else queryset) if of is not None or filtered else None
-    allowed = selected if of is None else _keys(queryset) if filtered else None
+    selected = read_keys(of if of is not None else queryset) if of is not None or filtered else None
+    allowed = selected if of is None else read_keys(queryset) if filtered else None
     ids = ImageIds((field, written_alias(field, queryset)) for field in fields)
     aliases = tuple({field.collection for field in fields})
     search = _Search(ids, aliases, min_similarity, allowed, budget, closer_look)
@@ -166,24 +166,17 @@ def find_duplicates(
         if among := unsure - selected:
             more = search.pairs(among)
             pairs |= {keys: link for keys, link in more.items() if unsure.issuperset(keys)}
-    keys = {key for pair in pairs for key in pair}
     if of is None and selected is not None:
         present = selected
-    elif len(keys) <= MAX_LISTED:
-        present = _keys(queryset.filter(pk__in=keys))
     else:
-        present = _keys(queryset)
+        present = read_present_keys(queryset, {key for pair in pairs for key in pair})
     if lonely := _joined_by_absent(pairs, present):
         pairs |= search.among(present).pairs(lonely)
     pairs = {pair: found for pair, found in pairs.items() if present.issuperset(pair)}
-    groups = _groups(pairs)
+    groups = _groups(pairs, search.list_separate(pairs))
     if of is not None and selected is not None:
         groups = [group for group in groups if not selected.isdisjoint(one.key for one in group)]
     return DuplicateGroups(queryset, groups, complete=budget is None or budget.complete)
-
-
-def _keys(queryset: models.QuerySet[Any]) -> set[Any]:
-    return set(queryset.order_by().values_list("pk", flat=True))
 
 
 def _joined_by_absent(pairs: dict[tuple[Any, Any], Link], present: set[Any]) -> set[Any]:
@@ -241,6 +234,15 @@ class _Search:
             self._add_pairs(found, alias, selected, share)
         return found
 
+    def list_separate(self, pairs: Mapping[tuple[Any, Any], Link]) -> set[tuple[Any, Any]]:
+        """Return pairs of rows marked as not duplicates, without those that others join.
+
+        Rows with several pictures may have a marked pair of pictures, and another one that links
+        them.
+        """
+        keys = {key for pair in pairs for key in pair}
+        return set(list_marked_keys(self.ids, self.aliases, keys)).difference(pairs)
+
     def _add_pairs(
         self,
         found: dict[tuple[Any, Any], Link],
@@ -265,9 +267,9 @@ class _Search:
             first, second = ids.parse(pair.first_id), ids.parse(pair.second_id)
             if first is None or second is None or first.key == second.key:
                 continue
-            if str(first.key) > str(second.key):
+            keys = order_keys(first.key, second.key)
+            if keys[0] != first.key:
                 first, second = second, first
-            keys = (first.key, second.key)
             if keys not in found or pair.rank < found[keys].rank:
                 names = (first.field.name, second.field.name)
                 found[keys] = Link(pair.rank, pair.similarity, names)
@@ -282,20 +284,22 @@ def _share_of(
     return lambda share: progress((number + share) / count)
 
 
-def _groups(pairs: dict[tuple[Any, Any], Link]) -> list[list[_Key]]:
-    """Return the groups that result from the pairs; the one with the closest pair is first."""
+def _groups(pairs: dict[tuple[Any, Any], Link], separate: set[tuple[Any, Any]]) -> list[list[_Key]]:
+    """Return the groups that result from the pairs; the one with the closest pair is first.
+
+    Args:
+        pairs: the links.
+        separate: pairs of rows that no group contains both of.
+    """
+    groups = map(_list_members, list_links_within(grouped(pairs, separate), pairs))
+    return sorted(groups, key=lambda group: (group[0].rank, -len(group), str(group[0].key)))
+
+
+def _list_members(links: Mapping[tuple[Any, Any], Link]) -> list[_Key]:
+    """Return the members of a group, closest first, from the links within it."""
     closest: dict[Any, _Key] = {}
-    groups = grouped(pairs)
-    number_of = {key: number for number, group in enumerate(groups) for key in group}
-    for keys, link in pairs.items():
-        # This group does not show links to rows of other groups.
-        if number_of.get(keys[0], -1) != number_of.get(keys[1], -2):
-            continue
+    for keys, link in links.items():
         for key, field in zip(keys, link.fields, strict=True):
             if key not in closest or link.rank < closest[key].rank:
                 closest[key] = _Key(key, link.rank, link.similarity, field)
-    ordered = [
-        sorted((closest[key] for key in group), key=lambda member: (member.rank, str(member.key)))
-        for group in groups
-    ]
-    return sorted(ordered, key=lambda group: (group[0].rank, -len(group), str(group[0].key)))
+    return sorted(closest.values(), key=lambda member: (member.rank, str(member.key)))

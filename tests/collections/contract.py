@@ -367,6 +367,44 @@ class CollectionContract:
         with pytest.raises(NotFoundError):
             collection.placements("missing", ["a"])
 
+    def test_not_duplicates(self, collection: BaseCollection) -> None:
+        for image_id in "ab":
+            collection.add_image(image(1), image_id)
+        collection.add_image(image(1), "c")
+        assert collection.list_not_duplicates() == []
+        if not collection.supports_not_duplicates:
+            for change in (collection.mark_not_duplicates, collection.unmark_not_duplicates):
+                with pytest.raises(UnsupportedSearch, match="does not support marking"):
+                    change([("a", "b")])
+            return
+        assert collection.mark_not_duplicates([("b", "a")]) == 1
+        with pytest.raises(NotFoundError):
+            collection.mark_not_duplicates([("a", "missing"), ("a", "c")])
+        marked = [("a", "b"), ("a", "missing"), ("a", "c")]
+        assert collection.mark_not_duplicates(marked, ignore_missing=True) == 1
+        assert collection.list_not_duplicates(["c"]) == [("a", "c")]
+        for touching in (None, ["b"]):
+            pairs = collection.iter_pairs(touching=touching)
+            assert [(pair.first_id, pair.second_id) for pair in pairs] == [("b", "c")]
+        assert collection.unmark_not_duplicates(marked) == 2
+        assert len(list(collection.iter_pairs())) == 3
+
+    def test_changes(self, collection: BaseCollection) -> None:
+        collection.add_image(image(1), "a")
+        collection.add_image(image(2), "b")
+        token = collection.get_change_token()
+        if token is None:
+            return
+        assert collection.count_changes_since(token) == 0
+        collection.delete_image("b")
+        assert collection.count_changes_since(token) == 0
+        collection.add_image(image(3), "c")
+        collection.add_image(image(2), "a", update_existing=True)
+        assert collection.count_changes_since(token) == 2
+        assert collection.count_changes_since(f"x{token}") is None
+        assert collection.count_changes_since(token.replace(":", ":9", 1)) is None
+        assert collection.count_changes_since("") is None
+
     def test_kinds_of_search(self, collection: BaseCollection) -> None:
         for number in (1, 2, 3):
             collection.add_image(image(number), str(number))

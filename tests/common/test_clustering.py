@@ -27,8 +27,10 @@ def links(**similarities: float | None) -> Links:
     return {(name[0], name[1]): link(value) for name, value in similarities.items()}
 
 
-def groups(found: Links) -> list[str]:
-    return sorted("".join(sorted(group)) for group in grouped(found))
+def groups(found: Links, *separate: str) -> list[str]:
+    """``"ab"``: no group contains both a and b."""
+    made = grouped(found, [(pair[0], pair[1]) for pair in separate])
+    return sorted("".join(sorted(group)) for group in made)
 
 
 def test_nothing_makes_no_group() -> None:
@@ -74,6 +76,16 @@ def test_an_unsure_link_joins_what_is_surely_joined_as_a_whole() -> None:
     assert groups(links(ab=1.0, bc=0.6, cd=1.0)) == ["abcd"]
     assert groups(links(ab=1.0, bc=0.7, cd=1.0, de=0.6)) == ["abcd"]
     assert groups(links(ab=1.0, bc=0.7, cd=1.0, de=0.6, ea=0.5)) == ["abcde"]
+
+
+def test_a_chain_between_separate_rows_breaks_where_it_is_weakest() -> None:
+    chain = links(ab=0.99, bc=0.95, cd=0.98)
+    assert groups(chain) == ["abcd"]
+    assert groups(chain, "ad") == groups(chain, "da", "xy") == ["ab", "cd"]
+    assert groups(chain, "ab") == ["bcd"]
+    assert groups(links(ab=0.99, bc=0.98), "ac") == ["ab"]
+    assert groups(links(ab=0.99), "ab") == []
+    assert groups(chain | links(xy=1.0, yz=1.0), "bc", "xz") == ["ab", "cd", "xy"]
 
 
 @given(

@@ -217,7 +217,7 @@ class TestCloserLook:
         found = keys(Product.objects.duplicates())
         for row in rows:
             row.photo.delete(save=False)
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(10):
             assert keys(Product.objects.duplicates()) == found
 
     def test_the_first_verdict_stays_without_the_files(self, rows: list[Product]) -> None:

@@ -17,6 +17,7 @@ from django.db.models import F, Max
 from django_visualsnoop.common.row_locks import lock_rows_by_update
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
+from django_visualsnoop.engine.storage.not_duplicates import forget_keys
 from django_visualsnoop.engine.storage.verdicts import forget_images
 
 logger = logging.getLogger("django_visualsnoop.engine")
@@ -109,6 +110,7 @@ def purge(database: str, collection_id: str, older_than_seconds: float = TOMBSTO
         # Nearly always there are none left: see ``Store.delete``.
         gone = tombstones.filter(seq__lte=horizon)
         forget_images(database, list(gone.values_list("pk", flat=True)))
+        forget_keys(database, collection_id, list(gone.values_list("key", flat=True)))
         gone.delete()
         highest = tombstones.aggregate(highest=Max("seq"))["highest"]
         if highest is None:

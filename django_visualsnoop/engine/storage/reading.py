@@ -202,6 +202,18 @@ class StoreReader:
             more=rows.filter(seq__gt=last).exists(),
         )
 
+    def count_written_since(self, version: Version, time: int) -> int:
+        """Return how many of the images were added, replaced or described again since then.
+
+        Args:
+            version: the version of the collection then.
+            time: microseconds since 1970, UTC: when the version was read. Rows that have no number
+                yet, such as those of an open transaction, count from then on.
+        """
+        rows = IndexedImage.objects.using(self.database).filter(collection_id=version.collection_id)
+        written = Q(seq__gt=version.seq) | Q(seq__isnull=True, image_time__gt=time)
+        return rows.filter(written, deleted__isnull=True).count()
+
     def usage(self) -> StoredUsage:
         """Return the size of the collection. The database reads every row."""
         live = Q(deleted__isnull=True)

@@ -12,6 +12,7 @@ from django_visualsnoop.engine.exceptions import ImageExists, build_image_missin
 from django_visualsnoop.engine.models import (
     Collection,
     IndexedImage,
+    NotDuplicate,
     PairVerdict,
     VectorBlock,
     key_of,
@@ -261,7 +262,7 @@ class Store(StoreReader):
         with transaction.atomic(using=self.database):
             # Don't cascade: it would first read the rows to delete, perhaps in an older
             # snapshot of the caller's transaction.
-            for model in (PairVerdict, IndexedImage, VectorBlock):
+            for model in (PairVerdict, NotDuplicate, IndexedImage, VectorBlock):
                 model._base_manager.using(self.database).filter(collection__key=self.key).delete()
             Collection.objects.using(self.database).filter(key=self.key).delete()
 

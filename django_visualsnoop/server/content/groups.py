@@ -6,7 +6,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from django_visualsnoop.common.clustering import Link, grouped
+from django_visualsnoop.common.clustering import Link, grouped, list_links_within
 from django_visualsnoop.engine.pairs import add_similarities
 from django_visualsnoop.server.content import not_duplicates, pictures
 from django_visualsnoop.server.content.not_duplicates import ImagePair
@@ -149,11 +149,9 @@ class _Grouping:
         )
 
     def groups(self, links: Links) -> list[list[GroupMember]]:
-        separate: dict[str, set[str]] = {}
-        for pair in self._pairs:
-            separate.setdefault(pair.first_id, set()).add(pair.second_id)
-            separate.setdefault(pair.second_id, set()).add(pair.first_id)
-        return _make_groups(links, separate)
+        found = grouped(links, self._pairs)
+        groups = map(_make_members, list_links_within(found, links))
+        return sorted(groups, key=lambda group: (group[0].rank, -len(group), group[0].image_id))
 
 
 def _read_links(found: Iterable[FoundPair]) -> Links:
@@ -163,45 +161,9 @@ def _read_links(found: Iterable[FoundPair]) -> Links:
     }
 
 
-def _make_groups(links: Links, separate: Mapping[str, set[str]]) -> list[list[GroupMember]]:
-    groups = grouped(links)
-    number_of = {image_id: number for number, group in enumerate(groups) for image_id in group}
-    within: list[Links] = [{} for _ in groups]
-    for (one, other), link in links.items():
-        number = number_of.get(one)
-        if number is not None and number == number_of.get(other):
-            within[number][one, other] = link
-    made = [
-        _make_members(part, inside)
-        for group, inside in zip(groups, within, strict=True)
-        for part in _split(group, inside, separate)
-    ]
-    return sorted(made, key=lambda group: (group[0].rank, -len(group), group[0].image_id))
-
-
-def _split(
-    group: set[str], links: Links, separate: Mapping[str, set[str]]
-) -> Iterable[frozenset[str]]:
-    """Split a group so that no part contains two images marked as not duplicates.
-
-    This joins the closest images first, so a chain between two such images is cut at its weakest
-    link.
-    """
-    if all(separate.get(image_id, group).isdisjoint(group) for image_id in group & separate.keys()):
-        return [frozenset(group)]
-    part_of = {image_id: frozenset((image_id,)) for image_id in group}
-    for (one_id, other_id), _ in sorted(links.items(), key=lambda item: (item[1].rank, item[0])):
-        one, other = part_of[one_id], part_of[other_id]
-        if one != other and all(other.isdisjoint(separate.get(here, ())) for here in one):
-            part_of |= dict.fromkeys(one | other, one | other)
-    return [part for part in set(part_of.values()) if len(part) > 1]
-
-
-def _make_members(group: frozenset[str], links: Links) -> list[GroupMember]:
+def _make_members(links: Mapping[tuple[str, str], Link]) -> list[GroupMember]:
     closest: dict[str, GroupMember] = {}
     for pair, link in links.items():
-        if not group.issuperset(pair):
-            continue
         for image_id in pair:
             if image_id not in closest or link.rank < closest[image_id].rank:
                 closest[image_id] = GroupMember(image_id, link.rank, link.similarity or 0.0)

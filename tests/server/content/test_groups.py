@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from django_visualsnoop.common.clustering import Link
 from django_visualsnoop.engine.pairs import PairFinder
 from django_visualsnoop.server.content import groups
-from django_visualsnoop.server.content.groups import _split
 from tests.collections.contract import image
 from tests.server.content.grouping import grouped
 from tests.server.hosting import Tenant, call, tenant
 from tests.server.v2 import ask, put
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
 
 @pytest.mark.django_db
@@ -89,24 +87,3 @@ def test_a_large_group_is_found_by_some_of_its_images(
     assert len(searched) == 5
     assert sorted(member["id"] for member in body["groups"][0]["members"]) == names
     assert body["complete"] is False
-
-
-def parted(links: dict[str, int], *forbidden: str) -> list[str]:
-    ids = {one for pair in links for one in pair}
-    sides: dict[str, set[str]] = {}
-    for one, other in map(tuple, forbidden):
-        sides.setdefault(one, set()).add(other)
-        sides.setdefault(other, set()).add(one)
-    found: Iterable[frozenset[str]] = _split(
-        ids, {(pair[0], pair[1]): Link(rank, 1.0, ("", "")) for pair, rank in links.items()}, sides
-    )
-    return sorted("".join(sorted(part)) for part in found)
-
-
-def test_a_chain_breaks_where_it_is_weakest() -> None:
-    chain = {"ab": 1, "bc": 5, "cd": 2}
-    assert parted(chain) == ["abcd"]
-    assert parted(chain, "ad") == ["ab", "cd"]
-    assert parted(chain, "ab") == ["bcd"]
-    assert parted({"ab": 1, "bc": 2}, "ac") == ["ab"]
-    assert parted({"ab": 1}, "ab", "xy") == []
