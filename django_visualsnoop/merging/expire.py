@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
@@ -34,7 +35,7 @@ def expire_resolutions(using: str) -> int:
     expired = Resolution.objects.using(using).filter(expires_at__lte=timezone.now())
     keys = list(expired.values_list("pk", flat=True))
     for key in keys:
-        record = write_when_free(lambda key=key: _take(key, using), Resolution, using=using)
+        record = write_when_free(partial(_take, key, using), Resolution, using=using)
         if record is not None and record.delete_files and record.restored_at is None:
             for field, name in file_names(Snapshot.from_text(record.snapshot)):
                 _delete_file(field, name, using)

@@ -144,9 +144,10 @@ def _links_among(reference: Reference, level: Level, using: str) -> list[Any]:
     """Return the links of a many-to-many field that join two of the merged rows."""
     if not reference.model._meta.auto_created or level.kept is None:
         return []
+    columns: Sequence[Any] = reference.model._meta.local_concrete_fields
     sides = [
         side
-        for side in reference.model._meta.local_concrete_fields
+        for side in columns
         if side.remote_field and side.related_model._meta.concrete_model is level.model
     ]
     if len(sides) != 2:

@@ -102,13 +102,12 @@ class MergePlan:
     def freed_bytes(self) -> int | None:
         """The size of the others' files that the kept row does not use; ``None`` if unknown."""
         files = dict(_files_of(self.others))
-        for name in dict(_files_of([self.kept] if self.kept is not None else [])):
-            files.pop(name, None)
+        for used, _ in _files_of([self.kept] if self.kept is not None else []):
+            files.pop(used, None)
         for name in self.fill:
-            value = self.fillable[name].value
-            files.pop((name, getattr(value, "name", value)), None)
+            files.pop((name, getattr(self.fillable[name].value, "name", "")), None)
         try:
-            return sum(file.size for file in files.values())
+            return sum(int(file.size) for file in files.values())
         except Exception:  # noqa: BLE001 -- a storage may raise anything
             return None
 
@@ -221,7 +220,7 @@ def _find_fillable(
 def _fields_to_fill(model: type[models.Model]) -> list[Any]:
     """Return the fields that a person may fill, without pictures and what belongs to them."""
     fields: list[Any] = list(model._meta.concrete_fields)
-    pictures = [one for one in fields if isinstance(one, models.ImageField)]
+    pictures: list[Any] = [one for one in fields if isinstance(one, models.ImageField)]
     sizes = {size for one in pictures for size in (one.width_field, one.height_field)}
     return [
         one

@@ -45,7 +45,7 @@ class Reference:
     @property
     def label(self) -> str:
         """The rows in words, such as "Reviews"; for a plain link, the field and its owner."""
-        owner = self.model._meta.auto_created
+        owner: Any = self.model._meta.auto_created
         if not owner:
             return str(capfirst(self.model._meta.verbose_name_plural))
         for field in owner._meta.local_many_to_many:
@@ -120,9 +120,10 @@ def references_to(model: type[models.Model], using: str) -> list[Reference]:
 
 def _referring_fields(model: type[models.Model]) -> list[Any]:
     """Return the foreign keys and one-to-one fields with a column that name this model."""
+    relations: list[Any] = model._meta.get_fields(include_parents=False, include_hidden=True)
     return [
         related.field
-        for related in model._meta.get_fields(include_parents=False, include_hidden=True)
+        for related in relations
         if related.auto_created
         and not related.concrete
         and (related.one_to_one or related.one_to_many)

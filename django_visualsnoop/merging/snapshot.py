@@ -74,7 +74,8 @@ class Snapshot:
                         pair = json.dumps([values[name], now[name]])
                         groups[label, name, pair].append(dump_key(model, key))
         for (label, name, pair), keys in groups.items():
-            self.changes.append(Change(label, name, *json.loads(pair), keys))
+            old, new = json.loads(pair)
+            self.changes.append(Change(label, name, old, new, keys))
 
 
 class Before:

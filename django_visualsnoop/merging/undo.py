@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connections, models, transaction
 from django.utils import timezone
@@ -17,6 +17,9 @@ from django_visualsnoop.merging.relations import every_row, rows_to_update
 from django_visualsnoop.merging.snapshot import Change, Snapshot, file_names, model_of
 from django_visualsnoop.merging.values import dump_value, load_key, load_row, load_value
 from django_visualsnoop.signals import rows_restored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Rows per statement: below the parameter limit of every database.
 BATCH = 500
@@ -172,7 +175,8 @@ def _rows_without_target(
     """Return the rows with a foreign key to a row that neither exists nor is restored."""
     lost = []
     for table, found in rows.items():
-        for one in table._meta.local_concrete_fields:
+        columns: Sequence[Any] = table._meta.local_concrete_fields
+        for one in columns:
             if not one.remote_field or not one.db_constraint:
                 continue
             (target,) = one.foreign_related_fields

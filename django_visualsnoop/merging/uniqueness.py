@@ -39,11 +39,11 @@ def uniques_of(reference: Reference) -> list[Unique]:
     for constraint in options.constraints:
         if not isinstance(constraint, models.UniqueConstraint):
             continue
-        expressions = tuple(
+        expressions: list[Any] = [
             one.expression if isinstance(one, OrderBy) else one for one in constraint.expressions
-        )
-        plain = [one.name for one in expressions if isinstance(one, models.F)]
-        names = [*constraint.fields, *plain]
+        ]
+        plain: list[Any] = [one for one in expressions if isinstance(one, models.F)]
+        names = [*constraint.fields, *(one.name for one in plain)]
         if moved.name not in names:
             continue
         found.append(
@@ -58,7 +58,7 @@ def uniques_of(reference: Reference) -> list[Unique]:
 
 
 def _without(reference: Reference, names: Sequence[str]) -> tuple[str, ...]:
-    fields = [reference.model._meta.get_field(name) for name in names]
+    fields: list[Any] = [reference.model._meta.get_field(name) for name in names]
     return tuple(field.attname for field in fields if field is not reference.field)
 
 

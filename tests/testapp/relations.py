@@ -11,7 +11,8 @@ from django.db.models.functions import Lower
 class Mark(models.Model):
     """Refers to rows of any model, once with each word."""
 
-    content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE)
+    # An app without migrations cannot have a constraint on an app with them.
+    content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE, db_constraint=False)
     object_id = models.CharField(max_length=50)
     target = GenericForeignKey()
     word = models.CharField(max_length=20)
@@ -23,7 +24,7 @@ class Mark(models.Model):
 class Note(models.Model):
     """Refers to rows of any model that has no relation back."""
 
-    kind = models.ForeignKey(ContentType, on_delete=models.CASCADE)
+    kind = models.ForeignKey(ContentType, on_delete=models.CASCADE, db_constraint=False)
     number = models.PositiveBigIntegerField()
     target = GenericForeignKey("kind", "number")
 
