@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.core.exceptions import ImproperlyConfigured
 
 from django_visualsnoop.client.exceptions import (
@@ -18,12 +20,19 @@ from django_visualsnoop.client.exceptions import (
     VisualSnoopError,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django_visualsnoop.merging.plan import RelatedRows
+
 __all__ = [
     "AuthenticationError",
     "CollectionDoesNotExist",
     "ConflictError",
     "ImageRefusedError",
     "InvalidImageIdError",
+    "MergeConflict",
+    "MergeError",
     "MissingExtra",
     "NotFoundError",
     "NotJSONError",
@@ -31,6 +40,7 @@ __all__ = [
     "ServerError",
     "TimedOutError",
     "TransportError",
+    "UndoError",
     "UnsupportedSearch",
     "VisualSnoopError",
 ]
@@ -48,6 +58,23 @@ class MissingExtra(ImproperlyConfigured):
             f"{what} needs packages that are not installed. "
             f'Type: python -m pip install "django-visualsnoop[{extra}]"'
         )
+
+
+class MergeError(Exception):
+    """Rows cannot be merged; nothing has changed."""
+
+
+class MergeConflict(MergeError):  # noqa: N818
+    """Merging rows would lose related rows; nothing has changed."""
+
+    def __init__(self, message: str, conflicts: Sequence[RelatedRows]) -> None:
+        super().__init__(message)
+        #: The rows that cannot move, by relation.
+        self.conflicts = conflicts
+
+
+class UndoError(Exception):
+    """A merge cannot be undone; nothing has changed."""
 
 
 class UnsupportedSearch(VisualSnoopError, ValueError):  # noqa: N818

@@ -9,6 +9,7 @@ from django.db import models
 
 from django_visualsnoop.indexed import tracking
 from django_visualsnoop.indexed.checks import check_model
+from django_visualsnoop.merging.record import Resolution as Resolution  # a model of this app
 from django_visualsnoop.outbox.pausing import sync_paused as sync_paused
 from django_visualsnoop.outbox.record import SyncRecord as SyncRecord  # a model of this app
 from django_visualsnoop.outbox.saving import check_lone_insert, check_lone_update, save_row

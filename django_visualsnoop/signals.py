@@ -1,9 +1,12 @@
-"""Django signals that report syncing.
+"""Django signals that report syncing and merging.
 
-The process that did the work sends them, after it has written the record. An exception in a
-receiver is logged and has no other effect. The ``sender`` of the first two signals is the model
-that declares the image field, or ``None`` if the code no longer has that model. The others have no
-sender.
+The process that did the work sends them. Those of syncing come after it has written the record. An
+exception in a receiver is logged and has no other effect. The ``sender`` of the first two signals
+is the model that declares the image field, or ``None`` if the code no longer has that model. The
+next two have no sender.
+
+The signals of merging are sent at the end of their transaction, inside it: an exception in a
+receiver undoes the merge and reaches the caller. Their ``sender`` is the rows' model.
 """
 
 from __future__ import annotations
@@ -32,6 +35,15 @@ dispatch_failed = Signal()
 #: Sent at the end of a sweep. Arguments: ``using``, ``in_sync``, ``retrying``, ``failed`` (numbers
 #: of processed records, by outcome), ``seconds`` (how long it took).
 swept = Signal()
+
+#: Sent when rows were merged. Arguments: ``kept`` (the row, or ``None``), ``removed`` (list of the
+#: removed rows as they were), ``user`` (or ``None``), ``using`` (alias of the database) and
+#: ``resolution`` (what an undo needs, or ``None``).
+rows_merged = Signal()
+
+#: Sent when a merge was undone. Arguments: ``restored`` (list of rows), ``user``, ``using`` and
+#: ``resolution``.
+rows_restored = Signal()
 
 
 def tell(signal: Signal, *, sender: Any, **arguments: Any) -> None:

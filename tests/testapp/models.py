@@ -9,6 +9,7 @@ from django.db import models
 
 from django_visualsnoop.models import VisualSnoopMixin
 from django_visualsnoop.querysets import VisualSnoopQuerySet
+from tests.testapp import relations  # noqa: F401 -- more models
 
 
 class Shop(models.Model):
@@ -115,3 +116,13 @@ class Listing(VisualSnoopMixin, models.Model):
 
     def visualsnoop_should_index(self) -> bool:
         return self.published
+
+
+class Review(models.Model):
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="reviews")
+    text = models.CharField(max_length=100)
+
+
+class Range(models.Model):
+    name = models.CharField(max_length=50)
+    products = models.ManyToManyField(Product, related_name="ranges")
