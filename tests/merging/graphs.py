@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
@@ -12,6 +11,9 @@ from django.db import connection
 
 from tests.testapp import relations
 from tests.testapp.relations import Category, Item, Shelf, SpecialItem
+
+if TYPE_CHECKING:
+    import random
 
 TABLES = [
     model._meta.db_table
@@ -92,3 +94,7 @@ def _relate(made: list[Item], dice: random.Random) -> None:
         rows("Mark", content_type=kind, object_id=one.pk, word=dice.choice("ab"))
     for special in SpecialItem.objects.all():
         rows("Credit", special=special)
+
+
+def items(count: int = 2, prefix: str = "sku") -> list[Item]:
+    return [Item.objects.create(sku=f"{prefix}{n}") for n in range(count)]
