@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection
 
 from tests.testapp import relations
 from tests.testapp.relations import Category, Item, Shelf, SpecialItem
 
-MODELS: list[Any] = [
-    model
+if TYPE_CHECKING:
+    import random
+
+TABLES = [
+    model._meta.db_table
     for model in apps.get_models(include_auto_created=True)
     if model.__module__ == relations.__name__ and not model._meta.proxy
 ]
 
 
-def dump() -> dict[str, list[dict[str, Any]]]:
+def dump() -> dict[str, list[Any]]:
     """Return all rows of the models that refer to each other, by table."""
-    return {
-        model._meta.db_table: list(model._base_manager.order_by("pk").values())
-        for model in MODELS
-    }
+    rows: dict[str, list[Any]] = {}
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"SELECT * FROM {table}")
+            rows[table] = sorted(cursor.fetchall(), key=repr)
+    return rows
 
 
 def make_graph(dice: random.Random) -> list[Item]:
@@ -81,6 +86,15 @@ def _relate(made: list[Item], dice: random.Random) -> None:
         rows("Seat", item=one, number=dice.randint(1, 2), active=dice.random() < 0.7)
         rows("Place", item=one, shelf=dice.choice(shelves), position=dice.randint(0, 1))
     for one in some():
+        rows("Rank", item=one, year=dice.randint(2025, 2026), place=dice.randint(1, 2))
+    for _ in range(dice.randint(0, 1)):
+        left, right = dice.sample(made, 2)
+        rows("Pair", left=left, right=right)
+    for one in some():
         rows("Mark", content_type=kind, object_id=one.pk, word=dice.choice("ab"))
     for special in SpecialItem.objects.all():
         rows("Credit", special=special)
+
+
+def items(count: int = 2, prefix: str = "sku") -> list[Item]:
+    return [Item.objects.create(sku=f"{prefix}{n}") for n in range(count)]

@@ -6,19 +6,20 @@ import random
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from django_visualsnoop.exceptions import MergeConflict
 from django_visualsnoop.merging import merge_rows, plan_merge, undo
 from tests.merging.graphs import dump, make_graph
-from tests.testapp.relations import Item
+from tests.testapp.relations import Item, SpecialItem
 
 pytestmark = pytest.mark.django_db
 
-GRAPHS = 200
+#: The other databases run the same code; what differs is when they check constraints.
+GRAPHS = 200 if connection.vendor == "sqlite" else 60
 
 
-def counts(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
+def counts(rows: dict[str, list[Any]]) -> dict[str, int]:
     return {table: len(found) for table, found in rows.items()}
 
 
@@ -42,15 +43,15 @@ def _check(dice: random.Random) -> str:
         fillable = [] if target is None else list(plan_merge(target, others).fillable)
         fill = [name for name in fillable if dice.random() < 0.5]
         result = merge_rows(target, others, fill=fill, delete_conflicting=lossy)
-    except MergeConflict as error:
-        assert error.conflicts
+    except MergeConflict:
         assert dump() == before
         return "conflict"
     after = counts(dump())
     if not lossy:
         lost = {table: count - after[table] for table, count in counts(before).items()}
         assert lost.pop(Item._meta.db_table) == len(others)
-        # Links of people that the kept row has already, and those among the merged rows.
+        assert lost.pop(SpecialItem._meta.db_table) <= len(others)  # columns of the same rows
+        # Links that the kept row has already, and those among the merged rows.
         repeated = sum(one.count for one in result.plan.repeated)
         assert sum(lost.values()) <= repeated
         assert {table for table, count in lost.items() if count} <= {

@@ -143,3 +143,26 @@ class Seat(models.Model):
                 fields=["item", "number"], condition=models.Q(active=True), name="testapp_one_seat"
             )
         ]
+
+
+class Rank(models.Model):
+    """Has the item as a part of its key."""
+
+    pk = models.CompositePrimaryKey("item", "year")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE)
+    year = models.IntegerField()
+    place = models.IntegerField()
+
+
+class Pair(models.Model):
+    """Two items that differ, as only the database checks."""
+
+    left = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    right = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(left=models.F("right")), name="testapp_two_items"
+            )
+        ]
