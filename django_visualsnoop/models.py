@@ -15,6 +15,9 @@ from django_visualsnoop.outbox.record import SyncRecord as SyncRecord  # a model
 from django_visualsnoop.outbox.saving import check_lone_insert, check_lone_update, save_row
 from django_visualsnoop.outbox.sweeps import SweepRun as SweepRun  # a model of this app
 from django_visualsnoop.querysets import VisualSnoopManager
+from django_visualsnoop.review.record import ReviewGroup as ReviewGroup  # a model of this app
+from django_visualsnoop.review.record import ReviewMember as ReviewMember
+from django_visualsnoop.review.record import ReviewSearch as ReviewSearch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from celery import shared_task
+from django.apps import apps
 
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.outbox.retry import FIRST_DELAY
+from django_visualsnoop.review.search import list_waiting, run_search
 from django_visualsnoop.sync import worker
 from django_visualsnoop.sync.audit import BATCH_SIZE, audit_batches
 from django_visualsnoop.sync.outcome import Outcome
@@ -61,6 +63,8 @@ def sync_all(using: str = "default", limit: int = 10_000) -> int:
     with _ending_quietly(using):
         worker.sweep(using=using, limit=limit, outcome=outcome)
     dispatch.dispatch_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
+    for label in list_waiting(using):
+        dispatch.dispatch_search(using, label)
     return outcome.worked_on
 
 
@@ -75,6 +79,21 @@ def audit(using: str = "default", batch_size: int = BATCH_SIZE) -> int:
         for written in audit_batches(using=using, batch_size=batch_size):
             found += written
     return found
+
+
+@shared_task(name="django_visualsnoop.find_duplicates", ignore_result=True, acks_late=True)
+def find_duplicates(using: str, labels: list[str]) -> None:
+    """Search for the duplicates of these models, as their review pages have requested."""
+    for label in labels:
+        try:
+            model = apps.get_model(label)
+        except LookupError:  # a message of another version of the project
+            logger.warning("Cannot search for duplicates of %r: there is no such model.", label)
+            continue
+        with _ending_quietly(using) as interrupted:
+            run_search(model, using=using)
+        if interrupted:
+            dispatch.dispatch_search(using, label)
 
 
 @contextmanager

@@ -1,155 +1,177 @@
-"""The page of groups of copies, and what its form does."""
+"""The list of groups of copies: what is to be reviewed, and what was decided."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.contrib import messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.paginator import Paginator
+from django.db.models import Count, Sum
+from django.http import HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from django_visualsnoop.admin.cards import ShownGroup
-from django_visualsnoop.admin.choices import DELETE, KEEP, MEMBERS, PAGE, others, read_choices
+from django_visualsnoop.admin.members import read_members
 from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
+from django_visualsnoop.admin.review_query import PAGE, TAB
 from django_visualsnoop.common.budgets import Budget
-from django_visualsnoop.search.duplicates import find_duplicates
+from django_visualsnoop.common.clustering import SURE
+from django_visualsnoop.review.record import ReviewGroup, find_review_search
+from django_visualsnoop.review.search import (
+    count_changes,
+    find_groups,
+    request_search,
+    search_within,
+)
+from django_visualsnoop.review.storing import add_groups
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
-    from django.http import HttpResponse
+    from django.db.models import Model, QuerySet
 
-    from django_visualsnoop.search.duplicates import DuplicateGroup, DuplicateGroups
+    from django_visualsnoop.admin.cards import Card
+    from django_visualsnoop.admin.review_query import ReviewQuery
+    from django_visualsnoop.review.record import ReviewMember
 
-#: Name of the action, which the page's form calls again.
-ACTION = "visualsnoop_find_duplicates"
+_State = ReviewGroup.State
+#: Shown rows of each group in the list.
+_CARDS = 6
+#: A search that has waited so long finds no worker.
+_PATIENCE = timedelta(minutes=1)
+
+
+class ListedGroup(NamedTuple):
+    """A group in the list."""
+
+    group: ReviewGroup
+    cards: list[Card]
+    url: str
+    is_sure: bool
+
+    @property
+    def hidden(self) -> int:
+        return self.group.size - len(self.cards)
+
+
+class Tab(NamedTuple):
+    """A link to the groups in one state."""
+
+    name: Any
+    group_count: int
+    url: str
+    is_current: bool
 
 
 class DuplicatesPage(AdminPage):
-    def show(
-        self,
-        rows: QuerySet[Any],
-        *,
-        page: str | None,
-        selection: list[str],
-        across: bool,
-        links: bool = False,
-    ) -> HttpResponse:
-        """Search for copies, and show a page of groups.
+    def show(self, query: ReviewQuery) -> HttpResponse:
+        """Show a page of groups; search first if nobody has.
 
         Args:
-            rows: find groups with one of these.
-            page: number of the page, from the request.
-            selection: keys of the selected rows, from the request.
-            across: whether all rows of the changelist are selected.
-            links: whether other pages are links, and not buttons of the form.
+            query: what the URL says.
         """
-        # Without filters, the search does not need a list of all rows.
-        everything = across and not rows.query.has_filters()
-        changelist_url = self.url("changelist")
-        filters = self.request.GET.urlencode()
-        filtered_url = f"{changelist_url}?{filters}" if filters else changelist_url
-        try:
-            groups: DuplicateGroups[Any] = find_duplicates(
-                self.model_admin.get_queryset(self.request),  # type: ignore[arg-type]
-                of=None if everything else rows,
-                field=None,
-                min_similarity=None,
-                budget=Budget(),
-            )
-        except SEARCH_ERRORS as error:
-            return self.redirect_with_error(error, filtered_url)
-        paginator = Paginator(groups, self.model_admin.visualsnoop_groups_per_page)
-        current = paginator.get_page(page)
-        found = list(current.object_list)
-        keys = {row.pk for group in found for row in group}
-        selected = (
-            set()
-            if everything
-            else set(rows.order_by().filter(pk__in=keys).values_list("pk", flat=True))
+        using = self.model_admin.get_queryset(self.request).db
+        search = find_review_search(self.model, using)
+        if search is None or (search.found_at is None and not search.is_active):
+            try:
+                search = search_within(self.model, _build_budget(), using=using)
+            except SEARCH_ERRORS as error:
+                return self.redirect_with_error(error, self.url("changelist"))
+        groups = query.select_groups(search, self.model_admin, self.request)
+        counts = _count(groups)
+        paginator = Paginator(
+            groups.filter(state=query.state), self.model_admin.visualsnoop_groups_per_page
         )
+        # The counts of all states have it already.
+        paginator.count = counts.get(query.state, 0)
+        current = paginator.get_page(query.page)
+        found = list(current.object_list)
+        rows = read_members(self.model_admin, self.request, found)
+        is_open = query.state == _State.OPEN
         shown = [
-            self._group(number, group, selected)
-            for number, group in enumerate(found, current.start_index())
+            self._build_group(group, rows[group.pk], query)
+            for group in found
+            if len(rows[group.pk]) >= (2 if is_open else 1) or group.resolution_id is not None
         ]
+        url = self.url("visualsnoop_duplicates")
+        done = groups.filter(decided_at__gte=search.found_at).count() if search.found_at else 0
+        first = groups.filter(state=_State.OPEN).first() if counts.get(_State.OPEN) else None
         context = {
             "title": _("Duplicate %(name)s") % {"name": self.opts.verbose_name_plural},
             "crumb": _("Duplicates"),
+            "search": search,
+            "changes": count_changes(search) if search.found_at else None,
+            "is_late": search.is_active
+            and search.heartbeat_at is None
+            and timezone.now() - search.requested_at > _PATIENCE,
+            "command": f"python manage.py visualsnoop_duplicates --review {self.opts.label}",
             "groups": shown,
             "page": current,
             "page_numbers": list(paginator.get_elided_page_range(current.number)),
-            "page_links": links,
-            "group_count": len(groups),
-            "complete": groups.complete,
-            "command": f"python manage.py visualsnoop_duplicates {self.opts.label}",
-            "mark_selected": bool(selected),
-            "across": across,
-            # Django requires at least one selected key, even for "select across".
-            "selection": selection or [card.key for group in shown for card in group.cards][:1],
-            "checkbox_name": ACTION_CHECKBOX_NAME,
-            "action": ACTION,
-            "can_delete": self._delete_action() is not None,
-            # A copy may not match the filters, so Django's confirmation must not apply them.
-            "changelist_url": changelist_url,
-            "filtered_url": filtered_url,
-            "filters": filters,
-            "names": {"page": PAGE, "delete": DELETE, "members": MEMBERS, "keep": KEEP},
+            "page_url": query.build_url(url, **{TAB: query.state, PAGE: ""}),
+            "tabs": [
+                Tab(
+                    state.label,
+                    counts.get(state.value, 0),
+                    query.build_url(url, **({} if state == _State.OPEN else {TAB: state.value})),
+                    state == query.state,
+                )
+                for state in _State
+            ],
+            "is_open": is_open,
+            "done": done,
+            "total": done + counts.get(_State.OPEN, 0),
+            "free_bytes": groups.filter(state=_State.OPEN).aggregate(sum=Sum("free_bytes"))["sum"],
+            "first_url": first and self.group_url(first, query),
+            "is_filtered": query.rows is not None or bool(query.selection),
+            "url": url,
+            "search_url": query.build_url(self.url("visualsnoop_search")),
+            "resolve_url": query.build_url(self.url("visualsnoop_resolve")),
+            "can_resolve": is_open
+            and self.model_admin.has_delete_permission(self.request)
+            and any(one.is_sure for one in shown),
         }
         return self.render("duplicates.html", context)
 
-    def confirm_deletion(self) -> HttpResponse | None:
-        """Pass the rows to delete to Django's action, which asks for confirmation.
+    def search(self, query: ReviewQuery) -> HttpResponse:
+        """Search again, and show the groups."""
+        using = self.model_admin.get_queryset(self.request).db
+        url = query.build_url(self.url("visualsnoop_duplicates"))
+        try:
+            search_within(self.model, _build_budget(), using=using)
+        except SEARCH_ERRORS as error:
+            return self.redirect_with_error(error, url)
+        return HttpResponseRedirect(url)
 
-        Raises:
-            PermissionDenied: the user may not delete rows.
-            SuspiciousOperation: the form is not one of this page.
-        """
-        delete_selected = self._delete_action()
-        if delete_selected is None:
-            raise PermissionDenied
-        if "post" in self.request.POST:  # only Django's confirmation page sends it
-            raise SuspiciousOperation("The page of duplicates cannot confirm a deletion.")
-        rows = self.model_admin.get_queryset(self.request)
-        limit = (
-            self.model_admin.visualsnoop_groups_per_page
-            * self.model_admin.visualsnoop_rows_per_group
-        )
-        choices = read_choices(self.request.POST, self.opts.pk, limit=limit, using=rows.db)
-        keys = {key for choice in choices for key in choice.members}
-        present = set(rows.order_by().filter(pk__in=keys).values_list("pk", flat=True))
-        left, gone = others(choices, present)
-        if gone:
-            message = ngettext(
-                "Skipped %(count)d group: the picture to keep no longer exists.",
-                "Skipped %(count)d groups: the pictures to keep no longer exist.",
-                gone,
-            )
-            self._tell(message % {"count": gone}, messages.WARNING)
-        if not left:
-            self._tell(_("All pictures are kept."), messages.INFO)
-            return None
-        response: HttpResponse | None = delete_selected(
-            self.model_admin, self.request, rows.filter(pk__in=left)
-        )
-        return response
+    def search_for(self, rows: QuerySet[Any]) -> HttpResponse:
+        """Search for copies of some rows, and show the groups that contain one of them."""
+        url = self.url("visualsnoop_duplicates")
+        try:
+            search = find_review_search(self.model, rows.db)
+            if search is None or search.found_at is None:
+                search = search_within(self.model, _build_budget(), using=rows.db)
+            budget = _build_budget()
+            groups = find_groups(self.model, rows.db, budget, of=rows)
+            selection = add_groups(search, groups)
+            if not groups.complete:
+                request_search(self.model, using=rows.db)
+        except SEARCH_ERRORS as error:
+            return self.redirect_with_error(error, self.url("changelist"))
+        return HttpResponseRedirect(f"{url}?visualsnoop_selection={selection}")
 
-    def _group(self, number: int, group: DuplicateGroup[Any], selected: set[Any]) -> ShownGroup:
-        limit = self.model_admin.visualsnoop_rows_per_group
-        members = sorted(group.members, key=lambda member: member.row.pk not in selected)[:limit]
+    def _build_group(
+        self, group: ReviewGroup, members: list[tuple[ReviewMember, Model]], query: ReviewQuery
+    ) -> ListedGroup:
         cards = [
-            self.card(member.row, member.similarity, member.field, member.row.pk in selected)
-            for member in members
+            self.card(row, member.similarity, member.field) for member, row in members[:_CARDS]
         ]
-        return ShownGroup(number, cards, len(group))
+        is_sure = group.similarity is not None and group.similarity >= SURE
+        return ListedGroup(group, cards, self.group_url(group, query), is_sure)
 
-    def _delete_action(self) -> Any | None:
-        """Return Django's action, or ``None`` if the user may not use it or it is disabled."""
-        action: Any = self.model_admin.get_actions(self.request).get("delete_selected")
-        if action is None or not self.model_admin.has_delete_permission(self.request):
-            return None
-        return action[0] if isinstance(action, tuple) else action.func
 
-    def _tell(self, message: Any, level: int) -> None:
-        self.model_admin.message_user(self.request, message, level)
+def _build_budget() -> Budget:
+    """Return the work that a request may do; a task does the rest."""
+    return Budget(looks=100, looking_seconds=3.0)
+
+
+def _count(groups: QuerySet[ReviewGroup]) -> dict[str, int]:
+    counted = groups.order_by().values("state").annotate(count=Count("pk"))
+    return {one["state"]: one["count"] for one in counted}

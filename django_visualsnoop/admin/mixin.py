@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote
-from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
+from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.db import router
 from django.http import HttpResponseNotAllowed, HttpResponseRedirect
@@ -16,39 +15,65 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop.admin import states
-from django_visualsnoop.admin.choices import DELETE, PAGE, check_selection
-from django_visualsnoop.admin.duplicates_page import ACTION, DuplicatesPage
+from django_visualsnoop.admin.duplicates_page import DuplicatesPage
+from django_visualsnoop.admin.filters import CopiesFilter, SearchStateFilter
 from django_visualsnoop.admin.notices import extend, never_indexed
 from django_visualsnoop.admin.page import url_in_admin
+from django_visualsnoop.admin.resolve_page import ResolvePage
+from django_visualsnoop.admin.review_page import ReviewPage
+from django_visualsnoop.admin.review_query import ReviewQuery, read_query
+from django_visualsnoop.admin.selection import check_selection
 from django_visualsnoop.admin.similar_page import SimilarPage
+from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.indexed.options import indexed_fields
+from django_visualsnoop.review.proposals import DEFAULT_RULE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from django.contrib.admin.sites import AdminSite
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
+    from django_visualsnoop.review.proposals import Criterion
+
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
     _ModelAdmin = admin.ModelAdmin
+
+#: Name of the action.
+ACTION = "visualsnoop_find_duplicates"
 
 
 class VisualSnoopAdminMixin(_ModelAdmin):
     """List it before ``admin.ModelAdmin`` in the admin of a model with ``VisualSnoopMixin``.
 
-    It adds the action *Find duplicates*, a page of similar rows for each row, and
-    ``"visualsnoop_state"`` for ``list_display`` or ``readonly_fields``. It deletes nothing itself:
-    it passes the rows to delete to Django's *delete selected* action, which asks for confirmation.
+    It adds the action *Find duplicates* with pages that review groups of copies, a page of similar
+    rows for each row, two filters, and ``"visualsnoop_state"`` for ``list_display`` or
+    ``readonly_fields``.
     """
 
-    #: Groups per page of duplicates.
+    #: Groups per page of the list of duplicates.
     visualsnoop_groups_per_page = 20
     #: Shown rows per group. Showing a row opens its file.
     visualsnoop_rows_per_group = 24
     #: Rows on the page of similar rows.
     visualsnoop_similar_limit = 24
+    #: Names of columns, as in ``list_display``, that the review page compares; ``None`` for those
+    #: of the changelist.
+    visualsnoop_review_fields: Sequence[str] | None = None
+    #: The field that tells how old a row is; the first with ``auto_now_add`` if ``None``.
+    visualsnoop_date_field: str | None = None
+    #: What the proposal prefers, the most important first; see ``review.proposals``.
+    visualsnoop_keep_rule: Sequence[str | Criterion] = DEFAULT_RULE
+    #: For how many days a resolved group can be restored; not at all if 0.
+    visualsnoop_undo_days = 30
+    #: Whether the files of removed rows are deleted after that time.
+    visualsnoop_delete_files = False
+    #: Filters that are added to ``list_filter``.
+    visualsnoop_list_filters: Sequence[Any] = (SearchStateFilter, CopiesFilter)
 
     class Media:
         css = {"all": ["visualsnoop/admin.css"]}
@@ -73,41 +98,78 @@ class VisualSnoopAdminMixin(_ModelAdmin):
         """The column that shows whether the row's pictures are in their collections."""
         return states.state_of(obj)
 
+    def visualsnoop_change_url(self, obj: Any) -> str:
+        """Return the URL of the row's page."""
+        return url_in_admin(self, "change", quote(obj.pk))
+
+    def visualsnoop_remove(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Remove rows of a resolved group, after what is related to them has moved.
+
+        Override it to do something else than delete them, for example to hide or to archive them.
+        """
+        every = self.model._base_manager.using(rows[0]._state.db)
+        removed = every.filter(pk__in=[row.pk for row in rows])
+        self.log_deletions(request, removed)
+        self.delete_queryset(request, removed)
+
     @admin.action(description=_("Find duplicates"), permissions=["view"])
     def visualsnoop_find_duplicates(
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponse | None:
-        """The action: show groups of copies, or pass the rows to delete to Django's action."""
-        if DELETE in request.POST:
-            return DuplicatesPage(self, request).confirm_deletion()
-        across = request.POST.get("select_across") == "1"
-        selection = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        return DuplicatesPage(self, request).show(
-            queryset,
-            page=request.POST.get(PAGE),
-            selection=selection[:1] if across else selection,
-            across=across,
-        )
+        """The action: show the groups of copies with one of the selected rows."""
+        if request.POST.get("select_across") == "1":
+            filters = request.GET.urlencode()
+            url = url_in_admin(self, "visualsnoop_duplicates")
+            return HttpResponseRedirect(f"{url}?{filters}" if filters else url)
+        return DuplicatesPage(self, request).search_for(queryset)
 
     def visualsnoop_duplicates_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the groups of copies among all rows that match the changelist's filters."""
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
+        """Show the groups of copies among the rows that match the changelist's filters."""
+        return self._visualsnoop_answer(
+            request, get=lambda query: DuplicatesPage(self, request).show(query)
+        )
+
+    def visualsnoop_search_view(self, request: HttpRequest) -> HttpResponse:
+        """Search for duplicates again."""
+        return self._visualsnoop_answer(
+            request, post=lambda query: DuplicatesPage(self, request).search(query)
+        )
+
+    def visualsnoop_review_view(self, request: HttpRequest, group: int) -> HttpResponse:
+        """Show a group, or decide on it."""
+        page = ReviewPage(self, request)
+        return self._visualsnoop_answer(
+            request,
+            get=lambda query: page.show(group, query),
+            post=lambda query: page.decide(group, query),
+        )
+
+    def visualsnoop_reopen_view(self, request: HttpRequest, group: int) -> HttpResponse:
+        """Take the decision on a group back."""
+        page = ReviewPage(self, request)
+        return self._visualsnoop_answer(request, post=lambda query: page.reopen(group, query))
+
+    def visualsnoop_resolve_view(self, request: HttpRequest) -> HttpResponse:
+        """Resolve several groups by the proposals."""
+        page = ResolvePage(self, request)
+        return self._visualsnoop_answer(request, post=page.resolve)
+
+    def _visualsnoop_answer(
+        self,
+        request: HttpRequest,
+        *,
+        get: Callable[[ReviewQuery], HttpResponse] | None = None,
+        post: Callable[[ReviewQuery], HttpResponse] | None = None,
+    ) -> HttpResponse:
+        """Answer with the function for the method, if the user may see rows."""
+        answer = {"GET": get, "HEAD": get, "POST": post}.get(request.method or "")
+        if answer is None:
+            allowed = [*(["GET", "HEAD"] if get else []), *(["POST"] if post else [])]
+            return HttpResponseNotAllowed(allowed)
         if not self.has_view_permission(request):
             raise PermissionDenied
-        filters = request.GET.copy()
-        page = filters.pop(PAGE, [None])[-1]
-        request.GET = filters  # type: ignore[assignment]  # the changelist treats each as a filter
-        try:
-            if any("\0" in value for _, values in filters.lists() for value in values):
-                raise IncorrectLookupParameters
-            rows = self.get_changelist_instance(request).get_queryset(request)
-        # Django does not handle a database's errors for numbers that are too long.
-        except (IncorrectLookupParameters, OverflowError, ValueError):
-            return HttpResponseRedirect(f"{url_in_admin(self, 'changelist')}?{ERROR_FLAG}=1")
-        return DuplicatesPage(self, request).show(
-            rows, page=page, selection=[], across=True, links=True
-        )
+        query = read_query(self, request)
+        return answer(query) if isinstance(query, ReviewQuery) else query
 
     def visualsnoop_similar_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the rows that look most similar to one row."""
@@ -116,11 +178,18 @@ class VisualSnoopAdminMixin(_ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_visualsnoop"
         view = self.admin_site.admin_view
+        # Searching and resolving have transactions of their own.
+        pages: list[tuple[str, Callable[..., HttpResponse], str]] = [
+            ("duplicates/", self.visualsnoop_duplicates_view, "duplicates"),
+            ("duplicates/search/", self.visualsnoop_search_view, "search"),
+            ("duplicates/resolve/", self.visualsnoop_resolve_view, "resolve"),
+            ("duplicates/<int:group>/", self.visualsnoop_review_view, "review"),
+            ("duplicates/<int:group>/undo/", self.visualsnoop_reopen_view, "reopen"),
+        ]
         return [
-            path(
-                "duplicates/",
-                view(self.visualsnoop_duplicates_view),
-                name=f"{name}_duplicates",
+            *(
+                path(route, without_atomic_requests(view(page)), name=f"{name}_{ending}")
+                for route, page, ending in pages
             ),
             path(
                 "<path:object_id>/similar/",
@@ -129,6 +198,10 @@ class VisualSnoopAdminMixin(_ModelAdmin):
             ),
             *super().get_urls(),
         ]
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        filters = super().get_list_filter(request)
+        return [*filters, *(one for one in self.visualsnoop_list_filters if one not in filters)]
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
+    from django_visualsnoop.admin.review_query import ReviewQuery
+    from django_visualsnoop.review.record import ReviewGroup
 
 #: Errors of a search that are shown as a message instead of an error page. OSError includes
 #: VisualSnoopError, missing files, and storages that do not answer.
@@ -57,6 +59,7 @@ class AdminPage:
         self.model_admin = model_admin
         self.request = request
         self.opts = model_admin.opts
+        self.model: type[Model] = model_admin.model
 
     def url(self, name: str, *args: str) -> str:
         return url_in_admin(self.model_admin, name, *args)
@@ -64,17 +67,20 @@ class AdminPage:
     def change_url(self, row: Model) -> str:
         return self.url("change", quote(row.pk))
 
+    def group_url(self, group: ReviewGroup, query: ReviewQuery) -> str:
+        """Return the URL of the page that reviews one group."""
+        return query.build_url(self.url("visualsnoop_review", str(group.pk)))
+
     def card(
         self,
         row: Any,
         similarity: float | None = None,
         matched: str | None = None,
-        is_selected: bool = False,
         relation_text: str = "",
     ) -> Card:
         field = field_to_show(row, matched)
         picture = look_at(row, field, self.model_admin.visualsnoop_thumbnail_url)
-        return Card(row, picture, self.change_url(row), similarity, is_selected, relation_text)
+        return Card(row, picture, self.change_url(row), similarity, relation_text)
 
     def render(self, template: str, context: dict[str, Any]) -> TemplateResponse:
         site = self.model_admin.admin_site

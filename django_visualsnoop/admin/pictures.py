@@ -31,11 +31,6 @@ class ShownPicture:
     size: int | None = None
     problem: str = ""
 
-    @property
-    def worth(self) -> tuple[int, int]:
-        """Sort key: pixels, then bytes."""
-        return (self.width or 0) * (self.height or 0), self.size or 0
-
 
 def field_to_show(row: models.Model, matched: str | None = None) -> str:
     """Return the image field to show: the one that matched, or the first that has a file."""

@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_visualsnoop.admin.choices import check_selection
 from django_visualsnoop.admin.notices import extend, never_indexed
+from django_visualsnoop.admin.selection import check_selection
 from django_visualsnoop.admin.states import reason_html, state_html
 from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.requests import retry_failed
@@ -75,7 +75,9 @@ class SyncRecordAdmin(_ModelAdmin):
 
     @admin.display(description=_("state"))
     def state(self, record: SyncRecord) -> SafeString:
-        return format_html('<div class="visualsnoop-state">{}</div>', state_html(record))
+        return format_html(
+            '<div class="visualsnoop-state">{}</div>', state_html(record, str(record.state.label))
+        )
 
     @admin.display(description=_("reason"))
     def why(self, record: SyncRecord) -> SafeString:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.outbox.record import SyncRecord
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 #: Shown characters of a reason; the title contains all of it.
 REASON_LENGTH = 80
+
+#: What editors read; operators see the records' own labels.
+_LABELS = {
+    SyncRecord.State.IN_SYNC: gettext_lazy("in search"),
+    SyncRecord.State.WAITING: gettext_lazy("waiting"),
+    SyncRecord.State.RETRYING: gettext_lazy("waiting"),
+    SyncRecord.State.FAILED: gettext_lazy("failed"),
+}
 
 _LOADED = "_visualsnoop_records"
 
@@ -56,12 +65,12 @@ def state_of(row: models.Model) -> SafeString:
     )
 
 
-def state_html(record: SyncRecord | None) -> SafeString:
-    """Return the state of a record as an icon and a label."""
+def state_html(record: SyncRecord | None, label: str = "") -> SafeString:
+    """Return the state of a record as an icon and a label, by default one for editors."""
     if record is None or (record.state == record.State.IN_SYNC and not record.wanted):
-        state, label = "none", _("not indexed")
+        state, label = "none", _("not in search")
     else:
-        state, label = record.state.value, str(record.state.label)
+        state, label = record.state.value, label or str(_LABELS[record.state])
     return format_html(
         '<span class="visualsnoop-icon visualsnoop-{}" aria-hidden="true"></span>{}', state, label
     )

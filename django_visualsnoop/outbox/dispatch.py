@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 TASK = "django_visualsnoop.sync_records"
 #: The task that checks whether files were rewritten since they were indexed.
 LOOK_AGAIN = "django_visualsnoop.look_again"
+#: The task that searches for the duplicates of a model.
+FIND_DUPLICATES = "django_visualsnoop.find_duplicates"
 #: Longest time, in seconds, that a commit waits for the broker: two seconds, minus the time that a
 #: busy machine may need to schedule the thread.
 MAX_WAIT = 1.8
@@ -361,3 +363,8 @@ def dispatch_later(using: str, later: Mapping[float, list[str]]) -> None:
 def dispatch_look_again(using: str, record_ids: list[str], countdown: float) -> None:
     """Let a worker check, after a countdown, whether the files of these records were rewritten."""
     _dispatcher.dispatch_records(using, record_ids, countdown, LOOK_AGAIN)
+
+
+def dispatch_search(using: str, label: str) -> bool:
+    """Let a worker search for the duplicates of a model; return whether the broker accepted it."""
+    return _dispatcher.dispatch_records(using, [label], None, FIND_DUPLICATES)

@@ -373,5 +373,9 @@ def _average_channels(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _list_terms(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     values = pixels / np.float32(128) - 1
     luma = compute_luma(values)
-    terms = np.dstack([values, luma**2, luma**3, np.ones_like(luma)])
+    terms = np.empty((*luma.shape, 6), dtype=np.float32)
+    terms[..., :3] = values
+    terms[..., 3] = luma * luma
+    terms[..., 4] = terms[..., 3] * luma
+    terms[..., 5] = 1
     return terms.reshape(-1, 6)

@@ -216,11 +216,13 @@ def _remove_smooth(blocks: Blocks, shape: tuple[int, ...]) -> Doubles | None:
         ],
         axis=1,
     )
+    # For blocks in a row, which do not determine all terms.
+    ridge = 1e-9 * len(shifts) * np.eye(bend.shape[1])
     left = shifts
     weights = np.ones(len(shifts))
     for _ in range(_ROUNDS):
-        root = np.sqrt(weights)[:, None]
-        fitted = np.linalg.lstsq(bend * root, shifts * root, rcond=None)[0]
+        weighted = (bend * weights[:, None]).T
+        fitted = np.linalg.solve(weighted @ bend + ridge, weighted @ shifts)
         left = shifts - bend @ fitted
         missed = np.hypot(*left.T)
         # 1.25 x the median: about the standard deviation in each direction, of normal errors.

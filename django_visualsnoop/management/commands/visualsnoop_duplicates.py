@@ -18,6 +18,7 @@ from django_visualsnoop.management.selection import (
     select_fields,
 )
 from django_visualsnoop.querysets import VisualSnoopQuerySet
+from django_visualsnoop.review.search import search_completely
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -49,11 +50,18 @@ class Command(BaseCommand):
             dest="closer_look",
             help="Do not read files again to find small differences between them.",
         )
+        add(
+            "--review",
+            action="store_true",
+            help="Store the groups for the review page of the admin, too.",
+        )
         add("--json", action="store_true", help="Print one JSON object per line and group.")
         add_database_argument(parser)
 
     def handle(self, **options: Any) -> None:
         check_tables(options["database"])
+        if options["review"] and (options["field"] or options["min_similarity"] is not None):
+            raise CommandError("--review stores all groups: omit --field and --min-similarity.")
         fields = select_fields(options["models"], collection=None, field=options["field"])
         count = 0
         try:
@@ -86,6 +94,14 @@ class Command(BaseCommand):
                 shown.update(int(share * _STEPS) - done)
                 done = int(share * _STEPS)
 
+            if options["review"]:
+                stored = search_completely(model, using=options["database"], progress=show)
+                if stored is None:
+                    raise CommandError(
+                        f"Another process is searching for duplicates of {model._meta.label}. "
+                        "Wait for it, or omit --review."
+                    )
+                return stored
             return rows.duplicates(
                 field=options["field"],
                 min_similarity=options["min_similarity"],

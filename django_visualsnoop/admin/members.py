@@ -1,0 +1,248 @@
+"""The rows of groups of duplicates, with what the pages show of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.formats import localize
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from django_visualsnoop.admin.cards import percent
+from django_visualsnoop.admin.columns import find_date_field, format_column, list_columns
+from django_visualsnoop.admin.pictures import field_to_show, look_at
+from django_visualsnoop.collections import collections
+from django_visualsnoop.common.edit_texts import describe_bytes, describe_edits
+from django_visualsnoop.exceptions import UnsupportedSearch
+from django_visualsnoop.indexed.image_ids import ImageIds
+from django_visualsnoop.indexed.options import indexed_field
+from django_visualsnoop.indexed.pictures import find_pictures
+from django_visualsnoop.review.proposals import Candidate, note_edits, order_candidates
+from django_visualsnoop.review.record import ReviewMember
+from django_visualsnoop.review.related import count_related
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from django.db.models import Model
+    from django.http import HttpRequest
+
+    from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
+    from django_visualsnoop.admin.pictures import ShownPicture
+    from django_visualsnoop.common.edits import Edits
+    from django_visualsnoop.review.record import ReviewGroup
+
+#: Of a larger group, only the edits between the oldest row and each other one are determined.
+_ALL_PAIRS = 6
+
+
+class Fact(NamedTuple):
+    """One line of what is shown of a row."""
+
+    label: str
+    value: str
+    #: Whether the rows of the group differ in it.
+    differs: bool
+
+
+@dataclass
+class ShownMember:
+    """A row of a group."""
+
+    member: ReviewMember
+    row: Model
+    picture: ShownPicture
+    #: The URL of the whole picture.
+    url: str
+    change_url: str
+    candidate: Candidate
+    facts: list[Fact] = field(default_factory=list)
+    #: What was done to its picture, in words; empty for the proposed one.
+    edit_texts: list[str] = field(default_factory=list)
+    edits: Edits | None = None
+
+    @property
+    def similarity_text(self) -> str:
+        return percent(self.member.similarity)
+
+    @property
+    def matrix(self) -> str:
+        """How to lay this picture over the proposed one; empty if unknown."""
+        return "" if self.edits is None else " ".join(f"{one:.5f}" for one in self.edits.matrix)
+
+    @property
+    def changed(self) -> str:
+        """The part that differs, in percent: left, top, width, height; empty if unknown."""
+        box = None if self.edits is None else self.edits.changed
+        if box is None:
+            return ""
+        sides = (box.left, box.top, box.right - box.left, box.bottom - box.top)
+        return " ".join(f"{100 * side:.2f}" for side in sides)
+
+
+def read_members(
+    model_admin: VisualSnoopAdminMixin, request: HttpRequest, groups: Sequence[ReviewGroup]
+) -> dict[int, list[tuple[ReviewMember, Model]]]:
+    """Return the rows of groups that exist and that the user may see, by the group's primary key.
+
+    This costs two queries for all groups.
+    """
+    rows = model_admin.get_queryset(request)
+    using = rows.db
+    members = ReviewMember.objects.using(using).filter(group__in=[group.pk for group in groups])
+    found = list(members.order_by("rank", "pk"))
+    key_of = {}
+    for member in found:
+        key = indexed_field(model_admin.model, member.field).key_of(member.object_id, using)
+        if key is not None:
+            key_of[member.pk] = key
+    by_key = {row.pk: row for row in rows.order_by().filter(pk__in=set(key_of.values()))}
+    shown: defaultdict[int, list[tuple[ReviewMember, Model]]] = defaultdict(list)
+    for member in found:
+        row = by_key.get(key_of.get(member.pk))
+        if row is not None:
+            shown[member.group_id].append((member, row))
+    return shown
+
+
+class MemberReader:
+    """Prepares the rows of groups for one request.
+
+    Args:
+        model_admin: the admin of the model.
+        request: the request.
+        rows: all rows of all groups that will be asked for; their related rows are counted at once.
+    """
+
+    def __init__(
+        self, model_admin: VisualSnoopAdminMixin, request: HttpRequest, rows: Iterable[Model]
+    ) -> None:
+        self._model_admin = model_admin
+        self._using = model_admin.get_queryset(request).db
+        self._columns = list_columns(model_admin, request)
+        self._date = find_date_field(model_admin.model, model_admin.visualsnoop_date_field)
+        self._related = count_related(model_admin.model, list(rows), using=self._using)
+
+    def read_group(
+        self, members: Sequence[tuple[ReviewMember, Model]], *, look_closer: bool
+    ) -> list[ShownMember]:
+        """Return the rows of a group, the one that is proposed to be kept first.
+
+        Args:
+            members: the rows.
+            look_closer: whether to read the files to find what was changed in them.
+        """
+        shown = [self._build(member, row) for member, row in members]
+        ages = sorted(shown, key=lambda one: self._get_age(one.row))
+        for number, one in enumerate(ages):
+            one.candidate.age = number
+        edits = self._find_edits(ages, look_closer=look_closer)
+        candidates = [one.candidate for one in shown]
+        note_edits(candidates, edits)
+        by_key = {one.candidate.key: one for one in shown}
+        rule = self._model_admin.visualsnoop_keep_rule
+        ordered = [by_key[one.key] for one in order_candidates(candidates, rule)]
+        if ages and ordered[0] is not ages[0] and len(ages) > _ALL_PAIRS:
+            edits |= self._find_edits_from(ordered[0], ordered[1:], look_closer=look_closer)
+        for one in ordered[1:]:
+            one.edits = edits.get((ordered[0].candidate.key, one.candidate.key))
+            texts = [] if one.edits is None else describe_edits(one.edits)
+            sizes = ordered[0].picture.size, one.picture.size
+            one.edit_texts = [*texts, *filter(None, [describe_bytes(*sizes)])]
+        self._add_facts(ordered)
+        return ordered
+
+    def _build(self, member: ReviewMember, row: Model) -> ShownMember:
+        name = field_to_show(row, member.field)
+        picture = look_at(row, name, self._model_admin.visualsnoop_thumbnail_url)
+        candidate = Candidate(
+            row,
+            member.object_id,
+            name,
+            pixels=(picture.width or 0) * (picture.height or 0),
+            file_size=picture.size or 0,
+            related=sum(self._related.get(row.pk, {}).values()),
+        )
+        url = getattr(row, name).url if picture.url else ""
+        change_url = self._model_admin.visualsnoop_change_url(row)
+        return ShownMember(member, row, picture, url, change_url, candidate)
+
+    def _get_age(self, row: Model) -> Any:
+        """Return a value that is lower for older rows, whatever the fields are."""
+        value = None if self._date is None else getattr(row, self._date.attname)
+        key = row.pk if isinstance(row.pk, int) else 0
+        return (value is None, "" if value is None else value.isoformat(), key, str(row.pk))
+
+    def _find_edits(
+        self, ages: Sequence[ShownMember], *, look_closer: bool
+    ) -> dict[tuple[str, str], Edits]:
+        found: dict[tuple[str, str], Edits] = {}
+        firsts = ages if len(ages) <= _ALL_PAIRS else ages[:1]
+        for first in firsts:
+            others = [one for one in ages if one is not first]
+            found |= self._find_edits_from(first, others, look_closer=look_closer)
+        return found
+
+    def _find_edits_from(
+        self, first: ShownMember, others: Sequence[ShownMember], *, look_closer: bool
+    ) -> dict[tuple[str, str], Edits]:
+        """Return the edits from one picture to others; none where the collection says nothing."""
+        own = indexed_field(self._model_admin.model, first.member.field)
+        keys: dict[str, str] = {}
+        fields = {own}
+        for one in others:
+            its = indexed_field(self._model_admin.model, one.member.field)
+            if its.collection == own.collection:
+                fields.add(its)
+                keys[its.image_id(one.candidate.key, self._using)] = one.candidate.key
+        ids = ImageIds((its, self._using) for its in fields)
+        image_id = own.image_id(first.candidate.key, self._using)
+        try:
+            found: Mapping[str, Edits] = collections[own.collection].describe_edits(
+                image_id, list(keys), partial(find_pictures, ids) if look_closer else None
+            )
+        except (UnsupportedSearch, OSError):
+            return {}
+        return {(first.candidate.key, keys[other]): edits for other, edits in found.items()}
+
+    def _add_facts(self, shown: Sequence[ShownMember]) -> None:
+        lines: list[tuple[str, list[str]]] = [
+            (_("Pixels"), [_format_pixels(one.picture) for one in shown]),
+            (_("File size"), [_format_size(one.picture) for one in shown]),
+        ]
+        if self._date is not None:
+            date = self._date
+            lines.append(
+                (
+                    capfirst(str(date.verbose_name)),
+                    [str(localize(getattr(one.row, date.attname))) for one in shown],
+                )
+            )
+        for name, label in self._columns:
+            if self._date is None or name != self._date.name:
+                values = [format_column(self._model_admin, one.row, name) for one in shown]
+                lines.append((capfirst(label), values))
+        lines.append((_("Related rows"), [self._describe_related(one.row) for one in shown]))
+        for label, values in lines:
+            differs = len(set(values)) > 1
+            for one, value in zip(shown, values, strict=True):
+                one.facts.append(Fact(label, value, differs))
+
+    def _describe_related(self, row: Model) -> str:
+        counts = self._related.get(row.pk, {})
+        texts = [f"{name}: {count}" for name, count in counts.items() if count]
+        return ", ".join(texts) or _("none")
+
+
+def _format_pixels(picture: ShownPicture) -> str:
+    if not picture.width:
+        return "\N{EN DASH}"
+    return f"{picture.width} \N{MULTIPLICATION SIGN} {picture.height}"
+
+
+def _format_size(picture: ShownPicture) -> str:
+    return "\N{EN DASH}" if picture.size is None else filesizeformat(picture.size)

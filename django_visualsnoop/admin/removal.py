@@ -1,0 +1,79 @@
+"""What removing rows would do, and whether the user may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+
+from django_visualsnoop.merging.permissions import missing_permissions
+from django_visualsnoop.merging.plan import plan_merge
+from django_visualsnoop.review.decisions import Removal
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
+    from django_visualsnoop.merging.plan import Fill, MergePlan
+    from django_visualsnoop.review.decisions import Decision
+
+
+@dataclass(frozen=True)
+class PlannedRemoval:
+    """What the confirmation shows."""
+
+    decision: Decision
+    merge: MergePlan
+    #: Permissions that the user lacks, in words.
+    missing: list[str]
+
+    @property
+    def fillable(self) -> list[Fill]:
+        """Empty fields of the kept row that removed rows can fill."""
+        return list(self.merge.fillable.values())
+
+    @property
+    def is_possible(self) -> bool:
+        return not self.missing
+
+
+class Removals:
+    """The removals of one request."""
+
+    def __init__(self, model_admin: VisualSnoopAdminMixin, request: HttpRequest) -> None:
+        self._model_admin = model_admin
+        self._request = request
+
+    @property
+    def removal(self) -> Removal:
+        """How the admin removes rows."""
+        days = self._model_admin.visualsnoop_undo_days
+        return Removal(
+            partial(self._model_admin.visualsnoop_remove, self._request),
+            undo_for=timedelta(days=days) if days else None,
+            delete_files=self._model_admin.visualsnoop_delete_files,
+        )
+
+    def plan(self, decision: Decision) -> PlannedRemoval:
+        """Return what carrying out a decision would do."""
+        target = decision.keep[0] if decision.keep else None
+        merge = plan_merge(target, decision.remove, fill=decision.fill)
+        missing = missing_permissions(
+            merge,
+            user=self._request.user,
+            request=self._request,
+            admin_site=self._model_admin.admin_site,
+        )
+        return PlannedRemoval(decision, merge, missing)
+
+    def check(self, decision: Decision) -> None:
+        """Check that the user may do what the confirmation has shown.
+
+        Raises:
+            PermissionDenied: the user may not.
+        """
+        if decision.remove and self.plan(decision).missing:
+            raise PermissionDenied
