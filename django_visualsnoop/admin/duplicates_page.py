@@ -74,7 +74,8 @@ class DuplicatesPage(AdminPage):
             try:
                 search = search_within(self.model, _build_budget(), using=using)
             except SEARCH_ERRORS as error:
-                return self.redirect_with_error(error, self.url("changelist"))
+                url = query.build_changelist_url(self.url("changelist"))
+                return self.redirect_with_error(error, url)
         groups = query.select_groups(search, self.model_admin, self.request)
         counts = _count(groups)
         paginator = Paginator(

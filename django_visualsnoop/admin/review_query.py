@@ -45,6 +45,12 @@ class ReviewQuery(NamedTuple):
             data[name] = str(value)
         return f"{url}?{data.urlencode()}" if data else url
 
+    def build_changelist_url(self, url: str) -> str:
+        """Return the URL of the changelist with the same filters."""
+        data = self.kept.copy()
+        data.pop(SELECTION, None)
+        return f"{url}?{data.urlencode()}" if data else url
+
     def select_groups(
         self, search: ReviewSearch, model_admin: VisualSnoopAdminMixin, request: HttpRequest
     ) -> QuerySet[ReviewGroup]:

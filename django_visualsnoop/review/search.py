@@ -172,6 +172,7 @@ def _request(model: type[Model], using: str) -> ReviewSearch:
             state=ReviewSearch.State.WAITING,
             requested_at=timezone.now(),
             progress=0.0,
+            heartbeat_at=None,
             attempts=0,
             reason="",
         )

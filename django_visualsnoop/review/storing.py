@@ -42,7 +42,7 @@ def replace_groups(search: ReviewSearch, groups: DuplicateGroups[Any], lease: in
     """
     using = search._state.db
     assert using is not None
-    built = list(_build_groups(search, groups, start=1))
+    built = list(_build_groups(search, groups))
 
     def work() -> None:
         if not ReviewSearch.objects.using(using).filter(pk=search.pk, lease=lease).exists():
@@ -50,8 +50,7 @@ def replace_groups(search: ReviewSearch, groups: DuplicateGroups[Any], lease: in
         _delete_groups(using, search=search, state=_State.OPEN)
         # The groups that were resolved are kept as long as they can be undone.
         _delete_groups(using, search=search, state=_State.RESOLVED, resolution=None)
-        kept = _KeptGroups(search)
-        _insert(using, [one for one in built if not kept.contain(one)])
+        _insert_new(search, built)
 
     write_when_free(work, ReviewSearch, using=using)
 
@@ -64,11 +63,12 @@ def add_groups(search: ReviewSearch, groups: DuplicateGroups[Any]) -> str:
     using = search._state.db
     assert using is not None
     selection = secrets.token_hex(8)
-    built = list(_build_groups(search, groups, start=0))
+    built = list(_build_groups(search, groups))
+    for group, _members in built:
+        group.selection = selection
     keys = {member.object_id for _, members in built for member in members}
 
     def work() -> None:
-        every = ReviewGroup.objects.using(using).filter(search=search)
         outdated: set[int] = set()
         for some in batched(sorted(keys), _TOGETHER):
             found = ReviewMember.objects.using(using).filter(
@@ -77,13 +77,7 @@ def add_groups(search: ReviewSearch, groups: DuplicateGroups[Any]) -> str:
             outdated.update(found.values_list("group_id", flat=True))
         for ids in batched(sorted(outdated), _TOGETHER):
             _delete_groups(using, pk__in=ids)
-        last: int = every.aggregate(last=Max("number"))["last"] or 0
-        kept = _KeptGroups(search)
-        opened = [one for one in built if not kept.contain(one)]
-        for number, (group, _) in enumerate(opened, last + 1):
-            group.number = number
-            group.selection = selection
-        _insert(using, opened)
+        _insert_new(search, built)
 
     write_when_free(work, ReviewSearch, using=using)
     return selection
@@ -113,11 +107,11 @@ _Built = tuple[ReviewGroup, list[ReviewMember]]
 
 
 def _build_groups(
-    search: ReviewSearch, groups: Iterable[DuplicateGroup[Any]], start: int
+    search: ReviewSearch, groups: Iterable[DuplicateGroup[Any]]
 ) -> Iterator[_Built]:
     using = search._state.db
     sizes = _Sizes()
-    for number, found in enumerate(groups, start):
+    for found in groups:
         key_text = _get_key_field(type(found[0])).key_text
         members = [
             ReviewMember(
@@ -131,7 +125,6 @@ def _build_groups(
         similarities = [one.similarity for one in found.members if one.similarity is not None]
         group = ReviewGroup(
             search=search,
-            number=number,
             digest=hash_keys(member.object_id for member in members),
             size=len(members),
             similarity=min(similarities) if len(similarities) == len(members) else None,
@@ -174,6 +167,22 @@ class _Sizes:
 
 def _delete_groups(using: str, **conditions: Any) -> None:
     ReviewGroup.objects.using(using).filter(**conditions).delete()
+
+
+def _insert_new(search: ReviewSearch, built: list[_Built]) -> None:
+    """Insert groups that nobody has decided to keep.
+
+    Their numbers follow the highest one, because a group keeps its number while it is there.
+    """
+    using = search._state.db
+    assert using is not None
+    every = ReviewGroup.objects.using(using).filter(search=search)
+    last: int = every.aggregate(last=Max("number"))["last"] or 0
+    kept = _KeptGroups(search)
+    opened = [one for one in built if not kept.contain(one)]
+    for number, (group, _members) in enumerate(opened, last + 1):
+        group.number = number
+    _insert(using, opened)
 
 
 def _insert(using: str, built: list[_Built]) -> None:

@@ -1,33 +1,36 @@
-"""From the changelist to the groups of copies, and on to Django's own confirmation."""
+"""The list of groups of copies: what it shows, and for which rows."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from django_visualsnoop.admin import duplicates_page
 from django_visualsnoop.common.budgets import Budget
+from django_visualsnoop.models import ReviewGroup, ReviewSearch
 from django_visualsnoop.outbox.pausing import sync_paused
 from tests.admin.pages import (
+    DUPLICATES,
     PRODUCTS,
     LoggedIn,
-    confirm,
+    choose,
     copies,
-    fields,
     find,
     groups,
-    messages_of,
+    open_group,
+    resolve,
     sweep,
 )
-from tests.engine.flavours import draw_receipt, encode
-from tests.fixtures import picture, product
-from tests.testapp.models import Article, Document, Poster, Product
+from tests.fixtures import picture
+from tests.testapp.models import Article, Document, Product
 
 if TYPE_CHECKING:
-    from pytest_django import DjangoAssertNumQueries
+    from pytest_django import DjangoCaptureOnCommitCallbacks
 
     from django_visualsnoop.collections.recorder import RecorderCollection
 
@@ -42,16 +45,8 @@ class TestGroups:
         assert groups(find(client, one)) == [{one.pk, copy.pk}]
         found = groups(find(client, one, two))
         assert sorted(map(sorted, found)) == [[one.pk, copy.pk], [two.pk, other_copy.pk]]
-
-    def test_the_selected_ones_are_marked(self, logged_in: LoggedIn) -> None:
-        one, copy = copies(1, 1)
-        response = find(logged_in(), copy)
-        (group,) = response.context["groups"]
-        assert [(card.row, card.is_selected) for card in group.cards] == [
-            (copy, True),
-            (one, False),
-        ]
-        assert response.text.count(">Selected<") == 1
+        # A selection replaces the groups that it finds again.
+        assert len(groups(client.get(DUPLICATES))) == 2
 
     def test_all_rows_of_the_filters(self, logged_in: LoggedIn) -> None:
         one, copy = copies(1, 1)
@@ -64,28 +59,8 @@ class TestGroups:
     def test_a_copy_outside_of_the_filters_is_shown(self, logged_in: LoggedIn) -> None:
         (one,) = copies(1)
         (copy,) = copies(1, active=False)
-        response = find(logged_in(), one, url=f"{PRODUCTS}?active__exact=1")
+        response = logged_in().get(f"{DUPLICATES}?active__exact=1")
         assert groups(response) == [{one.pk, copy.pk}]
-
-    def test_a_page_compares_so_much_and_says_so(
-        self, logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        copies(1, 1, 2, 2)
-        client = logged_in()
-        note, command = "Not all pictures were compared", "visualsnoop_duplicates testapp.Product<"
-        page = client.get(f"{PRODUCTS}duplicates/")
-        assert len(groups(page)) == 2
-        assert note not in page.text
-        # The newest is searched for, as the collection answers one search for each.
-        monkeypatch.setattr(duplicates_page, "Budget", partial(Budget, searches=1))
-        page = client.get(f"{PRODUCTS}duplicates/")
-        assert len(groups(page)) == 1
-        assert note in page.text
-        assert command in page.text
-        monkeypatch.setattr(duplicates_page, "Budget", partial(Budget, searches=0))
-        page = client.get(f"{PRODUCTS}duplicates/")
-        assert groups(page) == []
-        assert note in page.text
 
     def test_the_link_of_the_changelist(self, logged_in: LoggedIn) -> None:
         one, copy = copies(1, 1)
@@ -95,22 +70,20 @@ class TestGroups:
         url = changelist.context["visualsnoop_duplicates_url"]
         assert f'href="{url.replace("&", "&amp;")}">Find duplicates</a>' in changelist.text
         assert groups(client.get(url)) == [{one.pk, copy.pk}]
-        assert len(groups(client.get(f"{PRODUCTS}duplicates/"))) == 2
+        assert len(groups(client.get(DUPLICATES))) == 2
 
     def test_filters_that_there_are_not(self, logged_in: LoggedIn) -> None:
-        response = logged_in().get(f"{PRODUCTS}duplicates/?active__exact=perhaps")
+        response = logged_in().get(f"{DUPLICATES}?active__exact=perhaps")
         assert response.status_code == 302
         assert response["Location"] == f"{PRODUCTS}?e=1"
 
     def test_no_copies(self, logged_in: LoggedIn) -> None:
-        (one,) = copies(1)
-        client = logged_in()
-        assert "None of the selected products has a copy." in find(client, one).text
-        assert "None of these products has a copy." in client.get(f"{PRODUCTS}duplicates/").text
+        copies(1)
+        assert "None of these products has a copy." in logged_in().get(DUPLICATES).text
 
     def test_facts_and_links(self, logged_in: LoggedIn) -> None:
         one, copy = copies(1, 1)
-        text = find(logged_in(), one).text
+        text = logged_in().get(DUPLICATES).text
         assert text.count("256 \N{MULTIPLICATION SIGN} 192") == 2
         assert text.count("<dd>100%</dd>") == 2
         for row in (one, copy):
@@ -122,17 +95,11 @@ class TestGroups:
         one.photo.storage.delete(str(one.photo.name))
         copy.photo.storage.delete(str(copy.photo.name))
         copy.photo.storage.save(copy.photo.name, ContentFile(b"no picture"))
-        text = find(logged_in(), one).text
-        assert "The file is not in the storage." in text
-        assert "The file is not a readable picture." in text
-
-    def test_large_groups_are_cut_and_the_selected_shown_first(self, logged_in: LoggedIn) -> None:
-        rows = copies(1, 1, 1, 1, 1, 1)
-        response = find(logged_in(), rows[-1])
-        (group,) = response.context["groups"]
-        assert len(group.cards) == 4
-        assert group.cards[0].row == rows[-1]
-        assert "2 more copies are not shown and will be kept." in response.text
+        client = logged_in()
+        _, page = open_group(client)
+        for text in (client.get(DUPLICATES).text, page.text):
+            assert "The file is not in the storage." in text
+            assert "The file is not a readable picture." in text
 
     def test_the_field_that_matched_is_shown(self, logged_in: LoggedIn) -> None:
         first = Article.objects.create(cover=picture(1), thumbnail=picture(2))
@@ -150,121 +117,88 @@ class TestGroups:
         assert '<img src="/thumbnails/scan/a_b"' in response.text
         assert 'href="/admin/testapp/document/a_5Fb/change/"' in response.text
 
+    def test_rows_that_were_deleted_meanwhile(self, logged_in: LoggedIn) -> None:
+        one, _ = copies(1, 1)
+        client = logged_in()
+        assert len(groups(client.get(DUPLICATES))) == 1
+        one.delete()
+        assert groups(client.get(DUPLICATES)) == []
+
 
 @pytest.mark.usefixtures("recorder")
 class TestPages:
-    def test_pages_of_a_selection(self, logged_in: LoggedIn) -> None:
-        rows = copies(*(number for number in range(5) for _ in range(2)))
-        client = logged_in()
-        first = find(client, *rows)
-        assert '<button type="submit" name="visualsnoop_page" value="2">' in first.text
-        second = client.post(PRODUCTS, {**fields(first), "visualsnoop_page": "2"})
-        assert len(groups(first)) == 3
-        assert len(groups(second)) == 2
-        assert set.union(*groups(first), *groups(second)) == {row.pk for row in rows}
-        assert second.context["groups"][0].number == 4
-
-    def test_pages_of_all_carry_one_key_only(self, logged_in: LoggedIn) -> None:
-        rows = copies(*(number for number in range(5) for _ in range(2)))
-        client = logged_in()
-        first = find(client, *rows, select_across="1")
-        sent = fields(first)
-        assert len(sent["_selected_action"]) == 1
-        second = client.post(PRODUCTS, {**sent, "visualsnoop_page": "2"})
-        assert set.union(*groups(first), *groups(second)) == {row.pk for row in rows}
-
-    def test_pages_of_the_link_keep_the_filters(self, logged_in: LoggedIn) -> None:
+    def test_pages_keep_the_filters(self, logged_in: LoggedIn) -> None:
         copies(*(number for number in range(4) for _ in range(2)))
         copies(9, 9, active=False)
         client = logged_in()
-        first = client.get(f"{PRODUCTS}duplicates/?active__exact=1")
-        assert 'href="?active__exact=1&amp;visualsnoop_page=2"' in first.text
-        second = client.get(f"{PRODUCTS}duplicates/?active__exact=1&visualsnoop_page=2")
+        first = client.get(f"{DUPLICATES}?active__exact=1")
+        assert len(groups(first)) == 3
+        assert "?active__exact=1&amp;visualsnoop_tab=open&amp;visualsnoop_page=2" in first.text
+        second = client.get(f"{DUPLICATES}?active__exact=1&visualsnoop_page=2")
         assert len(groups(second)) == 1
-        assert "Choices on other pages are not saved" in second.text
 
     @pytest.mark.parametrize("page", ["x", "0", "99", ""])
     def test_pages_that_there_are_not(self, page: str, logged_in: LoggedIn) -> None:
-        (one, _) = copies(1, 1)
-        assert len(groups(find(logged_in(), one, visualsnoop_page=page))) == 1
+        copies(1, 1)
+        assert len(groups(logged_in().get(f"{DUPLICATES}?visualsnoop_page={page}"))) == 1
+
+    def test_tabs_and_progress(self, logged_in: LoggedIn) -> None:
+        copies(1, 1, 2, 2)
+        client = logged_in()
+        url, page = open_group(client)
+        removed = page.context["members"][1][0].row
+        resolve(client, url, choose(page, remove=[removed]))
+        listed = client.get(DUPLICATES)
+        assert "1 of 2 groups decided." in listed.text
+        assert "Continue reviewing" in listed.text
+        tabs = {tab.name: tab.group_count for tab in listed.context["tabs"]}
+        assert tabs == {"to review": 1, "resolved": 1, "all kept": 0, "not duplicates": 0}
+        resolved = client.get(f"{DUPLICATES}?visualsnoop_tab=resolved")
+        assert len(groups(resolved)) == 1
+        assert "staff" in resolved.text
 
 
 @pytest.mark.usefixtures("recorder")
-class TestDeleting:
-    def test_the_smaller_one_is_handed_to_djangos_confirmation(self, logged_in: LoggedIn) -> None:
-        one, copy = copies(1, 1)
+class TestSearches:
+    def test_the_groups_are_kept_until_somebody_searches_again(self, logged_in: LoggedIn) -> None:
+        copies(1, 1)
         client = logged_in()
-        sent = fields(find(client, one))
-        assert sent["visualsnoop_keep_1"] == [str(one.pk)]
-        asked = client.post(PRODUCTS, {**sent, "visualsnoop_delete": "x"})
-        assert "admin/delete_selected_confirmation.html" in [t.name for t in asked.templates]
-        assert Product.objects.count() == 2
-        done = confirm(client, asked)
-        assert list(Product.objects.all()) == [one]
-        assert messages_of(done) == ["Successfully deleted 1 product."]
-        assert copy not in Product.objects.all()
+        assert len(groups(client.get(DUPLICATES))) == 1
+        copies(2, 2)
+        assert len(groups(client.get(DUPLICATES))) == 1
+        assert client.get(f"{DUPLICATES}search/").status_code == 405
+        response = client.post(f"{DUPLICATES}search/", follow=True)
+        assert len(groups(response)) == 2
 
-    def test_the_one_that_was_chosen_is_kept(self, logged_in: LoggedIn) -> None:
-        one, copy = copies(1, 1)
+    def test_a_request_compares_so_much_and_a_task_does_the_rest(
+        self,
+        logged_in: LoggedIn,
+        monkeypatch: pytest.MonkeyPatch,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        copies(1, 1, 2, 2)
         client = logged_in()
-        sent = {**fields(find(client, one)), "visualsnoop_keep_1": str(copy.pk)}
-        confirm(client, client.post(PRODUCTS, {**sent, "visualsnoop_delete": "x"}))
-        assert list(Product.objects.all()) == [copy]
+        # The newest is searched for, as the collection answers one search for each.
+        monkeypatch.setattr(duplicates_page, "Budget", partial(Budget, searches=1))
+        page = client.get(DUPLICATES)
+        assert len(groups(page)) == 1
+        assert "Searching for duplicates in the background." in page.text
+        assert '<meta http-equiv="refresh"' in page.text
+        assert "No worker has begun this search." not in page.text
+        minutes_ago = timezone.now() - timedelta(minutes=5)
+        ReviewSearch.objects.update(requested_at=minutes_ago)
+        page = client.get(DUPLICATES)
+        assert "No worker has begun this search." in page.text
+        assert "visualsnoop_duplicates --review testapp.Product<" in page.text
 
-    def test_keep_all(self, logged_in: LoggedIn) -> None:
-        one, _ = copies(1, 1)
+    def test_a_failed_search_says_why(self, logged_in: LoggedIn) -> None:
+        copies(1, 1)
         client = logged_in()
-        response = find(client, one)
-        assert 'name="visualsnoop_keep_1" value="">' in response.text
-        sent = {**fields(response), "visualsnoop_keep_1": "", "visualsnoop_delete": "x"}
-        answer = client.post(PRODUCTS, sent)
-        assert messages_of(answer) == ["All pictures are kept."]
-        assert Product.objects.count() == 2
-
-    def test_copies_outside_of_the_filters_are_deleted_too(self, logged_in: LoggedIn) -> None:
-        (one,) = copies(1)
-        copies(1, active=False)
-        client = logged_in()
-        page = find(client, one, url=f"{PRODUCTS}?active__exact=1")
-        assert f'formaction="{PRODUCTS}"' in page.text
-        confirm(client, client.post(PRODUCTS, {**fields(page), "visualsnoop_delete": "x"}))
-        assert list(Product.objects.all()) == [one]
-
-    def test_several_groups_of_all(self, logged_in: LoggedIn) -> None:
-        rows = copies(1, 2, 1, 2, 1)
-        client = logged_in()
-        page = client.get(f"{PRODUCTS}duplicates/")
-        confirm(client, client.post(PRODUCTS, {**fields(page), "visualsnoop_delete": "x"}))
-        assert set(Product.objects.all()) == set(rows[:2])
-
-    def test_what_is_to_be_kept_is_gone(self, logged_in: LoggedIn) -> None:
-        one, _ = copies(1, 1)
-        client = logged_in()
-        sent = fields(find(client, one))
-        one.delete()
-        answer = client.post(PRODUCTS, {**sent, "visualsnoop_delete": "x"})
-        assert messages_of(answer) == [
-            "Skipped 1 group: the picture to keep no longer exists.",
-            "All pictures are kept.",
-        ]
-
-    def test_it_cannot_be_confirmed_here(self, logged_in: LoggedIn) -> None:
-        one, _ = copies(1, 1)
-        client = logged_in()
-        sent = {**fields(find(client, one)), "visualsnoop_delete": "x", "post": "yes"}
-        assert client.post(PRODUCTS, sent).status_code == 400
-        assert Product.objects.count() == 2
-
-    def test_djangos_own_rule_for_related_rows_holds(self, logged_in: LoggedIn) -> None:
-        one = product(1)
-        poster = Poster.objects.create(photo=picture(1))
-        sweep()
-        client = logged_in("view_product", "delete_product")
-        sent = {**fields(find(client, one)), "visualsnoop_delete": "x"}
-        asked = client.post(PRODUCTS, sent)
-        assert f"Product object ({poster.pk})" in asked.text
-        assert f"Product object ({one.pk})" not in asked.text
-        assert "<li>Posters: 1</li>" in asked.text
+        client.get(DUPLICATES)
+        ReviewSearch.objects.update(state="failed", reason="The service is down.")
+        page = client.get(DUPLICATES)
+        assert "The last search failed: The service is down." in page.text
+        assert len(groups(page)) == 1
 
 
 def many(recorder: RecorderCollection, count: int) -> list[Product]:
@@ -278,42 +212,18 @@ def many(recorder: RecorderCollection, count: int) -> list[Product]:
     return rows
 
 
-@pytest.mark.parametrize("count", [10, 1500])
+@pytest.mark.parametrize("count", [10, 400])
 def test_queries_do_not_depend_on_the_number_of_rows(
-    count: int,
-    recorder: RecorderCollection,
-    logged_in: LoggedIn,
-    django_assert_num_queries: DjangoAssertNumQueries,
+    count: int, recorder: RecorderCollection, logged_in: LoggedIn, django_assert_max_num_queries: Any
 ) -> None:
-    rows = many(recorder, count)
+    many(recorder, count)
     client = logged_in()
-    # session, user; the changelist's two counts; keys that exist, rows of the page
-    with django_assert_num_queries(6):
-        response = find(client, rows[0], select_across="1")
-    # The recorder searches for one image after the other: for 500 in a request.
-    found = response.context["group_count"]
-    assert found == count // 2 if count <= 500 else found >= 250
-    with django_assert_num_queries(8):  # and what the filters let through: of all, of the page
-        response = find(client, rows[0], url=f"{PRODUCTS}?active__exact=1", select_across="1")
-    # The recorder searches for one image after the other: for 500 in a request.
-    found = response.context["group_count"]
-    assert found == count // 2 if count <= 500 else found >= 250
-
-
-@pytest.mark.usefixtures("media")
-def test_a_page_looks_closer_at_few_pairs_and_the_next_goes_on(
-    logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page, other = draw_receipt("02/05/2026  Till 3"), draw_receipt("19/11/2026  Till 8")
-    one, copy, _ = (
-        Product.objects.create(photo=ContentFile(content, "receipt.jpg"))
-        for content in (encode(page), encode(page, 60), encode(other))
-    )
-    sweep()
-    client = logged_in()
-    monkeypatch.setattr(duplicates_page, "Budget", partial(Budget, looks=2))
-    note = "Not all pictures were compared"
-    assert note in client.get(f"{PRODUCTS}duplicates/").text
-    response = client.get(f"{PRODUCTS}duplicates/")
-    assert groups(response) == [{one.pk, copy.pk}]
-    assert note not in response.text
+    client.get(DUPLICATES)
+    assert ReviewGroup.objects.count() == count // 2
+    with django_assert_max_num_queries(11):
+        assert client.get(DUPLICATES).context["total"] == count // 2
+    with django_assert_max_num_queries(13):
+        assert client.get(f"{DUPLICATES}?active__exact=1").context["total"] == count // 2
+    with django_assert_max_num_queries(26):
+        _, page = open_group(client)
+    assert len(page.context["members"]) == 2

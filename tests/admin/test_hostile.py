@@ -35,25 +35,12 @@ def client_of_staff(recorder: RecorderCollection, logged_in: LoggedIn) -> Client
     return logged_in()
 
 
-@pytest.mark.parametrize("url", [PRODUCTS, DOCUMENTS, ARTICLES])
-@pytest.mark.parametrize(
-    "members", ["x", "[" * 100_000, f'["{LONG}"]', '["\\ud800"]', str(list(range(1000)))]
-)
-def test_hostile_members(client_of_staff: Client, url: str, members: str) -> None:
-    data = {"action": FIND, "select_across": "1", "_selected_action": [], "index": "0"}
-    data["visualsnoop_delete"] = "x"
-    data["visualsnoop_members_1"] = members
-    data["visualsnoop_keep_1"] = LONG
-    key = {PRODUCTS: "1", DOCUMENTS: "a", ARTICLES: "6f0a9bd2-6d0c-4e5c-8c1e-1c8f6a1d7f43"}[url]
-    response = client_of_staff.post(url, {**data, "_selected_action": key})
-    no_key = members != f'["{LONG}"]' or url != DOCUMENTS  # there it is a key that no row has
-    assert response.status_code == (400 if no_key else 302)
-
-
-def test_members_that_hold_nul(client_of_staff: Client) -> None:
-    data: dict[str, Any] = {"action": FIND, "_selected_action": "a", "visualsnoop_delete": "x"}
-    data |= {"visualsnoop_members_1": '["a\\u0000"]', "visualsnoop_keep_1": "a\0"}
-    assert client_of_staff.post(DOCUMENTS, data).status_code in (302, 400)
+@pytest.mark.parametrize("value", ["x", LONG, "\0", "-1"])
+def test_hostile_groups_to_resolve(client_of_staff: Client, value: str) -> None:
+    url = f"{PRODUCTS}duplicates/"
+    client_of_staff.get(url)
+    data = {"visualsnoop_group": value, "visualsnoop_confirmed": "1", "visualsnoop_keep_1": value}
+    assert client_of_staff.post(f"{url}resolve/", data).status_code in (302, 400)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +63,9 @@ def test_hostile_selections(client_of_staff: Client, url: str, action: str, sele
 def test_hostile_pages(client_of_staff: Client, page: str) -> None:
     response = client_of_staff.get(f"{PRODUCTS}duplicates/", {"visualsnoop_page": [page, page]})
     assert response.status_code == 200
-    data = {"action": FIND, "_selected_action": "1", "visualsnoop_page": page}
-    assert client_of_staff.post(PRODUCTS, data).status_code == 200
+    for name in ("visualsnoop_tab", "visualsnoop_selection"):
+        response = client_of_staff.get(f"{PRODUCTS}duplicates/", {name: [page, page]})
+        assert response.status_code in (200, 302)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from django.contrib import admin
-
 from django_visualsnoop.collections import collections
 from tests.admin.pages import (
     PRODUCTS,
@@ -14,7 +12,8 @@ from tests.admin.pages import (
     copies,
     find,
     groups,
-    messages_of,
+    only_group,
+    open_group,
     sweep,
 )
 from tests.fixtures import picture
@@ -50,35 +49,15 @@ class TestPermissions:
         client = logged_in(*codenames)
         for response in (find(client, one), client.get(f"{PRODUCTS}duplicates/")):
             assert groups(response) == [{one.pk, copy.pk}]
-            assert "You do not have permission to delete them." in response.text
-            assert 'type="radio"' not in response.text
-            assert "visualsnoop_delete" not in response.text
-        assert "Find duplicates</a>" in client.get(PRODUCTS).text
-
-    def test_a_forged_choice(self, logged_in: LoggedIn) -> None:
-        one, copy = copies(1, 1)
-        forged = {
-            "visualsnoop_members_1": f'["{one.pk}", "{copy.pk}"]',
-            "visualsnoop_keep_1": str(one.pk),
-            "visualsnoop_delete": "x",
-        }
-        assert find(logged_in("view_product"), one, **forged).status_code == 403
+            assert "Resolve the sure groups" not in response.text
+        data = {"visualsnoop_group": "1", "visualsnoop_confirmed": "1"}
+        assert client.post(f"{PRODUCTS}duplicates/resolve/", data).status_code == 403
         assert Product.objects.count() == 2
+        assert "Find duplicates</a>" in client.get(PRODUCTS).text
 
     def test_to_delete_without_to_view(self, logged_in: LoggedIn) -> None:
         one, _ = copies(1, 1)
         assert find(logged_in("delete_product"), one).status_code == 403
-
-    def test_view_and_delete(self, logged_in: LoggedIn) -> None:
-        one, _ = copies(1, 1)
-        assert 'type="radio"' in find(logged_in("view_product", "delete_product"), one).text
-
-    def test_where_the_site_has_no_action_for_deleting(
-        self, logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        one, _ = copies(1, 1)
-        monkeypatch.delitem(admin.site._actions, "delete_selected")
-        assert 'type="radio"' not in find(logged_in(), one).text
 
     def test_rows_that_the_admin_hides_stay_hidden(self, logged_in: LoggedIn) -> None:
         rows = [Listing.objects.create(photo=picture(1)) for _ in range(3)]
@@ -92,13 +71,17 @@ class TestPermissions:
         similar = client.get(f"{url}{rows[0].pk}/similar/")
         assert [card.row for card in similar.context["cards"]] == [rows[1]]
         assert client.get(f"{url}{rows[2].pk}/similar/").status_code == 302
-        forged = {
-            "visualsnoop_members_1": f'["{rows[0].pk}", "{rows[2].pk}"]',
-            "visualsnoop_keep_1": str(rows[0].pk),
-            "visualsnoop_delete": "x",
-        }
-        answer = find(client, rows[0], url=url, **forged)
-        assert messages_of(answer)[-1] == "All pictures are kept."
+        _, page = open_group(client, f"{url}duplicates/")
+        assert {one.row.pk for one, _ in page.context["members"]} == seen
+
+    def test_a_group_with_one_row_that_may_be_seen(self, logged_in: LoggedIn) -> None:
+        rows = [Listing.objects.create(photo=picture(1)) for _ in range(2)]
+        sweep()
+        Listing.objects.filter(pk=rows[1].pk).update(published=False)
+        url = "/admin/testapp/listing/duplicates/"
+        client = logged_in("view_listing")
+        assert groups(client.get(url)) == []
+        assert client.get(f"{url}{only_group().pk}/").status_code == 404
 
     def test_the_link_of_duplicates_is_only_read(self, logged_in: LoggedIn) -> None:
         assert logged_in().post(f"{PRODUCTS}duplicates/").status_code == 405

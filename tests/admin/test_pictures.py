@@ -39,7 +39,7 @@ def test_a_missing_file() -> None:
     found = look_at(Product.objects.get(pk=row.pk), "photo", url)
     assert found.problem == "The file is not in the storage."
     assert found.url == ""
-    assert found.worth == (0, 0)
+    assert found.size is None
 
 
 @pytest.mark.parametrize("content", [b"no picture", b"", image(1)[:20]])
@@ -92,8 +92,3 @@ def test_which_field_is_shown() -> None:
     assert field_to_show(both, "thumbnail") == "thumbnail"
     assert field_to_show(Article(cover="a.png"), "thumbnail") == "cover"
 
-
-def test_worth_is_pixels_before_bytes() -> None:
-    row = product(1)
-    small = look_at(row, "photo", url)
-    assert small.worth == (256 * 192, len(image(1)))

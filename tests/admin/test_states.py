@@ -32,7 +32,7 @@ def test_in_sync() -> None:
     worker.sweep(using="default")
     assert state_of(row) == (
         '<div class="visualsnoop-state"><span class="visualsnoop-icon visualsnoop-in_sync" '
-        'aria-hidden="true"></span>in sync</div>'
+        'aria-hidden="true"></span>in search</div>'
     )
 
 
@@ -40,7 +40,7 @@ def test_waiting() -> None:
     assert "</span>waiting</div>" in state_of(product(1))
 
 
-@pytest.mark.parametrize(("due", "label"), [(False, "failed"), (True, "retrying")])
+@pytest.mark.parametrize(("due", "label"), [(False, "failed"), (True, "waiting")])
 def test_a_failure_and_its_reason(due: bool, label: str) -> None:
     row = product(1)
     reason = "<b>Bad</b> picture" + "!" * 100
@@ -55,13 +55,13 @@ def test_a_failure_and_its_reason(due: bool, label: str) -> None:
 
 
 def test_not_indexed() -> None:
-    assert "</span>not indexed</div>" in state_of(Product.objects.create())
+    assert "</span>not in search</div>" in state_of(Product.objects.create())
 
 
 def test_left_out_by_the_models_own_condition() -> None:
     row = Listing.objects.create(photo=picture(1), published=False)
     worker.sweep(using="default")
-    assert "</span>not indexed</div>" in state_of(row)
+    assert "</span>not in search</div>" in state_of(row)
 
 
 def test_several_fields_are_named() -> None:
