@@ -253,7 +253,7 @@ def test_no_record_without_an_undo() -> None:
 )
 def test_rows_that_cannot_be_merged(number: int, message: str) -> None:
     kept, *_ = items(1)
-    others: Sequence[Any] = [
+    others: list[list[Any]] = [
         [],
         [Product(pk=1)],
         [Item()],
