@@ -9,7 +9,7 @@ from django.test import RequestFactory
 
 from django_visualsnoop.merging import missing_permissions, plan_merge
 from tests.merging.graphs import items
-from tests.testapp.relations import Category, Comment, Details, Invoice, Item, Reply
+from tests.testapp.relations import Category, Comment, Details, Invoice, Item, Mark, Reply
 
 pytestmark = pytest.mark.django_db
 
@@ -27,14 +27,16 @@ def test_moving_needs_change_and_cascading_needs_delete() -> None:
     Comment.objects.create(item=other)
     for n, one in enumerate((kept, other)):
         Details.objects.create(item=one, text=str(n))
+        Mark.objects.create(target=one, word="a")  # repeated
     plan = plan_merge(kept, [other])
     assert missing_permissions(plan, user=editor("view_item")) == [
         "delete items",
         "delete detailss",
+        "delete marks",
         "change items",
         "change comments",
     ]
-    user = editor("delete_item", "delete_details", "change_item", "change_comment")
+    user = editor("delete_item", "delete_details", "delete_mark", "change_item", "change_comment")
     assert missing_permissions(plan, user=user) == []
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from django_visualsnoop.merging import plan_merge
+from tests.fixtures import lose
 from tests.merging.graphs import dump, items
 from tests.testapp.relations import (
     Category,
@@ -150,5 +151,5 @@ def test_the_bytes_of_files_that_no_row_keeps(media: Path) -> None:
     other.photo.save("photo.png", ContentFile(b"123"))
     assert plan_merge(kept, [other]).freed_bytes == 8
     assert plan_merge(kept, [other], fill=["manual"]).freed_bytes == 3
-    other.photo.storage.delete(other.photo.name)
+    lose(other.photo)
     assert plan_merge(kept, [other]).freed_bytes is None

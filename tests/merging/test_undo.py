@@ -15,7 +15,7 @@ from django_visualsnoop.merging import merge_rows, undo
 from django_visualsnoop.models import Resolution
 from django_visualsnoop.signals import rows_restored
 from django_visualsnoop.testing import sync_now
-from tests.fixtures import product
+from tests.fixtures import lose, product
 from tests.merging.graphs import dump, items
 from tests.receivers import received
 from tests.testapp.models import Product, Review
@@ -138,7 +138,7 @@ def test_files_that_are_gone_are_named(media: Path) -> None:
     kept, other = product(1), product(2)
     name = other.photo.name
     resolution = merge_rows(kept, [other]).resolution
-    other.photo.storage.delete(name)
+    lose(other.photo)
     assert resolution is not None
     assert undo(resolution).missing_files == [name]
 
