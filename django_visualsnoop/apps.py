@@ -18,12 +18,9 @@ class VisualSnoopConfig(AppConfig):
 
     def ready(self) -> None:
         from django_visualsnoop import checks, tasks  # noqa: F401 -- tasks register themselves
-        from django_visualsnoop.merging.expire import expire_after_sweep
         from django_visualsnoop.outbox import handlers
-        from django_visualsnoop.signals import swept
 
         handlers.connect_all()
-        swept.connect(expire_after_sweep, dispatch_uid="django_visualsnoop.expire_resolutions")
         checks.register_all()
         connection_created.connect(follow_late_changes, dispatch_uid=_UID)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
 from django.utils import timezone
@@ -42,8 +42,8 @@ def expire_resolutions(using: str) -> int:
     return len(keys)
 
 
-def expire_after_sweep(using: str, **_: Any) -> None:
-    """The receiver of the sweeper's signal ``swept``."""
+def expire_resolutions_quietly(using: str) -> None:
+    """Like ``expire_resolutions()``; a database error is logged, and does not fail a sweep."""
     try:
         expire_resolutions(using)
     except DatabaseError as error:  # the tables may be older than the code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -163,7 +164,8 @@ def _merge(
         raise _conflict(failed)
     recorded = undo_for is not None or delete_files
     before = _look_before(model, rows, using) if recorded else None
-    with keep_files(using):
+    # A file may also have become the kept row's own.
+    with keep_files(using) if recorded or plan.fill else nullcontext():
         _remove(remove, rows)
     if kept is not None and plan.fill:
         _fill(kept, plan, snapshot)

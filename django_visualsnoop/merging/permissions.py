@@ -33,10 +33,12 @@ def missing_permissions(
         request, admin_site: with both, ``ModelAdmin.has_delete_permission()`` and
             ``has_change_permission()`` are asked.
     """
-    changed = {_owner(one.model): None for one in plan.moves}
+    links = [one for one in plan.repeated if one.model._meta.auto_created]
+    changed = {_owner(one.model): None for one in [*plan.moves, *links]}
     if plan.fill:
         changed[plan.model] = None
-    deleted = {_owner(one.model): None for one in plan.deleted if not one.model._meta.auto_created}
+    gone = [*plan.deleted, *plan.repeated]
+    deleted = {one.model: None for one in gone if not one.model._meta.auto_created}
 
     def may(action: str, model: type[models.Model], row: models.Model | None = None) -> bool:
         admin = admin_site._registry.get(model) if admin_site is not None else None

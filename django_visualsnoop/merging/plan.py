@@ -64,13 +64,12 @@ class MergePlan:
     @property
     def moves(self) -> list[RelatedRows]:
         """Rows that will refer to the kept row."""
-        counts = ((one, one.count + (one.own is not None)) for one in self.movements)
-        return [_related(one, count) for one, count in counts if count]
+        return _by_relation((one, one.count + (one.own is not None)) for one in self.movements)
 
     @property
     def repeated(self) -> list[RelatedRows]:
         """Links without data of their own that the kept row has already; they are deleted."""
-        return [_related(one, len(one.repeated)) for one in self.movements if one.repeated]
+        return _by_relation((one, len(one.repeated)) for one in self.movements)
 
     @property
     def conflicts(self) -> list[RelatedRows]:
@@ -80,7 +79,7 @@ class MergePlan:
             for level in self.levels
             if level.kept is None and self.kept is not None
         ]
-        stuck = [_related(one, len(one.conflicting)) for one in self.movements if one.conflicting]
+        stuck = _by_relation((one, len(one.conflicting)) for one in self.movements)
         return [*children, *stuck]
 
     @property
@@ -248,9 +247,18 @@ def _files_of(rows: Iterable[models.Model]) -> list[tuple[tuple[str, str], Any]]
     ]
 
 
-def _related(movement: Movement, count: int) -> RelatedRows:
-    reference = movement.reference
-    return RelatedRows(reference.label, reference.model, reference.field.name, count)
+def _by_relation(counts: Iterable[tuple[Movement, int]]) -> list[RelatedRows]:
+    """Add up the rows of each relation; several columns may have one label."""
+    found: dict[tuple[str, type[models.Model]], RelatedRows] = {}
+    for movement, count in counts:
+        if not count:
+            continue
+        reference = movement.reference
+        key, name = (reference.label, reference.model), reference.field.name
+        if (known := found.get(key)) is not None:
+            count, name = count + known.count, name if name == known.field else ""
+        found[key] = RelatedRows(*key, name, count)
+    return list(found.values())
 
 
 def _plural(model: type[models.Model]) -> str:

@@ -26,10 +26,10 @@ class Unique:
 
 
 def uniques_of(reference: Reference) -> list[Unique]:
-    """Return the unique constraints that a change of a reference could break.
+    """Return the unique constraints that contain the column of a reference.
 
-    Constraints with expressions count too if they do not name the column: such an expression has
-    another value after the change, which only the database can tell.
+    An expression that contains the column is left out: only the database can tell its value after
+    the change.
     """
     options, moved = reference.model._meta, reference.field
     sets = [tuple(names) for names in options.unique_together]

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.transactions import retry_when_locked
+from django_visualsnoop.merging.expire import expire_resolutions_quietly
 from django_visualsnoop.outbox.leases import pending_records, unleased
 from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.requests import requeue_skipping_locked
@@ -108,7 +109,8 @@ def sweep(
 ) -> Outcome:
     """Process every record that is due, the longest due first; at most ``limit`` of them.
 
-    When none is left, add images again that an older version described, up to the limit.
+    When none is left, add images again that an older version described, up to the limit. At the
+    end, forget the merges that can no longer be undone.
 
     Args:
         using: alias of the database that stores records and rows.
@@ -131,6 +133,7 @@ def sweep(
                 break
             due_before = timezone.now()
     note_end(using, outcome.worked_on)
+    expire_resolutions_quietly(using)
     tell(
         swept,
         sender=None,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -25,6 +26,7 @@ from tests.testapp.relations import (
     Invoice,
     Item,
     ItemProxy,
+    Mark,
     Pair,
     Place,
     Shelf,
@@ -253,7 +255,7 @@ def test_no_record_without_an_undo() -> None:
 )
 def test_rows_that_cannot_be_merged(number: int, message: str) -> None:
     kept, *_ = items(1)
-    others: Sequence[Any] = [
+    others: list[list[Any]] = [
         [],
         [Product(pk=1)],
         [Item()],
@@ -275,6 +277,21 @@ def test_reviews_and_ranges_of_products_survive() -> None:
         merge_rows(products[first], products[first + 1 : first + 4])
     assert (Product.objects.count(), Review.objects.count()) == (6, 24)
     assert spring.products.count() == 6
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_rows_of_another_database() -> None:
+    kept, other = (Item.objects.using("other").create(sku=sku) for sku in "ab")
+    Mark.objects.db_manager("other").create(
+        content_type=ContentType.objects.db_manager("other").get_for_model(Item),
+        object_id=other.pk,
+        word="a",
+    )
+    resolution = merge_rows(kept, [other]).resolution
+    assert Mark.objects.using("other").get().object_id == str(kept.pk)
+    assert resolution == Resolution.objects.using("other").get()
+    assert undo(resolution).restored == [other]
+    assert Mark.objects.using("other").get().object_id == str(other.pk)
 
 
 @pytest.mark.django_db(transaction=True)
