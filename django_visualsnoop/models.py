@@ -14,6 +14,8 @@ from django_visualsnoop.outbox.record import SyncRecord as SyncRecord  # a model
 from django_visualsnoop.outbox.saving import check_lone_insert, check_lone_update, save_row
 from django_visualsnoop.outbox.sweeps import SweepRun as SweepRun  # a model of this app
 from django_visualsnoop.querysets import VisualSnoopManager
+from django_visualsnoop.uploads.kept import KeptUpload as KeptUpload  # a model of this app
+from django_visualsnoop.uploads.locking import UploadLock as UploadLock  # a model of this app
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop.admin import states
 from django_visualsnoop.admin.choices import DELETE, PAGE, check_selection
+from django_visualsnoop.admin.duplicate_check import DuplicateCheckAdminMixin
 from django_visualsnoop.admin.duplicates_page import ACTION, DuplicatesPage
 from django_visualsnoop.admin.notices import extend, never_indexed
 from django_visualsnoop.admin.page import url_in_admin
@@ -35,12 +36,13 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class VisualSnoopAdminMixin(_ModelAdmin):
+class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
     """List it before ``admin.ModelAdmin`` in the admin of a model with ``VisualSnoopMixin``.
 
     It adds the action *Find duplicates*, a page of similar rows for each row, and
     ``"visualsnoop_state"`` for ``list_display`` or ``readonly_fields``. It deletes nothing itself:
     it passes the rows to delete to Django's *delete selected* action, which asks for confirmation.
+    Its forms warn of uploads that are there already; see ``DuplicateCheckAdminMixin``.
     """
 
     #: Groups per page of duplicates.
@@ -49,9 +51,6 @@ class VisualSnoopAdminMixin(_ModelAdmin):
     visualsnoop_rows_per_group = 24
     #: Rows on the page of similar rows.
     visualsnoop_similar_limit = 24
-
-    class Media:
-        css = {"all": ["visualsnoop/admin.css"]}
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)

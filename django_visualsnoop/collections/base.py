@@ -311,6 +311,21 @@ class BaseCollection(ABC):
                     seen.add((first, second))
                     yield ImagePair(first, second, match.rank, match.similarity)
 
+    def compare_files(self, image: ImageSource, others: Iterable[ImageSource]) -> Iterator[bool]:  # noqa: ARG002 -- for subclasses
+        """Yield for each of other pictures whether it is a copy of one.
+
+        Neither needs to be in the collection. This default implementation yields nothing; override
+        it if a backend can compare pictures without adding them.
+
+        Args:
+            image: path, bytes, or a binary file (read from its start).
+            others: the pictures to compare it with, read one at a time.
+
+        Raises:
+            ImageRefusedError: ``image`` is not a picture.
+        """
+        return iter(())
+
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:  # noqa: ARG002 -- for subclasses
         """Return where one stored picture is located in others, by their ids.
 

@@ -312,6 +312,12 @@ class LocalCollection(BaseCollection):
         ):
             yield ImagePair(*pair)
 
+    def compare_files(self, image: ImageSource, others: Iterable[ImageSource]) -> Iterator[bool]:
+        try:
+            yield from self._gallery.compare_files(read_image(image), map(read_image, others))
+        except DecodeError as error:
+            raise _convert_refusal(error) from error
+
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:
         try:
             return self._gallery.find_placements(check_image_id(image_id), other_ids)
