@@ -10,8 +10,10 @@ from django.db import connections
 
 from django_visualsnoop.sync import worker
 from tests import services
+from tests.collections.contract import image
 from tests.fixtures import product
-from tests.testapp.models import Product
+from tests.server.pages.browsing import chosen
+from tests.testapp.models import Product, Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,3 +91,18 @@ def test_from_a_row_to_its_similar_one(page: Page) -> None:
     page.get_by_role("link", name="Similar").click()
     page.get_by_role("link", name=f"Product object ({second.pk})").click()
     assert page.url.endswith(f"/admin/testapp/product/{second.pk}/change/")
+
+
+@pytest.mark.usefixtures("recorder")
+def test_a_picture_that_is_there_already_is_kept_without_choosing_it_again(page: Page) -> None:
+    first = product(1)
+    shop = Shop.objects.create(name="any")
+    page.goto("/admin/testapp/product/add/")
+    page.select_option("#id_shop", str(shop.pk))
+    page.set_input_files("#id_photo", chosen(image(1), "new.png"))
+    page.click("[name=_save]")
+    assert page.get_by_role("link", name=f"Use the existing: {first}").count() == 1
+    page.get_by_label("Keep both").check()
+    page.click("[name=_save]")
+    assert "was added successfully" in page.content()
+    assert Product.objects.count() == 2
