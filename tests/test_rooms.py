@@ -66,6 +66,7 @@ ROOMS: dict[str, str] = {
     "views": "common health",
     "testing": "collections models outbox sync",
     "admin": "common client indexed outbox search sync uploads",
+    "templatetags": "common indexed search",
     "rest_framework": "client common indexed search uploads",
     "management": "common client collections health indexed outbox querysets sync",
     "apps": "checks common outbox tasks",

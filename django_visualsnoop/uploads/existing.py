@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import connections, models, router, transaction
+from django.db import models, router
 
 from django_visualsnoop.client.exceptions import ImageRefusedError
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.search_options import COPY, SearchOptions
+from django_visualsnoop.common.transactions import savepoint_if_open
 from django_visualsnoop.search.similar import fields_searched, rank_rows
 from django_visualsnoop.uploads.locking import lock_uploads
 from django_visualsnoop.uploads.recent import find_copies_among_recent, find_same_file
@@ -19,7 +19,6 @@ from django_visualsnoop.uploads.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
 
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.indexed.options import IndexedField
@@ -168,7 +167,7 @@ def database_of(queryset: models.QuerySet[Any]) -> str:
 def _attempt(work: Callable[[], list[_Found]], queryset: models.QuerySet[Any]) -> list[_Found]:
     """Return the result of a part of the search; log its error, and return nothing."""
     try:
-        with _savepoint(database_of(queryset)):
+        with savepoint_if_open(using=database_of(queryset)):
             return work()
     except ImageRefusedError:
         return []  # the field itself says that the file is not a picture
@@ -184,13 +183,6 @@ def _attempt(work: Callable[[], list[_Found]], queryset: models.QuerySet[Any]) -
 
 
 _Found = TypeVar("_Found")
-
-
-def _savepoint(using: str) -> AbstractContextManager[None]:
-    """Keep the caller's transaction usable after a database error."""
-    if connections[using].in_atomic_block:
-        return transaction.atomic(using=using)
-    return nullcontext()
 
 
 def _to_queryset(rows: Any) -> models.QuerySet[Any]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 import uuid
-from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import DatabaseError, connections, models, transaction
+from django.db import DatabaseError, models
 from django.utils import timezone
 
 from django_visualsnoop.common.installed import require_installed
+from django_visualsnoop.common.transactions import savepoint_if_open
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
@@ -68,10 +68,8 @@ def keep_upload(file: UploadedFile[Any], *, using: str) -> str | None:
         content=file.read(),
     )
     file.seek(0)
-    connection = connections[using]
     try:
-        # A savepoint, so that a transaction of the caller remains usable.
-        with transaction.atomic(using=using) if connection.in_atomic_block else nullcontext():
+        with savepoint_if_open(using=using):
             kept.save(using=using, force_insert=True)
             delete_old_uploads(using=using)
     except DatabaseError as error:  # the table may be older than the code
