@@ -118,6 +118,8 @@ class BaseCollection(ABC):
 
     #: Whether matches have a similarity, so that ``min_similarity`` is supported.
     supports_similarity: ClassVar[bool] = False
+    #: The threshold of searches for copies that name none, 0 to 1; ``None`` if unknown.
+    min_similarity: float | None = None
     #: How many images to pass to ``add_images`` at a time.
     bulk_size: ClassVar[int] = 1
     #: Size limit of a file, in bytes.

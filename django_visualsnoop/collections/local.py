@@ -140,6 +140,7 @@ class LocalCollection(BaseCollection):
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         name = str(params.get("NAME") or alias)
         self._gallery = Gallery(options.pop("database", "default"), name, **options)
+        self.min_similarity = self._gallery.min_similarity
 
     @classmethod
     def check(cls, alias: str, params: Mapping[str, Any]) -> list[CheckMessage]:

@@ -108,6 +108,11 @@ class Gallery:
         self._memory = memory
         self._capture_times = capture_times
 
+    @property
+    def min_similarity(self) -> float:
+        """The default threshold of searches, 0 to 1."""
+        return self._min_similarity
+
     def describe_image(self, content: bytes, image_id: str) -> NewImage:
         """Describe an image file. Does not use the database.
 
