@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from django.template.loader import render_to_string
@@ -14,6 +13,7 @@ from django.utils import timezone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _FOLDER = "visualsnoop/report"
 
@@ -57,14 +57,14 @@ def written_page(path: Path, title: str) -> Iterator[Page]:
     Raises:
         OSError: the file cannot be written.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with unfinished.open("x", encoding="utf-8") as file:
             page = Page(file)
             page.write("start.html", title=title, now=timezone.now())
             yield page
             page.write("end.html")
-        Path(name).replace(path)
+        unfinished.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise

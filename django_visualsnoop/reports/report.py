@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from django_visualsnoop.reports.pictures import build_card, read_size
 from django_visualsnoop.sync.status import failing, statuses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from django.db import models
 
@@ -40,12 +41,13 @@ def write_groups(
     # The totals stand above the groups, but are known after them.
     with page.after() as body:
         free = 0
-        for number, group in enumerate(groups, 1):
-            sizes = [read_size(member.row, member.field) or 0 for member in group.members]
-            freed = sum(sizes) - max(sizes)
-            free += freed
-            if number <= limit:
-                _write_group(body, number, group, freed)
+        with _sheet(body):
+            for number, group in enumerate(groups, 1):
+                sizes = [read_size(member.row, member.field) or 0 for member in group.members]
+                freed = sum(sizes) - max(sizes)
+                free += freed
+                if number <= limit:
+                    _write_group(body, number, group, freed)
         page.write(
             "groups.html",
             model=model._meta,
@@ -91,9 +93,10 @@ def write_near_misses(
     pairs: list[NearPair] = []
     if threshold is not None:
         pairs = find_near_pairs(fields, using=using, threshold=threshold, count=count)
+        if not pairs:
+            return
     page.write("near_misses.html", model=model._meta, collection=alias, threshold=threshold)
     write_pairs(page, model, pairs, using=using, threshold=threshold or 0.0)
-    page.write("section_end.html")
 
 
 def write_pairs(
@@ -101,21 +104,27 @@ def write_pairs(
 ) -> None:
     """Write pairs, numbered in their order; those whose rows are gone are left out."""
     rows = fetch_rows(model, pairs, using)
-    page.write("pairs_start.html")
-    for number, pair in enumerate(pairs, 1):
-        if pair.first in rows and pair.second in rows:
-            cards = [
-                build_card(rows[key], field)
-                for key, field in zip((pair.first, pair.second), pair.fields, strict=True)
-            ]
-            page.write(
-                "pair.html",
-                number=number,
-                similarity=pair.similarity,
-                found=pair.similarity >= threshold,
-                cards=cards,
-            )
-    page.write("pairs_end.html", count=len(pairs))
+    with _sheet(page):
+        for number, pair in enumerate(pairs, 1):
+            if pair.first in rows and pair.second in rows:
+                cards = [
+                    build_card(rows[key], field)
+                    for key, field in zip((pair.first, pair.second), pair.fields, strict=True)
+                ]
+                page.write(
+                    "pair.html",
+                    number=number,
+                    similarity=pair.similarity,
+                    found=pair.similarity >= threshold,
+                    cards=cards,
+                )
+
+
+@contextmanager
+def _sheet(page: Page) -> Iterator[None]:
+    page.write("sheet_start.html")
+    yield
+    page.write("sheet_end.html")
 
 
 def write_health(page: Page, *, using: str) -> None:
