@@ -18,6 +18,8 @@ from django_visualsnoop.querysets import VisualSnoopManager
 from django_visualsnoop.review.record import ReviewGroup as ReviewGroup  # a model of this app
 from django_visualsnoop.review.record import ReviewMember as ReviewMember
 from django_visualsnoop.review.record import ReviewSearch as ReviewSearch
+from django_visualsnoop.uploads.kept import KeptUpload as KeptUpload  # a model of this app
+from django_visualsnoop.uploads.locking import UploadLock as UploadLock  # a model of this app
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from django_visualsnoop.admin.duplicate_check import DuplicateCheckAdminMixin
 from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
 from django_visualsnoop.admin.records import SyncRecordAdmin
 
-__all__ = ["SyncRecordAdmin", "VisualSnoopAdminMixin"]
+__all__ = ["DuplicateCheckAdminMixin", "SyncRecordAdmin", "VisualSnoopAdminMixin"]

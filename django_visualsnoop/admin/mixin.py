@@ -15,6 +15,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop.admin import states
+from django_visualsnoop.admin.duplicate_check import DuplicateCheckAdminMixin
 from django_visualsnoop.admin.duplicates_page import DuplicatesPage
 from django_visualsnoop.admin.filters import CopiesFilter, SearchStateFilter
 from django_visualsnoop.admin.notices import extend, never_indexed
@@ -47,12 +48,13 @@ else:
 ACTION = "visualsnoop_find_duplicates"
 
 
-class VisualSnoopAdminMixin(_ModelAdmin):
+class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
     """List it before ``admin.ModelAdmin`` in the admin of a model with ``VisualSnoopMixin``.
 
     It adds the action *Find duplicates* with pages that review groups of copies, a page of similar
     rows for each row, two filters, and ``"visualsnoop_state"`` for ``list_display`` or
     ``readonly_fields``.
+    Its forms warn of uploads that are there already; see ``DuplicateCheckAdminMixin``.
     """
 
     #: Groups per page of the list of duplicates.
@@ -74,9 +76,6 @@ class VisualSnoopAdminMixin(_ModelAdmin):
     visualsnoop_delete_files = False
     #: Filters that are added to ``list_filter``.
     visualsnoop_list_filters: Sequence[Any] = (SearchStateFilter, CopiesFilter)
-
-    class Media:
-        css = {"all": ["visualsnoop/admin.css"]}
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)

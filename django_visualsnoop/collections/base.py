@@ -129,6 +129,8 @@ class BaseCollection(ABC):
     supports_similarity: ClassVar[bool] = False
     #: Whether pairs of images can be marked as not duplicates.
     supports_not_duplicates: ClassVar[bool] = False
+    #: The threshold of searches for copies that name none, 0 to 1; ``None`` if unknown.
+    min_similarity: float | None = None
     #: How many images to pass to ``add_images`` at a time.
     bulk_size: ClassVar[int] = 1
     #: Size limit of a file, in bytes.
@@ -321,6 +323,21 @@ class BaseCollection(ABC):
                 if (first, second) not in seen:
                     seen.add((first, second))
                     yield ImagePair(first, second, match.rank, match.similarity)
+
+    def compare_files(self, image: ImageSource, others: Iterable[ImageSource]) -> Iterator[bool]:  # noqa: ARG002 -- for subclasses
+        """Yield for each of other pictures whether it is a copy of one.
+
+        Neither needs to be in the collection. This default implementation yields nothing; override
+        it if a backend can compare pictures without adding them.
+
+        Args:
+            image: path, bytes, or a binary file (read from its start).
+            others: the pictures to compare it with, read one at a time.
+
+        Raises:
+            ImageRefusedError: ``image`` is not a picture.
+        """
+        return iter(())
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:  # noqa: ARG002 -- for subclasses
         """Return where one stored picture is located in others, by their ids.

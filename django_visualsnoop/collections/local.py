@@ -141,6 +141,7 @@ class LocalCollection(BaseCollection):
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         name = str(params.get("NAME") or alias)
         self._gallery = Gallery(options.pop("database", "default"), name, **options)
+        self.min_similarity = self._gallery.min_similarity
 
     @classmethod
     def check(cls, alias: str, params: Mapping[str, Any]) -> list[CheckMessage]:
@@ -312,6 +313,12 @@ class LocalCollection(BaseCollection):
             min_similarity, touching, progress, among, budget, find_pictures
         ):
             yield ImagePair(*pair)
+
+    def compare_files(self, image: ImageSource, others: Iterable[ImageSource]) -> Iterator[bool]:
+        try:
+            yield from self._gallery.compare_files(read_image(image), map(read_image, others))
+        except DecodeError as error:
+            raise _convert_refusal(error) from error
 
     def placements(self, image_id: str, other_ids: Collection[str]) -> dict[str, Placement]:
         try:

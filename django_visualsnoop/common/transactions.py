@@ -68,6 +68,13 @@ def atomic_unless_open(*, using: str) -> AbstractContextManager[None]:
     return transaction.atomic(using=using)
 
 
+def savepoint_if_open(*, using: str) -> AbstractContextManager[None]:
+    """Open a savepoint if a transaction is open, so that an error leaves that usable."""
+    if connections[using].in_atomic_block:
+        return transaction.atomic(using=using)
+    return nullcontext()
+
+
 @contextmanager
 def _joined(using: str) -> Iterator[None]:
     """Join the transaction that ``set_autocommit(False)`` has started.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django_visualsnoop.common.search_options import (
     COPIES,
+    COPY,
     DEFAULT_OPTIONS,
     SIMILAR,
     SearchOptions,
@@ -22,7 +23,7 @@ from django_visualsnoop.engine.embedding import (
     hash_identity,
     is_centred,
 )
-from django_visualsnoop.engine.exceptions import ImageMissing, build_image_missing
+from django_visualsnoop.engine.exceptions import DecodeError, ImageMissing, build_image_missing
 from django_visualsnoop.engine.hits import (
     DEFAULT_LIMIT,
     HitPortions,
@@ -33,6 +34,7 @@ from django_visualsnoop.engine.hits import (
 )
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
+from django_visualsnoop.engine.matching.compare import compare
 from django_visualsnoop.engine.matching.side_by_side import (
     DescribedImage,
     add_size,
@@ -53,7 +55,7 @@ from django_visualsnoop.engine.storage.times import read_clock
 from django_visualsnoop.engine.storage.values import NewImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from django_visualsnoop.common.budgets import Budget
     from django_visualsnoop.common.open_pictures import FindPictures
@@ -109,6 +111,11 @@ class Gallery:
         self._embedding = embedding
         self._memory = memory
         self._capture_times = capture_times
+
+    @property
+    def min_similarity(self) -> float:
+        """The default threshold of searches, 0 to 1."""
+        return self._min_similarity
 
     def describe_image(self, content: bytes, image_id: str) -> NewImage:
         """Describe an image file. Does not use the database.
@@ -386,6 +393,29 @@ class Gallery:
         if seq > version.seq:  # the database was restored from a backup
             return None
         return self.store.count_written_since(version._replace(seq=seq), time)
+
+    def compare_files(self, content: bytes, others: Iterable[bytes]) -> Iterator[bool]:
+        """Yield for each of other image files whether it is a copy of one. Uses no database.
+
+        Args:
+            content: the file, which is described once.
+            others: the other files, read lazily. What is not a picture is no copy.
+
+        Raises:
+            DecodeError: ``content`` is not a picture.
+        """
+        picture = self.decode_picture(content)
+        probes = describe.build_probes(picture.pixels, sha256(content).digest(), picture.capture)
+        for other in others:
+            try:
+                found = self.decode_picture(other)
+            except DecodeError:
+                yield False
+                continue
+            descriptor = describe.describe(found.pixels, sha256(other).digest())
+            relation = compare(probes, descriptor._replace(capture=found.capture)).relation
+            related = relation.score >= self._get_min_score(None)
+            yield related and (relation.name or COPY) == COPY
 
     def find_placements(
         self, image_id: str, other_ids: Collection[str]

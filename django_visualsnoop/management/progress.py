@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from django.core.management.base import OutputWrapper
 
+#: Steps of a bar that shows a share.
+_STEPS = 1000
 #: Seconds between two lines in a log.
 INTERVAL = 10.0
 
@@ -87,3 +89,23 @@ def progress(
                 yield bar
             return
     yield Lines(label, total, unit, out.write)
+
+
+@contextmanager
+def share_progress(
+    label: str, *, out: OutputWrapper, verbosity: int
+) -> Iterator[Callable[[float], None]]:
+    """Like ``progress()``, for work that tells which share of it is done, 0 to 1.
+
+    Args:
+        label, out, verbosity: see ``progress()``.
+    """
+    with progress(label, _STEPS, "‰", out=out, verbosity=verbosity) as shown:
+        done = 0
+
+        def show(share: float) -> None:
+            nonlocal done
+            shown.update(int(share * _STEPS) - done)
+            done = int(share * _STEPS)
+
+        yield show

@@ -106,9 +106,7 @@ class _KeptGroups:
 _Built = tuple[ReviewGroup, list[ReviewMember]]
 
 
-def _build_groups(
-    search: ReviewSearch, groups: Iterable[DuplicateGroup[Any]]
-) -> Iterator[_Built]:
+def _build_groups(search: ReviewSearch, groups: Iterable[DuplicateGroup[Any]]) -> Iterator[_Built]:
     using = search._state.db
     sizes = _Sizes()
     for found in groups:

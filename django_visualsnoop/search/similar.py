@@ -64,6 +64,7 @@ def rank_rows(
     options: SearchOptions,
     *,
     field: str | None = None,
+    stored_only: bool = False,
 ) -> _QuerySet:
     """Return rows in the order of a search, closest first.
 
@@ -72,6 +73,8 @@ def rank_rows(
         what: see ``VisualSnoopQuerySet.similar_to()``.
         options: what to search for; they must have a limit, which counts rows.
         field: the image field to search; all indexed fields of the model if ``None``.
+        stored_only: whether to find nothing, instead of reading its file, for an instance whose
+            picture is not in the collection.
     """
     if options.limit is None or options.limit > MAX_LIMIT:
         raise ValueError(f"limit must be an integer from 1 to {MAX_LIMIT}, not {options.limit!r}.")
@@ -81,7 +84,7 @@ def rank_rows(
             "those with its keys: filter(pk__in=[row.pk for row in found])."
         )
     fields = fields_searched(queryset.model, field)
-    query = _Query(what, field)
+    query = _Query(what, field, stored_only)
     own = query.own_keys(fields[0])
     if own and fields[0].may_be_spelled_otherwise(queryset.db):
         queryset = queryset.exclude(pk__in=own)  # the row may format its key differently
@@ -158,7 +161,8 @@ def fields_searched(model: type[models.Model], name: str | None) -> tuple[Indexe
 class _Query:
     """The picture to search for, by its id if a collection contains it, otherwise by its bytes."""
 
-    def __init__(self, what: Any, field: str | None) -> None:
+    def __init__(self, what: Any, field: str | None, stored_only: bool = False) -> None:
+        self._stored_only = stored_only
         self._instance: models.Model | None = None
         self._field: IndexedField | None = None
         self._file: Any = what
@@ -207,6 +211,8 @@ class _Query:
         if image_id is not None:
             with suppress(NotFoundError):  # not indexed yet, or never
                 return chain.from_iterable(collection.iter_matches_by_id(image_id, options))
+        if self._stored_only:
+            return iter(())
         if self._bytes is None:
             self._bytes = _bytes_of(self._file)
         return chain.from_iterable(collection.iter_matches(self._bytes, options))

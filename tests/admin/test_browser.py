@@ -12,9 +12,10 @@ from django.db import connections
 from django_visualsnoop.models import ReviewGroup
 from django_visualsnoop.sync import worker
 from tests import services
+from tests.collections.contract import image
 from tests.fixtures import product
-from tests.server.pages.browsing import check
-from tests.testapp.models import Product, Range, Review
+from tests.server.pages.browsing import check, chosen
+from tests.testapp.models import Product, Range, Review, Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,3 +163,18 @@ def test_ten_groups_by_keyboard(media: object, settings: Settings, page: Page) -
     press(page, "l")
     page.get_by_role("button", name="Resolve the sure groups of this page").click()
     check(page)
+
+
+@pytest.mark.usefixtures("recorder")
+def test_a_picture_that_is_there_already_is_kept_without_choosing_it_again(page: Page) -> None:
+    first = product(1)
+    shop = Shop.objects.create(name="any")
+    page.goto("/admin/testapp/product/add/")
+    page.select_option("#id_shop", str(shop.pk))
+    page.set_input_files("#id_photo", chosen(image(1), "new.png"))
+    page.click("[name=_save]")
+    assert page.get_by_role("link", name=f"Use the existing: {first}").count() == 1
+    page.get_by_label("Keep both").check()
+    page.click("[name=_save]")
+    assert "was added successfully" in page.content()
+    assert Product.objects.count() == 2

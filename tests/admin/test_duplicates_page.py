@@ -214,7 +214,10 @@ def many(recorder: RecorderCollection, count: int) -> list[Product]:
 
 @pytest.mark.parametrize("count", [10, 400])
 def test_queries_do_not_depend_on_the_number_of_rows(
-    count: int, recorder: RecorderCollection, logged_in: LoggedIn, django_assert_max_num_queries: Any
+    count: int,
+    recorder: RecorderCollection,
+    logged_in: LoggedIn,
+    django_assert_max_num_queries: Any,
 ) -> None:
     many(recorder, count)
     client = logged_in()

@@ -91,4 +91,3 @@ def test_which_field_is_shown() -> None:
     assert field_to_show(both) == "cover"
     assert field_to_show(both, "thumbnail") == "thumbnail"
     assert field_to_show(Article(cover="a.png"), "thumbnail") == "cover"
-

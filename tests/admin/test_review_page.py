@@ -316,4 +316,3 @@ class TestPermissions:
         assert "Yes, resolve this group" not in asked.text
         assert client.post(url, {**data, "visualsnoop_confirmed": "1"}).status_code == 403
         assert Product.objects.count() == 2
-

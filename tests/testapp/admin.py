@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 
-from django_visualsnoop.admin import VisualSnoopAdminMixin
-from tests.testapp.models import Article, Document, Listing, Product
+from django_visualsnoop.admin import DuplicateCheckAdminMixin, VisualSnoopAdminMixin
+from tests.testapp.models import Article, Document, Listing, Product, Shop
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -47,3 +47,15 @@ class ListingAdmin(VisualSnoopAdminMixin, admin.ModelAdmin):  # type: ignore[typ
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         return rows if request.user.is_superuser else rows.filter(published=True)
+
+
+class ProductInline(admin.StackedInline):  # type: ignore[type-arg]
+    model = Product
+    fields = ("name", "photo")
+
+
+@admin.register(Shop)
+class ShopAdmin(DuplicateCheckAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+    """A model that is not indexed, with rows of one that is."""
+
+    inlines = (ProductInline,)

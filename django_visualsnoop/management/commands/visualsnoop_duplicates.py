@@ -11,7 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django_visualsnoop.client.exceptions import VisualSnoopError
 from django_visualsnoop.management.interrupts import Interrupted, interruptible
 from django_visualsnoop.management.locks import telling_locks
-from django_visualsnoop.management.progress import progress
+from django_visualsnoop.management.progress import share_progress
 from django_visualsnoop.management.selection import (
     add_database_argument,
     check_tables,
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from django.db import models
 
     from django_visualsnoop.search.duplicates import DuplicateGroup, DuplicateGroups
-
-#: Steps of the progress bar.
-_STEPS = 1000
 
 
 class Command(BaseCommand):
@@ -86,14 +83,7 @@ class Command(BaseCommand):
         rows: VisualSnoopQuerySet[Any] = VisualSnoopQuerySet(model, using=options["database"])
         label = f"{model._meta.label}: looking for duplicates"
         verbosity = 0 if options["json"] else options["verbosity"]
-        with progress(label, _STEPS, "‰", out=self.stdout, verbosity=verbosity) as shown:
-            done = 0
-
-            def show(share: float) -> None:
-                nonlocal done
-                shown.update(int(share * _STEPS) - done)
-                done = int(share * _STEPS)
-
+        with share_progress(label, out=self.stdout, verbosity=verbosity) as show:
             if options["review"]:
                 stored = search_completely(model, using=options["database"], progress=show)
                 if stored is None:
