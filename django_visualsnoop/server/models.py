@@ -225,6 +225,10 @@ class StoredResponse(models.Model):
 
     #: Of key, signature and body.
     fingerprint = models.CharField(max_length=64, primary_key=True)
+    # No database constraint, as in ``Metadata``; null in rows of an earlier version.
+    collection = models.ForeignKey(
+        HostedCollection, models.CASCADE, null=True, db_constraint=False, related_name="+"
+    )
     #: The JSON object of the response.
     body = models.TextField()
     created = models.DateTimeField(db_index=True)

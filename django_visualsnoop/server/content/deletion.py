@@ -11,6 +11,7 @@ from django_visualsnoop.server.models import (
     MetadataValue,
     NotDuplicate,
     StoredPicture,
+    StoredResponse,
     database,
 )
 from django_visualsnoop.server.transactions import lock_for_deletion, write_atomically
@@ -32,6 +33,6 @@ def _delete(collection: HostedCollection) -> None:
     pictures.delete_pictures(StoredPicture.objects.using(using).filter(collection=pk))
     Store(using, collection.gallery_name).drop()
     # The cascade does not delete these; see ``Store.drop``.
-    for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
+    for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, StoredResponse, Key):
         model.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

@@ -23,6 +23,7 @@ from django_visualsnoop.server.models import (
     MetadataValue,
     NotDuplicate,
     StoredPicture,
+    StoredResponse,
 )
 from django_visualsnoop.server.pages.forms import CollectionForm
 from django_visualsnoop.server.tenants.keys import revoke_key
@@ -41,7 +42,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 #: Whatever is kept of a collection.
 TABLES = (
     *(IndexedImage, Collection, VectorBlock, HostedCollection, Key),
-    *(Metadata, MetadataValue, NotDuplicate, StoredPicture),
+    *(Metadata, MetadataValue, NotDuplicate, StoredPicture, StoredResponse),
 )
 
 

@@ -59,7 +59,8 @@ def test_registering(mailbox: Mailbox) -> None:
     assert "Your account was created." in client.get(url("collections")).text
     user = get_user_model().objects.get()
     assert (user.get_username(), user.email) == ("new@example.com",) * 2
-    assert not (user.is_staff or user.is_superuser)
+    assert not user.is_staff
+    assert not user.is_superuser
     # Once.
     other = Client()
     follow(link, other)
