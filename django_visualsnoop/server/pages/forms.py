@@ -205,3 +205,7 @@ class NewAddressForm(AddressForm, PasswordForm):
     """The new address of an account."""
 
     field_order = ["email", "password"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _("New e-mail address")

@@ -123,8 +123,8 @@ def refuse_link() -> Refused:
     return Refused(
         410,
         _(
-            "This link is not valid, or no longer: it was used, is too old, or something has "
-            "changed since it was sent. Ask for a new one."
+            "It was used, is too old or incomplete, or something has changed since it was sent. "
+            "Ask for a new one."
         ),
     )
 

@@ -52,7 +52,8 @@ def ask_to_register(request: HttpRequest) -> HttpResponse:
         return redirect("visualsnoop_server:collections")
     form = AddressForm(request.POST or None)
     if not form.is_valid():
-        return render_page(request, "register.html", {"form": form})
+        status = 400 if request.method == "POST" else 200
+        return render_page(request, "register.html", {"form": form}, status)
     email = form.cleaned_data["email"]
     count_mail(request, email)
     context = {
@@ -116,9 +117,9 @@ def _register(
     """
     form = FirstPasswordForm(make_user(email), request.POST or None)
     if not form.is_valid():
-        # Not 400: Django would log it.
         context = {"form": form, "email": email, "organisation": organisation}
-        return render_page(request, "registered.html", context)
+        status = 400 if request.method == "POST" else 200
+        return render_page(request, "registered.html", context, status)
     password = form.cleaned_data["new_password1"]
     try:
         made = register(email, password)

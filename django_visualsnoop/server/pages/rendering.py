@@ -223,7 +223,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 def _render_refused(request: HttpRequest, error: Refused) -> HttpResponseBase:
     if error.status == 404:
         return not_found(request, error)
-    response = render_problem(request, error.status, _("The action failed"), error.message)
+    title = _("This link is not valid") if error.status == 410 else _("The action failed")
+    response = render_problem(request, error.status, title, error.message)
     for name, value in error.headers.items():
         response.headers[name] = value
     return response

@@ -53,7 +53,7 @@ def test_registering(mailbox: Mailbox) -> None:
     assert "New@Example.com" in page.text
     assert link.rpartition("/links/")[2] not in page.request["PATH_INFO"]
     weak = client.post(url("registered"), {**BOTH, "new_password2": "other"})
-    assert weak.status_code == 200
+    assert weak.status_code == 400
     assert not get_user_model().objects.exists()
     assert client.post(url("registered"), BOTH).headers["Location"] == url("collections")
     assert "Your account was created." in client.get(url("collections")).text
