@@ -85,7 +85,7 @@ ROOMS: dict[str, str] = {
     "server.http": "common client server.exceptions server.conf server.models "
     "server.transactions server.tenants",
     "server.content": "common client engine.exceptions engine.images engine.descriptors "
-    "engine.lite0 engine.matching engine.storage engine.pairs engine.gallery "
+    "engine.lite0 engine.matching engine.storage engine.pairs engine.gallery engine.replica "
     "server.exceptions server.conf server.models server.transactions "
     "server.tenants",
     "server.api_v1": "common client engine.exceptions engine.storage server.exceptions "

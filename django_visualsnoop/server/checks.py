@@ -28,7 +28,7 @@ _MIDDLEWARE = "django.middleware"
 
 
 def register_all() -> None:
-    for check in (check_settings, check_engine, check_redirects, check_pages):
+    for check in (check_settings, check_engine, check_redirects, check_pages, check_mail):
         register(check, TAG)
 
 
@@ -130,6 +130,25 @@ def check_pages(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def check_mail(**_: Any) -> list[CheckMessage]:
+    """Check that users who register can get the mail that confirms their address."""
+    try:
+        options = get_options()
+    except ImproperlyConfigured:
+        return []
+    if options.registration == "off" or options.mail:
+        return []
+    return [
+        Error(
+            f'VISUALSNOOP_SERVER["REGISTRATION"] is "{options.registration}", but the server sends '
+            "no mail, so nobody can confirm an address.",
+            hint='Set up mail in the settings of Django and add "MAIL": True to '
+            'VISUALSNOOP_SERVER, or set "REGISTRATION": "off".',
+            id="visualsnoop_server.E005",
+        )
+    ]
 
 
 def _has_middleware(middleware: str) -> bool:

@@ -21,6 +21,7 @@ DEFAULT_MAX_BYTES = 20 * 1024 * 1024
 DEFAULT_MAX_IMPORT_BYTES = 256 * 1024 * 1024
 #: The same limit as in the embedded engine: about a million images.
 DEFAULT_MEMORY = 2 * 1024**3
+REGISTRATIONS = ("off", "invitation", "open")
 #: The format of ``Fernet.generate_key()``: 32 bytes in URL-safe base64.
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
@@ -40,6 +41,10 @@ class ServerOptions:
         memory: bytes that a process may keep of all collections together.
         capture_times: whether to use the times at which cameras took pictures.
         embedding: whether to compute embeddings, with which searches find similar images.
+        mail: whether to send mails: invitations, and links for new passwords and addresses.
+        registration: who may create an account on the pages: ``"off"`` (nobody),
+            ``"invitation"`` (whom an organisation has invited) or ``"open"``.
+        own_accounts: whether users may change the address of their account, and delete it.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -52,6 +57,9 @@ class ServerOptions:
     memory: int = DEFAULT_MEMORY
     capture_times: bool = True
     embedding: bool = True
+    mail: bool = False
+    registration: str = "off"
+    own_accounts: bool = False
 
 
 def get_options() -> ServerOptions:
@@ -109,4 +117,7 @@ _OPTIONS = {
     "MEMORY": POSITIVE_INTEGER,
     "CAPTURE_TIMES": BOOLEAN,
     "EMBEDDING": BOOLEAN,
+    "MAIL": BOOLEAN,
+    "REGISTRATION": Option('"off", "invitation" or "open"', REGISTRATIONS.__contains__),
+    "OWN_ACCOUNTS": BOOLEAN,
 }

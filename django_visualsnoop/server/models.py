@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, router
 from django.db.models import Q
@@ -127,8 +128,8 @@ class HostedCollection(models.Model):
         max_length=10,
         db_column="keeps",
         choices=Retention.choices,
-        default=Retention.NOTHING,
-        db_default=Retention.NOTHING,
+        default=Retention.THUMBNAILS,
+        db_default=Retention.THUMBNAILS,
     )
     created = models.DateTimeField(auto_now_add=True)
     min_similarity = models.FloatField(
@@ -224,6 +225,10 @@ class StoredResponse(models.Model):
 
     #: Of key, signature and body.
     fingerprint = models.CharField(max_length=64, primary_key=True)
+    # No database constraint, as in ``Metadata``; null in rows of an earlier version.
+    collection = models.ForeignKey(
+        HostedCollection, models.CASCADE, null=True, db_constraint=False, related_name="+"
+    )
     #: The JSON object of the response.
     body = models.TextField()
     created = models.DateTimeField(db_index=True)
@@ -332,3 +337,23 @@ class NotDuplicate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first_id}, {self.second_id}"
+
+
+class MailLimit(models.Model):
+    """How many mails someone may still cause or get; see ``tenants.throttling``."""
+
+    #: A keyed hash of who causes or gets the mails, so that the table holds no addresses.
+    id = models.CharField(max_length=64, primary_key=True, editable=False)
+    #: As in ``Key.requests_used_until``.
+    used_until = models.BigIntegerField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class AccountSession(AbstractBaseSession):
+    """A session that knows its account; see ``tenants.sessions``."""
+
+    #: The primary key of the user as text; empty if nobody is signed in. A foreign key would make
+    #: each page of a user who was deleted meanwhile an error.
+    account_id = models.CharField(max_length=255, db_index=True)

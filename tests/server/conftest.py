@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.server import mailbox as mailboxes
 from tests.server.hosting import Tenant, tenant
+from tests.server.mailbox import Mailbox
 from tests.server.serving import SERVERS, Served, Servers
 
 if TYPE_CHECKING:
@@ -43,3 +45,13 @@ def served(
 def folder(settings: Settings, tmp_path: Path) -> Path:
     settings.MEDIA_ROOT = tmp_path / "kept"
     return tmp_path / "kept"
+
+
+@pytest.fixture
+def mailbox(settings: Settings) -> Iterator[Mailbox]:
+    """A mail server. With it, everyone may register."""
+    box = Mailbox()
+    controller = mailboxes.start(box)
+    mailboxes.use(box, settings, REGISTRATION="open")
+    yield box
+    controller.stop()

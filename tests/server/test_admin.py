@@ -59,7 +59,7 @@ def test_keys_are_revoked_and_no_secret_is_shown(ann: Tenant) -> None:
 
 def test_deleting_a_collection_takes_its_images(ann: Tenant) -> None:
     other = tenant("Other")
-    ann.limit(retention=Retention.THUMBNAILS)
+    other.limit(retention=Retention.NOTHING)
     for one in (ann, other):
         call(one, "POST", "/image/a", image(1))
     client = signed_in(is_superuser=True)

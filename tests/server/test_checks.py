@@ -27,6 +27,13 @@ def found() -> dict[str, CheckMessage]:
     return {str(one.id): one for one in messages if str(one.id).startswith("visualsnoop_server")}
 
 
+def test_registering_needs_mail(settings: Settings) -> None:
+    settings.VISUALSNOOP_SERVER = {"REGISTRATION": "open"}
+    assert '"REGISTRATION"] is "open", but' in found()["visualsnoop_server.E005"].msg
+    settings.VISUALSNOOP_SERVER = {"REGISTRATION": "open", "MAIL": True}
+    assert found() == {}
+
+
 def test_nothing_is_wrong() -> None:
     assert found() == {}
 
@@ -38,6 +45,7 @@ def test_nothing_is_wrong() -> None:
         ({"KEYS": 1}, "unknown option 'KEYS'"),
         ({"PATH_PREFIX": "images/"}, 'must be a path such as "/images", with'),
         ({"PATH_PREFIX": 1}, "not 1"),
+        ({"REGISTRATION": True}, '"off", "invitation" or "open"'),
         ({"ALLOW_HTTP": "no"}, "must be True or False, not 'no'"),
         ({"MAX_BYTES": 0}, "must be a positive integer, not 0"),
         ({"MAX_BYTES": True}, "must be a positive integer, not True"),

@@ -72,6 +72,19 @@ def find_path(folder: str, database: str, collection_id: str, content: str) -> P
     return place / f"{collection_id}-{short}-{content}.snapshot"
 
 
+def delete_snapshots(folder: str, collection_id: str) -> None:
+    """Delete the snapshots of a collection that was deleted, with the ids of its images.
+
+    Args:
+        folder, collection_id: see ``find_path``.
+    """
+    for path in Path(folder).glob(f"{collection_id}-*.snapshot*"):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("Could not delete the snapshot of a deleted collection: %s", error)
+
+
 def load(
     path: Path, layout: Layout, database: str, collection_id: str, seq: int, horizon: int
 ) -> tuple[Any, int] | None:

@@ -113,7 +113,9 @@ def post_image(call: Call) -> dict[str, Any]:
         new = call.images.describe(body, call.image_id or uuid4().hex)
         images = call.images
         with images.store_files(new) as files:
-            answer = idempotency.respond_once(fingerprint, lambda: _add_image(images, new, files))
+            answer = idempotency.respond_once(
+                fingerprint, images.collection.pk, lambda: _add_image(images, new, files)
+            )
     return answer
 
 

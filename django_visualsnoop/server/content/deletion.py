@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
+from django_visualsnoop.engine.replica.snapshots import delete_snapshots
 from django_visualsnoop.engine.storage.store import Store
+from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import pictures
 from django_visualsnoop.server.models import (
     HostedCollection,
@@ -11,6 +15,7 @@ from django_visualsnoop.server.models import (
     MetadataValue,
     NotDuplicate,
     StoredPicture,
+    StoredResponse,
     database,
 )
 from django_visualsnoop.server.transactions import lock_for_deletion, write_atomically
@@ -30,8 +35,12 @@ def _delete(collection: HostedCollection) -> None:
     if not lock_for_deletion(pk):
         return
     pictures.delete_pictures(StoredPicture.objects.using(using).filter(collection=pk))
-    Store(using, collection.gallery_name).drop()
+    store, cache = Store(using, collection.gallery_name), get_options().cache
+    engine_id = store.find_collection_id()
+    store.drop()
+    if cache is not None and engine_id is not None:
+        transaction.on_commit(lambda: delete_snapshots(cache, engine_id), using=using)
     # The cascade does not delete these; see ``Store.drop``.
-    for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, Key):
+    for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, StoredResponse, Key):
         model.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

@@ -50,7 +50,9 @@ def find_response(fingerprint: str) -> dict[str, Any] | None:
     return None if body is None else json.loads(body)
 
 
-def respond_once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def respond_once(
+    fingerprint: str, collection_id: str, act: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
     """Call ``act`` unless the same request already did, and return the one response to both.
 
     Of two concurrent requests, the second waits for the row that the first has inserted. If the
@@ -58,6 +60,7 @@ def respond_once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[st
 
     Args:
         fingerprint: the fingerprint of the request.
+        collection_id: the collection, with which the response is deleted.
         act: called in the transaction that stores its response; an error undoes everything.
     """
     rows = StoredResponse.objects.using(database())
@@ -65,7 +68,12 @@ def respond_once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[st
     def attempt() -> dict[str, Any] | None:
         try:
             with transaction.atomic(using=database()):
-                rows.create(pk=fingerprint, body="", created=timezone.now())
+                rows.create(
+                    pk=fingerprint,
+                    collection_id=collection_id,
+                    body="",
+                    created=timezone.now(),
+                )
         except IntegrityError:
             return None
         answer = act()
@@ -76,7 +84,7 @@ def respond_once(fingerprint: str, act: Callable[[], dict[str, Any]]) -> dict[st
     if answer is None:
         # Outside of the transaction, whose snapshot may be older than the other's commit.
         found = find_response(fingerprint)
-        return respond_once(fingerprint, act) if found is None else found
+        return respond_once(fingerprint, collection_id, act) if found is None else found
     _purge_now_and_then()
     return answer
 

@@ -46,7 +46,7 @@ def collections(request: HttpRequest) -> HttpResponse:
     )
     used = get_usages(found)
     rows = [(hosted, used[hosted.pk]) for hosted in found]
-    # No mail is sent, so the page shows invitations after sign-in.
+    # The server may send no mail, so the page shows invitations after sign-in.
     context = {"rows": rows, "is_invited": get_invitations(request.user).exists()}
     return render_page(request, "collections.html", context)
 

@@ -6,6 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import SetPasswordForm
+from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,15 +20,20 @@ from django_visualsnoop.server.models import (
     Organisation,
     database,
 )
+from django_visualsnoop.server.tenants.accounts import make_user
 from django_visualsnoop.server.tenants.keys import SCOPES
 from django_visualsnoop.server.tenants.tenancy import get_organisations
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from django.http import HttpRequest
+
+    _PasswordForm = SetPasswordForm[Any]
     _CollectionModelForm = forms.ModelForm[HostedCollection]
     _OrganisationModelForm = forms.ModelForm[Organisation]
 else:
+    _PasswordForm = SetPasswordForm
     _CollectionModelForm = _OrganisationModelForm = forms.ModelForm
 
 
@@ -140,3 +148,64 @@ class MemberForm(forms.Form):
     role = forms.ChoiceField(
         label=_("Role"), choices=Membership.Role.choices, initial=Membership.Role.MEMBER
     )
+
+
+class AddressForm(forms.Form):
+    """The address of a new account. The form does not look up whether an account has it."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=150,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        try:
+            make_user(email).clean_fields(exclude=["password"])
+        except ValidationError as error:
+            raise ValidationError(sorted({*error.messages})) from None
+        return email
+
+
+class FirstPasswordForm(_PasswordForm):
+    """The password of a new account."""
+
+
+class PasswordForm(forms.Form):
+    """The password of a signed-in user, who confirms an action with it.
+
+    Users without a password, who sign in in another way, need none.
+    """
+
+    password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self._request = request
+        super().__init__(*args, **kwargs)
+        user: Any = request.user
+        if not user.has_usable_password():
+            del self.fields["password"]
+
+    def clean_password(self) -> None:
+        user = self._request.user
+        # In this way, django-axes counts wrong passwords here, too.
+        found = authenticate(
+            self._request, username=user.get_username(), password=self.cleaned_data["password"]
+        )
+        if found != user:
+            raise ValidationError(_("The password is wrong."))
+
+
+class NewAddressForm(AddressForm, PasswordForm):
+    """The new address of an account."""
+
+    field_order = ["email", "password"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _("New e-mail address")

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.server.models import HostedCollection
 
+#: What stands for the secret in examples, because the page shows a secret only once.
+_PLACEHOLDER = "SECRET_KEY"
+
 
 @page
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -112,7 +115,7 @@ def _make_key(
         "scopes": _get_scopes(new.key),
         "replaced": replaced,
         "endpoint": endpoint,
-        "snippets": make_snippets(endpoint, get_endpoint(request, "api_v2"), new),
+        "snippets": make_snippets(endpoint, get_endpoint(request, "api_v2"), new.key, new.secret),
     }
     return render_collection_page(request, hosted, "new_key", context)
 
@@ -132,6 +135,9 @@ def _render_keys(
         "full": len(live) >= MAX_LIVE_KEYS,
         "endpoint": get_endpoint(request),
     }
+    if live:
+        endpoints = get_endpoint(request), get_endpoint(request, "api_v2")
+        context["snippets"] = make_snippets(*endpoints, live[0], _PLACEHOLDER)
     return render_collection_page(request, hosted, "keys", context, status)
 
 

@@ -13,8 +13,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from django_visualsnoop.common.row_locks import lock_rows
+from django_visualsnoop.server.conf import get_options
+from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import Invitation, Membership, Organisation, database
 from django_visualsnoop.server.pages.forms import MemberForm, OrganisationForm
+from django_visualsnoop.server.pages.mail import count_mail, make_link, send_mail
 from django_visualsnoop.server.pages.rendering import page, render_page, render_problem
 from django_visualsnoop.server.tenants.tenancy import (
     get_address,
@@ -74,8 +77,13 @@ def organisation(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         _require_owner(request, found)
         if form.is_valid():
+            has_mail = get_options().mail
+            if has_mail:
+                count_mail(request, form.cleaned_data["email"])
             try:
-                message = write_atomically(partial(_add, request, found, **form.cleaned_data))
+                message, invited = write_atomically(
+                    partial(_add, request, found, **form.cleaned_data)
+                )
             except Ownerless:
                 return _render_ownerless(request)
             except TooManyInvitations:
@@ -87,6 +95,8 @@ def organisation(request: HttpRequest, pk: int) -> HttpResponse:
                     % {"most": MAX_INVITATIONS},
                 )
             messages.success(request, message, fail_silently=True)
+            if has_mail and invited is not None:
+                _send_invitation(request, invited)
             return redirect("visualsnoop_server:organisation", found.pk)
     members = _get_members(found).select_related("user").order_by("-role", "pk")
     context = {
@@ -95,6 +105,7 @@ def organisation(request: HttpRequest, pk: int) -> HttpResponse:
         "members": members,
         "invitations": _get_invitations(found).order_by("pk"),
         "is_owner": is_owner(request.user, found.pk),
+        "has_mail": get_options().mail,
         "collections": get_visible_collections(request.user)
         .filter(organisation=found)
         .order_by("name"),
@@ -208,13 +219,15 @@ def _make(name: str, owner: Any) -> Organisation:
     return made
 
 
-def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> str:
+def _add(
+    request: HttpRequest, found: Organisation, email: str, role: str
+) -> tuple[str, Invitation | None]:
     """Change a member's role, or invite an address.
 
     This looks up only members' accounts, because anyone may create an organisation and ask.
 
     Returns:
-        A message that says what changed.
+        A message that says what changed, and the invitation, if there is one.
 
     Raises:
         Http404: the organisation does not exist, or the user is no longer a member.
@@ -234,15 +247,28 @@ def _add(request: HttpRequest, found: Organisation, email: str, role: str) -> st
     if same:
         _get_members(found).filter(pk__in=same).update(role=role)
         _require_some_owner(found)
-        return _("%(email)s is a member already. The role is now: %(role)s.") % context
-    _get_invitations(found).update_or_create(
+        return _("%(email)s is a member already. The role is now: %(role)s.") % context, None
+    invited, _created = _get_invitations(found).update_or_create(
         organisation=found,
         digest=digest,
         defaults={"email": email, "role": role, "invited_by_id": request.user.pk},
     )
     if _get_invitations(found).count() > MAX_INVITATIONS:
         raise TooManyInvitations
-    return _("%(email)s was invited.") % context
+    return _("%(email)s was invited.") % context, invited
+
+
+def _send_invitation(request: HttpRequest, invited: Invitation) -> None:
+    """Send the mail of an invitation, which stays open if this fails."""
+    context = {
+        "organisation": invited.organisation,
+        "invited_by": request.user.get_username(),
+        "link": make_link(request, "invitation", {"pk": invited.pk, "email": invited.email}),
+    }
+    try:
+        send_mail(request, "invitation", invited.email, context)
+    except Refused as error:
+        messages.warning(request, error.message, fail_silently=True)
 
 
 def _delete_or_404(rows: QuerySet[Invitation]) -> None:

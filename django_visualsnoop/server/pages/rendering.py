@@ -73,6 +73,10 @@ def secured(view: View) -> View:
             if not is_lock_error(error):
                 raise
             response = render_busy(request)
+        except Http404 as error:
+            return not_found(request, error)
+        except Refused as error:
+            response = _render_refused(request, error)
         except (TooManyFilesSent, TooManyFieldsSent, RequestDataTooBig):
             drain_body(request)
             response = _render_too_much(request)
@@ -114,14 +118,8 @@ def page(view: View) -> View:
         try:
             with limit_reading(request, _SECONDS + _get_length(request) / _BYTES_PER_SECOND):
                 return protected(request, *args, **kwargs)
-        except Http404 as error:
-            return not_found(request, error)
         except PermissionDenied as error:
             return render_problem(request, 403, _("You are not allowed to do this"), str(error))
-        except Refused as error:
-            if error.status == 404:
-                return not_found(request, error)
-            return render_problem(request, error.status, _("The action failed"), error.message)
 
     return secured(csrf_exempt(login_not_required(respond)))
 
@@ -220,6 +218,16 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     """Return the page for forms from other sites; usable as ``CSRF_FAILURE_VIEW``."""
     text = _("Nothing was changed. Go back, reload the page and try again.")
     return render_problem(request, 403, _("The form has expired"), text)
+
+
+def _render_refused(request: HttpRequest, error: Refused) -> HttpResponseBase:
+    if error.status == 404:
+        return not_found(request, error)
+    title = _("This link is not valid") if error.status == 410 else _("The action failed")
+    response = render_problem(request, error.status, title, error.message)
+    for name, value in error.headers.items():
+        response.headers[name] = value
+    return response
 
 
 def render_busy(request: HttpRequest) -> HttpResponse:

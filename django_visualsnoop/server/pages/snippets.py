@@ -14,7 +14,7 @@ from django_visualsnoop.server.conf import get_options
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from django_visualsnoop.server.tenants.keys import NewKey
+    from django_visualsnoop.server.models import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +31,36 @@ def get_endpoint(request: HttpRequest, api: str = "api_v1") -> str:
 
 
 @sensitive_variables()
-def make_snippets(endpoint: str, endpoint_v2: str, new: NewKey) -> list[Snippet]:
-    """Return code that uses a key and contains its secret.
+def make_snippets(endpoint: str, endpoint_v2: str, key: Key, secret: str) -> list[Snippet]:
+    """Return code for what a key allows, which contains its secret.
 
     Args:
         endpoint, endpoint_v2: see ``get_endpoint``.
-        new: the key.
+        key: the key.
+        secret: its secret, or a word in place of it.
     """
     path = endpoint.partition("://")[2].partition("/")[2]
     names = {
         "endpoint": endpoint,
         "endpoint_v2": endpoint_v2,
         "path": f"/{path}",
-        "public": new.key.public_key,
-        "secret": new.secret,
+        "public": key.public_key,
+        "secret": secret,
     }
+    uploads = [
+        Snippet(_("Upload with Python"), _PYTHON_UPLOAD % names),
+        Snippet(_("Upload with curl"), _CURL_UPLOAD % names),
+        Snippet(_("Upload with JavaScript"), _JAVASCRIPT_UPLOAD % names),
+    ]
+    searches = [
+        Snippet(_("Search with Python"), _PYTHON % names),
+        Snippet(_("Search with curl"), _CURL % names),
+        Snippet(_("Search with curl, API v1"), _CURL_V1 % names),
+    ]
     return [
-        Snippet(_("Python"), _PYTHON % names),
+        *(uploads if key.may_write else []),
+        *(searches if key.may_search else []),
         Snippet(_("Django settings"), _DJANGO % names),
-        Snippet("curl", _CURL % names),
-        Snippet(_("curl, API v1"), _CURL_V1 % names),
     ]
 
 
@@ -62,8 +72,17 @@ collection = Collection(
     "%(secret)s",
     endpoint="%(endpoint)s",
 )
-collection.add_image("cat.jpg", "cat")
 print(collection.search_images("another-cat.jpg"))"""
+
+_PYTHON_UPLOAD = """\
+from django_visualsnoop.client.models import Collection
+
+collection = Collection(
+    "%(public)s",
+    "%(secret)s",
+    endpoint="%(endpoint)s",
+)
+collection.add_image("cat.jpg", "cat")"""
 
 _DJANGO = """\
 VISUALSNOOP = {
@@ -79,6 +98,22 @@ _CURL = """\
 TOKEN='%(public)s.%(secret)s'
 curl --data-binary @cat.jpg --header "Authorization: Bearer $TOKEN" \\
     '%(endpoint_v2)s/search?limit=10'"""
+
+_CURL_UPLOAD = """\
+TOKEN='%(public)s.%(secret)s'
+curl --upload-file cat.jpg --header "Authorization: Bearer $TOKEN" \\
+    '%(endpoint_v2)s/images/cat'"""
+
+# A key belongs on a server, not in a page: this runs under Node.js.
+_JAVASCRIPT_UPLOAD = """\
+import { readFile } from "node:fs/promises";
+
+const response = await fetch("%(endpoint_v2)s/images/cat", {
+  method: "PUT",
+  headers: { Authorization: "Bearer %(public)s.%(secret)s" },
+  body: await readFile("cat.jpg"),
+});
+console.log(response.status, await response.json());"""
 
 _CURL_V1 = """\
 SECRET='%(secret)s'

@@ -22,6 +22,15 @@ _ENGINES = {
     "mariadb": "django.db.backends.mysql",
     "mysql": "django.db.backends.mysql",
 }
+#: Scheme → the options of Django's SMTP backend.
+_MAIL_SCHEMES: dict[str, dict[str, Any]] = {
+    "smtp": {"port": 25},
+    "submission": {"port": 587, "use_tls": True},
+    "smtps": {"port": 465, "use_ssl": True},
+}
+_MAIL_SECONDS = 10
+_MAIL_EXAMPLE = "submission://USER:PASSWORD@HOST:587, smtps://…, smtp://HOST:25, or console:"
+_BACKENDS = "django.core.mail.backends"
 _EXAMPLE = "postgresql://USER:PASSWORD@HOST:5432/NAME, or mariadb://…"
 
 
@@ -132,6 +141,92 @@ def _get_sqlite(path: Path) -> dict[str, Any]:
             "transaction_mode": "IMMEDIATE",
         },
     }
+
+
+def get_mailer(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
+    """Return the entry of ``MAILERS`` for ``VISUALSNOOP_EMAIL_URL``; ``None`` if it is not set.
+
+    Raises:
+        BadEnvironment: the value is invalid. The message does not show a password.
+    """
+    url = environment.get(f"{PREFIX}EMAIL_URL")
+    if not url:
+        return None
+    if url == "console:":
+        return {"BACKEND": f"{_BACKENDS}.console.EmailBackend"}
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise BadEnvironment("EMAIL_URL", f"is not a URL; use {_MAIL_EXAMPLE}") from None
+    options = _MAIL_SCHEMES.get(parts.scheme)
+    if options is None or not parts.hostname:
+        kind = f"starts with {parts.scheme!r}" if options is None else "names no host"
+        raise BadEnvironment("EMAIL_URL", f"{kind}; use {_MAIL_EXAMPLE}")
+    return {
+        "BACKEND": f"{_BACKENDS}.smtp.EmailBackend",
+        "OPTIONS": {
+            **options,
+            "host": parts.hostname,
+            "port": port or options["port"],
+            "username": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+            "timeout": _MAIL_SECONDS,
+        },
+    }
+
+
+def get_mail_settings(
+    mailer: dict[str, Any] | None, *, has_mailers: bool, sender: str
+) -> dict[str, Any]:
+    """Return Django's settings for mail.
+
+    Args:
+        mailer: see ``get_mailer``.
+        has_mailers: whether Django knows the setting ``MAILERS``, as of Django 6.1.
+        sender: the address of the sender.
+    """
+    if mailer is None:
+        return {}
+    found = {"DEFAULT_FROM_EMAIL": sender}
+    if has_mailers:
+        return {**found, "MAILERS": {"default": mailer}}
+    names = {"username": "HOST_USER", "password": "HOST_PASSWORD"}
+    options = {
+        f"EMAIL_{names.get(name, name.upper())}": value
+        for name, value in mailer.get("OPTIONS", {}).items()
+    }
+    return {**found, "EMAIL_BACKEND": mailer["BACKEND"], **options}
+
+
+def get_registration(has_mail: bool, environment: Mapping[str, str] = os.environ) -> str:
+    """Return ``VISUALSNOOP_REGISTRATION``; ``"off"`` if it is not set."""
+    text = environment.get(f"{PREFIX}REGISTRATION") or "off"
+    if text not in ("off", "invitation", "open"):
+        raise BadEnvironment("REGISTRATION", f"must be off, invitation or open, not {text!r}")
+    if text != "off" and not has_mail:
+        raise BadEnvironment(
+            "REGISTRATION",
+            f"is {text}, but the server cannot send the mails that confirm addresses. Set "
+            f"{PREFIX}EMAIL_URL to {_MAIL_EXAMPLE} (prints mails in the terminal)",
+        )
+    return text
+
+
+def get_old_secret_keys(folder: Path, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the keys that ``get_secret_key`` returned before, which still open what they locked.
+
+    They are in ``VISUALSNOOP_OLD_SECRET_KEY``, or in the file ``secret-key.old``.
+
+    Args:
+        folder: the folder of the file.
+        environment: the variables.
+    """
+    given = environment.get(f"{PREFIX}OLD_SECRET_KEY")
+    if given:
+        return [given]
+    path = folder / "secret-key.old"
+    return [make_private(path).read_text().strip()] if path.exists() else []
 
 
 def get_hosts(environment: Mapping[str, str] = os.environ) -> list[str]:

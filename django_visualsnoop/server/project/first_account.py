@@ -45,8 +45,8 @@ def create_user(email: str, password_stdin: bool) -> int:
 
 @sensitive_variables("password")
 def _make(users: Any, email: str, password: str) -> bool:
-    """Create the account; return whether it is the first one."""
-    is_first = not users.exists()
+    """Create the account; return whether it is the administrator's, because there was none."""
+    is_first = not users.filter(is_superuser=True).exists()
     user = get_or_create_account(email)
     validate_password(password, user)
     user.set_password(password)

@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+import django
+
 from django_visualsnoop.server.project import environment
 
 DATA = environment.make_folder(environment.get_data_folder())
 
 SECRET_KEY = environment.get_secret_key(DATA)
+SECRET_KEY_FALLBACKS = environment.get_old_secret_keys(DATA)
 DEBUG = False
 ALLOWED_HOSTS = environment.get_hosts()
 
@@ -75,6 +78,16 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
+_mailer = environment.get_mailer()
+globals().update(
+    environment.get_mail_settings(
+        _mailer,
+        has_mailers=django.VERSION >= (6, 1),
+        sender=os.environ.get("VISUALSNOOP_EMAIL_FROM") or f"visualsnoop@{ALLOWED_HOSTS[0]}",
+    )
+)
+
+SESSION_ENGINE = "django_visualsnoop.server.tenants.sessions"
 LOGIN_URL = "visualsnoop_server:sign_in"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -121,6 +134,9 @@ VISUALSNOOP_SERVER = {
     "CACHE": str(DATA / "index"),
     "PATH_PREFIX": os.environ.get("VISUALSNOOP_PATH_PREFIX", ""),
     "ALLOW_HTTP": environment.is_on("ALLOW_HTTP"),
+    "MAIL": _mailer is not None,
+    "REGISTRATION": environment.get_registration(has_mail=_mailer is not None),
+    "OWN_ACCOUNTS": True,
 }
 
 LOGGING = {

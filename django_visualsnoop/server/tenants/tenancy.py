@@ -56,6 +56,18 @@ def get_invitations(user: Any) -> QuerySet[Invitation]:
     return Invitation.objects.using(database()).filter(digest=hash_address(get_address(user)))
 
 
+def get_invitation(pk: int, email: str) -> Invitation | None:
+    """Return the open invitation with this key to this address."""
+    rows = Invitation.objects.using(database()).filter(pk=pk, digest=hash_address(email))
+    return rows.select_related("organisation", "invited_by").first()
+
+
+def get_account_id(user: Any) -> str:
+    """Return the primary key of a user as text, as sessions store it."""
+    text: str = user._meta.pk.value_to_string(user)
+    return text
+
+
 def get_address(user: Any) -> str:
     """Return the e-mail address of a user's account, or an empty string."""
     return getattr(user, user.get_email_field_name(), None) or ""

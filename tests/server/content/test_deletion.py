@@ -12,6 +12,7 @@ from django.db import connections
 from django.utils import timezone
 
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
+from django_visualsnoop.engine.replica import snapshots
 from django_visualsnoop.server.content.deletion import delete_collection
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.content.not_duplicates import make_pair, mark_pair, unmark_pair
@@ -23,10 +24,12 @@ from django_visualsnoop.server.models import (
     MetadataValue,
     NotDuplicate,
     StoredPicture,
+    StoredResponse,
 )
 from django_visualsnoop.server.pages.forms import CollectionForm
 from django_visualsnoop.server.tenants.keys import revoke_key
 from tests.collections.contract import image
+from tests.engine.replica.test_snapshots import wait_for_snapshots
 from tests.server.hosting import Tenant, call
 from tests.server.serving import PATIENCE
 from tests.server.v2 import ask, put
@@ -41,7 +44,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 #: Whatever is kept of a collection.
 TABLES = (
     *(IndexedImage, Collection, VectorBlock, HostedCollection, Key),
-    *(Metadata, MetadataValue, NotDuplicate, StoredPicture),
+    *(Metadata, MetadataValue, NotDuplicate, StoredPicture, StoredResponse),
 )
 
 
@@ -57,11 +60,24 @@ def left() -> dict[str, int]:
 
 
 @pytest.mark.parametrize("retention", ["nothing", "originals"])
-def test_nothing_is_left_of_a_collection(ann: Tenant, retention: str, kept: Path) -> None:
+def test_nothing_is_left_of_a_collection(
+    ann: Tenant,
+    retention: str,
+    kept: Path,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Four programs write all the time while it is deleted."""
+    monkeypatch.setattr(snapshots, "LEAST", 1)
+    settings.VISUALSNOOP_SERVER = {"CACHE": str(tmp_path / "cache")}
     ann.limit(retention=retention)
     for name in ("a", "b"):
         put(ann, name, 1, sku=1)
+    call(ann, "POST", "/image/c", image(3))
+    call(ann, "POST", "/search", image(1))
+    wait_for_snapshots()
+    assert list((tmp_path / "cache").iterdir())
     ask(ann, "PUT", "/not-duplicates", data={"first_id": "a", "second_id": "b"})
     hosted, going = ann.collection, threading.Barrier(5)
     statuses: list[int] = []

@@ -89,7 +89,7 @@ def test_a_replaced_image_has_the_new_picture_only(ann: Tenant, folder: Path) ->
 
 def test_an_import_leaves_no_picture_of_what_it_replaces(ann: Tenant, folder: Path) -> None:
     bob = tenant("Bob's", "bob@example.com")
-    ann.limit(retention=Retention.THUMBNAILS)
+    bob.limit(retention=Retention.NOTHING)
     for whose, number in ((ann, 1), (bob, 2)):
         call(whose, "PUT", "/image/one", image(number))
     assert len(files(folder)) == 1

@@ -62,7 +62,7 @@ def test_a_failure_leaves_nothing(ann: Tenant, monkeypatch: pytest.MonkeyPatch) 
 def test_who_comes_second_waits_and_gets_the_firsts_answer() -> None:
     """As it is once the first has committed."""
     StoredResponse.objects.create(fingerprint="f", body='{"status": 201}', created=timezone.now())
-    assert idempotency.respond_once("f", dict) == {"status": 201}
+    assert idempotency.respond_once("f", "0123abcd", dict) == {"status": 201}
 
 
 def test_who_comes_second_does_it_if_the_first_failed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_who_comes_second_does_it_if_the_first_failed(monkeypatch: pytest.Monkey
         StoredResponse.objects.all().delete()
 
     monkeypatch.setattr(idempotency, "find_response", known)
-    assert idempotency.respond_once("f", lambda: {"status": 201}) == {"status": 201}
+    assert idempotency.respond_once("f", "0123abcd", lambda: {"status": 201}) == {"status": 201}
 
 
 def test_old_ones_are_deleted_now_and_then(ann: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from tests import services
+
 if TYPE_CHECKING:
-    from playwright.sync_api import FilePayload, Page
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, FilePayload, Page
 
 #: What WCAG 2.2 AA asks, and what axe advises beside.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: What also depends on colours and on widths; all else is the same in each.
 RULES_OF_LOOKS = ["color-contrast", "target-size", "scrollable-region-focusable"]
 WIDE, NARROW = 1280, 360
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Run a browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=services.require("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+def open_page(browser: Browser, base_url: str, **options: Any) -> Page:
+    """Return a page whose console must stay silent about our scripts and styles."""
+    page = browser.new_context(base_url=base_url, **options).new_page()
+    page.set_default_timeout(20_000)
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.on("console", lambda said: _refuse(said.text))
+    return page
+
+
+def _refuse(text: str) -> None:
+    assert "Content Security Policy" not in text, text
 
 
 def look(page: Page, scheme: Any, width: int) -> None:

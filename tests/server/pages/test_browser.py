@@ -13,10 +13,9 @@ from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.models import HostedCollection, Key, Organisation, Retention
 from django_visualsnoop.server.tenants.keys import make_key, revoke_key
 from django_visualsnoop.server.tenants.tenancy import hash_address
-from tests import services
 from tests.collections.contract import image
 from tests.related import related_pictures
-from tests.server.pages.browsing import check, chosen, give
+from tests.server.pages.browsing import check, chosen, give, launched, open_page
 from tests.server.pages.conftest import PASSWORD, Person, add, person, url
 
 if TYPE_CHECKING:
@@ -35,35 +34,19 @@ pytestmark = [
 
 @pytest.fixture
 def browser(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
     # Playwright's own event loop runs in this thread, beside the test's queries.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=services.require("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
-        connections.close_all()
+    connections.close_all()
 
 
 def opened(browser: Browser, live_server: LiveServer, ann: Person | None, **options: Any) -> Page:
-    """Return a page whose console must stay silent about our scripts and styles."""
-    context = browser.new_context(base_url=live_server.url, **options)
+    page = open_page(browser, live_server.url, **options)
     if ann is not None:
         cookie = ann.client.cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.on("pageerror", lambda error: pytest.fail(str(error)))
-    page.on("console", lambda said: _refuse(said.text))
+        page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
     return page
-
-
-def _refuse(text: str) -> None:
-    assert "Content Security Policy" not in text, text
 
 
 def test_from_signing_in_to_a_revoked_key(browser: Browser, live_server: LiveServer) -> None:

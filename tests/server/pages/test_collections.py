@@ -61,7 +61,10 @@ def test_what_is_no_longer_kept_is_deleted(
 def test_deleting_one_takes_all_that_is_in_it(
     ann: Person, tmp_path: Path, django_capture_on_commit_callbacks: object
 ) -> None:
-    hosted, other = ann.collection(retention=Retention.ORIGINALS), ann.collection("Other")
+    hosted, other = (
+        ann.collection(retention=Retention.ORIGINALS),
+        ann.collection("Other", retention="nothing"),
+    )
     make_key(hosted.pk)
     for collection in (hosted, other):
         add(collection, "beach", image(1))

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 #: Pages of nobody's in particular.
-OWN = {"collections", "new_collection", "organisations", "password", "password_changed"}
-PUBLIC = {"sign_in", "sign_out"}
+OWN = {
+    *("collections", "new_collection", "organisations", "password", "password_changed"),
+    *("account", "address", "sessions", "end_session", "delete_account"),
+}
+#: Most of them take a signed link.
+PUBLIC = {
+    *("sign_in", "sign_out", "register", "registered", "invitation", "follow"),
+    *("reset", "new_password", "confirm_address"),
+}
 #: What even members of the organisation may not do who own neither it nor the collection.
 MANAGED = {"keys", "rotate", "revoke", "settings", "delete_collection"}
 OF_OWNERS = {"delete_organisation"}

@@ -15,6 +15,7 @@ from django_visualsnoop.client.models import Collection
 from django_visualsnoop.collections import collections
 from django_visualsnoop.collections.http import HTTPCollection
 from django_visualsnoop.server.models import HostedCollection, Key
+from tests.collections.contract import image
 from tests.server.hosting import call
 from tests.server.pages.making_keys import make, secret_in
 from tests.server.v2 import ask
@@ -34,15 +35,17 @@ def words_of(command: str) -> list[str]:
     return words.stdout.splitlines()
 
 
+def codes(answer: Any) -> list[str]:
+    found = re.findall(r'<code id="snippet-\d">(.*?)</code>', answer.text, re.DOTALL)
+    return [html.unescape(code) for code in found]
+
+
 def test_snippets_are_what_a_program_needs(
     ann: Person, hosted: HostedCollection, settings: Settings
 ) -> None:
     answer = make(ann, hosted)
     secret, key = secret_in(answer), Key.objects.get()
-    python, django, curl, curl_v1 = (
-        html.unescape(code)
-        for code in re.findall(r'<code id="snippet-\d">(.*?)</code>', answer.text, re.DOTALL)
-    )
+    upload, upload_curl, upload_js, python, curl, curl_v1, django = codes(answer)
     endpoint = "http://testserver/api/v1"
     names: dict[str, Any] = {}
     exec(django, names)
@@ -50,9 +53,10 @@ def test_snippets_are_what_a_program_needs(
     assert isinstance(collections["default"], HTTPCollection)
     assert names["VISUALSNOOP"]["default"]["ENDPOINT"] == endpoint
     assert names["VISUALSNOOP"]["default"]["SECRET_KEY"] == secret
-    with mock.patch("django_visualsnoop.client.models.Collection") as client:
-        exec(python, {"print": str})
-    client.assert_called_once_with(key.public_key, secret, endpoint=endpoint)
+    for code in (upload, python):
+        with mock.patch("django_visualsnoop.client.models.Collection") as client:
+            exec(code, {"print": str})
+        client.assert_called_once_with(key.public_key, secret, endpoint=endpoint)
     assert inspect.signature(Collection).bind(*client.call_args.args, endpoint=endpoint)
 
     lines = words_of(curl)
@@ -60,6 +64,15 @@ def test_snippets_are_what_a_program_needs(
     name, _, value = next(line for line in lines if ": " in line).partition(": ")
     refused = ask(None, "POST", "/search", b"no picture", headers={name: value}, limit=10)
     assert refused.status == 415  # it was let in
+
+    lines = words_of(upload_curl)
+    assert lines[:2] == ["--upload-file", "cat.jpg"]
+    assert lines[-1] == "http://testserver/api/v2/images/cat"
+    assert f"Authorization: Bearer {key.public_key}.{secret}" in lines
+    assert f'fetch("{lines[-1]}", {{\n  method: "PUT"' in upload_js
+    assert f'"Bearer {key.public_key}.{secret}"' in upload_js
+    added = ask(None, "PUT", "/images/cat", image(1), headers={name: value})
+    assert added.status == 201
 
     lines = words_of(curl_v1)
     date, authorization = (
@@ -76,3 +89,12 @@ def test_snippets_are_what_a_program_needs(
     )
     assert reply.status == 415
     assert key.public_key in authorization
+
+
+def test_a_key_shows_what_it_allows_also_later(ann: Person, hosted: HostedCollection) -> None:
+    assert codes(ann.get("keys", hosted.pk)) == []
+    answer = make(ann, hosted, scopes=["write"])
+    assert ["search" in code for code in codes(answer)[:-1]] == [False] * 3
+    secret = secret_in(answer)
+    later = codes(ann.get("keys", hosted.pk))
+    assert later == [code.replace(secret, "SECRET_KEY") for code in codes(answer)]

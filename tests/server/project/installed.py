@@ -83,21 +83,22 @@ def ask(port: int, method: str, path: str, body: str = "", **headers: str) -> An
 
 def sign_in(port: int, password: str, **headers: str) -> Any:
     """Try to sign in as Ann; return the answer."""
-    _, found, text = ask(port, "GET", "/sign-in/", **headers)
-    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', text)
-    assert token is not None
-    fields = {
-        "username": "ann@example.com",
-        "password": password,
-        "csrfmiddlewaretoken": token[1],
-    }
+    fields = {"username": "ann@example.com", "password": password}
+    return post(port, "/sign-in/", fields, **headers)
+
+
+def post(port: int, path: str, fields: dict[str, str], **headers: str) -> Any:
+    """Fill in the form of a page and send it; return the answer."""
+    _, found, text = ask(port, "GET", path, **headers)
+    token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', text)[-1]
+    cookies = [headers.pop("Cookie", ""), found["Set-Cookie"].partition(";")[0]]
     return ask(
         port,
         "POST",
-        "/sign-in/",
-        urlencode(fields),
+        path,
+        urlencode({**fields, "csrfmiddlewaretoken": token}),
         **headers,
-        Cookie=found["Set-Cookie"].partition(";")[0],
+        Cookie="; ".join(filter(None, cookies)),
         Origin=f"https://{headers['Host']}",
         Content_Type="application/x-www-form-urlencoded",
     )

@@ -66,6 +66,50 @@ def test_databases(tmp_path: Path) -> None:
         assert "s3cret" not in str(caught.value)
 
 
+def test_mail() -> None:
+    def given(url: str) -> dict[str, Any] | None:
+        return environment.get_mailer({"VISUALSNOOP_EMAIL_URL": url})
+
+    assert given("") is None
+    assert environment.get_mail_settings(None, has_mailers=True, sender="a@b.c") == {}
+    mailer = given("submission://ann:p%40ss@mail.example.com")
+    assert mailer is not None
+    names = ("host", "port", "username", "password", "use_tls", "timeout")
+    assert [mailer["OPTIONS"][name] for name in names] == [
+        *("mail.example.com", 587, "ann", "p@ss", True, 10),
+    ]
+    assert "use_tls" not in str(given("smtp://localhost:2525"))
+    assert "'use_ssl': True" in str(given("smtps://localhost"))
+    for has_mailers in (True, False):
+        found = environment.get_mail_settings(mailer, has_mailers=has_mailers, sender="a@b.c")
+        assert found.pop("DEFAULT_FROM_EMAIL") == "a@b.c"
+        assert set(found) == (
+            {"MAILERS"}
+            if has_mailers
+            else {
+                *("EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_USER"),
+                *("EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS", "EMAIL_TIMEOUT"),
+            }
+        )
+    assert "console" in str(given("console:"))
+    for url in ("imap://u:s3cret@h", "smtp://", "submission://u:s3cret@h:x"):
+        with pytest.raises(BadEnvironment, match="use submission://USER") as caught:
+            given(url)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_registration() -> None:
+    def given(text: str, has_mail: bool) -> str:
+        return environment.get_registration(has_mail, {"VISUALSNOOP_REGISTRATION": text})
+
+    assert environment.get_registration(False, {}) == "off"
+    assert given("invitation", True) == "invitation"
+    with pytest.raises(BadEnvironment, match="must be off, invitation or open, not 'on'"):
+        given("on", True)
+    with pytest.raises(BadEnvironment, match="Set VISUALSNOOP_EMAIL_URL to submission:"):
+        given("open", False)
+
+
 def test_other_variables(tmp_path: Path) -> None:
     hosts = environment.get_hosts({"VISUALSNOOP_HOSTS": "a.example, b.example"})
     assert hosts[:2] == ["a.example", "b.example"]

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth import authenticate, get_user_model
 
 from django_visualsnoop.server.project.first_account import create_user
+from django_visualsnoop.server.tenants.accounts import register
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +41,13 @@ def test_the_first_one_alone_may_use_the_admin(
     users = get_user_model().objects.order_by("pk").values_list("is_staff", "is_superuser")
     assert list(users) == [(True, True), (False, False)]
     assert authenticate(username="bob@example.com", password=PASSWORD) is not None
+
+
+def test_who_has_registered_before_is_no_administrator(monkeypatch: pytest.MonkeyPatch) -> None:
+    register("eve@example.com", PASSWORD)
+    create(monkeypatch, "ann")
+    users = get_user_model().objects.order_by("pk").values_list("email", "is_superuser")
+    assert list(users) == [("eve@example.com", False), ("ann@example.com", True)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.project.installed import PASSWORD, Installed, sign_in
+from tests.server.project.installed import PASSWORD, Installed, post, sign_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,4 +30,10 @@ def test_passwords_are_not_guessed(tmp_path: Path) -> None:
         assert sign_in(port, PASSWORD, **elsewhere)[0] == 302
         ended = installed.run("axes_reset_username", "ann@example.com")
         assert ended.returncode == 0, ended.stderr
-        assert sign_in(port, PASSWORD, **guesser)[0] == 302
+        status, headers, _ = sign_in(port, PASSWORD, **guesser)
+        assert status == 302
+        # Nor are they where a user who is signed in types one.
+        (cookie,) = (one for one in headers.get_all("Set-Cookie") if "session" in one)
+        fields = {**guesser, "Cookie": cookie.partition(";")[0]}
+        tried = [post(port, "/account/delete/", {"password": "x"}, **fields) for _ in range(5)]
+        assert [answer[0] for answer in tried] == [400] * 4 + [429]
