@@ -55,7 +55,7 @@ def _convert(key: Any, name: str, using: str) -> Expression | models.F | None:
     if isinstance(key, models.UUIDField):
         if connections[using].features.has_native_uuid_field:
             return Cast(name, models.UUIDField())
-        return Replace(name, models.Value("-"), models.Value(""))
+        return Replace(name, models.Value("-"), models.Value(""), output_field=models.TextField())
     if isinstance(key, _NUMBERS):
         return Cast(name, models.BigIntegerField())
     return models.F(name) if isinstance(key, _TEXTS) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from django_visualsnoop.collections import collections
 from tests.admin.pages import (
     PRODUCTS,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.files.base import ContentFile
-from django.db import models
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.models import Resolution, ReviewGroup
@@ -30,6 +29,7 @@ from tests.testapp.models import Product, Range, Review
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from django.db import models
     from django.http import HttpRequest
     from pytest_django.fixtures import Settings
 
