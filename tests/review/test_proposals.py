@@ -79,6 +79,6 @@ def test_a_rule_of_ones_own() -> None:
     assert propose(*rows, rule=["related", "pixels"]) == "2"
     assert propose(*rows, rule=[lambda one: one.row.pk]) == "2"
     with pytest.raises(
-        ImproperlyConfigured, match=r"'newest', which does not exist\. Use one of 'w"
+        ImproperlyConfigured, match=r"'newest', which does not exist\. Use one"
     ):
         propose(*rows, rule=["newest"])
