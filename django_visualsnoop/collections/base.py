@@ -416,9 +416,6 @@ class BaseCollection(ABC):
         """
         return None
 
-    def describe_edits(self, image_id, other_ids, find_pictures=None):  # type: ignore[no-untyped-def]
-        raise UnsupportedSearch("x")
-
     def count_without_embedding(self) -> int:
         """Return how many images the embedding model failed to describe.
 
