@@ -78,7 +78,5 @@ def test_a_rule_of_ones_own() -> None:
     rows = [candidate(1, pixels=9), candidate(2, related=5)]
     assert propose(*rows, rule=["related", "pixels"]) == "2"
     assert propose(*rows, rule=[lambda one: one.row.pk]) == "2"
-    with pytest.raises(
-        ImproperlyConfigured, match=r"'newest', which does not exist\. Use one"
-    ):
+    with pytest.raises(ImproperlyConfigured, match=r"'newest', which does not exist\. Use one"):
         propose(*rows, rule=["newest"])
