@@ -168,7 +168,7 @@ def _keep_parts(suspect: Flags, cells: int) -> Flags:
     kernel = np.ones((_CLOSE, _CLOSE), np.uint8)
     joined = cv2.morphologyEx(suspect.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
     count, labels = cv2.connectedComponents(joined, connectivity=8)
-    sizes = np.bincount(labels[suspect], minlength=count)
+    sizes = np.bincount(labels[suspect].astype(np.intp), minlength=count)
     sizes[0] = 0
     smallest = max(_FEWEST_CELLS, _SMALLEST * cells, _COUNTS * sizes.max())
     kept: Flags = suspect & (sizes >= smallest)[labels]
