@@ -62,7 +62,7 @@ ROOMS: dict[str, str] = {
     "health": "common outbox sync",
     "checks": "collections health indexed outbox",
     "metrics": "indexed outbox",
-    "tasks": "common outbox sync",
+    "tasks": "common outbox sync uploads",
     "views": "common health",
     "testing": "collections models outbox sync",
     "admin": "common client indexed outbox search sync uploads",
