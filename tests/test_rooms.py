@@ -65,7 +65,7 @@ ROOMS: dict[str, str] = {
     "health": "common outbox sync",
     "checks": "collections health indexed outbox",
     "metrics": "indexed outbox",
-    "tasks": "common outbox review sync",
+    "tasks": "common outbox review sync uploads",
     "views": "common health",
     "testing": "collections models outbox sync",
     "admin": "common client collections exceptions indexed merging outbox review search sync "
