@@ -15,6 +15,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop.admin import states
+from django_visualsnoop.admin.copies import KnownCopies
 from django_visualsnoop.admin.duplicate_check import DuplicateCheckAdminMixin
 from django_visualsnoop.admin.duplicates_page import DuplicatesPage
 from django_visualsnoop.admin.filters import CopiesFilter, SearchStateFilter
@@ -243,4 +244,9 @@ class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
         if obj is None or not any(getattr(obj, field.name) for field in indexed_fields(type(obj))):
             return response
         url = url_in_admin(self, "visualsnoop_similar", quote(obj.pk))
-        return extend(response, "change_form.html", visualsnoop_similar_url=url)
+        return extend(
+            response,
+            "change_form.html",
+            visualsnoop_similar_url=url,
+            **KnownCopies(self, request).read(obj),
+        )
