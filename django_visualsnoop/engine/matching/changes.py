@@ -196,8 +196,8 @@ def _compare_colours(laid: Registration, drawn: Flags) -> float:
     """Return how much fewer colours an area has in the second picture: half of a logarithm."""
     shares = []
     for pixels in (laid.first, laid.second):
-        red, green, blue = (pixels[drawn].T // 16).astype(np.intp)
-        counts = np.bincount((256 * red + 16 * green + blue).tolist(), minlength=_COLOURS)
+        steps = pixels[drawn].astype(np.uint8) >> 4
+        counts = np.bincount(steps @ np.array([256, 16, 1]), minlength=_COLOURS)
         shares.append(float(np.sort(counts)[-_COLOURS:].sum()) + 1)
     return 0.5 * float(np.log(shares[1] / shares[0]))
 

@@ -93,7 +93,7 @@ def find_drawn_bands(pixels: Pixels, other: Pixels, shown: Flags) -> PixelBox:
         if depth < max(_THINNEST, _THINNEST_SHARE * len(picture)):
             continue
         covered = there[:depth]
-        is_drawn = (
+        is_drawn = bool(
             np.count_nonzero(covered.any(axis=1)) >= _THINNEST
             and _differ(picture[:depth][covered], beside[:depth][covered])
             and _ends_at_edge(picture, depth)
@@ -163,7 +163,8 @@ def _find_colour(pixels: Pixels) -> Colour:
     """Return the most frequent colour of pixels, n x 3."""
     steps = (pixels >> 3).astype(np.int64) @ np.array([1024, 32, 1])
     values, counts = np.unique(steps, return_counts=True)
-    return np.median(pixels[steps == values[counts.argmax()]], axis=0).astype(np.float64)
+    colour: Colour = np.median(pixels[steps == values[counts.argmax()]], axis=0)
+    return colour
 
 
 def _differ(pixels: Pixels, beside: Pixels) -> bool:
