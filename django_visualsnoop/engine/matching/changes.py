@@ -153,11 +153,12 @@ def find_change(overlay: Overlay) -> Change | None:
         return None
     drawn = (missed > _DRAWN) & np.kron(flags, np.ones((CELL, CELL), np.bool_)) & laid.inside
     evidence = _compare_outlines(laid, drawn) + _compare_colours(laid, drawn)
-    if score >= 0:
-        least = _IN_BOTH if in_tones.any() and in_details.any() else _IN_DETAILS
-        least = _IN_TONES if not in_details.any() else least
-        if abs(evidence) < least:
-            return None
+    if not in_details.any():
+        least = _IN_TONES
+    else:
+        least = _IN_BOTH if in_tones.any() else _IN_DETAILS
+    if score >= 0 and abs(evidence) < least:
+        return None
     left, top, wide, high = (CELL * side for side in cv2.boundingRect(flags.astype(np.uint8)))
     left, top = left + overlay.left, top + overlay.top
     return Change((left, top, left + wide, top + high), evidence)
@@ -168,7 +169,7 @@ def _keep_parts(suspect: Flags, cells: int) -> Flags:
     kernel = np.ones((_CLOSE, _CLOSE), np.uint8)
     joined = cv2.morphologyEx(suspect.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
     count, labels = cv2.connectedComponents(joined, connectivity=8)
-    sizes = np.bincount(labels[suspect], minlength=count)
+    sizes = np.bincount(labels[suspect].astype(np.intp), minlength=count)
     sizes[0] = 0
     smallest = max(_FEWEST_CELLS, _SMALLEST * cells, _COUNTS * sizes.max())
     kept: Flags = suspect & (sizes >= smallest)[labels]
