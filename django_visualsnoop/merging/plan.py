@@ -64,7 +64,7 @@ class MergePlan:
     @property
     def moves(self) -> list[RelatedRows]:
         """Rows that will refer to the kept row."""
-        return _by_relation((one, one.count + (one.own is not None)) for one in self.movements)
+        return _by_relation((one, one.count) for one in self.movements)
 
     @property
     def repeated(self) -> list[RelatedRows]:
@@ -91,10 +91,9 @@ class MergePlan:
     @property
     def deleted(self) -> list[RelatedRows]:
         """Rows that a deletion of the others would delete with them."""
-        own = {level.model for level in self.levels}
+        own = {level.model: len(level.others) for level in self.levels}
         counts = {
-            model: len(rows) - (len(self.others) if model in own else 0)
-            for model, rows in self._cascade.deleted.items()
+            model: len(rows) - own.get(model, 0) for model, rows in self._cascade.deleted.items()
         }
         return _counted(counts)
 
