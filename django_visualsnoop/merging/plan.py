@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, router
 from django.utils.text import capfirst
 
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.exceptions import MergeError
 from django_visualsnoop.merging.cascade import Cascade
 from django_visualsnoop.merging.movements import Level, Movement, find_levels, find_movements
@@ -112,7 +113,9 @@ class MergePlan:
             files.pop((name, getattr(self.fillable[name].value, "name", "")), None)
         try:
             return sum(int(file.size) for file in files.values())
-        except Exception:  # noqa: BLE001 -- a storage may raise anything
+        except Exception as error:  # a storage may raise anything
+            if is_interruption(error):
+                raise
             return None
 
     @cached_property
