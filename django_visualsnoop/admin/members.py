@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -94,12 +94,18 @@ def read_members(
 ) -> dict[int, list[tuple[ReviewMember, Model]]]:
     """Return the rows of groups that exist and that the user may see, by the group's primary key.
 
-    This costs two queries for all groups.
+    This costs two queries for all groups. Of large groups, it returns the closest rows.
     """
     rows = model_admin.get_queryset(request)
     using = rows.db
     members = ReviewMember.objects.using(using).filter(group__in=[group.pk for group in groups])
-    found = list(members.order_by("rank", "pk"))
+    found: list[ReviewMember] = []
+    counts: Counter[int] = Counter()
+    for member in members.order_by("rank", "pk"):
+        counts[member.group_id] += 1
+        # The user may not see some of them.
+        if counts[member.group_id] <= 2 * model_admin.visualsnoop_rows_per_group:
+            found.append(member)
     key_of = {}
     for member in found:
         key = indexed_field(model_admin.model, member.field).key_of(member.object_id, using)

@@ -42,6 +42,7 @@ class CollectionForm(_CollectionModelForm):
         fields = ["name", "retention", "organisation", "min_similarity", "v1_finds_similar"]
         widgets = {"retention": forms.RadioSelect}
         labels = {
+            "name": _("Name"),
             "min_similarity": _("Lowest similarity"),
             "retention": _("Retained pictures"),
             "v1_finds_similar": _("Return similar images in API v1, too"),
