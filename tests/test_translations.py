@@ -1,4 +1,4 @@
-"""Every language has all texts, with their placeholders, and what is compiled is what is written."""
+"""Every language has all texts with their placeholders, and the compiled files are current."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _parse(block: str) -> Message:
 
 @pytest.fixture(params=LANGUAGES)
 def folder(request: pytest.FixtureRequest) -> Path:
-    found = PACKAGE / "locale" / request.param / "LC_MESSAGES"
+    found: Path = PACKAGE / "locale" / request.param / "LC_MESSAGES"
     if not found.is_dir():
         pytest.skip(f"There are no translations in {found}.")
     return found

@@ -115,7 +115,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # otherwise every sign-in leaves a row forever
 
 LANGUAGE_CODE = "en-gb"
-#: The languages that the pages, the admin and the mails speak; a browser asks for one.
+#: The languages of the pages, the admin and the mails; the browser asks for one.
 LANGUAGES = [
     ("de", "Deutsch"),
     ("en-gb", "English"),
@@ -124,7 +124,7 @@ LANGUAGES = [
     ("ja", "日本語"),
     ("zh-hans", "简体中文"),
 ]
-# Not in a folder of an installed app: the integration has the same translations, and is none here.
+# The integration is not an installed app here, so Django does not find its folder by itself.
 LOCALE_PATHS = [Path(django_visualsnoop.__file__).parent / "locale"]
 TIME_ZONE = os.environ.get("VISUALSNOOP_TIME_ZONE") or "UTC"
 USE_TZ = True
