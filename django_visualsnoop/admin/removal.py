@@ -42,6 +42,13 @@ class PlannedRemoval:
         return list(self.merge.fillable.values())
 
     @property
+    def problem(self) -> str:
+        """Why it needs a look at this group alone; empty if nothing is in the way."""
+        if self.missing:
+            return _("You lack permissions: %(list)s.") % {"list": ", ".join(self.missing)}
+        return _("Some related rows cannot move.") if self.merge.conflicts else ""
+
+    @property
     def is_possible(self) -> bool:
         return not self.missing
 

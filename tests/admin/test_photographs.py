@@ -9,6 +9,7 @@ import pytest
 from django.core.files.base import ContentFile
 from PIL import Image, ImageOps
 
+from django_visualsnoop.admin import resolve_page
 from django_visualsnoop.models import ReviewGroup
 from tests.admin.pages import DUPLICATES, LoggedIn, sweep
 from tests.admin.test_resolve_page import read_form
@@ -49,6 +50,7 @@ def test_no_original_is_given_up_and_no_related_row_lost(
     from tests.testapp.admin import ProductAdmin
 
     monkeypatch.setattr(ProductAdmin, "visualsnoop_groups_per_page", 20)
+    monkeypatch.setattr(resolve_page, "_SECONDS", 600.0)
     photos = sorted((shared / "photos").glob("*.jpg"))[: len(EDITS)]
     originals = []
     for (name, edit), path in zip(EDITS.items(), photos, strict=True):
