@@ -18,6 +18,7 @@ from django_visualsnoop.sync import worker
 from django_visualsnoop.sync.audit import BATCH_SIZE, audit_batches
 from django_visualsnoop.sync.outcome import Outcome
 from django_visualsnoop.sync.rewritten import LOOK_AGAIN_AFTER
+from django_visualsnoop.uploads.kept import delete_old_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,11 +58,13 @@ def look_again(using: str, record_ids: list[str]) -> None:
 def sync_all(using: str = "default", limit: int = 10_000) -> int:
     """The sweeper: process up to ``limit`` records that are due; return how many.
 
-    Schedule it with Celery beat, about every minute, to process records whose message was lost.
+    Schedule it with Celery beat, about every minute, to process records whose message was lost. It
+    also deletes what forms have kept for too long.
     """
     outcome = Outcome()
     with _ending_quietly(using):
         worker.sweep(using=using, limit=limit, outcome=outcome)
+    delete_old_uploads(using=using)
     dispatch.dispatch_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
     for label in list_waiting(using):
         dispatch.dispatch_search(using, label)

@@ -35,7 +35,8 @@ ROOMS: dict[str, str] = {
     "engine.index.memory": "engine.descriptors engine.index.base",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
     "engine.search": "common engine.index.base engine.matching",
-    "engine.closer_looks": "common engine.exceptions engine.matching engine.storage",
+    "engine.picture_files": "common engine.exceptions engine.matching",
+    "engine.closer_looks": "common engine.matching engine.picture_files engine.storage",
     "engine.pairs": "common engine.descriptors engine.matching engine.search",
     "engine.embedding": "common engine.index.base",
     "engine.sessions": "common",
@@ -46,7 +47,7 @@ ROOMS: dict[str, str] = {
     "engine.pair_budget": "",
     "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
     "engine.exceptions engine.hits engine.images engine.matching engine.pair_budget engine.pairs "
-    "engine.replica engine.storage",
+    "engine.picture_files engine.replica engine.storage",
     "engine.training": "common engine.descriptors engine.exceptions engine.images engine.lite0 "
     "engine.matching",
     "engine.migrations": "engine.models",
@@ -64,7 +65,7 @@ ROOMS: dict[str, str] = {
     "health": "common outbox sync",
     "checks": "collections health indexed outbox",
     "metrics": "indexed outbox",
-    "tasks": "common outbox review sync",
+    "tasks": "common outbox review sync uploads",
     "views": "common health",
     "testing": "collections models outbox sync",
     "admin": "common client collections exceptions indexed merging outbox review search sync "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,14 +20,14 @@ from django_visualsnoop.collections import collections
 from django_visualsnoop.common.edit_texts import describe_bytes, describe_edits
 from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.indexed.image_ids import ImageIds
-from django_visualsnoop.indexed.options import indexed_field
+from django_visualsnoop.indexed.options import indexed_field, indexed_fields
 from django_visualsnoop.indexed.pictures import find_pictures
 from django_visualsnoop.review.proposals import Candidate, note_edits, order_candidates
 from django_visualsnoop.review.record import ReviewMember
 from django_visualsnoop.review.related import count_related
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from django.db.models import Model
     from django.http import HttpRequest
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
     from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
     from django_visualsnoop.admin.pictures import ShownPicture
     from django_visualsnoop.common.edits import Edits
+    from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.review.record import ReviewGroup
+
+    #: The edits from one row's picture to another's, by both keys.
+    EditsByKeys = dict[tuple[str, str], Edits]
 
 #: Of a larger group, only the edits between the oldest row and each other one are determined.
 _ALL_PAIRS = 6
@@ -177,37 +182,48 @@ class MemberReader:
         key = row.pk if isinstance(row.pk, int) else 0
         return (value is None, "" if value is None else value.isoformat(), key, str(row.pk))
 
-    def _find_edits(
-        self, ages: Sequence[ShownMember], *, look_closer: bool
-    ) -> dict[tuple[str, str], Edits]:
-        found: dict[tuple[str, str], Edits] = {}
-        firsts = ages if len(ages) <= _ALL_PAIRS else ages[:1]
-        for first in firsts:
-            others = [one for one in ages if one is not first]
-            found |= self._find_edits_from(first, others, look_closer=look_closer)
+    def _find_edits(self, ages: Sequence[ShownMember], *, look_closer: bool) -> EditsByKeys:
+        """Return the edits between the rows of a group, the oldest one first."""
+        if len(ages) > _ALL_PAIRS:
+            return self._find_edits_from(ages[0], ages[1:], look_closer=look_closer)
+        found: EditsByKeys = {}
+        for alias, keys in self._group_by_collection(ages).items():
+            with suppress(UnsupportedSearch, OSError):
+                among = collections[alias].describe_edits_among(
+                    list(keys), self._get_find_pictures(alias) if look_closer else None
+                )
+                found |= {(keys[one], keys[other]): edits for (one, other), edits in among.items()}
         return found
 
     def _find_edits_from(
         self, first: ShownMember, others: Sequence[ShownMember], *, look_closer: bool
-    ) -> dict[tuple[str, str], Edits]:
+    ) -> EditsByKeys:
         """Return the edits from one picture to others; none where the collection says nothing."""
-        own = indexed_field(self._model_admin.model, first.member.field)
-        keys: dict[str, str] = {}
-        fields = {own}
-        for one in others:
-            its = indexed_field(self._model_admin.model, one.member.field)
-            if its.collection == own.collection:
-                fields.add(its)
-                keys[its.image_id(one.candidate.key, self._using)] = one.candidate.key
-        ids = ImageIds((its, self._using) for its in fields)
-        image_id = own.image_id(first.candidate.key, self._using)
-        try:
-            found: Mapping[str, Edits] = collections[own.collection].describe_edits(
-                image_id, list(keys), partial(find_pictures, ids) if look_closer else None
+        ((alias, own),) = self._group_by_collection([first]).items()
+        keys = self._group_by_collection(others).get(alias, {})
+        found: EditsByKeys = {}
+        with suppress(UnsupportedSearch, OSError):
+            edits = collections[alias].describe_edits(
+                next(iter(own)),
+                list(keys),
+                self._get_find_pictures(alias) if look_closer else None,
             )
-        except (UnsupportedSearch, OSError):
-            return {}
-        return {(first.candidate.key, keys[other]): edits for other, edits in found.items()}
+            found = {(first.candidate.key, keys[other]): one for other, one in edits.items()}
+        return found
+
+    def _group_by_collection(self, shown: Iterable[ShownMember]) -> dict[str, dict[str, str]]:
+        """Return the image ids of rows with their keys, by the alias of the collection."""
+        found: dict[str, dict[str, str]] = {}
+        for one in shown:
+            own = indexed_field(self._model_admin.model, one.member.field)
+            image_id = own.image_id(one.candidate.key, self._using)
+            found.setdefault(own.collection, {})[image_id] = one.candidate.key
+        return found
+
+    def _get_find_pictures(self, alias: str) -> FindPictures:
+        fields = indexed_fields(self._model_admin.model)
+        ids = ImageIds((one, self._using) for one in fields).in_collection(alias)
+        return partial(find_pictures, ids)
 
     def _add_facts(self, shown: Sequence[ShownMember]) -> None:
         lines: list[tuple[str, list[str]]] = [

@@ -11,6 +11,7 @@ success.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from django_visualsnoop.common.budgets import Budget
+    from django_visualsnoop.common.edits import Edits
     from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.matching.placement import Placement
 
@@ -350,6 +352,50 @@ class BaseCollection(ABC):
         """
         raise UnsupportedSearch("This collection does not support locating one picture in another.")
 
+    def describe_edits(
+        self,
+        image_id: str,  # noqa: ARG002 -- for subclasses
+        other_ids: Collection[str],  # noqa: ARG002 -- for subclasses
+        find_pictures: FindPictures | None = None,  # noqa: ARG002 -- for subclasses
+    ) -> dict[str, Edits]:
+        """Return how other copies of a stored picture differ from it, by their ids.
+
+        The result omits ids that do not exist, and pictures that cannot be laid over the first.
+
+        Args:
+            image_id: id of the first picture.
+            other_ids: ids of the others.
+            find_pictures: see ``iter_pairs``. With files, small changes are found, too.
+
+        Raises:
+            NotFoundError: the collection does not contain ``image_id``.
+            UnsupportedSearch: the backend does not support this.
+        """
+        raise UnsupportedSearch("This collection does not support describing edits.")
+
+    def describe_edits_among(
+        self, image_ids: Collection[str], find_pictures: FindPictures | None = None
+    ) -> dict[tuple[str, str], Edits]:
+        """Return how each of some copies differs from each other one, by both ids.
+
+        This compares the pictures of each pair once, and decodes each of a few files once.
+
+        Args:
+            image_ids: ids of the pictures, such as those of a group; those that do not exist are
+                left out.
+            find_pictures: see ``describe_edits``.
+
+        Raises:
+            UnsupportedSearch: the backend does not support this.
+        """
+        found = {}
+        for image_id in image_ids:
+            others = [other for other in image_ids if other != image_id]
+            with suppress(NotFoundError):
+                for other, edits in self.describe_edits(image_id, others, find_pictures).items():
+                    found[image_id, other] = edits
+        return found
+
     def mark_not_duplicates(
         self,
         pairs: Collection[tuple[str, str]],  # noqa: ARG002 -- for subclasses
@@ -415,9 +461,6 @@ class BaseCollection(ABC):
             token: from ``get_change_token``.
         """
         return None
-
-    def describe_edits(self, image_id, other_ids, find_pictures=None):  # type: ignore[no-untyped-def]
-        raise UnsupportedSearch("x")
 
     def count_without_embedding(self) -> int:
         """Return how many images the embedding model failed to describe.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from dataclasses import replace
+from itertools import permutations
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.common.budgets import Budget
+    from django_visualsnoop.common.edits import Edits
     from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.hits import Hit, Hits
     from django_visualsnoop.engine.matching.placement import Placement
@@ -325,6 +327,22 @@ class LocalCollection(BaseCollection):
             return self._gallery.find_placements(check_image_id(image_id), other_ids)
         except ImageMissing as error:
             raise _convert_not_found(error) from error
+
+    def describe_edits(
+        self,
+        image_id: str,
+        other_ids: Collection[str],
+        find_pictures: FindPictures | None = None,
+    ) -> dict[str, Edits]:
+        self.get_image(image_id)
+        pairs = [(image_id, other_id) for other_id in other_ids if other_id != image_id]
+        found = self._gallery.describe_edits(pairs, find_pictures)
+        return {pair[1]: edits for pair, edits in found.items()}
+
+    def describe_edits_among(
+        self, image_ids: Collection[str], find_pictures: FindPictures | None = None
+    ) -> dict[tuple[str, str], Edits]:
+        return self._gallery.describe_edits(list(permutations(image_ids, 2)), find_pictures)
 
     def mark_not_duplicates(
         self, pairs: Collection[tuple[str, str]], *, ignore_missing: bool = False

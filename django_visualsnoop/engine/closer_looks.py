@@ -7,17 +7,12 @@ the one that the collection has described, or if the pictures cannot be laid ove
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import OrderedDict
-from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.search_options import COPY
-from django_visualsnoop.engine.exceptions import DecodeError
 from django_visualsnoop.engine.matching.closer_look import VERSION, look_closer
-from django_visualsnoop.engine.matching.overlay import find_full_features
+from django_visualsnoop.engine.picture_files import PictureFiles
 from django_visualsnoop.engine.storage.publish import in_transaction
 from django_visualsnoop.engine.storage.verdicts import (
     NewVerdict,
@@ -31,31 +26,19 @@ from django_visualsnoop.engine.storage.verdicts import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from django_visualsnoop.common.open_pictures import FindPictures, OpenPicture
+    from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.images.decode import Picture
-    from django_visualsnoop.engine.matching.overlay import FullFeatures
     from django_visualsnoop.engine.storage.store import Store
     from django_visualsnoop.engine.storage.verdicts import StoredFile
 
     Pair = tuple[str, str]
 
-logger = logging.getLogger("django_visualsnoop.engine")
-
 #: Verdicts are stored after this many looks, or seconds, whichever comes first.
 _STORED_TOGETHER, _STORED_SECONDS = 16, 2.0
-#: Decoded pictures kept in memory, of at most 1.3 MB each: one of many copies is read once.
-_KEPT = 16
 #: Verdicts kept in memory: one file may be under many ids.
 _KNOWN = 100_000
 #: The verdict on pictures that cannot be laid over each other: the first one stays.
 _UNKNOWN = Verdict(COPY, 0.0, 0.0)
-
-
-class _ReadPicture(NamedTuple):
-    """A picture that was read and decoded."""
-
-    picture: Picture
-    features: FullFeatures
 
 
 class CloserLooks:
@@ -83,9 +66,7 @@ class CloserLooks:
         seconds: float | None = None,
     ) -> None:
         self._store = store
-        self._find_pictures = find_pictures
-        self._decode = decode
-        self._max_bytes = max_bytes
+        self._pictures = PictureFiles(find_pictures, decode, max_bytes)
         self._most = most
         self._seconds = seconds
         #: Number of pairs looked at, and the time that it took.
@@ -95,10 +76,8 @@ class CloserLooks:
         self.complete = True
         self._expected: Collection[Pair] = ()
         self._files: Mapping[str, StoredFile] = {}
-        self._openers: Mapping[str, OpenPicture] | None = None
         self._loaded = False
         self._known: dict[str, Verdict | None] = {}
-        self._read: OrderedDict[str, _ReadPicture | None] = OrderedDict()
         self._new: list[NewVerdict] = []
         self._stored_at = time.monotonic()
 
@@ -145,9 +124,9 @@ class CloserLooks:
     def _load(self) -> None:
         """Read files and known verdicts of the expected pairs."""
         self._loaded = True
-        self._openers = None
         database = self._store.database
         ids = sorted({image_id for pair in self._expected for image_id in pair})
+        self._pictures.expect(ids)
         self._files = read_files(database, self._store.name, ids)
         if len(self._known) > _KNOWN:
             self._known.clear()
@@ -162,50 +141,15 @@ class CloserLooks:
 
     def _look(self, pair: Pair, first: StoredFile, second: StoredFile) -> Verdict | None:
         """Return what a closer look finds; ``None`` if a file cannot be read now."""
-        if self._openers is None:
-            expected = {image_id for one in self._expected for image_id in one}
-            self._openers = self._find_pictures(expected)
         self.looks += 1
-        read = [
-            self._read_picture(image_id, file)
+        one, other = (
+            self._pictures.read(image_id, file.digest)
             for image_id, file in zip(pair, (first, second), strict=True)
-        ]
-        one, other = read
+        )
         if one is None or other is None:
             return None
         found = look_closer(one.picture.pixels, other.picture.pixels, one.features, other.features)
         return _UNKNOWN if found is None else Verdict(*found)
-
-    def _read_picture(self, image_id: str, file: StoredFile) -> _ReadPicture | None:
-        """Return the picture of an image; ``None`` if its file is gone, changed or broken."""
-        if file.digest in self._read:
-            self._read.move_to_end(file.digest)
-            return self._read[file.digest]
-        assert self._openers is not None
-        opener = self._openers.get(image_id)
-        found = None if opener is None else self._read_file(image_id, opener, file.digest)
-        self._read[file.digest] = found
-        while len(self._read) > _KEPT:
-            self._read.popitem(last=False)
-        return found
-
-    def _read_file(self, image_id: str, opener: OpenPicture, digest: str) -> _ReadPicture | None:
-        try:
-            with opener() as opened:
-                content = opened.read(self._max_bytes + 1)
-        except Exception as error:  # a storage may raise anything
-            if is_interruption(error):
-                raise
-            logger.info("No closer look at the image %r: %s", image_id, error)
-            return None
-        if len(content) > self._max_bytes or sha256(content).hexdigest() != digest:
-            return None
-        try:
-            picture = self._decode(content)
-        except DecodeError as error:
-            logger.info("No closer look at the image %r: %s", image_id, error)
-            return None
-        return _ReadPicture(picture, find_full_features(picture.pixels))
 
     def _store_now_and_then(self) -> None:
         if in_transaction(self._store.database):

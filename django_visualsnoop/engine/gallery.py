@@ -34,7 +34,9 @@ from django_visualsnoop.engine.hits import (
 )
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
+from django_visualsnoop.engine.matching.affine import Subject
 from django_visualsnoop.engine.matching.compare import compare
+from django_visualsnoop.engine.matching.edits import NO_EDITS, describe_edits
 from django_visualsnoop.engine.matching.side_by_side import (
     DescribedImage,
     add_size,
@@ -42,6 +44,7 @@ from django_visualsnoop.engine.matching.side_by_side import (
 )
 from django_visualsnoop.engine.pair_budget import select_searched
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, add_similarities
+from django_visualsnoop.engine.picture_files import PictureFiles
 from django_visualsnoop.engine.replica import held, reader
 from django_visualsnoop.engine.replica.vector_kinds import (
     DescriptorVectors,
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from django_visualsnoop.common.budgets import Budget
+    from django_visualsnoop.common.edits import Edits
     from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.embedding import EmbeddingModel
@@ -431,6 +435,51 @@ class Gallery:
         if image_id not in known:
             raise build_image_missing(image_id)
         return find_placements_among(known[image_id], known, other_ids)
+
+    def describe_edits(
+        self, pairs: Collection[tuple[str, str]], find_pictures: FindPictures | None = None
+    ) -> dict[tuple[str, str], Edits]:
+        """Return how the second image of each pair differs from the first.
+
+        Nothing is said of images that do not exist, and of pictures that cannot be laid over each
+        other.
+
+        Args:
+            pairs: pairs of image ids; one and its reverse are compared once.
+            find_pictures: returns what opens the files of images; if ``None``, or for an image
+                without a file, this compares the thumbnails.
+        """
+        ids = {image_id for pair in pairs for image_id in pair}
+        known = self._read_sized(ids)
+        digests = {one.image_id: one.digest for one in self.store.read_details(ids).values()}
+        files = None
+        if find_pictures is not None:
+            files = PictureFiles(find_pictures, self.decode_picture, self._max_bytes)
+            files.expect(ids)
+
+        def read(image_id: str) -> Subject | None:
+            picture = None if files is None else files.read(image_id, digests[image_id])
+            descriptor = known[image_id].descriptor
+            if picture is not None:
+                return Subject(descriptor, picture.picture.pixels, picture.features)
+            thumbnail = descriptor.thumbnail
+            pixels = None if thumbnail is None else thumbnail.pixels
+            return None if pixels is None else Subject(descriptor, pixels, None)
+
+        found: dict[tuple[str, str], Edits] = {}
+        possible = known.keys() & digests.keys()
+        for pair in sorted({(min(pair), max(pair)) for pair in pairs if possible.issuperset(pair)}):
+            sizes = [known[image_id].size for image_id in pair]
+            if digests[pair[0]] == digests[pair[1]]:
+                found[pair] = found[pair[::-1]] = NO_EDITS
+                continue
+            first, second = map(read, pair)
+            if first is None or second is None:
+                continue
+            edits = describe_edits(first, second, sizes[0], sizes[1])
+            if edits is not None:
+                found[pair], found[pair[::-1]] = edits
+        return {pair: found[pair] for pair in pairs if pair in found}
 
     def find_placements_of(
         self, image: DescribedImage, other_ids: Collection[str]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 #: For how long a merge can be undone, if not given.
 UNDO_FOR = timedelta(days=30)
+MAX_LABEL = 255
 #: Rows per statement: below the parameter limit of every database.
 BATCH = 500
 
@@ -93,10 +94,12 @@ def merge_rows(
     Raises:
         MergeConflict: related rows cannot move, and ``delete_conflicting`` is false.
         MergeError: a row no longer exists, the rows are not of one model, protected rows refer to
-            a row to delete, or a field cannot be filled.
+            a row to delete, a field cannot be filled, or the label is too long.
     """
     others = list(others)
     model = check_rows(kept, others)
+    if len(label) > MAX_LABEL:
+        raise MergeError(f"A label has at most {MAX_LABEL} characters, but this has {len(label)}.")
     using = using or router.db_for_write(model, instance=kept or others[0])
     merge = partial(
         _merge,

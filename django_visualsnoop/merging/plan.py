@@ -69,7 +69,13 @@ class MergePlan:
     @property
     def repeated(self) -> list[RelatedRows]:
         """Links without data of their own that the kept row has already; they are deleted."""
-        return _by_relation((one, len(one.repeated)) for one in self.movements)
+        seen: dict[type[models.Model], set[Any]] = {}  # a link may be among two of the others
+        counts = []
+        for one in self.movements:
+            known = seen.setdefault(one.reference.model, set())
+            counts.append((one, len(set(one.repeated) - known)))
+            known.update(one.repeated)
+        return _by_relation(counts)
 
     @property
     def conflicts(self) -> list[RelatedRows]:

@@ -177,7 +177,7 @@ def _mark(
     marked = []
     for alias, ids in by_alias.items():
         if collections[alias].supports_not_duplicates:
-            collections[alias].mark_not_duplicates(ids)
+            collections[alias].mark_not_duplicates(ids, ignore_missing=True)
             marked += [(alias, *pair) for pair in ids]
     return marked
 

@@ -116,13 +116,14 @@ def note_edits(candidates: Sequence[Candidate], edits: EditsByKeys) -> None:
     by_key = {one.key: one for one in candidates}
     for (first_key, second_key), found in edits.items():
         second = by_key[second_key]
-        back = edits.get((second_key, first_key))
-        # What is left of a frame is whole.
-        if found.is_cropped and not (back is not None and back.is_framed):
+        if found.is_cropped:
             second.edits.add(CROPPED)
+        if found.extends:
+            by_key[first_key].edits.add(CROPPED)
         if found.is_framed:
             second.edits.add(FRAMED)
-        if found.is_captioned:
+        # It is less sure which of both has the caption, so the older one is taken for the original.
+        if found.is_captioned and second.age > by_key[first_key].age:
             second.edits.add(CAPTIONED)
         if found.tone == GREY:
             second.edits.add(GREY)

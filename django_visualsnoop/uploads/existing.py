@@ -70,7 +70,7 @@ def find_existing(
         queryset = queryset.exclude(pk=own)
     # First, because on SQLite a transaction that has read may be unable to write.
     lock_uploads([upload.digest], using=database_of(queryset))
-    keys = search_copies(queryset, upload, fields, field=field, own=own, limit=limit)
+    keys = search_copies(queryset, upload, fields, field=field, limit=limit)
     keys += find_same_uploads(queryset, upload, fields)
     return fetch_rows(queryset, keys, limit)
 
@@ -81,42 +81,36 @@ def search_copies(
     fields: Iterable[IndexedField],
     *,
     field: str | None,
-    own: object,
     limit: int,
 ) -> list[Any]:
     """Return the keys of copies in collections, then of copies that wait for a worker.
 
-    A second call for the same upload, rows and field returns what the first has found.
-
     Args:
-        queryset: the rows, without ``own``.
+        queryset: the rows.
         upload: the file.
         fields: the fields to search.
         field: the name of the only field; ``None`` for all.
-        own: the key of the row that is left out.
         limit: the largest number of copies from collections.
     """
-    searched = (queryset.model._meta.label, database_of(queryset), field, own)
-    if searched not in upload.found:
 
-        def search() -> list[Any]:
-            options = SearchOptions(limit=limit, relations=(COPY,))
-            found = rank_rows(queryset, upload.read(), options, field=field)  # type: ignore[type-var]
-            return list(found.values_list("pk", flat=True))
+    def search() -> list[Any]:
+        if any(upload.size > collections[one.collection].max_bytes for one in fields):
+            return []
+        options = SearchOptions(limit=limit, relations=(COPY,))
+        found = rank_rows(queryset, upload.read(), options, field=field)  # type: ignore[type-var]
+        return list(found.values_list("pk", flat=True))
 
-        def compare() -> list[Any]:
-            using = database_of(queryset)
-            return [key for one in fields for key in find_copies_among_recent(one, upload, using)]
+    def compare() -> list[Any]:
+        using = database_of(queryset)
+        return [key for one in fields for key in find_copies_among_recent(one, upload, using)]
 
-        keys = []
-        if all(upload.size <= collections[one.collection].max_bytes for one in fields):
-            keys = _attempt(search, queryset) + _attempt(compare, queryset)
-        upload.found[searched] = keys
-    return list(upload.found[searched])
+    return _attempt(search, queryset) + _attempt(compare, queryset)
 
 
 def search_field(field: IndexedField, upload: Upload, *, own: object, using: str) -> list[Any]:
     """Return what ``search_copies()`` finds among all rows of one field.
+
+    A second call for the same upload returns what the first has found.
 
     Args:
         field: the field to search.
@@ -124,8 +118,13 @@ def search_field(field: IndexedField, upload: Upload, *, own: object, using: str
         own: the key of the row that the file is for; ``None`` for a new row.
         using: alias of the database of the rows.
     """
-    rows = other_rows(field, own=own, using=using)
-    return search_copies(rows, upload, [field], field=field.name, own=own, limit=DEFAULT_LIMIT)
+    searched = (field, own, using)
+    if searched not in upload.found:
+        rows = other_rows(field, own=own, using=using)
+        upload.found[searched] = search_copies(
+            rows, upload, [field], field=field.name, limit=DEFAULT_LIMIT
+        )
+    return list(upload.found[searched])
 
 
 def other_rows(field: IndexedField, *, own: object, using: str) -> models.QuerySet[Any]:

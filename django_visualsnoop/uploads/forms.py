@@ -105,7 +105,7 @@ class DuplicateCheckMixin(_ModelForm):
                 self.add_error(field.name, _("The file is no longer kept. Choose it again."))
         for field, upload in list(self._uploads_to_check()):
             lock_uploads([upload.digest], using=self._using)
-            self._check(field, upload)
+            self._add_warning(field, self._find(field, upload))
 
     def save(self, commit: bool = True) -> Any:
         """Save the row, unless another request has saved the same file since the check.
@@ -118,10 +118,13 @@ class DuplicateCheckMixin(_ModelForm):
             return super().save(commit)
         with atomic_unless_open(using=self._using):
             lock_uploads([upload.digest for _, upload in uploads], using=self._using)
-            for field, upload in uploads:
-                if not self._check(field, upload):
-                    raise DuplicateUpload(self.errors[field.name].as_data())
-            return super().save(commit)
+            found = [(field, self._find(field, upload)) for field, upload in uploads]
+            if not any(rows for _, rows in found):
+                return super().save(commit)
+        # After the transaction, because an error would roll back that the file is kept.
+        for field, rows in found:
+            self._add_warning(field, rows)
+        raise DuplicateUpload([self.errors[field.name].as_data() for field, rows in found if rows])
 
     @property
     def _using(self) -> str:
@@ -144,19 +147,20 @@ class DuplicateCheckMixin(_ModelForm):
         row = self.instance
         return None if row._state.adding else getattr(row, field.key.attname)
 
-    def _check(self, field: IndexedField, upload: Upload) -> bool:
-        """Add an error if there are rows with the picture; return whether there are none."""
+    def _find(self, field: IndexedField, upload: Upload) -> list[Any]:
+        """Return the other rows with the picture."""
         own, using = self._own_key(field), self._using
         rows = other_rows(field, own=own, using=using)
         keys = search_field(field, upload, own=own, using=using)
-        found = fetch_rows(rows, keys + find_same_uploads(rows, upload, [field]), DEFAULT_LIMIT)
+        return fetch_rows(rows, keys + find_same_uploads(rows, upload, [field]), DEFAULT_LIMIT)
+
+    def _add_warning(self, field: IndexedField, found: list[Any]) -> None:
+        """Add an error that says what is there already, and what the user can do."""
         if found:
-            file = self.cleaned_data[field.name]
-            self.add_error(field.name, ValidationError(self._warning(field, file, found), CODE))
-        return not found
+            warning = self._warning(field, self.cleaned_data[field.name], found)
+            self.add_error(field.name, ValidationError(warning, CODE))
 
     def _warning(self, field: IndexedField, file: UploadedFile[Any], found: list[Any]) -> str:
-        """Return the text of the error: what is there already, and what the user can do."""
         shown = [one for one in map(self.visualsnoop_describe, found) if one is not None]
         token = None
         if self.visualsnoop_duplicates == WARN:

@@ -71,10 +71,10 @@ def keep_upload(file: UploadedFile[Any], *, using: str) -> str | None:
     try:
         with savepoint_if_open(using=using):
             kept.save(using=using, force_insert=True)
-            delete_old_uploads(using=using)
     except DatabaseError as error:  # the table may be older than the code
         logger.warning("Could not keep an upload in the database %r.", using, exc_info=error)
         return None
+    delete_old_uploads(using=using)
     return signing.dumps(str(kept.pk), salt=_SALT)
 
 
@@ -91,8 +91,16 @@ def restore_upload(token: str, *, using: str) -> SimpleUploadedFile | None:
 
 
 def delete_old_uploads(*, using: str) -> None:
-    """Delete the kept files that are too old or too many."""
+    """Delete the kept files that are too old or too many; a database error is logged.
+
+    This writes only if there are some.
+    """
     kept = KeptUpload.objects.using(using)
-    kept.filter(kept_at__lt=timezone.now() - MAX_AGE).delete()
-    surplus = kept.order_by("-kept_at").values_list("pk", flat=True)[MAX_KEPT : 2 * MAX_KEPT]
-    kept.filter(pk__in=list(surplus)).delete()
+    try:
+        with savepoint_if_open(using=using):
+            old = kept.filter(kept_at__lt=timezone.now() - MAX_AGE).values_list("pk", flat=True)
+            surplus = kept.order_by("-kept_at").values_list("pk", flat=True)[MAX_KEPT:]
+            if found := {*old, *surplus}:
+                kept.filter(pk__in=found).delete()
+    except DatabaseError as error:  # the table may be older than the code
+        logger.warning("Could not delete old uploads in %r.", using, exc_info=error)

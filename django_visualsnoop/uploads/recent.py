@@ -79,9 +79,9 @@ def find_copies_among_recent(field: IndexedField, upload: Upload, using: str) ->
         ImageRefusedError: the upload is not a picture.
     """
     waiting = _read_files(field, SyncRecord.in_progress(), using, MAX_DESCRIBED)
-    if not waiting:
-        return
     collection = collections[field.collection]
+    if not waiting or upload.size > collection.max_bytes:
+        return
     deadline = time.monotonic() + SECONDS
     compared = []
 

@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
 from tests.admin.pages import PRODUCTS, LoggedIn, sweep
@@ -131,6 +132,8 @@ def test_of_requests_at_once_only_one_passes(
     live_server: LiveServer, monkeypatch: pytest.MonkeyPatch, reaction: Any
 ) -> None:
     monkeypatch.setattr(ProductAdmin, "visualsnoop_warn_duplicates", reaction)
+    if connection.vendor == "sqlite":  # as startproject leaves it
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "transaction_mode", "DEFERRED")
     user = User.objects.create_superuser("admin", password="secret")
     responses: list[requests.Response] = []
 

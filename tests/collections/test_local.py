@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from PIL import Image
 
 from django_visualsnoop.client.exceptions import ImageRefusedError
 from django_visualsnoop.collections.base import DEFAULT_MAX_BYTES
@@ -284,3 +286,12 @@ def test_one_limit_of_bytes_holds_for_files_and_for_what_is_added_by_hand() -> N
     collection = LocalCollection("shop", {"OPTIONS": {"max_bytes": len(content) - 1}})
     with pytest.raises(ImageRefusedError, match=f"{len(content):,} bytes"):
         collection.add_image(content, "too large")
+
+
+def test_files_are_compared_without_being_added(collection: LocalCollection) -> None:
+    other = io.BytesIO()
+    Image.open(io.BytesIO(image(1))).save(other, "JPEG")
+    files = [image(1), b"no picture", image(2), other.getvalue()]
+    assert list(collection.compare_files(image(1), files)) == [True, False, False, True]
+    with pytest.raises(ImageRefusedError):
+        next(collection.compare_files(b"no picture", files))

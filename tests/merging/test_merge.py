@@ -19,6 +19,7 @@ from tests.receivers import received
 from tests.test_concurrency import together
 from tests.testapp.models import Product, Range, Review
 from tests.testapp.relations import (
+    Board,
     Category,
     Comment,
     Credit,
@@ -96,11 +97,12 @@ def test_a_conflict_that_only_the_database_finds_stops_the_merge() -> None:
 
 
 def test_the_kept_row_does_not_come_to_refer_to_itself() -> None:
-    kept, other = items()
+    kept, other, third = items(3)
     Item.objects.filter(pk=kept.pk).update(main=other)
-    kept.friends.add(other)
-    result = merge_rows(kept, [other])
+    other.friends.add(kept, third)
+    result = merge_rows(kept, [other, third])
     assert result.kept.main_id is None
+    assert [str(one) for one in result.plan.repeated] == ["Item: friends: 4"]
     assert kept.friends.count() == 0
 
 
@@ -172,6 +174,17 @@ def test_without_a_kept_row_the_others_are_only_deleted() -> None:
     assert dump() == before
 
 
+def test_what_the_database_deletes_comes_back_too() -> None:
+    shelf = Shelf.objects.create()
+    Board.objects.create(shelf=shelf)
+    before = dump()
+    resolution = merge_rows(None, [shelf]).resolution
+    assert not Board.objects.exists()
+    assert resolution is not None
+    undo(resolution)
+    assert dump() == before
+
+
 def test_protected_rows_stop_a_deletion() -> None:
     other, *_ = items(1)
     Invoice.objects.create(item=other)
@@ -235,6 +248,12 @@ def test_an_error_of_a_receiver_undoes_the_merge() -> None:
     finally:
         rows_merged.disconnect(broken)
     assert Item.objects.count() == 2
+
+
+def test_a_label_that_is_too_long() -> None:
+    kept, other = items()
+    with pytest.raises(MergeError, match="at most 255 characters, but this has 256"):
+        merge_rows(kept, [other], label=256 * "x")
 
 
 def test_no_record_without_an_undo() -> None:

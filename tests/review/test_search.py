@@ -14,6 +14,7 @@ from django_visualsnoop import tasks
 from django_visualsnoop.client.exceptions import TransportError
 from django_visualsnoop.common.budgets import Budget
 from django_visualsnoop.models import ReviewGroup, ReviewSearch
+from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.review import search as searching
 from django_visualsnoop.review.search import (
     count_changes,
@@ -126,7 +127,7 @@ def test_a_search_that_is_interrupted_goes_on(
     copies(1, 1)
     sent = []
     search = request_search(Product, using="default")
-    monkeypatch.setattr(tasks.dispatch, "dispatch_search", lambda *args: sent.append(args))
+    monkeypatch.setattr(dispatch, "dispatch_search", lambda *args: sent.append(args))
     with recorder.failing(SoftTimeLimitExceeded()):
         tasks.find_duplicates("default", ["testapp.product"])
         search.refresh_from_db()
@@ -159,7 +160,7 @@ def test_changes_since_the_search() -> None:
 def test_the_sweeper_sends_lost_searches_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = []
     request_search(Product, using="default")
-    monkeypatch.setattr(tasks.dispatch, "dispatch_search", lambda *args: sent.append(args))
+    monkeypatch.setattr(dispatch, "dispatch_search", lambda *args: sent.append(args))
     tasks.sync_all()
     assert sent == [("default", "testapp.product")]
 

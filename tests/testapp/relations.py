@@ -166,3 +166,11 @@ class Pair(models.Model):
                 condition=~models.Q(left=models.F("right")), name="testapp_two_items"
             )
         ]
+
+
+class Board(models.Model):
+    """Is deleted by the database, where Django can let it."""
+
+    shelf = models.ForeignKey(
+        Shelf, on_delete=getattr(models, "DB_CASCADE", models.CASCADE), related_name="boards"
+    )

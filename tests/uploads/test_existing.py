@@ -21,6 +21,10 @@ from tests.fixtures import lose, picture, product
 from tests.testapp.models import Article, Poster, Product
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django.fixtures import Settings
+
     from django_visualsnoop.collections.recorder import RecorderCollection
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +132,11 @@ class TestFailure:
         with caplog.at_level(logging.WARNING), recorder.failing(TransportError("down")):
             assert find_existing(Product, image(1)) == [row]  # it waits
         assert "so it passes unchecked" in caplog.text
+
+    def test_a_collection_that_cannot_be_made(self, settings: Settings, media: Path) -> None:
+        settings.VISUALSNOOP = {"default": {"BACKEND": "no.such.Backend"}}
+        row = product(1)
+        assert find_existing(Product, image(1)) == [row]
 
     @pytest.mark.usefixtures("recorder")
     def test_a_file_that_is_gone(self) -> None:

@@ -90,6 +90,7 @@ def test_the_row_itself_and_a_row_without_a_new_file() -> None:
     assert ProductForm({}, files(), instance=row).is_valid()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_another_request_has_saved_since() -> None:
     form, twin = ProductForm({}, files()), ProductForm({}, files())
     assert form.is_valid()

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from django_visualsnoop.models import KeptUpload
+from django_visualsnoop.tasks import sync_all
 from django_visualsnoop.uploads import kept
 from django_visualsnoop.uploads.kept import keep_upload, restore_upload
 
@@ -46,6 +47,15 @@ def test_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bytes(KeptUpload.objects.get().content) == b"4"
 
 
+def test_the_sweeper_deletes_what_is_too_old() -> None:
+    keep()
+    sync_all()
+    assert KeptUpload.objects.exists()
+    KeptUpload.objects.update(kept_at=timezone.now() - kept.MAX_AGE - timedelta(seconds=1))
+    sync_all()
+    assert not KeptUpload.objects.exists()
+
+
 def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MAX_BYTES", 4)
     assert keep() is None
@@ -57,7 +67,11 @@ def test_as_large_as_allowed() -> None:
     assert restore(token)
 
 
-def test_without_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_table(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(KeptUpload._meta, "db_table", "no_such_table")
     assert keep() is None
-    assert KeptUpload._meta.db_table == "no_such_table"
+    assert "Could not delete old uploads" not in caplog.text
+    sync_all()
+    assert "Could not delete old uploads" in caplog.text

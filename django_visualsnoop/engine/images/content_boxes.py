@@ -67,13 +67,19 @@ def crop_bands(pixels: Pixels) -> Pixels | None:
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
-    top, bottom = _measure_band(pixels), _measure_band(pixels[::-1])
-    between = pixels[top : pixels.shape[0] - bottom]
-    columns = between.transpose(1, 0, 2)
-    left, right = _measure_band(columns), _measure_band(columns[::-1])
-    if not (top or bottom or left or right):
+    bands = measure_bands(pixels)
+    if not any(bands):
         return None
-    return np.ascontiguousarray(between[:, left : pixels.shape[1] - right])
+    top, bottom, left, right = bands
+    height, width = pixels.shape[:2]
+    return np.ascontiguousarray(pixels[top : height - bottom, left : width - right])
+
+
+def measure_bands(pixels: Pixels) -> tuple[int, int, int, int]:
+    """Return the depths of bands of one colour: at the top, bottom, left and right, in pixels."""
+    top, bottom = _measure_band(pixels), _measure_band(pixels[::-1])
+    columns = pixels[top : pixels.shape[0] - bottom].transpose(1, 0, 2)
+    return top, bottom, _measure_band(columns), _measure_band(columns[::-1])
 
 
 def _measure_band(rows: Pixels) -> int:

@@ -138,8 +138,7 @@ def look_closer(
         return CloserLook(SHOT, UNRELATED, found.share)
     score = _NOTHING_SUSPECT
     if found.evidence is not None:
-        model = load_model()
-        score = -float(model.weights @ found.evidence + model.base)
+        score = _score(found.evidence)
     return CloserLook(COPY if score >= 0 else VARIANT, score, found.share)
 
 
@@ -161,14 +160,10 @@ def find_differences(
     if placed is None:
         return None
     laid = fit_parts(placed)
-    compared = _compare_details(laid)
+    compared = compare_details(laid)
     if compared is None:
         return None
-    suspect = (
-        compared.detailed
-        & (compared.found.best < _DIFFERENT)
-        & (compared.compare_to_usual(_WINDOW) > np.log(_UNUSUAL))
-    )
+    suspect = compared.find_suspect()
     area = _find_area(compared, suspect)
     share = float(suspect.sum() / compared.inside.sum())
     parallax = measure_parallax(placed)
@@ -177,7 +172,7 @@ def find_differences(
     return Finding(share, _collect_evidence(compared, suspect, area, laid.misfit), parallax)
 
 
-class _Compared(NamedTuple):
+class Compared(NamedTuple):
     """The details of two pictures in one frame, and how they agree, by cells."""
 
     first: Floats
@@ -198,8 +193,15 @@ class _Compared(NamedTuple):
         expected = np.float32(self.noise) + np.float32(self.usual) * smooth_cells(self.own, side)
         return np.log(smooth_cells(self.left, side) / expected + np.float32(1e-3))
 
+    def find_suspect(self) -> Flags:
+        """Return the cells whose details correlate little, and differ more than usual."""
+        unusual = self.compare_to_usual(_WINDOW) > np.log(_UNUSUAL)
+        suspect: Flags = self.detailed & (self.found.best < _DIFFERENT) & unusual
+        return suspect
 
-def _compare_details(laid: Registration) -> _Compared | None:
+
+def compare_details(laid: Registration) -> Compared | None:
+    """Return how details agree; ``None`` if there are too few."""
     inside = average_cells(laid.inside.astype(np.float32)) > 1 - 1e-3
     if int(inside.sum()) < _FEWEST:
         return None
@@ -213,7 +215,7 @@ def _compare_details(laid: Registration) -> _Compared | None:
     left = average_cells(np.square(first - second))
     own = average_cells((np.square(first) + np.square(second)) * np.float32(0.5))
     shares = smooth_cells(left, _WINDOW) / (smooth_cells(own, _WINDOW) + np.float32(1e-3))
-    return _Compared(
+    return Compared(
         first,
         second,
         inside,
@@ -255,7 +257,7 @@ def _match_sharpness(one: Floats, other: Floats, inside: Flags) -> _Sharpness:
     return _Sharpness(first, second, is_blurred)
 
 
-def _find_area(compared: _Compared, suspect: Flags) -> Flags | None:
+def _find_area(compared: Compared, suspect: Flags) -> Flags | None:
     """Return the connected area that differs most; ``None`` if all are too small."""
     count, labels, sizes, _ = cv2.connectedComponentsWithStats(
         suspect.astype(np.uint8), connectivity=8
@@ -269,7 +271,20 @@ def _find_area(compared: _Compared, suspect: Flags) -> Flags | None:
     return np.asarray(labels == int(weights.argmax()))
 
 
-def _collect_evidence(compared: _Compared, suspect: Flags, area: Flags, misfit: float) -> Floats:
+def score_suspect(compared: Compared, suspect: Flags, misfit: float) -> float:
+    """Return the logarithm of the odds that suspect cells are no difference."""
+    area = _find_area(compared, suspect)
+    if area is None:
+        return _NOTHING_SUSPECT
+    return _score(_collect_evidence(compared, suspect, area, misfit))
+
+
+def _score(evidence: Floats) -> float:
+    model = load_model()
+    return -float(model.weights @ evidence + model.base)
+
+
+def _collect_evidence(compared: Compared, suspect: Flags, area: Flags, misfit: float) -> Floats:
     found, detailed = compared.found, compared.detailed
     details = found.first_detail[area].mean(), found.second_detail[area].mean()
     rest = detailed & ~area
@@ -300,7 +315,7 @@ def _collect_evidence(compared: _Compared, suspect: Flags, area: Flags, misfit: 
     return np.array([values[name] for name in EVIDENCE], dtype=np.float32)
 
 
-def _correlate_elsewhere(compared: _Compared, area: Flags) -> float:
+def _correlate_elsewhere(compared: Compared, area: Flags) -> float:
     """Return how well the area of one picture correlates with any place near it in the other."""
     left, top, wide, high = (CELL * side for side in cv2.boundingRect(area.astype(np.uint8)))
     right, bottom = left + wide + CELL, top + high + CELL

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from django_visualsnoop.common.edits import Box
 from django_visualsnoop.engine.descriptors.describe import build_stored_probes
 from django_visualsnoop.engine.descriptors.descriptor import SIDE
 from django_visualsnoop.engine.matching.compare import compare_all
@@ -29,20 +30,6 @@ class Size(NamedTuple):
 
     width: int
     height: int
-
-
-class Box(NamedTuple):
-    """A part of a picture, as shares of its width and height. The origin is the upper left."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def area(self) -> float:
-        """The share of the picture's area, 0 to 1."""
-        return (self.right - self.left) * (self.bottom - self.top)
 
 
 class Placement(NamedTuple):

@@ -66,7 +66,7 @@ def register(query: Pixels, stored: Pixels, alignment: Alignment) -> Registratio
     Returns:
         ``None`` if too little of them overlaps.
     """
-    to_stored = _scale_map(query, stored, alignment)
+    to_stored = scale_map(query, stored, alignment)
     scale = float(np.sqrt(abs(np.linalg.det(to_stored[:, :2]))))
     if not 1 / _LARGEST_SCALE < scale < _LARGEST_SCALE:
         return None
@@ -118,7 +118,7 @@ class _Laid(NamedTuple):
     top: int
 
 
-def _scale_map(query: Pixels, stored: Pixels, alignment: Alignment) -> Matrix:
+def scale_map(query: Pixels, stored: Pixels, alignment: Alignment) -> Matrix:
     """Return the map as 2 x 3, from pixels of the query to pixels of the stored picture."""
     # Features are at shares of the longer side; pixel 0 has its centre at 0.5.
     from_query, to_stored = max(query.shape[:2]) / SIDE, max(stored.shape[:2]) / SIDE

@@ -51,7 +51,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
-        add("model", metavar="app.Model", help="The model whose pictures to show.")
+        add(
+            "model",
+            nargs="?",
+            metavar="app.Model",
+            help="The model whose pictures to show. Not needed if only one is indexed.",
+        )
         add("--field", metavar="NAME", help="Only the image field with this name.")
         add(
             "--output",
@@ -84,11 +89,12 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         check_tables(options["database"])
-        fields = select_fields([options["model"]], collection=None, field=options["field"])
-        owners = {(field.owner, field.collection) for field in fields}
-        if len(owners) > 1:
-            names = ", ".join(field.name for field in fields)
-            raise CommandError(f"Choose one field with --field: {names}.")
+        names = [options["model"]] if options["model"] else []
+        fields = select_fields(names, collection=None, field=options["field"])
+        if len({(field.owner, field.collection) for field in fields}) > 1:
+            raise CommandError(
+                f"Choose one model, or one field with --field: {', '.join(map(str, fields))}."
+            )
         try:
             with interruptible():
                 self.tune(fields, options)

@@ -79,17 +79,20 @@ def delete_account(user: Any) -> None:
         CannotDelete: an organisation would have members and no owner, or the server no
             administrator. Nothing was changed.
     """
-    write_atomically(lambda: _leave_organisations(user))
+    # Read before the transaction: on MariaDB, the first read decides what later ones see, and that
+    # has to be the lock.
+    own = list(get_organisations(user).values_list("pk", flat=True))
+    write_atomically(lambda: _leave_organisations(user, own))
     while not write_atomically(lambda: _delete_empty(user)):
         for hosted in list(_get_collections(user)):
             delete_collection(hosted)
 
 
-def _leave_organisations(user: Any) -> None:
-    # Wait for others who leave or whose role changes.
+def _leave_organisations(user: Any, own: list[int]) -> None:
+    # Wait for others who leave or whose role changes, in one order, so that two who delete their
+    # accounts do not wait for each other.
     organisations = Organisation.objects.using(database())
-    own = list(get_organisations(user).values_list("pk", flat=True))
-    lock_rows(organisations.filter(pk__in=own))
+    lock_rows(organisations.filter(pk__in=own).order_by("pk"))
     plan = plan_deletion(user)
     if not plan.is_possible:
         raise CannotDelete

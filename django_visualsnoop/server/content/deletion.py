@@ -39,7 +39,7 @@ def _delete(collection: HostedCollection) -> None:
     engine_id = store.find_collection_id()
     store.drop()
     if cache is not None and engine_id is not None:
-        transaction.on_commit(lambda: delete_snapshots(cache, engine_id), using=using)
+        transaction.on_commit(lambda: delete_snapshots(cache, engine_id), using=using, robust=True)
     # The cascade does not delete these; see ``Store.drop``.
     for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, StoredResponse, Key):
         model.objects.using(using).filter(collection=pk).delete()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth import authenticate
-from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils import timezone
@@ -29,11 +28,9 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    _PasswordForm = SetPasswordForm[Any]
     _CollectionModelForm = forms.ModelForm[HostedCollection]
     _OrganisationModelForm = forms.ModelForm[Organisation]
 else:
-    _PasswordForm = SetPasswordForm
     _CollectionModelForm = _OrganisationModelForm = forms.ModelForm
 
 
@@ -166,10 +163,6 @@ class AddressForm(forms.Form):
         except ValidationError as error:
             raise ValidationError(sorted({*error.messages})) from None
         return email
-
-
-class FirstPasswordForm(_PasswordForm):
-    """The password of a new account."""
 
 
 class PasswordForm(forms.Form):

@@ -77,9 +77,6 @@ def organisation(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         _require_owner(request, found)
         if form.is_valid():
-            has_mail = get_options().mail
-            if has_mail:
-                count_mail(request, form.cleaned_data["email"])
             try:
                 message, invited = write_atomically(
                     partial(_add, request, found, **form.cleaned_data)
@@ -95,7 +92,7 @@ def organisation(request: HttpRequest, pk: int) -> HttpResponse:
                     % {"most": MAX_INVITATIONS},
                 )
             messages.success(request, message, fail_silently=True)
-            if has_mail and invited is not None:
+            if get_options().mail and invited is not None:
                 _send_invitation(request, invited)
             return redirect("visualsnoop_server:organisation", found.pk)
     members = _get_members(found).select_related("user").order_by("-role", "pk")
@@ -259,13 +256,14 @@ def _add(
 
 
 def _send_invitation(request: HttpRequest, invited: Invitation) -> None:
-    """Send the mail of an invitation, which stays open if this fails."""
+    """Send the mail of an invitation, or say why not; the invitation stays open."""
     context = {
         "organisation": invited.organisation,
         "invited_by": request.user.get_username(),
         "link": make_link(request, "invitation", {"pk": invited.pk, "email": invited.email}),
     }
     try:
+        count_mail(request, invited.email)
         send_mail(request, "invitation", invited.email, context)
     except Refused as error:
         messages.warning(request, error.message, fail_silently=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -19,6 +20,7 @@ from django_visualsnoop.server.content.account_deletion import (
     delete_account,
     plan_deletion,
 )
+from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import database
 from django_visualsnoop.server.pages.devices import name_device
 from django_visualsnoop.server.pages.forms import NewAddressForm, PasswordForm
@@ -103,7 +105,8 @@ def confirm_address(request: HttpRequest) -> HttpResponse:
         raise refuse_link() from None
     forget_followed(request, "address")
     if old:
-        send_mail(request, "address_changed", old, {"name": user.get_username(), "new": new})
+        with suppress(Refused):  # the old mailbox may be gone, and the address has changed
+            send_mail(request, "address_changed", old, {"name": user.get_username(), "new": new})
     messages.success(request, _("The address was changed."), fail_silently=True)
     return redirect("visualsnoop_server:account")
 

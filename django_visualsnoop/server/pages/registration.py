@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.auth import authenticate, login
+from django.contrib.auth.forms import SetPasswordForm
+from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.exceptions import Refused
-from django_visualsnoop.server.pages.forms import AddressForm, FirstPasswordForm
+from django_visualsnoop.server.pages.forms import AddressForm
 from django_visualsnoop.server.pages.mail import (
     count_mail,
     forget_followed,
@@ -47,7 +49,7 @@ def ask_to_register(request: HttpRequest) -> HttpResponse:
     """Ask for the address of a new account, and send a mail to it."""
     require_mail()
     if get_options().registration != "open":
-        raise Refused(404, "")
+        raise Http404
     if request.user.is_authenticated:
         return redirect("visualsnoop_server:collections")
     form = AddressForm(request.POST or None)
@@ -71,7 +73,7 @@ def ask_to_register(request: HttpRequest) -> HttpResponse:
 def registered(request: HttpRequest) -> HttpResponse:
     """Let a user who has followed the link choose a password, and create the account."""
     if get_options().registration != "open":
-        raise Refused(404, "")
+        raise Http404
     email = read_followed(request, "register")["email"]
     return _register(request, "register", email, "visualsnoop_server:collections")
 
@@ -115,7 +117,7 @@ def _register(
         after: the name of the page that follows.
         organisation: the organisation that has invited the address, if any.
     """
-    form = FirstPasswordForm(make_user(email), request.POST or None)
+    form = SetPasswordForm(make_user(email), request.POST or None)
     if not form.is_valid():
         context = {"form": form, "email": email, "organisation": organisation}
         status = 400 if request.method == "POST" else 200

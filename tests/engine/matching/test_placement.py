@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from django_visualsnoop.common.edits import Box
 from django_visualsnoop.engine.descriptors.describe import describe
 from django_visualsnoop.engine.matching.placement import (
-    Box,
     Placement,
     Size,
     Sized,

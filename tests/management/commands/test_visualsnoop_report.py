@@ -40,6 +40,8 @@ def test_copies_near_misses_and_health(media: Path, tmp_path: Path) -> None:
     assert "1 group." in text
     assert text.count("data:image/jpeg;base64,") >= 2
     assert "Pair 1: similarity" in text
+    assert "Not found as copies" not in text
+    assert "Not found as copies" in report(tmp_path, min_similarity=0.9999)
     assert f"testapp.product.photo:{broken.pk}" in text
     assert "Article" not in text.partition("Sync health")[0]
     # It needs nothing else.

@@ -122,3 +122,5 @@ def test_arguments_that_do_not_fit(tmp_path: Path) -> None:
         tune(tmp_path)
     with pytest.raises(CommandError, match=r"must be between 0 and 1, not 2\.0"):
         tune(tmp_path, "--min-similarity=2")
+    with pytest.raises(CommandError, match=r"Choose one model.*: testapp\.Article\.cover, "):
+        call_command("visualsnoop_tune")

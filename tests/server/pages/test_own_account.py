@@ -205,6 +205,32 @@ def test_a_project_of_ones_own_manages_its_accounts(ann: Person) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_last_of_two_owners_who_go_at_once_stays() -> None:
+    for _ in range(3):
+        desk = Organisation.objects.create(name="Desk")
+        owners = [person(name) for name in ("ann", "eve")]
+        for one in owners:
+            desk.memberships.create(user=one.user, role="owner")
+        desk.memberships.create(user=person("bob").user)
+        going = threading.Barrier(2)
+
+        def delete(one: Person, going: threading.Barrier = going) -> bool:
+            try:
+                going.wait(PATIENCE)
+                delete_account(one.user)
+            except CannotDelete:
+                return False
+            finally:
+                connections.close_all()
+            return True
+
+        with ThreadPoolExecutor(2) as threads:
+            assert sorted(threads.map(delete, owners)) == [False, True]
+        assert desk.memberships.filter(role="owner").count() == 1
+        get_user_model().objects.all().delete()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_nothing_is_left_if_a_collection_is_made_meanwhile() -> None:
     ann, going = person("ann"), threading.Barrier(3)
 

@@ -177,6 +177,10 @@ def test_an_invitation_whose_mail_fails_stays(
     assert "bob@full.example was invited." in shown.text
     assert "cannot send mails now" in shown.text
     assert desk.invitations.count() == 1
+    for _ in range(throttling.MAILS_PER_HOUR):
+        shown = invite(ann, desk, "bob@full.example")
+    assert "bob@full.example was invited." in shown.text
+    assert "too many mails" in shown.text
     # A member who gets another role gets no mail.
     invite(ann, desk, "ann@example.com", "owner")
     assert not mailbox.mails
