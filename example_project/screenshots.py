@@ -19,10 +19,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from children import run, running
-from installing import CHECKOUT, install_pictures
 from PIL import Image
 from playwright.sync_api import sync_playwright
+
+from children import run, running
+from installing import CHECKOUT, install_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
