@@ -41,9 +41,7 @@ def propose(*candidates: Candidate, **rule: Any) -> str:
     return order_candidates(candidates, **rule)[0].key
 
 
-@pytest.mark.parametrize(
-    "done", [{"is_framed": True}, {"is_cropped": True}, {"tone": "grey"}]
-)
+@pytest.mark.parametrize("done", [{"is_framed": True}, {"is_cropped": True}, {"tone": "grey"}])
 def test_an_original_before_its_larger_copy(done: dict[str, Any]) -> None:
     original, copy = candidate(2, pixels=100), candidate(1, pixels=900)
     note_edits([original, copy], {("2", "1"): edits(**done), ("1", "2"): edits()})
