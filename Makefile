@@ -22,6 +22,7 @@ lint: .venv-dev/installed
 types: .venv-dev/installed
 	@.venv-dev/bin/mypy
 	@cd example_project && ../.venv-dev/bin/mypy .
+	@TEST_TYPES=1 .venv-dev/bin/python -m pytest -q tests/docs/test_types.py
 
 docs: .venv-docs/installed
 	@.venv-docs/bin/sphinx-build -q -W --keep-going -n -b html docs docs/_build/html

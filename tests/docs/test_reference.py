@@ -14,11 +14,26 @@ from tests.docs.test_examples import ROOT
 pytestmark = pytest.mark.docs
 
 #: Modules that a project may import all public names of.
-MODULES = """
-    admin client.models exceptions health merging metrics models querysets rest_framework signals
-    tasks templatetags.visualsnoop testing testing.contract testing.drawing uploads.forms
-    uploads.validators views
-""".split()
+MODULES = [
+    "admin",
+    "client.models",
+    "exceptions",
+    "health",
+    "merging",
+    "metrics",
+    "models",
+    "querysets",
+    "rest_framework",
+    "signals",
+    "tasks",
+    "templatetags.visualsnoop",
+    "testing",
+    "testing.contract",
+    "testing.drawing",
+    "uploads.forms",
+    "uploads.validators",
+    "views",
+]
 #: What has no underscore, and no project needs.
 OURS = {"admin.SyncRecordAdmin", "health.sweep_words", "signals.tell"}
 
