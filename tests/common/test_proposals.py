@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from django_visualsnoop.common.edits import Box, Edits
-from django_visualsnoop.review.proposals import Candidate, note_edits, order_candidates
+from django_visualsnoop.common.proposals import Candidate, note_edits, order_candidates
 from tests.testapp.models import Product
 
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
@@ -41,9 +41,7 @@ def propose(*candidates: Candidate, **rule: Any) -> str:
     return order_candidates(candidates, **rule)[0].key
 
 
-@pytest.mark.parametrize(
-    "done", [{"is_framed": True}, {"is_cropped": True}, {"tone": "grey"}]
-)
+@pytest.mark.parametrize("done", [{"is_framed": True}, {"is_cropped": True}, {"tone": "grey"}])
 def test_an_original_before_its_larger_copy(done: dict[str, Any]) -> None:
     original, copy = candidate(2, pixels=100), candidate(1, pixels=900)
     note_edits([original, copy], {("2", "1"): edits(**done), ("1", "2"): edits()})
