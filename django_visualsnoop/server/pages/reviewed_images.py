@@ -8,7 +8,8 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from django.template.defaultfilters import filesizeformat
-from django.utils.formats import localize
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -163,14 +164,13 @@ def _find_edits(
 def _add_facts(
     images: HostedImages, shown: Sequence[ReviewedImage], details: Mapping[str, ImageDetails]
 ) -> None:
-    times = [to_datetime(details[one.image_id].image_time) for one in shown]
     lines = [
         (_("Similarity"), [one.similarity_text for one in shown]),
         (_("Pixels"), [_format_pixels(details[one.image_id]) for one in shown]),
     ]
     if any(one.candidate.file_size for one in shown):
         lines.append((_("File size"), [_format_size(one.candidate.file_size) for one in shown]))
-    lines.append((_("Added or replaced"), [localize(localtime(one)) for one in times]))
+    lines.append((_("Added or replaced"), [_format_time(details[one.image_id]) for one in shown]))
     metadata = read_metadata(images.collection.pk, details)
     for name in sorted({name for given in metadata.values() for name in given}):
         values = [metadata.get(one.image_id, {}).get(name) for one in shown]
@@ -183,6 +183,13 @@ def _format_pixels(details: ImageDetails) -> str:
     if not details.width:
         return _UNKNOWN
     return f"{details.width} \N{MULTIPLICATION SIGN} {details.height}"
+
+
+def _format_time(details: ImageDetails) -> str:
+    """Return an element that the script of the pages shows in the user's own time zone."""
+    moment = to_datetime(details.image_time).replace(second=0, microsecond=0)
+    shown = date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), shown)
 
 
 def _format_size(size: int) -> str:
