@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.formats import localize
@@ -17,12 +17,18 @@ from django_visualsnoop.admin.cards import percent
 from django_visualsnoop.admin.columns import find_date_field, format_column, list_columns
 from django_visualsnoop.admin.pictures import field_to_show, look_at
 from django_visualsnoop.collections import collections
-from django_visualsnoop.common.edit_texts import describe_bytes, describe_edits
+from django_visualsnoop.common.edit_texts import (
+    describe_bytes,
+    describe_edits,
+    format_changed_part,
+    format_matrix,
+)
+from django_visualsnoop.common.facts import compare_facts
+from django_visualsnoop.common.proposals import Candidate, note_edits, order_candidates
 from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.indexed.options import indexed_field, indexed_fields
 from django_visualsnoop.indexed.pictures import find_pictures
-from django_visualsnoop.review.proposals import Candidate, note_edits, order_candidates
 from django_visualsnoop.review.record import ReviewMember
 from django_visualsnoop.review.related import count_related
 
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
     from django_visualsnoop.admin.pictures import ShownPicture
     from django_visualsnoop.common.edits import Edits
+    from django_visualsnoop.common.facts import Fact
     from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.review.record import ReviewGroup
 
@@ -43,15 +50,6 @@ if TYPE_CHECKING:
 
 #: Of a larger group, only the edits between the oldest row and each other one are determined.
 _ALL_PAIRS = 6
-
-
-class Fact(NamedTuple):
-    """One line of what is shown of a row."""
-
-    label: str
-    value: str
-    #: Whether the rows of the group differ in it.
-    differs: bool
 
 
 @dataclass
@@ -76,17 +74,13 @@ class ShownMember:
 
     @property
     def matrix(self) -> str:
-        """How to lay this picture over the proposed one; empty if unknown."""
-        return "" if self.edits is None else " ".join(f"{one:.5f}" for one in self.edits.matrix)
+        """How to lay this picture over the proposed one."""
+        return format_matrix(self.edits)
 
     @property
     def changed(self) -> str:
-        """The part that differs, in percent: left, top, width, height; empty if unknown."""
-        box = None if self.edits is None else self.edits.changed
-        if box is None:
-            return ""
-        sides = (box.left, box.top, box.right - box.left, box.bottom - box.top)
-        return " ".join(f"{100 * side:.2f}" for side in sides)
+        """The part that differs."""
+        return format_changed_part(self.edits)
 
 
 def read_members(
@@ -241,10 +235,8 @@ class MemberReader:
                 values = [format_column(self._model_admin, one.row, name) for one in shown]
                 lines.append((capfirst(label), values))
         lines.append((_("Related rows"), [self._describe_related(one.row) for one in shown]))
-        for label, values in lines:
-            differs = len(set(values)) > 1
-            for one, value in zip(shown, values, strict=True):
-                one.facts.append(Fact(label, value, differs))
+        for one, facts in zip(shown, compare_facts(lines), strict=True):
+            one.facts = facts
 
     def _describe_related(self, row: Model) -> str:
         counts = self._related.get(row.pk, {})

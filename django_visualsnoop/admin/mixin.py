@@ -28,8 +28,8 @@ from django_visualsnoop.admin.review_query import ReviewQuery, read_query
 from django_visualsnoop.admin.selection import check_selection
 from django_visualsnoop.admin.similar_page import SimilarPage
 from django_visualsnoop.common.non_atomic import without_atomic_requests
+from django_visualsnoop.common.proposals import DEFAULT_RULE
 from django_visualsnoop.indexed.options import indexed_fields
-from django_visualsnoop.review.proposals import DEFAULT_RULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
-    from django_visualsnoop.review.proposals import Criterion
+    from django_visualsnoop.common.proposals import Criterion
 
     _ModelAdmin = admin.ModelAdmin[Any]
 else:

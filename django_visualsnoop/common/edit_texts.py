@@ -48,6 +48,23 @@ def _describe_tone(tone: str) -> str:
     }.get(tone, "")
 
 
+def format_matrix(edits: Edits | None) -> str:
+    """Return how to lay the second picture over the first, for scripts; empty if unknown."""
+    return "" if edits is None else " ".join(f"{one:.5f}" for one in edits.matrix)
+
+
+def format_changed_part(edits: Edits | None) -> str:
+    """Return the part of the second that differs, for scripts; empty if unknown.
+
+    These are four percentages: left, top, width, height.
+    """
+    box = None if edits is None else edits.changed
+    if box is None:
+        return ""
+    sides = (box.left, box.top, box.right - box.left, box.bottom - box.top)
+    return " ".join(f"{100 * side:.2f}" for side in sides)
+
+
 def describe_bytes(first: int | None, second: int | None) -> str:
     """Return how large the second of two files is beside the first, in words."""
     if not first or second is None or second >= first:

@@ -374,6 +374,27 @@ class NotDuplicate(models.Model):
         return f"{self.first_id}, {self.second_id}"
 
 
+class KeptGroup(models.Model):
+    """Copies that a user has decided to keep all of; see ``content.review``."""
+
+    collection = models.ForeignKey(
+        HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
+    )
+    #: SHA-256 of the ids and the files: a group that changes is to be reviewed again.
+    fingerprint = models.CharField(max_length=64)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "fingerprint"], name="visualsnoop_server_kept_group"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+
 class MailLimit(models.Model):
     """How many mails someone may still cause or get; see ``tenants.throttling``."""
 

@@ -10,6 +10,7 @@ from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import pictures
 from django_visualsnoop.server.models import (
     HostedCollection,
+    KeptGroup,
     Key,
     Metadata,
     MetadataValue,
@@ -41,6 +42,8 @@ def _delete(collection: HostedCollection) -> None:
     if cache is not None and engine_id is not None:
         transaction.on_commit(lambda: delete_snapshots(cache, engine_id), using=using, robust=True)
     # The cascade does not delete these; see ``Store.drop``.
-    for model in (MetadataValue, Metadata, NotDuplicate, StoredPicture, StoredResponse, Key):
+    for model in (
+        *(MetadataValue, Metadata, NotDuplicate, KeptGroup, StoredPicture, StoredResponse, Key),
+    ):
         model.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

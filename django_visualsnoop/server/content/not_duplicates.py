@@ -150,11 +150,22 @@ def unmark_image(collection_id: str, image_id: str) -> None:
 
 def list_pairs(images: HostedImages) -> list[ImagePair]:
     """Return the marked pairs, oldest first."""
-    rows = list(
-        _get_rows(images.collection.pk)
-        .order_by("pk")
-        .values_list("first_id", "second_id", "first_digest", "second_digest")
-    )
+    return _read_valid(images, _get_rows(images.collection.pk).order_by("pk"))
+
+
+def list_pairs_among(images: HostedImages, image_ids: Collection[str]) -> set[ImagePair]:
+    """Return the marked pairs of some images."""
+    keys = sorted({Store.image_key(image_id) for image_id in image_ids})
+    found: set[ImagePair] = set()
+    for start in range(0, len(keys), _TOGETHER):
+        rows = _get_rows(images.collection.pk).filter(first_key__in=keys[start : start + _TOGETHER])
+        found.update(_read_valid(images, rows))
+    return {pair for pair in found if pair.second_id in image_ids}
+
+
+def _read_valid(images: HostedImages, marks: QuerySet[NotDuplicate]) -> list[ImagePair]:
+    """Return the pairs of marks whose files are still the same."""
+    rows = list(marks.values_list("first_id", "second_id", "first_digest", "second_digest"))
     known = images.store.read_details({image_id for row in rows for image_id in row[:2]})
     return [
         ImagePair(first_id, second_id)

@@ -15,6 +15,7 @@ from django_visualsnoop.server.pages import (
     organisations,
     own_account,
     registration,
+    review,
     search,
 )
 from django_visualsnoop.server.pages.converters import CollectionId, ImageId
@@ -36,6 +37,7 @@ _collection: list[URLPattern | URLResolver] = [
     path("copies/", duplicates.show_duplicates, name="duplicates"),
     path("copies/apart/", not_duplicates.show_not_duplicates, name="not_duplicates"),
     path("copies/together/", not_duplicates.unmark_not_duplicates, name="unmark_not_duplicates"),
+    path("copies/<visualsnoop_image:image_id>/review/", review.review, name="review"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<slug:public_key>/rotate/", keys.rotate, name="rotate"),
     path("keys/<slug:public_key>/revoke/", keys.revoke, name="revoke"),

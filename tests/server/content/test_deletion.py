@@ -19,6 +19,7 @@ from django_visualsnoop.server.content.not_duplicates import make_pair, mark_pai
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.models import (
     HostedCollection,
+    KeptGroup,
     Key,
     Metadata,
     MetadataValue,
@@ -44,7 +45,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 #: Whatever is kept of a collection.
 TABLES = (
     *(IndexedImage, Collection, VectorBlock, HostedCollection, Key),
-    *(Metadata, MetadataValue, NotDuplicate, StoredPicture, StoredResponse),
+    *(Metadata, MetadataValue, NotDuplicate, KeptGroup, StoredPicture, StoredResponse),
 )
 
 

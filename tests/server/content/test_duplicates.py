@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from django.core.cache import cache
 
 from django_visualsnoop.engine.models import PairVerdict
 from django_visualsnoop.server.content import duplicates, groups, not_duplicates, pictures
@@ -14,10 +15,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def found(whose: Tenant, count: int = 0) -> list[list[str]]:
-    shown, complete = duplicates.find_duplicates(HostedImages(whose.collection), count)
-    assert complete
-    assert all(0.5 < member.similarity <= 1 for group in shown for member in group)
-    return [[member.image_id for member in group] for group in shown]
+    shown = duplicates.find_duplicates(HostedImages(whose.collection), count)
+    assert shown.complete
+    assert all(0.5 < member.similarity <= 1 for group in shown.groups for member in group)
+    return [[member.image_id for member in group] for group in shown.groups]
 
 
 def test_groups_follow_every_change(ann: Tenant) -> None:
@@ -90,13 +91,13 @@ class TestCloserLook:
     def test_an_incomplete_result_is_not_shown_for_long(
         self, receipts: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        seconds: list[int] = []
-        monkeypatch.setattr(cache, "set", lambda key, value, timeout: seconds.append(timeout))
+        images = HostedImages(receipts.collection)
         with monkeypatch.context() as patch:
             patch.setattr(groups, "MAX_LOOKS", 0)
-            assert not duplicates.find_duplicates(HostedImages(receipts.collection), 3).complete
-        found(receipts)
-        assert seconds[0] < seconds[1]
+            assert not duplicates.find_duplicates(images, 3).complete
+        assert not duplicates.find_duplicates(images, 3).complete
+        monkeypatch.setattr(duplicates, "_INCOMPLETE_FOR", timedelta())
+        assert duplicates.find_duplicates(images, 3).complete
 
     def test_organisations_do_not_share_verdicts(self, receipts: Tenant) -> None:
         found(receipts)

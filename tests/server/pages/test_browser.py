@@ -149,6 +149,78 @@ def test_without_scripts_and_by_keyboard(browser: Browser, live_server: LiveServ
     assert "one\n" in page.locator("#results .card").inner_text()
 
 
+@pytest.mark.service("axe")
+def test_three_groups_by_keyboard(browser: Browser, live_server: LiveServer) -> None:
+    ann = person("ann")
+    hosted = ann.collection(retention=Retention.ORIGINALS)
+    for number in (1, 2, 3):
+        for copy in "ab":
+            add(hosted, f"{number}{copy}", image(number))
+    page = opened(browser, live_server, ann)
+    page.goto(url("duplicates", hosted.pk))
+    page.get_by_role("link", name="Review the groups").click()
+    check(page)
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").is_visible()
+    check(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    for mode in ("Slider", "Blink", "Side by side"):
+        page.keyboard.press("c")
+        page.locator(f":checked:is(label:has-text('{mode}') *)").wait_for()
+        check(page)
+    page.keyboard.press("+")
+    pictures = page.locator(".visualsnoop-stage img").all()
+    first, second = (one.evaluate("one => one.style.transform") for one in pictures)
+    assert first == second != ""
+
+    page.keyboard.press("p")
+    press(page, "Enter")
+    check(page)
+    press(page, "Escape")
+    assert HostedImages(hosted).store.count() == 6
+    # The choice has survived.
+    assert page.locator(".visualsnoop-member").nth(1).get_by_label("Delete").is_checked()
+    press(page, "Enter")
+    page.locator("button.danger:focus").wait_for()
+    press(page, "Enter")
+    assert HostedImages(hosted).store.count() == 5
+    assert "1 image was deleted." in page.get_by_role("status").inner_text()
+
+    press(page, "n")
+    assert len(not_duplicates.list_pairs(HostedImages(hosted))) == 1
+    assert "Group 3 of 3" in page.locator("h2").first.inner_text()
+    press(page, "a")
+    assert "You have reviewed all groups." in page.get_by_role("status").inner_text()
+    page.get_by_role("link", name="Kept (1)").click()
+    check(page)
+    page.get_by_role("link", name="Group").click()
+    check(page)
+    press(page, "u")
+    assert page.get_by_role("button", name="Keep all").is_visible()
+    assert HostedImages(hosted).store.count() == 5
+
+
+def test_reviewing_without_scripts(browser: Browser, live_server: LiveServer) -> None:
+    ann = person("ann")
+    hosted = ann.collection()
+    for name in "ab":
+        add(hosted, name, image(1))
+    page = opened(browser, live_server, ann, java_script_enabled=False)
+    page.goto(url("review", hosted.pk, "a"))
+    page.locator(".visualsnoop-member").nth(1).get_by_label("Delete").check()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Delete 1 image").click()
+    assert "1 image was deleted." in page.get_by_role("status").inner_text()
+    assert HostedImages(hosted).store.count() == 1
+
+
+def press(page: Page, key: str) -> None:
+    """Press a key that leads to another page."""
+    with page.expect_navigation():
+        page.keyboard.press(key)
+
+
 def every_page(ann: Person) -> Iterator[str]:
     """Make something to see on every page, and yield where they are."""
     organisation = Organisation.objects.create(name="Desk")
@@ -183,7 +255,8 @@ def every_page(ann: Person) -> Iterator[str]:
             yield url(name, hosted.pk)
     for name in ("image", "delete_image"):
         yield url(name, pictured.pk, "one")
-    yield url("image", bare.pk, "one")
+    for name in ("image", "review"):
+        yield url(name, bare.pk, "one")
     for name in ("settings", "delete_collection"):
         yield url(name, pictured.pk)
     yield url("revoke", pictured.pk, key.public_key)

@@ -58,7 +58,8 @@ def hosted(ann: Person) -> HostedCollection:
     digest = hash_address("secret@example.com")
     organisation.invitations.create(email="secret@example.com", digest=digest, role="member")
     made = ann.collection("Anns secrets", retention=Retention.ORIGINALS, organisation=organisation)
-    add(made, "secret id", image(1))
+    for image_id in ("secret id", "secret copy"):
+        add(made, image_id, image(1))
     make_key(made.pk)
     return made
 
@@ -76,7 +77,7 @@ def address(name: str, hosted: HostedCollection) -> str:
         )
         return url(name, organisation.pk, *of_member)
     more: list[str] = []
-    if name in ("image", "delete_image", "thumbnail", "original"):
+    if name in ("image", "review", "delete_image", "thumbnail", "original"):
         more = ["secret id"]
     if name in ("rotate", "revoke"):
         more = [get_live_keys(hosted.pk)[0].public_key]

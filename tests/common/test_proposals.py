@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from django_visualsnoop.common.edits import Box, Edits
-from django_visualsnoop.review.proposals import Candidate, note_edits, order_candidates
+from django_visualsnoop.common.proposals import Candidate, note_edits, order_candidates
 from tests.testapp.models import Product
 
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)

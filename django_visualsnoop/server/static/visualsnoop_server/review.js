@@ -1,0 +1,1 @@
+../../../static/visualsnoop/review.js
