@@ -35,7 +35,7 @@ def find_duplicates(images: HostedImages, count: int) -> DuplicateGroups:
     threshold = images.collection.min_similarity
     version = images.store.version()
     state = None if version is None else (version.collection_id, version.seq)
-    marks = not_duplicates.get_version(images.collection.pk)
+    marks = not_duplicates.get_version(images)
     cache_key = f"visualsnoop_server:duplicates:{state}:{threshold}:{marks}".replace(" ", "")
     found: DuplicateGroups | None = cache.get(cache_key)
     if found is None:
