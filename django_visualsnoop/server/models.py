@@ -342,38 +342,6 @@ class MetadataValue(models.Model):
         return self.digest
 
 
-class NotDuplicate(models.Model):
-    """Two images that a user marked as not duplicates; see ``content.not_duplicates``."""
-
-    collection = models.ForeignKey(
-        HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
-    )
-    #: SHA-256 of the ids.
-    first_key = models.CharField(max_length=64)
-    second_key = models.CharField(max_length=64)
-    #: ``first_id < second_id``.
-    first_id = models.CharField(max_length=100)
-    second_id = models.CharField(max_length=100)
-    #: SHA-256 of the files: the mark does not apply to other pictures with these ids.
-    first_digest = models.CharField(max_length=64)
-    second_digest = models.CharField(max_length=64)
-    created = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["collection", "first_key", "second_key"],
-                name="visualsnoop_server_not_duplicate",
-            )
-        ]
-        indexes = [
-            models.Index(fields=["collection", "second_key"], name="visualsnoop_server_second")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.first_id}, {self.second_id}"
-
-
 class KeptGroup(models.Model):
     """Copies that a user has decided to keep all of; see ``content.review``."""
 

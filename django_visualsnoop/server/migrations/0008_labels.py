@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('visualsnoop_server', '0008_accounts'),
+        ('visualsnoop_server', '0007_accounts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
