@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.models import Count, Exists, Max, OuterRef
 
 from django_visualsnoop.common.batches import batched
-from django_visualsnoop.common.transactions import write_when_free
+from django_visualsnoop.common.transactions import retry_when_locked, write_when_free
 from django_visualsnoop.engine.exceptions import build_image_missing
 from django_visualsnoop.engine.models import IndexedImage, NotDuplicate, key_of
 
@@ -137,6 +137,10 @@ def list_pairs(store: StoreReader, image_ids: Collection[str] | None = None) -> 
         store: the store of the collection.
         image_ids: only pairs with at least one of these ids, if given.
     """
+    return retry_when_locked(lambda: _list_valid(store, image_ids), using=store.database)
+
+
+def _list_valid(store: StoreReader, image_ids: Collection[str] | None) -> list[Pair]:
     rows = _get_rows(store).filter(_has_file("first"), _has_file("second")).order_by("pk")
     if image_ids is None:
         return list(rows.values_list("first_id", "second_id"))
