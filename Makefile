@@ -7,7 +7,7 @@ python = $(or $(FOUND),$(error None of "$(CANDIDATES)" is a Python 3.11 or newer
 	pip. Install one (on Debian also python3-venv) or add PYTHON=/path/to/python))
 INSTALL = -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test lint types docs screenshots clean
+.PHONY: demo test lint types docs screenshots messages clean
 
 demo:  ## a shop and an archive with real photographs, a worker and the admin; DEMO_ARGS=--no-serve
 	@exec $(python) example_project/demo.py $(DEMO_ARGS)
@@ -35,6 +35,11 @@ screenshots: .venv-dev/installed  ## the pictures of the documentation, with Chr
 	@$(python) -m venv --clear .venv-$*
 	@.venv-$*/bin/python $(INSTALL) ".[$*]"
 	@touch $@
+
+messages: .venv-test/installed  ## collect the texts to translate, and compile; needs gettext
+	@cd django_visualsnoop && \
+	../.venv-test/bin/django-admin makemessages --all --no-obsolete --add-location file && \
+	../.venv-test/bin/django-admin compilemessages
 
 clean:
 	@rm -rf .demo .venv-test .venv-dev .venv-docs build dist docs/_build *.egg-info

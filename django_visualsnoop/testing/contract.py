@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image, ImageOps
 
 from django_visualsnoop.client.exceptions import (
     ConflictError,
@@ -22,11 +24,12 @@ from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.testing.drawing import draw_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from django_visualsnoop.client.sources import ImageSource
     from django_visualsnoop.collections.base import BaseCollection
+    from django_visualsnoop.common.open_pictures import OpenPicture
 
 ODD_IDS = [
     "two words",
@@ -347,6 +350,39 @@ class CollectionContract:
         assert found["b"].part_of_second.area > 0.95
         with pytest.raises(NotFoundError):
             collection.placements("missing", ["a"])
+
+    def test_edits(self, collection: BaseCollection) -> None:
+        with Image.open(io.BytesIO(draw_picture(1))) as opened:
+            mirrored = ImageOps.mirror(opened.convert("RGB"))
+        written = io.BytesIO()
+        mirrored.save(written, "PNG")
+        contents = {
+            "a": draw_picture(1),
+            "b": written.getvalue(),
+            "c": draw_picture(2),
+            "same": draw_picture(1),
+        }
+        for image_id, content in contents.items():
+            collection.add_image(content, image_id)
+
+        def find(image_ids: Collection[str]) -> dict[str, OpenPicture]:
+            return {one: partial(io.BytesIO, contents[one]) for one in image_ids}
+
+        for find_pictures in (None, find):
+            try:
+                found = collection.describe_edits(
+                    "a", ["b", "c", "a", "same", "missing"], find_pictures
+                )
+            except UnsupportedSearch:
+                return
+            assert found.keys() == {"b", "same"}
+            assert [name for name in found if found[name].mirrored] == ["b"]
+            assert list(found["same"].matrix) == [1, 0, 0, 1, 0, 0]
+            among = collection.describe_edits_among(["a", "b", "c", "missing"], find_pictures)
+            assert among.keys() == {("a", "b"), ("b", "a")}
+            assert among["a", "b"] == found["b"]
+        with pytest.raises(NotFoundError):
+            collection.describe_edits("missing", ["a"])
 
     def test_not_duplicates(self, collection: BaseCollection) -> None:
         for image_id in "ab":
