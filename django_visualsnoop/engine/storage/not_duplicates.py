@@ -158,7 +158,7 @@ def get_version(store: StoreReader) -> str:
     found = _get_rows(store).aggregate(
         count=Count("pk"), latest=Max("pk"), latest_created=Max("created")
     )
-    return "/".join(map(str, found.values())).replace(" ", "T")
+    return "/".join(map(str, found.values()))
 
 
 def forget_keys(database: str, collection_id: str, keys: Iterable[str]) -> None:
