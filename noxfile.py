@@ -74,6 +74,8 @@ def types(session: nox.Session) -> None:
     install(session, "dev", f"Django=={newest_django(NEWEST)}.*")
     cache = session.create_tmp()
     session.run("mypy", f"--cache-dir={cache}/package")
+    session.env["TEST_TYPES"] = "1"
+    session.run("pytest", "-q", "tests/docs/test_types.py")
     session.chdir("example_project")  # a project of its own, as users have one
     session.run("mypy", f"--cache-dir={cache}/example", ".")
 

@@ -2,8 +2,9 @@
 
     python -m benchmarks.described_edits FOLDER [--photos 100] [--seed 1] [--thumbnails]
 
-Each photograph of the folder without a frame of its own is edited in the ways below and saved as JPEG. The original is asked
-how the copy differs, and the copy how the original does. With ``--thumbnails``, no file is read.
+Each photograph of the folder without a frame of its own is edited in the ways below and saved as
+JPEG. The original is asked how the copy differs, and the copy how the original does. With
+``--thumbnails``, no file is read.
 
 Printed are, for each edit, the shares of the photographs where it is named, where nothing else is
 said of the copy, and where nothing is said of the original: that it is cropped, framed, captioned

@@ -92,13 +92,13 @@ class VisualSnoopMixin(models.Model):
         names = None if update_fields is None else frozenset(update_fields)
         return save_row(self, write, raw=raw, using=using, update_fields=names)
 
-    def _do_update(self, *args: Any) -> Any:
+    def _do_update(self, *args: Any, **kwargs: Any) -> Any:
         check_lone_update(self)
-        return super()._do_update(*args)
+        return super()._do_update(*args, **kwargs)
 
-    def _do_insert(self, *args: Any) -> Any:
+    def _do_insert(self, *args: Any, **kwargs: Any) -> Any:
         check_lone_insert(self)
-        return super()._do_insert(*args)  # type: ignore[misc]
+        return super()._do_insert(*args, **kwargs)  # type: ignore[misc]
 
     def refresh_from_db(
         self,

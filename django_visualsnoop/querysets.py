@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 MAX_NAMED = 10_000
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
+_Row = TypeVar("_Row", bound=models.Model)
+
+#: True for mypy, whose plugin knows more of managers than other type checkers.
+MYPY = False
 
 
 class VisualSnoopQuerySet(models.QuerySet[_Model]):
@@ -46,6 +50,11 @@ class VisualSnoopQuerySet(models.QuerySet[_Model]):
 
         def _chain(self) -> Self: ...
         def _fetch_all(self) -> None: ...
+
+    if TYPE_CHECKING and not MYPY:  # a manager has the methods of its QuerySet
+
+        @classmethod
+        def as_manager(cls) -> Self: ...
 
     #: Set on the QuerySet through which bulk_update() calls update(), which then makes no requests.
     _visualsnoop_requests_paused = False
@@ -445,5 +454,12 @@ def _should_index(field: IndexedField, row: Any) -> bool:
     return not field.has_condition or row.visualsnoop_should_index()
 
 
-#: The default ``objects`` of models with ``VisualSnoopMixin``.
-VisualSnoopManager = models.Manager.from_queryset(VisualSnoopQuerySet)
+if TYPE_CHECKING and not MYPY:
+
+    class VisualSnoopManager(models.Manager[Any]):
+        """The default ``objects`` of models with ``VisualSnoopMixin``."""
+
+        def __get__(self, instance: None, owner: type[_Row]) -> VisualSnoopQuerySet[_Row]: ...
+else:
+    #: The default ``objects`` of models with ``VisualSnoopMixin``.
+    VisualSnoopManager = models.Manager.from_queryset(VisualSnoopQuerySet)

@@ -7,7 +7,8 @@ import pytest
 
 from tests import services
 
-pytest_plugins = ["tests.fixtures"]
+# The second is also an entry point, which an installation from before it lacks.
+pytest_plugins = ["tests.fixtures", "django_visualsnoop.pytest_plugin"]
 
 SHARED = Path(
     os.environ.get("VISUALSNOOP_SHARED") or Path(__file__).resolve().parents[2] / "shared"

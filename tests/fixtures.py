@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from django.db.migrations.state import StateApps
     from django.db.models.fields.files import FieldFile
     from pytest_django.fixtures import Settings
 
@@ -47,6 +50,14 @@ def recorder(settings: Settings, media: Path) -> Iterator[RecorderCollection]:
         collection.clear()
 
 
+@pytest.fixture
+def latest() -> Iterator[list[tuple[str, str]]]:
+    """The newest migrations of all apps, to which the database returns."""
+    leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
+    yield leaves
+    migrate(*leaves)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_publisher() -> None:
     """No test inherits another's broker trouble."""
@@ -58,6 +69,12 @@ def _fresh_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test inherits what others searched."""
     monkeypatch.setattr(held, "_replicas", {})
     monkeypatch.setattr(held, "_look_again_at", {})
+
+
+def migrate(*targets: tuple[str, str]) -> StateApps:
+    """Migrate to these migrations, and return the models as they were."""
+    MigrationExecutor(connection).migrate(list(targets))
+    return MigrationExecutor(connection).loader.project_state(list(targets)).apps
 
 
 def picture(number: int = 1, name: str | None = None) -> ContentFile[bytes]:

@@ -19,6 +19,7 @@ SERVICES = {
 #: Programs that some tests start.
 PROGRAMS = {
     "chromium": os.environ.get("TEST_CHROMIUM", "chromium"),
+    "gettext": os.environ.get("TEST_GETTEXT", "xgettext"),
     "git": os.environ.get("TEST_GIT", "git"),
     "redis-server": os.environ.get("TEST_REDIS_SERVER", "redis-server"),
 }

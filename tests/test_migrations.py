@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from django_visualsnoop.engine.models import IndexedImage
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync.worker import sweep
-from tests.fixtures import picture, product, record_of
+from tests.fixtures import migrate, picture, product, record_of
 from tests.testapp.models import Product
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from django.db.migrations.state import StateApps
 
 APPS = ("visualsnoop", "visualsnoop_engine")
 
@@ -32,20 +26,6 @@ def schemas() -> list[tuple[str, str]]:
     loader = MigrationLoader(None)
     leaves = set(loader.graph.leaf_nodes())
     return sorted(key for key in loader.disk_migrations if key[0] in APPS and key not in leaves)
-
-
-def migrate(*targets: tuple[str, str]) -> StateApps:
-    executor = MigrationExecutor(connection)
-    executor.migrate(list(targets))
-    return MigrationExecutor(connection).loader.project_state(list(targets)).apps
-
-
-@pytest.fixture
-def latest() -> Iterator[list[tuple[str, str]]]:
-    """The newest migrations, to which the database returns."""
-    leaves = [leaf for leaf in MigrationLoader(None).graph.leaf_nodes() if leaf[0] in APPS]
-    yield leaves
-    migrate(*leaves)
 
 
 @pytest.mark.django_db

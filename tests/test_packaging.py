@@ -146,7 +146,8 @@ def test_without_extras_the_client_works_and_the_engine_says_what_to_install(
 
 def test_a_new_project_made_by_the_quickstart_finds_a_copy(wheel: Path, tmp_path: Path) -> None:
     blocks = list(blocks_of(ROOT / "docs" / "quickstart.rst"))
-    command, *requirements = shlex.split(blocks[0].code.partition(" install ")[2])
+    (install,) = (line for line in blocks[0].code.splitlines() if " install " in line)
+    command, *requirements = shlex.split(install.partition(" install ")[2])
     assert command == "django-visualsnoop[engine]"
     installed = Installed(tmp_path, f"{wheel}[engine]", *requirements)
     project = tmp_path / "project"
@@ -155,9 +156,10 @@ def test_a_new_project_made_by_the_quickstart_finds_a_copy(wheel: Path, tmp_path
     run(installed.python, "-m", "django", "startproject", "mysite", project, cwd=project)
     run(installed.python, manage, "startapp", "shop", cwd=project)
     for block in blocks:
-        if block.caption == "mysite/settings.py":
+        if block.caption in ("mysite/settings.py", "mysite/urls.py"):
+            eager = "CELERY_TASK_ALWAYS_EAGER = True\n" if "settings" in block.caption else ""
             with (project / block.caption).open("a") as file:
-                file.write(f"\n{block.code}\nCELERY_TASK_ALWAYS_EAGER = True\n")
+                file.write(f"\n{block.code}\n{eager}")
         elif block.caption:
             (project / block.caption).write_text(block.code)
     run(installed.python, manage, "makemigrations", "shop", cwd=project)

@@ -67,7 +67,8 @@ ROOMS: dict[str, str] = {
     "metrics": "indexed outbox",
     "tasks": "common outbox review sync uploads",
     "views": "common health",
-    "testing": "collections models outbox sync",
+    "testing": "client collections common exceptions models outbox sync",
+    "pytest_plugin": "collections testing",
     "admin": "common client collections exceptions indexed merging outbox review search sync "
     "uploads",
     "templatetags": "common indexed search",

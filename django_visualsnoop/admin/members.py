@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -88,12 +88,18 @@ def read_members(
 ) -> dict[int, list[tuple[ReviewMember, Model]]]:
     """Return the rows of groups that exist and that the user may see, by the group's primary key.
 
-    This costs two queries for all groups.
+    This costs two queries for all groups. Of large groups, it returns the closest rows.
     """
     rows = model_admin.get_queryset(request)
     using = rows.db
     members = ReviewMember.objects.using(using).filter(group__in=[group.pk for group in groups])
-    found = list(members.order_by("rank", "pk"))
+    found: list[ReviewMember] = []
+    counts: Counter[int] = Counter()
+    for member in members.order_by("rank", "pk"):
+        counts[member.group_id] += 1
+        # The user may not see some of them.
+        if counts[member.group_id] <= 2 * model_admin.visualsnoop_rows_per_group:
+            found.append(member)
     key_of = {}
     for member in found:
         key = indexed_field(model_admin.model, member.field).key_of(member.object_id, using)
@@ -126,27 +132,23 @@ class MemberReader:
         self._date = find_date_field(model_admin.model, model_admin.visualsnoop_date_field)
         self._related = count_related(model_admin.model, list(rows), using=self._using)
 
-    def read_group(
-        self, members: Sequence[tuple[ReviewMember, Model]], *, look_closer: bool
-    ) -> list[ShownMember]:
+    def read_group(self, members: Sequence[tuple[ReviewMember, Model]]) -> list[ShownMember]:
         """Return the rows of a group, the one that is proposed to be kept first.
 
-        Args:
-            members: the rows.
-            look_closer: whether to read the files to find what was changed in them.
+        This reads their files, to see what was changed in them.
         """
         shown = [self._build(member, row) for member, row in members]
         ages = sorted(shown, key=lambda one: self._get_age(one.row))
         for number, one in enumerate(ages):
             one.candidate.age = number
-        edits = self._find_edits(ages, look_closer=look_closer)
+        edits = self._find_edits(ages)
         candidates = [one.candidate for one in shown]
         note_edits(candidates, edits)
         by_key = {one.candidate.key: one for one in shown}
         rule = self._model_admin.visualsnoop_keep_rule
         ordered = [by_key[one.key] for one in order_candidates(candidates, rule)]
         if ages and ordered[0] is not ages[0] and len(ages) > _ALL_PAIRS:
-            edits |= self._find_edits_from(ordered[0], ordered[1:], look_closer=look_closer)
+            edits |= self._find_edits_from(ordered[0], ordered[1:])
         for one in ordered[1:]:
             one.edits = edits.get((ordered[0].candidate.key, one.candidate.key))
             texts = [] if one.edits is None else describe_edits(one.edits)
@@ -176,31 +178,27 @@ class MemberReader:
         key = row.pk if isinstance(row.pk, int) else 0
         return (value is None, "" if value is None else value.isoformat(), key, str(row.pk))
 
-    def _find_edits(self, ages: Sequence[ShownMember], *, look_closer: bool) -> EditsByKeys:
+    def _find_edits(self, ages: Sequence[ShownMember]) -> EditsByKeys:
         """Return the edits between the rows of a group, the oldest one first."""
         if len(ages) > _ALL_PAIRS:
-            return self._find_edits_from(ages[0], ages[1:], look_closer=look_closer)
+            return self._find_edits_from(ages[0], ages[1:])
         found: EditsByKeys = {}
         for alias, keys in self._group_by_collection(ages).items():
             with suppress(UnsupportedSearch, OSError):
                 among = collections[alias].describe_edits_among(
-                    list(keys), self._get_find_pictures(alias) if look_closer else None
+                    list(keys), self._get_find_pictures(alias)
                 )
                 found |= {(keys[one], keys[other]): edits for (one, other), edits in among.items()}
         return found
 
-    def _find_edits_from(
-        self, first: ShownMember, others: Sequence[ShownMember], *, look_closer: bool
-    ) -> EditsByKeys:
+    def _find_edits_from(self, first: ShownMember, others: Sequence[ShownMember]) -> EditsByKeys:
         """Return the edits from one picture to others; none where the collection says nothing."""
         ((alias, own),) = self._group_by_collection([first]).items()
         keys = self._group_by_collection(others).get(alias, {})
         found: EditsByKeys = {}
         with suppress(UnsupportedSearch, OSError):
             edits = collections[alias].describe_edits(
-                next(iter(own)),
-                list(keys),
-                self._get_find_pictures(alias) if look_closer else None,
+                next(iter(own)), list(keys), self._get_find_pictures(alias)
             )
             found = {(first.candidate.key, keys[other]): one for other, one in edits.items()}
         return found

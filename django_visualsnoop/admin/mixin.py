@@ -15,6 +15,8 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop.admin import states
+from django_visualsnoop.admin.checks import check_options
+from django_visualsnoop.admin.copies import KnownCopies
 from django_visualsnoop.admin.duplicate_check import DuplicateCheckAdminMixin
 from django_visualsnoop.admin.duplicates_page import DuplicatesPage
 from django_visualsnoop.admin.filters import CopiesFilter, SearchStateFilter
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from django.contrib.admin.sites import AdminSite
+    from django.core.checks import CheckMessage
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
@@ -81,6 +84,9 @@ class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
         super().__init__(model, admin_site)
         if self.actions is not None and ACTION not in self.actions:
             self.actions = [*self.actions, ACTION]
+
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        return [*super().check(**kwargs), *check_options(self)]
 
     def visualsnoop_thumbnail_url(self, obj: Any, field: str) -> str:
         """Return the URL of a small picture; override it to use a thumbnail library.
@@ -243,4 +249,9 @@ class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
         if obj is None or not any(getattr(obj, field.name) for field in indexed_fields(type(obj))):
             return response
         url = url_in_admin(self, "visualsnoop_similar", quote(obj.pk))
-        return extend(response, "change_form.html", visualsnoop_similar_url=url)
+        return extend(
+            response,
+            "change_form.html",
+            visualsnoop_similar_url=url,
+            **KnownCopies(self, request).read(obj),
+        )

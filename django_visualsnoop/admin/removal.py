@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext as _
 
+from django_visualsnoop.exceptions import MergeConflict
 from django_visualsnoop.merging.permissions import missing_permissions
 from django_visualsnoop.merging.plan import plan_merge
-from django_visualsnoop.review.decisions import Removal
+from django_visualsnoop.review.decisions import AlreadyDecided, Removal
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
+    from django_visualsnoop.exceptions import MergeError
     from django_visualsnoop.merging.plan import Fill, MergePlan
     from django_visualsnoop.review.decisions import Decision
+
+logger = logging.getLogger("django_visualsnoop")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,13 @@ class PlannedRemoval:
     def fillable(self) -> list[Fill]:
         """Empty fields of the kept row that removed rows can fill."""
         return list(self.merge.fillable.values())
+
+    @property
+    def problem(self) -> str:
+        """Why it needs a look at this group alone; empty if nothing is in the way."""
+        if self.missing:
+            return _("You lack permissions: %(list)s.") % {"list": ", ".join(self.missing)}
+        return _("Some related rows cannot move.") if self.merge.conflicts else ""
 
     @property
     def is_possible(self) -> bool:
@@ -77,3 +90,16 @@ class Removals:
         """
         if decision.remove and self.plan(decision).missing:
             raise PermissionDenied
+
+
+def describe_failure(error: AlreadyDecided | MergeError) -> str:
+    """Return why nothing was removed, as a sentence for users."""
+    if isinstance(error, AlreadyDecided):
+        return str(error)
+    if isinstance(error, MergeConflict):
+        rows = ", ".join(map(str, error.conflicts))
+        return _("Nothing was removed, because these related rows cannot move: %(rows)s.") % {
+            "rows": rows
+        }
+    logger.info("The admin could not remove rows.", exc_info=error)
+    return _("Nothing was removed, because these rows have changed meanwhile.")

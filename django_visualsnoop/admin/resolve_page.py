@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
@@ -21,14 +22,19 @@ from django_visualsnoop.review.decisions import AlreadyDecided, Decision, decide
 from django_visualsnoop.review.record import ReviewGroup, find_review_search
 
 if TYPE_CHECKING:
+    from django.db.models import Model
+
     from django_visualsnoop.admin.members import ShownMember
     from django_visualsnoop.admin.removal import PlannedRemoval
     from django_visualsnoop.admin.review_query import ReviewQuery
+    from django_visualsnoop.review.record import ReviewMember
 
 #: Names of form fields: the groups of the page; the member to keep of a group, by its key.
 GROUP = "visualsnoop_group"
 KEEP = "visualsnoop_keep_"
 CONFIRMED = "visualsnoop_confirmed"
+#: How long the confirmation may look at the files of the groups, in seconds.
+_SECONDS = 5.0
 
 
 class Resolvable(NamedTuple):
@@ -41,27 +47,20 @@ class Resolvable(NamedTuple):
     @property
     def problem(self) -> str:
         """Why it can only be resolved on its own page; empty if nothing is in the way."""
-        if self.planned.missing:
-            return _("You lack permissions: %(list)s.") % {"list": ", ".join(self.planned.missing)}
-        if self.planned.merge.conflicts or self.planned.merge.protected:
-            return _("Some related rows cannot move.")
-        return ""
-
-    @property
-    def decision(self) -> Decision:
-        return self.planned.decision
+        return self.planned.problem
 
 
 class ResolvePage(AdminPage):
     def ask(self, query: ReviewQuery) -> HttpResponse:
         """Show what resolving the sure groups would do."""
-        found = self._read()
+        found, left = self._propose()
         context = {
             "title": _("Resolve sure groups"),
             "crumb": _("Resolve sure groups"),
             "parent_crumb": (self._list_url(query), _("Duplicates")),
             "groups": [one for one in found if not one.problem],
             "left_out": [one for one in found if one.problem],
+            "left": left,
             "url": query.build_url(self.url("visualsnoop_resolve")),
             "list_url": self._list_url(query),
             "undo_days": self.model_admin.visualsnoop_undo_days,
@@ -73,23 +72,32 @@ class ResolvePage(AdminPage):
         """Resolve the groups as the confirmation has shown."""
         if CONFIRMED not in self.request.POST:
             return self.ask(query)
-        resolved, changed = 0, 0
-        removal = Removals(self.model_admin, self.request).removal
-        for one in self._read():
-            kept = self.request.POST.get(f"{KEEP}{one.group.pk}")
-            if one.problem or kept != str(one.members[0].member.pk):
-                changed += 1
+        resolved = 0
+        chosen = [name for name in self.request.POST if name.startswith(KEEP)]
+        changed = len(chosen)
+        removals = Removals(self.model_admin, self.request)
+        for group, members in self._read():
+            kept = self.request.POST.get(f"{KEEP}{group.pk}")
+            keep = [row for member, row in members if str(member.pk) == kept]
+            remove = [row for member, row in members if str(member.pk) != kept]
+            if not keep or removals.plan(Decision(keep=keep, remove=remove)).problem:
                 continue
-            members = {shown.row.pk: shown.member for shown in one.members}
+            by_key = {row.pk: member for member, row in members}
+            decision = Decision(keep=keep, remove=remove)
             try:
-                decide(one.group, one.decision, members, user=self.request.user, removal=removal)
+                decide(
+                    group,
+                    decision,
+                    by_key,
+                    user=self.request.user,
+                    removal=removals.removal,
+                )
             except (AlreadyDecided, MergeError):
-                changed += 1
+                continue
             except SEARCH_ERRORS as error:
                 return self.redirect_with_error(error, self._list_url(query))
-            else:
-                resolved += 1
-        self._tell(query, resolved, changed)
+            resolved += 1
+        self._tell(query, resolved, changed - resolved)
         return HttpResponseRedirect(self._list_url(query))
 
     def _tell(self, query: ReviewQuery, resolved: int, changed: int) -> None:
@@ -110,8 +118,25 @@ class ResolvePage(AdminPage):
             )
             tell(self.request, text % {"count": changed}, messages.WARNING)
 
-    def _read(self) -> list[Resolvable]:
-        """Return the open and sure ones of the groups that the form names."""
+    def _propose(self) -> tuple[list[Resolvable], int]:
+        """Return the groups with their proposals, and how many there was no time for."""
+        groups = self._read()
+        rows = [row for _group, members in groups for _member, row in members]
+        reader = MemberReader(self.model_admin, self.request, rows)
+        removals = Removals(self.model_admin, self.request)
+        deadline = time.monotonic() + _SECONDS
+        found = []
+        for group, members in groups:
+            if time.monotonic() > deadline:
+                break
+            shown = reader.read_group(members)
+            removed = [one.row for one in shown[1:]]
+            planned = removals.plan(Decision(keep=[shown[0].row], remove=removed))
+            found.append(Resolvable(group, shown, planned))
+        return found, len(groups) - len(found)
+
+    def _read(self) -> list[tuple[ReviewGroup, list[tuple[ReviewMember, Model]]]]:
+        """Return the open and sure ones of the groups that the form names, with their rows."""
         if not self.model_admin.has_delete_permission(self.request):
             raise PermissionDenied
         rows = self.model_admin.get_queryset(self.request)
@@ -123,27 +148,16 @@ class ResolvePage(AdminPage):
             ReviewGroup.objects.using(rows.db)
             .filter(search=search, state=ReviewGroup.State.OPEN, similarity__gte=SURE)
             .filter(pk__in=keys[: self.model_admin.visualsnoop_groups_per_page])
-            .select_related("search")
             .order_by("number")
         )
         members = read_members(self.model_admin, self.request, groups)
         # All rows of a group, or it would be resolved in part.
-        whole = [
-            group
+        return [
+            (group, members[group.pk])
             for group in groups
             if 2 <= len(members[group.pk]) <= self.model_admin.visualsnoop_rows_per_group
             and len(members[group.pk]) == group.size
         ]
-        every = [row for group in whole for _member, row in members[group.pk]]
-        reader = MemberReader(self.model_admin, self.request, every)
-        removals = Removals(self.model_admin, self.request)
-        found = []
-        for group in whole:
-            shown = reader.read_group(members[group.pk], look_closer=False)
-            removed = [one.row for one in shown[1:]]
-            planned = removals.plan(Decision(keep=[shown[0].row], remove=removed))
-            found.append(Resolvable(group, shown, planned))
-        return found
 
     def _list_url(self, query: ReviewQuery) -> str:
         return query.build_url(self.url("visualsnoop_duplicates"))

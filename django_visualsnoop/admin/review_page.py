@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from django_visualsnoop.admin.members import MemberReader, read_members
 from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
-from django_visualsnoop.admin.removal import Removals
+from django_visualsnoop.admin.removal import Removals, describe_failure
 from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.exceptions import MergeError, UndoError
 from django_visualsnoop.review.decisions import AlreadyDecided, Decision, decide, reopen
@@ -87,7 +87,7 @@ class ReviewPage(AdminPage):
                 removal=removals.removal,
             )
         except (AlreadyDecided, MergeError) as error:
-            self._tell(str(error), messages.ERROR)
+            self._tell(describe_failure(error), messages.ERROR)
             return HttpResponseRedirect(self.group_url(group, query))
         except SEARCH_ERRORS as error:
             return self.redirect_with_error(error, self.group_url(group, query))
@@ -145,7 +145,7 @@ class ReviewPage(AdminPage):
         found = read_members(self.model_admin, self.request, [group])[group.pk]
         found = found[: self.model_admin.visualsnoop_rows_per_group]
         reader = MemberReader(self.model_admin, self.request, [row for _, row in found])
-        return reader.read_group(found, look_closer=True)
+        return reader.read_group(found)
 
     def _render(
         self,

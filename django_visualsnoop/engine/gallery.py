@@ -455,7 +455,7 @@ class Gallery:
         files = None
         if find_pictures is not None:
             files = PictureFiles(find_pictures, self.decode_picture, self._max_bytes)
-            files.expect(ids)
+            files.expect(list(digests))
 
         def read(image_id: str) -> Subject | None:
             picture = None if files is None else files.read(image_id, digests[image_id])

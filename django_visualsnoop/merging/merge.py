@@ -233,12 +233,11 @@ def _move(movement: Movement, snapshot: Snapshot, using: str) -> list[RelatedRow
             snapshot.changes.append(_change(movement, old, new, moved))
             movement.conflicting += failed
     if movement.own is not None:
-        model = reference.model
+        key, old = movement.own
         value = None if field.null else new  # no row that points at itself, if that is possible
-        key = movement.kept.pk
-        rows_to_update(model, using).filter(pk=key).update(**{field.attname: value})
+        rows_to_update(reference.model, using).filter(pk=key).update(**{field.attname: value})
         setattr(movement.kept, field.attname, value)
-        snapshot.changes.append(_change(movement, movement.own, value, [key]))
+        snapshot.changes.append(_change(movement, old, value, [key]))
     if not movement.conflicting:
         return []
     return [RelatedRows(reference.label, reference.model, field.name, len(movement.conflicting))]

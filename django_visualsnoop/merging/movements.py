@@ -47,12 +47,13 @@ class Movement:
     repeated: list[Any] = field(default_factory=list)
     #: Primary keys of the rows that cannot refer to the kept row.
     conflicting: list[Any] = field(default_factory=list)
-    #: The kept row's own column, if it refers to one of the others: its old value.
-    own: Any = None
+    #: The kept row, if it refers to one of the others itself: its primary key and the old value.
+    own: tuple[Any, Any] | None = None
 
     @property
     def count(self) -> int:
-        return sum(map(len, self.moving.values()))
+        """How many rows will refer to the kept row, or the kept row no longer to the others."""
+        return sum(map(len, self.moving.values())) + (self.own is not None)
 
 
 def find_levels(
@@ -99,7 +100,7 @@ def find_movements(levels: Sequence[Level], using: str) -> list[Movement]:
             continue
         for reference in references_to(level.model, using):
             movement = _find_movement(reference, level, merged.get(reference.model), using)
-            if movement.moving or movement.repeated or movement.conflicting or movement.own:
+            if movement.count or movement.repeated or movement.conflicting:
                 found.append(movement)
     return found
 
@@ -110,25 +111,25 @@ def _find_movement(
     assert level.kept is not None
     movement = Movement(reference, level.kept, uniques_of(reference))
     rows = reference.rows_of(level.others, using)
+    own = None
     if merged is not None:  # the merged rows refer to each other
-        rows = rows.exclude(pk__in=[row.pk for row in merged.others])
-        if merged.kept is not None:
-            old = getattr(merged.kept, reference.field.attname)
-            rows = rows.exclude(pk=merged.kept.pk)
-            if old in [reference.value_in(row) for row in level.others]:
-                movement.own = old
-    inner = set(_links_among(reference, level, using))
-    values = [
-        (key, old)
-        for key, old in rows.values_list("pk", reference.field.attname)
-        if key not in inner
-    ]
-    movement.repeated = sorted(inner)
+        name = merged.model._meta.pk.attname
+        rows = rows.exclude(pk__in=[getattr(row, name) for row in merged.others])
+        own = getattr(merged.kept, name, None)
+    inner = _links_among(reference, level, using)
+    values = []
+    for key, old in rows.values_list("pk", reference.field.attname):
+        if key in inner:
+            movement.repeated.append(key)
+        elif own is not None and key == own:
+            movement.own = (key, old)
+        else:
+            values.append((key, old))
     if not values:
         return movement
     collisions = find_collisions(reference, level.kept, level.others, movement.uniques, using)
     stuck = _immovable(reference, [key for key, _ in values], using)
-    colliding = {key: other for key, other in collisions.items() if key not in inner}
+    colliding = {key: collisions[key] for key, _ in values if key in collisions}
     repeated = _without_data(reference, colliding, using)
     for key, old in values:
         if key in repeated:
@@ -140,10 +141,10 @@ def _find_movement(
     return movement
 
 
-def _links_among(reference: Reference, level: Level, using: str) -> list[Any]:
+def _links_among(reference: Reference, level: Level, using: str) -> set[Any]:
     """Return the links of a many-to-many field that join two of the merged rows."""
     if not reference.model._meta.auto_created or level.kept is None:
-        return []
+        return set()
     columns: Sequence[Any] = reference.model._meta.local_concrete_fields
     sides = [
         side
@@ -151,10 +152,10 @@ def _links_among(reference: Reference, level: Level, using: str) -> list[Any]:
         if side.remote_field and side.related_model._meta.concrete_model is level.model
     ]
     if len(sides) != 2:
-        return []
+        return set()
     values = [reference.value_in(row) for row in (level.kept, *level.others)]
     among = {f"{side.attname}__in": values for side in sides}
-    return list(reference.rows_of(level.others, using).filter(**among).values_list("pk", flat=True))
+    return set(reference.rows_of(level.others, using).filter(**among).values_list("pk", flat=True))
 
 
 def _immovable(reference: Reference, keys: Sequence[Any], using: str) -> set[Any]:

@@ -41,8 +41,8 @@ def missing_permissions(
     deleted = {one.model: None for one in gone if not one.model._meta.auto_created}
 
     def may(action: str, model: type[models.Model], row: models.Model | None = None) -> bool:
-        admin = admin_site._registry.get(model) if admin_site is not None else None
-        if admin is not None and request is not None:
+        if admin_site is not None and request is not None and admin_site.is_registered(model):
+            admin = admin_site.get_model_admin(model)
             return bool(getattr(admin, f"has_{action}_permission")(request, row))
         codename = get_permission_codename(action, model._meta)
         return bool(user.has_perm(f"{model._meta.app_label}.{codename}"))

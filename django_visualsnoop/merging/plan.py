@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, router
 from django.utils.text import capfirst
 
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.exceptions import MergeError
 from django_visualsnoop.merging.cascade import Cascade
 from django_visualsnoop.merging.movements import Level, Movement, find_levels, find_movements
@@ -64,7 +65,7 @@ class MergePlan:
     @property
     def moves(self) -> list[RelatedRows]:
         """Rows that will refer to the kept row."""
-        return _by_relation((one, one.count + (one.own is not None)) for one in self.movements)
+        return _by_relation((one, one.count) for one in self.movements)
 
     @property
     def repeated(self) -> list[RelatedRows]:
@@ -91,10 +92,9 @@ class MergePlan:
     @property
     def deleted(self) -> list[RelatedRows]:
         """Rows that a deletion of the others would delete with them."""
-        own = {level.model for level in self.levels}
+        own = {level.model: len(level.others) for level in self.levels}
         counts = {
-            model: len(rows) - (len(self.others) if model in own else 0)
-            for model, rows in self._cascade.deleted.items()
+            model: len(rows) - own.get(model, 0) for model, rows in self._cascade.deleted.items()
         }
         return _counted(counts)
 
@@ -113,7 +113,9 @@ class MergePlan:
             files.pop((name, getattr(self.fillable[name].value, "name", "")), None)
         try:
             return sum(int(file.size) for file in files.values())
-        except Exception:  # noqa: BLE001 -- a storage may raise anything
+        except Exception as error:  # a storage may raise anything
+            if is_interruption(error):
+                raise
             return None
 
     @cached_property

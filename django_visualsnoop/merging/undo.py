@@ -9,6 +9,7 @@ from django.db import IntegrityError, connections, models, transaction
 from django.utils import timezone
 
 from django_visualsnoop.common.batches import batched
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.common.transactions import atomic_write, retry_when_locked
 from django_visualsnoop.exceptions import UndoError
@@ -237,5 +238,7 @@ def _missing_files(snapshot: Snapshot) -> list[str]:
 def _exists(storage: Any, name: str) -> bool:
     try:
         return bool(storage.exists(name))
-    except Exception:  # noqa: BLE001 -- a storage may raise anything; nobody knows then
+    except Exception as error:  # a storage may raise anything; nobody knows then
+        if is_interruption(error):
+            raise
         return True

@@ -33,12 +33,12 @@ class SyncRecord(models.Model):
 
     #: UUIDv5 of collection, model, field and key, so computing it needs no query.
     id = models.UUIDField(primary_key=True, editable=False)
-    collection = models.CharField(max_length=100)
-    model = models.CharField(max_length=200)
-    field = models.CharField(max_length=100)
+    collection = models.CharField(_("collection"), max_length=100)
+    model = models.CharField(_("model"), max_length=200)
+    field = models.CharField(_("field"), max_length=100)
     #: Text columns, not varchar: a long key must not make the save fail.
-    object_id = models.TextField()
-    image_id = models.TextField()
+    object_id = models.TextField(_("object id"))
+    image_id = models.TextField(_("image id"))
 
     #: Random number of the newest request. It is not a counter, so that an upsert can set it
     #: without reading the old value.
@@ -48,26 +48,26 @@ class SyncRecord(models.Model):
     #: Whether the row wanted its image indexed when it was last read.
     wanted = models.BooleanField()
     #: The column keeps its old name, because earlier versions may run beside this one.
-    requested_at = models.DateTimeField(db_column="wished_at")
+    requested_at = models.DateTimeField(_("requested at"), db_column="wished_at")
 
     #: When to process this record next; ``None`` once it is in sync or has failed permanently.
-    due_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(_("due at"), null=True)
     #: Attempts to process the newest request so far.
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
     #: How many attempts in a row ended because their worker died. The database default is for
     #: processes that still run code without this column during an upgrade.
     abandoned = models.PositiveSmallIntegerField(default=0, db_default=0)
     #: Token of the worker that holds this record, and when its lease expires.
     lease = models.BigIntegerField(null=True)
-    leased_until = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(_("leased until"), null=True)
 
     #: Why the last attempt failed: a code for programs, a sentence for people.
     reason_code = models.CharField(max_length=32, blank=True, default="")
-    reason = models.TextField(blank=True, default="")
+    reason = models.TextField(_("reason"), blank=True, default="")
     #: The file that was applied or failed permanently, and the SHA-256 of its bytes in hex.
-    name = models.TextField(blank=True, default="")
-    digest = models.CharField(max_length=64, blank=True, default="")
-    synced_at = models.DateTimeField(null=True)
+    name = models.TextField(_("name"), blank=True, default="")
+    digest = models.CharField(_("digest"), max_length=64, blank=True, default="")
+    synced_at = models.DateTimeField(_("synced at"), null=True)
 
     class Meta:
         verbose_name = _("sync record")

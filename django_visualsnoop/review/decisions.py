@@ -190,7 +190,7 @@ def _change_state(
     values: dict[str, Any] = {
         "state": after,
         "decided_at": None if is_open else timezone.now(),
-        "decided_by": "" if is_open else str(user)[:150],
+        "decided_by": "" if is_open else user.get_username()[:150],
         "marked": marked,
     }
     rows = ReviewGroup.objects.using(group._state.db).filter(pk=group.pk, state=before)

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.querysets import VisualSnoopQuerySet
 
-    Searchable: TypeAlias = models.Model | FieldFile | ImageSource | PILImage
+    # The stubs say that request.FILES[...] may be a list, which raises TypeError here.
+    Searchable: TypeAlias = models.Model | FieldFile | ImageSource | PILImage | list[object]
 
 #: The values of a ``RankedRow`` that annotate its row, after ``visualsnoop_``.
 _ANNOTATED: dict[str, models.Field[Any, Any]] = {

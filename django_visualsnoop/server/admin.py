@@ -217,7 +217,13 @@ class KeyAdmin(_Guarded, _KeyAdmin):  # type: ignore[misc]
 
     @admin.display(description=_("state"))
     def state(self, key: Key) -> str:
-        return explain_refusal(key, timezone.now()) or str(_("accepted"))
+        now = timezone.now()
+        if explain_refusal(key, now) is None:
+            return str(_("accepted"))
+        if key.revoked_at is not None:
+            return str(_("revoked"))
+        is_early = key.not_before is not None and now < key.not_before
+        return str(_("not accepted yet") if is_early else _("expired"))
 
     @admin.action(description=_("Revoke the selected keys"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Key]) -> None:

@@ -37,7 +37,11 @@ class Organisation(models.Model):
     """A group of users who share collections."""
 
     name = models.CharField(_("name"), max_length=MAX_NAME_LENGTH)
-    created = models.DateTimeField(auto_now_add=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("organisation")
+        verbose_name_plural = _("organisations")
 
     def __str__(self) -> str:
         return self.name
@@ -50,13 +54,19 @@ class Membership(models.Model):
         OWNER = "owner", _("Owner")
         MEMBER = "member", _("Member")
 
-    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    organisation = models.ForeignKey(
+        Organisation, models.CASCADE, related_name="memberships", verbose_name=_("organisation")
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user")
+    )
     role = models.CharField(
         _("role"), max_length=6, choices=Role.choices, default=Role.MEMBER, db_default=Role.MEMBER
     )
 
     class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
         constraints = [
             models.UniqueConstraint(
                 fields=["organisation", "user"], name="visualsnoop_server_one_membership"
@@ -73,7 +83,9 @@ class Invitation(models.Model):
     See ``tenants.tenancy.get_invitations``.
     """
 
-    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="invitations")
+    organisation = models.ForeignKey(
+        Organisation, models.CASCADE, related_name="invitations", verbose_name=_("organisation")
+    )
     #: The address as it was typed.
     email = models.EmailField(_("e-mail address"))
     #: ``tenants.tenancy.hash_address`` of the address: not every database compares texts exactly.
@@ -86,9 +98,11 @@ class Invitation(models.Model):
         related_name="+",
         verbose_name=_("invited by"),
     )
-    created = models.DateTimeField(auto_now_add=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
         constraints = [
             models.UniqueConstraint(
                 fields=["organisation", "digest"], name="visualsnoop_server_one_invitation"
@@ -112,9 +126,11 @@ class HostedCollection(models.Model):
 
     #: Called ``collection_id`` in API v1.
     id = models.CharField(max_length=8, primary_key=True, default=new_collection_id, editable=False)
-    name = models.CharField(max_length=MAX_NAME_LENGTH)
+    name = models.CharField(_("name"), max_length=MAX_NAME_LENGTH)
     # Refuse to delete an account that still has pictures.
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("owner")
+    )
     organisation = models.ForeignKey(
         Organisation,
         models.SET_NULL,
@@ -131,39 +147,52 @@ class HostedCollection(models.Model):
         default=Retention.THUMBNAILS,
         db_default=Retention.THUMBNAILS,
     )
-    created = models.DateTimeField(auto_now_add=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
     min_similarity = models.FloatField(
+        _("lowest similarity"),
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(1)],
-        help_text="From 0 to 1. Searches return only pictures with at least this similarity. "
-        "If empty, the server's default.",
+        help_text=_(
+            "From 0 to 1. Searches for copies return only pictures with at least this "
+            "similarity. If empty, the server's default."
+        ),
     )
     v1_finds_similar = models.BooleanField(
         _("similar images in API v1"),
         default=False,
         db_default=False,
-        help_text="API v1 has one kind of search. By default, it returns copies, variants and "
-        "other shots. With this option, it returns these first, and then images that only look "
-        "similar.",
+        help_text=_(
+            "API v1 has one kind of search. By default, it returns copies, variants and other "
+            "shots. With this option, images that only look similar follow."
+        ),
     )
     max_images = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Highest number of images. If empty, there is no limit."
+        _("max images"),
+        null=True,
+        blank=True,
+        help_text=_("Highest number of images. If empty, there is no limit."),
     )
     requests_per_minute = models.PositiveIntegerField(
+        _("requests per minute"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Highest number of requests per key and minute. If empty, there is no limit.",
+        help_text=_("Highest number of requests per key and minute. If empty, there is no limit."),
     )
     bytes_per_day = models.PositiveBigIntegerField(
+        _("bytes per day"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Highest number of uploaded bytes per key and day. If empty, there is no limit.",
+        help_text=_(
+            "Highest number of uploaded bytes per key and day. If empty, there is no limit."
+        ),
     )
 
     class Meta:
+        verbose_name = _("hosted collection")
+        verbose_name_plural = _("hosted collections")
         constraints = [
             models.CheckConstraint(
                 condition=Q(min_similarity__isnull=True) | Q(min_similarity__range=(0, 1)),
@@ -192,22 +221,24 @@ class Key(models.Model):
     """A key that programs sign with. ``keys.make_key`` creates and counts keys."""
 
     public_key = models.CharField(
-        max_length=20, unique=True, default=new_public_key, editable=False
+        _("public key"), max_length=20, unique=True, default=new_public_key, editable=False
     )
     #: See ``tenants.encryption``.
     encrypted_secret = models.TextField(editable=False, db_column="sealed_secret")
-    collection = models.ForeignKey(HostedCollection, models.CASCADE, related_name="keys")
-    may_read = models.BooleanField(default=True)
-    may_search = models.BooleanField(default=True)
-    may_write = models.BooleanField(default=True)
+    collection = models.ForeignKey(
+        HostedCollection, models.CASCADE, related_name="keys", verbose_name=_("collection")
+    )
+    may_read = models.BooleanField(_("may read"), default=True)
+    may_search = models.BooleanField(_("may search"), default=True)
+    may_write = models.BooleanField(_("may write"), default=True)
     #: Whether to accept API v1's own signature, which covers neither query nor body.
-    allow_v1 = models.BooleanField(default=True)
-    created = models.DateTimeField(auto_now_add=True)
-    not_before = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    allow_v1 = models.BooleanField(_("allow API v1"), default=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    not_before = models.DateTimeField(_("not before"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     #: Updated at most once a minute.
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
     #: The previous requests have used the limit up to this time, in microseconds since 1970; see
     #: ``tenants.throttling``.
     requests_used_until = models.BigIntegerField(default=0, editable=False, db_column="paid_until")
@@ -215,6 +246,10 @@ class Key(models.Model):
     bytes_used_until = models.BigIntegerField(
         default=0, db_default=0, editable=False, db_column="bytes_paid_until"
     )
+
+    class Meta:
+        verbose_name = _("key")
+        verbose_name_plural = _("keys")
 
     def __str__(self) -> str:
         return self.public_key
@@ -305,38 +340,6 @@ class MetadataValue(models.Model):
 
     def __str__(self) -> str:
         return self.digest
-
-
-class NotDuplicate(models.Model):
-    """Two images that a user marked as not duplicates; see ``content.not_duplicates``."""
-
-    collection = models.ForeignKey(
-        HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
-    )
-    #: SHA-256 of the ids.
-    first_key = models.CharField(max_length=64)
-    second_key = models.CharField(max_length=64)
-    #: ``first_id < second_id``.
-    first_id = models.CharField(max_length=100)
-    second_id = models.CharField(max_length=100)
-    #: SHA-256 of the files: the mark does not apply to other pictures with these ids.
-    first_digest = models.CharField(max_length=64)
-    second_digest = models.CharField(max_length=64)
-    created = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["collection", "first_key", "second_key"],
-                name="visualsnoop_server_not_duplicate",
-            )
-        ]
-        indexes = [
-            models.Index(fields=["collection", "second_key"], name="visualsnoop_server_second")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.first_id}, {self.second_id}"
 
 
 class KeptGroup(models.Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.db import models, router
 
@@ -33,7 +33,7 @@ DEFAULT_LIMIT = 10
 
 def find_existing(
     rows: type[_Model] | models.Manager[_Model] | models.QuerySet[_Model],
-    file: ImageSource,
+    file: ImageSource | list[object],  # the stubs say so of request.FILES[...]
     *,
     field: str | None = None,
     exclude: models.Model | None = None,
@@ -64,7 +64,7 @@ def find_existing(
     """
     queryset = _to_queryset(rows)
     fields = fields_searched(queryset.model, field)
-    upload = Upload.of(file)
+    upload = Upload.of(cast("ImageSource", file))
     own = None if exclude is None else exclude.pk
     if own is not None:
         queryset = queryset.exclude(pk=own)

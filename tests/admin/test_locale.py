@@ -31,11 +31,12 @@ def test_german(logged_in: Callable[..., Client], settings: Settings) -> None:
     worker.sweep(using="default")
     client = logged_in()
     changelist = client.get(PRODUCTS).text
-    assert changelist.count("</span>synchron</div>") == 2
+    assert changelist.count("</span>in der Suche</div>") == 2
     assert "Duplikate suchen</a>" in changelist
     duplicates = client.get(f"{PRODUCTS}duplicates/").text
-    assert "1 Gruppe von Kopien." in duplicates
+    assert "0 von 1 Gruppen entschieden." in duplicates
     assert "<dd>100\N{NO-BREAK SPACE}%</dd>" in duplicates
+    assert "Gruppe 1: 2 products</a>" in duplicates
 
 
 @pytest.mark.django_db

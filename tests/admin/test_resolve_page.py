@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from django_visualsnoop.admin import resolve_page
 from django_visualsnoop.models import ReviewGroup
 from tests.admin.pages import DUPLICATES, LoggedIn, copies, messages_of
 from tests.testapp.models import Product, Range, Review
@@ -76,6 +77,18 @@ def test_groups_with_conflicts_are_left_out(logged_in: LoggedIn) -> None:
     asked = ask(client)
     assert "Group 1: You lack permissions: change reviews." in " ".join(asked.text.split())
     assert "Yes, resolve" not in asked.text
+
+
+def test_groups_that_take_too_long_come_next(
+    logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies(1, 1, 2, 2)
+    client = logged_in()
+    monkeypatch.setattr(resolve_page, "_SECONDS", -1.0)
+    asked = ask(client)
+    assert "2 more groups of the page are not shown" in asked.text
+    assert client.post(f"{DUPLICATES}resolve/", read_form(asked), follow=True).status_code == 200
+    assert Product.objects.count() == 4
 
 
 def test_unsure_groups_are_not_offered(logged_in: LoggedIn) -> None:

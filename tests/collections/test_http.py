@@ -20,7 +20,8 @@ from django_visualsnoop.collections.http import HTTPCollection
 from django_visualsnoop.collections.results import ImageInfo, ImageMatch
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.exceptions import UnsupportedSearch
-from tests.collections.contract import CollectionContract, image
+from django_visualsnoop.testing.contract import CollectionContract
+from tests.collections.contract import image
 from tests.v1server import PUBLIC_KEY, SECRET_KEY, Fault, V1Server
 
 if TYPE_CHECKING:

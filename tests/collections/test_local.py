@@ -20,7 +20,8 @@ from django_visualsnoop.common.budgets import Budget
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.images import decode
-from tests.collections.contract import CollectionContract, image
+from django_visualsnoop.testing.contract import CollectionContract
+from tests.collections.contract import image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from django_visualsnoop.client.exceptions import ServerError, TransportError
 from django_visualsnoop.collections import recorder
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.common.search_options import SearchOptions
-from tests.collections.contract import CollectionContract
+from django_visualsnoop.testing.contract import CollectionContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

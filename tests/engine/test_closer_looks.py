@@ -319,3 +319,19 @@ def test_a_large_group_costs_a_look_for_each_compared_pair(
     monkeypatch.setattr(closer_looks, "look_closer", look)
     found = pairs(gallery, files)
     assert len(looks) == len(found) < 30 * 8
+
+
+def test_edits_are_described_from_files_and_without_them(gallery: Gallery, files: Files) -> None:
+    page = draw_receipt("02/05/2026   Till 3")
+    noted = draw_receipt("PAID  PAID  PAID  PAID")
+    add(gallery, files, a=encode(page), b=encode(noted, 80), c=encode(page, 70))
+    found = gallery.describe_edits([("a", "b"), ("b", "a"), ("a", "c"), ("a", "x")], files.find)
+    assert found.keys() == {("a", "b"), ("b", "a"), ("a", "c")}
+    assert sorted(files.opened) == ["a", "b", "c"]
+    assert files.calls == 1
+    assert found["a", "b"].changed is not None
+    assert found["a", "c"].changed is None
+    files.contents["b"] = files.contents["c"]  # not the file that was described
+    assert gallery.describe_edits([("a", "b")], files.find)["a", "b"].scale == pytest.approx(
+        1, abs=0.02
+    )

@@ -40,8 +40,8 @@ def _check(dice: random.Random) -> str:
     before = dump()
     target = None if lossy and dice.random() < 0.3 else kept
     try:
-        fillable = [] if target is None else list(plan_merge(target, others).fillable)
-        fill = [name for name in fillable if dice.random() < 0.5]
+        fills = target is not None and dice.random() < 0.5
+        fill = plan_merge(target, others).fillable if fills else ()
         result = merge_rows(target, others, fill=fill, delete_conflicting=lossy)
     except MergeConflict:
         assert dump() == before

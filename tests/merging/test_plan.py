@@ -13,6 +13,7 @@ from tests.merging.graphs import dump, items
 from tests.testapp.relations import (
     Category,
     Comment,
+    Credit,
     Details,
     Invoice,
     Item,
@@ -25,6 +26,7 @@ from tests.testapp.relations import (
     Reply,
     Seat,
     Shelf,
+    SpecialItem,
     Stock,
     Visit,
     Vote,
@@ -128,6 +130,28 @@ def test_what_a_deletion_takes_along_and_what_prevents_it() -> None:
     assert counts(plan.deleted) == {"Comments": 2, "Replys": 2, "Marks": 1}
     assert counts(plan.protected) == {"Invoices": 1}
     assert (plan.moves, plan.conflicts, plan.fillable) == ([], [], {})
+
+
+def test_a_childs_columns_are_the_rows_own() -> None:
+    kept, *_ = items(1)
+    special, other = (SpecialItem.objects.create(sku=sku) for sku in "ab")
+    Credit.objects.create(special=other)
+    plan = plan_merge(kept, Item.objects.exclude(pk=kept.pk))
+    assert counts(plan.conflicts) == {"Special items": 2}
+    assert counts(plan.deleted) == {"Credits": 1}
+    plan = plan_merge(Item.objects.get(pk=special.pk), [kept, Item.objects.get(pk=other.pk)])
+    assert (plan.conflicts, plan.deleted, counts(plan.moves)) == ([], [], {"Credits": 1})
+    assert counts(plan_merge(None, Item.objects.filter(pk=other.pk)).deleted) == {"Credits": 1}
+
+
+def test_a_generic_key_counts_with_its_content_type_only() -> None:
+    item, *_ = items(1)
+    kept, other = (Mark.objects.create(target=item, word=word) for word in "ab")
+    Mark.objects.filter(pk=kept.pk).update(object_id=other.pk)  # of an item that has the same key
+    kept.refresh_from_db()
+    assert plan_merge(kept, [other]).moves == []
+    Mark.objects.create(target=other, word="c")
+    assert counts(plan_merge(kept, [other]).moves) == {"Marks": 1}
 
 
 def test_empty_fields_are_filled_from_the_first_row_with_a_value() -> None:

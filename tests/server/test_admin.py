@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
 
 from django_visualsnoop.engine.models import Collection
 from django_visualsnoop.server.models import (
@@ -55,6 +57,24 @@ def test_keys_are_revoked_and_no_secret_is_shown(ann: Tenant) -> None:
         assert said in client.post(f"{ADMIN}/key/", data, follow=True).text
     assert call(ann, "GET", "/collection").status == 401
     assert client.get(f"{ADMIN}/key/add/").status_code == 403
+
+
+def test_what_the_admin_says_of_keys_is_translated(ann: Tenant, settings: Settings) -> None:
+    settings.LANGUAGE_CODE = "de"
+    client = signed_in(is_superuser=True)
+    hour = timedelta(hours=1)
+    fields: dict[str, timedelta]
+    for state, fields in (
+        ("akzeptiert", {}),
+        ("noch nicht gültig", {"not_before": hour}),
+        ("abgelaufen", {"not_before": -hour, "expires_at": -hour}),
+        ("widerrufen", {"revoked_at": -hour}),
+    ):
+        times = {name: timezone.now() + delta for name, delta in fields.items()}
+        Key.objects.filter(pk=ann.key.pk).update(**times)
+        page = client.get(f"{ADMIN}/key/").text
+        assert f'<td class="field-state">{state}</td>' in page
+        assert "Öffentlicher Schlüssel" in page
 
 
 def test_deleting_a_collection_takes_its_images(ann: Tenant) -> None:

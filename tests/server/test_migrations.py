@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,13 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from django_visualsnoop.engine.models import NotDuplicate
+from django_visualsnoop.engine.storage.not_duplicates import mark_pairs
+from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.models import HostedCollection, Key, Retention, StoredResponse
+from tests.engine.storage.test_store import new
+from tests.fixtures import migrate
+from tests.server.hosting import tenant
 
 if TYPE_CHECKING:
     from django.db.migrations.state import StateApps
@@ -59,3 +66,27 @@ def test_words_change_and_columns_stay() -> None:
 def test_the_migrations_make_the_models(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("makemigrations", "visualsnoop_server", check=True, dry_run=True)
     assert "No changes detected" in capsys.readouterr().out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_marks_move_to_the_engine_and_back(latest: list[tuple[str, str]]) -> None:
+    hosted = tenant().collection
+    never_written = HostedCollection.objects.create(name="n", owner=hosted.owner)
+    ids = [f"{number:02}" for number in range(40)]
+    for name in (hosted.gallery_name, f"visualsnoop_server/{'x' * 99}"):
+        Store("default", name).put([new(image_id, digest=image_id) for image_id in ids])
+        mark_pairs(Store("default", name), combinations(ids, 2))
+    moved = NotDuplicate.objects.filter(collection__name=hosted.gallery_name).order_by("pk")
+    columns = [field.attname for field in NotDuplicate._meta.fields[1:]]
+    before, count = list(moved.values(*columns)), NotDuplicate.objects.count()
+
+    old = migrate((APP, "0009_kept_group")).get_model(APP, "NotDuplicate").objects.order_by("pk")
+    assert not moved.exists()
+    assert list(old.values(*columns)) == [{**row, "collection_id": hosted.pk} for row in before]
+    old.create(**{**before[0], "collection_id": never_written.pk})
+    again = NotDuplicate.objects.create(**before[0])  # an earlier attempt was interrupted here
+    NotDuplicate.objects.filter(pk=again.pk).update(created=before[0]["created"])
+    migrate(*latest)
+    assert list(moved.values(*columns)) == before
+    assert NotDuplicate.objects.count() == count
+    assert "visualsnoop_server_notduplicate" not in connection.introspection.table_names()

@@ -171,6 +171,7 @@ def _open_shop(project: Project, pictures: Path) -> None:
     project.environment["STOCK_PICTURES"] = str(pictures.resolve())
     for name in ("models.py", "urls.py", "views.py"):
         shutil.copy(SHOP / name, project.folder / "shop")
+    (project.folder / "shop" / "admin.py").write_text("")  # its model is not there
     project.append(
         "mysite/urls.py", "from shop.urls import urlpatterns as shop\n\nurlpatterns += shop\n"
     )

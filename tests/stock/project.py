@@ -34,6 +34,11 @@ QUICKSTART = ROOT / "docs" / "quickstart.rst"
 #: How long a project may take over one step, in seconds, on a busy machine.
 PATIENCE = 180.0
 
+#: Commands of a page that the tests do otherwise: they have an environment of their own.
+_SKIPPED = r"(python -m )?pip |python -m venv |\. |cd "
+#: What somebody types who is asked by ``createsuperuser``.
+USER, PASSWORD = "ann", "a long secret"
+
 #: The environment of the test runner that a project must not see.
 _OURS = ("CELERY_", "COV_", "COVERAGE_", "DJANGO_", "PYTEST_", "TEST_")
 
@@ -44,9 +49,11 @@ class Instructions:
 
     #: Relative path → text. Settings and URLs are added to the file that is there.
     files: dict[str, str]
+    #: Commands that make the project and its app.
+    beginning: list[str]
     #: Commands that end.
     commands: list[str]
-    #: Commands that go on: Celery's.
+    #: Commands that go on: Celery's, and the development server.
     services: list[str]
     #: Code for ``manage.py shell``, by its caption.
     scripts: dict[str, str]
@@ -54,11 +61,14 @@ class Instructions:
 
 def read_instructions(page: Path) -> Instructions:
     """Read the code blocks of a page that makes ``mysite`` with the app ``shop``."""
-    found = Instructions({}, [], [], {})
+    found = Instructions({}, [], [], [], {})
     for block in blocks_of(page):
         if block.language == "console":
             for line in _commands(block.code):
-                (found.services if _goes_on(line) else found.commands).append(line)
+                if re.search(r"\bstart(project|app)\b", line):
+                    found.beginning.append(line)
+                else:
+                    (found.services if _goes_on(line) else found.commands).append(line)
         elif "/" in block.caption:
             earlier = found.files.get(block.caption, "")
             found.files[block.caption] = f"{earlier}\n{block.code}".lstrip("\n")
@@ -68,16 +78,16 @@ def read_instructions(page: Path) -> Instructions:
 
 
 def _commands(code: str) -> Iterator[str]:
-    """Yield what stands after each prompt, but for installing packages."""
+    """Yield what stands after each prompt, but for installing and for entering a folder."""
     for line in code.replace("\\\n", " ").splitlines():
         prompt, _, command = line.partition("$ ")
         command = re.sub(r"\s+#.*", "", command).strip()
-        if not prompt.strip() and command and not re.match(r"(python -m )?pip ", command):
+        if not prompt.strip() and command and not re.match(_SKIPPED, command):
             yield command
 
 
 def _goes_on(command: str) -> bool:
-    return bool(re.match(r"celery\b.*\b(worker|beat)\b", command))
+    return bool(re.match(r"celery\b.*\b(worker|beat)\b|python manage.py runserver", command))
 
 
 def with_two_processes(command: str) -> str:
@@ -254,13 +264,10 @@ def project_of(
     """
     told = read_instructions(page)
     project = Project(folder / "mysite", _environment())
-    subprocess.run(
-        [sys.executable, "-m", "django", "startproject", "mysite"],
-        cwd=folder,
-        env=project.environment,
-        check=True,
-    )
-    project.run("python manage.py startapp shop")
+    begin, *others = told.beginning
+    subprocess.run(shlex.split(begin), cwd=folder, env=project.environment, check=True)
+    for command in others:
+        project.run(command)
     for path, text in told.files.items():
         if path.endswith(("settings.py", "urls.py")):
             project.append(path, _with_redis(text, redis) if "settings" in path else text)
@@ -272,7 +279,7 @@ def project_of(
     with _database(project) if database is not None else nullcontext():
         try:
             for command in told.commands:
-                project.run(command)
+                project.run(_unasked(command))
             yield project
         finally:
             project.stop()
@@ -281,7 +288,14 @@ def project_of(
 def start_celery(project: Project, page: Path = QUICKSTART) -> None:
     """Start what a page starts to do the work: a worker of two processes, and perhaps beat."""
     for number, command in enumerate(read_instructions(page).services):
-        project.start(f"celery{number}", with_two_processes(command))
+        if command.startswith("celery"):
+            project.start(f"celery{number}", with_two_processes(command))
+
+
+def _unasked(command: str) -> str:
+    """Let ``createsuperuser`` take the answers from its environment."""
+    options = f" --noinput --username {USER} --email ann@example.com"
+    return command + options if command.endswith("createsuperuser") else command
 
 
 def _environment() -> dict[str, str]:
@@ -293,6 +307,7 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         # For the programs of this folder that run inside the project.
         "DJANGO_SETTINGS_MODULE": "mysite.settings",
+        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
     }
 
 

@@ -40,7 +40,15 @@ def test_tracebacks_are_counted_once_with_their_causes() -> None:
 def test_the_quickstart_is_read() -> None:
     told = read_instructions(QUICKSTART)
     assert {"mysite/settings.py", "mysite/celery.py", "shop/models.py"} <= set(told.files)
-    assert told.commands == ["python manage.py makemigrations shop", "python manage.py migrate"]
+    assert told.beginning == [
+        "django-admin startproject mysite",
+        "python manage.py startapp shop",
+    ]
+    assert told.commands == [
+        "python manage.py makemigrations shop",
+        "python manage.py migrate",
+        "python manage.py createsuperuser",
+    ]
     assert any(" worker" in command for command in told.services)
     assert "search.py" in told.scripts
 

@@ -44,8 +44,8 @@ _DRAWN = 24.0
 #: Letters and logos have few colours.
 _COLOURS = 4
 #: Differences that ``closer_look`` takes for none count if they look drawn in one of the pictures
-#: by at least this much: if tones and details differ, or only details, or only tones.
-_IN_BOTH, _IN_DETAILS, _IN_TONES = 0.15, 2.0, 0.6
+#: by at least this much, by whether tones and whether details differ.
+_LEAST = {(True, True): 0.15, (False, True): 2.0, (True, False): 1.2}
 #: From this median difference of levels on, a picture is lighter or darker.
 _LIGHTER = 5.0
 #: Grey pictures have less colour than this on average, in levels; others have more.
@@ -153,11 +153,8 @@ def find_change(overlay: Overlay) -> Change | None:
         return None
     drawn = (missed > _DRAWN) & np.kron(flags, np.ones((CELL, CELL), np.bool_)) & laid.inside
     evidence = _compare_outlines(laid, drawn) + _compare_colours(laid, drawn)
-    if score >= 0:
-        least = _IN_BOTH if in_tones.any() and in_details.any() else _IN_DETAILS
-        least = _IN_TONES if not in_details.any() else least
-        if abs(evidence) < least:
-            return None
+    if score >= 0 and abs(evidence) < _LEAST[bool(in_tones.any()), bool(in_details.any())]:
+        return None
     left, top, wide, high = (CELL * side for side in cv2.boundingRect(flags.astype(np.uint8)))
     left, top = left + overlay.left, top + overlay.top
     return Change((left, top, left + wide, top + high), evidence)
@@ -177,18 +174,19 @@ def _keep_parts(suspect: Flags, cells: int) -> Flags:
 
 def _compare_outlines(laid: Registration, drawn: Flags) -> float:
     """Return how much sharper the outlines of an area are in the second picture."""
-    flags = drawn.astype(np.uint8)
+    # Here and there, what was drawn has the tone of what it covers.
+    kernel = np.ones((_CLOSE, _CLOSE), np.uint8)
+    flags = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
     kernel = np.ones((3, 3), np.uint8)
     outline = cv2.dilate(flags, kernel) != cv2.erode(flags, kernel)
     if not outline.any():
         return 0.0
     sharpness = []
     for pixels in (laid.first, laid.second):
-        luma = compute_luma(pixels)
-        across = cv2.Sobel(luma, cv2.CV_32F, 1, 0)
-        down = cv2.Sobel(luma, cv2.CV_32F, 0, 1)
-        edges = np.hypot(across, down)
-        sharpness.append(float(edges[outline].mean()) / (float(luma[laid.inside].std()) + 3))
+        across = cv2.Sobel(pixels, cv2.CV_32F, 1, 0)
+        down = cv2.Sobel(pixels, cv2.CV_32F, 0, 1)
+        edges = np.hypot(across, down)[outline].mean()
+        sharpness.append(float(edges) / (float(pixels[laid.inside].std()) + 3))
     return float(np.log((sharpness[1] + 1e-3) / (sharpness[0] + 1e-3)))
 
 
@@ -196,8 +194,8 @@ def _compare_colours(laid: Registration, drawn: Flags) -> float:
     """Return how much fewer colours an area has in the second picture: half of a logarithm."""
     shares = []
     for pixels in (laid.first, laid.second):
-        red, green, blue = (pixels[drawn].T // 16).astype(np.intp)
-        counts = np.bincount((256 * red + 16 * green + blue).tolist(), minlength=_COLOURS)
+        steps = pixels[drawn].astype(np.uint8) >> 4
+        counts = np.bincount(steps @ np.array([256, 16, 1]), minlength=_COLOURS)
         shares.append(float(np.sort(counts)[-_COLOURS:].sum()) + 1)
     return 0.5 * float(np.log(shares[1] / shares[0]))
 

@@ -34,9 +34,9 @@ _MARGIN = 1
 _ROUGHLY, _ROUGH_SHARE = 12, 0.6
 _EXACTLY, _EXACT_SHARE = 4, 0.45
 #: A frame ends at a visible edge: a step of so many levels along this share of it.
-_STEP, _STEP_SHARE = 8, 0.3
-#: A band that was drawn differs by more levels than this from what it covers.
-_COVERED = 24
+_STEP, _STEP_SHARE = 8, 0.6
+#: A band that was drawn differs by more levels than this from this share of what it covers.
+_COVERED, _COVERED_SHARE = 24, 0.3
 
 
 class Strips(NamedTuple):
@@ -50,6 +50,33 @@ class Strips(NamedTuple):
     more: float
 
 
+class _Band(NamedTuple):
+    """A band of one colour at a side of a picture."""
+
+    #: In pixels; 0 if there is none.
+    depth: int
+    colour: Colour | None = None
+    #: Whether it is certainly of a frame or bar, and no part of the picture.
+    is_sure: bool = False
+
+
+def _select_frame(bands: list[_Band]) -> tuple[int, int, int, int]:
+    """Return the depths of a frame.
+
+    A part of a frame may cover something of its own colour, or lie beside it: a sure band tells
+    what the others of its colour are.
+    """
+    sure = [band.colour for band in bands if band.is_sure and band.colour is not None]
+    top, bottom, left, right = (
+        band.depth
+        if band.colour is not None
+        and any(np.abs(band.colour - colour).max() <= _ROUGHLY for colour in sure)
+        else 0
+        for band in bands
+    )
+    return top, bottom, left, right
+
+
 def find_drawn_bands(pixels: Pixels, other: Pixels, shown: Flags) -> PixelBox:
     """Return the picture without bands of one colour that cover what the other one shows.
 
@@ -60,28 +87,19 @@ def find_drawn_bands(pixels: Pixels, other: Pixels, shown: Flags) -> PixelBox:
     """
     height, width = shown.shape
     depths = measure_bands(pixels)
-    drawn: list[Colour] = []
-    colours: list[Colour | None] = []
+    bands = [_Band(0)] * 4
     for turn, depth in enumerate(depths):
         picture, beside, there = _turn(pixels, turn), _turn(other, turn), _turn(shown, turn)
-        colours.append(None)
         if depth < max(_THINNEST, _THINNEST_SHARE * len(picture)):
             continue
-        colours[-1] = colour = np.median(picture[:depth].reshape(-1, 3), axis=0).astype(np.float64)
         covered = there[:depth]
-        if (
+        is_drawn = bool(
             np.count_nonzero(covered.any(axis=1)) >= _THINNEST
             and _differ(picture[:depth][covered], beside[:depth][covered])
             and _ends_at_edge(picture, depth)
-        ):
-            drawn.append(colour)
-    # The rest of a frame may cover something of its own colour, or nothing.
-    top, bottom, left, right = (
-        depth
-        if colour is not None and any(np.abs(colour - one).max() <= _ROUGHLY for one in drawn)
-        else 0
-        for depth, colour in zip(depths, colours, strict=True)
-    )
+        )
+        bands[turn] = _Band(depth, _find_colour(picture[:depth].reshape(-1, 3)), is_drawn)
+    top, bottom, left, right = _select_frame(bands)
     return left, top, width - right, height - bottom
 
 
@@ -99,7 +117,7 @@ def find_strips(pixels: Pixels, inner: PixelBox, outer: PixelBox) -> Strips:
         return Strips(outer, is_framed=False, more=0.0)
     height, width = pixels.shape[:2]
     depths = [top - outer[1], outer[3] - bottom, left - outer[0], outer[2] - right]
-    frames, more = [0, 0, 0, 0], 0.0
+    bands, more = [_Band(0)] * 4, 0.0
     for turn, depth in enumerate(depths):
         if depth < max(_THINNEST, _THINNEST_SHARE * (height if turn < 2 else width)):
             continue
@@ -107,13 +125,14 @@ def find_strips(pixels: Pixels, inner: PixelBox, outer: PixelBox) -> Strips:
         picture = _turn(pixels[outer[1] : outer[3], outer[0] : outer[2]], turn)
         before, after = depths[2:] if turn < 2 else depths[:2]
         beside = picture[:, before : picture.shape[1] - after]
-        if not _is_plain(picture[: depth - _MARGIN].reshape(-1, 3)):
+        strip = picture[: depth - _MARGIN].reshape(-1, 3)
+        if _is_plain(strip):
+            bands[turn] = _Band(depth, _find_colour(strip), _ends_at_edge(beside, depth))
+        else:
             more += depth * beside.shape[1] / (height * width)
-        elif _ends_at_edge(beside, depth):
-            frames[turn] = depth
-    top, bottom, left, right = frames
+    top, bottom, left, right = _select_frame(bands)
     box = outer[0] + left, outer[1] + top, outer[2] - right, outer[3] - bottom
-    return Strips(box, any(frames), more)
+    return Strips(box, box != outer, more)
 
 
 def shows_more(pixels: Pixels, shown: Flags) -> float:
@@ -134,19 +153,24 @@ def _is_plain(pixels: Pixels) -> bool:
     """Return whether pixels, n x 3, have one colour; words on it may have others."""
     if len(pixels) == 0:
         return False
-    steps = (pixels >> 3).astype(np.int64) @ np.array([1024, 32, 1])
-    values, counts = np.unique(steps, return_counts=True)
-    colour = np.median(pixels[steps == values[counts.argmax()]], axis=0)
-    away = np.abs(pixels - colour).max(axis=1)
+    away = np.abs(pixels - _find_colour(pixels)).max(axis=1)
     return bool(
         (away <= _ROUGHLY).mean() >= _ROUGH_SHARE and (away <= _EXACTLY).mean() >= _EXACT_SHARE
     )
 
 
+def _find_colour(pixels: Pixels) -> Colour:
+    """Return the most frequent colour of pixels, n x 3."""
+    steps = (pixels >> 3).astype(np.int64) @ np.array([1024, 32, 1])
+    values, counts = np.unique(steps, return_counts=True)
+    colour: Colour = np.median(pixels[steps == values[counts.argmax()]], axis=0)
+    return colour
+
+
 def _differ(pixels: Pixels, beside: Pixels) -> bool:
     """Return whether pixels of one colour cover others that have more than one."""
     away = np.abs(pixels.astype(np.int16) - beside).max(axis=1)
-    return bool((away > _COVERED).mean() >= _STEP_SHARE) and not _is_plain(beside)
+    return bool((away > _COVERED).mean() >= _COVERED_SHARE) and not _is_plain(beside)
 
 
 def _ends_at_edge(picture: Pixels, depth: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import connections
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, Max, OuterRef
 
 from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.transactions import write_when_free
@@ -85,7 +85,7 @@ def mark_pairs(store: StoreReader, pairs: Iterable[Pair], *, ignore_missing: boo
             new,
             batch_size=_TOGETHER,
             update_conflicts=True,
-            update_fields=["first_digest", "second_digest"],
+            update_fields=["first_digest", "second_digest", "created"],
             unique_fields=(
                 ["collection", "first_key", "second_key"]
                 if features.supports_update_conflicts_with_target
@@ -107,22 +107,27 @@ def unmark_pairs(store: StoreReader, pairs: Iterable[Pair]) -> int:
     Raises:
         ValueError: the ids of a pair are equal.
     """
-    wanted = {tuple(map(key_of, order_pair(*pair))) for pair in pairs}
-    if not wanted:
+    pairs = list(pairs)
+    if not pairs:
         return 0
 
     def work() -> int:
-        pks = [
-            pk
-            for keys in batched(sorted({first for first, _ in wanted}), _TOGETHER)
-            for pk, *pair in _get_rows(store)
-            .filter(first_key__in=keys)
-            .values_list("pk", "first_key", "second_key")
-            if tuple(pair) in wanted
-        ]
-        return _delete(store.database, pks)
+        return _delete(store.database, _find_marks(store, pairs))
 
     return write_when_free(work, NotDuplicate, using=store.database)
+
+
+def count_marks(store: StoreReader, pairs: Iterable[Pair]) -> int:
+    """Return how many pairs have a mark, also if it is void.
+
+    Args:
+        store: the store of the collection.
+        pairs: pairs of image ids, in any order.
+
+    Raises:
+        ValueError: the ids of a pair are equal.
+    """
+    return len(_find_marks(store, pairs))
 
 
 def list_pairs(store: StoreReader, image_ids: Collection[str] | None = None) -> list[Pair]:
@@ -144,6 +149,14 @@ def list_pairs(store: StoreReader, image_ids: Collection[str] | None = None) -> 
     return [found[pk] for pk in sorted(found)]
 
 
+def get_version(store: StoreReader) -> str:
+    """Return a text that changes with every change of the marks; the images have their own."""
+    found = _get_rows(store).aggregate(
+        count=Count("pk"), latest=Max("pk"), latest_created=Max("created")
+    )
+    return "/".join(map(str, found.values())).replace(" ", "T")
+
+
 def forget_keys(database: str, collection_id: str, keys: Iterable[str]) -> None:
     """Delete the marks of images that are gone for good.
 
@@ -156,6 +169,19 @@ def forget_keys(database: str, collection_id: str, keys: Iterable[str]) -> None:
     for some in batched(keys, _TOGETHER):
         for found in (marks.filter(first_key__in=some), marks.filter(second_key__in=some)):
             _delete(database, list(found.values_list("pk", flat=True)))
+
+
+def _find_marks(store: StoreReader, pairs: Iterable[Pair]) -> list[int]:
+    """Return the primary keys of the pairs' marks, valid or void."""
+    wanted = {tuple(map(key_of, order_pair(*pair))) for pair in pairs}
+    return [
+        pk
+        for keys in batched(sorted({first for first, _ in wanted}), _TOGETHER)
+        for pk, *pair in _get_rows(store)
+        .filter(first_key__in=keys)
+        .values_list("pk", "first_key", "second_key")
+        if tuple(pair) in wanted
+    ]
 
 
 def _get_rows(store: StoreReader) -> QuerySet[NotDuplicate]:

@@ -14,7 +14,6 @@ from django_visualsnoop.server.models import (
     Key,
     Metadata,
     MetadataValue,
-    NotDuplicate,
     StoredPicture,
     StoredResponse,
     database,
@@ -42,8 +41,6 @@ def _delete(collection: HostedCollection) -> None:
     if cache is not None and engine_id is not None:
         transaction.on_commit(lambda: delete_snapshots(cache, engine_id), using=using, robust=True)
     # The cascade does not delete these; see ``Store.drop``.
-    for model in (
-        *(MetadataValue, Metadata, NotDuplicate, KeptGroup, StoredPicture, StoredResponse, Key),
-    ):
+    for model in (MetadataValue, Metadata, KeptGroup, StoredPicture, StoredResponse, Key):
         model.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

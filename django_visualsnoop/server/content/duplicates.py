@@ -49,7 +49,7 @@ def find_duplicates(images: HostedImages, count: int) -> Duplicates:
     threshold = images.collection.min_similarity
     version = images.store.version()
     state = None if version is None else (version.collection_id, version.seq)
-    marks = not_duplicates.get_version(images.collection.pk)
+    marks = not_duplicates.get_version(images)
     cache_key = f"visualsnoop_server:found_duplicates:{state}:{threshold}:{marks}".replace(" ", "")
     found: Duplicates | None = cache.get(cache_key)
     if found is None or not (found.complete or timezone.now() - found.found_at < _INCOMPLETE_FOR):

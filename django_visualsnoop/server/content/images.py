@@ -179,7 +179,7 @@ class HostedImages:
             stored = self.store.delete(image_id)
             pictures.delete_pictures(pictures.get_pictures(self.collection, image_id))
             image_metadata.remove_metadata(self.collection.pk, image_id)
-            not_duplicates.unmark_image(self.collection.pk, image_id)
+            not_duplicates.unmark_image(stored)
             return stored
 
         return write_atomically(work)

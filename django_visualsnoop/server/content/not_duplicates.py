@@ -1,27 +1,19 @@
-"""Pairs marked as not duplicates. A mark is valid while both files stay the same."""
+"""Pairs marked as not duplicates, in the engine's table; see ``engine.storage.not_duplicates``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.db import connections
-from django.db.models import Count, Max, Q
-
-from django_visualsnoop.engine.exceptions import build_image_missing
+from django_visualsnoop.engine.storage import not_duplicates as marks
 from django_visualsnoop.engine.storage.store import Store
-from django_visualsnoop.server.models import NotDuplicate, database
+from django_visualsnoop.server.models import database
 from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
-    from django.db.models import QuerySet
-
-    from django_visualsnoop.engine.storage.values import ImageDetails
+    from django_visualsnoop.engine.storage.values import StoredImage
     from django_visualsnoop.server.content.images import HostedImages
-
-#: The number of keys in one statement.
-_TOGETHER = 500
 
 
 class SameImage(ValueError):  # noqa: N818
@@ -41,13 +33,14 @@ def make_pair(one_id: str, other_id: str) -> ImagePair:
     Raises:
         SameImage: the ids are equal.
     """
-    if one_id == other_id:
-        raise SameImage(f"The two image ids must differ, but both are {one_id!r:.120}.")
-    return ImagePair(min(one_id, other_id), max(one_id, other_id))
+    try:
+        return ImagePair(*marks.order_pair(one_id, other_id))
+    except ValueError as error:
+        raise SameImage(*error.args) from None
 
 
 def mark_pair(images: HostedImages, pair: ImagePair) -> bool:
-    """Mark two images as not duplicates; return whether the mark is new.
+    """Mark two images as not duplicates; return whether the pair had no mark, not even a void one.
 
     Raises:
         ImageMissing: one of the images does not exist.
@@ -57,75 +50,18 @@ def mark_pair(images: HostedImages, pair: ImagePair) -> bool:
 
 
 def mark_pairs(images: HostedImages, pairs: Collection[ImagePair]) -> int:
-    """Mark all pairs or none, and return how many marks are new; see ``mark_pair``.
+    """Mark all pairs or none, and return how many had no mark; see ``mark_pair``.
 
     This executes a few statements for all pairs together.
     """
 
     def work() -> int:
         images.lock()
-        known = images.store.read_details({image_id for pair in pairs for image_id in pair})
-        for pair in pairs:
-            for image_id in pair:
-                if image_id not in known:
-                    raise build_image_missing(image_id)
-        return _write(images.collection.pk, pairs, known)
+        marked = marks.count_marks(images.store, pairs)
+        marks.mark_pairs(images.store, pairs)
+        return len(set(pairs)) - marked
 
     return write_atomically(work)
-
-
-def _write(
-    collection_id: str, pairs: Collection[ImagePair], known: Mapping[str, ImageDetails]
-) -> int:
-    """Insert or correct pairs; return how many are new."""
-    rows = [
-        NotDuplicate(
-            collection_id=collection_id,
-            first_id=pair.first_id,
-            second_id=pair.second_id,
-            first_digest=known[pair.first_id].digest,
-            second_digest=known[pair.second_id].digest,
-            **_hash_ids(pair),
-        )
-        for pair in sorted(set(pairs))  # in one order, to prevent deadlocks between two writers
-    ]
-    there = _read_digests(collection_id, rows)
-    changed = [
-        row for row in rows if there.get(_get_keys(row)) != (row.first_digest, row.second_digest)
-    ]
-    features = connections[database()].features
-    NotDuplicate.objects.using(database()).bulk_create(
-        changed,
-        update_conflicts=True,
-        update_fields=["first_digest", "second_digest"],
-        unique_fields=(
-            ["collection", "first_key", "second_key"]
-            if features.supports_update_conflicts_with_target
-            else None
-        ),
-    )
-    return len(rows) - len(there)
-
-
-def _read_digests(
-    collection_id: str, rows: list[NotDuplicate]
-) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return the digests of the pairs that are already marked."""
-    wanted = {_get_keys(row) for row in rows}
-    keys = sorted({row.first_key for row in rows})
-    found = {}
-    for start in range(0, len(keys), _TOGETHER):
-        there = _get_rows(collection_id).filter(first_key__in=keys[start : start + _TOGETHER])
-        for *place, one, other in there.values_list(
-            "first_key", "second_key", "first_digest", "second_digest"
-        ):
-            if tuple(place) in wanted:
-                found[place[0], place[1]] = (one, other)
-    return found
-
-
-def _get_keys(row: NotDuplicate) -> tuple[str, str]:
-    return row.first_key, row.second_key
 
 
 def unmark_pair(images: HostedImages, pair: ImagePair) -> bool:
@@ -137,57 +73,30 @@ def unmark_pair(images: HostedImages, pair: ImagePair) -> bool:
 
     def work() -> bool:
         images.lock()
-        return bool(_get_rows(images.collection.pk).filter(**_hash_ids(pair)).delete()[0])
+        return bool(marks.unmark_pairs(images.store, [pair]))
 
     return write_atomically(work)
 
 
-def unmark_image(collection_id: str, image_id: str) -> None:
-    """Remove all marks of an image; call this in the transaction that deletes the image."""
-    key = Store.image_key(image_id)
-    _get_rows(collection_id).filter(Q(first_key=key) | Q(second_key=key)).delete()
+def unmark_image(image: StoredImage) -> None:
+    """Remove all marks of an image; call this in the transaction that deletes the image.
+
+    The engine alone would keep them for a day; see ``engine.storage.publish.purge``.
+    """
+    marks.forget_keys(database(), image.collection_id, [Store.image_key(image.image_id)])
 
 
 def list_pairs(images: HostedImages) -> list[ImagePair]:
     """Return the marked pairs, oldest first."""
-    return _read_valid(images, _get_rows(images.collection.pk).order_by("pk"))
+    return [ImagePair(*pair) for pair in marks.list_pairs(images.store)]
 
 
 def list_pairs_among(images: HostedImages, image_ids: Collection[str]) -> set[ImagePair]:
     """Return the marked pairs of some images."""
-    keys = sorted({Store.image_key(image_id) for image_id in image_ids})
-    found: set[ImagePair] = set()
-    for start in range(0, len(keys), _TOGETHER):
-        rows = _get_rows(images.collection.pk).filter(first_key__in=keys[start : start + _TOGETHER])
-        found.update(_read_valid(images, rows))
-    return {pair for pair in found if pair.second_id in image_ids}
+    found = marks.list_pairs(images.store, image_ids)
+    return {ImagePair(*pair) for pair in found if pair[0] in image_ids and pair[1] in image_ids}
 
 
-def _read_valid(images: HostedImages, marks: QuerySet[NotDuplicate]) -> list[ImagePair]:
-    """Return the pairs of marks whose files are still the same."""
-    rows = list(marks.values_list("first_id", "second_id", "first_digest", "second_digest"))
-    known = images.store.read_details({image_id for row in rows for image_id in row[:2]})
-    return [
-        ImagePair(first_id, second_id)
-        for first_id, second_id, *digests in rows
-        if first_id in known
-        and second_id in known
-        and [known[first_id].digest, known[second_id].digest] == digests
-    ]
-
-
-def get_version(collection_id: str) -> tuple[int, int | None]:
-    """Return a value that changes with every change of the marks."""
-    found = _get_rows(collection_id).aggregate(count=Count("pk"), latest=Max("pk"))
-    return found["count"], found["latest"]
-
-
-def _get_rows(collection_id: str) -> QuerySet[NotDuplicate]:
-    return NotDuplicate.objects.using(database()).filter(collection_id=collection_id)
-
-
-def _hash_ids(pair: ImagePair) -> dict[str, str]:
-    return {
-        "first_key": Store.image_key(pair.first_id),
-        "second_key": Store.image_key(pair.second_id),
-    }
+def get_version(images: HostedImages) -> str:
+    """Return a text that changes with every change of the marks."""
+    return marks.get_version(images.store)

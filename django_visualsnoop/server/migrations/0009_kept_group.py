@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('visualsnoop_server', '0008_accounts'),
+        ('visualsnoop_server', '0008_labels'),
     ]
 
     operations = [

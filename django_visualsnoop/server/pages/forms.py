@@ -42,6 +42,7 @@ class CollectionForm(_CollectionModelForm):
         fields = ["name", "retention", "organisation", "min_similarity", "v1_finds_similar"]
         widgets = {"retention": forms.RadioSelect}
         labels = {
+            "name": _("Name"),
             "min_similarity": _("Lowest similarity"),
             "retention": _("Retained pictures"),
             "v1_finds_similar": _("Return similar images in API v1, too"),
@@ -52,14 +53,6 @@ class CollectionForm(_CollectionModelForm):
                 "retained are deleted at once."
             ),
             "organisation": _("Its members can search, add and delete pictures."),
-            "min_similarity": _(
-                "From 0 to 1. Searches for copies return only pictures with at least this "
-                "similarity. If empty, the server's default."
-            ),
-            "v1_finds_similar": _(
-                "API v1 has one kind of search. By default, it returns copies, variants and other "
-                "shots. With this option, images that only look similar follow."
-            ),
         }
 
     def __init__(self, user: Any, *args: Any, **kwargs: Any) -> None:

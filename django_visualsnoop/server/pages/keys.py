@@ -9,6 +9,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.server.models import HostedCollection
 
+#: How pages name what a key allows.
+_SCOPE_NAMES = {
+    "read": pgettext_lazy("what a key allows", "read"),
+    "search": pgettext_lazy("what a key allows", "search"),
+    "write": pgettext_lazy("what a key allows", "write"),
+}
 #: What stands for the secret in examples, because the page shows a secret only once.
 _PLACEHOLDER = "SECRET_KEY"
 
@@ -112,7 +119,7 @@ def _make_key(
     # Only this response contains the secret; no session, message, cache or log does.
     context = {
         "new": new,
-        "scopes": _get_scopes(new.key),
+        "scopes": _name_scopes(new.key),
         "replaced": replaced,
         "endpoint": endpoint,
         "snippets": make_snippets(endpoint, get_endpoint(request, "api_v2"), new.key, new.secret),
@@ -130,7 +137,7 @@ def _render_keys(
         "form": form,
         "error": error,
         "seen": _get_seen(hosted),
-        "live": [(key, _get_scopes(key)) for key in live],
+        "live": [(key, _name_scopes(key)) for key in live],
         "over": over[:50],
         "full": len(live) >= MAX_LIVE_KEYS,
         "endpoint": get_endpoint(request),
@@ -147,6 +154,10 @@ def _get_seen(hosted: HostedCollection) -> str:
 
 def _get_scopes(key: Key) -> list[str]:
     return [scope for scope in SCOPES if getattr(key, f"may_{scope}")]
+
+
+def _name_scopes(key: Key) -> list[str]:
+    return [str(_SCOPE_NAMES[scope]) for scope in _get_scopes(key)]
 
 
 def _get_key_or_404(hosted: HostedCollection, public_key: str) -> Key:

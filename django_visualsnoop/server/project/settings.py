@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import django
 
+import django_visualsnoop
 from django_visualsnoop.server.project import environment
 
 DATA = environment.make_folder(environment.get_data_folder())
@@ -34,6 +36,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -112,6 +115,17 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # otherwise every sign-in leaves a row forever
 
 LANGUAGE_CODE = "en-gb"
+#: The languages of the pages, the admin and the mails; the browser asks for one.
+LANGUAGES = [
+    ("de", "Deutsch"),
+    ("en-gb", "English"),
+    ("es", "español"),
+    ("fr", "français"),
+    ("ja", "日本語"),
+    ("zh-hans", "简体中文"),
+]
+# The integration is not an installed app here, so Django does not find its folder by itself.
+LOCALE_PATHS = [Path(django_visualsnoop.__file__).parent / "locale"]
 TIME_ZONE = os.environ.get("VISUALSNOOP_TIME_ZONE") or "UTC"
 USE_TZ = True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connections
@@ -10,9 +11,18 @@ from django.db import connections
 from django_visualsnoop.engine.exceptions import ImageMissing
 from django_visualsnoop.engine.models import NotDuplicate
 from django_visualsnoop.engine.storage import publish
-from django_visualsnoop.engine.storage.not_duplicates import list_pairs, mark_pairs, unmark_pairs
+from django_visualsnoop.engine.storage.not_duplicates import (
+    count_marks,
+    get_version,
+    list_pairs,
+    mark_pairs,
+    unmark_pairs,
+)
 from django_visualsnoop.engine.storage.store import Store
 from tests.engine.storage.test_store import new
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -72,9 +82,31 @@ def test_a_mark_is_valid_while_the_files_are_the_same(store: Store) -> None:
     store.put([new("a", digest="a", version=2)])
     assert list_pairs(store) == [AB, BC]
     store.put([new("a", digest="another")])
+    assert count_marks(store, [("b", "a"), AC, BC]) == 2  # a void one, too
     assert mark_pairs(store, [AB]) == 1  # of the other picture
     assert list_pairs(store) == [AB, BC]
     assert count() == 2
+
+
+def test_the_version_changes_with_every_change(store: Store) -> None:
+    before = get_version(store)
+    mark_pairs(store, [AC])
+
+    def change(work: Callable[..., int], pair: tuple[str, str]) -> None:
+        nonlocal before
+        work(store, [pair])
+        assert get_version(store) != before
+        before = get_version(store)
+
+    change(mark_pairs, AB)
+    store.put([new("a", digest="another")])
+    assert get_version(store) == before
+    change(mark_pairs, AB)  # of the other picture
+    unmark_pairs(store, [AB])
+    change(mark_pairs, BC)
+    change(unmark_pairs, AC)
+    mark_pairs(Store("other", "beside"), [AB])
+    assert get_version(store) == before
 
 
 def test_marks_are_deleted_with_the_last_of_their_images(store: Store) -> None:

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from django.utils import timezone
 
-from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
+from django_visualsnoop.engine.models import Collection, IndexedImage, NotDuplicate, VectorBlock
 from django_visualsnoop.engine.replica import snapshots
 from django_visualsnoop.server.content.deletion import delete_collection
 from django_visualsnoop.server.content.images import HostedImages
@@ -23,7 +23,6 @@ from django_visualsnoop.server.models import (
     Key,
     Metadata,
     MetadataValue,
-    NotDuplicate,
     StoredPicture,
     StoredResponse,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from django_visualsnoop.server.models import NotDuplicate
+from django_visualsnoop.engine.models import NotDuplicate
 from tests.server.content.grouping import apart, grouped
 from tests.server.hosting import Tenant, call
 from tests.server.v2 import ask, put
@@ -28,7 +28,10 @@ def test_no_duplicates_are_remembered_as_long_as_the_files_are_the_same(ann: Ten
     assert grouped(ann) == [group]
     put(ann, "a", 2)
     assert ask(ann, "GET", "/not-duplicates").body == {"pairs": []}
+    assert apart(ann, "a", "b") == 200  # the void mark becomes that of the new file
+    assert ask(ann, "GET", "/not-duplicates").body == {"pairs": pairs}
     put(ann, "a", 1)
+    assert apart(ann, "a", "b") == 200
     assert grouped(ann) == [group]
     query: dict[str, Any] = {"first_id": "b", "second_id": "a"}
     assert ask(ann, "DELETE", "/not-duplicates", **query).status == 204
