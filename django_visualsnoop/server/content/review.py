@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.server.content.groups import GroupMember
     from django_visualsnoop.server.content.images import HostedImages
 
-#: The number of groups that are read at first to find one to review, and later at once.
-_AHEAD, _MOST_AHEAD = 10, 500
+#: The number of groups that are read at first to find one to review, and then at most at once.
+_AHEAD, MOST_AHEAD = 10, 500
 
 
 class GroupChanged(Exception):  # noqa: N818
@@ -66,7 +66,7 @@ class Review:
             for group in self._read(places[start : start + size]):
                 if group.is_open:
                     return group
-            start, size = start + size, min(2 * size, _MOST_AHEAD)
+            start, size = start + size, min(10 * size, MOST_AHEAD)
         return None
 
     def find_next(self, place: int) -> ReviewGroup | None:

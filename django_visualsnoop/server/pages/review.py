@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from django_visualsnoop.server.content.duplicates import get_last_duplicates
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.content.review import (
+    MOST_AHEAD,
     GroupChanged,
     Review,
     decide,
@@ -125,8 +126,9 @@ class _ReviewPage:
         if expected is not None and {one.image_id: one.digest for one in shown} != expected:
             return self._tell_changed()
         count = len(self._found.groups)
-        before = self._review.find_open(range(group.place - 1, -1, -1))
-        after = self._review.find_open(range(group.place + 1, count))
+        # Far more may be decided: then there is no link.
+        before = self._review.find_open(range(group.place)[: -MOST_AHEAD - 1 : -1])
+        after = self._review.find_open(range(group.place + 1, count)[:MOST_AHEAD])
         marked = [(one, KEEP if choices is None else choices[one.image_id]) for one in shown]
         context: dict[str, Any] = {
             "key": make_fingerprint({one.image_id: one.digest for one in shown}),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -232,3 +234,12 @@ def test_the_number_of_queries_does_not_grow(ann: Person, hosted: HostedCollecti
             assert ann.get("review", hosted.pk, "0-0").status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 30
+
+
+def test_the_script_and_the_styles_are_those_of_the_admin() -> None:
+    for name in ("review.js", "review.css"):
+        own, admins = (
+            Path(str(finders.find(f"{app}/{name}")))
+            for app in ("visualsnoop_server", "visualsnoop")
+        )
+        assert own.read_bytes() == admins.read_bytes()
