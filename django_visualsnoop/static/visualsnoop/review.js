@@ -222,6 +222,8 @@
         const help = root.querySelector("dialog");
         const press = key => root.querySelector(`[data-key=${key}]`)?.click();
         root.querySelectorAll("[data-key][hidden]").forEach(button => { button.hidden = false; });
+        // Or the focus may stay on the button of the closed dialog, and Enter would press it.
+        help.addEventListener("close", () => help.querySelector("button").blur());
         root.querySelector("[data-key=help]").addEventListener("click", () => help.showModal());
         root.querySelector("[data-key=propose]")?.addEventListener("click", choices.propose);
         const actions = {
@@ -234,7 +236,7 @@
             0: () => comparison?.zoom("fit"),
         };
         document.addEventListener("keydown", event => {
-            const busy = event.target.closest("select, textarea, input:not([type=radio]), dialog");
+            const busy = event.target.closest("select, textarea, input:not([type=radio]), dialog[open]");
             const pressed = event.target.closest("a, button") && event.key === "Enter";
             if (busy || pressed || event.ctrlKey || event.metaKey || event.altKey) return;
             if (/^[1-9]$/.test(event.key)) choices.turn(Number(event.key) - 1);
