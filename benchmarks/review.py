@@ -16,6 +16,7 @@ import os
 import platform
 import random
 import resource
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -106,8 +107,11 @@ def resolve_copies(client: Client, copies: int) -> None:
     run_search(Product, using="default")
     print(f"  the search, in seconds           {time.perf_counter() - started:.1f}")
     wrong = named = shown = 0
+    times: list[float] = []
     for group in ReviewGroup.objects.filter(state="open"):
+        begun = time.perf_counter()
         page: Any = client.get(f"{URL}{group.pk}/")
+        times.append(1000 * (time.perf_counter() - begun))
         members = [one for one, _ in page.context["members"]]
         names = [one.row.name for one in members]
         wrong += "original" in names and names[0] != "original"
@@ -125,6 +129,8 @@ def resolve_copies(client: Client, copies: int) -> None:
     originals = Product.objects.filter(name="original").count()
     print(f"  copies, groups, rows left        {copies}, {resolved}, {left}")
     print(f"  proposals without the original   {wrong}; originals left: {originals}")
+    quartiles = statistics.quantiles(times, n=20)
+    print(f"  a group's page, p50 and p95      {quartiles[9]:.0f}, {quartiles[18]:.0f} ms")
     print(f"  copies whose edit is named       {named} of {shown}")
     reviews, links = Review.objects.count(), Range.objects.get().products.count()
     print(f"  reviews, links to ranges         {reviews}, {links}")
