@@ -13,6 +13,8 @@
             ? new Comparison(root.querySelector(".visualsnoop-compare"), pictures) : null;
         listen(root, choices, comparison);
     } else {
+        // Browsers do it themselves only when they draw the page; a key may come before.
+        document.querySelector("[autofocus]")?.focus();
         document.addEventListener("keydown", event => {
             if (event.key === "Escape") document.querySelector("[data-key=back]")?.click();
         });
@@ -234,7 +236,7 @@
             0: () => comparison?.zoom("fit"),
         };
         document.addEventListener("keydown", event => {
-            const busy = event.target.closest("select, textarea, input:not([type=radio]), dialog");
+            const busy = event.target.closest("select, textarea, input:not([type=radio]), dialog[open]");
             const pressed = event.target.closest("a, button") && event.key === "Enter";
             if (busy || pressed || event.ctrlKey || event.metaKey || event.altKey) return;
             if (/^[1-9]$/.test(event.key)) choices.turn(Number(event.key) - 1);
