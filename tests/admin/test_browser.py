@@ -121,9 +121,10 @@ def test_ten_groups_by_keyboard(media: object, settings: Settings, page: Page) -
     page.keyboard.press("?")
     assert page.get_by_role("dialog").is_visible()
     page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
     for mode in ("Slider", "Blink", "Side by side"):
         page.keyboard.press("c")
-        assert page.get_by_role("radio", name=mode).is_checked()
+        page.locator(f":checked:is(label:has-text('{mode}') *)").wait_for()
     page.keyboard.press("+")
     page.keyboard.press("0")
 

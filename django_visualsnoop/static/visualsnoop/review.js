@@ -13,6 +13,8 @@
             ? new Comparison(root.querySelector(".visualsnoop-compare"), pictures) : null;
         listen(root, choices, comparison);
     } else {
+        // Browsers do it themselves only when they draw the page; a key may come before.
+        document.querySelector("[autofocus]")?.focus();
         document.addEventListener("keydown", event => {
             if (event.key === "Escape") document.querySelector("[data-key=back]")?.click();
         });
