@@ -19,6 +19,7 @@ import resource
 import statistics
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,8 @@ def resolve_copies(client: Client, copies: int) -> None:
     resolved = ReviewGroup.objects.filter(state="resolved").count()
     left = Product.objects.count()
     originals = Product.objects.filter(name="original").count()
+    names_left = Counter(Product.objects.exclude(name="original").values_list("name", flat=True))
+    print(f"  copies in no group               {dict(names_left)}")
     print(f"  copies, groups, rows left        {copies}, {resolved}, {left}")
     print(f"  proposals without the original   {wrong}; originals left: {originals}")
     quartiles = statistics.quantiles(times, n=20)
