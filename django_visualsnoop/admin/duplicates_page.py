@@ -16,6 +16,8 @@ from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
 from django_visualsnoop.admin.review_query import PAGE, TAB
 from django_visualsnoop.common.budgets import Budget
 from django_visualsnoop.common.clustering import SURE
+from django_visualsnoop.indexed.options import indexed_fields
+from django_visualsnoop.outbox.record import SyncRecord, records_of
 from django_visualsnoop.review.record import ReviewGroup, find_review_search
 from django_visualsnoop.review.search import (
     count_changes,
@@ -122,6 +124,7 @@ class DuplicatesPage(AdminPage):
             "total": done + counts.get(_State.OPEN, 0),
             "free_bytes": groups.filter(state=_State.OPEN).aggregate(sum=Sum("free_bytes"))["sum"],
             "first_url": first and self.group_url(first, query),
+            "waiting": count_waiting(self.model, using),
             "is_filtered": query.rows is not None or bool(query.selection),
             "url": url,
             "search_url": query.build_url(self.url("visualsnoop_search")),
@@ -171,6 +174,14 @@ class DuplicatesPage(AdminPage):
 def _build_budget() -> Budget:
     """Return the work that a request may do; a task does the rest."""
     return Budget(looks=100, looking_seconds=3.0)
+
+
+def count_waiting(model: type[Model], using: str) -> int:
+    """Return how many pictures of a model are not compared, because no worker has indexed them."""
+    return sum(
+        records_of(field, using).filter(SyncRecord.in_progress()).count()
+        for field in indexed_fields(model)
+    )
 
 
 def _count(groups: QuerySet[ReviewGroup]) -> dict[str, int]:

@@ -145,14 +145,16 @@ class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
         page = ReviewPage(self, request)
         return self._visualsnoop_answer(
             request,
-            get=lambda query: page.show(group, query),
-            post=lambda query: page.decide(group, query),
+            get=lambda query: page.answer(page.show, group, query),
+            post=lambda query: page.answer(page.decide, group, query),
         )
 
     def visualsnoop_reopen_view(self, request: HttpRequest, group: int) -> HttpResponse:
         """Take the decision on a group back."""
         page = ReviewPage(self, request)
-        return self._visualsnoop_answer(request, post=lambda query: page.reopen(group, query))
+        return self._visualsnoop_answer(
+            request, post=lambda query: page.answer(page.reopen, group, query)
+        )
 
     def visualsnoop_resolve_view(self, request: HttpRequest) -> HttpResponse:
         """Resolve several groups by the proposals."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -21,6 +22,8 @@ from django_visualsnoop.review.decisions import AlreadyDecided, Decision, decide
 from django_visualsnoop.review.record import ReviewGroup, find_review_search
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import Model, QuerySet
 
     from django_visualsnoop.admin.members import ShownMember
@@ -43,8 +46,23 @@ CHOICES = [
 _State = ReviewGroup.State
 
 
+class _GroupGoneError(Exception):
+    """There is no such group that the user may see."""
+
+
 class ReviewPage(AdminPage):
     """One request for the page of one group."""
+
+    def answer(
+        self, method: Callable[[int, ReviewQuery], HttpResponse], key: int, query: ReviewQuery
+    ) -> HttpResponse:
+        """Call one of the other methods; go to the list if the group does not exist."""
+        try:
+            return method(key, query)
+        except _GroupGoneError:
+            text = _("There is no such group any more. Somebody has searched again.")
+            self._tell(text, messages.WARNING)
+            return HttpResponseRedirect(query.build_url(self.url("visualsnoop_duplicates")))
 
     def show(self, key: int, query: ReviewQuery) -> HttpResponse:
         """Show a group.
@@ -72,6 +90,10 @@ class ReviewPage(AdminPage):
         choices = self._read_choices(shown)
         decision = self._build_decision(shown, choices)
         self._check_permissions(decision)
+        if ALL not in self.request.POST and not (decision.remove or decision.apart):
+            text = _("Choose what to remove, or what is not a duplicate. Or press “Keep all”.")
+            self._tell(text, messages.WARNING)
+            return HttpResponseRedirect(self.group_url(group, query))
         removals = Removals(self.model_admin, self.request)
         if decision.remove and CONFIRMED not in self.request.POST:
             plan = removals.plan(decision)
@@ -91,7 +113,11 @@ class ReviewPage(AdminPage):
             return HttpResponseRedirect(self.group_url(group, query))
         except SEARCH_ERRORS as error:
             return self.redirect_with_error(error, self.group_url(group, query))
-        self._tell(_describe_decision(group, decision), messages.SUCCESS)
+        done = _describe_decision(group, decision)
+        link = format_html(
+            '{} <a href="{}">{}</a>', done, self.group_url(group, query), _("Take this back")
+        )
+        self._tell(link, messages.SUCCESS)
         return HttpResponseRedirect(self._next_url(groups, group, query))
 
     def reopen(self, key: int, query: ReviewQuery) -> HttpResponse:
@@ -129,16 +155,16 @@ class ReviewPage(AdminPage):
         using = self.model_admin.get_queryset(self.request).db
         search = find_review_search(self.model, using)
         if search is None:
-            raise Http404
+            raise _GroupGoneError
         return query.select_groups(search, self.model_admin, self.request)
 
     def _get(self, groups: QuerySet[ReviewGroup], key: int) -> ReviewGroup:
         try:
             group = groups.filter(pk=key).first()
-        except (OverflowError, ValueError) as error:
-            raise Http404 from error
+        except (OverflowError, ValueError):  # no database has such a key
+            group = None
         if group is None:
-            raise Http404(_("There is no such group any more. Somebody has searched again."))
+            raise _GroupGoneError
         return group
 
     def _read(self, group: ReviewGroup) -> list[ShownMember]:
@@ -197,6 +223,7 @@ class ReviewPage(AdminPage):
             ],
             "plan": plan,
             "undo_days": self.model_admin.visualsnoop_undo_days,
+            "delete_files": self.model_admin.visualsnoop_delete_files,
             "names": {
                 "choice": CHOICE,
                 "fill": FILL,

@@ -24,7 +24,7 @@ def describe_edits(edits: Edits) -> list[str]:
         texts.append(_("turned by %(degrees)d°") % {"degrees": turn % 360})
     if edits.is_cropped:
         share = min(_NEARLY_ALL, edits.part_of_first.area)
-        texts.append(_("cropped to %(percent)d %%") % {"percent": round(100 * share)})
+        texts.append(_("cropped to %(percent)d%%") % {"percent": round(100 * share)})
     if edits.is_framed:
         texts.append(_("framed"))
     if edits.extends:
@@ -36,7 +36,7 @@ def describe_edits(edits: Edits) -> list[str]:
     if tone := _describe_tone(edits.tone):
         texts.append(tone)
     if edits.scale < _SMALLER or edits.scale > _LARGER:
-        texts.append(_("scaled to %(percent)d %%") % {"percent": round(100 * edits.scale)})
+        texts.append(_("scaled to %(percent)d%%") % {"percent": round(100 * edits.scale)})
     return texts
 
 
@@ -69,4 +69,4 @@ def describe_bytes(first: int | None, second: int | None) -> str:
     """Return how large the second of two files is beside the first, in words."""
     if not first or second is None or second >= first:
         return ""
-    return _("%(percent)d %% of the bytes") % {"percent": max(1, round(100 * second / first))}
+    return _("%(percent)d%% of the bytes") % {"percent": max(1, round(100 * second / first))}

@@ -47,6 +47,21 @@ def check_tables(using: str) -> None:
         )
 
 
+def check_model_tables(fields: Iterable[IndexedField], using: str) -> None:
+    """Raise ``CommandError`` if the table of a model does not exist."""
+    with connections[using].cursor() as cursor:
+        tables = connections[using].introspection.get_table_list(cursor)
+    known = {table.name for table in tables}
+    for field in fields:
+        options = field.owner._meta
+        if options.db_table not in known:
+            raise CommandError(
+                f"The database {using!r} has no table {options.db_table}, which {options.label} "
+                f"needs. Type: python manage.py makemigrations {options.app_label}, then: "
+                f"python manage.py migrate --database {using}"
+            )
+
+
 def select_fields(
     names: Iterable[str], *, collection: str | None, field: str | None
 ) -> list[IndexedField]:

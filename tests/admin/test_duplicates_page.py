@@ -26,7 +26,7 @@ from tests.admin.pages import (
     resolve,
     sweep,
 )
-from tests.fixtures import picture
+from tests.fixtures import picture, product
 from tests.testapp.models import Article, Document, Product
 
 if TYPE_CHECKING:
@@ -80,6 +80,16 @@ class TestGroups:
     def test_no_copies(self, logged_in: LoggedIn) -> None:
         copies(1)
         assert "None of these products has a copy." in logged_in().get(DUPLICATES).text
+
+    def test_pictures_that_no_worker_has_indexed(self, logged_in: LoggedIn) -> None:
+        copies(1)
+        client = logged_in()
+        assert "waiting and" not in client.get(DUPLICATES).text
+        product(1)
+        product(2)
+        text = client.get(DUPLICATES).text
+        assert "2 pictures are waiting and were not compared." in text
+        assert "<code>python manage.py visualsnoop_sync</code>" in text
 
     def test_facts_and_links(self, logged_in: LoggedIn) -> None:
         one, copy = copies(1, 1)
@@ -223,10 +233,10 @@ def test_queries_do_not_depend_on_the_number_of_rows(
     client = logged_in()
     client.get(DUPLICATES)
     assert ReviewGroup.objects.count() == count // 2
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         assert client.get(DUPLICATES).context["total"] == count // 2
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         assert client.get(f"{DUPLICATES}?active__exact=1").context["total"] == count // 2
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(27):
         _, page = open_group(client)
     assert len(page.context["members"]) == 2

@@ -68,13 +68,15 @@ class TestPage:
 
     def test_groups_that_there_are_not(self, logged_in: LoggedIn) -> None:
         client = logged_in()
-        assert client.get(f"{DUPLICATES}1/").status_code == 404
+        assert client.get(f"{DUPLICATES}1/")["Location"] == DUPLICATES
         copies(1, 1)
         client.get(DUPLICATES)
         for key in (0, 999, 10**30):
-            assert client.get(f"{DUPLICATES}{key}/").status_code == 404
-            assert client.post(f"{DUPLICATES}{key}/").status_code == 404
-            assert client.post(f"{DUPLICATES}{key}/undo/").status_code == 404
+            url = f"{DUPLICATES}{key}/"
+            for answer in (client.get(url), client.post(url), client.post(f"{url}undo/")):
+                assert answer["Location"] == DUPLICATES
+        told = messages_of(client.get(f"{DUPLICATES}999/", follow=True))
+        assert told[-1] == "There is no such group any more. Somebody has searched again."
 
     def test_from_group_to_group(self, logged_in: LoggedIn) -> None:
         copies(1, 1, 2, 2, 3, 3)
@@ -112,7 +114,9 @@ class TestRemoving:
         assert asked.text.count(f'src="{copy.photo.url}"') == 1
         done = resolve(client, url, choose(page, remove=[copy]))
         assert list(Product.objects.all()) == [one]
-        assert messages_of(done)[0].startswith("Group 1: removed 1. You can undo this until ")
+        told = messages_of(done)[0]
+        assert told.startswith("Group 1: removed 1. You can undo this until ")
+        assert told.endswith(f'<a href="{url}">Take this back</a>')
         assert list(LogEntry.objects.values_list("object_id", flat=True)) == [str(copy.pk)]
 
     def test_what_is_related_moves(self, logged_in: LoggedIn) -> None:
@@ -214,14 +218,16 @@ class TestRemoving:
         assert Product.objects.count() == 2
         assert "Group 1 is decided already." in messages_of(answer)
 
-    def test_a_choice_that_no_form_sends_keeps(self, logged_in: LoggedIn) -> None:
+    def test_a_choice_that_no_form_sends(self, logged_in: LoggedIn) -> None:
         copies(1, 1)
         client = logged_in()
         url, page = open_group(client)
         data = dict.fromkeys(choose(page), "destroy")
-        client.post(url, {**data, "visualsnoop_confirmed": "1", "visualsnoop_row_x": "remove"})
+        sent = {**data, "visualsnoop_confirmed": "1", "visualsnoop_row_x": "remove"}
+        answer = client.post(url, sent, follow=True)
         assert Product.objects.count() == 2
-        assert only_group().state == State.KEPT
+        assert only_group().state == State.OPEN
+        assert messages_of(answer)[0].startswith("Choose what to remove")
 
 
 @pytest.mark.usefixtures("recorder")

@@ -1,4 +1,4 @@
-"""The row to resume after; the rest is tested with the command."""
+"""The row to resume after, and tables that are missing; the rest is tested with the command."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.management import CommandError
 
-from django_visualsnoop.indexed.options import IndexedField, indexed_field
-from django_visualsnoop.management.selection import Start, parse_start, select_fields, write_start
+from django_visualsnoop.indexed.options import IndexedField, indexed_field, indexed_fields
+from django_visualsnoop.management.selection import (
+    Start,
+    check_model_tables,
+    parse_start,
+    select_fields,
+    write_start,
+)
 from tests.testapp.models import Article, Document, Product
 
 PHOTO = indexed_field(Product, "photo")
@@ -52,3 +58,14 @@ def test_fields_come_once_and_in_one_order() -> None:
     )
     assert [str(field) for field in found] == sorted({str(field) for field in found})
     assert found == select_fields([], collection=None, field=None)
+
+
+@pytest.mark.django_db
+def test_a_model_without_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Product._meta, "db_table", "testapp_nowhere")
+    with pytest.raises(CommandError) as caught:
+        check_model_tables(indexed_fields(Product), "default")
+    assert str(caught.value) == (
+        "The database 'default' has no table testapp_nowhere, which testapp.Product needs. Type: "
+        "python manage.py makemigrations testapp, then: python manage.py migrate --database default"
+    )

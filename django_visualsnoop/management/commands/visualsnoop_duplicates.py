@@ -14,6 +14,7 @@ from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.progress import share_progress
 from django_visualsnoop.management.selection import (
     add_database_argument,
+    check_model_tables,
     check_tables,
     select_fields,
 )
@@ -60,6 +61,7 @@ class Command(BaseCommand):
         if options["review"] and (options["field"] or options["min_similarity"] is not None):
             raise CommandError("--review stores all groups: omit --field and --min-similarity.")
         fields = select_fields(options["models"], collection=None, field=options["field"])
+        check_model_tables(fields, options["database"])
         count = 0
         try:
             using = options["database"]

@@ -22,6 +22,7 @@ from django_visualsnoop.management.locks import locked
 from django_visualsnoop.management.progress import progress
 from django_visualsnoop.management.selection import (
     add_database_argument,
+    check_model_tables,
     check_tables,
     parse_start,
     positive,
@@ -87,6 +88,7 @@ class Command(BaseCommand):
         self.fields = select_fields(
             options["models"], collection=options["collection"], field=options["field"]
         )
+        check_model_tables(self.fields, options["database"])
         try:
             with interruptible():
                 if options["verify"]:

@@ -15,6 +15,7 @@ from django_visualsnoop.management.locks import telling_locks
 from django_visualsnoop.management.progress import share_progress
 from django_visualsnoop.management.selection import (
     add_database_argument,
+    check_model_tables,
     check_tables,
     positive,
     select_fields,
@@ -73,6 +74,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         check_tables(options["database"])
         fields = select_fields(options["models"], collection=None, field=None)
+        check_model_tables(fields, options["database"])
         by_model: defaultdict[type[models.Model], list[IndexedField]] = defaultdict(list)
         for field in fields:
             by_model[field.owner].append(field)

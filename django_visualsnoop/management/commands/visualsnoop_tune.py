@@ -17,6 +17,7 @@ from django_visualsnoop.management.interrupts import Interrupted, interruptible
 from django_visualsnoop.management.progress import share_progress
 from django_visualsnoop.management.selection import (
     add_database_argument,
+    check_model_tables,
     check_tables,
     positive,
     select_fields,
@@ -91,6 +92,7 @@ class Command(BaseCommand):
         check_tables(options["database"])
         names = [options["model"]] if options["model"] else []
         fields = select_fields(names, collection=None, field=options["field"])
+        check_model_tables(fields, options["database"])
         if len({(field.owner, field.collection) for field in fields}) > 1:
             raise CommandError(
                 f"Choose one model, or one field with --field: {', '.join(map(str, fields))}."
