@@ -186,14 +186,13 @@ def test_it_serves_pages_and_stops_on_sigterm(demo: Demo) -> None:
 
         # What is saved in the admin is indexed by the worker that runs beside the server.
         session.get(f"{url}admin/shop/product/add/", timeout=PATIENCE)
-        post(
-            session,
-            f"{url}admin/shop/product/add/",
-            {"photo": ("new.png", picture)},
-            name="A cup like another",
-            price="12.00",
-            active="on",
-        )
+        row = {"name": "A cup like another", "price": "12.00", "active": "on"}
+        warned = post(
+            session, f"{url}admin/shop/product/add/", {"photo": ("new.png", picture)}, **row
+        ).text
+        assert "This picture is there already" in warned
+        answered = dict(re.findall(r'name="(photo-visualsnoop_\w+)" value="(.*?)"', warned))
+        post(session, f"{url}admin/shop/product/add/", **row, **answered)
         coffee = re.search(r'href="(/prints/\d+/)">\s*<img src="\S+/coffee\.png"', found.text)
         assert coffee, found.text
         page = f"{url.rstrip('/')}{coffee[1]}"

@@ -23,6 +23,7 @@ def counts(rows: dict[str, list[Any]]) -> dict[str, int]:
     return {table: len(found) for table, found in rows.items()}
 
 
+@pytest.mark.slow
 def test_random_graphs() -> None:
     outcomes = {"whole": 0, "conflict": 0, "lossy": 0}
     for seed in range(GRAPHS):
