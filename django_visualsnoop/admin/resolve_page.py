@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 GROUP = "visualsnoop_group"
 KEEP = "visualsnoop_keep_"
 CONFIRMED = "visualsnoop_confirmed"
+#: The number of groups in one confirmation: each costs some queries, and is to be looked at.
+_MOST = 10
 #: How long the confirmation may look at the files of the groups, in seconds.
 _SECONDS = 5.0
 
@@ -127,7 +129,7 @@ class ResolvePage(AdminPage):
         deadline = time.monotonic() + _SECONDS
         found = []
         for group, members in groups:
-            if time.monotonic() > deadline:
+            if len(found) == _MOST or time.monotonic() > deadline:
                 break
             shown = reader.read_group(members)
             removed = [one.row for one in shown[1:]]

@@ -86,7 +86,7 @@ def test_groups_that_take_too_long_come_next(
     client = logged_in()
     monkeypatch.setattr(resolve_page, "_SECONDS", -1.0)
     asked = ask(client)
-    assert "2 more groups of the page are not shown" in asked.text
+    assert "2 more groups of the page come after these." in asked.text
     assert client.post(f"{DUPLICATES}resolve/", read_form(asked), follow=True).status_code == 200
     assert Product.objects.count() == 4
 
