@@ -127,7 +127,7 @@ class ResolvePage(AdminPage):
         reader = MemberReader(self.model_admin, self.request, rows)
         removals = Removals(self.model_admin, self.request)
         deadline = time.monotonic() + _SECONDS
-        found = []
+        found: list[Resolvable] = []
         for group, members in groups:
             if len(found) == _MOST or time.monotonic() > deadline:
                 break

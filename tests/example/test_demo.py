@@ -192,7 +192,7 @@ def test_it_serves_pages_and_stops_on_sigterm(demo: Demo) -> None:
         ).text
         assert "This picture is there already" in warned
         answered = dict(re.findall(r'name="(photo-visualsnoop_\w+)" value="(.*?)"', warned))
-        post(session, f"{url}admin/shop/product/add/", **row, **answered)
+        post(session, f"{url}admin/shop/product/add/", None, **row, **answered)
         coffee = re.search(r'href="(/prints/\d+/)">\s*<img src="\S+/coffee\.png"', found.text)
         assert coffee, found.text
         page = f"{url.rstrip('/')}{coffee[1]}"
