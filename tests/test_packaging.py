@@ -148,7 +148,7 @@ def test_a_new_project_made_by_the_quickstart_finds_a_copy(wheel: Path, tmp_path
     blocks = list(blocks_of(ROOT / "docs" / "quickstart.rst"))
     (install,) = (line for line in blocks[0].code.splitlines() if " install " in line)
     command, *requirements = shlex.split(install.partition(" install ")[2])
-    assert command == "django-visualsnoop[engine]"
+    assert command == "./django-visualsnoop[engine]"
     installed = Installed(tmp_path, f"{wheel}[engine]", *requirements)
     project = tmp_path / "project"
     project.mkdir()
