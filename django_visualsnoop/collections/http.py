@@ -24,9 +24,9 @@ from django_visualsnoop.collections.base import (
     DEFAULT_MAX_BYTES,
     BaseCollection,
     build_refused_setting,
-    narrow_matches,
     read_page_size,
 )
+from django_visualsnoop.collections.narrowing import narrow_matches
 from django_visualsnoop.collections.results import (
     ImageInfo,
     ImageInfoPage,

@@ -16,9 +16,9 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.client.sources import read_image
 from django_visualsnoop.collections.base import (
     BaseCollection,
-    narrow_matches,
     read_page_size,
 )
+from django_visualsnoop.collections.narrowing import narrow_matches
 from django_visualsnoop.collections.results import (
     ImageInfo,
     ImageInfoPage,

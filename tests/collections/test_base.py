@@ -10,9 +10,9 @@ from django_visualsnoop.client.exceptions import ImageRefusedError, NotFoundErro
 from django_visualsnoop.collections.base import (
     BaseCollection,
     ImagePair,
-    narrow_matches,
     read_page_size,
 )
+from django_visualsnoop.collections.narrowing import narrow_matches
 from django_visualsnoop.collections.results import (
     ImageInfo,
     ImageInfoPage,
