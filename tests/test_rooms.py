@@ -45,9 +45,10 @@ ROOMS: dict[str, str] = {
     "engine.lite0": "engine.descriptors engine.embedding engine.sessions engine.squares",
     "engine.hits": "common engine.embedding engine.matching engine.search",
     "engine.pair_budget": "",
-    "engine.gallery": "common engine.closer_looks engine.descriptors engine.embedding "
-    "engine.exceptions engine.hits engine.images engine.matching engine.pair_budget engine.pairs "
-    "engine.picture_files engine.replica engine.storage",
+    "engine.described_edits": "engine.matching",
+    "engine.gallery": "common engine.closer_looks engine.described_edits engine.descriptors "
+    "engine.embedding engine.exceptions engine.hits engine.images engine.matching "
+    "engine.pair_budget engine.pairs engine.picture_files engine.replica engine.storage",
     "engine.training": "common engine.descriptors engine.exceptions engine.images engine.lite0 "
     "engine.matching",
     "engine.migrations": "engine.models",

@@ -16,6 +16,7 @@ from django_visualsnoop.common.search_options import (
     SearchOptions,
 )
 from django_visualsnoop.engine.closer_looks import CloserLooks
+from django_visualsnoop.engine.described_edits import describe_pairs
 from django_visualsnoop.engine.descriptors import describe
 from django_visualsnoop.engine.embedding import (
     add_embedding,
@@ -34,9 +35,7 @@ from django_visualsnoop.engine.hits import (
 )
 from django_visualsnoop.engine.images.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode
 from django_visualsnoop.engine.matching import calibration, placement
-from django_visualsnoop.engine.matching.affine import Subject
 from django_visualsnoop.engine.matching.compare import compare
-from django_visualsnoop.engine.matching.edits import NO_EDITS, describe_edits
 from django_visualsnoop.engine.matching.side_by_side import (
     DescribedImage,
     add_size,
@@ -457,29 +456,7 @@ class Gallery:
             files = PictureFiles(find_pictures, self.decode_picture, self._max_bytes)
             files.expect(list(digests))
 
-        def read(image_id: str) -> Subject | None:
-            picture = None if files is None else files.read(image_id, digests[image_id])
-            descriptor = known[image_id].descriptor
-            if picture is not None:
-                return Subject(descriptor, picture.picture.pixels, picture.features)
-            thumbnail = descriptor.thumbnail
-            pixels = None if thumbnail is None else thumbnail.pixels
-            return None if pixels is None else Subject(descriptor, pixels, None)
-
-        found: dict[tuple[str, str], Edits] = {}
-        possible = known.keys() & digests.keys()
-        for pair in sorted({(min(pair), max(pair)) for pair in pairs if possible.issuperset(pair)}):
-            sizes = [known[image_id].size for image_id in pair]
-            if digests[pair[0]] == digests[pair[1]]:
-                found[pair] = found[pair[::-1]] = NO_EDITS
-                continue
-            first, second = map(read, pair)
-            if first is None or second is None:
-                continue
-            edits = describe_edits(first, second, sizes[0], sizes[1])
-            if edits is not None:
-                found[pair], found[pair[::-1]] = edits
-        return {pair: found[pair] for pair in pairs if pair in found}
+        return describe_pairs(pairs, known, digests, files)
 
     def find_placements_of(
         self, image: DescribedImage, other_ids: Collection[str]
