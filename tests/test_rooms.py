@@ -33,6 +33,8 @@ ROOMS: dict[str, str] = {
     "engine.index": "",
     "engine.index.base": "",
     "engine.index.memory": "engine.descriptors engine.index.base",
+    "engine.index.milvus": "common engine.descriptors engine.exceptions engine.index.base "
+    "engine.index.keys engine.index.memory",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
     "engine.search": "common engine.index.base engine.matching",
     "engine.picture_files": "common engine.exceptions engine.matching",
