@@ -25,6 +25,9 @@ _DEFAULT_PORTS = {"http": 19530, "tcp": 19530, "https": 443}
 #: What a server says of a token that it does not accept, beside the status of gRPC.
 _REFUSALS = ("auth check failure", "unauthenticated", "permission deny", "permission denied")
 _LONGEST_REASON = 300
+#: While a server is down, gRPC waits longer and longer before it tries to connect, up to two
+#: minutes, and each new connection with the same server waits along.
+_GRPC_OPTIONS = {"grpc.use_local_subchannel_pool": 1, "grpc.max_reconnect_backoff_ms": 1000}
 
 
 class CollectionMissing(IndexUnavailable):
@@ -131,7 +134,11 @@ class Connection:
 
         return self._attempt(
             lambda _: MilvusClient(
-                self._uri, token=self._token, timeout=self.timeout, dedicated=True
+                self._uri,
+                token=self._token,
+                timeout=self.timeout,
+                dedicated=True,
+                grpc_options=_GRPC_OPTIONS,
             ),
             None,
             "",
@@ -192,7 +199,7 @@ def _parse(uri: str, token: str) -> tuple[str, list[str]]:
         # Only the start: what follows may be a password.
         raise ValueError(f"{expected}; it starts with {parts.scheme or uri[:4]!r}.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    secrets = [token, *token.split(":")[1:], parts.password, parts.username]
+    secrets = [token, *token.split(":")[1:], parts.password]
     return f"{host}:{port or _DEFAULT_PORTS[parts.scheme]}", [one for one in secrets if one]
 
 
