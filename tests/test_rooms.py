@@ -32,8 +32,12 @@ ROOMS: dict[str, str] = {
     "engine.storage": "common engine.descriptors engine.exceptions engine.models",
     "engine.index": "",
     "engine.index.base": "",
+    "engine.index.stamps": "",
     "engine.index.memory": "engine.descriptors engine.index.base",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
+    "engine.outside": "common engine.descriptors engine.exceptions engine.index.base "
+    "engine.index.memory engine.index.stamps engine.models "
+    "engine.replica engine.storage",
     "engine.search": "common engine.index.base engine.matching",
     "engine.picture_files": "common engine.exceptions engine.matching",
     "engine.closer_looks": "common engine.matching engine.picture_files engine.storage",
@@ -48,12 +52,13 @@ ROOMS: dict[str, str] = {
     "engine.described_edits": "engine.matching",
     "engine.gallery": "common engine.closer_looks engine.described_edits engine.descriptors "
     "engine.embedding engine.exceptions engine.hits engine.images engine.matching "
-    "engine.pair_budget engine.pairs engine.picture_files engine.replica engine.storage",
+    "engine.outside engine.pair_budget engine.pairs engine.picture_files engine.replica "
+    "engine.storage",
     "engine.training": "common engine.descriptors engine.exceptions engine.images engine.lite0 "
     "engine.matching",
     "engine.migrations": "engine.models",
     "collections": "common client exceptions engine.exceptions engine.gallery engine.lite0 "
-    "engine.onnx engine.storage",
+    "engine.onnx engine.outside engine.storage",
     "indexed": "common collections",
     "outbox": "common client collections indexed signals",
     "merging": "common exceptions indexed signals",

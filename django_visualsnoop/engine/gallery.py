@@ -41,7 +41,6 @@ from django_visualsnoop.engine.matching.side_by_side import (
     add_size,
     find_placements_among,
 )
-from django_visualsnoop.engine.models import key_of
 from django_visualsnoop.engine.outside.indexes import OutsideIndexes
 from django_visualsnoop.engine.pair_budget import select_searched
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, add_similarities
@@ -108,7 +107,7 @@ class Gallery:
         capture_times: bool = True,
         outside: OutsideIndexes | None = None,
     ) -> None:
-        outside = outside or OutsideIndexes(database, key_of(name))
+        outside = outside or OutsideIndexes(database, name)
         self.store = Store(database, name, follow=outside.follow, forget=outside.drop)
         self._outside = outside
         self._min_similarity = min_similarity
@@ -536,6 +535,7 @@ class Gallery:
             self.store.key,
             DescriptorVectors(),
             cache_folder=self._cache,
+            early=self._early,
             whole=True,
             most_bytes=self._memory,
         )

@@ -141,6 +141,9 @@ class OutsideIndexState(models.Model):
     seq = models.BigIntegerField(default=0, editable=False)
     #: Whether searches may use it: it has followed all rows once, and was compared with them.
     complete = models.BooleanField(default=False)
+    #: Entries of rows up to this primary key were compared with them; 0 if none since the last time
+    #: that all were.
+    compared_row = models.BigIntegerField(default=0, editable=False)
     #: When a process last began to write entries, in microseconds since 1970; 0 if none does.
     leased_at = models.BigIntegerField(default=0, editable=False)
 

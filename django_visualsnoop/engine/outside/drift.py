@@ -40,11 +40,13 @@ class Drift(NamedTuple):
 
 
 class _Range(NamedTuple):
-    """The rows and entries with row ids above ``after`` and up to ``last``."""
+    """Rows and entries in a range of row ids."""
 
     #: Row ids → stamps.
     rows: dict[int, int]
     entries: dict[int, int]
+    #: The last row id; ``None`` if there are no more.
+    last: int | None
 
 
 def find_drift(
@@ -53,6 +55,7 @@ def find_drift(
     index: OutsideIndex,
     *,
     mend: bool = False,
+    most: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Drift:
     """Compare an index with the rows that it has followed.
@@ -62,6 +65,7 @@ def find_drift(
         collection_id: id of the collection.
         index: an index that follows the collection.
         mend: whether to write what differs.
+        most: compare about so many rows, and go on from there at the next call; all if ``None``.
         progress: called with the number of rows compared since the last call.
 
     Returns:
@@ -70,16 +74,20 @@ def find_drift(
     Raises:
         IndexUnavailable: the index cannot be read or written now.
     """
-    seq = states.read_states(database, collection_id)[index.name].seq
+    state = states.read_states(database, collection_id)[index.name]
     rows = IndexedImage.objects.using(database).filter(collection_id=collection_id)
-    drift = Drift()
-    for part in _iter_ranges(rows, collection_id, index):
-        found, wrong = _compare(part, rows, seq)
+    drift, compared = Drift(), 0
+    for part in _iter_ranges(rows, collection_id, index, 0 if most is None else state.compared_row):
+        found, wrong = _compare(part, rows, state.seq)
         drift = Drift(*map(sum, zip(drift, found, strict=True)))
         if mend:
             write_rows(collection_id, index, rows, wrong)
         if progress is not None:
             progress(len(part.rows))
+        compared += max(len(part.rows), len(part.entries))
+        if most is not None and (compared >= most or part.last is None):
+            states.note_compared(database, collection_id, index, part.last or 0)
+            break
     return drift
 
 
@@ -109,10 +117,10 @@ def _compare(part: _Range, rows: QuerySet[IndexedImage], seq: int) -> tuple[Drif
 
 
 def _iter_ranges(
-    rows: QuerySet[IndexedImage], collection_id: str, index: OutsideIndex
+    rows: QuerySet[IndexedImage], collection_id: str, index: OutsideIndex, after: int
 ) -> Iterator[_Range]:
-    """Yield all rows and all entries, in ranges of row ids."""
-    living, after = rows.filter(deleted__isnull=True).order_by("pk"), 0
+    """Yield all rows and all entries above a row id, in ranges."""
+    living = rows.filter(deleted__isnull=True).order_by("pk")
     while True:
         stamps = list(read_stamps(living.filter(pk__gt=after)[:_PAGE]))
         entries = index.list_entries(collection_id, after, _PAGE)
@@ -121,6 +129,7 @@ def _iter_ranges(
         yield _Range(
             {one.row_id: one.stamp for one in stamps if last is None or one.row_id <= last},
             {one.row_id: one.stamp for one in entries if last is None or one.row_id <= last},
+            last,
         )
         if last is None:
             return

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django_visualsnoop.engine.exceptions import IndexUnavailable
-from django_visualsnoop.engine.models import IndexedImage
+from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.outside import states
+from django_visualsnoop.engine.outside.drift import find_drift
 from django_visualsnoop.engine.outside.feed import feed_quietly
+from django_visualsnoop.engine.outside.moving import count_followed
 from django_visualsnoop.engine.outside.view import OutsideView, read_joined
+from django_visualsnoop.engine.replica.replica import ReplicaImages
 from django_visualsnoop.engine.storage.publish import in_transaction, publish
 from django_visualsnoop.engine.storage.queries import read_state
 
@@ -30,6 +33,20 @@ MEMORY = "memory"
 FEW = 1000
 #: A search reads at most about so many rows that the index has not followed, unless it must.
 TOO_MANY_JOINED = 1000
+#: Number of images that one call of ``maintain`` compares.
+COMPARED_AT_ONCE = 10_000
+
+
+class IndexStatus(NamedTuple):
+    """An index that follows a collection."""
+
+    name: str
+    #: Number of images that it has followed.
+    images: int
+    #: Whether searches may use it.
+    complete: bool
+    #: Whether the settings of this process name it.
+    configured: bool
 
 
 @dataclass(frozen=True)
@@ -38,13 +55,13 @@ class OutsideIndexes:
 
     Args:
         database: alias in ``DATABASES``.
-        key: ``key_of`` the collection's name.
+        name: name of the collection.
         chosen: the name of the index to search, or ``MEMORY``.
         configured: the indexes that this process can reach, by name.
     """
 
     database: str
-    key: str
+    name: str
     chosen: str = MEMORY
     configured: Mapping[str, OutsideIndex] = field(default_factory=dict)
 
@@ -62,13 +79,15 @@ class OutsideIndexes:
         """
         if self.chosen == MEMORY:
             return None
-        state = read_state(self.database, self.key, image_id)
+        state = read_state(self.database, key_of(self.name), image_id)
         found = None if state is None else self._select(state.collection_id)
         if state is None or found is None:
             return None
         index, seq = found
-        seq = self._limit_lag(state, index, seq)
-        joined, hidden = read_joined(self.database, state.collection_id, seq, vector_kind)
+        joined, hidden = ReplicaImages(vector_kind.create_index()), frozenset[str]()
+        if seq < state.seq or state.unnumbered:
+            seq = self._limit_lag(state, index, seq)
+            joined, hidden = read_joined(self.database, state.collection_id, seq, vector_kind)
         return OutsideView(
             self.database,
             state.collection_id,
@@ -95,6 +114,52 @@ class OutsideIndexes:
         for index in self._list_reachable(following):
             feed_quietly(self.database, collection_id, index)
 
+    def maintain(self, collection_id: str) -> None:
+        """Write what indexes have not followed, compare some of their entries, and mend them."""
+        self.follow(collection_id)
+        for index in self._list_reachable(states.read_states(self.database, collection_id)):
+            try:
+                drift = find_drift(
+                    self.database, collection_id, index, mend=True, most=COMPARED_AT_ONCE
+                )
+            except IndexUnavailable as error:
+                logger.warning("Could not compare the index %s: %s", index.name, error)
+                continue
+            if drift.total:
+                logger.warning(
+                    "The index %s of collection %s lacked %d images, and held %d outdated entries "
+                    "and %d of deleted images. They have been mended",
+                    index.name,
+                    collection_id,
+                    *drift,
+                )
+
+    def get_index(self, name: str) -> OutsideIndex:
+        """Return an index by its name.
+
+        Raises:
+            IndexUnavailable: this process has no options for it.
+        """
+        try:
+            return self.configured[name]
+        except KeyError:
+            raise IndexUnavailable(
+                f'The settings do not name the index {name}. Set OPTIONS["index"] to "{name}".'
+            ) from None
+
+    def list_statuses(self, collection_id: str) -> list[IndexStatus]:
+        """Return the indexes that follow a collection."""
+        following = states.read_states(self.database, collection_id)
+        return [
+            IndexStatus(
+                name,
+                count_followed(self.database, collection_id, name),
+                state.complete,
+                name in self.configured,
+            )
+            for name, state in sorted(following.items())
+        ]
+
     def drop(self, collection_id: str) -> None:
         """Remove all entries of a deleted collection; log a failure."""
         for index in self.configured.values():
@@ -120,7 +185,7 @@ class OutsideIndexes:
 
     def _limit_lag(self, state: CollectionState, index: OutsideIndex, seq: int) -> int:
         """Write rows to an index that lags far behind; return how far it has followed them."""
-        if in_transaction(self.database) or (seq >= state.seq and not state.unnumbered):
+        if in_transaction(self.database):
             return seq
         rows = IndexedImage.objects.using(self.database).filter(collection_id=state.collection_id)
         unnumbered = rows.filter(seq__isnull=True)[: TOO_MANY_JOINED + 1].count()

@@ -28,6 +28,8 @@ class IndexState(NamedTuple):
     #: The index holds the state of all rows with numbers up to this one.
     seq: int
     complete: bool
+    #: Primary key of the last row whose entry was compared with it; 0 to begin anew.
+    compared_row: int
 
 
 def read_states(database: str, collection_id: str) -> dict[str, IndexState]:
@@ -63,15 +65,15 @@ def mark_complete(database: str, collection_id: str, index: OutsideIndex) -> Non
     _select(database, collection_id, index).update(complete=True)
 
 
-def rewind(database: str, collection_id: str, index: OutsideIndex, seq: int) -> None:
-    """Let an index follow the rows after a number again, such as after restoring a backup."""
-    _select(database, collection_id, index).filter(seq__gt=seq).update(seq=seq)
-
-
 def advance(database: str, collection_id: str, index: OutsideIndex, seq: int) -> None:
     """Record that an index holds all rows up to a number; renew the lease."""
     rows = _select(database, collection_id, index).filter(seq__lte=seq)
     rows.update(seq=seq, leased_at=_read_clock())
+
+
+def note_compared(database: str, collection_id: str, index: OutsideIndex, row_id: int) -> None:
+    """Record up to which row entries were compared; 0 if all were."""
+    _select(database, collection_id, index).update(compared_row=row_id)
 
 
 def end(database: str, collection_id: str, name: str) -> None:
