@@ -32,8 +32,11 @@ ROOMS: dict[str, str] = {
     "engine.storage": "common engine.descriptors engine.exceptions engine.models",
     "engine.index": "",
     "engine.index.base": "",
+    "engine.index.keys": "",
     "engine.index.stamps": "",
     "engine.index.memory": "engine.descriptors engine.index.base",
+    "engine.index.pgvector": "engine.descriptors engine.exceptions engine.index.base "
+    "engine.index.keys engine.index.memory",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
     "engine.outside": "common engine.descriptors engine.exceptions engine.index.base "
     "engine.index.memory engine.index.stamps engine.models "
