@@ -37,10 +37,12 @@ ROOMS: dict[str, str] = {
     "engine.index.memory": "engine.descriptors engine.index.base",
     "engine.index.pgvector": "engine.descriptors engine.exceptions engine.index.base "
     "engine.index.keys engine.index.memory",
+    "engine.index.milvus": "common engine.descriptors engine.exceptions engine.index.base "
+    "engine.index.keys engine.index.memory",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
     "engine.outside": "common engine.descriptors engine.exceptions engine.index.base "
-    "engine.index.memory engine.index.stamps engine.models "
-    "engine.replica engine.storage",
+    "engine.index.memory engine.index.milvus engine.index.pgvector engine.index.stamps "
+    "engine.models engine.replica engine.storage",
     "engine.search": "common engine.index.base engine.matching",
     "engine.picture_files": "common engine.exceptions engine.matching",
     "engine.closer_looks": "common engine.matching engine.picture_files engine.storage",

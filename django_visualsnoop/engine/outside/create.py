@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.utils.module_loading import import_string
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django_visualsnoop.engine.index.base import OutsideIndex
 
-#: Names → dotted paths.
-_CLASSES = {
-    "pgvector": "django_visualsnoop.engine.index.pgvector.PgvectorIndex",
-    "milvus": "django_visualsnoop.engine.index.milvus.MilvusIndex",
-}
 #: The indexes that ``create_index`` can create.
-NAMES = tuple(_CLASSES)
+NAMES = ("pgvector", "milvus")
 
 #: Threads share an index, and so its connections.
 _created: dict[Any, OutsideIndex] = {}
@@ -37,6 +30,15 @@ def create_index(name: str, database: str, options: Mapping[str, Any]) -> Outsid
     """
     key = name, database, tuple(sorted(options.items()))
     if key not in _created:
-        create = import_string(_CLASSES[name])
-        _created[key] = create(database, **options) if name == "pgvector" else create(**options)
+        _created[key] = _create(name, database, options)
     return _created[key]
+
+
+def _create(name: str, database: str, options: Mapping[str, Any]) -> OutsideIndex:
+    if name == "pgvector":
+        from django_visualsnoop.engine.index.pgvector import PgvectorIndex
+
+        return PgvectorIndex(database, **options)
+    from django_visualsnoop.engine.index.milvus import MilvusIndex  # requires its extra
+
+    return MilvusIndex(**options)
