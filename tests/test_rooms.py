@@ -98,8 +98,8 @@ ROOMS: dict[str, str] = {
     "server.http": "common client server.exceptions server.conf server.models "
     "server.transactions server.tenants",
     "server.content": "common client engine.exceptions engine.images engine.descriptors "
-    "engine.lite0 engine.matching engine.storage engine.pairs engine.gallery engine.replica "
-    "server.exceptions server.conf server.models server.transactions "
+    "engine.lite0 engine.matching engine.outside engine.storage engine.pairs engine.gallery "
+    "engine.replica server.exceptions server.conf server.models server.transactions "
     "server.tenants",
     "server.api_v1": "common client engine.exceptions engine.storage server.exceptions "
     "server.conf server.tenants server.http server.content",
@@ -114,7 +114,8 @@ ROOMS: dict[str, str] = {
     "server.http server.api_v1 server.api_v2 server.pages",
     "server.admin": "common server.exceptions server.models server.transactions "
     "server.tenants server.content server.pages",
-    "server.management": "server.models server.transactions server.tenants server.content",
+    "server.management": "engine.exceptions server.conf server.models server.transactions "
+    "server.tenants server.content",
     "server.checks": "server.conf",
     "server.health": "common server.models",
     "server.apps": "exceptions server.checks",

@@ -48,6 +48,10 @@ from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.options import (
     BOOLEAN,
     FOLDER,
+    INDEX,
+    INDEXES,
+    MILVUS,
+    PGVECTOR,
     POSITIVE_INTEGER,
     SHARE,
     Option,
@@ -407,12 +411,9 @@ class LocalCollection(BaseCollection):
         Raises:
             ServerError: the index cannot be used.
         """
-        from django_visualsnoop.engine.outside import moving  # requires the extra
-
         with _converted_errors():
-            index = self._outside.get_index(name)
             collection_id = self._gallery.store.get_or_create_collection_id()
-            return moving.fill_index(self._outside.database, collection_id, index, progress).total
+            return self._outside.fill(collection_id, name, progress).total
 
     def drop_index(self, name: str) -> None:
         """Stop writing to an index, and remove what it holds; searches use another one.
@@ -462,8 +463,6 @@ def _is_installed(package: str) -> bool:
         return True
 
 
-#: Where searches may look for candidates.
-INDEXES = ("memory", "pgvector", "milvus")
 #: The setting of an alias.
 _PARAMS = {
     "NAME": Option("a name", lambda value: value is None or isinstance(value, str)),
@@ -474,13 +473,7 @@ _OPTIONS = {
     "capture_times": BOOLEAN,
     "database": Option("an alias of DATABASES", lambda value: isinstance(value, str)),
     "early": BOOLEAN,
-    "index": Option('"memory", "pgvector" or "milvus"', INDEXES.__contains__),
-    "milvus": Option(
-        'a dict of options, such as {"uri": "http://localhost:19530"}',
-        lambda value: isinstance(value, dict),
-        is_secret=True,
-    ),
-    "pgvector": Option("a dict of options", lambda value: isinstance(value, dict)),
+    "index": INDEX,
     "embedding": Option(
         "an embedding model, the dotted path of one, or None",
         lambda value: value is None or isinstance(value, str) or is_embedding_model(value),
@@ -488,7 +481,9 @@ _OPTIONS = {
     "max_bytes": POSITIVE_INTEGER,
     "max_pixels": POSITIVE_INTEGER,
     "memory": POSITIVE_INTEGER,
+    "milvus": MILVUS,
     "min_similarity": SHARE,
+    "pgvector": PGVECTOR,
 }
 
 
@@ -510,21 +505,11 @@ def _create_indexes(
 ) -> OutsideIndexes:
     """Return the indexes that options name, and remove these options."""
     from django_visualsnoop.engine.outside import create  # requires the extra
-    from django_visualsnoop.engine.outside.indexes import MEMORY, OutsideIndexes
 
-    chosen = options.pop("index", MEMORY)
+    chosen = options.pop("index", INDEXES[0])
     given = {key: options.pop(key) for key in create.NAMES if key in options}
-    if chosen != MEMORY:
-        given.setdefault(chosen, {})
-    configured = {}
-    for key, values in given.items():
-        try:
-            configured[key] = create.create_index(key, database, values)
-        except TypeError as error:
-            raise ImproperlyConfigured(
-                f'VISUALSNOOP["{alias}"]["OPTIONS"]["{key}"] is wrong: {error}'
-            ) from error
-    return OutsideIndexes(database, name, chosen, configured)
+    setting = f'VISUALSNOOP["{alias}"]["OPTIONS"]'
+    return create.configure_indexes(setting, database, name, chosen, given)
 
 
 @contextmanager

@@ -124,6 +124,11 @@ class Gallery:
         """The default threshold of searches, 0 to 1."""
         return self._min_similarity
 
+    @property
+    def outside(self) -> OutsideIndexes:
+        """The indexes outside the process that the collection may use."""
+        return self._outside
+
     def describe_image(self, content: bytes, image_id: str) -> NewImage:
         """Describe an image file. Does not use the database.
 

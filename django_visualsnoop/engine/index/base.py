@@ -212,6 +212,9 @@ class OutsideIndex(Protocol):
     def prepare(self) -> None:
         """Create the tables or collections, unless they exist."""
 
+    def maintain(self) -> None:
+        """Do what the sweeper should do now and then, and a command that has filled the index."""
+
     def upsert(self, collection_id: str, entries: Sequence[IndexEntry]) -> None:
         """Add or replace entries, by ``row_id``. A search that begins later finds them."""
 

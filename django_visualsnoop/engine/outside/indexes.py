@@ -11,16 +11,17 @@ from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.outside import states
 from django_visualsnoop.engine.outside.drift import find_drift
 from django_visualsnoop.engine.outside.feed import feed_quietly
-from django_visualsnoop.engine.outside.moving import count_followed
+from django_visualsnoop.engine.outside.moving import count_followed, fill_index
 from django_visualsnoop.engine.outside.view import OutsideView, read_joined
 from django_visualsnoop.engine.replica.replica import ReplicaImages
 from django_visualsnoop.engine.storage.publish import in_transaction, publish
 from django_visualsnoop.engine.storage.queries import read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from django_visualsnoop.engine.index.base import OutsideIndex
+    from django_visualsnoop.engine.outside.drift import Drift
     from django_visualsnoop.engine.outside.states import IndexState
     from django_visualsnoop.engine.replica.vector_kinds import Index, VectorKind
     from django_visualsnoop.engine.storage.queries import CollectionState
@@ -119,11 +120,12 @@ class OutsideIndexes:
         self.follow(collection_id)
         for index in self._list_reachable(states.read_states(self.database, collection_id)):
             try:
+                index.maintain()
                 drift = find_drift(
                     self.database, collection_id, index, mend=True, most=COMPARED_AT_ONCE
                 )
             except IndexUnavailable as error:
-                logger.warning("Could not compare the index %s: %s", index.name, error)
+                logger.warning("Could not maintain the index %s: %s", index.name, error)
                 continue
             if drift.total:
                 logger.warning(
@@ -133,6 +135,12 @@ class OutsideIndexes:
                     collection_id,
                     *drift,
                 )
+
+    def fill(
+        self, collection_id: str, name: str, progress: Callable[[int], object] | None = None
+    ) -> Drift:
+        """Let searches use an index, once it holds all images; see ``moving.fill_index``."""
+        return fill_index(self.database, collection_id, self.get_index(name), progress)
 
     def get_index(self, name: str) -> OutsideIndex:
         """Return an index by its name.

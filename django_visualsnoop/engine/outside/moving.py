@@ -56,6 +56,7 @@ def fill_index(
     index.prepare()
     states.begin(database, collection_id, index)
     _follow(database, collection_id, index, progress)
+    index.maintain()
     drift = found = find_drift(database, collection_id, index, mend=True)
     for _ in range(_ROUNDS):
         if not found.total:

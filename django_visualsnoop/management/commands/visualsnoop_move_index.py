@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_visualsnoop.client.exceptions import VisualSnoopError
 from django_visualsnoop.collections import DEFAULT_COLLECTION_ALIAS, collections
-from django_visualsnoop.collections.local import INDEXES, LocalCollection
+from django_visualsnoop.collections.local import LocalCollection
+from django_visualsnoop.common.options import INDEXES
 from django_visualsnoop.management.interrupts import Interrupted, interruptible, program
 from django_visualsnoop.management.progress import progress
 

@@ -57,6 +57,9 @@ class InProcessIndex:
     def prepare(self) -> None:
         self.before("prepare")
 
+    def maintain(self) -> None:
+        self.before("maintain")
+
     def upsert(self, collection_id: str, entries: Sequence[IndexEntry]) -> None:
         self.before("upsert")
         with self._lock:
