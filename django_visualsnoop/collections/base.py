@@ -449,3 +449,6 @@ class BaseCollection(ABC):
         again. Every sweep calls this, so it must be fast when there are none.
         """
         return iter(())
+
+    def maintain(self) -> None:  # noqa: B027 -- optional
+        """Do what each sweep should do, such as mending an index."""

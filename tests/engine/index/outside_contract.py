@@ -385,10 +385,12 @@ class OutsideIndexContract:
         (portion,) = index.iter_closest(collection_id, OTHER_MODEL, one)
         assert get_ids(portion) == ["image 2"]
         # The project has changed its model, and then has none.
-        index.upsert(collection_id, [build_entry(1, None, one, embedding_model=OTHER_MODEL)])
+        index.upsert(
+            collection_id, [build_entry(1, None, one, embedding_model=OTHER_MODEL, stamp=2)]
+        )
         assert index.get_vector(collection_id, MODEL, "image 1") is None
         assert index.get_vector(collection_id, OTHER_MODEL, "image 1") is not None
-        index.upsert(collection_id, [build_entry(1)])
+        index.upsert(collection_id, [build_entry(1, stamp=3)])
         assert index.get_vector(collection_id, OTHER_MODEL, "image 1") is None
 
     def test_the_closest_embeddings_are_those_of_the_memory_index(

@@ -85,6 +85,9 @@ class MilvusIndex:
         """Create the collection of all images, unless it exists; see ``schema``."""
         prepare_images(self._connection, self._names)
 
+    def maintain(self) -> None:
+        """Do nothing: the server does it by itself."""
+
     def upsert(self, collection_id: str, entries: Sequence[IndexEntry]) -> None:
         """Add or replace entries, by ``row_id``. A search that begins later finds them."""
         writing.upsert(self._connection, self._names, collection_id, entries)
