@@ -46,6 +46,8 @@ def require(name: str) -> str:
     """
     if name == "visualsnoop":
         return _old_python()
+    if name == "milvus" and "TEST_MILVUS_URI" in os.environ:
+        return os.environ["TEST_MILVUS_URI"]
     package = PACKAGES.get(name)
     if package is not None and importlib.util.find_spec(package) is None:
         _miss(f"needs the Python package {package}, from the extra services")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import threading
@@ -125,11 +124,6 @@ class Connection:
         self._client, self._lock, self._pid = None, threading.Lock(), os.getpid()
 
     def _connect(self) -> Any:
-        if importlib.util.find_spec("pymilvus") is None:
-            raise IndexUnavailable(
-                'The index "milvus" needs packages that are not installed. '
-                'Type: python -m pip install "django-visualsnoop[milvus]"'
-            )
         from pymilvus import MilvusClient
 
         return self._attempt(
