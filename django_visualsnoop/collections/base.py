@@ -450,5 +450,9 @@ class BaseCollection(ABC):
         """
         return iter(())
 
+    def compare_indexes(self) -> dict[str, int]:
+        """Compare indexes outside the process with the images; return what differs, by index."""
+        return {}
+
     def maintain(self) -> None:  # noqa: B027 -- optional
         """Do what each sweep should do, such as mending an index."""

@@ -446,6 +446,11 @@ class LocalCollection(BaseCollection):
         """Return the number of images. The database reads every row."""
         return self._gallery.store.count()
 
+    def compare_indexes(self) -> dict[str, int]:
+        collection_id = self._gallery.store.find_collection_id()
+        with _converted_errors():
+            return {} if collection_id is None else self._outside.compare(collection_id)
+
     def maintain(self) -> None:
         collection_id = self._gallery.store.find_collection_id()
         if collection_id is not None:

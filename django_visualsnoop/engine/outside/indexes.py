@@ -115,6 +115,18 @@ class OutsideIndexes:
         for index in self._list_reachable(following):
             feed_quietly(self.database, collection_id, index)
 
+    def compare(self, collection_id: str) -> dict[str, int]:
+        """Return how many entries of each index differ from the rows that it has followed.
+
+        Raises:
+            IndexUnavailable: an index cannot be read now.
+        """
+        following = states.read_states(self.database, collection_id)
+        return {
+            index.name: find_drift(self.database, collection_id, index).total
+            for index in self._list_reachable(following)
+        }
+
     def maintain(self, collection_id: str) -> None:
         """Write what indexes have not followed, compare some of their entries, and mend them."""
         self.follow(collection_id)

@@ -70,6 +70,16 @@ def test_the_sweeper_mends_all_in_several_calls(
     assert len(index.entries[collection_id]) == 2
 
 
+def test_comparing_changes_nothing(
+    collection: LocalCollection, index: InProcessIndex, collection_id: str
+) -> None:
+    damage(index, collection_id)
+    assert collection.compare_indexes() == collection.compare_indexes() == {"milvus": 3}
+    index.stop()
+    with pytest.raises(ServerError):
+        collection.compare_indexes()
+
+
 def test_rows_that_the_index_has_not_followed_are_no_drift(
     collection: LocalCollection, index: InProcessIndex, collection_id: str
 ) -> None:
