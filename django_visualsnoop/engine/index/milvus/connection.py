@@ -126,6 +126,7 @@ class Connection:
     def _connect(self) -> Any:
         from pymilvus import MilvusClient
 
+        _add_filters()
         return self._attempt(
             lambda _: MilvusClient(
                 self._uri,
@@ -209,12 +210,15 @@ def _is_wanted(_: logging.LogRecord) -> bool:
 @contextmanager
 def _no_logging() -> Iterator[None]:
     """Silence pymilvus for this thread; others may use it for purposes of their own."""
-    for name in list(logging.root.manager.loggerDict):
-        if name.split(".")[0] == "pymilvus":
-            logging.getLogger(name).addFilter(_is_wanted)
-    before = getattr(_calling, "now", False)
     _calling.now = True
     try:
         yield
     finally:
-        _calling.now = before
+        _calling.now = False
+
+
+def _add_filters() -> None:
+    """Let ``_no_logging`` decide what pymilvus logs."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] == "pymilvus":
+            logging.getLogger(name).addFilter(_is_wanted)

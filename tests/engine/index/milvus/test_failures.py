@@ -167,9 +167,9 @@ def test_lost_embeddings_are_no_empty_index(milvus_uri: str) -> None:
     index.prepare()
     index.upsert("c", [build_entry(1, None, draw_embeddings(1)[0])])
     drop_collections(index, index._names.get_embeddings(MODEL))
-    with pytest.raises(IndexUnavailable, match="--drop milvus, and then: .* --to milvus"):
+    with pytest.raises(IndexUnavailable, match=r"--drop milvus, and then: .* --to milvus"):
         index.get_vector("c", MODEL, "image 1")
-    with pytest.raises(IndexUnavailable, match="--drop milvus, and then: .* --to milvus"):
+    with pytest.raises(IndexUnavailable, match=r"--drop milvus, and then: .* --to milvus"):
         list(index.iter_closest("c", MODEL, draw_embeddings(1)[0]))
     drop_collections(index, "test_lost")
 
