@@ -398,13 +398,12 @@ class OutsideIndexContract:
     ) -> None:
         embeddings = draw_embeddings(600)
         embeddings[300:310] = embeddings[5]  # equally close ones come by id
-        embeddings[9] = 0
         entries = [build_entry(number, None, one) for number, one in enumerate(embeddings)]
         index.upsert(collection_id, entries)
         memory = EmbeddingIndex()
         for one in entries:
             memory.put(one.image_id, one.embedding or b"")
-        for probe in (embeddings[5], embeddings[9], -embeddings[7]):
+        for probe in (embeddings[5], -embeddings[7]):
             expected = find_closest(memory.list_visible(), probe, 1000)
             portions = list(index.iter_closest(collection_id, MODEL, probe))
             assert list(chain.from_iterable(portions)) == expected
@@ -423,6 +422,17 @@ class OutsideIndexContract:
         expected = find_closest(memory.list_visible(), embeddings[5], 1000)
         assert close == [one for one in expected if one.cosine >= 0.2]
         assert list(index.iter_closest(collection_id, MODEL, embeddings[5], allowed=set())) == []
+
+    def test_embeddings_without_a_length_are_close_to_nothing(
+        self, index: OutsideIndex, collection_id: str
+    ) -> None:
+        embeddings = draw_embeddings(4)
+        embeddings[1] = 0
+        index.upsert(collection_id, [build_entry(n, None, one) for n, one in enumerate(embeddings)])
+        found = chain.from_iterable(index.iter_closest(collection_id, MODEL, embeddings[0]))
+        assert {one.image_id: one.cosine for one in found}["image 1"] == 0
+        closest = chain.from_iterable(index.iter_closest(collection_id, MODEL, embeddings[1]))
+        assert list(closest) == [(f"image {number}", 0) for number in range(4)]
 
     def test_a_probe_of_another_length_finds_nothing(
         self, index: OutsideIndex, collection_id: str

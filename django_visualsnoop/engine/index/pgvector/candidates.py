@@ -15,38 +15,52 @@ import numpy as np
 from django_visualsnoop.engine.descriptors.descriptor import DIMENSIONS
 from django_visualsnoop.engine.index.base import DECIMALS, Candidate
 from django_visualsnoop.engine.index.keys import build_query_keys
-from django_visualsnoop.engine.index.memory.codes import RESCORED, compute_cosines
+from django_visualsnoop.engine.index.memory.codes import compute_cosines
 from django_visualsnoop.engine.index.memory.inverted import FARTHEST
-from django_visualsnoop.engine.index.pgvector.encoding import format_array, format_signs, mix_keys
+from django_visualsnoop.engine.index.pgvector.connection import apply_settings
+from django_visualsnoop.engine.index.pgvector.encoding import (
+    count_steady,
+    format_array,
+    format_signs,
+    mix_keys,
+)
 from django_visualsnoop.engine.index.pgvector.filters import IdFilter
-from django_visualsnoop.engine.index.pgvector.tables import IMAGES, POSTINGS
+from django_visualsnoop.engine.index.pgvector.tables import (
+    IMAGES,
+    ITERATIVE,
+    OLDEST,
+    POSTINGS,
+    find_version,
+)
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
     from django_visualsnoop.engine.index.base import CandidateQuery
     from django_visualsnoop.engine.index.pgvector.collections import NumberedCollection
+    from django_visualsnoop.engine.index.pgvector.options import SearchOptions
 
-#: Compare all vectors of collections, or of the images that a search may find, up to this many.
-FEW = 10_000
 #: The largest ``hnsw.ef_search`` that pgvector takes.
 MOST_SEARCHED = 1000
 
 _NO_IMAGE = "SELECT NULL::int AS number LIMIT 0"
-#: For each probe, the images whose signs differ least, by the HNSW index.
-_NEAR_BY_INDEX = """
-SELECT DISTINCT n.number FROM unnest(%(signs)s::bit(256)[]) AS p (signs)
-CROSS JOIN LATERAL (
-    SELECT i.number FROM {images} i WHERE i.collection = {number}{condition}
-    ORDER BY i.signs <~> p.signs LIMIT %(shortlist)s
-) n
+#: The images whose signs differ least from any probe's: all of them compared, …
+_NEAR = """
+SELECT i.number FROM {compared} i ORDER BY least({distances}), i.number LIMIT 2 * %(shortlist)s
 """
-#: The images whose signs differ least from any probe's, all of them compared.
-_NEAR_BY_COMPARING = """
-SELECT i.number FROM {images} i
-WHERE i.collection = {number} AND i.signs IS NOT NULL{condition}
-ORDER BY least({distances}), i.number LIMIT 2 * %(shortlist)s
-"""
+_ALL = """(
+    SELECT i.number, i.signs FROM {images} i
+    WHERE i.collection = {number} AND i.signs IS NOT NULL{condition}
+)"""
+#: … or those with the closest steady signs, by the HNSW index. One look into it does for all the
+#: probes of a picture, which are turned and mirrored, and costs as much as one probe.
+_BY_INDEX = """(
+    SELECT DISTINCT n.number, n.signs FROM unnest(%(steady)s::bit({steady})[]) AS p (signs)
+    CROSS JOIN LATERAL (
+        SELECT i.number, i.signs FROM {images} i WHERE i.collection = {number}{condition}
+        ORDER BY {indexed} <~> p.signs LIMIT %(shortlist)s
+    ) n
+)"""
 #: The images with votes, with those of the view that has the most. A feature votes once for an
 #: image, by its closest posting.
 _VOTED = f"""
@@ -81,6 +95,12 @@ JOIN {images} i ON i.number = f.number LEFT JOIN voted v ON v.image = f.number
 """
 
 
+def build_indexed(alias: str) -> str:
+    """Return the expression of the HNSW index."""
+    steady = count_steady()
+    return f"(substring({alias}.signs FROM 1 FOR {steady})::bit({steady}))"
+
+
 class _Found(NamedTuple):
     image_id: str
     vector: bytes
@@ -91,7 +111,10 @@ class _Found(NamedTuple):
 
 
 def find_candidates(
-    cursor: CursorWrapper, collection: NumberedCollection, query: CandidateQuery
+    cursor: CursorWrapper,
+    collection: NumberedCollection,
+    query: CandidateQuery,
+    options: SearchOptions,
 ) -> list[Candidate]:
     """Return the best of each stage; see ``OutsideIndex``.
 
@@ -99,22 +122,33 @@ def find_candidates(
         cursor: of ``open_search``.
         collection: which one.
         query: the query.
+        options: what the project has chosen.
     """
     limit = max(0, query.limit)
     filters = IdFilter(query.allowed, query.without)
     if limit == 0 or (query.allowed is not None and not query.allowed):
         return []
-    condition = filters.build_condition("i")
-    parameters = {**filters.get_parameters(), "limit": limit, "shortlist": max(RESCORED, limit)}
-    values = {"images": IMAGES, "number": collection.number, "condition": condition}
+    values = {
+        "images": IMAGES,
+        "number": collection.number,
+        "condition": filters.build_condition("i"),
+    }
+    parameters = {**filters.get_parameters(), "limit": limit}
     near = _NO_IMAGE
     if len(query.probes):
         signs = sorted(set(format_signs(query.probes)))
-        parameters["signs"] = format_array(signs)
+        steady = count_steady()
+        by_index = collection.indexed and not filters.allows_few(options.exact)
+        searched = min(MOST_SEARCHED, max(options.shortlist, 2 * limit))
+        parameters["shortlist"] = max(searched, limit)
+        parameters["steady"] = format_array(sorted({one[:steady] for one in signs}))
+        if by_index:
+            _set_search(cursor, searched, filters)
+        compared = (_BY_INDEX if by_index else _ALL).format(
+            **values, steady=steady, indexed=build_indexed("i")
+        )
         distances = ", ".join(f"i.signs <~> B'{one}'" for one in signs)
-        by_index = collection.indexed and not filters.allows_few(FEW)
-        near = _NEAR_BY_INDEX if by_index else _NEAR_BY_COMPARING
-        near = near.format(**values, distances=distances)
+        near = _NEAR.format(compared=compared, distances=distances)
     keys = _format_keys(query, collection.number)
     parameters |= keys
     voted = _VOTED if keys else _NO_VOTES
@@ -122,9 +156,12 @@ def find_candidates(
     return _select_best([_Found(*row) for row in cursor.fetchall()], query)
 
 
-def get_settings(query: CandidateQuery) -> dict[str, str | int]:
-    """Return the settings of pgvector for a query."""
-    return {"hnsw.ef_search": min(MOST_SEARCHED, max(RESCORED, query.limit))}
+def _set_search(cursor: CursorWrapper, searched: int, filters: IdFilter) -> None:
+    settings: dict[str, str | int] = {"hnsw.ef_search": searched}
+    if filters.allowed is not None and (find_version(cursor) or OLDEST) >= ITERATIVE:
+        # Until enough of those that it finds are allowed.
+        settings["hnsw.iterative_scan"] = "relaxed_order"
+    apply_settings(cursor, settings)
 
 
 def _format_keys(query: CandidateQuery, collection: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from django_visualsnoop.engine.index.base import DECIMALS, CloseImage
 from django_visualsnoop.engine.index.memory.closest import FIRST_PORTION, GROWTH
-from django_visualsnoop.engine.index.pgvector.candidates import FEW, MOST_SEARCHED
+from django_visualsnoop.engine.index.pgvector.candidates import MOST_SEARCHED
 from django_visualsnoop.engine.index.pgvector.collections import find_collection
 from django_visualsnoop.engine.index.pgvector.connection import apply_settings, open_search
 from django_visualsnoop.engine.index.pgvector.tables import EMBEDDINGS
@@ -37,7 +37,7 @@ coalesce(round(-(e.vector <#> %(probe)s::halfvec)
     / nullif(sqrt(power(l2_norm(e.vector), 2) * %(square)s), 0) * 1e{DECIMALS}::float8)
     / 1e{DECIMALS}::float8, 0)
 """
-_COMPARED = """
+_ALL = """
 SELECT e.image_id, {cosine} AS cosine FROM {embeddings} e
 WHERE e.collection = {number} AND vector_dims(e.vector) = {width}{condition}
 """
@@ -79,6 +79,7 @@ def iter_closest(
     probe: NDArray[np.int8],
     filters: IdFilter,
     min_cosine: float,
+    exact: int,
 ) -> Iterator[list[CloseImage]]:
     """Yield the closest images; see ``VectorIndex``.
 
@@ -99,6 +100,7 @@ def iter_closest(
     }
     taken: list[str] = []
     total = 0
+    by_index = bool(values.any())  # an angle with nothing has no order
     for number in count():
         size = FIRST_PORTION * GROWTH**number
         total += size
@@ -107,33 +109,30 @@ def iter_closest(
             if collection is None:
                 return
             by_index = (
-                collection.indexed
+                by_index
+                and collection.indexed
                 and 2 * total <= MOST_SEARCHED
-                and not filters.allows_few(FEW)
-                and parameters["last"] is None
+                and not filters.allows_few(exact)
             )
             if by_index:
                 apply_settings(cursor, {"hnsw.ef_search": MOST_SEARCHED})
-            compared = (_BY_INDEX if by_index else _COMPARED).format(
+            compared = (_BY_INDEX if by_index else _ALL).format(
                 cosine=_COSINE,
                 embeddings=EMBEDDINGS,
                 number=collection.number,
                 width=len(probe),
                 condition=filters.build_condition("e"),
             )
-            cursor.execute(
-                _PORTION.format(compared=compared), {**parameters, "taken": taken, "size": size}
-            )
+            parameters |= {"taken": taken, "size": size}
+            cursor.execute(_PORTION.format(compared=compared), parameters)
             portion = [CloseImage(*row) for row in cursor.fetchall()]
         if by_index:
             taken += [one.image_id for one in portion]
-            if len(portion) < size:
-                # The index has no more of them, but others may have been out of its reach.
-                pass
-        if not portion:
-            if by_index:
-                continue
-            return
-        yield portion
-        if not by_index:
+            # The index may lack the rest.
+            by_index = len(portion) == size
+        elif portion:
             parameters |= {"last": portion[-1].cosine, "last_id": portion[-1].image_id}
+        else:
+            return
+        if portion:
+            yield portion

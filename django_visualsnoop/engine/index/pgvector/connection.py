@@ -52,17 +52,10 @@ def open_cursor(database: str) -> Iterator[CursorWrapper]:
 
 
 @contextmanager
-def open_search(
-    database: str, settings: Mapping[str, Setting] | None = None
-) -> Iterator[CursorWrapper]:
-    """Run searching statements with settings that no other statement sees.
-
-    Args:
-        database: alias in ``DATABASES``.
-        settings: further settings of PostgreSQL and pgvector.
-    """
+def open_search(database: str) -> Iterator[CursorWrapper]:
+    """Run searching statements, with settings that no other statement sees."""
     with open_cursor(database) as cursor:
-        apply_settings(cursor, {**_SEARCHING, **(settings or {})})
+        apply_settings(cursor, _SEARCHING)
         yield cursor
         # There is nothing to keep, and this also takes back the settings.
         transaction.set_rollback(True, using=database)

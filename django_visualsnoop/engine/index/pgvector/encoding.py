@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.descriptor import Descriptor
+from django_visualsnoop.engine.descriptors.describe import DIMENSIONS, Descriptor, invariant_first
+from django_visualsnoop.engine.descriptors.weights import load_dihedral_action
 from django_visualsnoop.engine.index.keys import build_keys
 
 if TYPE_CHECKING:
@@ -26,10 +28,20 @@ def format_array(values: NDArray[np.integer[Any]] | Iterable[object]) -> str:
 
 
 def format_signs(vectors: NDArray[np.int8]) -> list[str]:
-    """Return the signs of vectors (n x d) as n strings of bits."""
-    width = vectors.shape[1]
-    text = ((vectors > 0).view(np.uint8) + ord("0")).tobytes().decode("ascii")
-    return [text[start : start + width] for start in range(0, len(text), width)]
+    """Return the signs of vectors (n x ``DIMENSIONS``) as n strings of bits.
+
+    Those that stay the same however a picture is turned or mirrored come first: all probes of one
+    picture have the same first ``count_steady()`` bits.
+    """
+    text = ((vectors[:, invariant_first()] > 0).view(np.uint8) + ord("0")).tobytes().decode("ascii")
+    return [text[start : start + DIMENSIONS] for start in range(0, len(text), DIMENSIONS)]
+
+
+@cache
+def count_steady() -> int:
+    """Return the number of values of a vector that no turn changes."""
+    rows, signs = load_dihedral_action()
+    return int(((rows == rows[0]) & (signs == 1)).all(axis=0).sum())
 
 
 def mix_keys(keys: NDArray[np.unsignedinteger[Any]], collection: int) -> NDArray[np.int32]:

@@ -15,6 +15,7 @@ from django_visualsnoop.engine.index.pgvector import (
 from django_visualsnoop.engine.index.pgvector.collections import find_collection, forget_collection
 from django_visualsnoop.engine.index.pgvector.connection import open_cursor, open_search
 from django_visualsnoop.engine.index.pgvector.filters import IdFilter
+from django_visualsnoop.engine.index.pgvector.options import SearchOptions
 from django_visualsnoop.engine.index.pgvector.tables import COLLECTIONS, IMAGES, VERSION
 
 if TYPE_CHECKING:
@@ -50,14 +51,20 @@ class PgvectorIndex:
 
     Args:
         database: alias in ``DATABASES``.
+        shortlist: the number of images that a search in a large collection chooses by the signs of
+            their vectors, at most 1000. More find more copies of pictures with few details, and
+            take longer.
+        exact: searches compare all vectors of collections, and of the images that a filter passes,
+            up to this many; ``maintain`` builds indexes for larger collections.
     """
 
     name = "pgvector"
     version = VERSION
     transactional = True
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, *, shortlist: int = 200, exact: int = 10_000) -> None:
         self._database = database
+        self._options = SearchOptions(shortlist, exact)
 
     def prepare(self) -> None:
         tables.prepare(self._database)
@@ -68,7 +75,7 @@ class PgvectorIndex:
         Call it now and then, and after writing many entries. It takes minutes for a million of
         them; searches and writers go on meanwhile.
         """
-        maintenance.maintain(self._database)
+        maintenance.maintain(self._database, self._options.exact)
 
     def upsert(self, collection_id: str, entries: Sequence[IndexEntry]) -> None:
         if entries:
@@ -100,11 +107,11 @@ class PgvectorIndex:
             return [StampedEntry(*row) for row in cursor.fetchall()]
 
     def find_candidates(self, collection_id: str, query: CandidateQuery) -> list[Candidate]:
-        with open_search(self._database, candidates.get_settings(query)) as cursor:
+        with open_search(self._database) as cursor:
             collection = find_collection(cursor, collection_id)
             if collection is None:
                 return []
-            return candidates.find_candidates(cursor, collection, query)
+            return candidates.find_candidates(cursor, collection, query, self._options)
 
     def get_vector(
         self, collection_id: str, embedding_model: str, image_id: str
@@ -123,5 +130,11 @@ class PgvectorIndex:
     ) -> Iterator[list[CloseImage]]:
         filters = IdFilter(allowed, without)
         return closest.iter_closest(
-            self._database, collection_id, embedding_model, probe, filters, min_cosine
+            self._database,
+            collection_id,
+            embedding_model,
+            probe,
+            filters,
+            min_cosine,
+            self._options.exact,
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connections
 
-from django_visualsnoop.engine.index.pgvector.candidates import FEW
+from django_visualsnoop.engine.index.pgvector.candidates import build_indexed
 from django_visualsnoop.engine.index.pgvector.connection import (
     check_vendor,
     open_cursor,
@@ -46,7 +46,7 @@ SELECT collection FROM numbers WHERE collection IS NOT NULL
 """
 
 
-def maintain(database: str) -> None:
+def maintain(database: str, exact: int) -> None:
     """See ``PgvectorIndex.maintain``.
 
     Raises:
@@ -57,7 +57,7 @@ def maintain(database: str) -> None:
     with _lock(database) as alone:
         if alone:
             _delete_dropped(database)
-            _build_indexes(database)
+            _build_indexes(database, exact)
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def name_index(table: str, collection: int) -> str:
     return f"{table}_hnsw_{collection}"
 
 
-def _build_indexes(database: str) -> None:
+def _build_indexes(database: str, exact: int) -> None:
     with open_cursor(database) as cursor:
         cursor.execute(f"SELECT number, model, indexed FROM {COLLECTIONS} ORDER BY number")
         collections = cursor.fetchall()
@@ -125,15 +125,15 @@ def _build_indexes(database: str) -> None:
             cursor.execute(f"SELECT count(*) FROM {table} WHERE collection = %s", [number])
             (size,) = cursor.fetchone()
         # Twice as many as it takes to lose it, so that it is not built again and again.
-        if not indexed and size > FEW:
+        if not indexed and size > exact:
             _build_index(database, table, number)
-        elif indexed and size <= FEW // 2:
+        elif indexed and size <= exact // 2:
             _drop_index(database, table, number)
 
 
 def _build_index(database: str, table: str, number: int) -> None:
     name = name_index(table, number)
-    column = "signs bit_hamming_ops"
+    column = f"{build_indexed(table)} bit_hamming_ops"
     if table == EMBEDDINGS:
         width = _find_width(database, number)
         if width is None or width > _WIDEST:

@@ -34,6 +34,8 @@ EMBEDDINGS = "visualsnoop_index_embedding"
 VERSION = 1
 #: The first version of pgvector with ``halfvec``, and with HNSW indexes of bits.
 OLDEST = (0, 7, 0)
+#: The first version that goes on searching an HNSW index until enough rows pass a filter.
+ITERATIVE = (0, 8, 0)
 
 #: Any number; two processes prepare one after the other.
 _LOCK = 0x56534E4F4F50
