@@ -124,7 +124,7 @@ def test_a_server_that_returns_is_used_at_once(server: LiteServer) -> None:
 
 def test_a_silent_server_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        index = MilvusIndex(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.5)
+        index = MilvusIndex(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=2)
 
         def use() -> None:
             with pytest.raises(IndexUnavailable, match=r"127\.0\.0\.1"):
@@ -132,6 +132,10 @@ def test_a_silent_server_is_given_up() -> None:
 
         # They share one attempt to connect: one after the other would wait for all before it.
         run_at_once([use] * 8)
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            for _ in range(4):
+                silent.accept()[0].close()
 
 
 def test_a_server_that_stops_in_the_middle_is_given_up(server: LiteServer) -> None:
