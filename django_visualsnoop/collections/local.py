@@ -193,16 +193,6 @@ class LocalCollection(BaseCollection):
         if options.get("embedding") is not None and _has_extra():
             found += check_embedding(alias, options["embedding"])
         database = options.get("database", DEFAULT_DB_ALIAS)
-        if options.get("index") == "pgvector" and connections[database].vendor != "postgresql":
-            found.append(
-                Error(
-                    f"VISUALSNOOP[{alias!r}] uses the index 'pgvector', but the database "
-                    f"{database!r} is not PostgreSQL.",
-                    hint='Remove "index" from OPTIONS, or use a database with the engine '
-                    '"django.db.backends.postgresql".',
-                    id="visualsnoop.E025",
-                )
-            )
         if database not in connections:
             known = ", ".join(repr(name) for name in connections)
             found.append(
@@ -211,6 +201,16 @@ class LocalCollection(BaseCollection):
                     "DATABASES.",
                     hint=f"Use one of {known}, or add DATABASES[{database!r}] to the settings.",
                     id="visualsnoop.E015",
+                )
+            )
+        elif options.get("index") == "pgvector" and connections[database].vendor != "postgresql":
+            found.append(
+                Error(
+                    f"VISUALSNOOP[{alias!r}] uses the index 'pgvector', but the database "
+                    f"{database!r} is not PostgreSQL.",
+                    hint='Remove "index" from OPTIONS, or use a database with the engine '
+                    '"django.db.backends.postgresql".',
+                    id="visualsnoop.E025",
                 )
             )
         return found
