@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptors.describe import Probes
-    from django_visualsnoop.engine.index.base import Candidate, CandidateQuery, OutsideIndex
+    from django_visualsnoop.engine.index.base import Candidate, CandidateQuery
 
 COLLECTION = "benchmrk"
 NOISE = 0.6
@@ -224,7 +224,7 @@ def main() -> None:
     measure(options)
 
 
-def create_index(options: argparse.Namespace) -> OutsideIndex:
+def create_index(options: argparse.Namespace) -> Any:
     if options.milvus:
         from django_visualsnoop.engine.index.milvus import MilvusIndex
 
@@ -303,7 +303,10 @@ def measure(options: argparse.Namespace) -> None:
             f"{index.name}: written in {written - begun:.0f} s, "
             f"indexed in {time.perf_counter() - written:.0f} s"
         )
-    if not options.milvus:
+    if options.milvus:
+        # Milvus Lite indexes only what has been flushed.
+        index._connection.call("flush", index._names.images)
+    else:
         print_size(options.images)
 
     indexes = {

@@ -10,6 +10,7 @@ import socket
 import threading
 import traceback
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,6 +123,17 @@ def test_a_server_that_returns_is_used_at_once(server: LiteServer) -> None:
     assert index.count("c") == 0
 
 
+def count_attempts(server: socket.socket) -> int:
+    """Return how many connections wait to be accepted."""
+    server.setblocking(False)
+    number = 0
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            number += 1
+    return number
+
+
 def test_a_silent_server_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         index = MilvusIndex(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=2)
@@ -132,10 +144,7 @@ def test_a_silent_server_is_given_up() -> None:
 
         # They share one attempt to connect: one after the other would wait for all before it.
         run_at_once([use] * 8)
-        silent.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            for _ in range(4):
-                silent.accept()[0].close()
+        assert count_attempts(silent) < 4
 
 
 def test_a_server_that_stops_in_the_middle_is_given_up(server: LiteServer) -> None:
