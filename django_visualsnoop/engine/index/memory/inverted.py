@@ -4,6 +4,9 @@ The postings of this inverted file carry a binary signature of the feature: in a
 word's list, only the images whose signature is close vote (H. Jégou,
 M. Douze, C. Schmid, Hamming embedding and weak geometric consistency for large
 scale image search, ECCV 2008).
+
+A list is in the order of the bits of the codes that keys take (see ``keys``). So in a list that is
+too long to read, the postings that share the first of these bits with a feature are one run.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from django_visualsnoop.engine.index.keys import MAX_CODE_BITS, select_code_bits
 from django_visualsnoop.engine.index.memory.ids import expand_runs
 
 if TYPE_CHECKING:
@@ -23,13 +27,18 @@ if TYPE_CHECKING:
 
 #: The largest Hamming distance, of 64 bits, at which a feature votes.
 FARTHEST = 14
-#: A query reads at most this many postings. Its shortest lists come first: they say the
-#: most about an image, and the cost of the longest ones would grow with the collection.
+#: A query reads at most this many postings. The shortest lists are read as a whole: they say the
+#: most about an image. Of the others, only the postings that agree in the first bits are read.
 BUDGET = 1_000_000
+#: Of the postings of a list, this share agrees with a feature in one more bit, on average.
+_SHARE_PER_BIT = 0.79
 
 
 class Lists(NamedTuple):
-    """u words with p postings in all; the postings of a word are in the order of their slots."""
+    """u words with p postings in all.
+
+    The postings of a word are in the order of ``select_code_bits``, equal ones by their slots.
+    """
 
     #: u; sorted. A word may have no posting.
     words: NDArray[np.uint32]
@@ -65,8 +74,9 @@ def build_lists(
     words: NDArray[np.uint32], slots: NDArray[np.uint32], codes: NDArray[np.uint64]
 ) -> Lists:
     """Return the lists of p features in the order of their slots; words are below 2**24."""
-    # Radix sort, the lower half first; numpy uses it for integers of up to 16 bits.
-    order = np.argsort(words.astype(np.uint16), kind="stable")
+    # Radix sort, the lowest part first; numpy uses it for integers of up to 16 bits.
+    order = np.argsort(select_code_bits(codes), kind="stable")
+    order = order[np.argsort(words[order].astype(np.uint16), kind="stable")]
     order = order[np.argsort((words[order] >> np.uint32(16)).astype(np.uint8), kind="stable")]
     ordered = words[order]
     firsts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] + np.uint32(1)))
@@ -99,6 +109,57 @@ def find_lists(
     place = np.minimum(np.searchsorted(lists.words, words), len(lists.words) - 1)
     starts = lists.starts[place]
     counts = np.where(lists.words[place] == words, lists.starts[place + 1] - starts, 0)
+    return starts, counts
+
+
+def choose_code_bits(counts: NDArray[np.int64], budget: int) -> NDArray[np.int64]:
+    """Return in how many bits of the codes the postings to read must agree with the feature.
+
+    The number is 0 for lists up to some length. It grows with the length of the others, so that
+    about the same number of postings is read of each, and about ``budget`` in all.
+    """
+    if counts.sum() <= budget:
+        return np.zeros(len(counts), dtype=np.int64)
+    ordered = np.sort(counts)
+    before = np.cumsum(ordered) - ordered
+    others = np.arange(len(counts), 0, -1)
+    whole = int(np.count_nonzero(before + ordered * others <= budget))
+    length = max(1.0, (budget - before[whole]) / others[whole])
+    bits = np.ceil(np.log(np.maximum(counts, 1) / length) / np.log(1 / _SHARE_PER_BIT))
+    return np.clip(bits, 0, MAX_CODE_BITS).astype(np.int64)
+
+
+def narrow_lists(
+    lists: Lists,
+    probes: WordProbes,
+    places: tuple[NDArray[np.int64], NDArray[np.int64]],
+    code_bits: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the number of the postings that agree in the first bits of their codes.
+
+    Args:
+        lists: the lists.
+        probes: the probes.
+        places: the start and the number of the postings of each probe.
+        code_bits: the number of bits, for each probe.
+    """
+    starts, counts = (values.copy() for values in places)
+    some = np.flatnonzero((code_bits > 0) & (counts > 0))
+    size = np.int64(1) << (MAX_CODE_BITS - code_bits[some])
+    first = select_code_bits(probes.codes[some]).astype(np.int64) // size * size
+    # Search for both ends of each run at once.
+    wanted = np.concatenate([first, first + size])
+    low = np.tile(starts[some], 2)
+    high = np.tile(starts[some] + counts[some], 2)
+    for _ in range(int(counts[some].max(initial=0)).bit_length()):
+        middle = (low + high) // 2
+        inside = middle < high
+        codes = lists.codes.take(middle, mode="clip")
+        before = inside & (select_code_bits(codes) < wanted)
+        low = np.where(before, middle + 1, low)
+        high = np.where(before, high, middle)
+    starts[some], ends = np.split(low, 2)
+    counts[some] = ends - starts[some]
     return starts, counts
 
 
