@@ -320,7 +320,7 @@ def search_all(
     bits = select_code_bits(differing)
     close = distances <= inverted.FARTHEST
     slots, features = lists.slots[places].astype(np.int64), probes.features[which]
-    hits = inverted.ClosePostings(slots, features, distances)
+    hits = inverted.ClosePostings(slots, features, distances, np.zeros(len(slots), np.int64))
 
     def read(wanted: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Counted:
         chosen = hits.select(wanted & counted)
@@ -352,7 +352,8 @@ def read_as_memory(
     starts, counts = inverted.find_lists(lists, probes.words)
     if counts.sum() > inverted.BUDGET:
         bits = inverted.choose_code_bits(counts, inverted.BUDGET)
-        starts, counts = inverted.narrow_lists(lists, probes, (starts, counts), bits)
+        probes = probes._replace(code_bits=bits)
+        starts, counts = inverted.narrow_lists(lists, probes, (starts, counts))
     counts = np.where(inverted.select_affordable(counts, inverted.BUDGET), counts, 0)
     return inverted.find_close_postings(lists, probes, starts, counts), int(counts.sum())
 

@@ -58,8 +58,7 @@ def build_keys(
         raise ValueError(f"code_bits must be 0 to {MAX_CODE_BITS}, not {code_bits}.")
     kind = np.uint32 if code_bits <= CODE_BITS else np.uint64
     chosen = select_code_bits(codes) >> np.uint16(MAX_CODE_BITS - code_bits)
-    keys: NDArray[np.unsignedinteger] = words.astype(kind) << kind(code_bits) | chosen
-    return keys
+    return (words.astype(np.uint64) << np.uint64(code_bits) | chosen).astype(kind)
 
 
 def select_code_bits(codes: NDArray[np.uint64]) -> NDArray[np.uint16]:

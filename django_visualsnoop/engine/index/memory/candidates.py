@@ -115,9 +115,9 @@ def _count_votes(
     places = [inverted.find_lists(part.segment.lists, probes.words) for part in parts]
     lengths = _sum_counts(places, len(probes.words))
     if lengths.sum() > inverted.BUDGET:
-        code_bits = inverted.choose_code_bits(lengths, inverted.BUDGET)
+        probes = probes._replace(code_bits=inverted.choose_code_bits(lengths, inverted.BUDGET))
         places = [
-            inverted.narrow_lists(part.segment.lists, probes, place, code_bits)
+            inverted.narrow_lists(part.segment.lists, probes, place)
             for part, place in zip(parts, places, strict=True)
         ]
         lengths = _sum_counts(places, len(probes.words))

@@ -30,8 +30,12 @@ FARTHEST = 14
 #: A query reads at most this many postings. The shortest lists are read as a whole: they say the
 #: most about an image. Of the others, only the postings that agree in the first bits are read.
 BUDGET = 1_000_000
-#: Of the postings of a list, this share agrees with a feature in one more bit, on average.
-_SHARE_PER_BIT = 0.79
+#: Of the postings of a list, about this share agrees with a feature in one more bit of its code, …
+_SHARE_PER_BIT = 0.76
+#: … and of those of the same feature in a copy, this share.
+_COPIES_PER_BIT = 0.95
+#: By the number of bits: how many features of a copy there are for each that is found.
+_MISSED = (_COPIES_PER_BIT ** -np.arange(MAX_CODE_BITS + 1)).astype(np.float32)
 
 
 class Lists(NamedTuple):
@@ -57,6 +61,8 @@ class WordProbes(NamedTuple):
     codes: NDArray[np.uint64]
     #: Number of the feature, below 256, plus 256 times the number of its view.
     features: NDArray[np.int64]
+    #: The number of first bits of the code in which postings must agree, to be read.
+    code_bits: NDArray[np.int64]
 
 
 class ClosePostings(NamedTuple):
@@ -65,9 +71,11 @@ class ClosePostings(NamedTuple):
     slots: NDArray[np.int64]
     features: NDArray[np.int64]
     distances: NDArray[np.uint8]
+    #: As in ``WordProbes``.
+    code_bits: NDArray[np.int64]
 
     def select(self, wanted: NDArray[np.bool_]) -> ClosePostings:
-        return ClosePostings(self.slots[wanted], self.features[wanted], self.distances[wanted])
+        return ClosePostings(*(values[wanted] for values in self))
 
 
 def build_lists(
@@ -85,7 +93,7 @@ def build_lists(
 
 
 def build_word_probes(views: Sequence[Features]) -> WordProbes:
-    """Return the lists that a query needs."""
+    """Return the lists that a query needs, to be read as a whole."""
     words, codes, features = [], [], []
     for number, view in enumerate(views):
         near = view.words
@@ -96,6 +104,7 @@ def build_word_probes(views: Sequence[Features]) -> WordProbes:
         np.concatenate([*words, np.empty(0, dtype=np.uint32)]),
         np.concatenate([*codes, np.empty(0, dtype=np.uint64)]),
         np.concatenate([*features, np.empty(0, dtype=np.int64)]),
+        np.zeros(sum(map(len, words)), dtype=np.int64),
     )
 
 
@@ -125,15 +134,12 @@ def choose_code_bits(counts: NDArray[np.int64], budget: int) -> NDArray[np.int64
     others = np.arange(len(counts), 0, -1)
     whole = int(np.count_nonzero(before + ordered * others <= budget))
     length = max(1.0, (budget - before[whole]) / others[whole])
-    bits = np.ceil(np.log(np.maximum(counts, 1) / length) / np.log(1 / _SHARE_PER_BIT))
-    return np.clip(bits, 0, MAX_CODE_BITS).astype(np.int64)
+    bits: NDArray[np.float64] = np.log(np.maximum(counts, 1) / length) / np.log(1 / _SHARE_PER_BIT)
+    return np.clip(np.ceil(bits), 0, MAX_CODE_BITS).astype(np.int64)
 
 
 def narrow_lists(
-    lists: Lists,
-    probes: WordProbes,
-    places: tuple[NDArray[np.int64], NDArray[np.int64]],
-    code_bits: NDArray[np.int64],
+    lists: Lists, probes: WordProbes, places: tuple[NDArray[np.int64], NDArray[np.int64]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the start and the number of the postings that agree in the first bits of their codes.
 
@@ -141,11 +147,10 @@ def narrow_lists(
         lists: the lists.
         probes: the probes.
         places: the start and the number of the postings of each probe.
-        code_bits: the number of bits, for each probe.
     """
     starts, counts = (values.copy() for values in places)
-    some = np.flatnonzero((code_bits > 0) & (counts > 0))
-    size = np.int64(1) << (MAX_CODE_BITS - code_bits[some])
+    some = np.flatnonzero((probes.code_bits > 0) & (counts > 0))
+    size = np.int64(1) << (MAX_CODE_BITS - probes.code_bits[some])
     first = select_code_bits(probes.codes[some]).astype(np.int64) // size * size
     # Search for both ends of each run at once.
     wanted = np.concatenate([first, first + size])
@@ -185,7 +190,10 @@ def find_close_postings(
     near = np.flatnonzero(distances <= FARTHEST)
     probe = np.searchsorted(np.cumsum(counts), near, side="right")
     return ClosePostings(
-        lists.slots[places[near]].astype(np.int64), probes.features[probe], distances[near]
+        lists.slots[places[near]].astype(np.int64),
+        probes.features[probe],
+        distances[near],
+        probes.code_bits[probe],
     )
 
 
@@ -195,7 +203,8 @@ def count_votes(
     """Return the slots with votes, the votes of each, and the view that has them.
 
     A feature votes once for an image, by its closest posting: 1 if that is
-    equal, less by 1 / (``FARTHEST`` + 1) for every bit. The votes of an image
+    equal, less by 1 / (``FARTHEST`` + 1) for every bit. Where only the postings were read that
+    agree in some bits, a vote counts for those that were missed on average. The votes of an image
     are those of the view with the most.
     """
     if not len(hits.slots):
@@ -203,10 +212,11 @@ def count_votes(
         return none, np.empty(0, dtype=np.float32), none
     views = int(hits.features.max()) // 256 + 1
     pairs = hits.slots * (256 * views) + hits.features
-    packed = np.sort(pairs * 64 + hits.distances)
-    pairs = packed // 64
+    packed = np.sort((pairs * 64 + hits.distances) * 32 + hits.code_bits)
+    pairs = packed // (64 * 32)
     first = np.flatnonzero(np.diff(pairs, prepend=-1))
-    weights = 1 - (packed[first] % 64).astype(np.float32) / (FARTHEST + 1)
+    weights = 1 - (packed[first] // 32 % 64).astype(np.float32) / (FARTHEST + 1)
+    weights *= _MISSED[packed[first] % 32]
     of_view = pairs[first] // 256
     firsts = np.flatnonzero(np.diff(of_view, prepend=-1))
     sums = np.add.reduceat(weights, firsts)

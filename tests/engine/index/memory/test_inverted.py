@@ -18,12 +18,17 @@ def made_lists(postings: int, words: int) -> inverted.Lists:
     return inverted.build_lists(DICE.integers(0, words, postings).astype(np.uint32), slots, codes)
 
 
-def made_probes(lists: inverted.Lists, count: int, words: int) -> inverted.WordProbes:
+def made_probes(
+    lists: inverted.Lists, count: int, words: int, bits: int | None
+) -> inverted.WordProbes:
     codes = DICE.integers(0, 2**64, count, dtype=np.uint64)
     codes[::2] = lists.codes[DICE.integers(0, len(lists.codes), len(codes[::2]))]
     # Some have no list.
     return inverted.WordProbes(
-        DICE.integers(0, words + 2, count).astype(np.uint32), codes, np.arange(count)
+        DICE.integers(0, words + 2, count).astype(np.uint32),
+        codes,
+        np.arange(count),
+        DICE.integers(0, MAX_CODE_BITS + 1, count) if bits is None else np.full(count, bits),
     )
 
 
@@ -40,13 +45,12 @@ def test_narrowed_lists_have_the_postings_that_agree_in_the_first_bits(
     words: int, bits: int | None
 ) -> None:
     lists = made_lists(900, words)
-    probes = made_probes(lists, 60, words)
-    given = np.full(60, bits) if bits is not None else DICE.integers(0, MAX_CODE_BITS + 1, 60)
+    probes = made_probes(lists, 60, words, bits)
     places = inverted.find_lists(lists, probes.words)
-    starts, counts = inverted.narrow_lists(lists, probes, places, given)
+    starts, counts = inverted.narrow_lists(lists, probes, places)
     of_word = np.repeat(lists.words, np.diff(lists.starts))
-    for number, (word, code, _) in enumerate(zip(*probes, strict=True)):
-        shift = np.uint16(MAX_CODE_BITS - given[number])
+    for number, (word, code, _, given) in enumerate(zip(*probes, strict=True)):
+        shift = np.uint16(MAX_CODE_BITS - given)
         agree = select_code_bits(lists.codes) >> shift == select_code_bits(code[None]) >> shift
         wanted = np.flatnonzero(agree & (of_word == word))
         found = np.arange(starts[number], starts[number] + counts[number])
@@ -58,10 +62,10 @@ def test_there_is_nothing_to_narrow_without_postings() -> None:
         np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.uint64)
     )
     probes = inverted.WordProbes(
-        np.array([3], np.uint32), np.array([4], np.uint64), np.zeros(1, dtype=np.int64)
+        np.array([3], np.uint32), np.array([4], np.uint64), np.array([0]), np.array([5])
     )
     places = inverted.find_lists(lists, probes.words)
-    starts, counts = inverted.narrow_lists(lists, probes, places, np.array([5]))
+    starts, counts = inverted.narrow_lists(lists, probes, places)
     assert (starts.tolist(), counts.tolist()) == ([0], [0])
 
 
@@ -91,3 +95,13 @@ def test_the_shortest_lists_are_read_first() -> None:
     assert inverted.select_affordable(counts, 14).tolist() == [True, True, False, True, True]
     assert inverted.select_affordable(counts, 7).tolist() == [False, True, False, True, True]
     assert inverted.select_affordable(counts, 0).tolist() == [False, False, False, True, False]
+
+
+def test_a_vote_counts_for_the_features_that_were_not_read() -> None:
+    slots, bits = np.array([7, 7, 8, 8, 9]), np.array([0, 0, 12, 0, 12])
+    features, distances = np.array([0, 1, 0, 1, 0]), np.array([0, 0, 0, 0, 5], dtype=np.uint8)
+    found, votes, _ = inverted.count_votes(inverted.ClosePostings(slots, features, distances, bits))
+    assert found.tolist() == [7, 8, 9]
+    missed = inverted._COPIES_PER_BIT**-12
+    assert missed > 1.5
+    assert votes.tolist() == pytest.approx([2, 1 + missed, (1 - 5 / 15) * missed])
