@@ -1,7 +1,8 @@
 """How many copies the votes of local features find by keys, and in a budget of postings.
 
     python benchmarks/keys.py PHOTOS [--images 20000 1000000] [--half 0|1] [--photos 12]
-        [--queries 100] [--seed 16] [--snapshots FOLDER] [--cache FOLDER]
+        [--queries 100] [--budgets N] [--only-budgets] [--seed 16] [--snapshots FOLDER]
+        [--cache FOLDER]
 
 PHOTOS is a folder of photographs, halved as in copies.py; all are stored. Every fourth edit of
 some photographs of one half is searched for (edits.py, unseen/), as a search for a file does. The
@@ -24,7 +25,8 @@ equal ones in the middle; *worth comparing* those that have enough votes besides
 * ``keys``: the postings whose keys are equal, with their codes;
 * ``equal keys``: likewise without codes, as sparse vectors do.
 
-The times are of the processor, of ``rarest`` and ``memory`` in turn for each search.
+``--budgets`` sets others, for which a very large one reads all. The times are of the processor, of ``rarest`` and
+``memory`` in turn for each search.
 """
 
 from __future__ import annotations
@@ -358,7 +360,13 @@ def read_as_memory(
     return inverted.find_close_postings(lists, probes, starts, counts), int(counts.sum())
 
 
-def measure(lists: inverted.Lists, searches: Sequence[Search], budgets: Sequence[int]) -> None:
+def measure(
+    lists: inverted.Lists,
+    searches: Sequence[Search],
+    budgets: Sequence[int],
+    *,
+    only_budgets: bool = False,
+) -> None:
     found: dict[str, list[Counted]] = {}
     spent: dict[str, list[float]] = {}
     whole = inverted.BUDGET
@@ -368,7 +376,7 @@ def measure(lists: inverted.Lists, searches: Sequence[Search], budgets: Sequence
     }
     for number, search in enumerate(searches):
         probes = inverted.build_word_probes(search.views)
-        for name, counted in search_all(lists, search, probes):
+        for name, counted in () if only_budgets else search_all(lists, search, probes):
             found.setdefault(name, []).append(counted)
         for budget in budgets:
             inverted.BUDGET = budget
@@ -409,6 +417,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=12, help="look for edits of so many")
     parser.add_argument("--queries", type=int, default=100, help="of these, drawn by the seed")
     parser.add_argument("--budgets", type=int, nargs="+", default=[inverted.BUDGET])
+    parser.add_argument("--only-budgets", action="store_true", help="leave out keys")
     parser.add_argument("--seed", type=int, default=16)
     parser.add_argument("--snapshots", type=Path, help="of the repositories; cloned if not given")
     parser.add_argument("--cache", type=Path, default=Path("/tmp/visualsnoop-keys"))
@@ -436,7 +445,7 @@ def main() -> None:
             print(f"    real pictures: {describe_likeness(lists, real, dice)}")
             made_up = range(real.stop + LOOK_ALIKES * len(looked_for), images)
             print(f"    made-up ones: {describe_likeness(lists, made_up, dice)}")
-        measure(lists, drawn, options.budgets)
+        measure(lists, drawn, options.budgets, only_budgets=options.only_budgets)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,14 @@ class ClosePostings(NamedTuple):
     code_bits: NDArray[np.int64]
 
     def select(self, wanted: NDArray[np.bool_]) -> ClosePostings:
-        return ClosePostings(*(values[wanted] for values in self))
+        if wanted.all():
+            return self
+        return ClosePostings(
+            self.slots[wanted],
+            self.features[wanted],
+            self.distances[wanted],
+            self.code_bits[wanted],
+        )
 
 
 def build_lists(
