@@ -25,8 +25,8 @@ equal ones in the middle; *worth comparing* those that have enough votes besides
 * ``keys``: the postings whose keys are equal, with their codes;
 * ``equal keys``: likewise without codes, as sparse vectors do.
 
-``--budgets`` sets others, for which a very large one reads all. The times are of the processor, of ``rarest`` and
-``memory`` in turn for each search.
+``--budgets`` sets other budgets; a very large one reads all. The times are of the processor, of
+``rarest`` and ``memory`` in turn for each search.
 """
 
 from __future__ import annotations
