@@ -219,11 +219,12 @@ def count_votes(
         return none, np.empty(0, dtype=np.float32), none
     views = int(hits.features.max()) // 256 + 1
     pairs = hits.slots * (256 * views) + hits.features
-    packed = np.sort((pairs * 64 + hits.distances) * 32 + hits.code_bits)
-    pairs = packed // (64 * 32)
+    packed = pairs << 11 | hits.distances.astype(np.int64) << 5 | hits.code_bits
+    packed.sort()
+    pairs = packed >> 11
     first = np.flatnonzero(np.diff(pairs, prepend=-1))
-    weights = 1 - (packed[first] // 32 % 64).astype(np.float32) / (FARTHEST + 1)
-    weights *= _MISSED[packed[first] % 32]
+    weights = 1 - (packed[first] >> 5 & 63).astype(np.float32) / (FARTHEST + 1)
+    weights *= _MISSED[packed[first] & 31]
     of_view = pairs[first] // 256
     firsts = np.flatnonzero(np.diff(of_view, prepend=-1))
     sums = np.add.reduceat(weights, firsts)
