@@ -35,8 +35,8 @@ PACKAGES = {
     "redis-server": "redis",
     "scikit-learn": "sklearn",
 }
-#: Those that are imported, and start nothing.
-LIBRARIES = frozenset({"scikit-learn"})
+#: Those whose tests open no database: they are the same whichever the database.
+WITHOUT_DATABASE = frozenset({"milvus", "scikit-learn"})
 
 
 def require(name: str) -> str:

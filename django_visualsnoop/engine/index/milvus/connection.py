@@ -199,7 +199,7 @@ def _parse(uri: str, token: str) -> tuple[str, list[str]]:
 
 
 # pymilvus logs each error with its traceback, those that end in a second attempt as well. Our
-# errors say the same without the traceback, which may show a token to who reads the log.
+# errors say the same without the traceback, which may show a token to whoever reads the log.
 _calling = threading.local()
 
 
