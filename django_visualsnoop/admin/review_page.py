@@ -171,7 +171,7 @@ class ReviewPage(AdminPage):
         found = read_members(self.model_admin, self.request, [group])[group.pk]
         found = found[: self.model_admin.visualsnoop_rows_per_group]
         reader = MemberReader(self.model_admin, self.request, [row for _, row in found])
-        return reader.read_group(found)
+        return reader.read_groups([found])[0]
 
     def _render(
         self,
