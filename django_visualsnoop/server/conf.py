@@ -45,6 +45,7 @@ class ServerOptions:
         registration: who may create an account on the pages: ``"off"`` (nobody),
             ``"invitation"`` (whom an organisation has invited) or ``"open"``.
         own_accounts: whether users may change the address of their account, and delete it.
+        undo_days: how long images that were deleted at a review can be restored; 0 for not at all.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -60,6 +61,7 @@ class ServerOptions:
     mail: bool = False
     registration: str = "off"
     own_accounts: bool = False
+    undo_days: int = 30
 
 
 def get_options() -> ServerOptions:
@@ -120,4 +122,8 @@ _OPTIONS = {
     "MAIL": BOOLEAN,
     "REGISTRATION": Option('"off", "invitation" or "open"', REGISTRATIONS.__contains__),
     "OWN_ACCOUNTS": BOOLEAN,
+    "UNDO_DAYS": Option(
+        "a number of days such as 30, or 0",
+        lambda value: type(value) is int and 0 <= value <= 3650,
+    ),
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django_visualsnoop.server.content import not_duplicates
 from django_visualsnoop.server.content.not_duplicates import make_pair
+from django_visualsnoop.server.content.removals import record_removal
 from django_visualsnoop.server.models import KeptGroup, database
 from django_visualsnoop.server.transactions import write_atomically
 
@@ -112,7 +113,7 @@ def decide(
     images: HostedImages,
     shown: Mapping[str, str],
     *,
-    remove: Collection[str] = (),
+    remove: Sequence[str] = (),
     apart: Collection[str] = (),
     keep_rest: bool = False,
 ) -> None:
@@ -121,7 +122,7 @@ def decide(
     Args:
         images: the images of the collection.
         shown: the digests of all images that the user has seen, by id.
-        remove: ids of the images to delete.
+        remove: ids of the images to delete; see ``removals`` for how to restore them.
         apart: ids of the images to mark as not duplicates of the others that are left.
         keep_rest: whether to remember that the others are to be kept, if these are several.
 
@@ -139,14 +140,18 @@ def decide(
         details = images.store.read_details(shown)
         if {image_id: one.digest for image_id, one in details.items()} != dict(shown):
             raise GroupChanged
+        marked = pairs - not_duplicates.list_pairs_among(images, shown) if pairs else set()
         if pairs:
             not_duplicates.mark_pairs(images, pairs)
+        fingerprint = make_fingerprint(kept) if keep_rest and len(kept) > 1 else ""
+        if fingerprint:
+            KeptGroup.objects.using(database()).get_or_create(
+                collection_id=images.collection.pk, fingerprint=fingerprint
+            )
+        if remove:
+            record_removal(images, remove, marked=marked, kept=fingerprint)
         for image_id in remove:
             images.delete(image_id)
-        if keep_rest and len(kept) > 1:
-            KeptGroup.objects.using(database()).get_or_create(
-                collection_id=images.collection.pk, fingerprint=make_fingerprint(kept)
-            )
 
     write_atomically(work)
 
