@@ -2,9 +2,9 @@
 
     python -m benchmarks.review_server PHOTOS [--groups 100 10000]
 
-A photograph and its mirrored copy are stored with their files, and made-up groups of two images each
-without files. The search is made up, too: it returns all groups. Then each page is asked for three
-times; the least processor time counts. Everything is on SQLite in a temporary folder.
+A photograph and its mirrored copy are stored with their files, and made-up groups of two images
+each without files. The search is made up, too: it returns all groups. Then each page is asked for
+three times; the least processor time counts. Everything is on SQLite in a temporary folder.
 """
 
 from __future__ import annotations

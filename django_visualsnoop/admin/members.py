@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, permutations, product
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.template.defaultfilters import filesizeformat
@@ -18,14 +18,10 @@ from django_visualsnoop.admin.cards import percent
 from django_visualsnoop.admin.columns import find_date_field, format_column, list_columns
 from django_visualsnoop.admin.pictures import field_to_show, look_at
 from django_visualsnoop.collections import collections
-from django_visualsnoop.common.edit_texts import (
-    describe_bytes,
-    describe_edits,
-    format_changed_part,
-    format_matrix,
-)
+from django_visualsnoop.common.edit_texts import format_changed_part, format_matrix
 from django_visualsnoop.common.facts import compare_facts
-from django_visualsnoop.common.proposals import Candidate, note_edits, order_candidates
+from django_visualsnoop.common.ordering import order_groups
+from django_visualsnoop.common.proposals import Candidate
 from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.indexed.options import indexed_field, indexed_fields
@@ -48,9 +44,6 @@ if TYPE_CHECKING:
 
     #: The edits from one row's picture to another's, by both keys.
     EditsByKeys = dict[tuple[str, str], Edits]
-
-#: Of a larger group, only the edits between the oldest row and each other one are determined.
-_ALL_PAIRS = 6
 
 
 @dataclass
@@ -142,37 +135,13 @@ class MemberReader:
         depend on the number of groups.
         """
         shown = [[self._build(member, row) for member, row in members] for members in groups]
-        aged = [sorted(members, key=lambda one: self._get_age(one.row)) for members in shown]
-        edits = self._find_edits(map(_pair_up, aged))
-        ordered = [
-            self._order(members, ages, known)
-            for members, ages, known in zip(shown, aged, edits, strict=True)
-        ]
-        more = self._find_edits(
-            list(product(found[:1], found[1:])) if len(found) > _ALL_PAIRS else []
-            for found in ordered
-        )
-        for found, known in zip(ordered, more, strict=True):
-            known |= edits.pop(0)
-            for one in found[1:]:
-                one.edits = known.get((found[0].candidate.key, one.candidate.key))
-                texts = [] if one.edits is None else describe_edits(one.edits)
-                sizes = found[0].picture.size, one.picture.size
-                one.edit_texts = [*texts, *filter(None, [describe_bytes(*sizes)])]
+        for members in shown:
+            for number, one in enumerate(sorted(members, key=lambda one: self._get_age(one.row))):
+                one.candidate.age = number
+        ordered = order_groups(shown, self._find_edits, self._model_admin.visualsnoop_keep_rule)
+        for found in ordered:
             self._add_facts(found)
         return ordered
-
-    def _order(
-        self, shown: Sequence[ShownMember], ages: Sequence[ShownMember], edits: EditsByKeys
-    ) -> list[ShownMember]:
-        """Return the rows of a group, the one that is proposed to be kept first."""
-        for number, one in enumerate(ages):
-            one.candidate.age = number
-        candidates = [one.candidate for one in shown]
-        note_edits(candidates, edits)
-        by_key = {one.candidate.key: one for one in shown}
-        rule = self._model_admin.visualsnoop_keep_rule
-        return [by_key[one.key] for one in order_candidates(candidates, rule)]
 
     def _build(self, member: ReviewMember, row: Model) -> ShownMember:
         name = field_to_show(row, member.field)
@@ -196,7 +165,7 @@ class MemberReader:
         return (value is None, "" if value is None else value.isoformat(), key, str(row.pk))
 
     def _find_edits(
-        self, groups: Iterable[Sequence[tuple[ShownMember, ShownMember]]]
+        self, groups: Sequence[Sequence[tuple[ShownMember, ShownMember]]]
     ) -> list[EditsByKeys]:
         """Return the edits between pairs of rows of each group, as far as a collection knows."""
         located = [
@@ -258,13 +227,6 @@ class MemberReader:
         counts = self._related.get(row.pk, {})
         texts = [f"{name}: {count}" for name, count in counts.items() if count]
         return ", ".join(texts) or _("none")
-
-
-def _pair_up(ages: Sequence[ShownMember]) -> list[tuple[ShownMember, ShownMember]]:
-    """Return the rows of a group that are compared, given the oldest one first."""
-    if len(ages) > _ALL_PAIRS:
-        return list(product(ages[:1], ages[1:]))
-    return list(permutations(ages, 2))
 
 
 def _format_pixels(picture: ShownPicture) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
@@ -16,7 +15,7 @@ from django_visualsnoop.admin.members import MemberReader, read_members
 from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
 from django_visualsnoop.admin.removal import Removals
 from django_visualsnoop.admin.review_query import TAB
-from django_visualsnoop.common.batches import batched
+from django_visualsnoop.common.batches import read_within
 from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.exceptions import MergeError
 from django_visualsnoop.review.decisions import AlreadyDecided, Decision, decide
@@ -128,12 +127,12 @@ class ResolvePage(AdminPage):
         groups = self._read()
         rows = [row for _group, members in groups[:_MOST] for _member, row in members]
         reader = MemberReader(self.model_admin, self.request, rows)
-        deadline = time.monotonic() + _SECONDS
-        found: list[list[ShownMember]] = []
-        for some in batched([members for _group, members in groups[:_MOST]], _TOGETHER):
-            if time.monotonic() > deadline:
-                break
-            found += reader.read_groups(some)
+        found = read_within(
+            [members for _group, members in groups[:_MOST]],
+            reader.read_groups,
+            size=_TOGETHER,
+            seconds=_SECONDS,
+        )
         plans = Removals(self.model_admin, self.request).plan_all(
             [Decision(keep=[one.row], remove=[other.row for other in rest]) for one, *rest in found]
         )

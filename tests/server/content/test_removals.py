@@ -21,7 +21,6 @@ from django_visualsnoop.server.content.removals import CannotRestore, get_remova
 from django_visualsnoop.server.content.review import GroupChanged, decide
 from django_visualsnoop.server.models import KeptGroup, Removal, StoredPicture
 from tests.collections.contract import image
-from tests.server.hosting import Tenant
 from tests.server.serving import PATIENCE
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_django.fixtures import Settings
+
+    from tests.server.hosting import Tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,7 +69,10 @@ def look(images: HostedImages) -> Any:
         ],
         metadata.read_metadata(images.collection.pk, "abcde"),
         set(not_duplicates.list_pairs(images)),
-        {(one.pk, one.key, one.kind) for one in pictures.get_pictures_of(images.collection, "abcde")},
+        {
+            (one.pk, one.key, one.kind)
+            for one in pictures.get_pictures_of(images.collection, "abcde")
+        },
         set(KeptGroup.objects.values_list("fingerprint")),
     )
 
