@@ -15,7 +15,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop.admin import states
-from django_visualsnoop.admin.checks import check_options
+from django_visualsnoop.admin.checks import check_options, check_pictures
 from django_visualsnoop.admin.copies import KnownCopies
 from django_visualsnoop.admin.duplicate_check import DuplicateCheckAdminMixin
 from django_visualsnoop.admin.duplicates_page import DuplicatesPage
@@ -86,7 +86,7 @@ class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
             self.actions = [*self.actions, ACTION]
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
-        return [*super().check(**kwargs), *check_options(self)]
+        return [*super().check(**kwargs), *check_options(self), *check_pictures(self)]
 
     def visualsnoop_thumbnail_url(self, obj: Any, field: str) -> str:
         """Return the URL of a small picture; override it to use a thumbnail library.
