@@ -68,6 +68,7 @@ def time_pages(client: Client, hosted: HostedCollection, count: int) -> None:
     listed = reverse("visualsnoop_server:duplicates", args=[hosted.pk])
     review = review_url(count // 2)
     shown = re.findall(r'name="shown" value="([^"]+)"', client.get(review).text)
+    first = re.findall(r'name="group" value="([^"]+)"', client.get(listed).text)
     removal = {"shown": shown, f"choice-{shown[1].partition(':')[0]}": "remove"}
     pages: list[tuple[str, str, dict[str, Any] | None]] = [
         ("the list", listed, None),
@@ -76,6 +77,7 @@ def time_pages(client: Client, hosted: HostedCollection, count: int) -> None:
         ("the last group", review_url(count - 1), None),
         ("a group with files", review_url(0), None),
         ("a confirmation", review, removal),
+        ("10 groups at once", f"{listed}resolve/", {"group": first}),
     ]
     for name, url, form in pages:
         times = []
