@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -11,10 +12,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django_visualsnoop.common.options import (
     BOOLEAN,
     FOLDER,
+    INDEX,
+    MILVUS,
+    PGVECTOR,
     POSITIVE_INTEGER,
     Option,
     check_options,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The same limit as in the integration.
 DEFAULT_MAX_BYTES = 20 * 1024 * 1024
@@ -44,6 +51,9 @@ class ServerOptions:
         mail: whether to send mails: invitations, and links for new passwords and addresses.
         registration: who may create an account on the pages: ``"off"`` (nobody),
             ``"invitation"`` (whom an organisation has invited) or ``"open"``.
+        index: where searches look for candidates: ``"memory"`` of each process, ``"pgvector"`` or
+            ``"milvus"``.
+        pgvector, milvus: options of these indexes; those that are given are kept up to date.
         own_accounts: whether users may change the address of their account, and delete it.
         undo_days: how long images that were deleted at a review can be restored; 0 for not at all.
     """
@@ -62,6 +72,15 @@ class ServerOptions:
     registration: str = "off"
     own_accounts: bool = False
     undo_days: int = 30
+    index: str = "memory"
+    pgvector: Mapping[str, Any] | None = None
+    milvus: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def indexes(self) -> dict[str, Mapping[str, Any]]:
+        """The options of indexes outside the process, by name."""
+        given = {"pgvector": self.pgvector, "milvus": self.milvus}
+        return {name: options for name, options in given.items() if options is not None}
 
 
 def get_options() -> ServerOptions:
@@ -126,4 +145,7 @@ _OPTIONS = {
         "a number of days such as 30, or 0",
         lambda value: type(value) is int and 0 <= value <= 3650,
     ),
+    "INDEX": INDEX,
+    "MILVUS": MILVUS,
+    "PGVECTOR": PGVECTOR,
 }
