@@ -55,6 +55,7 @@ class ServerOptions:
             ``"milvus"``.
         pgvector, milvus: options of these indexes; those that are given are kept up to date.
         own_accounts: whether users may change the address of their account, and delete it.
+        undo_days: how long images that were deleted at a review can be restored; 0 for not at all.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -70,6 +71,7 @@ class ServerOptions:
     mail: bool = False
     registration: str = "off"
     own_accounts: bool = False
+    undo_days: int = 30
     index: str = "memory"
     pgvector: Mapping[str, Any] | None = None
     milvus: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -139,6 +141,10 @@ _OPTIONS = {
     "MAIL": BOOLEAN,
     "REGISTRATION": Option('"off", "invitation" or "open"', REGISTRATIONS.__contains__),
     "OWN_ACCOUNTS": BOOLEAN,
+    "UNDO_DAYS": Option(
+        "a number of days such as 30, or 0",
+        lambda value: type(value) is int and 0 <= value <= 3650,
+    ),
     "INDEX": INDEX,
     "MILVUS": MILVUS,
     "PGVECTOR": PGVECTOR,

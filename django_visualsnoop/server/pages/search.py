@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.views.decorators.http import require_http_methods
 
+from django_visualsnoop.common.reasons import translate_reason
 from django_visualsnoop.common.relation_texts import (
     RELATION,
     build_options,
@@ -52,7 +53,7 @@ def search(request: HttpRequest, collection_id: str) -> HttpResponse:
             try:
                 hits = HostedImages(hosted).gallery.search(read_upload(upload), options)
             except DecodeError as error:
-                form.add_error("picture", str(error))
+                form.add_error("picture", translate_reason(error.reason, str(error)))
             else:
                 status = 200
                 context |= {"results": make_result_cards(hosted, hits), "searched": upload.name}
