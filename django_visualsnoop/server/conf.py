@@ -21,6 +21,8 @@ DEFAULT_MAX_BYTES = 20 * 1024 * 1024
 DEFAULT_MAX_IMPORT_BYTES = 256 * 1024 * 1024
 #: The same limit as in the embedded engine: about a million images.
 DEFAULT_MEMORY = 2 * 1024**3
+#: Some ten thousand answers.
+DEFAULT_ANSWER_MEMORY = 16 * 1024**2
 REGISTRATIONS = ("off", "invitation", "open")
 #: The format of ``Fernet.generate_key()``: 32 bytes in URL-safe base64.
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
@@ -39,6 +41,7 @@ class ServerOptions:
         storage: alias in ``STORAGES`` for the pictures that collections retain.
         max_import_bytes: the size limit of an imported file.
         memory: bytes that a process may keep of all collections together.
+        answer_memory: bytes that a process may keep of answers to searches; 0 for none.
         capture_times: whether to use the times at which cameras took pictures.
         embedding: whether to compute embeddings, with which searches find similar images.
         mail: whether to send mails: invitations, and links for new passwords and addresses.
@@ -55,6 +58,7 @@ class ServerOptions:
     storage: str = "default"
     max_import_bytes: int = DEFAULT_MAX_IMPORT_BYTES
     memory: int = DEFAULT_MEMORY
+    answer_memory: int = DEFAULT_ANSWER_MEMORY
     capture_times: bool = True
     embedding: bool = True
     mail: bool = False
@@ -115,6 +119,9 @@ _OPTIONS = {
     ),
     "MAX_IMPORT_BYTES": POSITIVE_INTEGER,
     "MEMORY": POSITIVE_INTEGER,
+    "ANSWER_MEMORY": Option(
+        "a number of bytes, or 0", lambda value: value == 0 or POSITIVE_INTEGER.is_valid(value)
+    ),
     "CAPTURE_TIMES": BOOLEAN,
     "EMBEDDING": BOOLEAN,
     "MAIL": BOOLEAN,
