@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -67,7 +69,7 @@ class ServerOptions:
 
 
 def get_options() -> ServerOptions:
-    """Return the setting.
+    """Return the setting; this checks it again if it has changed.
 
     Raises:
         ImproperlyConfigured: the setting is not a dict, or an option is unknown or invalid. The
@@ -79,11 +81,27 @@ def get_options() -> ServerOptions:
             f"VISUALSNOOP_SERVER must be a dict, not {type(given).__name__}. "
             'Example: VISUALSNOOP_SERVER = {"MAX_BYTES": 20_000_000}'
         )
+    global _last
+    if _last is not None and given is _last.setting and given == _last.content:
+        return _last.options
     check_options("VISUALSNOOP_SERVER", given, _OPTIONS)
     values = {name.lower(): value for name, value in given.items()}
     if "encryption_keys" in values:
         values["encryption_keys"] = tuple(values["encryption_keys"])
-    return ServerOptions(**values)
+    options = ServerOptions(**values)
+    _last = _Checked(given, deepcopy(given), options)
+    return options
+
+
+class _Checked(NamedTuple):
+    setting: dict[str, Any]
+    #: What it held then.
+    content: dict[str, Any]
+    options: ServerOptions
+
+
+#: What was checked last: each request asks several times.
+_last: _Checked | None = None
 
 
 def _are_fernet_keys(value: object) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.lite0 import Lite0Embedding
 from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
+from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import metadata as image_metadata
 from django_visualsnoop.server.content import not_duplicates, pictures
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.hits import Hits
-    from django_visualsnoop.engine.storage.store import Store
     from django_visualsnoop.engine.storage.values import StoredImage
     from django_visualsnoop.server.content.metadata import Value
     from django_visualsnoop.server.models import HostedCollection
@@ -86,7 +86,8 @@ class HostedImages:
             server.capture_times,
             server.max_bytes,
         )
-        return answer(self.store, searched, search, server.answer_memory)
+        store = Store(database(), self.collection.gallery_name)
+        return answer(store, searched, search, server.answer_memory)
 
     def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:
         """Return what to store of an image file. Uses no database.

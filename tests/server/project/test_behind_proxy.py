@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from django.db import connection
 
 from tests.collections.contract import image
+from tests.server.database_urls import get_url
 from tests.server.hosting import Tenant, signed
 from tests.server.project.installed import PASSWORD, ROOT, Installed, ask, sign_in
 from tests.server.serving import PATIENCE
@@ -133,15 +134,11 @@ def serving(folder: Path, blocker: DjangoDbBlocker) -> Iterator[Site]:
 def make_database(folder: Path, name: str) -> str:
     """Make an empty database beside that of the tests; return its URL."""
     if connection.vendor == "sqlite":
-        return f"sqlite://{folder / 'site.sqlite3'}"
+        return get_url(str(folder / "site.sqlite3"))
     drop_database(name)
     with connection._nodb_cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
-    at = connection.settings_dict
-    scheme = {"mysql": "mariadb"}.get(connection.vendor, connection.vendor)
-    who = f"{at['USER']}:{at['PASSWORD']}@" if at["PASSWORD"] else f"{at['USER']}@"
-    port = f":{at['PORT']}" if at["PORT"] else ""
-    return f"{scheme}://{who}{at['HOST']}{port}/{name}"
+    return get_url(name)
 
 
 def drop_database(name: str) -> None:
