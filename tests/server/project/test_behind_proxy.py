@@ -150,10 +150,14 @@ def drop_database(name: str) -> None:
 def start_nginx(folder: Path, servers: list[str]) -> tuple[subprocess.Popen[str], int]:
     """Start nginx with the configuration of the documentation."""
     text = (ROOT / "docs" / "server_running.rst").read_text()
-    (block,) = re.findall(r"( +upstream .*?\n    }\n)\n", text, re.DOTALL)
-    documented = iter(servers)
-    block = re.sub(r"10\.0\.0\.1\d:8000", lambda _: next(documented), block)
-    assert next(documented, None) is None
+    upstream, block = (
+        re.findall(rf"\n( +{name} {{.*?\n    }}\n)", text, re.DOTALL)[0]
+        for name in ("upstream visualsnoop", "server")
+    )
+    addresses = iter(servers)
+    block += re.sub(r"10\.0\.0\.1\d:8000", lambda _: next(addresses), upstream)
+    assert next(addresses, None) is None
+    block = block.replace("http://127.0.0.1:8000", "http://visualsnoop")
     make_certificate(folder)
     block = re.sub(r"/etc/ssl/images\.example\.com", str(folder / "site"), block)
     with socket.create_server(("127.0.0.1", 0)) as free:
