@@ -15,6 +15,9 @@ import pytest
 SERVICES = {
     "redis": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9"),
     "rabbitmq": os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
+    "pgvector": os.environ.get(
+        "TEST_PGVECTOR_URL", "postgresql://postgres@127.0.0.1:5433/postgres"
+    ),
 }
 #: Programs that some tests start.
 PROGRAMS = {
@@ -29,6 +32,7 @@ PROGRAMS = {
 PACKAGES = {
     "axe": "axe_playwright_python",
     "chromium": "playwright",
+    "milvus": "milvus_lite",
     "redis-server": "redis",
     "scikit-learn": "sklearn",
 }

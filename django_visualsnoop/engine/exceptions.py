@@ -43,6 +43,10 @@ class ImageMissing(LookupError):  # noqa: N818
     """The collection contains no image with this id, or cannot search by it."""
 
 
+class IndexUnavailable(RuntimeError):  # noqa: N818
+    """An index outside the process cannot be used now; the message says what to do."""
+
+
 def build_image_missing(image_id: str) -> ImageMissing:
     """Return the error for an id that no image of the collection has."""
     return ImageMissing(f"The collection holds no image {image_id!r}.")

@@ -2,7 +2,8 @@
 
 An index finds the few images that are worth comparing with a picture; it does not decide how
 surely they are copies. ``memory`` is an implementation: each process holds the data it needs, and
-``replica.view.ReplicaView`` answers from it.
+``replica.view.ReplicaView`` answers from it. An ``OutsideIndex`` holds the data elsewhere, for all
+processes together.
 """
 
 from __future__ import annotations
@@ -139,11 +140,18 @@ class CrowdRegistry(Protocol):
         """Put images into a crowd, by their numbers in ``CandidatePair``."""
 
 
-class CopyIndex(Protocol):
+class CandidateIndex(Protocol):
     """The descriptors of a collection's images: global vectors, and local features."""
 
     def find_candidates(self, query: CandidateQuery) -> list[Candidate]:
         """Return the best of each stage, closest by cosine first; equally close ones by id."""
+
+    def read_descriptors(self, image_ids: Collection[str]) -> dict[str, Descriptor]:
+        """Return the descriptors of the images that exist and can be compared."""
+
+
+class CopyIndex(CandidateIndex, Protocol):
+    """An index that finds all pairs of a collection, too."""
 
     def find_candidate_pairs(
         self, limits: PairLimits, progress: Callable[[float], object] | None = None
@@ -159,5 +167,87 @@ class CopyIndex(Protocol):
                 two pairs counts as part of it.
         """
 
-    def read_descriptors(self, image_ids: Collection[str]) -> dict[str, Descriptor]:
-        """Return the descriptors of the images that exist and can be compared."""
+
+class IndexEntry(NamedTuple):
+    """What an index outside the process keeps of an image."""
+
+    #: Primary key of the image's row; unique within the project's database.
+    row_id: int
+    image_id: str
+    #: ``Descriptor.to_bytes()``; ``None`` if the descriptor cannot be compared.
+    descriptor: bytes | None
+    #: ``embedding.hash_identity`` of the model of the embedding; empty without one.
+    embedding_model: str
+    #: int8 values; ``None`` without an embedding that can be compared.
+    embedding: bytes | None
+    #: ``stamps.compute_stamp`` of the row: two rows of equal stamps have equal entries.
+    stamp: int
+
+
+class StampedEntry(NamedTuple):
+    """The part of an ``IndexEntry`` that tells whether an index holds it."""
+
+    row_id: int
+    image_id: str
+    stamp: int
+
+
+class OutsideIndex(Protocol):
+    """An index outside the process, such as in a database server, of any number of collections.
+
+    It is a cache of the rows: whatever is lost is written again from them. All methods may be
+    called from several threads and processes at once, and again with the same arguments.
+
+    All methods raise ``IndexUnavailable`` if the server cannot be reached, or lacks something; the
+    error says what to type.
+    """
+
+    #: The value of ``OPTIONS["index"]`` that chooses it.
+    name: str
+    #: Changes whenever what is stored of an image does, so that entries must be written again.
+    version: int
+    #: Whether entries are written in the transaction of the row.
+    transactional: bool
+
+    def prepare(self) -> None:
+        """Create the tables or collections, unless they exist."""
+
+    def maintain(self) -> None:
+        """Do what the sweeper should do now and then, and a command that has filled the index."""
+
+    def upsert(self, collection_id: str, entries: Sequence[IndexEntry]) -> None:
+        """Add or replace entries, by ``row_id``. A search that begins later finds them."""
+
+    def delete(self, collection_id: str, row_ids: Sequence[int]) -> None:
+        """Remove entries; those that do not exist are skipped."""
+
+    def drop(self, collection_id: str) -> None:
+        """Remove all entries of a collection."""
+
+    def count(self, collection_id: str) -> int:
+        """Return the number of entries."""
+
+    def list_entries(self, collection_id: str, after: int, limit: int) -> list[StampedEntry]:
+        """Return entries with a ``row_id`` above ``after``, in its order, at most ``limit``."""
+
+    def find_candidates(self, collection_id: str, query: CandidateQuery) -> list[Candidate]:
+        """Return the best of each stage, closest by cosine first; equally close ones by id.
+
+        Candidates of the local stage may be approximate: by ``keys``, not by whole codes.
+        """
+
+    def get_vector(
+        self, collection_id: str, embedding_model: str, image_id: str
+    ) -> NDArray[np.int8] | None:
+        """Return the embedding of an image, or ``None``."""
+
+    def iter_closest(
+        self,
+        collection_id: str,
+        embedding_model: str,
+        probe: NDArray[np.int8],
+        allowed: Collection[str] | None = None,
+        without: Collection[str] = (),
+        min_cosine: float = -1.0,
+    ) -> Iterator[list[CloseImage]]:
+        """Yield the images whose embeddings are closest to one; see ``VectorIndex``."""

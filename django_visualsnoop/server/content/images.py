@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.lite0 import Lite0Embedding
 from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
-from django_visualsnoop.engine.storage.store import Store
+from django_visualsnoop.engine.outside.create import configure_indexes
+from django_visualsnoop.engine.outside.indexes import MEMORY
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import metadata as image_metadata
 from django_visualsnoop.server.content import not_duplicates, pictures
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.hits import Hits
+    from django_visualsnoop.engine.storage.store import Store
     from django_visualsnoop.engine.storage.values import StoredImage
     from django_visualsnoop.server.content.metadata import Value
     from django_visualsnoop.server.models import HostedCollection
@@ -57,6 +59,13 @@ class HostedImages:
             memory=options.memory,
             capture_times=options.capture_times,
             embedding=Lite0Embedding() if options.embedding else None,
+            outside=configure_indexes(
+                "VISUALSNOOP_SERVER",
+                database(),
+                self.collection.gallery_name,
+                options.index,
+                options.indexes,
+            ),
         )
 
     def search(self, content: bytes, options: SearchOptions) -> Hits:
@@ -72,7 +81,8 @@ class HostedImages:
     def _answer(
         self, query: bytes | str, options: SearchOptions, search: Callable[[], Hits]
     ) -> Hits:
-        if options.allowed is not None:  # metadata changes without the images
+        # Metadata changes without the images, and an index outside may lose and get back entries.
+        if options.allowed is not None or self.gallery.outside.chosen != MEMORY:
             return search()
         server = get_options()
         searched = (
@@ -86,8 +96,7 @@ class HostedImages:
             server.capture_times,
             server.max_bytes,
         )
-        store = Store(database(), self.collection.gallery_name)
-        return answer(store, searched, search, server.answer_memory)
+        return answer(self.store, searched, search, server.answer_memory)
 
     def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:
         """Return what to store of an image file. Uses no database.

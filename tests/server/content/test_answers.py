@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django_visualsnoop.common.search_options import COPIES, SearchOptions
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.hits import Hit, Hits
+from django_visualsnoop.engine.outside.indexes import OutsideIndexes
 from django_visualsnoop.engine.replica import held
 from django_visualsnoop.server.content import answers
 from django_visualsnoop.server.content.answers import KeptAnswers
@@ -175,6 +176,19 @@ def test_a_filter_is_always_searched(ann: Tenant, searches: list[str | bytes]) -
     for _ in range(3):
         images.search_by_id("a", SearchOptions(allowed={"a"}, kind=COPIES))
     assert searches == ["a"] * 3
+
+
+def test_nothing_is_kept_of_an_index_outside(ann: Tenant, searches: list[str | bytes]) -> None:
+    """It may lose entries, and get them back, without a change."""
+    images = HostedImages(ann.collection)
+    images.put(images.describe(image(1), "a"))
+    images.search_by_id("a", SearchOptions())  # loads the images: no index is complete
+    name = ann.collection.gallery_name
+    outside = OutsideIndexes("default", name, "pgvector")
+    vars(images)["gallery"] = Gallery("default", name, outside=outside)
+    for _ in range(3):
+        images.search_by_id("a", SearchOptions())
+    assert searches == ["a"] * 4
 
 
 def test_memory_is_bounded() -> None:
