@@ -13,7 +13,7 @@ a date is good for more than an hour: so all requests are signed beforehand. Sea
 the photographs made smaller and compressed anew.
 
 The server has the settings of visualsnoop-server. It keeps no answers, except for searches "again",
-of 200 images; the peer keeps none.
+of 20 images; the peer keeps none.
 
 wrk takes percentiles of all requests; those that a stall kept from being sent are added to them.
 Processor time is that of all processes of a server.
@@ -214,7 +214,7 @@ def requests(
     if kind == "search by image":
         return [one("POST", "/search", file) for file in dice.sample(files, len(files))]
     if kind == AGAIN:
-        return [one("GET", f"/search/image-{number}", None) for number in range(200)]
+        return [one("GET", f"/search/image-{number}", None) for number in range(20)]
     numbers = [*range(len(files)), *dice.sample(range(images), min(images, 5000))]
     return [one("GET", f"/search/image-{number}", None) for number in numbers]
 
