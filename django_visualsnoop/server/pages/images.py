@@ -130,7 +130,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     except ValueError:
         raise Http404 from None
     try:
-        hits = here.gallery.search_by_id(image_id, options)
+        hits = here.search_by_id(image_id, options)
         context["results"] = make_result_cards(hosted, hits)
         if hits.hits or relations:
             context["choices"] = list_choice_links(request.path, relations)

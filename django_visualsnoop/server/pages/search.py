@@ -51,7 +51,7 @@ def search(request: HttpRequest, collection_id: str) -> HttpResponse:
             upload, relation = form.cleaned_data["picture"], form.cleaned_data[RELATION]
             options = build_options([relation] if relation else [], MAX_SHOWN)
             try:
-                hits = HostedImages(hosted).gallery.search(read_upload(upload), options)
+                hits = HostedImages(hosted).search(read_upload(upload), options)
             except DecodeError as error:
                 form.add_error("picture", translate_reason(error.reason, str(error)))
             else:
