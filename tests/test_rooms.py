@@ -34,7 +34,7 @@ ROOMS: dict[str, str] = {
     "engine.index.base": "",
     "engine.index.keys": "",
     "engine.index.stamps": "",
-    "engine.index.memory": "engine.descriptors engine.index.base",
+    "engine.index.memory": "engine.descriptors engine.index.base engine.index.keys",
     "engine.index.pgvector": "engine.descriptors engine.exceptions engine.index.base "
     "engine.index.keys engine.index.memory",
     "engine.index.milvus": "common engine.descriptors engine.exceptions engine.index.base "
