@@ -17,7 +17,8 @@ from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.retry import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -49,6 +50,7 @@ class Lease:
         self.record_ids = record_ids
         self.using = using
         self.token = secrets.randbits(63)
+        self._seconds = LEASE_MARGIN
 
     @property
     def records(self) -> QuerySet[SyncRecord]:
@@ -61,10 +63,11 @@ class Lease:
         Args:
             longest_call: how long a call to the collection may take, in seconds.
         """
-        return retry_when_locked(lambda: self._acquire(longest_call), using=self.using)
+        self._seconds = longest_call + LEASE_MARGIN
+        return retry_when_locked(self._acquire, using=self.using)
 
-    def _acquire(self, longest_call: float) -> list[SyncRecord]:
-        until = timezone.now() + timedelta(seconds=longest_call + LEASE_MARGIN)
+    def _acquire(self) -> list[SyncRecord]:
+        until = timezone.now() + timedelta(seconds=self._seconds)
         wanted = pending_records(self.using).filter(unleased(), pk__in=self.record_ids)
         with atomic_write(SyncRecord, using=self.using):
             wanted.filter(pk__in=lock_skipping_locked(wanted)).update(
@@ -81,6 +84,13 @@ class Lease:
                 later = until + timedelta(seconds=backoff(record.abandoned))
                 self._held(record).update(due_at=later)
         return taken
+
+    def renew(self) -> None:
+        """Let the lease last as long as a new one, for the records that it still holds."""
+        until = timezone.now() + timedelta(seconds=self._seconds)
+        retry_when_locked(
+            lambda: self.records.update(leased_until=until, due_at=until), using=self.using
+        )
 
     def leased_by_others(self) -> Iterator[tuple[float, str]]:
         """Yield seconds to wait and record id, for each record that another worker holds."""
@@ -100,6 +110,25 @@ class Lease:
             self._same_request(record).update(lease=None, leased_until=None, abandoned=0, **changes)
         )
 
+    def finalize_all(self, records: Sequence[SyncRecord], **changes: Any) -> set[UUID]:
+        """Write the same outcome of several records and release them, in a transaction.
+
+        Returns:
+            The ids of the records whose sync was not requested again.
+        """
+        # A generation is a random number, so none is that of another record.
+        generations = [record.generation for record in records]
+        ids = [record.pk for record in records]
+        same = self.records.filter(pk__in=ids, generation__in=generations)
+        found = set(same.values_list("pk", flat=True))
+        changed = same.update(
+            applied=F("generation"), lease=None, leased_until=None, abandoned=0, **changes
+        )
+        if changed < len(found):  # requested between both statements: the database locks no rows
+            rest = SyncRecord.objects.using(self.using).filter(pk__in=found, lease=self.token)
+            found.difference_update(rest.values_list("pk", flat=True))
+        return found
+
     def delete(self, record: SyncRecord) -> bool:
         """Delete the record; false if its sync was requested again."""
         return bool(self._same_request(record).delete()[0])
@@ -108,18 +137,20 @@ class Lease:
         """Release one record; false if the lease expired and another worker has taken over."""
         return bool(self._held(record).update(lease=None, leased_until=None))
 
-    def give_back(self, *, unattempted: bool = False) -> None:
-        """Make the records that it still holds due now; raise no ``DatabaseError``.
+    def give_back(self, *, unattempted: bool = False, delay: float = 0.0) -> None:
+        """Release the records that it still holds; raise no ``DatabaseError``.
 
         If the database does not answer, the leases expire.
 
         Args:
             unattempted: nothing was attempted with these records yet, so do not count an attempt.
+            delay: in how many seconds they are due.
         """
         connection = connections[self.using]
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()  # a broken connection may be the cause
-        changes: dict[str, Any] = {"lease": None, "leased_until": None, "due_at": timezone.now()}
+        due_at = timezone.now() + timedelta(seconds=delay)
+        changes: dict[str, Any] = {"lease": None, "leased_until": None, "due_at": due_at}
         if unattempted:
             changes["attempts"] = Case(When(attempts__gt=0, then=F("attempts") - 1), default=0)
         with suppress(DatabaseError):

@@ -19,6 +19,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
+from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.merging.expire import expire_resolutions_quietly
 from django_visualsnoop.outbox.leases import pending_records, unleased
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 #: How often one call processes a record whose row keeps changing meanwhile.
 MAX_ROUNDS = 5
+#: A worker leases so many bulks of images together, or so many images if a bulk is one image.
+BULKS, FEWEST = 4, 16
 #: How long a record must be due before any worker processes it, in seconds; a sweeper that runs
 #: every minute is faster.
 OVERDUE_AFTER = 90.0
@@ -53,6 +56,7 @@ def process_records(
     using: str,
     outcome: Outcome | None = None,
     waits_for_files: bool = True,
+    stops_when_busy: bool = False,
 ) -> Outcome:
     """Bring the collections in sync with the rows of these records.
 
@@ -66,8 +70,11 @@ def process_records(
             the caller what was done until then.
         waits_for_files: whether a missing or broken file may still arrive, if the request is
             recent.
+        stops_when_busy: stop if a collection asks to wait, and do not count that as a failure.
 
     Raises:
+        CollectionBusyError: a collection asks to wait. Processed records are finalized, and the
+            others are due by then.
         DatabaseError: the database did not answer, or was locked for too long.
         Exception: an interruption from outside, such as a time limit. Processed records are
             finalized, and the others are released.
@@ -85,13 +92,15 @@ def process_records(
                 # Its last worker died, perhaps because of it. Process it last, and alone.
                 alone.append((record.attempts, alias, key))
         waiting = set()
-        for alias, ids in by_collection.items():
-            size = _bulk_size(alias)
-            for start in range(0, len(ids), size):
-                chunk = ids[start : start + size]
-                waiting |= Batch(alias, chunk, using, outcome, waits_for_files).run()
-        for _, alias, key in sorted(alone):
-            waiting |= Batch(alias, [key], using, outcome, waits_for_files).run()
+        together = [
+            (alias, chunk)
+            for alias, ids in by_collection.items()
+            for chunk in batched(ids, _batch_size(alias))
+        ]
+        together += [(alias, [key]) for _, alias, key in sorted(alone)]
+        for alias, chunk in together:
+            batch = Batch(alias, chunk, using, outcome, waits_for_files, stops_when_busy)
+            waiting |= batch.run()
         if not waiting:
             return outcome
     outcome.later[FIRST_DELAY] += sorted(waiting)
@@ -187,8 +196,9 @@ def _due(using: str, when: Q, count: int) -> list[UUID]:
     return retry_when_locked(partial(list, due.values_list("pk", flat=True)[:count]), using=using)
 
 
-def _bulk_size(alias: str) -> int:
+def _batch_size(alias: str) -> int:
+    """Return how many records to lease together: some bulks, so that reading ahead pays."""
     try:
-        return collections[alias].bulk_size
+        return max(BULKS * collections[alias].bulk_size, FEWEST)
     except (ImproperlyConfigured, ImportError):
         return 100  # the batch writes the error to each record
