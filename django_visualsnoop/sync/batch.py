@@ -325,7 +325,7 @@ class Batch:
     def _opened(
         self, images: list[LeasedImage], collection: BaseCollection
     ) -> Iterator[tuple[str, bytes]]:
-        """Yield the files that the collection has to add, read through their storage; note errors."""
+        """Yield the content of the files that the collection has to add; note errors."""
         for image in images:
             assert image.file is not None
             self.in_hand = image

@@ -9,6 +9,7 @@ collection, and ``finalize`` writes the outcome.
 from __future__ import annotations
 
 import random
+import time
 from collections import defaultdict
 from datetime import timedelta
 from functools import partial
@@ -46,6 +47,8 @@ BULKS, FEWEST = 4, 16
 OVERDUE_AFTER = 90.0
 #: How many overdue records a worker processes, and from how many it chooses them.
 OVERDUE_TAKEN, OVERDUE_CHOICE = 20, 200
+#: The same for records that were requested by thousands.
+DUE_TAKEN, DUE_CHOICE = 50, 1000
 #: A record that is due later than this was written by a process whose clock is fast.
 FROM_THE_FUTURE = timedelta(seconds=2 * LONGEST_DELAY)
 
@@ -166,6 +169,28 @@ def process_overdue(*, using: str) -> Outcome:
     if not found:
         return Outcome()
     return process_records(random.sample(found, min(OVERDUE_TAKEN, len(found))), using=using)
+
+
+def process_due(*, using: str, seconds: float, outcome: Outcome) -> bool:
+    """Process records that are due, for a limited time; return whether more are due.
+
+    Concurrent workers choose different ones, as in ``process_overdue``.
+
+    Args:
+        using: alias of the database that stores the records.
+        seconds: stop after the records that end after this time.
+        outcome: as for ``process_records``.
+    """
+    deadline = time.monotonic() + seconds
+    while found := _due(using, Q(due_at__lte=timezone.now()), DUE_CHOICE):
+        before = outcome.worked_on
+        some = random.sample(found, min(DUE_TAKEN, len(found)))
+        process_records(some, using=using, outcome=outcome)
+        if outcome.worked_on == before:  # other workers hold them
+            return False
+        if time.monotonic() >= deadline:
+            return True
+    return False
 
 
 def still_due(record_ids: Iterable[str], *, using: str) -> list[str]:

@@ -127,9 +127,11 @@ class StoreReader:
             columns = rows.filter(deleted__isnull=True).values_list(
                 "image_id", "digest", "width", "height"
             )
-            for image_id, digest, width, height in columns:
-                if width * height <= max_pixels:
-                    found[image_id] = digest
+            found |= {
+                image_id: digest
+                for image_id, digest, width, height in columns
+                if width * height <= max_pixels
+            }
         return found
 
     def iterate_ids(self) -> Iterator[str]:
