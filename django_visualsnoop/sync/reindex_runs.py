@@ -175,9 +175,9 @@ def dispatch_stalled(using: str) -> bool:
     if run is None or run.state != State.RUNNING or (run.not_before and run.not_before > now):
         return False
     chunks = ReindexChunk.objects.using(using).filter(run=run, leased_until__gt=now)
-    answered = run.worked_at is not None and (run.sent_at is None or run.worked_at >= run.sent_at)
-    seen = max(filter(None, (run.worked_at, run.sent_at, run.started_at)))
-    if run.sent_at is not None and now - seen < (STALLED_AFTER if answered else UNANSWERED_AFTER):
+    answered = bool(run.worked_at and run.sent_at and run.worked_at >= run.sent_at)
+    seen = run.worked_at if answered else run.sent_at
+    if seen is not None and now - seen < (STALLED_AFTER if answered else UNANSWERED_AFTER):
         return False
     return not chunks.exists() and resume_run(using) is not None
 

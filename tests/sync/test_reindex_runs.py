@@ -33,6 +33,7 @@ from tests.testapp.models import Article, Document, Listing, Product
 
 if TYPE_CHECKING:
     from django_visualsnoop.collections.recorder import RecorderCollection
+    from django_visualsnoop.indexed.options import IndexedField
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
@@ -335,10 +336,11 @@ def test_a_field_that_the_code_no_longer_indexes_is_left_out(
 ) -> None:
     unheard(2)
     run = start_run([indexed_field(Article, "cover"), PHOTO], PLAN)
-    find = chunks.field_by_label
-    monkeypatch.setattr(
-        chunks, "field_by_label", lambda *names: find(*names) if "product" in names[0] else None
-    )
+
+    def find(label: str, name: str) -> IndexedField | None:
+        return PHOTO if label == PHOTO.label else None
+
+    monkeypatch.setattr(chunks, "field_by_label", find)
     assert work(run.token) is None
     assert run_now().counts["in_sync"] == 2
 
