@@ -104,7 +104,6 @@ def test_two_workers_that_are_killed_leave_a_run_that_ends(
     described = Counter(id_ for path in noted.iterdir() for id_ in path.read_text().splitlines())
     assert len(described) == ROWS
     assert described.total() - ROWS <= 2 * 32
-    print(messages)  # noqa: T201
     # Each message makes way for one, and the sweeper has sent as many again. Other tasks check
     # whether files have been rewritten.
     assert messages.most <= 2 * MESSAGES, messages

@@ -337,7 +337,8 @@ def _summary(tally: ReindexCounts, plan: Plan, started: float) -> str:
 def _refuse(options: dict[str, Any], names: Iterable[str], option: str) -> None:
     for name in names:
         if options[name]:
-            raise CommandError(f"{_option(name)} cannot be used with {option}.")
+            name = name if name == "models" else _option(name)
+            raise CommandError(f"{name} cannot be used with {option}.")
 
 
 def _read_steer(options: dict[str, Any]) -> str | None:
