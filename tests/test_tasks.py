@@ -10,6 +10,7 @@ from django.db import transaction
 
 from django_visualsnoop import tasks
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outbox import dispatch
 from django_visualsnoop.outbox.dispatch import MANY_RECORDS
 from django_visualsnoop.outbox.retry import FIRST_DELAY
 from django_visualsnoop.tasks import audit, sync_all, sync_records
@@ -101,11 +102,9 @@ def test_a_task_that_ends_before_all_is_done_sends_one_in_its_place(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[str, object]] = []
+    monkeypatch.setattr(dispatch, "dispatch_due_again", lambda using: sent.append(("due", using)))
     monkeypatch.setattr(
-        tasks.dispatch, "dispatch_due_again", lambda using: sent.append(("due", using))
-    )
-    monkeypatch.setattr(
-        tasks.dispatch,
+        dispatch,
         "dispatch_reindex",
         lambda using, token, *, count=1, countdown=None: sent.append(("reindex", countdown)),
     )

@@ -35,7 +35,7 @@ def counted(url: str, queue: str) -> Iterator[Messages]:
     listening = threading.Event()
 
     def listen() -> None:
-        with client.monitor() as monitor:
+        with client.monitor() as monitor:  # type: ignore[no-untyped-call]
             listening.set()
             for command in monitor.listen():
                 words = command["command"].split(" ")
@@ -46,7 +46,7 @@ def counted(url: str, queue: str) -> Iterator[Messages]:
 
     def look() -> None:
         while not ended.wait(0.02):
-            found.most = max(found.most, int(client.llen(queue)))  # type: ignore[arg-type]
+            found.most = max(found.most, int(client.llen(queue)))
 
     threads = [threading.Thread(target=one, daemon=True) for one in (listen, look)]
     for thread in threads:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from django_visualsnoop.client.exceptions import RateLimitedError, ServerError
 from django_visualsnoop.collections import collections
@@ -23,6 +24,7 @@ from django_visualsnoop.management import reindex_workers
 from django_visualsnoop.management.interrupts import Interrupted
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.outbox import dispatch
+from django_visualsnoop.outbox.celery import project_app
 from django_visualsnoop.outbox.pausing import sync_paused
 from django_visualsnoop.sync.reindex import MAX_SHOWN
 from django_visualsnoop.sync.reindex_runs import process_chunks
@@ -419,7 +421,7 @@ def test_messages_go_to_the_queue_of_the_setting(
     recorder: RecorderCollection, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queues: list[object] = []
-    task = dispatch.project_app().tasks[dispatch.REINDEX]
+    task = project_app().tasks[dispatch.REINDEX]
     monkeypatch.setattr(
         task, "apply_async", lambda _, **options: queues.append(options.get("queue"))
     )
@@ -438,7 +440,7 @@ def test_wait_shows_the_end(
     unheard(2)
     Ran("testapp.Product", "--async")
     monkeypatch.setattr(
-        reindex_workers.connections["default"],
+        connections["default"],
         "close_if_unusable_or_obsolete",
         lambda: work(sent[0]),
     )
@@ -478,7 +480,7 @@ def test_ctrl_c_ends_only_the_display(
     def interrupt(_: float) -> None:
         raise Interrupted(signal.SIGINT)
 
-    monkeypatch.setattr(reindex_workers.time, "sleep", interrupt)
+    monkeypatch.setattr("time.sleep", interrupt)
     ran = Ran("testapp.Product", "--async", "--wait")
     assert ran.error is not None
     assert ran.error.returncode == 130
@@ -495,7 +497,7 @@ def test_a_broker_that_refuses(
 
 def test_eager_workers_are_done_at_once(recorder: RecorderCollection, settings: Any) -> None:
     unheard()
-    app = dispatch.project_app()
+    app = project_app()
     app.conf.task_always_eager = True
     try:
         ran = Ran("testapp.Product", "--async", "--wait")
