@@ -1,7 +1,8 @@
 """How fast workers fill a collection: two against one, slow storages, unchanged rows, memory.
 
-    python -m benchmarks.filling [--rows 400] [--latency 0.05] [--workers 20] [--large 100000]
-        [--broker redis://127.0.0.1:6379/9] [--parts describing unchanged …] [--rounds 3]
+    python -m benchmarks.filling [--parts describing unchanged …] [--rows 400] [--rounds 3]
+        [--latency 0.05] [--describing SECONDS] [--workers 20] [--large 100000]
+        [--broker redis://127.0.0.1:6379/9]
 
 Generated pictures of 500 x 375 pixels are rows of a table on SQLite (or what TEST_DATABASE names).
 Each part prints its figures and their ratio, measured in turn in one run:
@@ -18,6 +19,9 @@ Each part prints its figures and their ratio, measured in turn in one run:
 * bulk: the messages that a bulk_create() of 10,000 rows sends;
 * memory: the most memory of a process that reindexes 10,000 rows, and of one that reindexes
   --large rows, into a collection that describes nothing.
+
+With ``--describing SECONDS``, the parts latency and workers wait so long for each picture in place
+of describing it. That shows how reading and describing overlap on a machine whose cores are busy.
 """
 
 from __future__ import annotations
@@ -145,9 +149,13 @@ def measure_latency(options: argparse.Namespace) -> None:
     from django.test import override_settings
 
     fill_table(options.rows)
+    simulate(options)
     alone, threads, plain = [], [], []
     for _ in range(options.rounds):
-        alone.append(cost_of(describe_alone, time.perf_counter))
+        if options.describing:
+            alone.append(options.rows * options.describing)
+        else:
+            alone.append(cost_of(describe_alone, time.perf_counter))
         os.environ["FILLING_LATENCY"] = str(options.latency)
         threads.append(cost_of(fresh(reindex), time.perf_counter))
         with override_settings(VISUALSNOOP_READ_THREADS=0):
@@ -174,8 +182,20 @@ def by_workers(options: argparse.Namespace, count: int) -> float:
     return (run.ended_at - run.started_at).total_seconds()
 
 
+def simulate(options: argparse.Namespace) -> None:
+    """Let the collection wait in place of describing, if the options say so."""
+    from django.conf import settings
+    from django.test.signals import setting_changed
+
+    if options.describing:
+        os.environ |= {"FILLING_BACKEND": NULL, "FILLING_DESCRIBING": str(options.describing)}
+        settings.VISUALSNOOP = {"default": {"BACKEND": NULL}, "archive": {"BACKEND": NULL}}
+        setting_changed.send(None, setting="VISUALSNOOP", value=None, enter=True)
+
+
 def measure_workers(options: argparse.Namespace) -> None:
     fill_table(options.rows)
+    simulate(options)
     one, two = [], []
     for _ in range(options.rounds):
         one.append(by_workers(options, 1))
@@ -329,6 +349,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency", type=float, default=0.05)
+    parser.add_argument("--describing", type=float, default=0.0)
     parser.add_argument("--workers", type=int, default=20)
     parser.add_argument("--large", type=int, default=100_000)
     parser.add_argument("--broker", default="redis://127.0.0.1:6379/9")

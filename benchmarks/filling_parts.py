@@ -26,7 +26,7 @@ class SlowStorage(FileSystemStorage):
 
 
 class NullCollection(RecorderCollection):
-    """Accept images, and forget them."""
+    """Accept images after FILLING_DESCRIBING seconds, and forget them."""
 
     def add_image(
         self,
@@ -34,4 +34,5 @@ class NullCollection(RecorderCollection):
         image_id: str | None = None,
         update_existing: bool = False,  # noqa: ARG002
     ) -> ImageInfo:
+        time.sleep(float(os.environ.get("FILLING_DESCRIBING", "0")))
         return ImageInfo("0" * 8, str(image_id), datetime.now(UTC), True)

@@ -323,7 +323,7 @@ def _make_messages(
     if task.name == SYNC_DUE:
         messages = [(using,)] * min(DUE_MESSAGES, len(record_ids))
     elif task.name == REINDEX:
-        messages = [(using, token) for token in record_ids]
+        messages = [(using, *record_ids)]
         if queue := reindex_queue():
             options["queue"] = queue
     else:
@@ -381,7 +381,7 @@ def dispatch_due_again(using: str) -> None:
 def dispatch_reindex(
     using: str, token: int, *, count: int = 1, countdown: float | None = None
 ) -> bool:
-    """Let workers take part in a reindex; return whether the broker accepted all messages.
+    """Let workers take part in a reindex; return whether the broker accepted a message.
 
     Args:
         using: alias of the database.
@@ -389,7 +389,10 @@ def dispatch_reindex(
         count: the number of messages.
         countdown: seconds until a worker should go on.
     """
-    return _dispatcher.dispatch_records(using, [str(token)] * count, countdown, REINDEX)
+    sent = 0
+    while sent < count and _dispatcher.dispatch_records(using, [str(token)], countdown, REINDEX):
+        sent += 1
+    return sent > 0
 
 
 def reindex_queue() -> str | None:

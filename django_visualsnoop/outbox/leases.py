@@ -12,12 +12,13 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from django_visualsnoop.common.transactions import atomic_write, retry_when_locked
+from django_visualsnoop.common.updates import update_each
 from django_visualsnoop.outbox.locking import lock_skipping_locked
 from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.retry import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -110,19 +111,41 @@ class Lease:
             self._same_request(record).update(lease=None, leased_until=None, abandoned=0, **changes)
         )
 
-    def finalize_all(self, records: Sequence[SyncRecord], **changes: Any) -> set[UUID]:
-        """Write the same outcome of several records and release them, in a transaction.
+    def finalize_all(
+        self, outcomes: Sequence[tuple[SyncRecord, Mapping[str, Any]]], **changes: Any
+    ) -> set[UUID]:
+        """Write the outcome of several records that are in sync, and release them.
+
+        Call this in a transaction that has locked them.
+
+        Args:
+            outcomes: each record with the fields to change; the same fields for all.
+            changes: the fields that change to the same value in all records.
 
         Returns:
             The ids of the records whose sync was not requested again.
         """
         # A generation is a random number, so none is that of another record.
-        generations = [record.generation for record in records]
-        ids = [record.pk for record in records]
+        generations = [record.generation for record, _ in outcomes]
+        ids = [record.pk for record, _ in outcomes]
         same = self.records.filter(pk__in=ids, generation__in=generations)
         found = set(same.values_list("pk", flat=True))
-        changed = same.update(
-            applied=F("generation"), lease=None, leased_until=None, abandoned=0, **changes
+        changes |= {"lease": None, "leased_until": None, "abandoned": 0}
+        _, own = outcomes[0]
+        changed = update_each(
+            SyncRecord,
+            [*changes, *own, "applied"],
+            ["id", "lease", "generation"],
+            [
+                (
+                    *changes.values(),
+                    *own.values(),
+                    *(record.generation, record.pk, self.token, record.generation),
+                )
+                for record, own in outcomes
+                if record.pk in found
+            ],
+            using=self.using,
         )
         if changed < len(found):  # requested between both statements: the database locks no rows
             rest = SyncRecord.objects.using(self.using).filter(pk__in=found, lease=self.token)

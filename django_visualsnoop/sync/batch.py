@@ -78,13 +78,6 @@ class LeasedImage:
     #: Whether it is processed and only needs to be finalized.
     done: bool = False
     finalized: bool = False
-    #: Whether the collection has described the same content already.
-    known: bool = False
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether its record need not change, except that it is in sync."""
-        return self.known and self.name == self.record.name
 
 
 class Batch:
@@ -342,7 +335,7 @@ class Batch:
             image.digest = hashlib.sha256(data).hexdigest()
             image.fresh = is_fresh(image.file)
             if self.known.get(image.record.image_id) == image.digest:
-                image.known = image.answered = image.done = True
+                image.answered = image.done = True
             else:
                 yield image.record.image_id, data
 

@@ -69,10 +69,14 @@ class Finalizer:
         def finalize_free() -> dict[UUID, bool]:
             free = set(lock_skipping_locked(self.lease.records))
             unlocked = [image for image in images if image.record.pk in free]
-            unchanged = [image.record for image in unlocked if image.is_unchanged]
-            same = self.lease.finalize_all(unchanged, **_in_sync()) if unchanged else set()
+            added = [
+                (image.record, {"name": image.name, "digest": image.digest})
+                for image in unlocked
+                if image.file is not None and image.failure is None
+            ]
+            in_sync = self.lease.finalize_all(added, **_in_sync()) if added else set()
             return {
-                image.record.pk: image.record.pk in same or self._finalize(image)
+                image.record.pk: image.record.pk in in_sync or self._finalize(image)
                 for image in unlocked
             }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from contextlib import suppress
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.sync.chunks import TakenChunk
     from django_visualsnoop.sync.reindex import Plan
+
+logger = logging.getLogger(__name__)
 
 #: Default number of messages, which is the largest number of worker processes that take part.
 DEFAULT_WORKERS = 32
@@ -171,7 +174,11 @@ def dispatch_stalled(using: str) -> bool:
     waits for an hour. So messages do not pile up.
     """
     now = timezone.now()
-    run = find_run(using)
+    try:
+        run = find_run(using)
+    except DatabaseError as error:  # the tables may be older than the code
+        logger.warning("Could not read the reindex in the database %r.", using, exc_info=error)
+        return False
     if run is None or run.state != State.RUNNING or (run.not_before and run.not_before > now):
         return False
     chunks = ReindexChunk.objects.using(using).filter(run=run, leased_until__gt=now)

@@ -31,6 +31,7 @@ from django_visualsnoop.management.selection import (
     select_fields,
     write_start,
 )
+from django_visualsnoop.outbox.reindex_run import ReindexRun
 from django_visualsnoop.sync.listing import Category
 from django_visualsnoop.sync.prune import Pruned, prune_listing, prune_orphaned, prune_records
 from django_visualsnoop.sync.reindex import Failures, Plan, ReindexCounts, reindex
@@ -100,6 +101,8 @@ class Command(BaseCommand):
         if options["collection"] is not None:
             _check_alias(options["collection"])
         check_tables(options["database"])
+        if steer is not None or options["async"]:
+            check_tables(options["database"], ReindexRun)
         if steer is None:
             self.fields = select_fields(
                 options["models"], collection=options["collection"], field=options["field"]
