@@ -34,7 +34,7 @@ def update_each(
     connection = connections[using]
     quote, meta = connection.ops.quote_name, model._meta
     fields = [cast("Field[Any, Any]", meta.get_field(name)) for name in (*names, *where)]
-    columns = [quote(field.column) for field in fields]
+    columns = [quote(str(field.column)) for field in fields]
     changes = ", ".join(f"{column} = %s" for column in columns[: len(names)])
     condition = " AND ".join(f"{column} = %s" for column in columns[len(names) :])
     sql = f"UPDATE {quote(meta.db_table)} SET {changes} WHERE {condition}"  # noqa: S608 -- names
@@ -47,4 +47,4 @@ def update_each(
     ]
     with transaction.atomic(using=using), connection.cursor() as cursor:
         cursor.executemany(sql, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
