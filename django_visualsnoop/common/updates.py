@@ -45,6 +45,6 @@ def update_each(
         ]
         for row in rows
     ]
-    with transaction.atomic(using=using), connection.cursor() as cursor:
+    with transaction.atomic(using=using, savepoint=False), connection.cursor() as cursor:
         cursor.executemany(sql, parameters)
         return int(cursor.rowcount)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at the run, and at whether its workers are gone.
 LOOK_EVERY, CHECK_EVERY = 1.0, 60.0
+#: How often to try again to reach the broker, and seconds between.
+TRIES, TRY_EVERY = 6, 2.0
 #: Name of a count → what it is called.
 _WORDS = {
     "in_sync": "in sync",
@@ -86,8 +88,7 @@ class WorkersReindex:
                 f"{self.describe()} To follow it, type: {self.command('--wait')} To stop it for "
                 f"good, type: {self.command('--cancel')}"
             ) from None
-        self._check_sent(run)
-        self._say_state(run)
+        self._say_state(self._check_sent(run))
 
     def steer(self, name: str, *, workers: int | None) -> None:
         """Show, pause, resume or cancel the run.
@@ -111,9 +112,7 @@ class WorkersReindex:
                 self.out.write(f"Workers have run no reindex in the database {self.using!r}.")
                 return
             raise self.missing()
-        if name == "resume":
-            self._check_sent(run)
-        self._say_state(run)
+        self._say_state(self._check_sent(run) if name == "resume" else run)
 
     def follow(self) -> Failures:
         """Show the progress of the workers until the run ends; return its failures.
@@ -194,7 +193,13 @@ class WorkersReindex:
                 f"celery -A PROJECT worker -Q {queue} --prefetch-multiplier 1"
             )
 
-    def _check_sent(self, run: ReindexRun) -> None:
+    def _check_sent(self, run: ReindexRun) -> ReindexRun:
+        """Try to send the messages again if the broker did not answer in the time of a commit."""
+        for _ in range(TRIES):
+            if run.state != State.RUNNING or run.sent_at is not None:
+                return run
+            time.sleep(TRY_EVERY)
+            run = resume_run(self.using) or run
         if run.state == State.RUNNING and run.sent_at is None:
             raise CommandError(
                 "The broker did not accept the messages, so no worker has started. The sweeper "
@@ -202,3 +207,4 @@ class WorkersReindex:
                 f"without workers, type: {self.command('--cancel')} Then type this command "
                 "without --async."
             )
+        return run

@@ -491,8 +491,12 @@ def test_a_broker_that_refuses(
     recorder: RecorderCollection, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unheard()
-    monkeypatch.setattr(dispatch, "dispatch_reindex", lambda *_, **__: False)
+    answers = [False, False, True, *[False] * 9]
+    monkeypatch.setattr(dispatch, "dispatch_reindex", lambda *_, **__: answers.pop(0))
+    monkeypatch.setattr(reindex_workers, "TRY_EVERY", 0.0)
+    assert Ran("testapp.Product", "--async").error is None  # it tries again
     assert "The broker did not accept the messages" in str(Ran("testapp.Product", "--async").error)
+    assert len(answers) == 2
 
 
 def test_eager_workers_are_done_at_once(recorder: RecorderCollection, settings: Any) -> None:
