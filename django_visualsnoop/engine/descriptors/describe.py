@@ -199,11 +199,14 @@ def compute_vector(pixels: Pixels) -> Vector:
     return quantise(vector)
 
 
-def measure_detail(vector: Vector) -> float:
-    """Return the share of a vector, 0 to 1, that shows the content; the rest shows the colour."""
-    values = vector.astype(np.int64)
-    told, whole = int(values[:LEARNED] @ values[:LEARNED]), int(values @ values)
-    return told / max(1, whole)
+def measure_detail(vectors: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return the share of each vector, 0 to 1, that shows the content; the rest shows the colour.
+
+    Args:
+        vectors: … x ``DIMENSIONS``.
+    """
+    squares = np.square(vectors, dtype=np.int64)
+    return squares[..., :LEARNED].sum(axis=-1) / np.maximum(1, squares.sum(axis=-1))
 
 
 def apply_dihedral_action(vectors: NDArray[np.int8]) -> NDArray[np.int8]:
