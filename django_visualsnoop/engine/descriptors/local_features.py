@@ -69,6 +69,14 @@ class LocalFeatures(NamedTuple):
     near_words: NDArray[np.uint32]
 
 
+NO_FEATURES = LocalFeatures(
+    np.empty(0, dtype=np.uint64),
+    np.empty(0, dtype=np.uint32),
+    np.empty((0, 4), dtype=np.uint8),
+    np.empty((0, _NEAR**2), dtype=np.uint32),
+)
+
+
 def compute_local_features(pixels: Pixels) -> LocalFeatures:
     """Return the features of a picture; see ``Descriptor``.
 

@@ -48,7 +48,7 @@ def smooth_cells(values: Floats, window: int) -> Floats:
         window: the side of a neighbourhood, in cells.
     """
     smoothed = cv2.blur(values, (window, window), borderType=cv2.BORDER_REPLICATE)
-    return smoothed.astype(np.float32, copy=False)
+    return smoothed.astype(np.float32, copy=False).reshape(values.shape)  # without a last axis of 1
 
 
 def correlate(
