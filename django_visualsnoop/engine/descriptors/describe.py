@@ -69,7 +69,7 @@ _COLOUR_CODE = 32
 LEARNED = DIMENSIONS - _COLOUR_CODE
 #: A search asks once for the features of two parts of a picture with at least this in common, as a
 #: share of what they cover.
-_NEARLY_ALL = 0.9
+_NEARLY_ALL = 0.75
 #: Mean colours this far apart are different colours (lightness is 0 to 100).
 _COLOUR_WIDTH = 4.0
 

@@ -101,7 +101,8 @@ def measure_bands(pixels: Pixels) -> tuple[int, int, int, int]:
 def _measure_band(rows: Pixels) -> int:
     """Return how many of the first rows have one colour, that of the first."""
     deepest = int(len(rows) * _DEEPEST)
-    edge = np.median(rows[0], axis=0).astype(np.int16)
+    ordered = np.sort(rows[0], axis=0).astype(np.int16)
+    edge = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) // 2  # the median
     # Most pictures have no band, so the first row answers for all.
     depth = 0
     while depth < deepest:
