@@ -154,9 +154,7 @@ def _build_comparisons(probes: Probes, pairs: Sequence[_Pair]) -> list[Compariso
     ]
 
 
-def _build_comparison(
-    probes: Probes, pair: _Pair, evidence: Floats, is_faint: bool
-) -> Comparison:
+def _build_comparison(probes: Probes, pair: _Pair, evidence: Floats, is_faint: bool) -> Comparison:
     probed, picture, stored, closest, match = pair
     cosine = closest.cosine
     score = calibration.compute_score(evidence, cosine, pair.features)

@@ -83,9 +83,7 @@ def correlate(
     found -= (_PER_PIXEL * np.abs(shifts).sum(axis=1, dtype=np.float64)).astype(np.float32)
     best = found.argmax(axis=-1)
     agreeing = np.take_along_axis(found, best[..., None], axis=-1)[..., 0]
-    return Correlation(
-        agreeing, centre, shifts[best], np.sqrt(own - np.float32(noise)), detail
-    )
+    return Correlation(agreeing, centre, shifts[best], np.sqrt(own - np.float32(noise)), detail)
 
 
 def _cut_cells(averages: Floats, reach: int, shape: tuple[int, ...]) -> Floats:

@@ -110,12 +110,12 @@ def _are_clearly_nearest(rows: Distances, own: Distances, places: Numbers) -> ND
     """Return for each row of distances whether one of them is clearly below all others.
 
     Args:
-        rows: n x size.
+        rows: n x at most 255.
         own: n; the distances that may be.
         places: n; where in the row they are.
     """
     near = rows < _CLEARLY_FURTHER[own][:, None]
-    clear = near.sum(axis=1, dtype=np.uint8) == (own > 0)  # itself
+    clear: NDArray[np.bool_] = near.sum(axis=1, dtype=np.uint8) == (own > 0)  # itself
     equal = np.flatnonzero(own == 0)  # nothing is clearly further than 0, so the first one counts
     clear[equal] = rows[equal].argmin(axis=1) == places[equal]
     return clear

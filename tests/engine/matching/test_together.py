@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -157,7 +158,7 @@ def test_the_correlations_of_all_shifts(
     noise: float,
 ) -> None:
     small = [compute_luma(cv2.resize(one, size).astype(np.float32)) for one in pictures[:24]]
-    for first, second in zip(small, small[1:], strict=False):
+    for first, second in pairwise(small):
         found = correlate(first, second, reach=reach, window=window, noise=noise)
         slow = correlate_slowly(first, second, reach=reach, window=window, noise=noise)
         for name, ours, theirs in zip(found._fields, found, slow, strict=True):
