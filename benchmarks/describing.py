@@ -31,6 +31,7 @@ import numpy as np
 import synthetic
 from search import processor
 
+from django_visualsnoop.common.batches import batched
 from django_visualsnoop.engine.descriptors import global_features as views
 from django_visualsnoop.engine.descriptors import local_features
 from django_visualsnoop.engine.descriptors.describe import compute_vector, describe
@@ -94,9 +95,12 @@ def fill(collection: LocalCollection, images: int, made_up: int) -> int:
     from django_visualsnoop.engine.storage.values import NewImage
 
     contents = (content for _, chunk in synthetic.chunks(images, 1) for content in chunk.contents())
-    for number, content in enumerate(islice(contents, made_up, images), made_up):
-        image = NewImage(f"made up {number}", content, VERSION, "", 500, 375)
-        collection._gallery.store.put([image])
+    new = (
+        NewImage(f"made up {number}", content, VERSION, "", 500, 375)
+        for number, content in enumerate(islice(contents, made_up, images), made_up)
+    )
+    for some in batched(new, 500):
+        collection._gallery.store.put(some)
     return max(made_up, images)
 
 
@@ -114,13 +118,7 @@ def search(
             print(f"  among {size:,} images, of which {len(paths)} are photographs")
             spent: dict[str, list[float]] = {}
             for path in chosen:
-                content = path.read_bytes()
-                steps: dict[str, Callable[[], object]] = {
-                    "adding": lambda: collection.add_image(content, path.name, True),
-                    "search with a file": lambda: collection.search_images(content),
-                    "search by id": lambda: collection.search_images_by_id(path.name),
-                }
-                for name, step in steps.items():
+                for name, step in collection_steps(collection, path).items():
                     step()  # reads what the one before has changed
                     spent.setdefault(name, []).append(measure(step, repeats))
             for name, values in spent.items():
@@ -129,6 +127,15 @@ def search(
                 print(f"  {name:20} {mean:6.2f} ms, p50 {p50:.2f}, p95 {p95:.2f}")
             ratio = sum(spent["search with a file"]) / sum(spent["adding"])
             print(f"  a search with a file takes {ratio:.2f} times as long as adding it")
+
+
+def collection_steps(collection: LocalCollection, path: Path) -> dict[str, Callable[[], object]]:
+    content = path.read_bytes()
+    return {
+        "adding": lambda: collection.add_image(content, path.name, update_existing=True),
+        "search with a file": lambda: collection.search_images(content),
+        "search by id": lambda: collection.search_images_by_id(path.name),
+    }
 
 
 def measure(step: Callable[[], object], repeats: int) -> float:
