@@ -294,6 +294,13 @@ def _find_percentiles(values: Floats, shares: tuple[int, ...]) -> NDArray[np.flo
     return np.where(after < 0.5, low + (high - low) * after, high - (high - low) * (1 - after))
 
 
+def _find_median(values: NDArray[np.float32]) -> float:
+    """Return what ``np.median`` returns, in half of the time."""
+    places = (len(values) - 1) // 2, len(values) // 2
+    ordered = np.partition(values, places)
+    return float((ordered[places[0]] + ordered[places[1]]) / 2)
+
+
 class Tones(NamedTuple):
     """Both pictures, one with the other's tones."""
 
@@ -367,7 +374,7 @@ def _fit_tones(
             (weighted.T @ inputs).astype(np.float64) + ridge, weighted.T @ wanted
         ).astype(np.float32)
         missed = _average_channels(np.abs(inputs @ fitted - wanted))
-        usual = max(3.0, 1.5 * float(np.median(missed[known])))
+        usual = max(3.0, 1.5 * _find_median(missed[known]))
         trust = (weights / (1 + (missed / usual) ** 2)).astype(np.float32)
     contrast = float(wanted[known].std(axis=0).mean())
     left = (float(missed[known].mean()) + 1) / (contrast + 4)

@@ -20,7 +20,7 @@ from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching import calibration
 from django_visualsnoop.engine.matching.compare import compare, compare_all
 from django_visualsnoop.engine.matching.correlation import correlate
-from django_visualsnoop.engine.matching.difference import _find_percentiles
+from django_visualsnoop.engine.matching.difference import _find_median, _find_percentiles
 from django_visualsnoop.engine.matching.overlap import NO_OVERLAP, measure_overlap
 from django_visualsnoop.engine.matching.registration import compute_luma
 from django_visualsnoop.engine.matching.verify import _find_supported, verify_all
@@ -166,10 +166,11 @@ def test_the_correlations_of_all_shifts(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_percentiles_are_those_of_numpy(dtype: type) -> None:
+def test_percentiles_and_medians_are_those_of_numpy(dtype: type) -> None:
     dice = np.random.default_rng(4)
     for count in (*range(1, 30), 500, 768):
         values = dice.normal(0, 10, count).astype(dtype)
         shares = (0, 5, 25, 50, 75, 97, 100)
         found = _find_percentiles(values, shares)
         assert found.tolist() == np.percentile(values, shares).tolist()
+        assert _find_median(values) == np.median(values)
