@@ -233,7 +233,10 @@ def measure_detail(vectors: NDArray[np.int8]) -> NDArray[np.float64]:
         vectors: … x ``DIMENSIONS``.
     """
     squares = np.square(vectors, dtype=np.int64)
-    return squares[..., :LEARNED].sum(axis=-1) / np.maximum(1, squares.sum(axis=-1))
+    shares: NDArray[np.float64] = squares[..., :LEARNED].sum(axis=-1) / np.maximum(
+        1, squares.sum(axis=-1)
+    )
+    return shares
 
 
 def apply_dihedral_action(vectors: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -115,8 +115,8 @@ def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comp
             if match.inliers > best[place].inliers:
                 best[place], places[place] = match, number
     pairs = [
-        _Pair(probes.pictures[number], number, *values)
-        for *values, number in zip(
+        _Pair(probes.pictures[number], number, one, closest, match)
+        for one, closest, match, number in zip(
             stored, _find_closest(probes.compared_vectors, stored), best, places, strict=True
         )
     ]

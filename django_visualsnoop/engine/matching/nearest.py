@@ -47,6 +47,10 @@ class Matches(NamedTuple):
     #: Hamming distances of the codes, in bits.
     distances: Distances
 
+    def select(self, some: slice) -> Matches:
+        """Return some of the matches."""
+        return Matches(self.pictures[some], self.left[some], self.right[some], self.distances[some])
+
 
 def match_codes(query: Codes, stored: Sequence[Codes]) -> Matches:
     """Return the matches of a picture with stored ones; of equally near codes, the first.

@@ -121,7 +121,7 @@ def verify_all(query: Descriptor, stored: Sequence[Descriptor]) -> list[Alignmen
         found[number] = _align(
             start[some].astype(np.float32),
             end[some].astype(np.float32),
-            Matches(*(values[some] for values in matches)),
+            matches.select(some),
             proposed,
         )
     return found

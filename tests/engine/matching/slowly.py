@@ -108,7 +108,9 @@ def correlate_slowly(
 ) -> Correlation:
     """Return the correlation by trying one shift after the other."""
     height, width = first.shape
-    padded = cv2.copyMakeBorder(second, *[reach] * 4, cv2.BORDER_REFLECT_101).astype(np.float32)
+    padded = cv2.copyMakeBorder(second, reach, reach, reach, reach, cv2.BORDER_REFLECT_101).astype(
+        np.float32
+    )
     mean = smooth_cells(average_cells(first), window)
     own = smooth_cells(average_cells(first * first), window) - mean * mean
     own = np.maximum(own, 0) + np.float32(noise)

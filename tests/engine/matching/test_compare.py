@@ -84,7 +84,9 @@ def test_what_words_and_lines_share_speaks_less_for_a_copy() -> None:
 
     def collect(axial: float, inliers: int = 20) -> np.ndarray:
         alignment = match._replace(axial=axial, inliers=inliers)
-        (found,) = calibration.collect_evidence(np.array([0.7]), [alignment], [place], [100])
+        found: np.ndarray = calibration.collect_evidence(
+            np.array([0.7]), [alignment], [place], [100]
+        )[0]
         assert len(found) == calibration.INPUTS == len(load_learned().weights)
         return found
 
