@@ -69,7 +69,7 @@ _COLOUR_CODE = 32
 LEARNED = DIMENSIONS - _COLOUR_CODE
 #: A search asks once for the features of two parts of a picture with at least this in common, as a
 #: share of what they cover.
-_NEARLY_ALL = 0.75
+_NEARLY_ALL = 0.9
 #: Mean colours this far apart are different colours (lightness is 0 to 100).
 _COLOUR_WIDTH = 4.0
 
@@ -82,7 +82,7 @@ class Probes(NamedTuple):
             ``content_boxes``), each turned and mirrored; n x ``DIMENSIONS``.
         pictures: the descriptors of the same pictures, each followed by its mirror image, which
             has the thumbnail of the picture itself. A picture identified by its file is
-            followed by itself.
+            followed by itself. One that is nearly the same part as another has no features.
         near_words: for each of ``pictures``, the nearest words of each feature; features x 4.
     """
 
