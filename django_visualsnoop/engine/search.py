@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from django_visualsnoop.engine.descriptors.describe import Probes
+    from django_visualsnoop.engine.descriptors.descriptor import Descriptor
     from django_visualsnoop.engine.index.base import Candidate, CandidateIndex
     from django_visualsnoop.engine.matching.relation import Relation
 
@@ -89,12 +90,18 @@ def _compare(
             placeholder, is compared only once. This adds the new ones.
     """
     stored = index.read_descriptors(image_ids)
-    keys = {image_id: (one.to_bytes(), one.capture) for image_id, one in stored.items()}
+    keys = {image_id: _build_key(one) for image_id, one in stored.items()}
     different = {keys[image_id]: one for image_id, one in stored.items()}
     new = {key: one for key, one in different.items() if key not in found}
     for key, comparison in zip(new, compare_all(probes, list(new.values())), strict=True):
         found[key] = comparison.relation
     return [FoundImage(image_id, found[keys[image_id]]) for image_id in stored]
+
+
+def _build_key(stored: Descriptor) -> tuple[object, ...]:
+    """Return what is equal for images of one file."""
+    compared = stored.vector, stored.codes, stored.places
+    return *(values.tobytes() for values in compared), stored.by_file, stored.capture
 
 
 def _is_complete(candidates: Collection[Candidate], limit: int) -> bool:

@@ -29,6 +29,7 @@ from django_visualsnoop.engine.descriptors.global_features import (
     limit_length,
 )
 from django_visualsnoop.engine.descriptors.local_features import (
+    NO_FEATURES,
     WORDS,
     compute_local_features,
     compute_query_features,
@@ -38,13 +39,14 @@ from django_visualsnoop.engine.descriptors.local_features import (
 from django_visualsnoop.engine.descriptors.matmul import matmul_row
 from django_visualsnoop.engine.descriptors.thumbnail import Thumbnail
 from django_visualsnoop.engine.descriptors.weights import load_dihedral_action, load_learned
-from django_visualsnoop.engine.images.content_boxes import crop_content_boxes
+from django_visualsnoop.engine.images.content_boxes import crop, find_content_boxes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptors.local_features import LocalFeatures
     from django_visualsnoop.engine.images.capture import Capture
+    from django_visualsnoop.engine.images.content_boxes import Box
     from django_visualsnoop.engine.images.decode import Pixels
 
     #: One picture: ``DIMENSIONS`` signed bytes; the length of the vector has no meaning.
@@ -65,6 +67,9 @@ __all__ = [
 _COLOUR_CODE = 32
 #: Number of learned values in the vector.
 LEARNED = DIMENSIONS - _COLOUR_CODE
+#: A search asks once for the features of two parts of a picture with at least this in common, as a
+#: share of what they cover.
+_NEARLY_ALL = 0.9
 #: Mean colours this far apart are different colours (lightness is 0 to 100).
 _COLOUR_WIDTH = 4.0
 
@@ -77,7 +82,7 @@ class Probes(NamedTuple):
             ``content_boxes``), each turned and mirrored; n x ``DIMENSIONS``.
         pictures: the descriptors of the same pictures, each followed by its mirror image, which
             has the thumbnail of the picture itself. A picture identified by its file is
-            followed by itself.
+            followed by itself. One that is nearly the same part as another has no features.
         near_words: for each of ``pictures``, the nearest words of each feature; features x 4.
     """
 
@@ -129,9 +134,12 @@ def build_probes(
         capture: when a camera took it, if known.
     """
     features, negative = compute_query_features(pixels)
-    inner = _build_content_probes(pixels)
+    height, width = pixels.shape[:2]
+    whole_box = 0, height, 0, width
     if is_featureless(pixels, len(features.codes)):
+        inner = _build_content_probes(pixels, {})
         return _join_probes([build_stored_probes(_describe_by_file(pixels, digest)), *inner])
+    inner = _build_content_probes(pixels, {whole_box: len(features.codes)})
     small = Thumbnail(pixels)
     whole = _build_picture_probes(small, compute_vector(pixels), features, capture)
     # The features of the negative suffice: its vector would cost each search as much again.
@@ -141,14 +149,33 @@ def build_probes(
     return _join_probes([whole, *inner, last])
 
 
-def _build_content_probes(pixels: Pixels) -> list[Probes]:
-    """Return the probes for copies of the pictures inside a picture."""
+def _build_content_probes(pixels: Pixels, known: dict[Box, int]) -> list[Probes]:
+    """Return the probes for copies of the pictures inside a picture.
+
+    Args:
+        pixels: the picture.
+        known: the boxes whose features the search has, with their numbers. This adds others.
+    """
     found = []
-    for one in crop_content_boxes(pixels):
-        features = compute_query_features(one)[0]
-        if not is_featureless(one, len(features.codes)):
+    for box in find_content_boxes(pixels):
+        one, features = crop(pixels, box), NO_FEATURES
+        # Nearly the same box has nearly the same features: only its vector adds something.
+        count = next((known[other] for other in known if _nearly_agree(box, other)), None)
+        if count is None:
+            features = compute_query_features(one)[0]
+            count = known[box] = len(features.codes)
+        if not is_featureless(one, count):
             found.append(_build_picture_probes(Thumbnail(one), compute_vector(one), features))
     return found
+
+
+def _nearly_agree(one: Box, other: Box) -> bool:
+    """Return whether two boxes have nearly all of their area in common."""
+    height = min(one[1], other[1]) - max(one[0], other[0])
+    width = min(one[3], other[3]) - max(one[2], other[2])
+    common = max(0, height) * max(0, width)
+    areas = [(bottom - top) * (right - left) for top, bottom, left, right in (one, other)]
+    return common >= _NEARLY_ALL * (sum(areas) - common)
 
 
 def _join_probes(found: list[Probes]) -> Probes:
@@ -199,11 +226,17 @@ def compute_vector(pixels: Pixels) -> Vector:
     return quantise(vector)
 
 
-def measure_detail(vector: Vector) -> float:
-    """Return the share of a vector, 0 to 1, that shows the content; the rest shows the colour."""
-    values = vector.astype(np.int64)
-    told, whole = int(values[:LEARNED] @ values[:LEARNED]), int(values @ values)
-    return told / max(1, whole)
+def measure_detail(vectors: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return the share of each vector, 0 to 1, that shows the content; the rest shows the colour.
+
+    Args:
+        vectors: … x ``DIMENSIONS``.
+    """
+    squares = np.square(vectors, dtype=np.int64)
+    shares: NDArray[np.float64] = squares[..., :LEARNED].sum(axis=-1) / np.maximum(
+        1, squares.sum(axis=-1)
+    )
+    return shares
 
 
 def apply_dihedral_action(vectors: NDArray[np.int8]) -> NDArray[np.int8]:

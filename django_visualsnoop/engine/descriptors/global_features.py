@@ -87,17 +87,21 @@ def _halve(lab: Floats) -> Floats:
 
 def _compute_gradients(lab: Floats, cells: int) -> Floats:
     """Return the directions of the edges per grid cell, as a unit vector or shorter."""
-    lightness = np.pad(lab[..., 0], 1, mode="edge")
+    lightness = np.asarray(
+        cv2.copyMakeBorder(np.ascontiguousarray(lab[..., 0]), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    )
     across = lightness[1:-1, 2:] - lightness[1:-1, :-2]
     down = lightness[2:, 1:-1] - lightness[:-2, 1:-1]
     strength = np.hypot(across, down)
     # Each gradient is split between the two nearest of the directions k * pi / 8.
-    direction = np.arctan2(down, across) * np.float32(_DIRECTIONS / np.pi) % _DIRECTIONS
+    direction = np.arctan2(down, across) * np.float32(_DIRECTIONS / np.pi)
+    # Modulo ``_DIRECTIONS``, but without a division.
+    direction[direction >= _DIRECTIONS] -= _DIRECTIONS
+    direction[direction < 0] += _DIRECTIONS
     lower = np.floor(direction)
     share = direction - lower
     side = lab.shape[0]
-    cell = np.arange(side) * cells // side
-    place = (cell[:, None] * cells + cell[None, :]) * _DIRECTIONS
+    place = _find_cells(side, cells) * _DIRECTIONS
     first = (place + lower.astype(np.intp) % _DIRECTIONS).ravel()
     second = (place + (lower.astype(np.intp) + 1) % _DIRECTIONS).ravel()
     size = cells * cells * _DIRECTIONS
@@ -110,6 +114,14 @@ def _compute_gradients(lab: Floats, cells: int) -> Floats:
     evened = per_cell / np.sqrt(lengths + _GRADIENT_FLOOR * pixels)
     evened -= evened.mean()
     return limit_length(evened.ravel(), (_GRADIENT_FLOOR * pixels) ** 0.5 * cells / 4)
+
+
+@cache
+def _find_cells(side: int, cells: int) -> NDArray[np.intp]:
+    """Return the number of the cell of each pixel: side x side."""
+    cell = np.arange(side) * cells // side
+    numbers: NDArray[np.intp] = cell[:, None] * cells + cell[None, :]
+    return numbers
 
 
 def _compute_layout(lab: Floats, mean: Floats) -> Floats:

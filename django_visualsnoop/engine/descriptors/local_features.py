@@ -22,11 +22,12 @@ import numpy as np
 
 from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES, SIDE
 from django_visualsnoop.engine.descriptors.matmul import matmul
-from django_visualsnoop.engine.descriptors.weights import load_learned
+from django_visualsnoop.engine.descriptors.weights import load_learned, load_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from django_visualsnoop.engine.descriptors.weights import Centres
     from django_visualsnoop.engine.images.decode import Pixels
 
     Floats = NDArray[np.float32]
@@ -67,6 +68,14 @@ class LocalFeatures(NamedTuple):
     places: NDArray[np.uint8]
     #: n x 4: the nearest words of each feature, nearest first.
     near_words: NDArray[np.uint32]
+
+
+NO_FEATURES = LocalFeatures(
+    np.empty(0, dtype=np.uint64),
+    np.empty(0, dtype=np.uint32),
+    np.empty((0, 4), dtype=np.uint8),
+    np.empty((0, _NEAR**2), dtype=np.uint32),
+)
 
 
 def compute_local_features(pixels: Pixels) -> LocalFeatures:
@@ -138,11 +147,9 @@ def encode_signs(values: Floats) -> NDArray[np.uint64]:
 
 def find_near_words(values: Floats) -> NDArray[np.uint32]:
     """Return the words nearest to 64 values each, nearest first: n x 4."""
-    model = load_learned()
-    first, first_apart = _find_nearest(values[:, :32], model.words)
-    second, second_apart = _find_nearest(
-        values[:, 32:], np.concatenate([model.signed_words, -model.signed_words])
-    )
+    first_words, second_words = load_words()
+    first, first_apart = _find_nearest(values[:, :32], first_words)
+    second, second_apart = _find_nearest(values[:, 32:], second_words)
     words = first[:, :, None] * HALF_WORDS + second[:, None, :]
     apart = (first_apart[:, :, None] + second_apart[:, None, :]).reshape(len(values), _NEAR**2)
     order = np.argsort(apart, axis=1, kind="stable")
@@ -208,9 +215,11 @@ def _select_spread(
     return order[best]
 
 
-def _find_nearest(values: Floats, centres: Floats) -> tuple[NDArray[np.intp], Floats]:
+def _find_nearest(values: Floats, centres: Centres) -> tuple[NDArray[np.intp], Floats]:
     """Return the ``_NEAR`` nearest centres of each row, and their distances, except for a term."""
-    apart = (centres**2).sum(axis=1) - 2 * matmul(values, centres.T)
+    apart = matmul(values, centres.places.T)
+    apart *= -2
+    apart += centres.squares
     rows = np.arange(len(values))
     near = np.empty((len(values), _NEAR), dtype=np.intp)
     far = np.empty((len(values), _NEAR), dtype=np.float32)

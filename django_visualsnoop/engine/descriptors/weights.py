@@ -45,6 +45,15 @@ class Learned(NamedTuple):
     weights: Floats
 
 
+class Centres(NamedTuple):
+    """The centres of the words of one half of a local feature's values."""
+
+    #: 1024 x 32.
+    places: Floats
+    #: Their squared lengths.
+    squares: Floats
+
+
 @cache
 def load_learned() -> Learned:
     with np.load(PATH) as stored:
@@ -54,6 +63,15 @@ def load_learned() -> Learned:
         for name, value in values.items()
     }
     return Learned(**floats)
+
+
+@cache
+def load_words() -> tuple[Centres, Centres]:
+    """Return the centres of the words of the first 32 values, and of the others."""
+    model = load_learned()
+    halves = model.words, np.concatenate([model.signed_words, -model.signed_words])
+    first, second = (Centres(places, (places**2).sum(axis=1)) for places in halves)
+    return first, second
 
 
 @cache
@@ -70,4 +88,5 @@ def use_file(path: Path) -> None:
     global PATH
     PATH = path
     load_learned.cache_clear()
+    load_words.cache_clear()
     load_dihedral_action.cache_clear()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     #: 1 where a pixel does not have the colour of the paper, 0 where it has: height x width.
     Away: TypeAlias = NDArray[np.uint8]
-    #: Top, bottom, left and right, in pixels.
+    #: Top, bottom, left and right, in pixels from the top and the left.
     Box: TypeAlias = tuple[int, int, int, int]
 
 #: A row belongs to the band if this share of its pixels has the colour of the edge …
@@ -58,7 +58,18 @@ def crop_content_boxes(pixels: Pixels) -> list[Pixels]:
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
-    return [one for one in (crop_bands(pixels), crop_page(pixels)) if one is not None]
+    return [crop(pixels, box) for box in find_content_boxes(pixels)]
+
+
+def find_content_boxes(pixels: Pixels) -> list[Box]:
+    """Return the boxes of ``crop_content_boxes``."""
+    return [box for box in (_find_inside_bands(pixels), _find_on_page(pixels)) if box is not None]
+
+
+def crop(pixels: Pixels, box: Box) -> Pixels:
+    """Return the part of a picture in a box."""
+    top, bottom, left, right = box
+    return np.ascontiguousarray(pixels[top:bottom, left:right])
 
 
 def crop_bands(pixels: Pixels) -> Pixels | None:
@@ -67,12 +78,17 @@ def crop_bands(pixels: Pixels) -> Pixels | None:
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
+    box = _find_inside_bands(pixels)
+    return None if box is None else crop(pixels, box)
+
+
+def _find_inside_bands(pixels: Pixels) -> Box | None:
     bands = measure_bands(pixels)
     if not any(bands):
         return None
     top, bottom, left, right = bands
     height, width = pixels.shape[:2]
-    return np.ascontiguousarray(pixels[top : height - bottom, left : width - right])
+    return top, height - bottom, left, width - right
 
 
 def measure_bands(pixels: Pixels) -> tuple[int, int, int, int]:
@@ -85,11 +101,12 @@ def measure_bands(pixels: Pixels) -> tuple[int, int, int, int]:
 def _measure_band(rows: Pixels) -> int:
     """Return how many of the first rows have one colour, that of the first."""
     deepest = int(len(rows) * _DEEPEST)
-    edge = np.median(rows[0], axis=0).astype(np.int16)
-    # Most pictures have no band, so a few rows answer for all.
+    ordered = np.sort(rows[0], axis=0).astype(np.int16)
+    edge = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) // 2  # the median
+    # Most pictures have no band, so the first row answers for all.
     depth = 0
     while depth < deepest:
-        some = rows[depth : min(depth + 16, deepest)].astype(np.int16)
+        some = rows[depth : min(depth + (16 if depth else 1), deepest)].astype(np.int16)
         same = (np.abs(some - edge).max(axis=2) <= _TOLERANCE).mean(axis=1) >= _SHARE
         if not same.all():
             return depth + int(np.argmin(same))
@@ -103,16 +120,16 @@ def crop_page(pixels: Pixels) -> Pixels | None:
     Args:
         pixels: height x width x 3, RGB, uint8.
     """
+    box = _find_on_page(pixels)
+    return None if box is None else crop(pixels, box)
+
+
+def _find_on_page(pixels: Pixels) -> Box | None:
     away, share = _find_away(pixels)
     box = None
     if share >= _PAGE:
         box = _find_solid_box(away)
-    if box is None:
-        box = _find_busy_box(away)
-    if box is None:
-        return None
-    top, bottom, left, right = box
-    return np.ascontiguousarray(pixels[top:bottom, left:right])
+    return _find_busy_box(away) if box is None else box
 
 
 def _find_away(pixels: Pixels) -> tuple[Away, float]:

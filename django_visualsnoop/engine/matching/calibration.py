@@ -11,6 +11,8 @@ from django_visualsnoop.engine.descriptors.local_features import FEW
 from django_visualsnoop.engine.descriptors.weights import load_learned
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.matching.overlap import Overlap
@@ -46,58 +48,69 @@ _TELLING = 14
 _PROVEN = 3
 
 
-def collect_evidence(cosine: float, match: Alignment, overlap: Overlap, features: int) -> Floats:
-    """Return the evidence for a copy, as the inputs of a logistic regression.
+def collect_evidence(
+    cosines: Floats,
+    matches: Sequence[Alignment],
+    overlaps: Sequence[Overlap],
+    features: Sequence[int],
+) -> Floats:
+    """Return the evidence for copies, as the inputs of a logistic regression: n x ``INPUTS``.
 
     Except for the first, no input ever speaks against a copy. The products of each two let one
     count as much as another allows.
 
     Args:
-        cosine: cosine of the global vectors.
-        match: alignment of the local features.
-        overlap: overlap of the local features.
-        features: number of features of the picture that has fewer.
+        cosines: cosines of the global vectors; one for each pair, as in the other arguments.
+        matches: alignments of the local features.
+        overlaps: overlaps of the local features.
+        features: numbers of features of the picture that has fewer.
     """
-    proofs = math.log1p(max(0, match.inliers - 2))  # any two features agree on some transform
+    columns = zip(*(match[:5] for match in matches), strict=True)
+    inliers, matched, distances, axial, spreads = map(np.array, columns)
+    share, stored, query, whole = map(np.array, zip(*overlaps, strict=True))
+    # Any two features agree on some transform.
+    agreeing = np.maximum(0, inliers - 2)
+    proofs = np.array([math.log1p(count) for count in agreeing.tolist()])
     # A few matches prove that something is the same. Whether everything is, depends on where
     # they lie, not on how many there are.
-    proven = min(1.0, proofs / 2)
-    less, more = sorted((overlap.stored, overlap.query))
-    told = min(1.0, max(0, match.inliers - 2) / (_TELLING - 2))
-    signs = np.array(
+    proven = np.minimum(1.0, proofs / 2)
+    less, more = np.minimum(stored, query), np.maximum(stored, query)
+    told = np.minimum(1.0, agreeing / (_TELLING - 2))
+    signs = np.stack(
         [
-            1.0,
-            max(0.0, cosine),
-            max(0.0, cosine - 0.9) * math.exp(-features / 24),
+            np.ones(len(cosines)),
+            np.maximum(0.0, cosines),
+            np.maximum(0.0, cosines - 0.9) * [math.exp(-count / 24) for count in features],
             proven,
-            proven * max(0.0, 1.0 - match.distance / 16),
-            proven * min(1.0, match.spread / 16),
-            proven * match.inliers / max(8, match.matches),
-            proven * overlap.share,
-            proven * overlap.stored,
-            proven * overlap.query,
-            proven * max(0.0, more - 0.5),
-            proven * max(0.0, less - 0.7),
-            proofs * max(0.0, less - 0.9),
+            proven * np.maximum(0.0, 1.0 - distances / 16),
+            proven * np.minimum(1.0, spreads / 16),
+            proven * inliers / np.maximum(8, matched),
+            proven * share,
+            proven * stored,
+            proven * query,
+            proven * np.maximum(0.0, more - 0.5),
+            proven * np.maximum(0.0, less - 0.7),
+            proofs * np.maximum(0.0, less - 0.9),
             # Pictures that show the same as a whole look alike as a whole …
-            proven * overlap.whole * max(0.0, cosine - 0.5),
+            proven * whole * np.maximum(0.0, cosines - 0.5),
             # … but cropped pictures, and those pasted on another, need not.
-            proven * (1.0 - overlap.whole) * more,
+            proven * (1.0 - whole) * more,
             # If much differs although features agree to the bit, the pictures share a page or a
             # frame; an edit changes everything a little.
-            proven * (1.0 - less) * min(1.0, match.distance / 16),
+            proven * (1.0 - less) * np.minimum(1.0, distances / 16),
             # Pages of one layout share words and lines.
-            told * (1.0 - match.axial),
-        ]
+            told * (1.0 - axial),
+        ],
+        axis=1,
     )
-    return np.concatenate([signs, signs[_ONE] * signs[_OTHER]])
+    return np.concatenate([signs, signs[:, _ONE] * signs[:, _OTHER]], axis=1)
 
 
 def compute_score(evidence: Floats, cosine: float, features: int) -> float:
     """Return the logarithm of the odds that a pair is a copy.
 
     Args:
-        evidence, cosine, features: see ``collect_evidence``.
+        evidence, cosine, features: of one pair; see ``collect_evidence``.
     """
     if features < FEW:
         return _SLOPE * (cosine - _CENTRE)

@@ -114,26 +114,52 @@ def _compare_pictures(probes: Probes, stored: Sequence[Descriptor]) -> list[Comp
         for place, match in zip(rest, found, strict=True):
             if match.inliers > best[place].inliers:
                 best[place], places[place] = match, number
-    closest = _find_closest(probes.compared_vectors, stored)
+    pairs = [
+        _Pair(probes.pictures[number], number, one, closest, match)
+        for one, closest, match, number in zip(
+            stored, _find_closest(probes.compared_vectors, stored), best, places, strict=True
+        )
+    ]
+    return _build_comparisons(probes, pairs)
+
+
+class _Pair(NamedTuple):
+    """A picture of the probes, and a stored one."""
+
+    probed: Descriptor
+    #: Index of the picture.
+    picture: int
+    stored: Descriptor
+    closest: _Closest
+    match: Alignment
+
+    @property
+    def features(self) -> int:
+        """The number of features of the picture that has fewer."""
+        return min(len(self.probed.codes), len(self.stored.codes))
+
+
+def _build_comparisons(probes: Probes, pairs: Sequence[_Pair]) -> list[Comparison]:
+    if not pairs:
+        return []
+    evidence = calibration.collect_evidence(
+        np.array([pair.closest.cosine for pair in pairs]),
+        [pair.match for pair in pairs],
+        [measure_overlap(pair.probed, pair.stored, pair.match) for pair in pairs],
+        [pair.features for pair in pairs],
+    )
     return [
         _build_comparison(probes, *values)
-        for values in zip(stored, closest, best, places, strict=True)
+        for values in zip(pairs, evidence, _find_faint(probes, pairs), strict=True)
     ]
 
 
-def _build_comparison(
-    probes: Probes, stored: Descriptor, closest: _Closest, match: Alignment, picture: int
-) -> Comparison:
+def _build_comparison(probes: Probes, pair: _Pair, evidence: Floats, is_faint: bool) -> Comparison:
+    probed, picture, stored, closest, match = pair
     cosine = closest.cosine
-    probed = probes.pictures[picture]
-    features = min(len(probed.codes), len(stored.codes))
-    evidence = calibration.collect_evidence(
-        cosine, match, measure_overlap(probed, stored, match), features
-    )
-    score = calibration.compute_score(evidence, cosine, features)
-    vectors_decide = features >= FEW and match.inliers < TELLING_FROM
-    faint = vectors_decide and _are_faint(probed, stored)
-    if faint and not _have_equal_features(probed, stored):
+    score = calibration.compute_score(evidence, cosine, pair.features)
+    vectors_decide = pair.features >= FEW and match.inliers < TELLING_FROM
+    if vectors_decide and is_faint and not _have_equal_features(probed, stored):
         score = calibration.UNRELATED
     relation, inputs = Relation.by_score(score), None
     worth_a_look = score >= WORTH_A_LOOK
@@ -197,8 +223,13 @@ def _read_thumbnail(picture: Descriptor) -> NDArray[np.uint8] | None:
     return None if picture.thumbnail is None else picture.thumbnail.pixels
 
 
-def _are_faint(one: Descriptor, other: Descriptor) -> bool:
-    return min(measure_detail(one.vector), measure_detail(other.vector)) < _FAINT
+def _find_faint(probes: Probes, pairs: Sequence[_Pair]) -> list[bool]:
+    """Return for each pair whether one of the two has little detail."""
+    probed = measure_detail(np.stack([one.vector for one in probes.pictures]))
+    stored = measure_detail(np.stack([pair.stored.vector for pair in pairs]))
+    least = np.minimum(stored, probed[[pair.picture for pair in pairs]])
+    faint: list[bool] = (least < _FAINT).tolist()
+    return faint
 
 
 def _have_equal_features(probed: Descriptor, stored: Descriptor) -> bool:

@@ -36,16 +36,19 @@ class Correlation(NamedTuple):
 def average_cells(values: Floats) -> Floats:
     """Return the mean of each cell; height and width are multiples of ``CELL``."""
     size = values.shape[1] // CELL, values.shape[0] // CELL
-    averaged: Floats = cv2.resize(values, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return averaged
+    averaged = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    return averaged.astype(np.float32, copy=False)
 
 
 def smooth_cells(values: Floats, window: int) -> Floats:
-    """Return the mean of each cell's neighbourhood of ``window`` x ``window`` cells."""
-    smoothed: Floats = cv2.blur(values, (window, window), borderType=cv2.BORDER_REPLICATE).astype(
-        np.float32
-    )
-    return smoothed
+    """Return the mean of each cell's neighbourhood of ``window`` x ``window`` cells.
+
+    Args:
+        values: rows x columns, or rows x columns x maps.
+        window: the side of a neighbourhood, in cells.
+    """
+    smoothed = cv2.blur(values, (window, window), borderType=cv2.BORDER_REPLICATE)
+    return smoothed.astype(np.float32, copy=False).reshape(values.shape)  # without a last axis of 1
 
 
 def correlate(
@@ -59,35 +62,49 @@ def correlate(
         window: the side of a neighbourhood, in cells.
         noise: the variance that says nothing: flat neighbourhoods correlate by 0.
     """
-
-    height, width = first.shape
     padded = cv2.copyMakeBorder(second, reach, reach, reach, reach, cv2.BORDER_REFLECT_101).astype(
         np.float32
     )
-    # The means of the cells at every shift, once for all shifts.
-    moved, moved_square = (_average_around(values) for values in (padded, padded * padded))
     mean = smooth_cells(average_cells(first), window)
     own = smooth_cells(average_cells(first * first), window) - mean * mean
     own = np.maximum(own, 0) + np.float32(noise)
-    best = np.full(mean.shape, -2.0, dtype=np.float32)
-    shifts = np.zeros((*mean.shape, 2), dtype=np.float32)
-    centre = detail = mean
-    for across, down in _list_shifts(reach):
-        top, left = reach + down, reach + across
-        cells = np.s_[top : top + height : CELL, left : left + width : CELL]
-        other = smooth_cells(moved[cells], window)
-        variance = smooth_cells(moved_square[cells], window) - other * other
-        np.maximum(variance, 0, out=variance)
-        product = average_cells(first * padded[top : top + height, left : left + width])
-        found = smooth_cells(product, window) - mean * other
-        found /= np.sqrt(own * (variance + np.float32(noise)))
-        if across == down == 0:
-            centre, detail = found.copy(), np.sqrt(variance)
-        found -= np.float32(_PER_PIXEL * (abs(across) + abs(down)))
-        better = found > best
-        np.copyto(best, found, where=better)
-        shifts[better] = across, down
-    return Correlation(best, centre, shifts, np.sqrt(own - np.float32(noise)), detail)
+    # All shifts together, in the last axis: rows x columns x shifts.
+    shifts = _list_shifts(reach)
+    moved, moved_square = (
+        smooth_cells(_cut_cells(_average_around(values), reach, first.shape), window)
+        for values in (padded, padded * padded)
+    )
+    variance = moved_square - moved * moved
+    np.maximum(variance, 0, out=variance)
+    found = smooth_cells(_average_products(first, padded, reach), window)
+    found -= mean[..., None] * moved
+    found /= np.sqrt(own[..., None] * (variance + np.float32(noise)))
+    centre, detail = found[..., 0].copy(), np.sqrt(variance[..., 0])  # the first is no shift
+    found -= (_PER_PIXEL * np.abs(shifts).sum(axis=1, dtype=np.float64)).astype(np.float32)
+    best = found.argmax(axis=-1)
+    agreeing = np.take_along_axis(found, best[..., None], axis=-1)[..., 0]
+    return Correlation(agreeing, centre, shifts[best], np.sqrt(own - np.float32(noise)), detail)
+
+
+def _cut_cells(averages: Floats, reach: int, shape: tuple[int, ...]) -> Floats:
+    """Return the averages of the cells at every shift: rows x columns x shifts."""
+    height, width = shape
+    cells = [
+        averages[top : top + height : CELL, left : left + width : CELL]
+        for left, top in (_list_shifts(reach).astype(np.intp) + reach).tolist()
+    ]
+    return np.stack(cells, axis=-1)
+
+
+def _average_products(first: Floats, padded: Floats, reach: int) -> Floats:
+    """Return the cells' means of the product with each shifted picture; see ``_cut_cells``."""
+    height, width = first.shape
+    product = np.empty_like(first)
+    averages = []
+    for left, top in (_list_shifts(reach).astype(np.intp) + reach).tolist():
+        np.multiply(first, padded[top : top + height, left : left + width], out=product)
+        averages.append(average_cells(product))
+    return np.stack(averages, axis=-1)
 
 
 def _average_around(values: Floats) -> Floats:
@@ -97,8 +114,9 @@ def _average_around(values: Floats) -> Floats:
 
 
 @cache
-def _list_shifts(reach: int) -> list[tuple[int, int]]:
-    """Return all shifts, the shortest first."""
+def _list_shifts(reach: int) -> Floats:
+    """Return all shifts, x and y, the shortest first: n x 2."""
     along = range(-reach, reach + 1)
     shifts = [(across, down) for across in along for down in along]
-    return sorted(shifts, key=lambda shift: shift[0] ** 2 + shift[1] ** 2)
+    shifts.sort(key=lambda shift: shift[0] ** 2 + shift[1] ** 2)
+    return np.array(shifts, dtype=np.float32)

@@ -279,8 +279,26 @@ def _list_percentiles(
     name: str, values: Floats, shares: tuple[int, ...], *, enough: bool = True
 ) -> dict[str, float]:
     """Return percentiles by the name of each."""
-    found = np.percentile(values, shares).tolist() if enough else [_UNKNOWN] * len(shares)
+    found = _find_percentiles(values, shares).tolist() if enough else [_UNKNOWN] * len(shares)
     return {f"{name}_{share}": value for share, value in zip(shares, found, strict=True)}
+
+
+def _find_percentiles(values: Floats, shares: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return what ``np.percentile`` returns; for so few values, it takes twice as long."""
+    ordered = np.sort(values)
+    places = (len(ordered) - 1) * (np.array(shares) / 100)
+    below = np.floor(places).astype(np.intp)
+    low, high = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)]
+    after = places - below
+    # From the nearer of the two, so that the result is exact at both ends.
+    return np.where(after < 0.5, low + (high - low) * after, high - (high - low) * (1 - after))
+
+
+def _find_median(values: NDArray[np.float32]) -> float:
+    """Return what ``np.median`` returns, in half of the time."""
+    places = (len(values) - 1) // 2, len(values) // 2
+    ordered = np.partition(values, places)
+    return float((ordered[places[0]] + ordered[places[1]]) / 2)
 
 
 class Tones(NamedTuple):
@@ -356,7 +374,7 @@ def _fit_tones(
             (weighted.T @ inputs).astype(np.float64) + ridge, weighted.T @ wanted
         ).astype(np.float32)
         missed = _average_channels(np.abs(inputs @ fitted - wanted))
-        usual = max(3.0, 1.5 * float(np.median(missed[known])))
+        usual = max(3.0, 1.5 * _find_median(missed[known]))
         trust = (weights / (1 + (missed / usual) ** 2)).astype(np.float32)
     contrast = float(wanted[known].std(axis=0).mean())
     left = (float(missed[known].mean()) + 1) / (contrast + 4)

@@ -72,5 +72,7 @@ def _measure_covered(places: Floats, agreeing: Floats) -> float:
     if not len(places):
         return 0.0
     reach = np.maximum(_NEAREST, np.ptp(places, axis=0) * _NEAR)
-    apart = np.abs((places[:, None] - agreeing[None, :]) / reach).max(axis=2)
-    return float((apart.min(axis=1) <= 1).mean())
+    near = np.ones((len(places), len(agreeing)), dtype=np.bool_)
+    for axis in (0, 1):
+        near &= np.abs((places[:, None, axis] - agreeing[:, axis]) / reach[axis]) <= 1
+    return float(near.any(axis=1).mean())

@@ -11,23 +11,23 @@ keypoints, IJCV 2004).
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from django_visualsnoop.engine.descriptors.descriptor import MAX_FEATURES
-from django_visualsnoop.engine.matching.nearest import match_codes
+from django_visualsnoop.engine.matching.nearest import Matches, match_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from django_visualsnoop.engine.descriptors.descriptor import Descriptor
-    from django_visualsnoop.engine.matching.nearest import Matches
 
     Floats = NDArray[np.floating]
+    Places = NDArray[np.uint8]
 
 #: A match supports a transform if its place differs by at most this, in pixels at ``SIDE``
 #: of the larger of the two views …
@@ -44,8 +44,8 @@ _FITTED_FROM = 4
 #: A map that shrinks one direction this many times as much as the other fits noise. It must
 #: still allow for pictures that people squeeze or see from the side.
 _SQUEEZED = 2.5
-#: Pictures are processed together if they have at most this many matches.
-_SIZES = (8, 24, 64)
+#: Number of pairs of matches processed together.
+_PAIRS = 1 << 17
 #: Any two features agree on some transform, so fewer than this prove nothing.
 TELLING_FROM = 3
 
@@ -104,30 +104,36 @@ def verify(query: Descriptor, stored: Descriptor) -> Alignment:
 
 def verify_all(query: Descriptor, stored: Sequence[Descriptor]) -> list[Alignment]:
     """Return how far a picture agrees with each of others on one placement of their features."""
-    found = [
-        _PlacedMatches(
-            query.places[one.left].astype(np.float32),
-            other.places[one.right].astype(np.float32),
-            one,
+    matches = match_codes(query.codes, [one.codes for one in stored])
+    bounds = np.searchsorted(matches.pictures, np.arange(len(stored) + 1))
+    found = [_build_unaligned(count) for count in np.diff(bounds).tolist()]
+    if not len(matches.pictures):
+        return found
+    start = query.places[matches.left]
+    end = np.concatenate(
+        [
+            one.places[matches.right[first:last]]
+            for one, (first, last) in zip(stored, pairwise(bounds.tolist()), strict=True)
+        ]
+    )
+    for number, proposed in _find_supported(start, end, bounds):
+        some = slice(*bounds[number : number + 2].tolist())
+        found[number] = _align(
+            start[some].astype(np.float32),
+            end[some].astype(np.float32),
+            matches.select(some),
+            proposed,
         )
-        for one, other in zip(
-            match_codes(query.codes, [one.codes for one in stored]), stored, strict=True
-        )
-    ]
-    supported = _find_supported([(one.start, one.end) for one in found])
-    return [_align(one, proposed) for one, proposed in zip(found, supported, strict=True)]
+    return found
 
 
-class _PlacedMatches(NamedTuple):
-    """Matches and their places in both pictures, k x 4 each."""
-
-    start: Floats
-    end: Floats
-    matches: Matches
+@cache
+def _build_unaligned(matches: int) -> Alignment:
+    return NO_ALIGNMENT._replace(matches=matches)
 
 
 class _ProposedTransform(NamedTuple):
-    """The transform that most matches support."""
+    """The transform that most matches of a picture support."""
 
     #: Index of the match that proposes it.
     number: int
@@ -136,13 +142,18 @@ class _ProposedTransform(NamedTuple):
     inside: NDArray[np.bool_]
 
 
-def _align(placed: _PlacedMatches, proposed: _ProposedTransform | None) -> Alignment:
-    """Return the alignment, with the transform fitted to its supporters."""
-    count = len(placed.start)
-    if proposed is None:
-        return NO_ALIGNMENT._replace(matches=count)
+def _align(
+    start_places: Floats, end_places: Floats, matches: Matches, proposed: _ProposedTransform
+) -> Alignment:
+    """Return the alignment, with the transform fitted to its supporters.
+
+    Args:
+        start_places, end_places: k x 4; the places of the matches in both pictures.
+        matches: the matches of one stored picture.
+        proposed: see there.
+    """
     best, matrix, inside = proposed
-    start, end = placed.start[:, :2], placed.end[:, :2]
+    start, end = start_places[:, :2], end_places[:, :2]
     shift = end[best] - matrix @ start[best]
     scale = max(1.0, math.sqrt(abs(_compute_determinant(matrix))))
     for _ in range(2):
@@ -157,78 +168,94 @@ def _align(placed: _PlacedMatches, proposed: _ProposedTransform | None) -> Align
             break
         matrix, shift = fitted
         inside = within
-    axial = max(_measure_axial(placed.start[inside, 3]), _measure_axial(placed.end[inside, 3]))
+    axial = max(_measure_axial(start_places[inside, 3]), _measure_axial(end_places[inside, 3]))
     start, end = start[inside], end[inside]
     return Alignment(
         min(_count_places(start), _count_places(end)),
-        count,
-        float(placed.matches.distances[inside].mean()),
+        len(start_places),
+        float(matches.distances[inside].mean()),
         axial,
         max(_measure_spread(start), _measure_spread(end)),
         matrix,
         shift,
-        placed.matches.left[inside],
-        placed.matches.right[inside],
+        matches.left[inside],
+        matches.right[inside],
     )
 
 
-def _find_supported(pairs: Sequence[tuple[Floats, Floats]]) -> list[_ProposedTransform | None]:
-    """Return, for each two pictures' matches, the transform that most support.
+def _find_supported(
+    start: Places, end: Places, bounds: NDArray[np.intp]
+) -> Iterator[tuple[int, _ProposedTransform]]:
+    """Yield the numbers of the pictures that agree on a transform, with the one that most support.
 
     Args:
-        pairs: the places of the matches in both pictures, k x 4 each. With too few matches,
-            the result is ``None``.
+        start, end: the places of the matches in both pictures, k x 4; those of one stored picture
+            follow each other.
+        bounds: where those of each picture start, and the end.
     """
-    found: list[_ProposedTransform | None] = [None] * len(pairs)
-    sizes = np.array([len(start) for start, _ in pairs], dtype=np.intp)
-    # Pictures that are not copies have few matches. Pad them to one length, with places that
-    # support nothing, and compute them together.
-    for least, most in pairwise((1, *_SIZES, MAX_FEATURES)):
-        some = np.flatnonzero((sizes > least) & (sizes <= most)).tolist()
-        if not some:
-            continue
-        size = int(sizes[some].max())
-        start, end = np.full((2, len(some), size, 4), np.nan, dtype=np.float32)
-        for row, number in enumerate(some):
-            start[row, : sizes[number]], end[row, : sizes[number]] = pairs[number]
-        matrices, supports = _count_supporters(start, end)
-        agreeing = supports.sum(axis=2)
-        best = agreeing.argmax(axis=1).tolist()
-        for row, number in enumerate(some):
-            place = best[row]
-            if agreeing[row, place] < TELLING_FROM:
-                continue
-            inside = supports[row, place, : sizes[number]]
-            found[number] = _ProposedTransform(place, matrices[row, place], inside)
-    return found
+    sizes = np.diff(bounds)
+    # Pictures are processed together, as many as have about ``_PAIRS`` pairs of matches.
+    batches = np.cumsum(sizes**2) // _PAIRS
+    edges = np.flatnonzero(np.diff(batches, prepend=-1, append=-1)).tolist()
+    for first, last in pairwise(edges):
+        some = slice(bounds[first], bounds[last])
+        yield from (
+            (first + number, proposed)
+            for number, proposed in _find_supported_together(
+                start[some], end[some], bounds[first : last + 1] - bounds[first]
+            )
+        )
 
 
-def _count_supporters(start: Floats, end: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the transforms that the matches of each picture propose, and their supporters.
-
-    Args:
-        start, end: pictures x k x 4: the places of the matches.
-
-    Returns:
-        Pictures x k x 2 x 2, and pictures x k x k.
-    """
-    turns = end[..., 3] - start[..., 3]
-    angles = turns * np.float32(2 * math.pi / 256)
-    octaves = (end[..., 2] - start[..., 2]) / 16
-    scales = 2**octaves
+def _find_supported_together(
+    start: Places, end: Places, bounds: NDArray[np.intp]
+) -> Iterator[tuple[int, _ProposedTransform]]:
+    """Yield what ``_find_supported`` yields, for pictures whose pairs fit into memory."""
+    proposing, supporting = _find_alike(start, end, bounds)
+    start, end = start.astype(np.float32), end.astype(np.float32)
+    angles = (end[:, 3] - start[:, 3]) * np.float32(2 * math.pi / 256)
+    scales = 2 ** ((end[:, 2] - start[:, 2]) / 16)
     cosines, sines = np.cos(angles) * scales, np.sin(angles) * scales
-    # Every transform i should map the query's vector from i's place to j's to the stored one.
-    x, y = (start[..., None, :, axis] - start[..., :, None, axis] for axis in (0, 1))
-    missed_x, missed_y = (end[..., None, :, axis] - end[..., :, None, axis] for axis in (0, 1))
-    missed_x -= cosines[..., None] * x - sines[..., None] * y
-    missed_y -= sines[..., None] * x + cosines[..., None] * y
-    tolerance = _TOLERANCE * np.maximum(1, scales)[..., None]
-    supports = missed_x**2 + missed_y**2 <= tolerance**2
-    supports &= np.abs(octaves[..., None] - octaves[..., None, :]) <= math.log2(_SCALE_FACTOR)
-    apart = np.abs((turns[..., None] - turns[..., None, :] + 128) % 256 - 128)
-    supports &= apart <= _TURN
-    matrices = np.stack([cosines, -sines, sines, cosines], axis=-1)
-    return matrices.reshape(*matrices.shape[:-1], 2, 2), supports
+    # The transform of the one should map its vector to the other's place to the stored one.
+    x, y = (start[supporting, axis] - start[proposing, axis] for axis in (0, 1))
+    missed_x, missed_y = (end[supporting, axis] - end[proposing, axis] for axis in (0, 1))
+    missed_x -= cosines[proposing] * x - sines[proposing] * y
+    missed_y -= sines[proposing] * x + cosines[proposing] * y
+    tolerance = (_TOLERANCE * np.maximum(1, scales)) ** 2
+    supports = missed_x**2 + missed_y**2 <= tolerance[proposing]
+    proposing, supporting = proposing[supports], supporting[supports]
+    agreeing = np.bincount(proposing, minlength=len(start))
+    enough = np.flatnonzero(agreeing >= TELLING_FROM)
+    for number in np.unique(np.searchsorted(bounds, enough, side="right") - 1).tolist():
+        first, last = bounds[number : number + 2].tolist()
+        best = first + int(agreeing[first:last].argmax())
+        inside = np.zeros(last - first, dtype=np.bool_)
+        inside[supporting[proposing == best] - first] = True
+        cosine, sine = cosines[best], sines[best]
+        matrix = np.array([[cosine, -sine], [sine, cosine]])
+        yield number, _ProposedTransform(best - first, matrix, inside)
+
+
+def _find_alike(
+    start: Places, end: Places, bounds: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pairs of matches of one picture whose scales and directions change alike.
+
+    Most pairs do not: so what costs more is computed for these only.
+
+    Args:
+        start, end, bounds: see ``_find_supported``.
+    """
+    sizes = np.diff(bounds)
+    first = np.repeat(bounds[:-1], sizes)
+    counts = np.repeat(sizes, sizes)
+    one = np.repeat(np.arange(len(start)), counts)
+    other = np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    turns = end[:, 3] - start[:, 3]  # modulo 256
+    steps = end[:, 2].astype(np.int16) - start[:, 2]
+    alike = turns[one] - turns[other] + np.uint8(_TURN) <= 2 * _TURN
+    alike &= np.abs(steps[one] - steps[other]) <= 16 * math.log2(_SCALE_FACTOR)
+    return one[alike], other[alike]
 
 
 def _fit_affine(start: Floats, end: Floats) -> tuple[Floats, Floats] | None:

@@ -6,7 +6,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from django_visualsnoop.engine.descriptors.describe import build_probes, describe
 from django_visualsnoop.engine.descriptors.descriptor import normalise
-from django_visualsnoop.engine.images.content_boxes import crop_bands, crop_content_boxes, crop_page
+from django_visualsnoop.engine.images.content_boxes import (
+    crop_bands,
+    crop_content_boxes,
+    crop_page,
+    measure_bands,
+)
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.matching.calibration import score_to_similarity
 from django_visualsnoop.engine.matching.compare import compare
@@ -145,3 +150,25 @@ def test_a_stamp_among_words_is_too_small() -> None:
     pixels = np.asarray(text_page(photo(60), (300, 500)))
     found = crop_page(pixels)
     assert found is None or found.shape[1] > 300
+
+
+@pytest.mark.parametrize(("frame", "asked"), [(3, False), (90, True)])
+def test_a_search_asks_once_for_features_within_a_thin_frame(frame: int, asked: bool) -> None:
+    picture = decode(image(1)).pixels
+    framed = np.pad(picture, ((frame, frame), (frame, frame), (0, 0)), constant_values=255)
+    probes = build_probes(framed)
+    inside = probes.pictures[2:4]
+    assert [len(one.codes) > 0 for one in inside] == [asked, asked]
+    assert [len(one) > 0 for one in probes.near_words[2:4]] == [asked, asked]
+    # The vector is that of what is inside, in any case.
+    stored = describe(picture)
+    assert normalise(probes.vectors[8]) @ normalise(stored.vector) > 0.99
+    assert score_to_similarity(compare(probes, stored).score) > 0.99
+
+
+def test_a_band_that_ends_in_the_first_rows_is_measured() -> None:
+    picture = decode(image(1)).pixels.copy()
+    picture[:1] = 250
+    assert measure_bands(picture) == (1, 0, 0, 0)
+    picture[:40] = 250
+    assert measure_bands(picture) == (40, 0, 0, 0)

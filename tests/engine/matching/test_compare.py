@@ -82,16 +82,19 @@ def test_what_words_and_lines_share_speaks_less_for_a_copy() -> None:
     match = NO_ALIGNMENT._replace(inliers=20, matches=40, distance=3.0, spread=30.0)
     place = Overlap(0.5, 0.6, 0.6, 0.5)
 
+    def collect(axial: float, inliers: int = 20) -> np.ndarray:
+        alignment = match._replace(axial=axial, inliers=inliers)
+        found: np.ndarray = calibration.collect_evidence(
+            np.array([0.7]), [alignment], [place], [100]
+        )[0]
+        assert len(found) == calibration.INPUTS == len(load_learned().weights)
+        return found
+
     def score(axial: float) -> float:
-        evidence = calibration.collect_evidence(0.7, match._replace(axial=axial), place, 100)
-        assert len(evidence) == calibration.INPUTS == len(load_learned().weights)
-        return calibration.compute_score(evidence, 0.7, 100)
+        return calibration.compute_score(collect(axial), 0.7, 100)
 
     assert score(0.1) > score(0.5) > score(0.9)
-    few = calibration.collect_evidence(0.7, match._replace(inliers=2), place, 100)
-    assert (
-        few == calibration.collect_evidence(0.7, match._replace(inliers=2, axial=1), place, 100)
-    ).all()
+    assert (collect(0.0, inliers=2) == collect(1.0, inliers=2)).all()
 
 
 def test_says_how_the_pictures_lie() -> None:

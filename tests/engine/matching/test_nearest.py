@@ -13,7 +13,8 @@ def test_matches_are_each_others_nearest_and_clearly_so() -> None:
     stored = [described(count, dice).codes for count in (2, 9, 60, 60, 60)]
     stored += [dice.integers(0, 2**64, 50, dtype=np.uint64)]
     query = described(70, dice).codes
-    for codes, found in zip(stored, match_codes(query, stored), strict=True):
+    found = match_codes(query, stored)
+    for number, codes in enumerate(stored):
         distances = np.bitwise_count(query[:, None] ^ codes[None, :]).astype(int)
         expected = [
             (left, right, nearest)
@@ -21,4 +22,6 @@ def test_matches_are_each_others_nearest_and_clearly_so() -> None:
             for right, nearest in [(int(row.argmin()), int(row.min()))]
             if nearest <= min(18, 0.85 * np.sort(row)[1]) and distances[:, right].argmin() == left
         ]
-        assert [tuple(map(int, one)) for one in zip(*found, strict=True)] == expected
+        some = found.pictures == number
+        values = (found.left[some], found.right[some], found.distances[some])
+        assert [tuple(map(int, one)) for one in zip(*values, strict=True)] == expected
