@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import services
+from tests.index_choice import choose_index
 
 # The second is also an entry point, which an installation from before it lacks.
 pytest_plugins = ["tests.fixtures", "django_visualsnoop.pytest_plugin"]
@@ -19,6 +20,10 @@ SHARED = Path(
 DATABASE = frozenset(("db", "transactional_db", "live_server", "django_db_setup"))
 #: Tests with one of these markers, or that need a service, start processes, which may open one.
 PROCESSES = ("slow", "example", "docs")
+
+
+def pytest_sessionstart() -> None:
+    choose_index()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,6 +32,7 @@ PROGRAMS = {
 PACKAGES = {
     "axe": "axe_playwright_python",
     "chromium": "playwright",
+    "milvus": "milvus_lite",
     "redis-server": "redis",
     "scikit-learn": "sklearn",
 }

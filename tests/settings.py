@@ -93,6 +93,7 @@ def database(name: str) -> dict[str, Any]:
             "ENGINE": "django.db.backends.postgresql",
             "NAME": f"{TEST_PREFIX}{PREFIX}_{name}",
             "HOST": os.environ.get("TEST_POSTGRESQL_HOST", "127.0.0.1"),
+            "PORT": os.environ.get("TEST_POSTGRESQL_PORT", ""),
             "USER": os.environ.get("TEST_POSTGRESQL_USER", "postgres"),
             "PASSWORD": os.environ.get("TEST_POSTGRESQL_PASSWORD", ""),
         }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from celery import Celery
 from django.core.checks import run_checks
+from django.db import connection
 
 from django_visualsnoop import checks
 from django_visualsnoop.collections.base import BaseCollection
@@ -153,10 +154,21 @@ def test_e015(settings: Settings) -> None:
     assert "'default', 'other'" in (message.hint or "")
 
 
+def test_e025(settings: Settings) -> None:
+    settings.VISUALSNOOP = {"default": {"OPTIONS": {"index": "pgvector"}}}
+    if connection.vendor == "postgresql":
+        assert not checks.check_collections()
+    else:
+        message = only(checks.check_collections(), "visualsnoop.E025")
+        assert 'Remove "index" from OPTIONS' in (message.hint or "")
+
+
 @pytest.mark.parametrize(
     "params",
     [
         {"OPTIONS": {"min_similarity": 2}},
+        {"OPTIONS": {"index": "faiss"}},
+        {"OPTIONS": {"milvus": "http://localhost:19530"}},
         {"BACKEND": HTTP, "ENDPOINT": "images.example.com", **KEYS},
         {"BACKEND": HTTP, "ENDPOINT": "https://images.example.com", "TIMEOUT": -1, **KEYS},
     ],

@@ -37,7 +37,12 @@ ROOMS: dict[str, str] = {
     "engine.index.memory": "engine.descriptors engine.index.base",
     "engine.index.pgvector": "engine.descriptors engine.exceptions engine.index.base "
     "engine.index.keys engine.index.memory",
+    "engine.index.milvus": "common engine.descriptors engine.exceptions engine.index.base "
+    "engine.index.keys engine.index.memory",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
+    "engine.outside": "common engine.descriptors engine.exceptions engine.index.base "
+    "engine.index.memory engine.index.milvus engine.index.pgvector engine.index.stamps "
+    "engine.models engine.replica engine.storage",
     "engine.search": "common engine.index.base engine.matching",
     "engine.picture_files": "common engine.exceptions engine.matching",
     "engine.closer_looks": "common engine.matching engine.picture_files engine.storage",
@@ -52,12 +57,13 @@ ROOMS: dict[str, str] = {
     "engine.described_edits": "engine.matching",
     "engine.gallery": "common engine.closer_looks engine.described_edits engine.descriptors "
     "engine.embedding engine.exceptions engine.hits engine.images engine.matching "
-    "engine.pair_budget engine.pairs engine.picture_files engine.replica engine.storage",
+    "engine.outside engine.pair_budget engine.pairs engine.picture_files engine.replica "
+    "engine.storage",
     "engine.training": "common engine.descriptors engine.exceptions engine.images engine.lite0 "
     "engine.matching",
     "engine.migrations": "engine.models",
     "collections": "common client exceptions engine.exceptions engine.gallery engine.lite0 "
-    "engine.onnx engine.storage",
+    "engine.onnx engine.outside engine.storage",
     "indexed": "common collections",
     "outbox": "common client collections indexed signals",
     "merging": "common exceptions indexed signals",
@@ -92,8 +98,8 @@ ROOMS: dict[str, str] = {
     "server.http": "common client server.exceptions server.conf server.models "
     "server.transactions server.tenants",
     "server.content": "common client engine.exceptions engine.images engine.descriptors "
-    "engine.lite0 engine.matching engine.storage engine.pairs engine.gallery engine.replica "
-    "server.exceptions server.conf server.models server.transactions "
+    "engine.lite0 engine.matching engine.outside engine.storage engine.pairs engine.gallery "
+    "engine.replica server.exceptions server.conf server.models server.transactions "
     "server.tenants",
     "server.api_v1": "common client engine.exceptions engine.storage server.exceptions "
     "server.conf server.tenants server.http server.content",
@@ -108,7 +114,8 @@ ROOMS: dict[str, str] = {
     "server.http server.api_v1 server.api_v2 server.pages",
     "server.admin": "common server.exceptions server.models server.transactions "
     "server.tenants server.content server.pages",
-    "server.management": "server.models server.transactions server.tenants server.content",
+    "server.management": "engine.exceptions server.conf server.models server.transactions "
+    "server.tenants server.content",
     "server.checks": "server.conf",
     "server.health": "common server.models",
     "server.apps": "exceptions server.checks",

@@ -449,3 +449,10 @@ class BaseCollection(ABC):
         again. Every sweep calls this, so it must be fast when there are none.
         """
         return iter(())
+
+    def compare_indexes(self) -> dict[str, int]:
+        """Compare indexes outside the process with the images; return what differs, by index."""
+        return {}
+
+    def maintain(self) -> None:  # noqa: B027 -- optional
+        """Do what each sweep should do, such as mending an index."""

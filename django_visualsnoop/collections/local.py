@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +20,7 @@ from django_visualsnoop.client.exceptions import (
     ConflictError,
     ImageRefusedError,
     NotFoundError,
+    ServerError,
     VisualSnoopError,
 )
 from django_visualsnoop.client.ids import check_image_id
@@ -46,13 +48,22 @@ from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.options import (
     BOOLEAN,
     FOLDER,
+    INDEX,
+    INDEXES,
+    MILVUS,
+    PGVECTOR,
     POSITIVE_INTEGER,
     SHARE,
     Option,
     check_options,
 )
 from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, SearchOptions
-from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.engine.exceptions import (
+    DecodeError,
+    ImageExists,
+    ImageMissing,
+    IndexUnavailable,
+)
 from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.exceptions import MissingExtra
 
@@ -65,6 +76,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.hits import Hit, Hits
     from django_visualsnoop.engine.matching.placement import Placement
+    from django_visualsnoop.engine.outside.indexes import IndexStatus, OutsideIndexes
     from django_visualsnoop.engine.storage.values import NewImage, StoredImage
 
 #: How often to store described pictures, in seconds, so that a process that is killed while it
@@ -104,8 +116,14 @@ class LocalCollection(BaseCollection):
               embedding model, such as an ``OnnxEmbedding``, or the dotted path of one;
               the model of the package if not given. If ``None``, such searches find
               copies, variants and other shots only;
+            * ``index``: where searches look for candidates: ``"memory"`` of each process
+              (the default), or, for collections that outgrow it, ``"pgvector"`` or
+              ``"milvus"``; then also move the collection:
+              ``manage.py visualsnoop_move_index``;
             * ``memory``: how many bytes of all collections together a process may
-              keep in memory; 2 GiB if not given.
+              keep in memory; 2 GiB if not given;
+            * ``milvus``, ``pgvector``: dicts of the options of these indexes. An index
+              with options is kept up to date even if it is not the one to search.
 
     Raises:
         MissingExtra: Pillow, NumPy or OpenCV is not installed, or a model is given
@@ -142,7 +160,9 @@ class LocalCollection(BaseCollection):
             self.longest_call += self.bulk_size * _LOOKING_SECONDS
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         name = str(params.get("NAME") or alias)
-        self._gallery = Gallery(options.pop("database", "default"), name, **options)
+        database = options.pop("database", DEFAULT_DB_ALIAS)
+        self._outside = _create_indexes(alias, database, name, options)
+        self._gallery = Gallery(database, name, outside=self._outside, **options)
         self.min_similarity = self._gallery.min_similarity
 
     @classmethod
@@ -181,6 +201,16 @@ class LocalCollection(BaseCollection):
                     "DATABASES.",
                     hint=f"Use one of {known}, or add DATABASES[{database!r}] to the settings.",
                     id="visualsnoop.E015",
+                )
+            )
+        elif options.get("index") == "pgvector" and connections[database].vendor != "postgresql":
+            found.append(
+                Error(
+                    f"VISUALSNOOP[{alias!r}] uses the index 'pgvector', but the database "
+                    f"{database!r} is not PostgreSQL.",
+                    hint='Remove "index" from OPTIONS, or use a database with the engine '
+                    '"django.db.backends.postgresql".',
+                    id="visualsnoop.E025",
                 )
             )
         return found
@@ -265,19 +295,15 @@ class LocalCollection(BaseCollection):
     def search_images(
         self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        try:
+        with _converted_errors():
             found = self._gallery.search(read_image(image), options)
-        except DecodeError as error:
-            raise _convert_refusal(error) from error
         return _build_search_result(found)
 
     def search_images_by_id(
         self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> SearchResult:
-        try:
+        with _converted_errors():
             found = self._gallery.search_by_id(check_image_id(image_id), options)
-        except ImageMissing as error:
-            raise _convert_not_found(error) from error
         result = _build_search_result(found)
         assert found.image_time is not None
         image = ImageInfo(result.collection_id, image_id, to_datetime(found.image_time))
@@ -286,20 +312,16 @@ class LocalCollection(BaseCollection):
     def iter_matches(
         self, image: ImageSource, options: SearchOptions = DEFAULT_OPTIONS
     ) -> Iterator[list[ImageMatch]]:
-        try:
+        with _converted_errors():
             found = self._gallery.iterate_hits(read_image(image), options)
-        except DecodeError as error:
-            raise _convert_refusal(error) from error
-        return map(_build_matches, found.portions)
+        return _iterate_matches(found.portions)
 
     def iter_matches_by_id(
         self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> Iterator[list[ImageMatch]]:
-        try:
+        with _converted_errors():
             found = self._gallery.iterate_hits_by_id(check_image_id(image_id), options)
-        except ImageMissing as error:
-            raise _convert_not_found(error) from error
-        return map(_build_matches, found.portions)
+        return _iterate_matches(found.portions)
 
     def iter_pairs(
         self,
@@ -375,6 +397,65 @@ class LocalCollection(BaseCollection):
     def iter_outdated(self) -> Iterator[str]:
         return self._gallery.iterate_outdated_ids()
 
+    def move_index(self, name: str, progress: Callable[[int], object] | None = None) -> int:
+        """Let searches use another index, once it holds all images; they go on meanwhile.
+
+        Args:
+            name: ``"pgvector"`` or ``"milvus"``. The option ``index`` or the options of the index
+                must name it.
+            progress: called with the number of images that it holds.
+
+        Returns:
+            How many entries differed from their images at the end, and were mended.
+
+        Raises:
+            ServerError: the index cannot be used.
+        """
+        with _converted_errors():
+            collection_id = self._gallery.store.get_or_create_collection_id()
+            return self._outside.fill(collection_id, name, progress).total
+
+    def drop_index(self, name: str) -> None:
+        """Stop writing to an index, and remove what it holds; searches use another one.
+
+        Args:
+            name: see ``move_index``.
+
+        Raises:
+            ServerError: the index cannot be used.
+        """
+        from django_visualsnoop.engine.outside import moving  # requires the extra
+
+        collection_id = self._gallery.store.find_collection_id()
+        with _converted_errors():
+            index = self._outside.get_index(name)
+            if collection_id is not None:
+                moving.drop_index(self._outside.database, collection_id, index)
+
+    @property
+    def chosen_index(self) -> str:
+        """The index to search, once it is complete; one of ``INDEXES``."""
+        return self._outside.chosen
+
+    def list_indexes(self) -> list[IndexStatus]:
+        """Return the indexes outside the process that are kept up to date."""
+        collection_id = self._gallery.store.find_collection_id()
+        return [] if collection_id is None else self._outside.list_statuses(collection_id)
+
+    def count_images(self) -> int:
+        """Return the number of images. The database reads every row."""
+        return self._gallery.store.count()
+
+    def compare_indexes(self) -> dict[str, int]:
+        collection_id = self._gallery.store.find_collection_id()
+        with _converted_errors():
+            return {} if collection_id is None else self._outside.compare(collection_id)
+
+    def maintain(self) -> None:
+        collection_id = self._gallery.store.find_collection_id()
+        if collection_id is not None:
+            self._outside.maintain(collection_id)
+
 
 def _has_extra() -> bool:
     return all(map(_is_installed, ("PIL", "numpy", "cv2")))
@@ -397,6 +478,7 @@ _OPTIONS = {
     "capture_times": BOOLEAN,
     "database": Option("an alias of DATABASES", lambda value: isinstance(value, str)),
     "early": BOOLEAN,
+    "index": INDEX,
     "embedding": Option(
         "an embedding model, the dotted path of one, or None",
         lambda value: value is None or isinstance(value, str) or is_embedding_model(value),
@@ -404,7 +486,9 @@ _OPTIONS = {
     "max_bytes": POSITIVE_INTEGER,
     "max_pixels": POSITIVE_INTEGER,
     "memory": POSITIVE_INTEGER,
+    "milvus": MILVUS,
     "min_similarity": SHARE,
+    "pgvector": PGVECTOR,
 }
 
 
@@ -419,6 +503,37 @@ def _read_options(alias: str, params: Mapping[str, Any]) -> dict[str, Any]:
     options = dict(params.get("OPTIONS") or {})
     check_options(f'{setting}["OPTIONS"]', options, _OPTIONS)
     return options
+
+
+def _create_indexes(
+    alias: str, database: str, name: str, options: dict[str, Any]
+) -> OutsideIndexes:
+    """Return the indexes that options name, and remove these options."""
+    from django_visualsnoop.engine.outside import create  # requires the extra
+
+    chosen = options.pop("index", INDEXES[0])
+    given = {key: options.pop(key) for key in create.NAMES if key in options}
+    setting = f'VISUALSNOOP["{alias}"]["OPTIONS"]'
+    return create.configure_indexes(setting, database, name, chosen, given)
+
+
+@contextmanager
+def _converted_errors() -> Iterator[None]:
+    """Raise the exceptions of collections in place of those of the engine."""
+    try:
+        yield
+    except DecodeError as error:
+        raise _convert_refusal(error) from error
+    except ImageMissing as error:
+        raise _convert_not_found(error) from error
+    except IndexUnavailable as error:
+        raise ServerError(str(error), status=503) from error
+
+
+def _iterate_matches(portions: Iterator[list[Hit]]) -> Iterator[list[ImageMatch]]:
+    with _converted_errors():
+        for hits in portions:
+            yield _build_matches(hits)
 
 
 def _convert_refusal(error: DecodeError) -> ImageRefusedError:

@@ -55,3 +55,12 @@ POSITIVE_INTEGER = Option("a positive integer", _is_positive_integer)
 SHARE = Option("a number from 0 to 1", _is_share)
 BOOLEAN = Option("True or False", lambda value: isinstance(value, bool))
 FOLDER = Option("the path of a folder", lambda value: isinstance(value, str) and bool(value))
+#: Where searches of the engine may look for candidates.
+INDEXES = ("memory", "pgvector", "milvus")
+INDEX = Option('"memory", "pgvector" or "milvus"', lambda value: value in INDEXES)
+PGVECTOR = Option("a dict of options", lambda value: isinstance(value, dict))
+MILVUS = Option(
+    'a dict of options, such as {"uri": "http://localhost:19530"}',
+    lambda value: isinstance(value, dict),
+    is_secret=True,
+)

@@ -41,15 +41,12 @@ from django_visualsnoop.engine.matching.side_by_side import (
     add_size,
     find_placements_among,
 )
+from django_visualsnoop.engine.outside.indexes import OutsideIndexes
 from django_visualsnoop.engine.pair_budget import select_searched
 from django_visualsnoop.engine.pairs import PairFinder, PairHit, add_similarities
 from django_visualsnoop.engine.picture_files import PictureFiles
 from django_visualsnoop.engine.replica import held, reader
-from django_visualsnoop.engine.replica.vector_kinds import (
-    DescriptorVectors,
-    EmbeddingVectors,
-    Index,
-)
+from django_visualsnoop.engine.replica.vector_kinds import DescriptorVectors, EmbeddingVectors
 from django_visualsnoop.engine.storage import not_duplicates
 from django_visualsnoop.engine.storage.publish import publish
 from django_visualsnoop.engine.storage.store import Store
@@ -68,8 +65,11 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.images.decode import Picture
     from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
     from django_visualsnoop.engine.index.memory.embeddings import EmbeddingIndex
+    from django_visualsnoop.engine.outside.view import OutsideView
     from django_visualsnoop.engine.replica.view import ReplicaView
-    from django_visualsnoop.engine.storage.queries import ImageRow
+
+    CopyView = ReplicaView[DescriptorIndex] | OutsideView[DescriptorIndex]
+    VectorView = ReplicaView[EmbeddingIndex] | OutsideView[EmbeddingIndex]
 
 
 class Gallery:
@@ -89,6 +89,7 @@ class Gallery:
             ``None``, searches for similar pictures find nothing.
         memory: bytes that the process may keep of all collections; see ``reader.read_view``.
         capture_times: whether to use the times at which cameras took pictures; see ``capture``.
+        outside: the indexes outside the process that the collection may use.
     """
 
     def __init__(
@@ -104,8 +105,11 @@ class Gallery:
         embedding: EmbeddingModel | None = None,
         memory: int = held.DEFAULT_MEMORY,
         capture_times: bool = True,
+        outside: OutsideIndexes | None = None,
     ) -> None:
-        self.store = Store(database, name)
+        outside = outside or OutsideIndexes(database, name)
+        self.store = Store(database, name, follow=outside.follow, forget=outside.drop)
+        self._outside = outside
         self._min_similarity = min_similarity
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
@@ -119,6 +123,11 @@ class Gallery:
     def min_similarity(self) -> float:
         """The default threshold of searches, 0 to 1."""
         return self._min_similarity
+
+    @property
+    def outside(self) -> OutsideIndexes:
+        """The indexes outside the process that the collection may use."""
+        return self._outside
 
     def describe_image(self, content: bytes, image_id: str) -> NewImage:
         """Describe an image file. Does not use the database.
@@ -207,8 +216,10 @@ class Gallery:
         self, image_id: str, options: SearchOptions = DEFAULT_OPTIONS
     ) -> HitPortions:
         """Like ``search_by_id``, but in portions; ``limit`` has no effect."""
-        view, image_row = _require_image(image_id, self._read_view(image_id))
-        stored = image_row.parse_descriptor()
+        view = self._read_view(image_id)
+        if view is None or view.image_row is None:
+            raise build_image_missing(image_id)
+        stored = view.image_row.parse_descriptor()
         if stored is None:
             raise ImageMissing(
                 f"The image {image_id!r} was described by another version. Add it again."
@@ -220,11 +231,11 @@ class Gallery:
             if self._embedding is not None:
                 similar = self._read_similar_images(image_id, self._embedding)
             portions = find_similar(portions, similar, options, without=image_id)
-        return HitPortions(view.collection_id, portions, image_row.image_time)
+        return HitPortions(view.collection_id, portions, view.image_row.image_time)
 
     def _find_copies(
         self,
-        view: ReplicaView[DescriptorIndex],
+        view: CopyView,
         probes: Probes,
         options: SearchOptions,
         without: str | None = None,
@@ -238,7 +249,9 @@ class Gallery:
         Raises:
             ImageMissing: the image does not exist, or has no embedding of the model.
         """
-        view, _ = _require_image(image_id, self._read_embedding_view(model, image_id))
+        view = self._read_embedding_view(model, image_id)
+        if view is None or view.image_row is None:
+            raise build_image_missing(image_id)
         probe = view.get_vector(image_id)
         if probe is None:
             raise ImageMissing(
@@ -344,7 +357,7 @@ class Gallery:
             min_similarity, among: see ``find_pairs``.
             not_duplicates, most, closer_looks: see ``PairFinder``.
         """
-        view = self._read_view(whole=True)
+        view = self._read_whole_view()
         if view is None:
             return None
         min_score = self._get_min_score(min_similarity)
@@ -508,28 +521,38 @@ class Gallery:
                 hash_identity(self._embedding), describe.DESCRIPTION_VERSION
             )
 
-    def _read_view(
-        self, image_id: str | None = None, *, whole: bool = False
-    ) -> ReplicaView[DescriptorIndex] | None:
+    def _read_view(self, image_id: str | None = None) -> CopyView | None:
+        kind = DescriptorVectors()
+        return self._outside.read_view(kind, image_id=image_id) or reader.read_view(
+            self.store.database,
+            self.store.key,
+            kind,
+            image_id,
+            cache_folder=self._cache,
+            early=self._early,
+            most_bytes=self._memory,
+        )
+
+    def _read_whole_view(self) -> ReplicaView[DescriptorIndex] | None:
+        """Return all images of the collection, for the search for all pairs."""
         return reader.read_view(
             self.store.database,
             self.store.key,
             DescriptorVectors(),
-            image_id,
             cache_folder=self._cache,
             early=self._early,
-            whole=whole,
+            whole=True,
             most_bytes=self._memory,
         )
 
     def _read_embedding_view(
         self, model: EmbeddingModel, image_id: str | None = None
-    ) -> ReplicaView[EmbeddingIndex] | None:
-        vector_kind = EmbeddingVectors(hash_identity(model), is_centred(model))
-        return reader.read_view(
+    ) -> VectorView | None:
+        kind = EmbeddingVectors(hash_identity(model), is_centred(model))
+        return self._outside.read_view(kind, kind.name, image_id) or reader.read_view(
             self.store.database,
             self.store.key,
-            vector_kind,
+            kind,
             image_id,
             cache_folder=self._cache,
             most_bytes=self._memory,
@@ -539,16 +562,3 @@ class Gallery:
         return calibration.similarity_to_score(
             self._min_similarity if min_similarity is None else min_similarity
         )
-
-
-def _require_image(
-    image_id: str, view: ReplicaView[Index] | None
-) -> tuple[ReplicaView[Index], ImageRow]:
-    """Return the view of a collection that holds the image, and its row.
-
-    Raises:
-        ImageMissing: the collection does not hold the image.
-    """
-    if view is None or view.image_row is None:
-        raise build_image_missing(image_id)
-    return view, view.image_row

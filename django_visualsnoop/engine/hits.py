@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.common.search_options import SearchOptions
     from django_visualsnoop.engine.descriptors.describe import Probes
     from django_visualsnoop.engine.embedding import SimilarityScale
-    from django_visualsnoop.engine.index.base import CopyIndex, VectorIndex
+    from django_visualsnoop.engine.index.base import CandidateIndex, VectorIndex
 
 #: Highest number of matches of a search that names no limit.
 DEFAULT_LIMIT = 100
@@ -67,7 +67,7 @@ class HitPortions(NamedTuple):
 
 
 def find_copies(
-    index: CopyIndex,
+    index: CandidateIndex,
     probes: Probes,
     options: SearchOptions,
     min_score: float,

@@ -127,6 +127,38 @@ class VectorBlock(models.Model):
         return f"{self.collection_id}: {self.place}"
 
 
+class OutsideIndexState(models.Model):
+    """How far an index outside the process has followed the rows of a collection."""
+
+    collection = models.ForeignKey(
+        Collection, models.CASCADE, db_constraint=False, related_name="outside_indexes"
+    )
+    #: ``OutsideIndex.name``.
+    name = models.CharField(max_length=16)
+    #: ``OutsideIndex.version`` of the entries.
+    version = models.PositiveIntegerField()
+    #: The index holds the state of all rows with numbers up to this one.
+    seq = models.BigIntegerField(default=0, editable=False)
+    #: Whether searches may use it: it has followed all rows once, and was compared with them.
+    complete = models.BooleanField(default=False)
+    #: Entries of rows up to this primary key were compared with them; 0 if none since the last time
+    #: that all were.
+    compared_row = models.BigIntegerField(default=0, editable=False)
+    #: When a process last began to write entries, in microseconds since 1970; 0 if none does.
+    leased_at = models.BigIntegerField(default=0, editable=False)
+
+    class Meta:
+        db_table = "visualsnoop_engine_outside"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "name"], name="visualsnoop_engine_one_state"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.collection_id}: {self.name}"
+
+
 class PairVerdict(models.Model):
     """What a closer look at two files has found; see ``closer_looks``.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from django_visualsnoop.engine.descriptors.describe import Probes
-    from django_visualsnoop.engine.index.base import Candidate, CopyIndex
+    from django_visualsnoop.engine.index.base import Candidate, CandidateIndex
     from django_visualsnoop.engine.matching.relation import Relation
 
 #: Compare this many of the closest vectors whatever their distance, and as many pictures
@@ -40,7 +40,7 @@ class FoundImage(NamedTuple):
 
 
 def search(
-    index: CopyIndex,
+    index: CandidateIndex,
     probes: Probes,
     *,
     min_score: float,
@@ -77,7 +77,7 @@ def search(
 
 
 def _compare(
-    index: CopyIndex, probes: Probes, image_ids: list[str], found: dict[object, Relation]
+    index: CandidateIndex, probes: Probes, image_ids: list[str], found: dict[object, Relation]
 ) -> list[FoundImage]:
     """Return the relations of the images that exist.
 
@@ -105,7 +105,7 @@ def _is_complete(candidates: Collection[Candidate], limit: int) -> bool:
 
 
 def find_candidate_ids(
-    index: CopyIndex,
+    index: CandidateIndex,
     probes: Probes,
     limit: int,
     allowed: frozenset[str] | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -11,10 +12,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django_visualsnoop.common.options import (
     BOOLEAN,
     FOLDER,
+    INDEX,
+    MILVUS,
+    PGVECTOR,
     POSITIVE_INTEGER,
     Option,
     check_options,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The same limit as in the integration.
 DEFAULT_MAX_BYTES = 20 * 1024 * 1024
@@ -44,6 +51,9 @@ class ServerOptions:
         mail: whether to send mails: invitations, and links for new passwords and addresses.
         registration: who may create an account on the pages: ``"off"`` (nobody),
             ``"invitation"`` (whom an organisation has invited) or ``"open"``.
+        index: where searches look for candidates: ``"memory"`` of each process, ``"pgvector"`` or
+            ``"milvus"``.
+        pgvector, milvus: options of these indexes; those that are given are kept up to date.
         own_accounts: whether users may change the address of their account, and delete it.
     """
 
@@ -60,6 +70,15 @@ class ServerOptions:
     mail: bool = False
     registration: str = "off"
     own_accounts: bool = False
+    index: str = "memory"
+    pgvector: Mapping[str, Any] | None = None
+    milvus: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def indexes(self) -> dict[str, Mapping[str, Any]]:
+        """The options of indexes outside the process, by name."""
+        given = {"pgvector": self.pgvector, "milvus": self.milvus}
+        return {name: options for name, options in given.items() if options is not None}
 
 
 def get_options() -> ServerOptions:
@@ -120,4 +139,7 @@ _OPTIONS = {
     "MAIL": BOOLEAN,
     "REGISTRATION": Option('"off", "invitation" or "open"', REGISTRATIONS.__contains__),
     "OWN_ACCOUNTS": BOOLEAN,
+    "INDEX": INDEX,
+    "MILVUS": MILVUS,
+    "PGVECTOR": PGVECTOR,
 }

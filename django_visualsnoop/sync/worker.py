@@ -28,6 +28,7 @@ from django_visualsnoop.outbox.retry import FIRST_DELAY, LONGEST_DELAY
 from django_visualsnoop.outbox.sweeps import note_end, note_start
 from django_visualsnoop.signals import swept, tell
 from django_visualsnoop.sync.batch import Batch
+from django_visualsnoop.sync.maintenance import maintain_collections
 from django_visualsnoop.sync.outcome import Outcome
 from django_visualsnoop.sync.outdated import requeue_outdated
 from django_visualsnoop.sync.rewritten import is_rewritten
@@ -132,6 +133,7 @@ def sweep(
             if not requeue_outdated(using=using, limit=size, before=started):
                 break
             due_before = timezone.now()
+    maintain_collections()
     note_end(using, outcome.worked_on)
     expire_resolutions_quietly(using)
     tell(

@@ -106,7 +106,7 @@ def number(collection: LocalCollection) -> None:
 
 
 def write_blocks(collection: LocalCollection) -> None:
-    view = collection._gallery._read_view()
+    view = collection._gallery._read_whole_view()
     assert view is not None
     row = Collection.objects.get(pk=view.collection_id)
     vector_blocks.save("default", row.pk, row.seq, row.horizon, view.list_parts()).join()

@@ -140,11 +140,18 @@ class CrowdRegistry(Protocol):
         """Put images into a crowd, by their numbers in ``CandidatePair``."""
 
 
-class CopyIndex(Protocol):
+class CandidateIndex(Protocol):
     """The descriptors of a collection's images: global vectors, and local features."""
 
     def find_candidates(self, query: CandidateQuery) -> list[Candidate]:
         """Return the best of each stage, closest by cosine first; equally close ones by id."""
+
+    def read_descriptors(self, image_ids: Collection[str]) -> dict[str, Descriptor]:
+        """Return the descriptors of the images that exist and can be compared."""
+
+
+class CopyIndex(CandidateIndex, Protocol):
+    """An index that finds all pairs of a collection, too."""
 
     def find_candidate_pairs(
         self, limits: PairLimits, progress: Callable[[float], object] | None = None
@@ -159,9 +166,6 @@ class CopyIndex(Protocol):
             progress: called with the completed share of the work, 0 to 1; the caller's work between
                 two pairs counts as part of it.
         """
-
-    def read_descriptors(self, image_ids: Collection[str]) -> dict[str, Descriptor]:
-        """Return the descriptors of the images that exist and can be compared."""
 
 
 class IndexEntry(NamedTuple):
@@ -207,6 +211,9 @@ class OutsideIndex(Protocol):
 
     def prepare(self) -> None:
         """Create the tables or collections, unless they exist."""
+
+    def maintain(self) -> None:
+        """Do what the sweeper should do now and then, and a command that has filled the index."""
 
     def upsert(self, collection_id: str, entries: Sequence[IndexEntry]) -> None:
         """Add or replace entries, by ``row_id``. A search that begins later finds them."""

@@ -22,7 +22,7 @@ WORD_BITS = 20
 #: Number of bits of the code in a key, unless told otherwise: a key then has 32 bits.
 CODE_BITS = 12
 #: The bits of the code in the order in which keys take them.
-_ORDER = np.array([0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 2, 7, 12], dtype=np.uint64)
+_ORDER = np.array([7, 24, 13, 2, 30, 5, 21, 33, 50, 44, 38, 57, 22, 51, 29, 26], dtype=np.uint64)
 #: The largest number of bits of the code in a key.
 MAX_CODE_BITS = len(_ORDER)
 

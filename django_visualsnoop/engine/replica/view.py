@@ -13,7 +13,7 @@ from django_visualsnoop.engine.index.memory.ids import build_wanted
 from django_visualsnoop.engine.index.memory.join import Mirror, find_candidate_pairs
 from django_visualsnoop.engine.index.memory.layers import select_visible
 from django_visualsnoop.engine.replica.vector_kinds import Index
-from django_visualsnoop.engine.storage.queries import read_image_rows
+from django_visualsnoop.engine.storage.queries import read_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,8 +132,4 @@ class ReplicaView(Generic[Index]):
         The index holds no places; and comparisons are correct whatever the index holds. The result
         omits images deleted since, and those of another version.
         """
-        found = {}
-        for row in read_image_rows(self.database, self.collection_id, list(image_ids)):
-            if (descriptor := row.parse_descriptor()) is not None:
-                found[row.image_id] = descriptor
-        return found
+        return read_descriptors(self.database, self.collection_id, list(image_ids))

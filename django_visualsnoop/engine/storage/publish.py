@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connections, transaction
 from django.db.models import F, Max
@@ -19,6 +20,9 @@ from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.engine.models import Collection, IndexedImage, VectorBlock
 from django_visualsnoop.engine.storage.not_duplicates import forget_keys
 from django_visualsnoop.engine.storage.verdicts import forget_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger("django_visualsnoop.engine")
 
@@ -37,13 +41,23 @@ def in_transaction(database: str) -> bool:
     return connection.in_atomic_block or not connection.get_autocommit()
 
 
-def publish_on_commit(database: str, collection_id: str) -> None:
-    """Number the rows just written on commit; outside of a transaction, number them now."""
+def publish_on_commit(
+    database: str, collection_id: str, then: Callable[[str], object] | None = None
+) -> None:
+    """Number the rows just written on commit; outside of a transaction, number them now.
+
+    Args:
+        database: alias in ``DATABASES``.
+        collection_id: id of the collection.
+        then: called with it afterwards.
+    """
     if not connections[database].in_atomic_block and in_transaction(database):
         return  # committed by hand: the next writer, or a search, numbers them
 
     def publish_now() -> None:
         publish(database, collection_id)
+        if then is not None:
+            then(collection_id)
 
     transaction.on_commit(publish_now, using=database, robust=True)
 

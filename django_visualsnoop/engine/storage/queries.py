@@ -124,6 +124,21 @@ def read_image_rows(
         yield from map(_build_image_row, retry_when_locked(read, using=database))
 
 
+def read_descriptors(
+    database: str, collection_id: str, image_ids: Sequence[str]
+) -> dict[str, Descriptor]:
+    """Return the descriptors of the images that exist and can be compared, by id.
+
+    Args:
+        database, collection_id, image_ids: see ``read_image_rows``.
+    """
+    found = {}
+    for row in read_image_rows(database, collection_id, image_ids):
+        if (descriptor := row.parse_descriptor()) is not None:
+            found[row.image_id] = descriptor
+    return found
+
+
 def _fetch_rows(database: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
     with connections[database].cursor() as cursor:
         cursor.execute(sql, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import IntegrityError, connections, transaction
@@ -13,6 +14,7 @@ from django_visualsnoop.engine.models import (
     Collection,
     IndexedImage,
     NotDuplicate,
+    OutsideIndexState,
     PairVerdict,
     VectorBlock,
     key_of,
@@ -51,7 +53,21 @@ class Store(StoreReader):
     Args:
         database: alias in ``DATABASES``.
         name: name of the collection.
+        follow: called with the collection's id after rows were written and committed.
+        forget: called with the collection's id after it was deleted.
     """
+
+    def __init__(
+        self,
+        database: str,
+        name: str,
+        *,
+        follow: Callable[[str], object] | None = None,
+        forget: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__(database, name)
+        self._follow = follow
+        self._forget_collection = forget
 
     def _begin_writing(self) -> None:
         if in_transaction(self.database):
@@ -107,7 +123,7 @@ class Store(StoreReader):
             values |= {"image_time": now, "deleted": None, "seq": None}
             if row["deleted"] is None or not self._write(lambda: tombstone.update(**values)):
                 raise _exists(image)
-        publish_on_commit(self.database, collection_id)
+        publish_on_commit(self.database, collection_id, self._follow)
         return StoredImage(collection_id, image.image_id, now, existed=False)
 
     def _insert(self, row: IndexedImage) -> None:
@@ -147,7 +163,7 @@ class Store(StoreReader):
             row.pk = found[row.key][0]
         self._update(replaced)
         self._forget(row.pk for row in replaced if digests.get(row.pk, "") not in ("", row.digest))
-        publish_on_commit(self.database, collection_id)
+        publish_on_commit(self.database, collection_id, self._follow)
         stored = {
             row.image_id: StoredImage(
                 collection_id, row.image_id, row.image_time, found.get(row.key, (0, False))[1]
@@ -202,7 +218,7 @@ class Store(StoreReader):
         row = IndexedImage.objects.using(self.database).filter(pk=pk, deleted__isnull=True)
         if not self._write(lambda: row.update(seq=None, **values)):
             raise build_image_missing(image_id)
-        publish_on_commit(self.database, stored.collection_id)
+        publish_on_commit(self.database, stored.collection_id, self._follow)
         return pk, stored
 
     def _forget(self, pks: Iterable[int]) -> None:
@@ -250,19 +266,23 @@ class Store(StoreReader):
         values = {"seq": None, **{name: getattr(image, name) for name in _DESCRIPTION}}
         if not self._write(lambda: row.update(**values)):
             return False
-        publish_on_commit(self.database, collection_id)
+        publish_on_commit(self.database, collection_id, self._follow)
         return True
 
     def drop(self) -> None:
         """Delete the collection and all its images, if it exists."""
         self._begin_writing()
+        collection_id = self.find_collection_id()
         self._write(self._drop)
+        forget = self._forget_collection
+        if collection_id is not None and forget is not None:
+            transaction.on_commit(partial(forget, collection_id), using=self.database, robust=True)
 
     def _drop(self) -> None:
         with transaction.atomic(using=self.database):
             # Don't cascade: it would first read the rows to delete, perhaps in an older
             # snapshot of the caller's transaction.
-            for model in (PairVerdict, NotDuplicate, IndexedImage, VectorBlock):
+            for model in (PairVerdict, NotDuplicate, IndexedImage, VectorBlock, OutsideIndexState):
                 model._base_manager.using(self.database).filter(collection__key=self.key).delete()
             Collection.objects.using(self.database).filter(key=self.key).delete()
 

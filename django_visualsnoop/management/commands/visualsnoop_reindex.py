@@ -184,6 +184,7 @@ class Command(BaseCommand):
             f"Compared {report.rows:,} rows with {report.listed:,} listed images. "
             f"{report.foreign:,} images belong to other projects or databases."
         )
+        self.verify_indexes()
         if not report.drift:
             self.say(self.style.SUCCESS("No drift."))
             return
@@ -197,6 +198,16 @@ class Command(BaseCommand):
         raise CommandError(
             f"Found drift in {report.drift.total():,} images. To fix it, type: {fix}"
         )
+
+    def verify_indexes(self) -> None:
+        """Compare indexes outside the process with the images that they should hold."""
+        for alias in self.aliases():
+            for index, count in collections[alias].compare_indexes().items():
+                self.say(f"The index {index} of {alias} differs in {count:,} images.")
+                if count:
+                    raise CommandError(
+                        f"To mend it, type: {program()} visualsnoop_move_index {alias} --to {index}"
+                    )
 
     def aliases(self) -> list[str]:
         """Return the collections to process: those of the fields, and ``--collection``."""

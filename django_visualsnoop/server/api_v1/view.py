@@ -16,7 +16,12 @@ from django_visualsnoop.client.ids import check_image_id
 from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.common.search_options import COPIES, SIMILAR, SearchOptions
 from django_visualsnoop.common.transactions import is_lock_error
-from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.engine.exceptions import (
+    DecodeError,
+    ImageExists,
+    ImageMissing,
+    IndexUnavailable,
+)
 from django_visualsnoop.engine.storage.times import format_time
 from django_visualsnoop.server.api_v1 import responses
 from django_visualsnoop.server.conf import get_options
@@ -24,7 +29,7 @@ from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.http import idempotency
 from django_visualsnoop.server.http.authentication import authenticate
-from django_visualsnoop.server.http.errors import refuse_busy, refuse_picture
+from django_visualsnoop.server.http.errors import refuse_busy, refuse_picture, refuse_without_index
 from django_visualsnoop.server.http.https_only import require_https
 from django_visualsnoop.server.http.query_params import parse_count, parse_query, refuse_parameters
 from django_visualsnoop.server.http.raw_path import check_utf8
@@ -206,6 +211,8 @@ def api_v1(request: HttpRequest, rest: str = "") -> HttpResponse:
         refused = Refused(400, str(error))
     except ImageMissing as error:
         refused = Refused(404, str(error))
+    except IndexUnavailable as error:
+        refused = refuse_without_index(error)
     except Exception as error:  # clients need JSON, also with DEBUG
         if is_lock_error(error):
             refused = refuse_busy()

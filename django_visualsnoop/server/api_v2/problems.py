@@ -12,12 +12,17 @@ from ninja.errors import HttpError, ValidationError
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.common.transactions import is_lock_error
-from django_visualsnoop.engine.exceptions import DecodeError, ImageExists, ImageMissing
+from django_visualsnoop.engine.exceptions import (
+    DecodeError,
+    ImageExists,
+    ImageMissing,
+    IndexUnavailable,
+)
 from django_visualsnoop.server.content.changes import CursorGone
 from django_visualsnoop.server.content.metadata import InvalidMetadata
 from django_visualsnoop.server.content.not_duplicates import SameImage
 from django_visualsnoop.server.exceptions import Refused
-from django_visualsnoop.server.http.errors import refuse_busy, refuse_picture
+from django_visualsnoop.server.http.errors import refuse_busy, refuse_picture, refuse_without_index
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -41,6 +46,8 @@ def refuse_error(error: Exception, request: HttpRequest) -> Refused:
         return error
     if isinstance(error, DecodeError):
         return refuse_picture(error)
+    if isinstance(error, IndexUnavailable):
+        return refuse_without_index(error)
     for kind, status in _STATUS.items():
         if isinstance(error, kind):
             return Refused(status, str(error))

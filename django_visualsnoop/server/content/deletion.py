@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 
 from django_visualsnoop.engine.replica.snapshots import delete_snapshots
-from django_visualsnoop.engine.storage.store import Store
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import pictures
+from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.models import (
     HostedCollection,
     KeptGroup,
@@ -35,7 +35,7 @@ def _delete(collection: HostedCollection) -> None:
     if not lock_for_deletion(pk):
         return
     pictures.delete_pictures(StoredPicture.objects.using(using).filter(collection=pk))
-    store, cache = Store(using, collection.gallery_name), get_options().cache
+    store, cache = HostedImages(collection).gallery.store, get_options().cache
     engine_id = store.find_collection_id()
     store.drop()
     if cache is not None and engine_id is not None:

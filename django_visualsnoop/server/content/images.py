@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.lite0 import Lite0Embedding
 from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
+from django_visualsnoop.engine.outside.create import configure_indexes
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import metadata as image_metadata
 from django_visualsnoop.server.content import not_duplicates, pictures
@@ -53,6 +54,13 @@ class HostedImages:
             memory=options.memory,
             capture_times=options.capture_times,
             embedding=Lite0Embedding() if options.embedding else None,
+            outside=configure_indexes(
+                "VISUALSNOOP_SERVER",
+                database(),
+                self.collection.gallery_name,
+                options.index,
+                options.indexes,
+            ),
         )
 
     def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:

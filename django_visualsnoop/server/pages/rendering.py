@@ -28,8 +28,10 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from django_visualsnoop.common.non_atomic import without_atomic_requests
 from django_visualsnoop.common.transactions import is_lock_error
+from django_visualsnoop.engine.exceptions import IndexUnavailable
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.exceptions import Refused
+from django_visualsnoop.server.http.errors import refuse_without_index
 from django_visualsnoop.server.http.headers import HEADERS
 from django_visualsnoop.server.http.request_body import drain_body, limit_reading
 from django_visualsnoop.server.tenants.tenancy import get_visible_collections, may_manage
@@ -77,6 +79,8 @@ def secured(view: View) -> View:
             return not_found(request, error)
         except Refused as error:
             response = _render_refused(request, error)
+        except IndexUnavailable as error:
+            response = _render_refused(request, refuse_without_index(error))
         except (TooManyFilesSent, TooManyFieldsSent, RequestDataTooBig):
             drain_body(request)
             response = _render_too_much(request)

@@ -261,6 +261,17 @@ def test_verify(recorder: RecorderCollection) -> None:
     assert "No drift." in in_sync.out
 
 
+def test_verify_compares_indexes(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(recorder), "compare_indexes", lambda _: {"pgvector": 2})
+    verified = Ran("--verify", "testapp.Product")
+    assert "The index pgvector of default differs in 2 images." in verified.out
+    assert "visualsnoop_move_index default --to pgvector" in str(verified.error)
+    monkeypatch.setattr(type(recorder), "compare_indexes", lambda _: {"pgvector": 0})
+    assert Ran("--verify", "testapp.Product").error is None
+
+
 def test_verify_looks_into_a_collection_that_no_field_uses_any_more(
     recorder: RecorderCollection, settings: Any
 ) -> None:

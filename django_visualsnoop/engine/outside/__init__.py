@@ -1,0 +1,1 @@
+"""Indexes outside the process: keep them in step with the rows, and search them."""
