@@ -14,13 +14,9 @@ from tests import services
 from tests.engine.index.pgvector.server import run_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
     from pytest_django import DjangoDbBlocker
-
-    #: Takes an alias; opens an empty database under it and returns the alias.
-    OpenDatabase = Callable[[str], AbstractContextManager[str]]
 
 
 @contextmanager
@@ -63,8 +59,15 @@ def create_database(alias: str, url: str) -> Iterator[str]:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(autouse=True)
+def unblocked(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Let each test open these databases, which are none of the suite's."""
+    with django_db_blocker.unblock():
+        yield
+
+
 @pytest.fixture(scope="session")
-def pgvector_url() -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """The address of a PostgreSQL with pgvector, whose user may create databases."""
     found = services.require("pgvector")
     if services.PGVECTOR_URL:
@@ -75,20 +78,14 @@ def pgvector_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def shared_database(pgvector_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    with django_db_blocker.unblock(), create_database("pgvector", pgvector_url) as alias:
+def database(server_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The alias of a database of all tests, whose collections have random ids."""
+    with django_db_blocker.unblock(), create_database("pgvector", server_url) as alias:
         yield alias
 
 
 @pytest.fixture
-def database(shared_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """The alias of a database of all tests, whose collections have random ids."""
-    with django_db_blocker.unblock():
-        yield shared_database
-
-
-@pytest.fixture
-def empty_database(pgvector_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+def empty_database(server_url: str, unblocked: None) -> Iterator[str]:
     """The alias of a database without the extension."""
-    with django_db_blocker.unblock(), create_database("empty", pgvector_url) as alias:
+    with create_database("empty", server_url) as alias:
         yield alias

@@ -38,8 +38,6 @@ from tests.threads import in_thread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django import DjangoDbBlocker
-
 pytestmark = [pytest.mark.service("pgvector"), pytest.mark.no_database]
 
 
@@ -306,19 +304,17 @@ def test_maintenance_refuses_a_transaction(index: PgvectorIndex, database: str) 
 # What is missing
 
 
-def test_another_database_is_refused(django_db_blocker: DjangoDbBlocker) -> None:
+def test_another_database_is_refused() -> None:
     with (
-        django_db_blocker.unblock(),
         add_alias("lite", "sqlite:///:memory:", ENGINE="django.db.backends.sqlite3") as alias,
         pytest.raises(IndexUnavailable, match='"memory"'),
     ):
         PgvectorIndex(alias).prepare()
 
 
-def test_a_server_that_is_down_is_said_so(django_db_blocker: DjangoDbBlocker) -> None:
+def test_a_server_that_is_down_is_said_so() -> None:
     url = "postgresql://someone:s3cret@127.0.0.1:1/none"
     with (
-        django_db_blocker.unblock(),
         add_alias("down", url) as alias,
         pytest.raises(IndexUnavailable, match="cannot be used") as caught,
     ):
@@ -327,13 +323,13 @@ def test_a_server_that_is_down_is_said_so(django_db_blocker: DjangoDbBlocker) ->
 
 
 @pytest.fixture
-def plain_user(empty_database: str, pgvector_url: str) -> Iterator[str]:
+def plain_user(empty_database: str, server_url: str) -> Iterator[str]:
     """The alias of the empty database for a user without any right but to connect."""
     name = f"visualsnoop_{secrets.token_hex(4)}"
     with connections[empty_database].cursor() as cursor:
         cursor.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'plain'")
     values = {"NAME": connections[empty_database].settings_dict["NAME"]}
-    with add_alias("plain", pgvector_url, **values, USER=name, PASSWORD="plain") as alias:
+    with add_alias("plain", server_url, **values, USER=name, PASSWORD="plain") as alias:
         yield alias
     with connections[empty_database].cursor() as cursor:
         cursor.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")

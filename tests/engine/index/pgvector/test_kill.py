@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connections
@@ -20,9 +19,6 @@ from tests.engine.index.outside_contract import (
 )
 from tests.engine.index.pgvector.conftest import create_database
 from tests.engine.index.pgvector.server import run_server
-
-if TYPE_CHECKING:
-    from pytest_django import DjangoDbBlocker
 
 pytestmark = [pytest.mark.service("pgvector"), pytest.mark.no_database]
 
@@ -42,14 +38,13 @@ SELECT (SELECT count(*) FROM {IMAGES} i WHERE cardinality(keys) <> (
 
 
 @pytest.mark.skipif(bool(services.PGVECTOR_URL), reason="kills only a server of its own")
-def test_nothing_is_half_written_after_a_kill(django_db_blocker: DjangoDbBlocker) -> None:
+def test_nothing_is_half_written_after_a_kill() -> None:
     descriptors, embeddings = describe_pictures(6), draw_embeddings(6)
 
     def build(row_id: int) -> list[object]:
         return [row_id, descriptors[row_id % 6], embeddings[row_id % 6]]
 
     with (
-        django_db_blocker.unblock(),
         run_server() as server,
         create_database("killed", server.url) as alias,
     ):
