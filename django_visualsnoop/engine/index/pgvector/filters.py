@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django_visualsnoop.engine.index.pgvector.encoding import format_texts
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -37,7 +39,10 @@ class IdFilter(NamedTuple):
         return condition
 
     def get_parameters(self) -> dict[str, Any]:
-        return {"allowed": list(self.allowed or ()), "without": list(self.without)}
+        return {
+            "allowed": format_texts(self.allowed or ()),
+            "without": format_texts(self.without),
+        }
 
     def allows_few(self, few: int) -> bool:
         """Whether it allows at most so many images that comparing them all is fast."""

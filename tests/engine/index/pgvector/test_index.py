@@ -15,7 +15,12 @@ from django_visualsnoop.engine.descriptors.describe import build_probes, build_s
 from django_visualsnoop.engine.exceptions import IndexUnavailable
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.pgvector import PgvectorIndex, maintenance, tables
-from django_visualsnoop.engine.index.pgvector.encoding import count_steady, format_signs, mix_keys
+from django_visualsnoop.engine.index.pgvector.encoding import (
+    count_steady,
+    format_signs,
+    format_texts,
+    mix_keys,
+)
 from django_visualsnoop.engine.index.pgvector.tables import (
     COLLECTIONS,
     EMBEDDINGS,
@@ -219,6 +224,15 @@ def test_all_orientations_of_a_picture_have_the_same_steady_signs() -> None:
     signs = format_signs(build_stored_probes(descriptor).vectors)
     assert len({one[: count_steady()] for one in signs}) == 1
     assert len(set(signs)) == 8
+
+
+@pytest.mark.parametrize(
+    "values", [[], ["a"], ["", "b,c"], ['"', "\\", "'", "%s", "{}", "NULL", " é\n"], ["a\0b", "c"]]
+)
+def test_ids_reach_the_server_as_they_are(database: str, values: list[str]) -> None:
+    statement = "SELECT array_agg(one) FROM unnest(%s::text[]) one"
+    found = select(database, statement, format_texts(values))
+    assert (found or []) == [one for one in values if "\0" not in one]
 
 
 # Maintenance
