@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from django_visualsnoop.engine.exceptions import IndexUnavailable
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
 from django_visualsnoop.engine.index.pgvector import PgvectorIndex, maintenance, tables
 from django_visualsnoop.engine.index.pgvector.encoding import (
+    build_mixed_keys,
     count_steady,
     format_signs,
     format_texts,
@@ -28,6 +30,7 @@ from django_visualsnoop.engine.index.pgvector.tables import (
     POSTINGS,
 )
 from django_visualsnoop.engine.search import build_candidate_query
+from tests.engine.index.memory.brute_force import made
 from tests.engine.index.outside_contract import (
     MODEL,
     build_entry,
@@ -217,6 +220,15 @@ def test_mixed_keys_of_two_collections_differ_and_can_be_told_apart() -> None:
     assert not set(mix_keys(keys, 1).tolist()) & set(mix_keys(keys, 2).tolist())
     back = mix_keys(mix_keys(keys, 7).view(np.uint32), 7).view(np.uint32)
     assert back.tolist() == keys.tolist()
+
+
+def test_what_is_stored_changes_with_the_version_only() -> None:
+    """Entries written before would not be found. If this fails, raise ``tables.VERSION``."""
+    dice = np.random.default_rng(5)
+    one = made(dice, 128, 2**20)
+    keys = build_mixed_keys(one, 3).tobytes()
+    signs = format_signs(one.vector[None])[0].encode()
+    assert (tables.VERSION, sha256(keys + signs).hexdigest()[:16]) == (1, "d41ee476e286b79e")
 
 
 def test_all_orientations_of_a_picture_have_the_same_steady_signs() -> None:
