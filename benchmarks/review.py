@@ -5,7 +5,7 @@
 First, edited copies of so many photographs are saved, searched for, and all groups are resolved by
 the proposals. Printed is how many proposals would give up an original, and how many related rows
 are gone. Then made-up groups of two rows each are stored, and each page is asked for three times;
-the last one counts. Everything is on SQLite in a temporary folder.
+the least processor time counts. Everything is on SQLite in a temporary folder.
 """
 
 from __future__ import annotations
@@ -198,13 +198,14 @@ def time_pages(client: Client) -> None:
         ("the changelist's filter", "/admin/testapp/product/?visualsnoop_copies=1", None),
     ]
     for name, url, form in pages:
+        times = []
         for _ in range(3):
             reset_queries()
-            started = time.perf_counter()
+            started = time.process_time()
             answer: Any = client.get(url) if form is None else client.post(url, form)
-            seconds = time.perf_counter() - started
+            times.append(time.process_time() - started)
         assert answer.status_code == 200, (name, answer)
-        print(f"  {name:32} {len(connection.queries):3} queries, {1000 * seconds:5.0f} ms")
+        print(f"  {name:32} {len(connection.queries):3} queries, {1000 * min(times):5.0f} ms")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"  peak memory of the process       {peak} MiB")
 

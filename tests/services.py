@@ -25,6 +25,7 @@ PROGRAMS = {
     "chromium": os.environ.get("TEST_CHROMIUM", "chromium"),
     "gettext": os.environ.get("TEST_GETTEXT", "xgettext"),
     "git": os.environ.get("TEST_GIT", "git"),
+    "nginx": os.environ.get("TEST_NGINX", "nginx"),
     "redis-server": os.environ.get("TEST_REDIS_SERVER", "redis-server"),
 }
 

@@ -1,17 +1,22 @@
 """Searching and adding under load, over HTTP, beside a small service made of others' parts.
 
     python -m benchmarks.load FOLDER [--images 10000] [--seconds 60] [--connections 8]
-        [--database sqlite] [--seed 1] [--photos 300]
+        [--database sqlite] [--seed 1] [--photos 300] [--servers gunicorn,gunicorn-stock]
 
 FOLDER holds photographs. Needs ``wrk`` (a Debian package), fastapi, faiss-cpu and uvloop.
 
-This server runs under gunicorn with two workers, whose answers end the connection (its default
-worker keeps none); the peer (``peer``) under uvicorn with two, which keep it. Both write access
-logs. They run in turn, alone with wrk, after 20 requests of each kind, whose answers are checked.
-VSHMAC covers neither query nor body, and a date is good for more than an hour: so all requests are
-signed beforehand. Searches by image send the photographs made smaller and compressed anew.
+This server runs under gunicorn with two workers, each of one thread, whose answers end the
+connection (its default worker keeps none), and of four threads, which keep it; the peer (``peer``)
+under uvicorn with two, which keep it. All write access logs. They run in turn, alone with wrk,
+after 20 requests of each kind, whose answers are checked. VSHMAC covers neither query nor body, and
+a date is good for more than an hour: so all requests are signed beforehand. Searches by image send
+the photographs made smaller and compressed anew.
+
+The server has the settings of visualsnoop-server. It keeps no answers, except for searches "again",
+of 20 images; the peer keeps none.
 
 wrk takes percentiles of all requests; those that a stall kept from being sent are added to them.
+Processor time is that of all processes of a server.
 """
 
 from __future__ import annotations
@@ -34,14 +39,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.server.hosting import Tenant
 
 THREADS = 2
 #: More than are added within the time, or their ids would be taken: errors.
 ADDED = 60_000
-KINDS = ("search by id", "search by image", "adding")
+AGAIN = "search by id, again"
+KINDS = ("search by id", AGAIN, "search by image", "adding")
 
 
 def main() -> None:
@@ -53,6 +57,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=300)
     parser.add_argument("--database", default="sqlite")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--servers", default="gunicorn,gunicorn-stock", help="see tests.server")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("There is no wrk: apt-get install wrk")
@@ -101,21 +106,23 @@ def measure(options: argparse.Namespace, photos: list[bytes], folder: Path) -> N
     dice = random.Random(options.seed)
     results: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
 
-    servers = Servers(folder)
-    try:
-        port = servers["gunicorn"].port
+    for name in options.servers.split(","):
         for kind in KINDS:
-            lines = requests(kind, ann, options.images, files, dice)
-            check(kind, port, lines)
-            results[kind]["this"] = wrk(options, folder, port, lines)
-    finally:
-        servers.stop()
+            servers = Servers(folder, **variables(folder, keeps=kind == AGAIN))
+            try:
+                port = servers[name].port
+                lines = requests(kind, ann, options.images, files, dice, name)
+                check(kind, port, lines)
+                group = servers.get_group(name)
+                results[kind][name] = wrk(options, folder, port, lines, group)
+            finally:
+                servers.stop()
     port, process = peer(folder)
     try:
         for kind in KINDS:
-            lines = requests(kind, None, options.images, files, dice)
+            lines = requests(kind, None, options.images, files, dice, "peer")
             check(kind, port, lines)
-            results[kind]["peer"] = wrk(options, folder, port, lines)
+            results[kind]["peer"] = wrk(options, folder, port, lines, process.pid)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
@@ -140,6 +147,28 @@ def versions(database: str) -> str:
     )
 
 
+def variables(folder: Path, *, keeps: bool) -> dict[str, str]:
+    """Return the environment of the servers.
+
+    Args:
+        folder: the folder of their data.
+        keeps: whether they keep answers.
+    """
+    from django.conf import settings
+    from django.db import connection
+
+    from django_visualsnoop.server.conf import DEFAULT_ANSWER_MEMORY
+    from tests.server.database_urls import get_url
+
+    return {
+        "DJANGO_SETTINGS_MODULE": "benchmarks.load.settings",
+        "VISUALSNOOP_DATA": str(folder / "data"),
+        "VISUALSNOOP_DATABASE": get_url(str(connection.settings_dict["NAME"])),
+        "VISUALSNOOP_SECRET_KEY": settings.SECRET_KEY,
+        "ANSWER_MEMORY": str(DEFAULT_ANSWER_MEMORY if keeps else 0),
+    }
+
+
 def smaller(photo: bytes) -> bytes:
     from PIL import Image
 
@@ -151,9 +180,23 @@ def smaller(photo: bytes) -> bytes:
 
 
 def requests(
-    kind: str, whose: Tenant | None, images: int, files: list[Path], dice: random.Random
+    kind: str,
+    whose: Tenant | None,
+    images: int,
+    files: list[Path],
+    dice: random.Random,
+    name: str,
 ) -> list[tuple[str, ...]]:
-    """Return method, path, file, Authorization and Date of each request, ``"-"`` for none."""
+    """Return method, path, file, Authorization and Date of each request, ``"-"`` for none.
+
+    Args:
+        kind: one of ``KINDS``.
+        whose: the key; ``None`` for the peer.
+        images: the number of images.
+        files: the files to send.
+        dice: chooses what is searched.
+        name: the name of the server, for new ids.
+    """
     from tests.server.hosting import API, signed
 
     prefix = API if whose else ""
@@ -165,11 +208,13 @@ def requests(
 
     if kind == "adding":
         return [
-            one("POST", f"/image/new-{number}", files[number % len(files)])
+            one("POST", f"/image/{name}-{number}", files[number % len(files)])
             for number in range(ADDED)
         ]
     if kind == "search by image":
         return [one("POST", "/search", file) for file in dice.sample(files, len(files))]
+    if kind == AGAIN:
+        return [one("GET", f"/search/image-{number}", None) for number in range(20)]
     numbers = [*range(len(files)), *dice.sample(range(images), min(images, 5000))]
     return [one("GET", f"/search/image-{number}", None) for number in numbers]
 
@@ -196,15 +241,31 @@ def check(kind: str, port: int, lines: list[tuple[str, ...]]) -> None:
 
 
 def wrk(
-    options: argparse.Namespace, folder: Path, port: int, lines: list[tuple[str, ...]]
+    options: argparse.Namespace, folder: Path, port: int, lines: list[tuple[str, ...]], group: int
 ) -> dict[str, Any]:
+    """Send the requests for some seconds; ``group`` is that of the server's processes."""
     file = folder / "requests.txt"
     file.write_text("".join("\t".join(line) + "\n" for line in lines))
     command = ["wrk", f"-t{THREADS}", f"-c{options.connections}", f"-d{options.seconds}s"]
     command += ["--timeout", "30s", "-s", str(Path(__file__).with_name("requests.lua"))]
     command += [f"http://127.0.0.1:{port}", "--", str(file), str(THREADS)]
+    before = processor_seconds(group)
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(said.partition("RESULT ")[2])
+    seconds = processor_seconds(group) - before
+    return {**json.loads(said.partition("RESULT ")[2]), "processor": seconds}
+
+
+def processor_seconds(group: int) -> float:
+    """Return the processor time of a group of processes (proc(5))."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if int(fields[2]) == group:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def peer(folder: Path) -> tuple[int, subprocess.Popen[bytes]]:
@@ -233,22 +294,21 @@ def peer(folder: Path) -> tuple[int, subprocess.Popen[bytes]]:
     sys.exit((folder / "peer.log").read_text())
 
 
-def rows(results: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, float, float, float, int]]:
-    for kind, both in results.items():
-        for who, one in both.items():
-            rate = one["requests"] / one["us"] * 1e6
-            yield kind, who, rate, one["p50"] / 1000, one["p99"] / 1000, one["errors"]
-
-
 def report(results: dict[str, dict[str, Any]]) -> None:
     print(f"load after {os.getloadavg()[0]:.1f}")
-    print(f"{'':18}{'':6}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'errors':>8}")
-    for kind, who, rate, p50, p99, errors in rows(results):
-        print(f"{kind:18}{who:6}{rate:12.1f}{p50:10.1f}{p99:10.1f}{errors:8}")
-    for kind, both in results.items():
-        ratio = both["this"]["requests"] / both["peer"]["requests"]
-        print(f"{kind}: {ratio:.2f} times the peer's throughput")
-    if any(one["errors"] for both in results.values() for one in both.values()):
+    print(
+        f"{'':20}{'':16}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'processor ms':>14}"
+        f"{'errors':>8}{'of the peer':>13}"
+    )
+    for kind, servers in results.items():
+        for who, one in servers.items():
+            rate = one["requests"] / one["us"] * 1e6
+            print(
+                f"{kind:20}{who:16}{rate:12.1f}{one['p50'] / 1000:10.1f}{one['p99'] / 1000:10.1f}"
+                f"{one['processor'] / one['requests'] * 1000:14.2f}{one['errors']:8}"
+                f"{one['requests'] / servers['peer']['requests']:13.2f}"
+            )
+    if any(one["errors"] for servers in results.values() for one in servers.values()):
         sys.exit(1)
 
 

@@ -1,15 +1,19 @@
-"""System checks of the options of ``VisualSnoopAdminMixin``."""
+"""System checks of ``VisualSnoopAdminMixin``: its options, and whether it can show pictures."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.admin.utils import label_for_field
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 -- Django's name
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
 from django.db import models
+from django.urls import get_script_prefix
 
 from django_visualsnoop.admin.columns import find_date_field
+from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.review.proposals import resolve_rule
 
 if TYPE_CHECKING:
@@ -24,6 +28,40 @@ def check_options(model_admin: VisualSnoopAdminMixin) -> list[CheckMessage]:
         Error(text, hint=hint, obj=type(model_admin), id="visualsnoop.E022")
         for text, hint in _list_problems(model_admin)
     ]
+
+
+def check_pictures(model_admin: VisualSnoopAdminMixin) -> list[CheckMessage]:
+    """Return the fields whose pictures have no URL that a browser can open.
+
+    With an empty ``MEDIA_URL``, Django's storage returns URLs of the site itself. A storage with a
+    ``url()`` or ``base_url`` of its own is left alone.
+    """
+    if get_script_prefix() != settings.MEDIA_URL:  # Django puts this before a relative one
+        return []
+    return [
+        Warning(
+            f"MEDIA_URL is empty, so the admin cannot show the pictures of {field}.",
+            hint=(
+                'In the settings, write MEDIA_URL = "media/". For the development server, add '
+                "static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT) to urlpatterns."
+            ),
+            obj=type(model_admin),
+            id="visualsnoop.W025",
+        )
+        for field in indexed_fields(model_admin.model)
+        if _needs_media_url(field.owner._meta.get_field(field.name))
+    ]
+
+
+def _needs_media_url(field: Any) -> bool:
+    storage = field.storage
+    if not isinstance(storage, FileSystemStorage):
+        return False
+    # The default storage is a proxy, which has the class of the real one.
+    return (
+        storage.__class__.url is FileSystemStorage.url
+        and getattr(storage, "_base_url", None) is None
+    )
 
 
 def _list_problems(model_admin: Any) -> Iterator[tuple[str, str]]:

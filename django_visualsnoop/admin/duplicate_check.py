@@ -14,7 +14,7 @@ from django_visualsnoop.uploads.forms import REFUSE
 from django_visualsnoop.uploads.locking import lock_uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from django.contrib.admin.sites import AdminSite
     from django.db.models import Model
@@ -71,11 +71,32 @@ class DuplicateCheckAdminMixin(_ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         show = partial(super().changeform_view, request, object_id, form_url, extra_context)
+        return self._show_checked(request, show, object_id)
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        form = super().get_changelist_form(request, **kwargs)
+        return UploadCheck(self, request).extend_form(form)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        show = partial(super().changelist_view, request, extra_context)
+        return self._show_checked(request, show, in_list=True)
+
+    def _show_checked(
+        self,
+        request: HttpRequest,
+        show: Callable[[], Any],
+        object_id: str | None = None,
+        *,
+        in_list: bool = False,
+    ) -> Any:
+        """Answer, in a transaction if there are uploads to check."""
         check = UploadCheck(self, request)
         if not check.has_uploads():
             return show()
         # Searches may take long, so they come before the transaction.
-        digests = check.search_ahead(object_id)
+        digests = check.search_ahead(object_id, in_list=in_list)
         using = router.db_for_write(self.model)
         with transaction.atomic(using=using):
             # Before Django reads, because on SQLite a transaction that has read may be unable to

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.template.defaultfilters import filesizeformat
@@ -17,14 +18,10 @@ from django_visualsnoop.admin.cards import percent
 from django_visualsnoop.admin.columns import find_date_field, format_column, list_columns
 from django_visualsnoop.admin.pictures import field_to_show, look_at
 from django_visualsnoop.collections import collections
-from django_visualsnoop.common.edit_texts import (
-    describe_bytes,
-    describe_edits,
-    format_changed_part,
-    format_matrix,
-)
+from django_visualsnoop.common.edit_texts import format_changed_part, format_matrix
 from django_visualsnoop.common.facts import compare_facts
-from django_visualsnoop.common.proposals import Candidate, note_edits, order_candidates
+from django_visualsnoop.common.ordering import order_groups
+from django_visualsnoop.common.proposals import Candidate
 from django_visualsnoop.exceptions import UnsupportedSearch
 from django_visualsnoop.indexed.image_ids import ImageIds
 from django_visualsnoop.indexed.options import indexed_field, indexed_fields
@@ -47,9 +44,6 @@ if TYPE_CHECKING:
 
     #: The edits from one row's picture to another's, by both keys.
     EditsByKeys = dict[tuple[str, str], Edits]
-
-#: Of a larger group, only the edits between the oldest row and each other one are determined.
-_ALL_PAIRS = 6
 
 
 @dataclass
@@ -132,29 +126,21 @@ class MemberReader:
         self._date = find_date_field(model_admin.model, model_admin.visualsnoop_date_field)
         self._related = count_related(model_admin.model, list(rows), using=self._using)
 
-    def read_group(self, members: Sequence[tuple[ReviewMember, Model]]) -> list[ShownMember]:
-        """Return the rows of a group, the one that is proposed to be kept first.
+    def read_groups(
+        self, groups: Sequence[Sequence[tuple[ReviewMember, Model]]]
+    ) -> list[list[ShownMember]]:
+        """Return the rows of each group, the one that is proposed to be kept first.
 
-        This reads their files, to see what was changed in them.
+        This reads their files, to see what was changed in them. The number of queries does not
+        depend on the number of groups.
         """
-        shown = [self._build(member, row) for member, row in members]
-        ages = sorted(shown, key=lambda one: self._get_age(one.row))
-        for number, one in enumerate(ages):
-            one.candidate.age = number
-        edits = self._find_edits(ages)
-        candidates = [one.candidate for one in shown]
-        note_edits(candidates, edits)
-        by_key = {one.candidate.key: one for one in shown}
-        rule = self._model_admin.visualsnoop_keep_rule
-        ordered = [by_key[one.key] for one in order_candidates(candidates, rule)]
-        if ages and ordered[0] is not ages[0] and len(ages) > _ALL_PAIRS:
-            edits |= self._find_edits_from(ordered[0], ordered[1:])
-        for one in ordered[1:]:
-            one.edits = edits.get((ordered[0].candidate.key, one.candidate.key))
-            texts = [] if one.edits is None else describe_edits(one.edits)
-            sizes = ordered[0].picture.size, one.picture.size
-            one.edit_texts = [*texts, *filter(None, [describe_bytes(*sizes)])]
-        self._add_facts(ordered)
+        shown = [[self._build(member, row) for member, row in members] for members in groups]
+        for members in shown:
+            for number, one in enumerate(sorted(members, key=lambda one: self._get_age(one.row))):
+                one.candidate.age = number
+        ordered = order_groups(shown, self._find_edits, self._model_admin.visualsnoop_keep_rule)
+        for found in ordered:
+            self._add_facts(found)
         return ordered
 
     def _build(self, member: ReviewMember, row: Model) -> ShownMember:
@@ -178,39 +164,38 @@ class MemberReader:
         key = row.pk if isinstance(row.pk, int) else 0
         return (value is None, "" if value is None else value.isoformat(), key, str(row.pk))
 
-    def _find_edits(self, ages: Sequence[ShownMember]) -> EditsByKeys:
-        """Return the edits between the rows of a group, the oldest one first."""
-        if len(ages) > _ALL_PAIRS:
-            return self._find_edits_from(ages[0], ages[1:])
-        found: EditsByKeys = {}
-        for alias, keys in self._group_by_collection(ages).items():
+    def _find_edits(
+        self, groups: Sequence[Sequence[tuple[ShownMember, ShownMember]]]
+    ) -> list[EditsByKeys]:
+        """Return the edits between pairs of rows of each group, as far as a collection knows."""
+        located = [
+            [(pair, self._locate(pair[0]), self._locate(pair[1])) for pair in pairs]
+            for pairs in groups
+        ]
+        wanted: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for _pair, (alias, image_id), (other_alias, other_id) in chain.from_iterable(located):
+            if alias == other_alias:
+                wanted[alias].append((image_id, other_id))
+        found: dict[tuple[Any, ...], Edits] = {}
+        for alias, ids in wanted.items():
             with suppress(UnsupportedSearch, OSError):
-                among = collections[alias].describe_edits_among(
-                    list(keys), self._get_find_pictures(alias)
-                )
-                found |= {(keys[one], keys[other]): edits for (one, other), edits in among.items()}
-        return found
+                find_pictures = self._get_find_pictures(alias)
+                edits = collections[alias].describe_edits_of_pairs(ids, find_pictures)
+                for (image_id, other_id), known in edits.items():
+                    found[(alias, image_id), (alias, other_id)] = known
+        return [
+            {
+                (one.candidate.key, other.candidate.key): found[tuple(places)]
+                for (one, other), *places in pairs
+                if tuple(places) in found
+            }
+            for pairs in located
+        ]
 
-    def _find_edits_from(self, first: ShownMember, others: Sequence[ShownMember]) -> EditsByKeys:
-        """Return the edits from one picture to others; none where the collection says nothing."""
-        ((alias, own),) = self._group_by_collection([first]).items()
-        keys = self._group_by_collection(others).get(alias, {})
-        found: EditsByKeys = {}
-        with suppress(UnsupportedSearch, OSError):
-            edits = collections[alias].describe_edits(
-                next(iter(own)), list(keys), self._get_find_pictures(alias)
-            )
-            found = {(first.candidate.key, keys[other]): one for other, one in edits.items()}
-        return found
-
-    def _group_by_collection(self, shown: Iterable[ShownMember]) -> dict[str, dict[str, str]]:
-        """Return the image ids of rows with their keys, by the alias of the collection."""
-        found: dict[str, dict[str, str]] = {}
-        for one in shown:
-            own = indexed_field(self._model_admin.model, one.member.field)
-            image_id = own.image_id(one.candidate.key, self._using)
-            found.setdefault(own.collection, {})[image_id] = one.candidate.key
-        return found
+    def _locate(self, shown: ShownMember) -> tuple[str, str]:
+        """Return the alias of the collection of a picture, and its image id."""
+        own = indexed_field(self._model_admin.model, shown.member.field)
+        return own.collection, own.image_id(shown.candidate.key, self._using)
 
     def _get_find_pictures(self, alias: str) -> FindPictures:
         fields = indexed_fields(self._model_admin.model)

@@ -9,13 +9,13 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
 from django.core.exceptions import PermissionDenied
-from django.db import router
+from django.db import connections, router
 from django.http import HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from django_visualsnoop.admin import states
-from django_visualsnoop.admin.checks import check_options
+from django_visualsnoop.admin.checks import check_options, check_pictures
 from django_visualsnoop.admin.copies import KnownCopies
 from django_visualsnoop.admin.duplicate_check import DuplicateCheckAdminMixin
 from django_visualsnoop.admin.duplicates_page import DuplicatesPage
@@ -86,7 +86,7 @@ class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
             self.actions = [*self.actions, ACTION]
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
-        return [*super().check(**kwargs), *check_options(self)]
+        return [*super().check(**kwargs), *check_options(self), *check_pictures(self)]
 
     def visualsnoop_thumbnail_url(self, obj: Any, field: str) -> str:
         """Return the URL of a small picture; override it to use a thumbnail library.
@@ -126,7 +126,22 @@ class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
             filters = request.GET.urlencode()
             url = url_in_admin(self, "visualsnoop_duplicates")
             return HttpResponseRedirect(f"{url}?{filters}" if filters else url)
+        if connections[queryset.db].settings_dict["ATOMIC_REQUESTS"]:
+            # Searching has transactions of its own, so the browser sends the form there.
+            url = url_in_admin(self, "visualsnoop_selected")
+            return HttpResponseRedirect(url, preserve_request=True)
         return DuplicatesPage(self, request).search_for(queryset)
+
+    def visualsnoop_selected_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the groups of copies with one of the rows that the form selects."""
+
+        def search(_query: ReviewQuery) -> HttpResponse:
+            rows = self.get_queryset(request)
+            selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
+            check_selection(selected, self.opts.pk, using=rows.db)
+            return DuplicatesPage(self, request).search_for(rows.filter(pk__in=selected))
+
+        return self._visualsnoop_answer(request, post=search)
 
     def visualsnoop_duplicates_view(self, request: HttpRequest) -> HttpResponse:
         """Show the groups of copies among the rows that match the changelist's filters."""
@@ -189,6 +204,7 @@ class VisualSnoopAdminMixin(DuplicateCheckAdminMixin, _ModelAdmin):
         pages: list[tuple[str, Callable[..., HttpResponse], str]] = [
             ("duplicates/", self.visualsnoop_duplicates_view, "duplicates"),
             ("duplicates/search/", self.visualsnoop_search_view, "search"),
+            ("duplicates/selected/", self.visualsnoop_selected_view, "selected"),
             ("duplicates/resolve/", self.visualsnoop_resolve_view, "resolve"),
             ("duplicates/<int:group>/", self.visualsnoop_review_view, "review"),
             ("duplicates/<int:group>/undo/", self.visualsnoop_reopen_view, "reopen"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
@@ -13,10 +13,13 @@ from django.utils.translation import gettext as _
 
 from django_visualsnoop.exceptions import MergeConflict
 from django_visualsnoop.merging.permissions import missing_permissions
-from django_visualsnoop.merging.plan import plan_merge
+from django_visualsnoop.merging.plan import plan_merges
 from django_visualsnoop.review.decisions import AlreadyDecided, Removal
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from django.contrib.admin.sites import AdminSite
     from django.http import HttpRequest
 
     from django_visualsnoop.admin.mixin import VisualSnoopAdminMixin
@@ -33,8 +36,18 @@ class PlannedRemoval:
 
     decision: Decision
     merge: MergePlan
-    #: Permissions that the user lacks, in words.
-    missing: list[str]
+    _request: HttpRequest
+    _admin_site: AdminSite
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """Permissions that the user lacks, in words."""
+        return missing_permissions(
+            self.merge,
+            user=self._request.user,
+            request=self._request,
+            admin_site=self._admin_site,
+        )
 
     @property
     def fillable(self) -> list[Fill]:
@@ -44,9 +57,11 @@ class PlannedRemoval:
     @property
     def problem(self) -> str:
         """Why it needs a look at this group alone; empty if nothing is in the way."""
+        if self.merge.conflicts:  # first, because permissions then depend on further rows
+            return _("Some related rows cannot move.")
         if self.missing:
             return _("You lack permissions: %(list)s.") % {"list": ", ".join(self.missing)}
-        return _("Some related rows cannot move.") if self.merge.conflicts else ""
+        return ""
 
     @property
     def is_possible(self) -> bool:
@@ -72,15 +87,18 @@ class Removals:
 
     def plan(self, decision: Decision) -> PlannedRemoval:
         """Return what carrying out a decision would do."""
-        target = decision.keep[0] if decision.keep else None
-        merge = plan_merge(target, decision.remove, fill=decision.fill)
-        missing = missing_permissions(
-            merge,
-            user=self._request.user,
-            request=self._request,
-            admin_site=self._model_admin.admin_site,
-        )
-        return PlannedRemoval(decision, merge, missing)
+        return self.plan_all([decision], fill=decision.fill)[0]
+
+    def plan_all(
+        self, decisions: Sequence[Decision], fill: Collection[str] = ()
+    ) -> list[PlannedRemoval]:
+        """Return what carrying out each decision alone would do; see ``plan_merges()``."""
+        merges = [(one.keep[0] if one.keep else None, one.remove) for one in decisions]
+        site = self._model_admin.admin_site
+        return [
+            PlannedRemoval(decision, plan, self._request, site)
+            for decision, plan in zip(decisions, plan_merges(merges, fill=fill), strict=True)
+        ]
 
     def check(self, decision: Decision) -> None:
         """Check that the user may do what the confirmation has shown.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
@@ -16,6 +15,7 @@ from django_visualsnoop.admin.members import MemberReader, read_members
 from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
 from django_visualsnoop.admin.removal import Removals
 from django_visualsnoop.admin.review_query import TAB
+from django_visualsnoop.common.batches import read_within
 from django_visualsnoop.common.clustering import SURE
 from django_visualsnoop.exceptions import MergeError
 from django_visualsnoop.review.decisions import AlreadyDecided, Decision, decide
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 GROUP = "visualsnoop_group"
 KEEP = "visualsnoop_keep_"
 CONFIRMED = "visualsnoop_confirmed"
-#: The number of groups in one confirmation: each costs some queries, and is to be looked at.
+#: The number of groups in one confirmation: each is to be looked at.
 _MOST = 10
+#: How many of them are read with the same queries.
+_TOGETHER = 5
 #: How long the confirmation may look at the files of the groups, in seconds.
 _SECONDS = 5.0
 
@@ -123,19 +125,22 @@ class ResolvePage(AdminPage):
     def _propose(self) -> tuple[list[Resolvable], int]:
         """Return the groups with their proposals, and how many there was no time for."""
         groups = self._read()
-        rows = [row for _group, members in groups for _member, row in members]
+        rows = [row for _group, members in groups[:_MOST] for _member, row in members]
         reader = MemberReader(self.model_admin, self.request, rows)
-        removals = Removals(self.model_admin, self.request)
-        deadline = time.monotonic() + _SECONDS
-        found: list[Resolvable] = []
-        for group, members in groups:
-            if len(found) == _MOST or time.monotonic() > deadline:
-                break
-            shown = reader.read_group(members)
-            removed = [one.row for one in shown[1:]]
-            planned = removals.plan(Decision(keep=[shown[0].row], remove=removed))
-            found.append(Resolvable(group, shown, planned))
-        return found, len(groups) - len(found)
+        found = read_within(
+            [members for _group, members in groups[:_MOST]],
+            reader.read_groups,
+            size=_TOGETHER,
+            seconds=_SECONDS,
+        )
+        plans = Removals(self.model_admin, self.request).plan_all(
+            [Decision(keep=[one.row], remove=[other.row for other in rest]) for one, *rest in found]
+        )
+        resolvable = [
+            Resolvable(group, shown, plan)
+            for (group, _members), shown, plan in zip(groups, found, plans, strict=False)
+        ]
+        return resolvable, len(groups) - len(resolvable)
 
     def _read(self) -> list[tuple[ReviewGroup, list[tuple[ReviewMember, Model]]]]:
         """Return the open and sure ones of the groups that the form names, with their rows."""

@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -17,6 +16,7 @@ from django_visualsnoop.admin.members import MemberReader, read_members
 from django_visualsnoop.admin.page import SEARCH_ERRORS, AdminPage
 from django_visualsnoop.admin.removal import Removals, describe_failure
 from django_visualsnoop.common.clustering import SURE
+from django_visualsnoop.common.durations import to_local_time
 from django_visualsnoop.exceptions import MergeError, UndoError
 from django_visualsnoop.review.decisions import AlreadyDecided, Decision, decide, reopen
 from django_visualsnoop.review.record import ReviewGroup, find_review_search
@@ -171,7 +171,7 @@ class ReviewPage(AdminPage):
         found = read_members(self.model_admin, self.request, [group])[group.pk]
         found = found[: self.model_admin.visualsnoop_rows_per_group]
         reader = MemberReader(self.model_admin, self.request, [row for _, row in found])
-        return reader.read_group(found)
+        return reader.read_groups([found])[0]
 
     def _render(
         self,
@@ -295,7 +295,7 @@ def _describe_decision(group: ReviewGroup, decision: Decision) -> str:
             len(decision.remove),
         ) % {**number, "count": len(decision.remove)}
         if group.resolution is not None and group.resolution.can_be_undone:
-            until = date_format(localtime(group.resolution.expires_at), "DATE_FORMAT")
+            until = date_format(to_local_time(group.resolution.expires_at), "DATE_FORMAT")
             text += " " + _("You can undo this until %(date)s.") % {"date": until}
         return text
     if group.state == _State.NOT_DUPLICATES:

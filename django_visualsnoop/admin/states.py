@@ -9,6 +9,7 @@ from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_visualsnoop.common.reasons import translate_reason
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.outbox.record import SyncRecord
 
@@ -77,11 +78,11 @@ def state_html(record: SyncRecord | None, label: str = "") -> SafeString:
 
 
 def reason_html(record: SyncRecord) -> SafeString:
-    """Return the shortened reason of the last failure, with the full reason as title."""
+    """Return the translated, shortened reason of the last failure, with all of it as title."""
     return format_html(
         '<span class="visualsnoop-reason" title="{}">{}</span>',
         record.reason,
-        Truncator(record.reason).chars(REASON_LENGTH),
+        Truncator(translate_reason(record.reason_code, record.reason)).chars(REASON_LENGTH),
     )
 
 

@@ -7,6 +7,7 @@ import logging
 from django.utils.translation import gettext as _
 
 from django_visualsnoop.client.exceptions import VisualSnoopError
+from django_visualsnoop.common.reasons import translate_reason
 from django_visualsnoop.outbox.retry import classify_error
 
 logger = logging.getLogger("django_visualsnoop")
@@ -20,4 +21,5 @@ def plain_words(error: Exception) -> str:
     ):
         # The text of a storage or network error is for its operator: pools, hosts, ports.
         return _("A required service is not responding. Try again later.")
-    return classify_error(error, attempts=1).reason
+    failure = classify_error(error, attempts=1)
+    return translate_reason(failure.code, failure.reason)

@@ -45,6 +45,8 @@ class UploadCheck:
         self._admin = model_admin
         self._request = request
         self._reaction = model_admin.visualsnoop_warn_duplicates
+        # All forms of the request share it.
+        self._checked: list[Any] = vars(request).setdefault("_visualsnoop_checked", [])
 
     def has_uploads(self) -> bool:
         """Whether the request has files to check, or names files that were kept."""
@@ -63,6 +65,7 @@ class UploadCheck:
             "__module__": form.__module__,
             "visualsnoop_duplicates": REFUSE if self._reaction == REFUSE else WARN,
             "visualsnoop_describe": lambda _, row: self.describe(row),
+            "visualsnoop_checked": self._checked,
         }
         return type(form)(form.__name__, (DuplicateCheckMixin, form), attributes)
 
@@ -78,33 +81,37 @@ class UploadCheck:
         url = url_in_admin(model_admin, "change", quote(row.pk))
         return ExistingPicture(str(row), url, picture.url)
 
-    def search_ahead(self, object_id: str | None) -> list[str]:
+    def search_ahead(self, object_id: str | None, *, in_list: bool = False) -> list[str]:
         """Search for each uploaded file, and let it keep what is found for the forms' checks.
 
         Args:
             object_id: the key of the page's row, as it is quoted in URLs; ``None`` for a new one.
+            in_list: whether the page is the changelist, with a form for each row.
 
         Returns:
             The digests of the files.
         """
         digests = []
-        for field, file, own in self._files(object_id):
+        for field, file, own in self._files(object_id, in_list):
             upload = Upload.of(file)
             digests.append(upload.digest)
             using = router.db_for_write(field.owner)
             search_field(field, upload, own=_read_own_key(field, own, using), using=using)
         return digests
 
-    def _files(self, object_id: str | None) -> Iterator[tuple[IndexedField, Any, str | None]]:
+    def _files(
+        self, object_id: str | None, in_list: bool
+    ) -> Iterator[tuple[IndexedField, Any, str | None]]:
         """Yield the uploads with their fields, and the keys of their rows as text."""
         of_page = _fields_by_name([self._admin.model])
         of_inlines = _fields_by_name([inline.model for inline in self._admin.inlines])
+        of_rows = of_page if in_list else of_inlines
         for name, file in self._request.FILES.items():
             prefix, dash, last = name.rpartition("-")
             if not dash and name in of_page:
                 yield of_page[name], file, None if object_id is None else unquote(object_id)
-            elif dash and last in of_inlines:
-                field = of_inlines[last]
+            elif dash and last in of_rows:
+                field = of_rows[last]
                 yield field, file, self._request.POST.get(f"{prefix}-{field.key.name}")
 
     def _admin_of(self, model: type[models.Model]) -> ModelAdmin[Any] | None:

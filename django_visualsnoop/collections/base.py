@@ -339,26 +339,27 @@ class BaseCollection(ABC):
         """
         raise UnsupportedSearch("This collection does not support describing edits.")
 
-    def describe_edits_among(
-        self, image_ids: Collection[str], find_pictures: FindPictures | None = None
+    def describe_edits_of_pairs(
+        self, pairs: Collection[tuple[str, str]], find_pictures: FindPictures | None = None
     ) -> dict[tuple[str, str], Edits]:
-        """Return how each of some copies differs from each other one, by both ids.
+        """Return how the second picture of each pair of copies differs from the first.
 
-        This compares the pictures of each pair once, and decodes each of a few files once.
+        A collection may compare a pair and its reverse once, and decode each of a few files once.
 
         Args:
-            image_ids: ids of the pictures, such as those of a group; those that do not exist are
-                left out.
+            pairs: pairs of image ids; those with an id that does not exist are left out.
             find_pictures: see ``describe_edits``.
 
         Raises:
             UnsupportedSearch: the backend does not support this.
         """
+        others: dict[str, list[str]] = {}
+        for first, second in pairs:
+            others.setdefault(first, []).append(second)
         found = {}
-        for image_id in image_ids:
-            others = [other for other in image_ids if other != image_id]
+        for image_id, ids in others.items():
             with suppress(NotFoundError):
-                for other, edits in self.describe_edits(image_id, others, find_pictures).items():
+                for other, edits in self.describe_edits(image_id, ids, find_pictures).items():
                     found[image_id, other] = edits
         return found
 

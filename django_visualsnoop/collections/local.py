@@ -6,7 +6,6 @@ import importlib.util
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import permutations
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -361,10 +360,10 @@ class LocalCollection(BaseCollection):
         found = self._gallery.describe_edits(pairs, find_pictures)
         return {pair[1]: edits for pair, edits in found.items()}
 
-    def describe_edits_among(
-        self, image_ids: Collection[str], find_pictures: FindPictures | None = None
+    def describe_edits_of_pairs(
+        self, pairs: Collection[tuple[str, str]], find_pictures: FindPictures | None = None
     ) -> dict[tuple[str, str], Edits]:
-        return self._gallery.describe_edits(list(permutations(image_ids, 2)), find_pictures)
+        return self._gallery.describe_edits(pairs, find_pictures)
 
     def mark_not_duplicates(
         self, pairs: Collection[tuple[str, str]], *, ignore_missing: bool = False

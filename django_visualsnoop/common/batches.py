@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django_visualsnoop.common.transactions import retry_when_locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from django.db.models import QuerySet
 
 _T = TypeVar("_T")
+_Found = TypeVar("_Found")
 
 
 def batched(values: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -21,6 +23,19 @@ def batched(values: Iterable[_T], size: int) -> Iterator[list[_T]]:
     iterator = iter(values)
     while batch := list(islice(iterator, size)):
         yield batch
+
+
+def read_within(
+    values: Sequence[_T], read: Callable[[list[_T]], list[_Found]], *, size: int, seconds: float
+) -> list[_Found]:
+    """Return what ``read`` returns for batches of values, until the time is over."""
+    deadline = time.monotonic() + seconds
+    found: list[_Found] = []
+    for batch in batched(values, size):
+        if time.monotonic() > deadline:
+            break
+        found += read(batch)
+    return found
 
 
 def iter_batches(

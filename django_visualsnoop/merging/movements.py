@@ -10,16 +10,18 @@ from django.db import models
 from django_visualsnoop.indexed.options import is_indexed
 from django_visualsnoop.merging.relations import (
     Reference,
+    UnknownValueError,
     children_of,
     every_row,
     references_to,
+    split_rows,
     with_parents,
 )
 from django_visualsnoop.merging.uniqueness import find_collisions, uniques_of
 from django_visualsnoop.merging.values import dump_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from django_visualsnoop.merging.uniqueness import Unique
 
@@ -57,105 +59,163 @@ class Movement:
 
 
 def find_levels(
-    kept: models.Model | None, others: Sequence[models.Model], using: str
-) -> list[Level]:
-    """Return the tables in which the rows have columns.
+    merges: Sequence[tuple[models.Model | None, Sequence[models.Model]]], using: str
+) -> list[list[Level]]:
+    """Return the tables in which the rows of each merge have columns.
 
     Args:
-        kept, others: rows of one concrete model.
+        merges: the row to keep, if any, and the others; all of one concrete model.
         using: alias of the database.
     """
-    model = others[0]._meta.concrete_model
+    model = merges[0][1][0]._meta.concrete_model
     assert model is not None
-    levels = [Level(table, kept, others) for table in with_parents(model)]
-    return [*levels, *_child_levels(levels[-1], using)]
+    tables = with_parents(model)
+    children = _child_levels([Level(model, kept, others) for kept, others in merges], using)
+    return [
+        [*(Level(table, kept, others) for table in tables), *below]
+        for (kept, others), below in zip(merges, children, strict=True)
+    ]
 
 
-def _child_levels(level: Level, using: str) -> list[Level]:
-    found = []
-    for link in children_of(level.model):
-        rows = [*level.others, *([level.kept] if level.kept is not None else [])]
-        keys = [getattr(row, level.model._meta.pk.attname) for row in rows]
+def _child_levels(levels: Sequence[Level], using: str) -> list[list[Level]]:
+    """Return the levels below each of some levels in one table."""
+    found: list[list[Level]] = [[] for _ in levels]
+    model = levels[0].model
+    key = model._meta.pk.attname
+    for link in children_of(model):
+        rows = [row for one in levels for row in (*one.others, *([one.kept] if one.kept else []))]
+        keys = {getattr(row, key) for row in rows}
         children = {
             getattr(child, link.attname): child
             for child in every_row(link.model, using).filter(**{f"{link.attname}__in": keys})
         }
-        others = [children[key] for key in keys[: len(level.others)] if key in children]
-        if others:
-            kept = children.get(keys[-1]) if level.kept is not None else None
-            child = Level(link.model, kept, others)
-            found += [child, *_child_levels(child, using)]
+        below = {}
+        for place, level in enumerate(levels):
+            of_others = [children.get(getattr(row, key)) for row in level.others]
+            if others := [child for child in of_others if child is not None]:
+                kept = None if level.kept is None else children.get(getattr(level.kept, key))
+                below[place] = Level(link.model, kept, others)
+        if below:
+            deeper = _child_levels(list(below.values()), using)
+            for (place, child), more in zip(below.items(), deeper, strict=True):
+                found[place] += [child, *more]
     return found
 
 
-def find_movements(levels: Sequence[Level], using: str) -> list[Movement]:
-    """Return what becomes of every row that refers to the others.
+def find_movements(merges: Sequence[Sequence[Level]], using: str) -> list[list[Movement]]:
+    """Return what becomes of every row that refers to the others of each merge.
 
-    Rows of a table without a row of the kept one are left out: they cannot move.
+    Rows of a table without a row of the kept one are left out: they cannot move. The number of
+    queries does not depend on the number of merges.
+
+    Args:
+        merges: what ``find_levels()`` returns.
+        using: alias of the database.
     """
-    merged = {level.model: level for level in levels}
-    found = []
-    for level in levels:
-        if level.kept is None:
-            continue
-        for reference in references_to(level.model, using):
-            movement = _find_movement(reference, level, merged.get(reference.model), using)
-            if movement.count or movement.repeated or movement.conflicting:
-                found.append(movement)
+    try:
+        return _find_movements(merges, using)
+    except UnknownValueError:
+        return [found for one in merges for found in _find_movements([one], using)]
+
+
+def _find_movements(merges: Sequence[Sequence[Level]], using: str) -> list[list[Movement]]:
+    merged = [{level.model: level for level in levels} for levels in merges]
+    tables: dict[type[models.Model], dict[int, Level]] = {}
+    for place, levels in enumerate(merges):
+        for level in levels:
+            if level.kept is not None:
+                tables.setdefault(level.model, {})[place] = level
+    found: list[list[Movement]] = [[] for _ in merges]
+    for table, of_table in tables.items():
+        for reference in references_to(table, using):
+            own = [merged[place].get(reference.model) for place in of_table]
+            movements = _follow(reference, list(of_table.values()), own, using)
+            for place, one in zip(of_table, movements, strict=True):
+                if one.count or one.repeated or one.conflicting:
+                    found[place].append(one)
     return found
 
 
-def _find_movement(
-    reference: Reference, level: Level, merged: Level | None, using: str
-) -> Movement:
-    assert level.kept is not None
-    movement = Movement(reference, level.kept, uniques_of(reference))
-    rows = reference.rows_of(level.others, using)
-    own = None
-    if merged is not None:  # the merged rows refer to each other
-        name = merged.model._meta.pk.attname
-        rows = rows.exclude(pk__in=[getattr(row, name) for row in merged.others])
-        own = getattr(merged.kept, name, None)
-    inner = _links_among(reference, level, using)
-    values = []
-    for key, old in rows.values_list("pk", reference.field.attname):
-        if key in inner:
-            movement.repeated.append(key)
-        elif own is not None and key == own:
-            movement.own = (key, old)
-        else:
-            values.append((key, old))
-    if not values:
-        return movement
-    collisions = find_collisions(reference, level.kept, level.others, movement.uniques, using)
-    stuck = _immovable(reference, [key for key, _ in values], using)
-    colliding = {key: collisions[key] for key, _ in values if key in collisions}
+def _follow(
+    reference: Reference, levels: Sequence[Level], merged: Sequence[Level | None], using: str
+) -> list[Movement]:
+    """Return what becomes of the rows that refer to the others of each level by one reference.
+
+    Args:
+        reference: a reference to the table of the levels.
+        levels: the levels, one of each merge.
+        merged: the level of the same merge in the referring table, if any.
+        using: alias of the database.
+    """
+    uniques = uniques_of(reference)
+    others = [level.others for level in levels]
+    every = [row for some in others for row in some]
+    rows = reference.rows_of(every, using).values_list("pk", reference.field.attname)
+    by_level = split_rows(reference, others, rows)
+    movements = []
+    values: list[list[tuple[Any, Any]]] = []
+    inner = _links_among(reference, levels, using) if any(by_level) else [set() for _ in levels]
+    for level, own_level, links, own_rows in zip(levels, merged, inner, by_level, strict=True):
+        assert level.kept is not None
+        movements.append(movement := Movement(reference, level.kept, uniques))
+        values.append([])
+        own, removed = None, set()
+        if own_level is not None:  # the merged rows refer to each other
+            name = own_level.model._meta.pk.attname
+            removed = {getattr(row, name) for row in own_level.others}
+            own = getattr(own_level.kept, name, None)
+        for key, old in own_rows:
+            if key in removed:
+                continue
+            if key in links:
+                movement.repeated.append(key)
+            elif own is not None and key == own:
+                movement.own = (key, old)
+            else:
+                values[-1].append((key, old))
+    if not any(values):
+        return movements
+    merges = [(level.kept, *level.others) for level in levels if level.kept is not None]
+    collisions = find_collisions(reference, merges, uniques, using)
+    stuck = _immovable(reference, [key for some in values for key, _ in some], using)
+    colliding = [
+        {key: found[key] for key, _ in some if key in found}
+        for some, found in zip(values, collisions, strict=True)
+    ]
     repeated = _without_data(reference, colliding, using)
-    for key, old in values:
-        if key in repeated:
-            movement.repeated.append(key)
-        elif key in colliding or key in stuck:
-            movement.conflicting.append(key)
-        else:
-            movement.moving.setdefault(old, []).append(key)
-    return movement
+    for place, movement in enumerate(movements):
+        for key, old in values[place]:
+            if key in repeated[place]:
+                movement.repeated.append(key)
+            elif key in colliding[place] or key in stuck:
+                movement.conflicting.append(key)
+            else:
+                movement.moving.setdefault(old, []).append(key)
+    return movements
 
 
-def _links_among(reference: Reference, level: Level, using: str) -> set[Any]:
-    """Return the links of a many-to-many field that join two of the merged rows."""
-    if not reference.model._meta.auto_created or level.kept is None:
-        return set()
+def _links_among(reference: Reference, levels: Sequence[Level], using: str) -> list[set[Any]]:
+    """Return the links of a many-to-many field that join two merged rows of one level."""
     columns: Sequence[Any] = reference.model._meta.local_concrete_fields
     sides = [
         side
         for side in columns
-        if side.remote_field and side.related_model._meta.concrete_model is level.model
+        if side.remote_field and side.related_model._meta.concrete_model is levels[0].model
     ]
-    if len(sides) != 2:
-        return set()
-    values = [reference.value_in(row) for row in (level.kept, *level.others)]
+    if not reference.model._meta.auto_created or len(sides) != 2:
+        return [set() for _ in levels]
+    merges = [(level.kept, *level.others) for level in levels if level.kept is not None]
+    values = [reference.value_in(row) for rows in merges for row in rows]
     among = {f"{side.attname}__in": values for side in sides}
-    return set(reference.rows_of(level.others, using).filter(**among).values_list("pk", flat=True))
+    links = reference.rows_of([row for level in levels for row in level.others], using)
+    ends = [
+        split_rows(reference, merges, links.filter(**among).values_list("pk", side.attname))
+        for side in sides
+    ]
+    return [
+        {key for key, _ in first} & {key for key, _ in second}
+        for first, second in zip(*ends, strict=True)
+    ]
 
 
 def _immovable(reference: Reference, keys: Sequence[Any], using: str) -> set[Any]:
@@ -168,12 +228,15 @@ def _immovable(reference: Reference, keys: Sequence[Any], using: str) -> set[Any
     return _referred_to(model, keys, using)
 
 
-def _without_data(reference: Reference, colliding: dict[Any, Any], using: str) -> set[Any]:
+def _without_data(
+    reference: Reference, colliding: Sequence[dict[Any, Any]], using: str
+) -> list[set[Any]]:
     """Return the rows that say the same as the row they collide with, and nothing refers to."""
     model = reference.model
-    if not colliding or model._meta.parents or children_of(model):
-        return set()
-    rows = every_row(model, using).in_bulk([*colliding, *colliding.values()])
+    named = {key for pairs in colliding for pair in pairs.items() for key in pair}
+    if not named or model._meta.parents or children_of(model):
+        return [set() for _ in colliding]
+    rows = every_row(model, using).in_bulk(named)
     ignored = {reference.field.attname}
     ignored |= {one.attname for one in model._meta.local_concrete_fields if _is_automatic(one)}
 
@@ -182,8 +245,9 @@ def _without_data(reference: Reference, colliding: dict[Any, Any], using: str) -
             name: value for name, value in dump_row(rows[key], model).items() if name not in ignored
         }
 
-    equal = [key for key, other in colliding.items() if data(key) == data(other)]
-    return set(equal) - _referred_to(model, equal, using)
+    equal = [{key for key, other in some.items() if data(key) == data(other)} for some in colliding]
+    referred_to = _referred_to(model, set().union(*equal), using)
+    return [some - referred_to for some in equal]
 
 
 def _is_automatic(one: Any) -> bool:
@@ -193,7 +257,7 @@ def _is_automatic(one: Any) -> bool:
     return bool(getattr(one, "auto_now", False) or getattr(one, "auto_now_add", False))
 
 
-def _referred_to(model: type[models.Model], keys: Sequence[Any], using: str) -> set[Any]:
+def _referred_to(model: type[models.Model], keys: Collection[Any], using: str) -> set[Any]:
     """Return which of these rows other rows refer to."""
     if not keys:
         return set()

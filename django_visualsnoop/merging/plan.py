@@ -159,27 +159,51 @@ def plan_merge(
     Raises:
         MergeError: the rows are not saved rows of one model, or a name is not fillable.
     """
-    others = list(others)
-    model = check_rows(kept, others)
+    (plan,) = plan_merges([(kept, list(others))], using=using, fill=fill)
+    return plan
+
+
+def plan_merges(
+    merges: Sequence[tuple[models.Model | None, Sequence[models.Model]]],
+    *,
+    using: str | None = None,
+    fill: Collection[str] = (),
+) -> list[MergePlan]:
+    """Read what several calls of ``merge_rows()`` would do, each as if it were the only one.
+
+    This costs as many queries as one plan.
+
+    Args:
+        merges: the row to keep, or ``None``, and the rows to remove; all of one model and database.
+        using, fill: see ``plan_merge()``.
+
+    Raises:
+        MergeError: see ``plan_merge()``.
+    """
+    if not merges:
+        return []
+    found = {check_rows(kept, others) for kept, others in merges}
+    if len(found) > 1:
+        labels = ", ".join(sorted(one._meta.label for one in found))
+        raise MergeError(f"All merges that are planned at once must be of one model, not {labels}.")
+    (model,) = found
+    kept, others = merges[0]
     using = using or router.db_for_write(model, instance=kept or others[0])
-    levels = find_levels(kept, others, using)
-    fillable = {} if kept is None else _find_fillable(model, kept, others)
-    unknown = sorted(set(fill) - set(fillable))
-    if unknown:
-        raise MergeError(
-            f"{', '.join(unknown)} of {model._meta.label} cannot be filled. Fillable are: "
-            f"{', '.join(fillable) or 'none'}."
+    fillable = [{} if kept is None else _find_fillable(model, kept, rows) for kept, rows in merges]
+    for one in fillable:
+        if unknown := sorted(set(fill) - set(one)):
+            raise MergeError(
+                f"{', '.join(unknown)} of {model._meta.label} cannot be filled. Fillable are: "
+                f"{', '.join(one) or 'none'}."
+            )
+    levels = find_levels(merges, using)
+    movements = find_movements(levels, using)
+    return [
+        MergePlan(model, kept, others, using, filled, tuple(fill), tables, moved)
+        for (kept, others), filled, tables, moved in zip(
+            merges, fillable, levels, movements, strict=True
         )
-    return MergePlan(
-        model=model,
-        kept=kept,
-        others=others,
-        using=using,
-        fillable=fillable,
-        fill=tuple(fill),
-        levels=levels,
-        movements=find_movements(levels, using),
-    )
+    ]
 
 
 def check_rows(kept: models.Model | None, others: Sequence[models.Model]) -> type[models.Model]:

@@ -14,7 +14,7 @@ from django.db import models, router
 from django.utils.text import capfirst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 #: What Django, or from Django 6.1 on the database, deletes together with the row.
 CASCADES = frozenset(
@@ -73,6 +73,40 @@ class Reference:
         if self.content_type_attname:
             rows = rows.filter(**{f"{self.content_type_attname}__in": self.content_type_ids})
         return rows
+
+
+class UnknownValueError(Exception):
+    """The database takes a value for one that Python does not, such as other letters."""
+
+
+def split_rows(
+    reference: Reference,
+    merges: Sequence[Sequence[models.Model]],
+    rows: Iterable[tuple[Any, Any]],
+) -> list[list[tuple[Any, Any]]]:
+    """Return the rows that refer to the rows of each merge.
+
+    Args:
+        reference: the column.
+        merges: rows of ``reference.target``.
+        rows: the primary keys and columns of rows that refer to any of them.
+
+    Raises:
+        UnknownValueError: there are several merges, and a row cannot be assigned to one.
+    """
+    if len(merges) == 1:
+        return [list(rows)]
+    places: dict[Any, list[int]] = {}
+    for place, merge in enumerate(merges):
+        for target in merge:
+            places.setdefault(reference.value_in(target), []).append(place)
+    found: list[list[tuple[Any, Any]]] = [[] for _ in merges]
+    for key, value in rows:
+        if value not in places:
+            raise UnknownValueError
+        for place in places[value]:
+            found[place].append((key, value))
+    return found
 
 
 def every_row(model: type[models.Model], using: str) -> models.QuerySet[Any]:

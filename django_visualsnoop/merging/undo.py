@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connections, models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from django_visualsnoop.common.batches import batched
+from django_visualsnoop.common.durations import to_local_time
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.common.transactions import atomic_write, retry_when_locked
@@ -21,6 +23,7 @@ from django_visualsnoop.signals import rows_restored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 #: Rows per statement: below the parameter limit of every database.
 BATCH = 500
@@ -70,11 +73,11 @@ def _undo(resolution: Resolution, user: Any, using: str) -> RestoreReport:
     lock_rows(mine)
     current = mine.first()
     if current is None or (current.restored_at is None and not current.can_be_undone):
-        raise UndoError(
-            f"“{resolution}” could be undone until {resolution.expires_at:%Y-%m-%d %H:%M} only."
-        )
+        text = _("“%(merge)s” could be undone until %(time)s only.")
+        raise UndoError(text % {"merge": resolution, "time": _format(resolution.expires_at)})
     if current.restored_at is not None:
-        raise UndoError(f"“{resolution}” was undone at {current.restored_at:%Y-%m-%d %H:%M}.")
+        text = _("“%(merge)s” was undone at %(time)s.")
+        raise UndoError(text % {"merge": resolution, "time": _format(current.restored_at)})
     report = RestoreReport()
     try:
         model = model_of(current.model)
@@ -85,9 +88,8 @@ def _undo(resolution: Resolution, user: Any, using: str) -> RestoreReport:
         for change in snapshot.changes:
             _take_back(change, report, using)
     except LookupError as error:
-        raise UndoError(
-            f"“{resolution}” cannot be undone: the project's models have changed ({error})."
-        ) from error
+        text = _("“%(merge)s” cannot be undone: the project's models have changed (%(error)s).")
+        raise UndoError(text % {"merge": resolution, "error": error}) from error
     report.restored = list(every_row(model, using).filter(pk__in=removed))
     report.missing_files = _missing_files(snapshot)
     current.restored_at, current.snapshot = timezone.now(), ""
@@ -138,19 +140,22 @@ def _restore(
             for row in every_row(table, using).filter(pk__in=keys)
         ]
         if taken:
-            raise UndoError(
-                f"{table._meta.label} {taken[0]} cannot be restored, because there is a new row "
-                "with this key. Delete it or give it another key first."
+            text = _(
+                "%(row)s cannot be restored, because there is a new row with this key. Delete it "
+                "or give it another key first."
             )
+            raise UndoError(text % {"row": f"{table._meta.label} {taken[0]}"})
     while lost := _rows_without_target(rows, using):
         for table, key, target in lost:
             if table is model and key in removed:
-                raise UndoError(
-                    f"{table._meta.label} {key} cannot be restored, because it refers to "
-                    f"{target}, which no longer exists."
+                text = _(
+                    "%(row)s cannot be restored, because it refers to %(target)s, which no longer "
+                    "exists."
                 )
+                raise UndoError(text % {"row": f"{table._meta.label} {key}", "target": target})
             del rows[table][key]
-            report.left_alone.append(f"{table._meta.label} {key}: {target} no longer exists")
+            text = _("%(row)s: %(target)s no longer exists")
+            report.left_alone.append(text % {"row": f"{table._meta.label} {key}", "target": target})
     # Rows may refer to each other. All that they refer to is locked, or restored, too.
     with connections[using].constraint_checks_disabled():
         for table, found in rows.items():
@@ -164,10 +169,12 @@ def _insert(table: type[models.Model], row: models.Model, using: str) -> None:
         with transaction.atomic(using=using):
             row.save_base(raw=True, force_insert=True, using=using)
     except IntegrityError as error:
-        raise UndoError(
-            f"{table._meta.label} {row.pk} cannot be restored, because another row has one of its "
-            f"unique values now: {error}"
-        ) from error
+        text = _(
+            "%(row)s cannot be restored, because another row has one of its unique values now: "
+            "%(error)s"
+        )
+        values = {"row": f"{table._meta.label} {row.pk}", "error": error}
+        raise UndoError(text % values) from error
 
 
 def _rows_without_target(
@@ -212,6 +219,10 @@ def _take_back(change: Change, report: RestoreReport, using: str) -> None:
     report.taken_back += count
     if count < len(change.keys):
         report.left_alone.append(_words(change, len(change.keys) - count))
+
+
+def _format(moment: datetime) -> str:
+    return f"{to_local_time(moment):%Y-%m-%d %H:%M}"
 
 
 def _field_of(change: Change) -> Any:

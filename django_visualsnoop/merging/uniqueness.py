@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models.expressions import OrderBy
 
+from django_visualsnoop.merging.relations import split_rows
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,26 +66,25 @@ def _without(reference: Reference, names: Sequence[str]) -> tuple[str, ...]:
 
 def find_collisions(
     reference: Reference,
-    kept: models.Model,
-    others: Sequence[models.Model],
+    merges: Sequence[Sequence[models.Model]],
     uniques: Sequence[Unique],
     using: str,
-) -> dict[Any, Any]:
-    """Return which rows cannot refer to ``kept``, with the row that each would collide with.
+) -> list[dict[Any, Any]]:
+    """Return which rows cannot refer to the kept row of each merge.
 
     Args:
         reference: the column.
-        kept: the row that all are to refer to.
-        others: the rows that they refer to now. Of rows that collide with each other, the one of
-            the first of these may refer to ``kept``.
+        merges: the row that all are to refer to, then the rows that they refer to now. Of rows
+            that collide with each other, the one of the first of these may refer to the kept row.
         uniques: the constraints that contain the column.
         using: alias of the database.
+
+    Returns:
+        Of each merge, the primary keys with that of the row that each would collide with.
     """
     if not uniques:
-        return {}
-    place = {reference.value_in(row): n for n, row in enumerate([kept, *others])}
-    column = reference.field.attname
-    rows = reference.rows_of([kept, *others], using)
+        return [{} for _ in merges]
+    rows = reference.rows_of([row for merge in merges for row in merge], using)
     values: list[dict[Any, tuple[Any, ...]]] = []
     for unique in uniques:
         names = {f"_unique_{n}": one for n, one in enumerate(unique.expressions)}
@@ -96,10 +97,19 @@ def find_collisions(
                 if None not in rest or not unique.nulls_distinct
             }
         )
-    taken: list[dict[tuple[Any, ...], Any]] = [{} for _ in uniques]
+    keys = split_rows(reference, merges, rows.values_list("pk", reference.field.attname))
+    return [
+        _collide(own, {reference.value_in(row): n for n, row in enumerate(merge)}, values)
+        for merge, own in zip(merges, keys, strict=True)
+    ]
+
+
+def _collide(
+    rows: list[tuple[Any, Any]], place: dict[Any, int], values: list[dict[Any, tuple[Any, ...]]]
+) -> dict[Any, Any]:
+    taken: list[dict[tuple[Any, ...], Any]] = [{} for _ in values]
     collisions: dict[Any, Any] = {}
-    keys = sorted(rows.values_list("pk", column), key=lambda row: place.get(row[1], len(place)))
-    for key, _ in keys:
+    for key, _ in sorted(rows, key=lambda row: place.get(row[1], len(place))):
         wanted = [(one[key], by) for one, by in zip(values, taken, strict=True) if key in one]
         occupied = [by[value] for value, by in wanted if value in by]
         if occupied:

@@ -10,15 +10,16 @@ import logging
 import secrets
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.common.interruptions import is_interruption
-from django_visualsnoop.common.transactions import retry_when_locked
+from django_visualsnoop.common.transactions import atomic_unless_open, retry_when_locked
 from django_visualsnoop.indexed.options import indexed_fields
 from django_visualsnoop.outbox.dispatch import dispatch_search
 from django_visualsnoop.outbox.retry import classify_error
@@ -51,7 +52,7 @@ class _SupersededError(Exception):
 
 
 def request_search(model: type[Model], *, using: str) -> ReviewSearch:
-    """Request a search for the duplicates of a model, and tell Celery; return the search.
+    """Request a search for the duplicates of a model, and tell Celery on commit; return the search.
 
     A search that is waiting or running stays as it is.
 
@@ -61,7 +62,9 @@ def request_search(model: type[Model], *, using: str) -> ReviewSearch:
     """
     search = _request(model, using)
     if search.state == ReviewSearch.State.WAITING:
-        dispatch_search(using, search.model)
+        dispatch = partial(dispatch_search, using, search.model)
+        with atomic_unless_open(using=using):
+            transaction.on_commit(dispatch, using=using, robust=True)
     return search
 
 

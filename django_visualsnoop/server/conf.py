@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -28,6 +29,8 @@ DEFAULT_MAX_BYTES = 20 * 1024 * 1024
 DEFAULT_MAX_IMPORT_BYTES = 256 * 1024 * 1024
 #: The same limit as in the embedded engine: about a million images.
 DEFAULT_MEMORY = 2 * 1024**3
+#: Some ten thousand answers.
+DEFAULT_ANSWER_MEMORY = 16 * 1024**2
 REGISTRATIONS = ("off", "invitation", "open")
 #: The format of ``Fernet.generate_key()``: 32 bytes in URL-safe base64.
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
@@ -46,6 +49,7 @@ class ServerOptions:
         storage: alias in ``STORAGES`` for the pictures that collections retain.
         max_import_bytes: the size limit of an imported file.
         memory: bytes that a process may keep of all collections together.
+        answer_memory: bytes that a process may keep of answers to searches; 0 for none.
         capture_times: whether to use the times at which cameras took pictures.
         embedding: whether to compute embeddings, with which searches find similar images.
         mail: whether to send mails: invitations, and links for new passwords and addresses.
@@ -55,6 +59,7 @@ class ServerOptions:
             ``"milvus"``.
         pgvector, milvus: options of these indexes; those that are given are kept up to date.
         own_accounts: whether users may change the address of their account, and delete it.
+        undo_days: how long images that were deleted at a review can be restored; 0 for not at all.
     """
 
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -65,11 +70,13 @@ class ServerOptions:
     storage: str = "default"
     max_import_bytes: int = DEFAULT_MAX_IMPORT_BYTES
     memory: int = DEFAULT_MEMORY
+    answer_memory: int = DEFAULT_ANSWER_MEMORY
     capture_times: bool = True
     embedding: bool = True
     mail: bool = False
     registration: str = "off"
     own_accounts: bool = False
+    undo_days: int = 30
     index: str = "memory"
     pgvector: Mapping[str, Any] | None = None
     milvus: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -82,7 +89,7 @@ class ServerOptions:
 
 
 def get_options() -> ServerOptions:
-    """Return the setting.
+    """Return the setting; this checks it again if it has changed.
 
     Raises:
         ImproperlyConfigured: the setting is not a dict, or an option is unknown or invalid. The
@@ -94,11 +101,27 @@ def get_options() -> ServerOptions:
             f"VISUALSNOOP_SERVER must be a dict, not {type(given).__name__}. "
             'Example: VISUALSNOOP_SERVER = {"MAX_BYTES": 20_000_000}'
         )
+    global _last
+    if _last is not None and given is _last.setting and given == _last.content:
+        return _last.options
     check_options("VISUALSNOOP_SERVER", given, _OPTIONS)
     values = {name.lower(): value for name, value in given.items()}
     if "encryption_keys" in values:
         values["encryption_keys"] = tuple(values["encryption_keys"])
-    return ServerOptions(**values)
+    options = ServerOptions(**values)
+    _last = _Checked(given, deepcopy(given), options)
+    return options
+
+
+class _Checked(NamedTuple):
+    setting: dict[str, Any]
+    #: What it held then.
+    content: dict[str, Any]
+    options: ServerOptions
+
+
+#: What was checked last: each request asks several times.
+_last: _Checked | None = None
 
 
 def _are_fernet_keys(value: object) -> bool:
@@ -134,11 +157,18 @@ _OPTIONS = {
     ),
     "MAX_IMPORT_BYTES": POSITIVE_INTEGER,
     "MEMORY": POSITIVE_INTEGER,
+    "ANSWER_MEMORY": Option(
+        "a number of bytes, or 0", lambda value: value == 0 or POSITIVE_INTEGER.is_valid(value)
+    ),
     "CAPTURE_TIMES": BOOLEAN,
     "EMBEDDING": BOOLEAN,
     "MAIL": BOOLEAN,
     "REGISTRATION": Option('"off", "invitation" or "open"', REGISTRATIONS.__contains__),
     "OWN_ACCOUNTS": BOOLEAN,
+    "UNDO_DAYS": Option(
+        "a number of days such as 30, or 0",
+        lambda value: type(value) is int and 0 <= value <= 3650,
+    ),
     "INDEX": INDEX,
     "MILVUS": MILVUS,
     "PGVECTOR": PGVECTOR,

@@ -6,6 +6,7 @@ The images are in the engine's tables, and retained pictures in a storage.
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -275,6 +276,24 @@ class StoredResponse(models.Model):
         return self.fingerprint
 
 
+class Removal(models.Model):
+    """Images that a review has deleted, and that can be restored; see ``content.removals``."""
+
+    collection = models.ForeignKey(
+        HostedCollection, models.CASCADE, db_constraint=False, related_name="+"
+    )
+    created = models.DateTimeField(auto_now_add=True)
+    #: Until when they can be restored.
+    expires_at = models.DateTimeField(db_index=True)
+    #: Their ids, in the order of the page.
+    image_ids: models.JSONField[Any, Any] = models.JSONField()
+    #: What else is needed.
+    snapshot: models.JSONField[Any, Any] = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{self.collection_id}, {self.created:%Y-%m-%d %H:%M}"
+
+
 class StoredPicture(models.Model):
     """A file in the storage. ``content.pictures`` writes and deletes it.
 
@@ -296,6 +315,10 @@ class StoredPicture(models.Model):
     content_type = models.CharField(max_length=20)
     bytes = models.PositiveBigIntegerField()
     created = models.DateTimeField(auto_now_add=True)
+    #: Of a deleted image that can be restored. No constraint, as in ``Metadata``.
+    removal = models.ForeignKey(
+        Removal, models.CASCADE, null=True, db_constraint=False, related_name="pictures"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["collection", "key"], name="visualsnoop_server_picture")]

@@ -378,9 +378,10 @@ class CollectionContract:
             assert found.keys() == {"b", "same"}
             assert [name for name in found if found[name].mirrored] == ["b"]
             assert list(found["same"].matrix) == [1, 0, 0, 1, 0, 0]
-            among = collection.describe_edits_among(["a", "b", "c", "missing"], find_pictures)
-            assert among.keys() == {("a", "b"), ("b", "a")}
-            assert among["a", "b"] == found["b"]
+            pairs = [("a", "b"), ("b", "a"), ("a", "c"), ("a", "missing"), ("missing", "a")]
+            of_pairs = collection.describe_edits_of_pairs(pairs, find_pictures)
+            assert of_pairs.keys() == {("a", "b"), ("b", "a")}
+            assert of_pairs["a", "b"] == found["b"]
         with pytest.raises(NotFoundError):
             collection.describe_edits("missing", ["a"])
 

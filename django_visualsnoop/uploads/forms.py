@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import router
+from django.forms.formsets import DELETION_FIELD_NAME
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
@@ -74,6 +75,9 @@ class DuplicateCheckMixin(_ModelForm):
 
     #: ``"warn"`` or ``"refuse"``.
     visualsnoop_duplicates: Reaction = WARN
+    #: The checked uploads of all forms of a request, if these share a list. An upload with the same
+    #: bytes as an earlier one is then a duplicate, too.
+    visualsnoop_checked: list[tuple[IndexedField, Upload]] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -103,9 +107,14 @@ class DuplicateCheckMixin(_ModelForm):
         for field in self._lost:
             if field.name not in self.errors:
                 self.add_error(field.name, _("The file is no longer kept. Choose it again."))
+        uploads = list(self._uploads())
         for field, upload in list(self._uploads_to_check()):
             lock_uploads([upload.digest], using=self._using)
-            self._add_warning(field, self._find(field, upload))
+            self._add_warning(
+                field, self._find(field, upload), is_repeated=self._is_repeated(field, upload)
+            )
+        if self.visualsnoop_checked is not None and not self.cleaned_data.get(DELETION_FIELD_NAME):
+            self.visualsnoop_checked += uploads
 
     def save(self, commit: bool = True) -> Any:
         """Save the row, unless another request has saved the same file since the check.
@@ -131,13 +140,16 @@ class DuplicateCheckMixin(_ModelForm):
         row = self.instance
         return row._state.db or router.db_for_write(type(row), instance=row)
 
-    def _uploads_to_check(self) -> Iterator[tuple[IndexedField, Upload]]:
-        """Yield the newly chosen files that the user has not confirmed."""
+    def _uploads(self) -> Iterator[tuple[IndexedField, Upload]]:
+        """Yield the newly chosen files."""
         for field in indexed_fields(type(self.instance)):
             file = self.cleaned_data.get(field.name)
-            if not isinstance(file, UploadedFile):
-                continue  # the stored file, none, or one that the form has refused
-            upload = Upload.of(file)
+            if isinstance(file, UploadedFile):  # not stored, and not refused by the form
+                yield field, Upload.of(file)
+
+    def _uploads_to_check(self) -> Iterator[tuple[IndexedField, Upload]]:
+        """Yield the newly chosen files that the user has not confirmed."""
+        for field, upload in self._uploads():
             confirmed = self.data.get(self.add_prefix(field.name + CONFIRMED))
             if self.visualsnoop_duplicates == REFUSE or confirmed != upload.digest:
                 yield field, upload
@@ -154,9 +166,18 @@ class DuplicateCheckMixin(_ModelForm):
         keys = search_field(field, upload, own=own, using=using)
         return fetch_rows(rows, keys + find_same_uploads(rows, upload, [field]), DEFAULT_LIMIT)
 
-    def _add_warning(self, field: IndexedField, found: list[Any]) -> None:
+    def _is_repeated(self, field: IndexedField, upload: Upload) -> bool:
+        """Return whether an earlier form of the request has the same file for the same field."""
+        return any(
+            known == field and other is not upload and other.digest == upload.digest
+            for known, other in self.visualsnoop_checked or ()
+        )
+
+    def _add_warning(
+        self, field: IndexedField, found: list[Any], *, is_repeated: bool = False
+    ) -> None:
         """Add an error that says what is there already, and what the user can do."""
-        if found:
+        if found or is_repeated:
             warning = self._warning(field, self.cleaned_data[field.name], found)
             self.add_error(field.name, ValidationError(warning, CODE))
 
@@ -172,6 +193,7 @@ class DuplicateCheckMixin(_ModelForm):
             {
                 "shown": shown,
                 "hidden": len(found) - len(shown),
+                "is_repeated": not found,
                 "may_keep_both": self.visualsnoop_duplicates == WARN,
                 "confirmed_name": self.add_prefix(field.name + CONFIRMED),
                 "digest": Upload.of(file).digest,

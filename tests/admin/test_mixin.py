@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
 
+from django_visualsnoop.admin import duplicates_page
 from django_visualsnoop.collections import collections
+from django_visualsnoop.review.search import find_groups
 from tests.admin.pages import (
     PRODUCTS,
     LoggedIn,
@@ -97,3 +101,30 @@ def test_the_real_engine(media: object, logged_in: LoggedIn, settings: Settings)
     assert groups(client.get(f"{PRODUCTS}duplicates/")) == [{one.pk, copy.pk}]
     similar = client.get(f"{PRODUCTS}{one.pk}/similar/")
     assert similar.context["cards"][0].row == copy
+
+
+@pytest.mark.usefixtures("recorder")
+@pytest.mark.django_db(transaction=True)
+def test_the_action_searches_outside_of_atomic_requests(
+    logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    was_open = []
+
+    def look(*args: Any, **kwargs: Any) -> Any:
+        was_open.append(connection.in_atomic_block)
+        return find_groups(*args, **kwargs)
+
+    monkeypatch.setattr(duplicates_page, "find_groups", look)
+    one, copy, *others = copies(1, 1, 2, 2)
+    client = logged_in()
+    response = find(client, one)
+    assert [status for _, status in response.redirect_chain] == [307, 302]
+    assert groups(response) == [{one.pk, copy.pk}]
+    assert was_open == [False]
+    bad = {"_selected_action": "x"}
+    assert client.post(f"{PRODUCTS}duplicates/selected/", bad).status_code == 400
+    User.objects.all().delete()
+    client = logged_in("view_article")
+    data = {"_selected_action": [row.pk for row in others]}
+    assert client.post(f"{PRODUCTS}duplicates/selected/", data).status_code == 403

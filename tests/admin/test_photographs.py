@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from PIL import Image, ImageOps
 
 from django_visualsnoop.admin import resolve_page
@@ -73,7 +75,10 @@ def test_no_original_is_given_up_and_no_related_row_lost(
         proposed, other = (one for one, _ in client.get(group.url).context["members"])
         assert proposed.row in originals
         assert other.row.name in " ".join(other.edit_texts)
-    asked = client.post(f"{DUPLICATES}resolve/", read_form(client.get(DUPLICATES)))
+    form = read_form(client.get(DUPLICATES))
+    with CaptureQueriesContext(connection) as queries:
+        asked = client.post(f"{DUPLICATES}resolve/", form)
+    assert len(queries) <= 30
     client.post(f"{DUPLICATES}resolve/", read_form(asked))
     assert list(Product.objects.order_by("pk")) == originals
     assert Review.objects.count() == 2 * len(EDITS)

@@ -6,10 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.admin import resolve_page
 from django_visualsnoop.models import ReviewGroup
 from tests.admin.pages import DUPLICATES, LoggedIn, copies, messages_of
+from tests.testapp.admin import ProductAdmin
 from tests.testapp.models import Product, Range, Review
 
 if TYPE_CHECKING:
@@ -100,3 +103,31 @@ def test_unsure_groups_are_not_offered(logged_in: LoggedIn) -> None:
     key = ReviewGroup.objects.get().pk
     asked = client.post(f"{DUPLICATES}resolve/", {"visualsnoop_group": key})
     assert "None of these groups can be resolved here." in asked.text
+
+
+def test_many_groups_need_no_more_queries(
+    logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ProductAdmin, "visualsnoop_groups_per_page", 10)
+    rows = copies(*range(10), *range(10))
+    sale = Range.objects.create()
+    for row in rows:
+        Review.objects.create(product=row)
+        sale.products.add(row)
+    client = logged_in()
+    form = read_form(client.get(DUPLICATES))
+    few = {**form, "visualsnoop_group": form["visualsnoop_group"][:2]}
+    client.post(f"{DUPLICATES}resolve/", few)  # asks for what is cached from then on
+    counts = []
+    for data in (few, form):
+        with CaptureQueriesContext(connection) as queries:
+            asked = client.post(f"{DUPLICATES}resolve/", data)
+        assert asked.text.count("<li>Reviews: 1</li>") == len(data["visualsnoop_group"])
+        counts.append(len(queries))
+    assert counts[1] <= 30
+    assert counts[1] - counts[0] <= 2
+    client.post(f"{DUPLICATES}resolve/", read_form(asked))
+    resolutions = ReviewGroup.objects.values_list("resolution", flat=True)
+    assert len(set(resolutions) - {None}) == 10
+    assert (Product.objects.count(), Review.objects.count()) == (10, 20)
+    assert set(sale.products.all()) == set(Product.objects.all())

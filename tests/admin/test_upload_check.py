@@ -19,7 +19,7 @@ from tests.admin.pages import PRODUCTS, LoggedIn, sweep
 from tests.collections.contract import image
 from tests.fixtures import picture, product
 from tests.test_concurrency import together
-from tests.testapp.admin import ProductAdmin
+from tests.testapp.admin import ProductAdmin, ShopAdmin
 from tests.testapp.models import Listing, Product, Shop
 
 if TYPE_CHECKING:
@@ -202,3 +202,72 @@ class TestInlines:
         assert set(confirmed) == {"products-1-photo-visualsnoop_keep_both"}
         assert client.post(url, {**data, **kept, **confirmed}).status_code == 302
         assert shop.products.count() == 2
+
+    @pytest.mark.parametrize("reaction", [True, "refuse"])
+    def test_the_same_picture_twice_in_one_request(
+        self, logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch, reaction: Any
+    ) -> None:
+        monkeypatch.setattr(ShopAdmin, "visualsnoop_warn_duplicates", reaction)
+        shop = Shop.objects.create(name="one")
+        client = logged_in()
+        url = f"/admin/testapp/shop/{shop.pk}/change/"
+        data = {"name": "one", "products-TOTAL_FORMS": "3", "products-INITIAL_FORMS": "0"}
+        first = {"products-0-photo": upload(1)}
+        others = {"products-1-photo": upload(2), "products-2-photo": upload(1)}
+        response = client.post(url, {**data, **first, **others})
+        assert response.status_code == 200
+        assert response.text.count("You have chosen this picture twice.") == 1
+        assert shop.products.count() == 0
+        kept = hidden(response, "-visualsnoop_kept")
+        confirmed = hidden(response, "-visualsnoop_keep_both")
+        if reaction == "refuse":
+            assert not kept | confirmed
+            return
+        assert set(confirmed) == {"products-2-photo-visualsnoop_keep_both"}
+        again = {"products-0-photo": upload(1), "products-1-photo": upload(2)}
+        assert client.post(url, {**data, **again, **kept, **confirmed}).status_code == 302
+        assert shop.products.count() == 3
+
+    def test_a_form_that_is_not_saved_does_not_count(self, logged_in: LoggedIn) -> None:
+        shop = Shop.objects.create(name="one")
+        data = {
+            "name": "one",
+            "products-TOTAL_FORMS": "2",
+            "products-INITIAL_FORMS": "0",
+            "products-0-photo": upload(1),
+            "products-0-DELETE": "on",
+            "products-1-photo": upload(1),
+        }
+        response = logged_in().post(f"/admin/testapp/shop/{shop.pk}/change/", data)
+        assert response.status_code == 302
+        assert shop.products.count() == 1
+
+
+class TestList:
+    """Pictures that are changed in the changelist."""
+
+    @pytest.fixture(autouse=True)
+    def _editable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ProductAdmin, "list_display", ("name", "photo"))
+        monkeypatch.setattr(ProductAdmin, "list_editable", ("photo",))
+
+    def save(self, client: Client, rows: list[Product], data: dict[str, Any]) -> Any:
+        form = {"form-TOTAL_FORMS": str(len(rows)), "form-INITIAL_FORMS": str(len(rows))}
+        form |= {f"form-{number}-id": str(row.pk) for number, row in enumerate(rows)}
+        return client.post(PRODUCTS, {**form, "_save": "Save", **data})
+
+    def test_of_another_row(self, logged_in: LoggedIn) -> None:
+        rows = [product(number, name=str(number)) for number in (2, 1)][::-1]
+        client = logged_in()
+        response = self.save(client, rows, {"form-1-photo": upload(1)})
+        assert warned_of(response) == [str(rows[0])]
+        fields = hidden(response, "-visualsnoop_kept") | hidden(response, "-visualsnoop_keep_both")
+        assert self.save(client, rows, fields).status_code == 302
+        with Product.objects.get(name="2").photo.open() as file:
+            assert file.read() == image(1)
+
+    def test_twice_in_one_request(self, logged_in: LoggedIn) -> None:
+        rows = [product(number, name=str(number)) for number in (2, 1)][::-1]
+        same = {"form-0-photo": upload(3), "form-1-photo": upload(3)}
+        response = self.save(logged_in(), rows, same)
+        assert response.text.count("You have chosen this picture twice.") == 1

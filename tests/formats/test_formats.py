@@ -88,6 +88,14 @@ def test_a_snapshot_is_opened_and_searched(tmp_path: Path) -> None:
     assert found.votes > 0  # local features are in it, too
 
 
+@pytest.mark.parametrize("version", range(1, snapshot._FORMAT))
+def test_a_snapshot_of_an_earlier_format_is_refused(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "snapshot"
+    shutil.copyfile(FOLDER / f"snapshot-{version}-descriptor-{VERSION}.snapshot", path)
+    with pytest.raises(snapshot.SnapshotError, match="another format"):
+        snapshot.open_snapshot(path)
+
+
 def test_a_vector_block_is_read(db: None) -> None:
     row = Collection.objects.create(name="old", key="0" * 64, seq=3, blocks_seq=3)
     VectorBlock.objects.create(collection=row, seq=3, place=0, content=VECTOR_BLOCK.read_bytes())

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_visualsnoop.exceptions import MergeConflict
 from django_visualsnoop.merging import merge_rows, plan_merge, undo
+from django_visualsnoop.merging.plan import plan_merges
 from tests.merging.graphs import dump, make_graph
 from tests.testapp.relations import Item, SpecialItem
+
+if TYPE_CHECKING:
+    from django_visualsnoop.merging import MergePlan
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +36,39 @@ def test_random_graphs() -> None:
             outcomes[_check(random.Random(seed))] += 1
             transaction.set_rollback(True)
     assert all(count > GRAPHS / 10 for count in outcomes.values()), outcomes
+
+
+def test_plans_made_at_once_are_those_made_one_by_one() -> None:
+    for seed in range(GRAPHS // 5):
+        with transaction.atomic():
+            dice = random.Random(seed)
+            first, *rows = make_graph(dice)
+            dice.shuffle(rows)
+            half = len(rows) // 2 + 1
+            # The last two share rows, as groups by several image fields can.
+            merges = [(first, rows[:half]), (rows[0], [first]), (rows[-1], [first, *rows[:-1]])]
+            with CaptureQueriesContext(connection) as queries:
+                plans = plan_merges(merges)
+            assert list(map(_describe, plans)) == [
+                _describe(plan_merge(kept, others)) for kept, others in merges
+            ]
+            with CaptureQueriesContext(connection) as more:
+                plan_merges(merges * 5)
+            assert len(more) == len(queries)
+            transaction.set_rollback(True)
+
+
+def _describe(plan: MergePlan) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        str(one.reference): (
+            {old: sorted(keys) for old, keys in one.moving.items()},
+            sorted(one.repeated),
+            sorted(one.conflicting),
+            one.own,
+        )
+        for one in plan.movements
+    }
+    return described | {"levels": list(plan.levels), "fillable": plan.fillable}
 
 
 def _check(dice: random.Random) -> str:

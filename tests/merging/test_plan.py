@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.core.files.base import ContentFile
+from django.db import connection
 
+from django_visualsnoop.exceptions import MergeError
 from django_visualsnoop.merging import plan_merge
+from django_visualsnoop.merging.plan import plan_merges
 from tests.fixtures import lose
 from tests.merging.graphs import dump, items
+from tests.testapp.models import Document
 from tests.testapp.relations import (
     Category,
     Comment,
@@ -177,3 +182,22 @@ def test_the_bytes_of_files_that_no_row_keeps(media: Path) -> None:
     assert plan_merge(kept, [other], fill=["manual"]).freed_bytes == 3
     lose(other.photo)
     assert plan_merge(kept, [other]).freed_bytes is None
+
+
+def test_values_that_only_the_database_takes_for_equal() -> None:
+    """Some databases find other letters, too; a plan for one merge takes what they find."""
+    rows = [Document.objects.create(code=code) for code in "abcd"]
+    kind = ContentType.objects.get_for_model(Document)
+    for code in "BD":
+        Mark.objects.create(content_type=kind, object_id=code, word="new")
+    merges = [(rows[0], [rows[1]]), (rows[2], [rows[3]])]
+    found = [counts(plan.moves) for plan in plan_merges(merges)]
+    assert found == [counts(plan_merge(*merge).moves) for merge in merges]
+    assert all(found) == (connection.vendor == "mysql")
+
+
+def test_plans_at_once_are_of_one_model() -> None:
+    (one, two), (three, four) = items(2), [Shelf.objects.create() for _ in range(2)]
+    assert plan_merges([]) == []
+    with pytest.raises(MergeError, match=r"one model, not testapp\.Item, testapp\.Shelf\."):
+        plan_merges([(one, [two]), (three, [four])])

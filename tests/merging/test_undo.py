@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from django_visualsnoop.collections import collections
 from django_visualsnoop.exceptions import UndoError
@@ -24,6 +24,8 @@ from tests.testapp.relations import Category, Comment, Item
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from pytest_django.fixtures import Settings
 
 pytestmark = pytest.mark.django_db
 
@@ -152,3 +154,12 @@ def test_the_signal_tells_what_was_restored() -> None:
     (one,) = told
     assert (one["sender"], one["restored"], one["user"]) == (Item, [other], user)
     assert (one["using"], one["resolution"]) == ("default", resolution)
+
+
+def test_reasons_are_translated(settings: Settings) -> None:
+    settings.USE_TZ = False
+    kept, other = items()
+    resolution = merged(kept, [other])
+    undo(resolution)
+    with translation.override("de"), pytest.raises(UndoError, match=r"wurde am 20.* rückgängig"):
+        undo(resolution)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 
 from django_visualsnoop import tasks
@@ -138,6 +139,20 @@ def test_a_search_that_is_interrupted_goes_on(
             tasks.find_duplicates("default", ["testapp.product"])
     search.refresh_from_db()
     assert search.state == State.FAILED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_hear_of_a_search_when_it_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+    monkeypatch.setattr(
+        "django_visualsnoop.review.search.dispatch_search", lambda *a: sent.append(a)
+    )
+    with transaction.atomic():
+        request_search(Product, using="default")
+        assert sent == []
+    assert sent == [("default", "testapp.product")]
+    request_search(Product, using="default")
+    assert len(sent) == 2
 
 
 def test_a_model_that_is_gone() -> None:

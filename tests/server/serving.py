@@ -116,8 +116,9 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 class Servers:
     """Server processes of the test project, over the database that the test runner made."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         self._folder = folder
+        self._variables = variables
         self._running: dict[str, tuple[Served, subprocess.Popen[bytes]]] = {}
 
     def __getitem__(self, name: str) -> Served:
@@ -131,6 +132,7 @@ class Servers:
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "TEST_IS_WORKER": "1",
             "TEST_SQLITE_FOLDER": str(Path(str(settings.DATABASES["default"]["NAME"])).parent),
+            **self._variables,
         }
         if name.endswith("-stock"):  # SQLite as a project has it that startproject made
             environment["TEST_TRANSACTION_MODE"] = "DEFERRED"
@@ -154,6 +156,10 @@ class Servers:
             if own_socket:
                 _wait_for(port, process)
             return Served(name, port, log), process
+
+    def get_group(self, name: str) -> int:
+        """Return the id of the group of a server's processes."""
+        return self._running[name][1].pid
 
     def stop(self) -> None:
         for _, process in self._running.values():

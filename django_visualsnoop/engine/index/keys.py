@@ -8,6 +8,7 @@ from those of the original in some of the bits; the others are enough to find it
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 WORD_BITS = 20
 #: Number of bits of the code in a key, unless told otherwise: a key then has 32 bits.
 CODE_BITS = 12
-#: The bits of the code in the order in which keys take them.
-_ORDER = np.array([7, 24, 13, 2, 30, 5, 21, 33, 50, 44, 38, 57, 22, 51, 29, 26], dtype=np.uint64)
+#: The bits of the code in the order in which keys take them: those first that copies keep and that
+#: features of the same word do not share anyway.
+_BITS = (7, 24, 13, 2, 30, 5, 21, 33, 50, 44, 38, 57, 22, 51, 29, 26)
 #: The largest number of bits of the code in a key.
-MAX_CODE_BITS = len(_ORDER)
+MAX_CODE_BITS = len(_BITS)
 
 
 class QueryKeys(NamedTuple):
@@ -55,11 +57,28 @@ def build_keys(
     if not 0 <= code_bits <= MAX_CODE_BITS:
         raise ValueError(f"code_bits must be 0 to {MAX_CODE_BITS}, not {code_bits}.")
     kind = np.uint32 if code_bits <= CODE_BITS else np.uint64
-    keys: NDArray[np.unsignedinteger] = words.astype(kind)
-    for bit in _ORDER[:code_bits]:
-        keys <<= kind(1)
-        keys |= ((codes >> bit) & np.uint64(1)).astype(kind)
-    return keys
+    chosen = select_code_bits(codes) >> np.uint16(MAX_CODE_BITS - code_bits)
+    return (words.astype(np.uint64) << np.uint64(code_bits) | chosen).astype(kind)
+
+
+def select_code_bits(codes: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """Return the ``MAX_CODE_BITS`` bits of n codes that keys may take, the first one highest."""
+    chosen = np.zeros(len(codes), dtype=np.uint16)
+    for number, table in enumerate(_build_tables()):
+        # Clip while gathering, so that numpy does not check every index.
+        chosen |= table.take((codes >> np.uint64(8 * number)).astype(np.uint8), mode="clip")
+    return chosen
+
+
+@cache
+def _build_tables() -> NDArray[np.uint16]:
+    """Return what each of the 8 bytes of a code adds to the chosen bits: 8 x 256."""
+    tables = np.zeros((8, 256), dtype=np.uint16)
+    for place, bit in enumerate(_BITS):
+        byte, shift = divmod(bit, 8)
+        is_set = np.arange(256, dtype=np.uint16) >> np.uint16(shift) & np.uint16(1)
+        tables[byte] |= is_set << np.uint16(MAX_CODE_BITS - 1 - place)
+    return tables
 
 
 def build_query_keys(features: Features, code_bits: int = CODE_BITS) -> QueryKeys:

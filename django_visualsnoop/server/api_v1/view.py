@@ -150,7 +150,7 @@ def delete_image(call: Call) -> dict[str, Any]:
 
 def search_by_image(call: Call) -> dict[str, Any]:
     """``POST /search``."""
-    found = call.images.gallery.search(call.body(), _build_options(call))
+    found = call.images.search(call.body(), _build_options(call))
     return responses.build_results(call.collection.pk, found)
 
 
@@ -161,7 +161,7 @@ def _build_options(call: Call) -> SearchOptions:
 
 def search_by_id(call: Call) -> dict[str, Any]:
     """``GET /search/{id}``."""
-    found = call.images.gallery.search_by_id(call.image_id, _build_options(call))
+    found = call.images.search_by_id(call.image_id, _build_options(call))
     results = responses.build_results(call.collection.pk, found)
     assert found.image_time is not None
     return {

@@ -118,7 +118,7 @@ def search_by_image(
     gallery = access.images.gallery
     allowed = find_allowed(access, filter_)
     options = _build_options(limit, min_similarity, allowed, kind, relations)
-    found = gallery.search(request.body, options)
+    found = access.images.search(request.body, options)
     searched = gallery.describe_image(request.body, "") if why and found.hits else None
     return _render_matches(access, found.hits, searched)
 
@@ -139,7 +139,7 @@ def search_by_id(
     gallery = access.images.gallery
     allowed = find_allowed(access, filter_)
     options = _build_options(limit, min_similarity, allowed, kind, relations)
-    found = gallery.search_by_id(check_image_id(image_id), options)
+    found = access.images.search_by_id(check_image_id(image_id), options)
     return _render_matches(access, found.hits, gallery.read_description(image_id) if why else None)
 
 

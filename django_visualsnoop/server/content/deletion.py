@@ -14,6 +14,7 @@ from django_visualsnoop.server.models import (
     Key,
     Metadata,
     MetadataValue,
+    Removal,
     StoredPicture,
     StoredResponse,
     database,
@@ -41,6 +42,6 @@ def _delete(collection: HostedCollection) -> None:
     if cache is not None and engine_id is not None:
         transaction.on_commit(lambda: delete_snapshots(cache, engine_id), using=using, robust=True)
     # The cascade does not delete these; see ``Store.drop``.
-    for model in (MetadataValue, Metadata, KeptGroup, StoredPicture, StoredResponse, Key):
+    for model in (MetadataValue, Metadata, KeptGroup, StoredPicture, Removal, StoredResponse, Key):
         model.objects.using(using).filter(collection=pk).delete()
     HostedCollection.objects.using(using).filter(pk=pk).delete()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from django_visualsnoop.engine.gallery import Gallery
 from django_visualsnoop.engine.lite0 import Lite0Embedding
 from django_visualsnoop.engine.matching.calibration import DEFAULT_MIN_SIMILARITY
 from django_visualsnoop.engine.outside.create import configure_indexes
+from django_visualsnoop.engine.outside.indexes import MEMORY
 from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content import metadata as image_metadata
 from django_visualsnoop.server.content import not_duplicates, pictures
+from django_visualsnoop.server.content.answers import answer
 from django_visualsnoop.server.models import database
 from django_visualsnoop.server.tenants.throttling import require_room
 from django_visualsnoop.server.transactions import lock_collection, write_atomically
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from django_visualsnoop.common.search_options import SearchOptions
+    from django_visualsnoop.engine.hits import Hits
     from django_visualsnoop.engine.storage.store import Store
     from django_visualsnoop.engine.storage.values import StoredImage
     from django_visualsnoop.server.content.metadata import Value
@@ -62,6 +67,36 @@ class HostedImages:
                 options.indexes,
             ),
         )
+
+    def search(self, content: bytes, options: SearchOptions) -> Hits:
+        """Return the images that look like the one in a file; see ``Gallery.search``."""
+        return self._answer(
+            sha256(content).digest(), options, lambda: self.gallery.search(content, options)
+        )
+
+    def search_by_id(self, image_id: str, options: SearchOptions) -> Hits:
+        """Return the images that look like a stored one; see ``Gallery.search_by_id``."""
+        return self._answer(image_id, options, lambda: self.gallery.search_by_id(image_id, options))
+
+    def _answer(
+        self, query: bytes | str, options: SearchOptions, search: Callable[[], Hits]
+    ) -> Hits:
+        # Metadata changes without the images, and an index outside may lose and get back entries.
+        if options.allowed is not None or self.gallery.outside.chosen != MEMORY:
+            return search()
+        server = get_options()
+        searched = (
+            query,
+            options.limit,
+            options.min_similarity,
+            options.kind,
+            None if options.relations is None else frozenset(options.relations),
+            self.min_similarity,
+            server.embedding,
+            server.capture_times,
+            server.max_bytes,
+        )
+        return answer(self.store, searched, search, server.answer_memory)
 
     def describe(self, content: bytes, image_id: str) -> pictures.NewPicture:
         """Return what to store of an image file. Uses no database.

@@ -193,7 +193,7 @@ def delete_pictures(pictures: QuerySet[StoredPicture]) -> int:
     """Delete rows now, and their files on commit; return the number of rows."""
     found = dict(pictures.values_list("pk", "name"))
     if found:
-        _get_rows().filter(pk__in=list(found)).delete()
+        get_rows_of_all().filter(pk__in=list(found)).delete()
         names = list(found.values())
         transaction.on_commit(lambda: _delete_files(names), using=database(), robust=True)
     return len(found)
@@ -205,7 +205,7 @@ def delete_unwanted(collection: HostedCollection) -> int:
         Retention.NOTHING: list(StoredPicture.Kind),
         Retention.THUMBNAILS: [StoredPicture.Kind.ORIGINAL],
     }.get(Retention(collection.retention), [])
-    return delete_pictures(_get_rows().filter(collection=collection, kind__in=unwanted))
+    return delete_pictures(get_rows_of_all().filter(collection=collection, kind__in=unwanted))
 
 
 def delete_left_over() -> int:
@@ -221,6 +221,11 @@ def delete_left_over() -> int:
 
 
 def _get_rows() -> QuerySet[StoredPicture]:
+    return get_rows_of_all().filter(removal=None)
+
+
+def get_rows_of_all() -> QuerySet[StoredPicture]:
+    """Return all retained pictures, also those of deleted images that can be restored."""
     return StoredPicture.objects.using(database())
 
 
@@ -238,7 +243,7 @@ def find_orphans() -> Iterator[str]:
     for folder in _list_folders(FOLDER):
         for part in _list_folders(folder):
             names = [f"{part}/{name}" for name in get_storage().listdir(part)[1]]
-            known = set(_get_rows().filter(name__in=names).values_list("name", flat=True))
+            known = set(get_rows_of_all().filter(name__in=names).values_list("name", flat=True))
             for name in names:
                 if name not in known and _get_modified_time(name) < before:
                     yield name

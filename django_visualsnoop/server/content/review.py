@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django_visualsnoop.server.content import not_duplicates
 from django_visualsnoop.server.content.not_duplicates import make_pair
+from django_visualsnoop.server.content.removals import record_removal
 from django_visualsnoop.server.models import KeptGroup, database
 from django_visualsnoop.server.transactions import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django_visualsnoop.server.content.duplicates import Duplicates
     from django_visualsnoop.server.content.groups import GroupMember
@@ -22,7 +23,7 @@ _AHEAD, MOST_AHEAD = 10, 500
 
 
 class GroupChanged(Exception):  # noqa: N818
-    """An image of the group was replaced or deleted after it had been shown."""
+    """Somebody has changed the group after it had been shown."""
 
 
 class ReviewGroup(NamedTuple):
@@ -54,10 +55,17 @@ class Review:
 
     def find(self, image_id: str) -> ReviewGroup | None:
         """Return the group of an image, or ``None``."""
-        for place, group in enumerate(self._found.groups):
-            if any(one.image_id == image_id for one in group):
-                return self._read([place])[0]
-        return None
+        return next(iter(self.find_all([image_id])), None)
+
+    def find_all(self, image_ids: Collection[str]) -> list[ReviewGroup]:
+        """Return the groups of images, in the order of the search."""
+        wanted = set(image_ids)
+        places = [
+            place
+            for place, group in enumerate(self._found.groups)
+            if not wanted.isdisjoint(one.image_id for one in group)
+        ]
+        return self._read(places) if places else []
 
     def find_open(self, places: Sequence[int]) -> ReviewGroup | None:
         """Return the first group to review among some, or ``None``."""
@@ -99,7 +107,8 @@ class Review:
         left = []
         for group in found:
             there = [one for one in group if is_there(one)]
-            left.append([one for one in there if _has_copy(one, there, pairs)])
+            there_ids = [one.image_id for one in there]
+            left.append([one for one in there if _has_copy(one.image_id, there_ids, pairs)])
         prints = [self._make_fingerprint(group) for group in left]
         kept = _read_kept(self._images, prints)
         return [
@@ -112,7 +121,7 @@ def decide(
     images: HostedImages,
     shown: Mapping[str, str],
     *,
-    remove: Collection[str] = (),
+    remove: Sequence[str] = (),
     apart: Collection[str] = (),
     keep_rest: bool = False,
 ) -> None:
@@ -121,12 +130,13 @@ def decide(
     Args:
         images: the images of the collection.
         shown: the digests of all images that the user has seen, by id.
-        remove: ids of the images to delete.
+        remove: ids of the images to delete; see ``removals`` for how to restore them.
         apart: ids of the images to mark as not duplicates of the others that are left.
         keep_rest: whether to remember that the others are to be kept, if these are several.
 
     Raises:
-        GroupChanged: an image was deleted or replaced meanwhile. Nothing was changed.
+        GroupChanged: an image was deleted or replaced meanwhile; or somebody keeps the group, or
+            has marked an image to delete as not a duplicate. Nothing was changed.
         Refused: 404, the collection does not exist; or the caller may no longer write to it.
     """
     left = [image_id for image_id in shown if image_id not in remove]
@@ -139,14 +149,22 @@ def decide(
         details = images.store.read_details(shown)
         if {image_id: one.digest for image_id, one in details.items()} != dict(shown):
             raise GroupChanged
+        known = not_duplicates.list_pairs_among(images, shown)
+        if not all(_has_copy(image_id, shown, known) for image_id in remove):
+            raise GroupChanged
+        if remove and _read_kept(images, [make_fingerprint(shown)]):
+            raise GroupChanged
         if pairs:
             not_duplicates.mark_pairs(images, pairs)
+        fingerprint = make_fingerprint(kept) if keep_rest and len(kept) > 1 else ""
+        if fingerprint:
+            KeptGroup.objects.using(database()).get_or_create(
+                collection_id=images.collection.pk, fingerprint=fingerprint
+            )
+        if remove:
+            record_removal(images, remove, marked=pairs - known, kept=fingerprint)
         for image_id in remove:
             images.delete(image_id)
-        if keep_rest and len(kept) > 1:
-            KeptGroup.objects.using(database()).get_or_create(
-                collection_id=images.collection.pk, fingerprint=make_fingerprint(kept)
-            )
 
     write_atomically(work)
 
@@ -180,13 +198,8 @@ def make_fingerprint(digests: Mapping[str, str]) -> str:
     return sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _has_copy(
-    one: GroupMember, others: Sequence[GroupMember], pairs: Collection[tuple[str, str]]
-) -> bool:
-    return any(
-        other is not one and make_pair(one.image_id, other.image_id) not in pairs
-        for other in others
-    )
+def _has_copy(image_id: str, others: Iterable[str], pairs: Collection[tuple[str, str]]) -> bool:
+    return any(other != image_id and make_pair(image_id, other) not in pairs for other in others)
 
 
 def _read_kept(images: HostedImages, fingerprints: Sequence[str] | None = None) -> set[str]:

@@ -13,8 +13,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_visualsnoop.server.exceptions import Refused
 from django_visualsnoop.server.http import message_signatures, vshmac
 from django_visualsnoop.server.http.raw_path import get_signed_path
-from django_visualsnoop.server.models import Key, database
 from django_visualsnoop.server.tenants.encryption import CannotDecrypt, decrypt, get_decoy
+from django_visualsnoop.server.tenants.key_rows import find_key
 from django_visualsnoop.server.tenants.keys import explain_refusal, note_use
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from django_visualsnoop.server.http.message_signatures import VerifiedSignature
+    from django_visualsnoop.server.models import Key
 
 logger = logging.getLogger("django_visualsnoop.server")
 
@@ -56,7 +57,7 @@ class Caller:
         Raises:
             Refused: 401.
         """
-        key = Key.objects.using(database()).filter(pk=self.key.pk).first()
+        key = find_key(self.key.public_key)
         problem = _WRONG if key is None else explain_refusal(key, timezone.now())
         if problem is not None:
             raise Refused(401, problem, {"WWW-Authenticate": self.challenge})
@@ -185,10 +186,7 @@ def _identify_by_vshmac(request: HttpRequest, now: datetime) -> Caller:
 
 
 def _get_key(public_key: str) -> Key | None:
-    if not vshmac.is_public_key(public_key):
-        return None
-    keys = Key.objects.using(database()).select_related("collection")
-    return keys.filter(public_key=public_key).first()
+    return find_key(public_key) if vshmac.is_public_key(public_key) else None
 
 
 @sensitive_variables("secret")

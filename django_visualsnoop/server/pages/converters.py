@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+from django.http import Http404
+
 from django_visualsnoop.client.ids import check_image_id
 
 
@@ -38,3 +40,15 @@ class ImageId:
 
     def to_url(self, value: str) -> str:
         return urlsafe_b64encode(value.encode()).decode("ascii").rstrip("=")
+
+
+def parse_image_id(text: str) -> str:
+    """Return the image id that a form has sent as in URLs.
+
+    Raises:
+        Http404: the text is not an image id.
+    """
+    try:
+        return ImageId().to_python(text)
+    except ValueError:
+        raise Http404 from None

@@ -11,11 +11,13 @@ from django_visualsnoop.server.content.duplicates import MAX_COMPARED, NEWEST, f
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.content.review import Review
 from django_visualsnoop.server.pages.cards import make_cards
+from django_visualsnoop.server.pages.converters import ImageId
 from django_visualsnoop.server.pages.rendering import (
     get_collection_or_404,
     page,
     render_collection_page,
 )
+from django_visualsnoop.server.pages.resolve import is_sure
 from django_visualsnoop.server.tenants.usage import get_usage
 
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ def show_duplicates(request: HttpRequest, collection_id: str) -> HttpResponse:
         }
         for group in current.object_list
     ]
+    sure = [] if shows_kept else [one for one in current.object_list if is_sure(one.members)]
     context = {
         "groups": shown,
+        "sure_ids": [ImageId().to_url(group.members[0].image_id) for group in sure],
         "page": current,
         "total": paginator.count,
         "found": len(groups),

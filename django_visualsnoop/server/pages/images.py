@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from django_visualsnoop.client.exceptions import InvalidImageIdError
 from django_visualsnoop.client.ids import MAX_IMAGE_ID_LENGTH, check_image_id
+from django_visualsnoop.common.reasons import translate_reason
 from django_visualsnoop.common.relation_texts import (
     RELATION,
     build_options,
@@ -97,7 +98,9 @@ def _add_all(here: HostedImages, uploads: list[UploadedFile[bytes]]) -> list[tup
             here.add(new)
         except ImageExists:
             failed.append((name, _("An image with this name exists already. Rename the file.")))
-        except (DecodeError, InvalidImageIdError, Refused) as error:
+        except DecodeError as error:
+            failed.append((name, translate_reason(error.reason, str(error))))
+        except (InvalidImageIdError, Refused) as error:
             failed.append((name, str(error)))
         except OperationalError as error:  # the previous pictures are added
             if not is_lock_error(error):
@@ -127,7 +130,7 @@ def image(request: HttpRequest, collection_id: str, image_id: str) -> HttpRespon
     except ValueError:
         raise Http404 from None
     try:
-        hits = here.gallery.search_by_id(image_id, options)
+        hits = here.search_by_id(image_id, options)
         context["results"] = make_result_cards(hosted, hits)
         if hits.hits or relations:
             context["choices"] = list_choice_links(request.path, relations)

@@ -17,7 +17,7 @@ from django_visualsnoop.server.content import not_duplicates
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.content.not_duplicates import SameImage, make_pair
 from django_visualsnoop.server.pages.cards import make_cards
-from django_visualsnoop.server.pages.converters import ImageId
+from django_visualsnoop.server.pages.converters import parse_image_id
 from django_visualsnoop.server.pages.rendering import (
     get_collection_or_404,
     make_access_check,
@@ -55,8 +55,8 @@ def show_not_duplicates(request: HttpRequest, collection_id: str) -> HttpRespons
 
 def _mark_not_duplicates(request: HttpRequest, collection_id: str) -> HttpResponse:
     hosted = get_collection_or_404(request, collection_id)
-    image_id = _parse_image_id(request.POST.get("image", ""))
-    others = {_parse_image_id(text) for text in request.POST.getlist("member")} - {image_id}
+    image_id = parse_image_id(request.POST.get("image", ""))
+    others = {parse_image_id(text) for text in request.POST.getlist("member")} - {image_id}
     if not others:
         raise Http404
     try:
@@ -82,7 +82,7 @@ def _mark_not_duplicates(request: HttpRequest, collection_id: str) -> HttpRespon
 def unmark_not_duplicates(request: HttpRequest, collection_id: str) -> HttpResponse:
     """Unmark two images, each a ``member`` of the form, that were marked as not duplicates."""
     hosted = get_collection_or_404(request, collection_id)
-    ids = [_parse_image_id(text) for text in request.POST.getlist("member")]
+    ids = [parse_image_id(text) for text in request.POST.getlist("member")]
     try:
         one, other = ids
         pair = make_pair(one, other)
@@ -93,10 +93,3 @@ def unmark_not_duplicates(request: HttpRequest, collection_id: str) -> HttpRespo
         text = _("%(one)s and %(other)s are no longer marked as not duplicates.")
         messages.success(request, text % {"one": one, "other": other}, fail_silently=True)
     return redirect("visualsnoop_server:not_duplicates", hosted.pk)
-
-
-def _parse_image_id(text: str) -> str:
-    try:
-        return ImageId().to_python(text)
-    except ValueError:
-        raise Http404 from None

@@ -23,6 +23,7 @@ from django.shortcuts import get_object_or_404, render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
@@ -250,6 +251,15 @@ def make_access_check(request: HttpRequest, hosted: HostedCollection) -> Callabl
             raise Http404
 
     return check
+
+
+def link_to_removed(hosted: HostedCollection, text: str) -> str:
+    """Return a link to what reviews have deleted; empty if nothing can be restored."""
+    if not get_options().undo_days:
+        return ""
+    return format_html(
+        '<a href="{}">{}</a>', reverse("visualsnoop_server:removed", args=[hosted.pk]), text
+    )
 
 
 def get_collection_or_404(request: HttpRequest, collection_id: str) -> HostedCollection:

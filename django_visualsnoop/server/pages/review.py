@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
+from django_visualsnoop.server.conf import get_options
 from django_visualsnoop.server.content.duplicates import get_last_duplicates
 from django_visualsnoop.server.content.images import HostedImages
 from django_visualsnoop.server.content.review import (
@@ -21,14 +23,15 @@ from django_visualsnoop.server.content.review import (
     make_fingerprint,
     reopen,
 )
-from django_visualsnoop.server.pages.converters import ImageId
+from django_visualsnoop.server.pages.converters import ImageId, parse_image_id
 from django_visualsnoop.server.pages.rendering import (
     get_collection_or_404,
+    link_to_removed,
     make_access_check,
     page,
     render_collection_page,
 )
-from django_visualsnoop.server.pages.reviewed_images import read_images
+from django_visualsnoop.server.pages.reviewed_images import read_groups
 from django_visualsnoop.server.tenants.usage import get_usage
 
 if TYPE_CHECKING:
@@ -87,7 +90,7 @@ class _ReviewPage:
 
     def _decide(self, group: ReviewGroup) -> HttpResponse:
         post = self._request.POST
-        shown = _read_shown(post.getlist("shown"))
+        shown = read_shown(post.getlist("shown"))
         if "reopen" in post:
             reopen(self._images, shown)
             return self._show_again()
@@ -105,7 +108,10 @@ class _ReviewPage:
             )
         except GroupChanged:
             return self._tell_changed()
-        self._tell(messages.SUCCESS, _describe_decision(group, chosen))
+        done = _describe_decision(group, chosen)
+        if chosen[REMOVE]:
+            done = format_html("{} {}", done, link_to_removed(self._hosted, _("Take this back")))
+        self._tell(messages.SUCCESS, done)
         return self._show_next(group)
 
     def _read_choice(self, image_id: str) -> str:
@@ -122,7 +128,7 @@ class _ReviewPage:
         choices: Mapping[str, str] | None = None,
     ) -> HttpResponse:
         """Show the group; or ask for confirmation if there are choices for the expected images."""
-        shown = read_images(self._images, group.members[:MAX_SHOWN])
+        (shown,) = read_groups(self._images, [group.members[:MAX_SHOWN]])
         if expected is not None and {one.image_id: one.digest for one in shown} != expected:
             return self._tell_changed()
         count = len(self._found.groups)
@@ -142,6 +148,7 @@ class _ReviewPage:
             "removed": [one for one, choice in marked if choice == REMOVE],
             "keeps_none": all(choice == REMOVE for _one, choice in marked),
             "choices": CHOICES,
+            "undo_days": get_options().undo_days,
             "image_id": self._image_id,
             "before": before and before.members[0].image_id,
             "after": after and after.members[0].image_id,
@@ -169,15 +176,12 @@ class _ReviewPage:
         messages.add_message(self._request, level, text, fail_silently=True)
 
 
-def _read_shown(texts: list[str]) -> dict[str, str]:
+def read_shown(texts: list[str]) -> dict[str, str]:
     """Return the digests of the images that the user has seen, by id."""
     shown = {}
     for text in texts:
         address, _separator, digest = text.partition(":")
-        try:
-            shown[ImageId().to_python(address)] = digest
-        except ValueError:
-            raise Http404 from None
+        shown[parse_image_id(address)] = digest
     if len(shown) < 2:
         raise Http404
     return shown

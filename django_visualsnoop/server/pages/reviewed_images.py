@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import permutations
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from django.template.defaultfilters import filesizeformat
@@ -13,14 +13,10 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from django_visualsnoop.common.edit_texts import (
-    describe_bytes,
-    describe_edits,
-    format_changed_part,
-    format_matrix,
-)
+from django_visualsnoop.common.edit_texts import format_changed_part, format_matrix
 from django_visualsnoop.common.facts import compare_facts
-from django_visualsnoop.common.proposals import Candidate, note_edits, order_candidates
+from django_visualsnoop.common.ordering import ALL_PAIRS, order_groups
+from django_visualsnoop.common.proposals import Candidate
 from django_visualsnoop.engine.storage.times import to_datetime
 from django_visualsnoop.server.content import pictures
 from django_visualsnoop.server.content.metadata import read_metadata
@@ -36,10 +32,8 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.storage.values import ImageDetails
     from django_visualsnoop.server.content.groups import GroupMember
     from django_visualsnoop.server.content.images import HostedImages
+    from django_visualsnoop.server.content.metadata import Value
 
-#: Of a larger group, only the edits between the oldest image and each other one are determined, and
-#: the page shows small pictures.
-_ALL_PAIRS = 6
 #: The formats of originals that browsers show.
 _SHOWN_TYPES = frozenset(f"image/{name}" for name in ("jpeg", "png", "gif", "webp", "avif", "bmp"))
 _UNKNOWN = "\N{EN DASH}"
@@ -78,39 +72,31 @@ class ReviewedImage:
         return format_changed_part(self.edits)
 
 
-def read_images(images: HostedImages, members: Sequence[GroupMember]) -> list[ReviewedImage]:
-    """Return the images of a group, the one that is proposed to be kept first.
+def read_groups(
+    images: HostedImages, groups: Sequence[Sequence[GroupMember]]
+) -> list[list[ReviewedImage]]:
+    """Return the images of each group, the one that is proposed to be kept first.
+
+    The number of queries does not depend on the number of groups.
 
     Args:
         images: the images of the collection.
-        members: the images of the group; those that are gone are left out.
+        groups: the images of each group; those that are gone are left out.
     """
-    details = images.store.read_details(one.image_id for one in members)
-    members = [one for one in members if one.image_id in details]
-    retained = _read_retained(images, [one.image_id for one in members])
-    ages = sorted(members, key=lambda one: details[one.image_id].image_time)
-    shown = {
-        one.image_id: _build(one, details[one.image_id], retained[one.image_id], age, len(members))
-        for age, one in enumerate(ages)
-    }
-    by_age = list(shown)
-    pairs = list(permutations(by_age, 2))
-    if len(by_age) > _ALL_PAIRS:
-        pairs = [(by_age[0], other) for other in by_age[1:]]
-    edits = _find_edits(images, pairs)
-    # Equal ones stay in the order of the group.
-    candidates = [shown[one.image_id].candidate for one in members]
-    note_edits(candidates, edits)
-    ordered = [shown[one.key] for one in order_candidates(candidates)]
-    first = ordered[0].image_id
-    if len(by_age) > _ALL_PAIRS and first != by_age[0]:
-        edits |= _find_edits(images, [(first, one.image_id) for one in ordered[1:]])
-    for one in ordered[1:]:
-        one.edits = edits.get((first, one.image_id))
-        texts = [] if one.edits is None else describe_edits(one.edits)
-        sizes = ordered[0].candidate.file_size, one.candidate.file_size or None
-        one.edit_texts = [*texts, *filter(None, [describe_bytes(*sizes)])]
-    _add_facts(images, ordered, details)
+    details = images.store.read_details(one.image_id for group in groups for one in group)
+    groups = [[one for one in group if one.image_id in details] for group in groups]
+    retained = _read_retained(images, list(details))
+    shown = [
+        [_build(one, details[one.image_id], retained[one.image_id], len(group)) for one in group]
+        for group in groups
+    ]
+    for some in shown:
+        for age, one in enumerate(sorted(some, key=lambda one: details[one.image_id].image_time)):
+            one.candidate.age = age
+    ordered = order_groups(shown, partial(_find_edits, images))
+    metadata = read_metadata(images.collection.pk, details)
+    for found in ordered:
+        _add_facts(found, details, metadata)
     return ordered
 
 
@@ -129,7 +115,6 @@ def _build(
     member: GroupMember,
     details: ImageDetails,
     retained: Mapping[str, StoredPicture],
-    age: int,
     size: int,
 ) -> ReviewedImage:
     thumbnail, original = map(retained.get, StoredPicture.Kind.values[:2])
@@ -142,27 +127,31 @@ def _build(
         "",
         pixels=details.width * details.height,
         file_size=0 if original is None else original.bytes,
-        age=age,
     )
     return ReviewedImage(
         member.image_id,
         details.digest,
         percent(member.similarity),
         candidate,
-        preview=(small or largest) if size > _ALL_PAIRS else largest,
+        preview=(small or largest) if size > ALL_PAIRS else largest,
         largest=largest,
     )
 
 
 def _find_edits(
-    images: HostedImages, pairs: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], Edits]:
+    images: HostedImages, groups: Sequence[Sequence[tuple[ReviewedImage, ReviewedImage]]]
+) -> list[dict[tuple[str, str], Edits]]:
+    """Return the edits between pairs of images of each group, by their ids."""
+    ids = [[(one.image_id, other.image_id) for one, other in pairs] for pairs in groups]
     find_originals = partial(pictures.find_originals, images.collection)
-    return images.gallery.describe_edits(pairs, find_originals)
+    found = images.gallery.describe_edits([*chain.from_iterable(ids)], find_originals)
+    return [{pair: found[pair] for pair in pairs if pair in found} for pairs in ids]
 
 
 def _add_facts(
-    images: HostedImages, shown: Sequence[ReviewedImage], details: Mapping[str, ImageDetails]
+    shown: Sequence[ReviewedImage],
+    details: Mapping[str, ImageDetails],
+    metadata: Mapping[str, Mapping[str, Value]],
 ) -> None:
     lines = [
         (_("Similarity"), [one.similarity_text for one in shown]),
@@ -171,9 +160,9 @@ def _add_facts(
     if any(one.candidate.file_size for one in shown):
         lines.append((_("File size"), [_format_size(one.candidate.file_size) for one in shown]))
     lines.append((_("Added or replaced"), [_format_time(details[one.image_id]) for one in shown]))
-    metadata = read_metadata(images.collection.pk, details)
-    for name in sorted({name for given in metadata.values() for name in given}):
-        values = [metadata.get(one.image_id, {}).get(name) for one in shown]
+    known = [metadata.get(one.image_id, {}) for one in shown]
+    for name in sorted({name for given in known for name in given}):
+        values = [given.get(name) for given in known]
         lines.append((name, [_UNKNOWN if value is None else str(value) for value in values]))
     for one, facts in zip(shown, compare_facts(lines), strict=True):
         one.facts = facts

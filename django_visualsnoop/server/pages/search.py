@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.views.decorators.http import require_http_methods
 
+from django_visualsnoop.common.reasons import translate_reason
 from django_visualsnoop.common.relation_texts import (
     RELATION,
     build_options,
@@ -50,9 +51,9 @@ def search(request: HttpRequest, collection_id: str) -> HttpResponse:
             upload, relation = form.cleaned_data["picture"], form.cleaned_data[RELATION]
             options = build_options([relation] if relation else [], MAX_SHOWN)
             try:
-                hits = HostedImages(hosted).gallery.search(read_upload(upload), options)
+                hits = HostedImages(hosted).search(read_upload(upload), options)
             except DecodeError as error:
-                form.add_error("picture", str(error))
+                form.add_error("picture", translate_reason(error.reason, str(error)))
             else:
                 status = 200
                 context |= {"results": make_result_cards(hosted, hits), "searched": upload.name}

@@ -15,6 +15,8 @@ from django_visualsnoop.server.pages import (
     organisations,
     own_account,
     registration,
+    removed,
+    resolve,
     review,
     search,
 )
@@ -37,6 +39,8 @@ _collection: list[URLPattern | URLResolver] = [
     path("copies/", duplicates.show_duplicates, name="duplicates"),
     path("copies/apart/", not_duplicates.show_not_duplicates, name="not_duplicates"),
     path("copies/together/", not_duplicates.unmark_not_duplicates, name="unmark_not_duplicates"),
+    path("copies/removed/", removed.show_removed, name="removed"),
+    path("copies/resolve/", resolve.resolve, name="resolve"),
     path("copies/<visualsnoop_image:image_id>/review/", review.review, name="review"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<slug:public_key>/rotate/", keys.rotate, name="rotate"),

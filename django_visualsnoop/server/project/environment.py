@@ -134,6 +134,8 @@ def _get_sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
+        # To open the file takes longer than most queries.
+        "CONN_MAX_AGE": None,
         "OPTIONS": {
             # Readers do not wait for the writer, and writers take turns.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",

@@ -12,6 +12,7 @@ from django.db import transaction
 from django_visualsnoop.collections.local import LocalCollection
 from django_visualsnoop.common.search_options import SearchOptions
 from django_visualsnoop.engine.embedding import hash_identity
+from django_visualsnoop.engine.index.memory import snapshot
 from django_visualsnoop.engine.index.memory.snapshot import SnapshotError, open_snapshot
 from django_visualsnoop.engine.lite0 import Lite0Embedding
 from django_visualsnoop.engine.models import Collection, IndexedImage, key_of
@@ -98,6 +99,19 @@ def test_a_new_process_reads_only_what_came_since(
     assert rows_read == []
     if sys.platform != "win32":
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_one_in_an_earlier_format_is_built_again(
+    collection: LocalCollection, rows_read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(snapshot, "_FORMAT", 1)
+        filled(collection, rows_read)
+    assert search(collection) == ["a", "b", "c"]
+    assert sorted(rows_read) == ["a", "b", "c"]
+    start_again(rows_read)
+    assert search(collection) == ["a", "b", "c"]
+    assert rows_read == []
 
 
 def test_it_is_written_as_soon_as_there_are_enough(

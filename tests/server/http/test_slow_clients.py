@@ -13,6 +13,7 @@ from django.test import RequestFactory
 
 from django_visualsnoop.server.http.request_body import _Clock, drain_body
 from tests.collections.contract import image
+from tests.server.hosting import signed
 from tests.server.serving import PATIENCE, Served, Servers
 from tests.server.sockets import begin, status_of
 
@@ -60,6 +61,21 @@ def test_slow_senders_hold_no_thread(gunicorn: Served, path: str) -> None:
         ended.set()
         for thread in threads:
             thread.join()
+        for sent in senders:
+            sent.close()
+
+
+def test_slow_uploads_leave_a_thread(gunicorn: Served, ann: Tenant) -> None:
+    """The server reads the bodies of known clients, and answers others meanwhile."""
+    fields = signed(ann, "POST", "/api/v1/image")
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    senders = [begin(gunicorn.port, "/api/v1/image", 60_000, *lines) for _ in range(3)]
+    try:
+        for sent in senders:
+            sent.sendall(b"x")
+        for _ in range(4):
+            assert gunicorn.send(ann, "GET", "/images").body["images"] == []
+    finally:
         for sent in senders:
             sent.close()
 

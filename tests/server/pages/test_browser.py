@@ -200,6 +200,19 @@ def test_three_groups_by_keyboard(browser: Browser, live_server: LiveServer) -> 
     assert page.get_by_role("button", name="Keep all").is_visible()
     assert HostedImages(hosted).store.count() == 5
 
+    page.goto(url("removed", hosted.pk))
+    check(page)
+    page.get_by_role("button", name="Restore").click()
+    assert "Restored 1 image." in page.get_by_role("status").inner_text()
+    assert HostedImages(hosted).store.count() == 6
+    page.goto(url("duplicates", hosted.pk))
+    page.get_by_role("button", name="Resolve the sure groups of this page").click()
+    check(page)
+    page.get_by_role("button", name="Yes, resolve these 2 groups").click()
+    assert "Resolved 2 groups." in page.get_by_role("status").inner_text()
+    check(page)
+    assert HostedImages(hosted).store.count() == 4
+
 
 def test_reviewing_without_scripts(browser: Browser, live_server: LiveServer) -> None:
     ann = person("ann")

@@ -36,7 +36,17 @@ PUBLIC = {
 MANAGED = {"keys", "rotate", "revoke", "settings", "delete_collection"}
 OF_OWNERS = {"delete_organisation"}
 #: Buttons, without a page of their own.
-POSTED = {"remove_member", "rotate", "unmark_not_duplicates", "withdraw", "accept", "decline"}
+POSTED = {
+    *(
+        "remove_member",
+        "rotate",
+        "unmark_not_duplicates",
+        "resolve",
+        "withdraw",
+        "accept",
+        "decline",
+    )
+}
 
 
 def patterns(found: list[Any] = urls.urlpatterns) -> Iterator[URLPattern]:

@@ -23,6 +23,8 @@ from tests.collections.contract import image
 from tests.server.pages.conftest import Person, add, person, url
 
 if TYPE_CHECKING:
+    from pytest_django.fixtures import Settings
+
     from django_visualsnoop.server.models import HostedCollection
 
 pytestmark = pytest.mark.django_db
@@ -100,7 +102,7 @@ def test_nothing_is_deleted_before_the_confirmation(ann: Person, filled: HostedC
     form = choose(read_form(ann.get("review", filled.pk, "x").text), y="remove", z="remove")
     confirmation = send(ann, filled, "x", form)
     assert len(ids(filled)) == 5
-    assert "This cannot be undone." in confirmation.text
+    assert "You can undo this for 30 days." in confirmation.text
     assert "Delete 2 images?" in confirmation.text
     assert "You keep none" not in confirmation.text
     assert url("thumbnail", filled.pk, "y") in confirmation.text or (
@@ -108,9 +110,57 @@ def test_nothing_is_deleted_before_the_confirmation(ann: Person, filled: HostedC
     )
     after = send(ann, filled, "x", read_form(confirmation.text))
     assert ids(filled) == {"original", "framed", "x"}
-    assert StoredPicture.objects.filter(collection=filled).count() == 6
+    assert StoredPicture.objects.filter(collection=filled, removal=None).count() == 6
     assert "2 images were deleted." in after.text
+    assert f'<a href="{url("removed", filled.pk)}">Take this back</a>' in after.text
     assert ": 2 images</h2>" in after.text  # the next group
+
+
+def test_what_was_deleted_is_restored(ann: Person, eve: Person, filled: HostedCollection) -> None:
+    form = choose(read_form(ann.get("review", filled.pk, "x").text), y="remove", z="remove")
+    send(ann, filled, "x", read_form(send(ann, filled, "x", form).text))
+    listed = ann.get("removed", filled.pk).text
+    assert re.findall(r'<span class="id">(\w+)</span>', listed) == ["y", "z"]
+    key = re.search(r'name="removal" value="(\d+)"', listed)
+    assert key is not None
+    sent = {"removal": key[1]}
+    assert eve.client.post(url("removed", filled.pk), sent).status_code == 404
+    assert len(ids(filled)) == 3
+    restored = ann.client.post(url("removed", filled.pk), sent, follow=True)
+    assert "Restored 2 images." in restored.text
+    assert "There is nothing to restore." in restored.text
+    assert len(ids(filled)) == 5
+    assert ann.get("thumbnail", filled.pk, "y").status_code == 200
+    again = ann.client.post(url("removed", filled.pk), sent, follow=True)
+    assert "These images cannot be restored any more." in again.text
+    for bad in ("", "x", "9" * 30):
+        assert ann.client.post(url("removed", filled.pk), {"removal": bad}).status_code == 404
+
+
+def test_without_undo_the_confirmation_says_so(
+    ann: Person, filled: HostedCollection, settings: Settings
+) -> None:
+    settings.VISUALSNOOP_SERVER = {"UNDO_DAYS": 0}
+    form = choose(read_form(ann.get("review", filled.pk, "x").text), y="remove")
+    confirmation = send(ann, filled, "x", form)
+    assert "This cannot be undone." in confirmation.text
+    after = send(ann, filled, "x", read_form(confirmation.text))
+    assert "1 image was deleted." in after.text
+    assert "Take this back" not in after.text
+
+
+@pytest.mark.parametrize("change", ["apart", "keep"])
+def test_what_another_reviewer_has_decided_stays(
+    ann: Person, filled: HostedCollection, change: str
+) -> None:
+    form = choose(read_form(ann.get("review", filled.pk, "x").text), y="remove")
+    confirmed = read_form(send(ann, filled, "x", form).text)
+    other = read_form(ann.get("review", filled.pk, "x").text)
+    apart = choose(other, y="apart")
+    send(ann, filled, "x", apart if change == "apart" else other | {"all": "keep"})
+    answer = send(ann, filled, "x", confirmed)
+    assert "This group has changed meanwhile. Nothing was changed." in answer.text
+    assert len(ids(filled)) == 5
 
 
 def test_deleting_all_of_a_group_is_pointed_out(ann: Person, filled: HostedCollection) -> None:

@@ -10,11 +10,11 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,14 +44,14 @@ class Installed:
             check=False,
         )
 
-    @contextmanager
-    def serving(self) -> Iterator[int]:
-        with socket.create_server(("127.0.0.1", 0)) as free:
+    def start(self, host: str = "127.0.0.1") -> tuple[subprocess.Popen[str], int]:
+        """Start the server; return its process and port once it listens."""
+        with socket.create_server((host, 0)) as free:
             port: int = free.getsockname()[1]
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "django_visualsnoop.server.project.main"),
-                *("--listen", f"127.0.0.1:{port}"),
+                *("--listen", f"{host}:{port}"),
             ],
             cwd=ROOT,
             env=self.env,
@@ -59,18 +59,31 @@ class Installed:
             text=True,
         )
         assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Ctrl-C"):
+                break
+        return process, port
+
+    @contextmanager
+    def serving(self) -> Iterator[int]:
+        process, port = self.start()
         try:
-            for line in process.stdout:
-                if line.startswith("Ctrl-C"):
-                    break
             yield port
         finally:
             process.terminate()
             process.communicate(timeout=60)
 
 
-def ask(port: int, method: str, path: str, body: str = "", **headers: str) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+#: The port of a server on this machine, or what opens a connection.
+Where: TypeAlias = "int | Callable[[], http.client.HTTPConnection]"
+
+
+def ask(where: Where, method: str, path: str, body: str = "", **headers: str) -> Any:
+    connection = (
+        http.client.HTTPConnection("127.0.0.1", where, timeout=60)
+        if isinstance(where, int)
+        else where()
+    )
     try:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body.encode(), fields)
@@ -81,19 +94,19 @@ def ask(port: int, method: str, path: str, body: str = "", **headers: str) -> An
         connection.close()
 
 
-def sign_in(port: int, password: str, **headers: str) -> Any:
+def sign_in(where: Where, password: str, **headers: str) -> Any:
     """Try to sign in as Ann; return the answer."""
     fields = {"username": "ann@example.com", "password": password}
-    return post(port, "/sign-in/", fields, **headers)
+    return post(where, "/sign-in/", fields, **headers)
 
 
-def post(port: int, path: str, fields: dict[str, str], **headers: str) -> Any:
+def post(where: Where, path: str, fields: dict[str, str], **headers: str) -> Any:
     """Fill in the form of a page and send it; return the answer."""
-    _, found, text = ask(port, "GET", path, **headers)
+    _, found, text = ask(where, "GET", path, **headers)
     token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', text)[-1]
     cookies = [headers.pop("Cookie", ""), found["Set-Cookie"].partition(";")[0]]
     return ask(
-        port,
+        where,
         "POST",
         path,
         urlencode({**fields, "csrfmiddlewaretoken": token}),

@@ -113,7 +113,14 @@ def _count_votes(
     """Return the results of ``inverted.count_votes`` for each segment."""
     probes = inverted.build_word_probes(query.views)
     places = [inverted.find_lists(part.segment.lists, probes.words) for part in parts]
-    lengths = sum((counts for _, counts in places), np.zeros(len(probes.words), dtype=np.int64))
+    lengths = _sum_counts(places, len(probes.words))
+    if lengths.sum() > inverted.BUDGET:
+        probes = probes._replace(code_bits=inverted.choose_code_bits(lengths, inverted.BUDGET))
+        places = [
+            inverted.narrow_lists(part.segment.lists, probes, place)
+            for part, place in zip(parts, places, strict=True)
+        ]
+        lengths = _sum_counts(places, len(probes.words))
     read = inverted.select_affordable(lengths, inverted.BUDGET)
     found = []
     for part, (starts, counts) in zip(parts, places, strict=True):
@@ -126,6 +133,13 @@ def _count_votes(
             wanted[wanted] = part.kept[hits.slots[wanted]]
         found.append(inverted.count_votes(hits.select(wanted)))
     return found
+
+
+def _sum_counts(
+    places: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]], probes: int
+) -> NDArray[np.int64]:
+    """Return the number of postings of each probe in all segments together."""
+    return sum((counts for _, counts in places), np.zeros(probes, dtype=np.int64))
 
 
 def _find_best(scores: Sequence[NDArray[np.float32]], limit: int) -> list[NDArray[np.int64]]:

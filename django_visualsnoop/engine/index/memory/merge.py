@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from django_visualsnoop.engine.index.memory.ids import expand_runs, join_ids
+from django_visualsnoop.engine.index.keys import select_code_bits
+from django_visualsnoop.engine.index.memory.ids import join_ids
 from django_visualsnoop.engine.index.memory.inverted import Lists, build_lists
 from django_visualsnoop.engine.index.memory.segment import SECTIONS, Segment, allocate
 
@@ -170,16 +171,19 @@ def merge_lists(parts: Sequence[SegmentPart]) -> Iterator[Postings]:
             _cut_piece(part, numbers, word, word + _WORDS)
             for part, numbers in zip(parts, renumbered, strict=True)
         ]
-        # The target of each piece's postings (columns) in the list of each word (rows).
-        counts = np.stack([piece.counts for piece in pieces], axis=1)
-        ends = np.cumsum(counts).reshape(counts.shape)
-        slots = np.empty(int(ends[-1, -1]), dtype=np.uint32)
-        codes = np.empty(len(slots), dtype=np.uint64)
-        for number, piece in enumerate(pieces):
-            places = expand_runs(ends[:, number] - piece.counts, piece.counts)
-            slots[places] = piece.slots
-            codes[places] = piece.codes
-        yield Postings(counts.sum(axis=1), slots, codes)
+        counts = np.sum([piece.counts for piece in pieces], axis=0)
+        slots = np.concatenate([piece.slots for piece in pieces])
+        codes = np.concatenate([piece.codes for piece in pieces])
+        if len(pieces) > 1:
+            order = np.argsort(np.concatenate(list(map(_build_order, pieces))), kind="stable")
+            slots, codes = slots[order], codes[order]
+        yield Postings(counts, slots, codes)
+
+
+def _build_order(piece: Postings) -> NDArray[np.uint32]:
+    """Return numbers by which the postings of several pieces are sorted: see ``Lists``."""
+    words = np.repeat(np.arange(len(piece.counts), dtype=np.uint32), piece.counts)
+    return words << np.uint32(16) | select_code_bits(piece.codes)
 
 
 def _cut_piece(part: SegmentPart, numbers: NDArray[np.uint32], first: int, end: int) -> Postings:

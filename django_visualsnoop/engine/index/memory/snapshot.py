@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.engine.index.memory.layouts import Layout
 
 _MAGIC = b"VSNOOP\r\n"
-_FORMAT = 1
+_FORMAT = 2
 _START = struct.Struct("<8sIII")
 _ALIGNED = 64
 #: Postings of up to this many bytes are checked at every opening of a snapshot: more would take

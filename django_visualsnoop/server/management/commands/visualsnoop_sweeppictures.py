@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand
 
 from django_visualsnoop.server.content.pictures import find_orphans, sweep_files
+from django_visualsnoop.server.content.removals import expire_removals
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     help = (
         "Delete files of retained pictures that belong to no image, such as files that a crash "
-        "has left behind. Keeps files of the last day. Run it once a day."
+        "has left behind, and images that a review has deleted once they can no longer be "
+        "restored. Keeps files of the last day. Run it once a day."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,4 +28,5 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> str:
         if options["dry_run"]:
             return f"Files to delete: {len(list(find_orphans()))}."
-        return f"Files deleted: {sweep_files()}."
+        expired = expire_removals()
+        return f"Files deleted: {sweep_files()}. Images that can no longer be restored: {expired}."

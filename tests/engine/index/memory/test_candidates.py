@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,39 @@ def test_all_or_some_vectors_are_compared_with_one_result(
 def test_the_budget_for_postings_counts_all_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inverted, "BUDGET", 0)
     assert find(probes=np.empty((0, DIMENSIONS), np.int8)) == []
+
+
+def crowded_lists() -> tuple[list[Visible[Segment]], CandidateQuery]:
+    """Return two segments whose lists are all long, and a query for one of the images."""
+    dice = np.random.default_rng(12)
+    images = {str(number): made(dice, 40, words=2) for number in range(200)}
+    wanted = images["77"]
+    views = [features_of(wanted, near=1)]
+    halves = [dict(list(images.items())[start::2]) for start in (0, 1)]
+    query = CandidateQuery(np.empty((0, DIMENSIONS), np.int8), views, 1)
+    return [Visible(segment(**half), None) for half in halves], query
+
+
+def test_beyond_the_budget_the_postings_that_are_most_alike_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts, query = crowded_lists()
+    monkeypatch.setattr(inverted, "BUDGET", 2000)  # each of the lists has some 4,000
+    assert [one.image_id for one in find_candidates(parts, query)] == ["77"]
+
+
+def test_up_to_the_budget_all_postings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, query = crowded_lists()
+    query = replace(query, limit=200)
+    everything = find_candidates(parts, query)
+    probes = inverted.build_word_probes(query.views)
+    total = sum(
+        int(inverted.find_lists(part.segment.lists, probes.words)[1].sum()) for part in parts
+    )
+    monkeypatch.setattr(inverted, "BUDGET", total)
+    assert find_candidates(parts, query) == everything
+    monkeypatch.setattr(inverted, "BUDGET", total - 1)
+    assert find_candidates(parts, query) != everything
 
 
 def test_a_slot_that_there_is_not_is_passed_over() -> None:

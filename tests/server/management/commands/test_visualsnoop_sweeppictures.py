@@ -38,5 +38,7 @@ def test_the_sweep_finds_what_a_crash_left(
     assert capsys.readouterr().out == "Files to delete: 1.\n"
     assert old.exists()
     call_command("visualsnoop_sweeppictures")
-    assert capsys.readouterr().out == "Files deleted: 1.\n"
+    assert capsys.readouterr().out == (
+        "Files deleted: 1. Images that can no longer be restored: 0.\n"
+    )
     assert files(folder) == {name, str(young.relative_to(folder))}
