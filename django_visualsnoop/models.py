@@ -12,6 +12,10 @@ from django_visualsnoop.indexed.checks import check_model
 from django_visualsnoop.merging.record import Resolution as Resolution  # a model of this app
 from django_visualsnoop.outbox.pausing import sync_paused as sync_paused
 from django_visualsnoop.outbox.record import SyncRecord as SyncRecord  # a model of this app
+from django_visualsnoop.outbox.reindex_run import (
+    ReindexChunk as ReindexChunk,
+)  # a model of this app
+from django_visualsnoop.outbox.reindex_run import ReindexRun as ReindexRun  # models of this app
 from django_visualsnoop.outbox.saving import check_lone_insert, check_lone_update, save_row
 from django_visualsnoop.outbox.sweeps import SweepRun as SweepRun  # a model of this app
 from django_visualsnoop.querysets import VisualSnoopManager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from django_visualsnoop.review.search import list_waiting, run_search
 from django_visualsnoop.sync import worker
 from django_visualsnoop.sync.audit import BATCH_SIZE, audit_batches
 from django_visualsnoop.sync.outcome import Outcome
+from django_visualsnoop.sync.reindex_runs import dispatch_stalled, process_chunks
 from django_visualsnoop.sync.rewritten import LOOK_AGAIN_AFTER
 from django_visualsnoop.uploads.kept import delete_old_uploads
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
+
+#: How long these tasks go on, in seconds.
+DUE_SECONDS, REINDEX_SECONDS = 5.0, 20.0
 
 
 @shared_task(name="django_visualsnoop.sync_records", ignore_result=True, acks_late=True)
@@ -47,6 +52,39 @@ def sync_records(using: str, record_ids: list[str]) -> None:
     dispatch.dispatch_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
 
 
+@shared_task(name="django_visualsnoop.sync_due", ignore_result=True, acks_late=True)
+def sync_due(using: str) -> None:
+    """Process records that are due, after one transaction has requested hundreds.
+
+    It ends after some seconds and goes on in another task, so that others have their turn.
+    """
+    outcome = Outcome()
+    with _ending_quietly(using) as interrupted:
+        if worker.process_due(using=using, seconds=DUE_SECONDS, outcome=outcome):
+            dispatch.dispatch_due_again(using)
+    if interrupted:
+        dispatch.dispatch_due_again(using)
+    dispatch.dispatch_later(using, outcome.later)
+    dispatch.dispatch_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
+
+
+@shared_task(name="django_visualsnoop.reindex_chunks", ignore_result=True, acks_late=True)
+def reindex_chunks(using: str, token: str) -> None:
+    """Take part in the reindex that ``visualsnoop_reindex --async`` has started.
+
+    It ends after some seconds and goes on in another task, so that a worker can be stopped.
+    """
+    eager = reindex_chunks.request.is_eager
+    countdown = None
+    with _ending_quietly(using) as interrupted:
+        seconds = math.inf if eager else REINDEX_SECONDS
+        countdown = process_chunks(int(token), using=using, seconds=seconds)
+    if interrupted:
+        countdown = FIRST_DELAY
+    if countdown is not None:
+        dispatch.dispatch_reindex(using, int(token), countdown=countdown or None)
+
+
 @shared_task(name="django_visualsnoop.look_again", ignore_result=True)
 def look_again(using: str, record_ids: list[str]) -> None:
     """Index files again that were rewritten after indexing, for example by a ``save()`` method."""
@@ -59,13 +97,14 @@ def sync_all(using: str = "default", limit: int = 10_000) -> int:
     """The sweeper: process up to ``limit`` records that are due; return how many.
 
     Schedule it with Celery beat, about every minute, to process records whose message was lost. It
-    also deletes what forms have kept for too long.
+    also deletes what forms have kept for too long, and continues a reindex whose workers are gone.
     """
     outcome = Outcome()
     with _ending_quietly(using):
         worker.sweep(using=using, limit=limit, outcome=outcome)
     delete_old_uploads(using=using)
     dispatch.dispatch_look_again(using, outcome.fresh, LOOK_AGAIN_AFTER)
+    dispatch_stalled(using)
     for label in list_waiting(using):
         dispatch.dispatch_search(using, label)
     return outcome.worked_on

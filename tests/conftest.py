@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         asks = item.get_closest_marker("django_db") or not DATABASE.isdisjoint(fixtures)
         needed = {name for marker in item.iter_markers("service") for name in marker.args}
-        asks = asks or not needed <= services.LIBRARIES
+        asks = asks or not needed <= services.WITHOUT_DATABASE
         if not asks and not any(map(item.get_closest_marker, PROCESSES)):
             item.add_marker("no_database")
 

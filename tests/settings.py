@@ -122,6 +122,8 @@ VISUALSNOOP = {
 
 CELERY_BROKER_URL = os.environ.get("TEST_BROKER_URL", "memory://")
 CELERY_TASK_DEFAULT_QUEUE = os.environ.get("TEST_QUEUE", "celery")
+#: The workers of the tests serve one queue.
+VISUALSNOOP_REINDEX_QUEUE = None
 CELERY_BEAT_SCHEDULE = {
     "visualsnoop": {"task": "django_visualsnoop.sync_all", "schedule": 60.0},
 }

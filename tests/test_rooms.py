@@ -34,11 +34,11 @@ ROOMS: dict[str, str] = {
     "engine.index.base": "",
     "engine.index.keys": "",
     "engine.index.stamps": "",
-    "engine.index.memory": "engine.descriptors engine.index.base",
+    "engine.index.memory": "engine.descriptors engine.index.base engine.index.keys",
     "engine.index.pgvector": "engine.descriptors engine.exceptions engine.index.base "
     "engine.index.keys engine.index.memory",
     "engine.index.milvus": "common engine.descriptors engine.exceptions engine.index.base "
-    "engine.index.keys engine.index.memory",
+    "engine.index.keys engine.index.memory exceptions",
     "engine.replica": "common engine.descriptors engine.index.memory engine.models engine.storage",
     "engine.outside": "common engine.descriptors engine.exceptions engine.index.base "
     "engine.index.memory engine.index.milvus engine.index.pgvector engine.index.stamps "

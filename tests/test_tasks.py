@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
+from django_visualsnoop import tasks
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outbox import dispatch
+from django_visualsnoop.outbox.dispatch import MANY_RECORDS
+from django_visualsnoop.outbox.retry import FIRST_DELAY
 from django_visualsnoop.tasks import audit, sync_all, sync_records
 from tests.fixtures import picture, product, record_of
 from tests.services import require
@@ -90,3 +95,47 @@ def _text() -> object:
     from django.core.files.base import ContentFile
 
     return ContentFile(b"This is a text.", "text.png")
+
+
+@pytest.mark.django_db
+def test_a_task_that_ends_before_all_is_done_sends_one_in_its_place(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, object]] = []
+    monkeypatch.setattr(dispatch, "dispatch_due_again", lambda using: sent.append(("due", using)))
+    monkeypatch.setattr(
+        dispatch,
+        "dispatch_reindex",
+        lambda using, token, *, count=1, countdown=None: sent.append(("reindex", countdown)),
+    )
+    monkeypatch.setattr(tasks, "DUE_SECONDS", 0.0)
+    product(1)
+    tasks.sync_due("default")
+    tasks.sync_due("default")
+    assert sent == [("due", "default")]
+    for seconds, countdown in ((0.0, None), (7.0, 7.0)):
+        monkeypatch.setattr(tasks, "process_chunks", lambda *_, found=seconds, **__: found)
+        tasks.reindex_chunks("default", "5")
+        assert sent.pop() == ("reindex", countdown)
+    monkeypatch.setattr(tasks, "process_chunks", lambda *_, **__: None)
+    tasks.reindex_chunks("default", "5")
+    assert sent == [("due", "default")]
+    monkeypatch.setattr(tasks, "process_chunks", _reach_the_limit)
+    tasks.reindex_chunks("default", "5")
+    assert sent[1:] == [("reindex", FIRST_DELAY)]
+
+
+def _reach_the_limit(*_: object, **__: object) -> None:
+    raise SoftTimeLimitExceeded
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+@pytest.mark.service("redis")
+def test_rows_that_were_created_by_hundreds_are_all_brought_home(
+    media: Path, tmp_path: Path
+) -> None:
+    with celery_app(require("redis")) as app, worker(app, tmp_path):
+        count = MANY_RECORDS + 1
+        Product.objects.bulk_create(Product(photo=picture(1)) for _ in range(count))
+        wait_until_all_in_sync()
+        assert SyncRecord.objects.count() == count

@@ -40,11 +40,13 @@ def celery_app(broker_url: str, **conf: object) -> Iterator[Celery]:
 
 
 @contextmanager
-def worker(app: Celery, folder: Path, *, concurrency: int = 2) -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    app: Celery, folder: Path, *, concurrency: int = 2, settings_module: str = "tests.settings"
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker process of the test project on an app's broker, queue and this database."""
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DJANGO_SETTINGS_MODULE": settings_module,
         "TEST_BROKER_URL": app.conf.broker_url,
         "TEST_QUEUE": app.conf.task_default_queue,
         "TEST_IS_WORKER": "1",
@@ -55,7 +57,7 @@ def worker(app: Celery, folder: Path, *, concurrency: int = 2) -> Iterator[subpr
         *(sys.executable, "-m", "celery", "-A", "tests.celeryapp", "worker"),
         *("--concurrency", str(concurrency), "--loglevel", "INFO"),
         # A broker takes one worker of a name; other test runs may have theirs there.
-        *("--hostname", f"{app.conf.task_default_queue}@%h"),
+        *("--hostname", f"{app.conf.task_default_queue}-{uuid.uuid4().hex}@%h"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     log = folder / f"worker-{uuid.uuid4().hex}.log"

@@ -159,6 +159,21 @@ class BaseCollection(ABC):
             except VisualSnoopError as error:
                 yield image_id, error
 
+    def known_digests(self, image_ids: Collection[str]) -> dict[str, str]:  # noqa: ARG002 -- for subclasses
+        """Return the SHA-256 of the files of images that adding them again would not change.
+
+        Workers do not add such an image again if its file still has this digest. This default
+        implementation knows none.
+
+        Args:
+            image_ids: ids of images.
+
+        Returns:
+            Image id → SHA-256 in hex. It omits images that do not exist, and those that an older
+            version, another model or other options have described.
+        """
+        return {}
+
     @abstractmethod
     def get_image(self, image_id: str) -> ImageInfo:
         """Return the data of one image; raise ``NotFoundError`` if it does not exist."""

@@ -267,6 +267,9 @@ class LocalCollection(BaseCollection):
         except DecodeError as error:
             raise _convert_refusal(error) from error
 
+    def known_digests(self, image_ids: Collection[str]) -> dict[str, str]:
+        return self._gallery.read_known_digests(image_ids)
+
     def get_image(self, image_id: str) -> ImageInfo:
         try:
             return _build_image_info(self._gallery.store.get(check_image_id(image_id)))

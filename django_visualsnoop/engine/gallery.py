@@ -8,6 +8,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.search_options import (
     COPIES,
     COPY,
@@ -160,6 +161,29 @@ class Gallery:
         if self._embedding is None:
             return new
         return add_embedding(new, picture.pixels, self._embedding)
+
+    def read_known_digests(self, image_ids: Iterable[str]) -> dict[str, str]:
+        """Return the SHA-256 of the files that describing again would describe as they are.
+
+        The result omits pictures that the model failed to describe, and those that may exceed the
+        gallery's limits or have a capture against its options.
+
+        Args:
+            image_ids: ids of images.
+        """
+        try:
+            model = "" if self._embedding is None else hash_identity(self._embedding)
+        except Exception as error:  # such as a file that is gone and may return
+            if is_interruption(error):
+                raise
+            return {}
+        return self.store.read_known_digests(
+            image_ids,
+            describe.DESCRIPTION_VERSION,
+            model,
+            max_pixels=self._max_pixels,
+            capture_times=self._capture_times,
+        )
 
     def decode_picture(self, content: bytes) -> Picture:
         """Decode an image file, within the gallery's limits.

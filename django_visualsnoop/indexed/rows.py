@@ -43,8 +43,23 @@ def count(field: IndexedField, *, using: str, after: Any = None) -> int:
     return (rows if after is None else rows.filter(pk__gt=after)).count()
 
 
+def last_key(field: IndexedField, *, using: str, size: int, after: Any = None) -> Any:
+    """Return the key of the last of the next rows; ``None`` if there are none.
+
+    Args:
+        field: the indexed field.
+        using: alias of the database.
+        size: the largest number of rows.
+        after: count from the first row after this key.
+    """
+    keys = _rows(field, using).order_by("pk").values_list("pk", flat=True)
+    keys = keys if after is None else keys.filter(pk__gt=after)
+    found = list(keys[:size])
+    return found[-1] if found else None
+
+
 def batches(
-    field: IndexedField, *, using: str, size: int, after: Any = None
+    field: IndexedField, *, using: str, size: int, after: Any = None, until: Any = None
 ) -> Iterator[list[IndexedRow]]:
     """Yield the rows of the model that declares the field, in the order of their keys.
 
@@ -55,8 +70,11 @@ def batches(
         using: alias of the database.
         size: rows per batch.
         after: start after this key.
+        until: stop after this key.
     """
-    for batch in iter_batches(_rows(field, using), field.name, size=size, after=after):
+    found = _rows(field, using)
+    found = found if until is None else found.filter(pk__lte=until)
+    for batch in iter_batches(found, field.name, size=size, after=after):
         yield _with_condition(field, batch, using)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterable
 
+    from django.db.models import Model
+
     from django_visualsnoop.indexed.options import IndexedField
 
 
@@ -38,11 +40,11 @@ def positive(text: str) -> int:
     return number
 
 
-def check_tables(using: str) -> None:
-    """Raise ``CommandError`` if the table of the sync records does not exist."""
-    if SyncRecord._meta.db_table not in connections[using].introspection.table_names():
+def check_tables(using: str, model: type[Model] = SyncRecord) -> None:
+    """Raise ``CommandError`` if the table of the sync records, or of another model, is missing."""
+    if model._meta.db_table not in connections[using].introspection.table_names():
         raise CommandError(
-            f"The database {using!r} has no table {SyncRecord._meta.db_table}. "
+            f"The database {using!r} has no table {model._meta.db_table}. "
             f"Type: python manage.py migrate visualsnoop --database {using}"
         )
 

@@ -66,6 +66,22 @@ def broker_problem(app: Celery) -> str | None:
     return None
 
 
+def find_queues(app: Celery, seconds: float = 1.0) -> set[str] | None:
+    """Return the names of the queues that workers serve; ``None`` if that is unknown.
+
+    Args:
+        app: the Celery app.
+        seconds: how long to wait for the workers' answers.
+    """
+    if app.conf.task_always_eager:
+        return None
+    try:
+        answers = app.control.inspect(timeout=seconds).active_queues()
+    except Exception:  # noqa: BLE001 -- every transport raises its own errors; some cannot ask
+        return None
+    return {queue["name"] for queues in (answers or {}).values() for queue in queues}
+
+
 def _schemes(app: Celery) -> list[str]:
     url: Any = app.conf.broker_write_url  # celery-types omits lists
     urls = url if isinstance(url, (list, tuple)) else str(url or "").split(";")

@@ -16,9 +16,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.conf import settings
 from django.db import connections
 from kombu import Producer
 
+from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.outbox.celery import broker_problem, project_app
 from django_visualsnoop.signals import dispatch_failed
@@ -35,6 +37,12 @@ TASK = "django_visualsnoop.sync_records"
 LOOK_AGAIN = "django_visualsnoop.look_again"
 #: The task that searches for the duplicates of a model.
 FIND_DUPLICATES = "django_visualsnoop.find_duplicates"
+#: The task that processes records that are due, whichever they are.
+SYNC_DUE = "django_visualsnoop.sync_due"
+#: The task that takes part in a reindex.
+REINDEX = "django_visualsnoop.reindex_chunks"
+#: Default of the setting ``VISUALSNOOP_REINDEX_QUEUE``.
+REINDEX_QUEUE = "visualsnoop_reindex"
 #: Longest time, in seconds, that a commit waits for the broker: two seconds, minus the time that a
 #: busy machine may need to schedule the thread.
 MAX_WAIT = 1.8
@@ -47,6 +55,9 @@ MAX_THREADS = 4
 CONNECT_RETRIES = 8
 #: Records in one message.
 RECORDS_PER_MESSAGE = 50
+#: Of more records at once, messages do not name each: this many tell workers to process what is
+#: due.
+MANY_RECORDS, DUE_MESSAGES = 500, 8
 #: Longest countdown of a message, in seconds.
 MAX_COUNTDOWN = 15.0
 
@@ -106,7 +117,9 @@ class Dispatcher:
         app = project_app()
         task = app.tasks[task_name]
         if app.conf.task_always_eager:
-            # An eager task ignores its countdown and would run too early.
+            # An eager task processes just these records.
+            task = app.tasks[TASK] if task_name == SYNC_DUE else task
+            # It ignores its countdown and would run too early.
             return countdown is None and _work_now(task, using, record_ids)
         if started < self._paused_until:
             return _lost(using, record_ids, "resting")
@@ -305,12 +318,23 @@ def _make_messages(
     countdown: float | None,
     producer: Producer | None,
 ) -> None:
-    for start in range(0, len(record_ids), RECORDS_PER_MESSAGE):
+    messages: list[tuple[Any, ...]]
+    options: dict[str, Any] = {}
+    if task.name == SYNC_DUE:
+        messages = [(using,)] * min(DUE_MESSAGES, len(record_ids))
+    elif task.name == REINDEX:
+        messages = [(using, *record_ids)]
+        if queue := reindex_queue():
+            options["queue"] = queue
+    else:
+        messages = [(using, some) for some in batched(record_ids, RECORDS_PER_MESSAGE)]
+    for arguments in messages:
         task.apply_async(
-            (using, record_ids[start : start + RECORDS_PER_MESSAGE]),
+            arguments,
             countdown=countdown,  # type: ignore[arg-type]  # None: now
             retry=False,
             producer=producer,
+            **options,
         )
 
 
@@ -340,6 +364,41 @@ def _send(app: Celery, messages: list[_Message], attempts: list[Exception]) -> N
 _dispatcher = Dispatcher()
 os.register_at_fork(after_in_child=_dispatcher.forget)
 dispatch_records = _dispatcher.dispatch_records
+
+
+def dispatch_all(using: str, record_ids: list[str]) -> bool:
+    """Dispatch records by a few messages, however many they are; see ``dispatch_records``."""
+    if len(record_ids) <= MANY_RECORDS:
+        return dispatch_records(using, record_ids)
+    return dispatch_records(using, record_ids, task_name=SYNC_DUE)
+
+
+def dispatch_due_again(using: str) -> None:
+    """Let a worker go on with the records that are due, after other messages."""
+    _dispatcher.dispatch_records(using, ["due"], None, SYNC_DUE)
+
+
+def dispatch_reindex(
+    using: str, token: int, *, count: int = 1, countdown: float | None = None
+) -> bool:
+    """Let workers take part in a reindex; return whether the broker accepted a message.
+
+    Args:
+        using: alias of the database.
+        token: the token of the run.
+        count: the number of messages.
+        countdown: seconds until a worker should go on.
+    """
+    sent = 0
+    while sent < count and _dispatcher.dispatch_records(using, [str(token)], countdown, REINDEX):
+        sent += 1
+    return sent > 0
+
+
+def reindex_queue() -> str | None:
+    """Return the queue of the messages of a reindex; ``None`` if Celery's routes choose it."""
+    queue: str | None = getattr(settings, "VISUALSNOOP_REINDEX_QUEUE", REINDEX_QUEUE)
+    return queue
 
 
 def dispatch_later(using: str, later: Mapping[float, list[str]]) -> None:

@@ -12,12 +12,14 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from django_visualsnoop.common.transactions import atomic_write, retry_when_locked
+from django_visualsnoop.common.updates import update_each
 from django_visualsnoop.outbox.locking import lock_skipping_locked
 from django_visualsnoop.outbox.record import SyncRecord
 from django_visualsnoop.outbox.retry import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -49,6 +51,7 @@ class Lease:
         self.record_ids = record_ids
         self.using = using
         self.token = secrets.randbits(63)
+        self._seconds = LEASE_MARGIN
 
     @property
     def records(self) -> QuerySet[SyncRecord]:
@@ -61,10 +64,11 @@ class Lease:
         Args:
             longest_call: how long a call to the collection may take, in seconds.
         """
-        return retry_when_locked(lambda: self._acquire(longest_call), using=self.using)
+        self._seconds = longest_call + LEASE_MARGIN
+        return retry_when_locked(self._acquire, using=self.using)
 
-    def _acquire(self, longest_call: float) -> list[SyncRecord]:
-        until = timezone.now() + timedelta(seconds=longest_call + LEASE_MARGIN)
+    def _acquire(self) -> list[SyncRecord]:
+        until = timezone.now() + timedelta(seconds=self._seconds)
         wanted = pending_records(self.using).filter(unleased(), pk__in=self.record_ids)
         with atomic_write(SyncRecord, using=self.using):
             wanted.filter(pk__in=lock_skipping_locked(wanted)).update(
@@ -81,6 +85,13 @@ class Lease:
                 later = until + timedelta(seconds=backoff(record.abandoned))
                 self._held(record).update(due_at=later)
         return taken
+
+    def renew(self) -> None:
+        """Let the lease last as long as a new one, for the records that it still holds."""
+        until = timezone.now() + timedelta(seconds=self._seconds)
+        retry_when_locked(
+            lambda: self.records.update(leased_until=until, due_at=until), using=self.using
+        )
 
     def leased_by_others(self) -> Iterator[tuple[float, str]]:
         """Yield seconds to wait and record id, for each record that another worker holds."""
@@ -100,6 +111,47 @@ class Lease:
             self._same_request(record).update(lease=None, leased_until=None, abandoned=0, **changes)
         )
 
+    def finalize_all(
+        self, outcomes: Sequence[tuple[SyncRecord, Mapping[str, Any]]], **changes: Any
+    ) -> set[UUID]:
+        """Write the outcome of several records that are in sync, and release them.
+
+        Call this in a transaction that has locked them.
+
+        Args:
+            outcomes: each record with the fields to change; the same fields for all.
+            changes: the fields that change to the same value in all records.
+
+        Returns:
+            The ids of the records whose sync was not requested again.
+        """
+        # A generation is a random number, so none is that of another record.
+        generations = [record.generation for record, _ in outcomes]
+        ids = [record.pk for record, _ in outcomes]
+        same = self.records.filter(pk__in=ids, generation__in=generations)
+        found = set(same.values_list("pk", flat=True))
+        changes |= {"lease": None, "leased_until": None, "abandoned": 0}
+        _, own = outcomes[0]
+        changed = update_each(
+            SyncRecord,
+            [*changes, *own, "applied"],
+            ["id", "lease", "generation"],
+            [
+                (
+                    *changes.values(),
+                    *own.values(),
+                    *(record.generation, record.pk, self.token, record.generation),
+                )
+                for record, own in outcomes
+                if record.pk in found
+            ],
+            using=self.using,
+        )
+        if changed < len(found):  # requested between both statements: the database locks no rows
+            rest = SyncRecord.objects.using(self.using).filter(pk__in=found, lease=self.token)
+            found.difference_update(rest.values_list("pk", flat=True))
+        return found
+
     def delete(self, record: SyncRecord) -> bool:
         """Delete the record; false if its sync was requested again."""
         return bool(self._same_request(record).delete()[0])
@@ -108,18 +160,20 @@ class Lease:
         """Release one record; false if the lease expired and another worker has taken over."""
         return bool(self._held(record).update(lease=None, leased_until=None))
 
-    def give_back(self, *, unattempted: bool = False) -> None:
-        """Make the records that it still holds due now; raise no ``DatabaseError``.
+    def give_back(self, *, unattempted: bool = False, delay: float = 0.0) -> None:
+        """Release the records that it still holds; raise no ``DatabaseError``.
 
         If the database does not answer, the leases expire.
 
         Args:
             unattempted: nothing was attempted with these records yet, so do not count an attempt.
+            delay: in how many seconds they are due.
         """
         connection = connections[self.using]
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()  # a broken connection may be the cause
-        changes: dict[str, Any] = {"lease": None, "leased_until": None, "due_at": timezone.now()}
+        due_at = timezone.now() + timedelta(seconds=delay)
+        changes: dict[str, Any] = {"lease": None, "leased_until": None, "due_at": due_at}
         if unattempted:
             changes["attempts"] = Case(When(attempts__gt=0, then=F("attempts") - 1), default=0)
         with suppress(DatabaseError):

@@ -64,7 +64,7 @@ def batch_requests(using: str) -> Iterator[None]:
 
 
 def request_sync(
-    requests: Iterable[SyncRequest], *, using: str, dispatch: bool = True
+    requests: Iterable[SyncRequest], *, using: str, dispatch: bool = True, force: bool = False
 ) -> list[UUID]:
     """Write sync records in the database of their rows, and dispatch them on commit.
 
@@ -74,6 +74,7 @@ def request_sync(
         requests: the requests; duplicates for one image count once.
         using: alias of the database that stores the rows.
         dispatch: false if the caller processes the records itself.
+        force: describe pictures again that have not changed.
 
     Returns:
         The ids of the written records.
@@ -88,14 +89,14 @@ def request_sync(
     if not records:
         return []
     # Sorted, so that two transactions lock shared rows in the same order.
-    _upsert([records[key] for key in sorted(records)], using)
+    _upsert([records[key] for key in sorted(records)], using, force)
     if dispatch:
         dispatch_on_commit(records, using)
     return list(records)
 
 
 def request_sync_skipping_locked(
-    requests: Iterable[SyncRequest], *, using: str, dispatch: bool = True
+    requests: Iterable[SyncRequest], *, using: str, dispatch: bool = True, force: bool = False
 ) -> list[UUID]:
     """Like ``request_sync``, for commands: skip records that another transaction has locked.
 
@@ -108,7 +109,7 @@ def request_sync_skipping_locked(
         known = SyncRecord.objects.using(using).filter(pk__in=ids)
         busy = set(known.values_list("pk", flat=True)).difference(lock_skipping_locked(known))
         free = (one for one in requests if one.field.record_id(one.object_id) not in busy)
-        return request_sync(free, using=using, dispatch=dispatch)
+        return request_sync(free, using=using, dispatch=dispatch, force=force)
 
     return write_when_free(write_free, SyncRecord, using=using)
 
@@ -236,13 +237,15 @@ def _record(request: SyncRequest, using: str) -> SyncRecord:
     )
 
 
-def _upsert(records: list[SyncRecord], using: str) -> None:
+def _upsert(records: list[SyncRecord], using: str, force: bool = False) -> None:
+    # Without a digest, a worker does not know that the picture has not changed.
+    written = (*_REQUESTED, "digest") if force else _REQUESTED
     takes_target = connections[using].features.supports_update_conflicts_with_target
     SyncRecord.objects.using(using).bulk_create(
         records,
         batch_size=BATCH_SIZE,
         update_conflicts=True,
-        update_fields=_REQUESTED,
+        update_fields=written,
         unique_fields=["id"] if takes_target else None,
     )
 
@@ -262,9 +265,7 @@ class _PendingDispatch:
     def dispatch(self) -> None:
         record_ids, self.record_ids = self.record_ids, set()
         if record_ids:
-            dispatch.dispatch_records(
-                self.using, sorted(str(record_id) for record_id in record_ids)
-            )
+            dispatch.dispatch_all(self.using, sorted(str(record_id) for record_id in record_ids))
 
 
 def _find_pending_dispatch(connection: BaseDatabaseWrapper) -> _PendingDispatch:

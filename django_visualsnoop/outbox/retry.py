@@ -60,6 +60,27 @@ class Failure:
         return self.delay is None
 
 
+class CollectionBusyError(Exception):
+    """A collection asks to send less, or later.
+
+    Args:
+        message: what the collection said.
+        seconds: how long to wait.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+def seconds_to_wait(error: Exception) -> float | None:
+    """Return how long a collection asks to wait; ``None`` if the error says nothing of that."""
+    asked: float | None = getattr(error, "retry_after", None)
+    if asked is None and not isinstance(error, RateLimitedError):
+        return None
+    return min(max(asked or FIRST_DELAY, 1.0), LONGEST_DELAY)
+
+
 def classify_error(error: Exception, attempts: int, *, age: float = math.inf) -> Failure:
     """Return how to handle an error.
 

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +21,22 @@ from django_visualsnoop.client.exceptions import (
     NotFoundError,
 )
 from django_visualsnoop.collections import collections
+from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.interruptions import is_interruption
 from django_visualsnoop.common.transactions import is_lock_error, retry_when_locked
 from django_visualsnoop.indexed.options import field_by_label
 from django_visualsnoop.outbox.leases import Lease
 from django_visualsnoop.outbox.retry import (
     MAX_ABANDONED,
+    CollectionBusyError,
     Failure,
     classify_error,
     given_up,
     out_of_time_failure,
+    seconds_to_wait,
 )
 from django_visualsnoop.sync.finalize import Finalizer
+from django_visualsnoop.sync.reading import ReadAhead
 from django_visualsnoop.sync.rewritten import is_fresh
 from django_visualsnoop.sync.spellings import request_other_spellings
 
@@ -50,8 +54,8 @@ if TYPE_CHECKING:
 #: The logger that all modules of sync share.
 logger = logging.getLogger("django_visualsnoop.sync.worker")
 
-#: How often to finalize processed images, in seconds.
-FINALIZE_EVERY = 0.5
+#: How often to finalize processed images, and to renew the lease of the others, in seconds.
+FINALIZE_EVERY, RENEW_EVERY = 0.5, 15.0
 
 
 @dataclass(slots=True)
@@ -77,7 +81,7 @@ class LeasedImage:
 
 
 class Batch:
-    """Records of one collection, leased for the duration of one bulk call."""
+    """Records of one collection, leased together."""
 
     def __init__(
         self,
@@ -86,11 +90,13 @@ class Batch:
         using: str,
         outcome: Outcome,
         waits_for_files: bool,
+        stops_when_busy: bool = False,
     ) -> None:
         self.alias = alias
         self.using = using
         self.outcome = outcome
         self.waits_for_files = waits_for_files
+        self.stops_when_busy = stops_when_busy
         self.lease = Lease(record_ids, using=using)
         self.finalize = Finalizer(alias, self.lease, outcome)
         self.images: list[LeasedImage] = []
@@ -98,7 +104,7 @@ class Batch:
         self.in_hand: LeasedImage | None = None
         #: Ids of records that have changed since they were leased.
         self.again: set[str] = set()
-        self.last_finalized = time.monotonic()
+        self.last_finalized = self.last_renewed = time.monotonic()
         #: Ids of records that this batch has requested.
         self.requested: set[str] = set()
 
@@ -127,6 +133,11 @@ class Batch:
     def _let_go(self, error: BaseException) -> None:
         """Finalize what is done, and release the other records of this lease."""
         out_of_time = isinstance(error, Exception) and is_interruption(error)
+        if isinstance(error, CollectionBusyError):
+            with suppress(DatabaseError):
+                self._finalize_done()
+            self.lease.give_back(unattempted=True, delay=error.seconds)
+            return
         if out_of_time or not isinstance(error, Exception):
             if isinstance(error, Exception) and self.in_hand is not None and not self.in_hand.done:
                 self.in_hand.failure = out_of_time_failure(error, self.in_hand.record.attempts)
@@ -235,13 +246,38 @@ class Batch:
             self._note(image, error)
 
     def _add(self, images: list[LeasedImage], collection: BaseCollection) -> None:
-        for image, error in self._answers(images, collection):
-            if error is not None:
-                self._note(image, error)
-            self._finish(image, collection)
-        for image in images:
-            if not image.done:
-                self._finish(image, collection)
+        if not images:
+            return
+        self.places = {image.record.pk: place for place, image in enumerate(images)}
+        files = [image.file for image in images if image.file is not None]
+        with closing(ReadAhead(files, collection.max_bytes + 1)) as self.reader:
+            self.known = self._known_digests(images, collection)
+            for some in batched(images, collection.bulk_size):
+                for image, error in self._answers(some, collection):
+                    if error is not None:
+                        self._note(image, error)
+                    self._finish(image, collection)
+                for image in some:
+                    if not image.done:
+                        self._finish(image, collection)
+
+    def _known_digests(
+        self, images: list[LeasedImage], collection: BaseCollection
+    ) -> dict[str, str]:
+        """Return the digests of the images that the collection need not describe again.
+
+        A new image, and one whose description was requested anew, has no digest in its record.
+        """
+        digests = {one.record.image_id: one.record.digest for one in images if one.record.digest}
+        if not digests:
+            return {}
+        try:
+            known = collection.known_digests(list(digests))
+        except Exception as error:  # a backend may raise anything; add_images() tells why
+            if is_interruption(error):
+                raise
+            return {}
+        return {key: digest for key, digest in known.items() if digests.get(key) == digest}
 
     def _answers(
         self, images: list[LeasedImage], collection: BaseCollection
@@ -282,13 +318,12 @@ class Batch:
     def _opened(
         self, images: list[LeasedImage], collection: BaseCollection
     ) -> Iterator[tuple[str, bytes]]:
-        """Read one file at a time through its storage; note errors."""
+        """Yield the content of the files that the collection has to add; note errors."""
         for image in images:
             assert image.file is not None
             self.in_hand = image
             try:
-                with image.file.open("rb") as file:
-                    data = file.read(collection.max_bytes + 1)
+                data = self.reader.read(self.places[image.record.pk])
                 if len(data) > collection.max_bytes:
                     raise ImageRefusedError(
                         f"The file is larger than {collection.max_bytes:,} bytes.",
@@ -299,20 +334,29 @@ class Batch:
                 continue
             image.digest = hashlib.sha256(data).hexdigest()
             image.fresh = is_fresh(image.file)
-            yield image.record.image_id, data
+            if self.known.get(image.record.image_id) == image.digest:
+                image.answered = image.done = True
+            else:
+                yield image.record.image_id, data
 
     def _note(self, image: LeasedImage, error: Exception) -> None:
         """Note why an image failed. Raise interruptions, which say nothing about the image."""
         if is_interruption(error):
             raise error
+        if self.stops_when_busy and (seconds := seconds_to_wait(error)) is not None:
+            raise CollectionBusyError(str(error), seconds) from error
         age = math.inf
         if self.waits_for_files:
             age = (timezone.now() - image.record.requested_at).total_seconds()
         image.failure = classify_error(error, image.record.attempts, age=age)
 
     def _finalize_now_and_then(self) -> None:
-        if time.monotonic() - self.last_finalized >= FINALIZE_EVERY:
+        now = time.monotonic()
+        if now - self.last_finalized >= FINALIZE_EVERY:
             self._finalize_done()
+        if now - self.last_renewed >= RENEW_EVERY:
+            self.lease.renew()
+            self.last_renewed = now
 
     def _finalize_done(self) -> None:
         """Finalize the images that are done."""

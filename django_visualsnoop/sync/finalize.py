@@ -69,7 +69,16 @@ class Finalizer:
         def finalize_free() -> dict[UUID, bool]:
             free = set(lock_skipping_locked(self.lease.records))
             unlocked = [image for image in images if image.record.pk in free]
-            return {image.record.pk: self._finalize(image) for image in unlocked}
+            added = [
+                (image.record, {"name": image.name, "digest": image.digest})
+                for image in unlocked
+                if image.file is not None and image.failure is None
+            ]
+            in_sync = self.lease.finalize_all(added, **_in_sync()) if added else set()
+            return {
+                image.record.pk: image.record.pk in in_sync or self._finalize(image)
+                for image in unlocked
+            }
 
         results = write_when_free(finalize_free, SyncRecord, using=self.lease.using)
         # The others wait, one by one, for the transaction that is requesting them.
@@ -104,14 +113,9 @@ class Finalizer:
             finalized = self.lease.finalize(
                 record,
                 applied=record.generation,
-                wanted=not image.unwanted,
-                due_at=None,
-                attempts=0,
-                reason_code="",
-                reason="",
                 name="" if image.file is None else image.name,
                 digest=image.digest,
-                synced_at=timezone.now(),
+                **_in_sync() | {"wanted": not image.unwanted},
             )
         if not finalized and not self.lease.release(record):
             # The lease expired and another worker took over. Either picture may have arrived last.
@@ -174,3 +178,15 @@ class Finalizer:
                 "visualsnoop_retry_in": failure.delay,
             },
         )
+
+
+def _in_sync() -> dict[str, Any]:
+    """Return what is the same in every record whose image is in the collection."""
+    return {
+        "wanted": True,
+        "due_at": None,
+        "attempts": 0,
+        "reason_code": "",
+        "reason": "",
+        "synced_at": timezone.now(),
+    }

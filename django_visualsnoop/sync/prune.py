@@ -23,11 +23,12 @@ from django_visualsnoop.sync.listing import Category, Listing
 from django_visualsnoop.sync.reindex import ReindexCounts, process_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from django.db.models import QuerySet
 
     from django_visualsnoop.indexed.options import IndexedField
+    from django_visualsnoop.outbox.retry import CollectionBusyError
     from django_visualsnoop.sync.reindex import Plan
 
 
@@ -43,6 +44,8 @@ class Pruned:
     #: Listed ids that pruning skipped, by category.
     left: Counter[Category] = field(default_factory=Counter)
     tally: ReindexCounts = field(default_factory=ReindexCounts)
+    #: See ``sync.reindex``.
+    pause: Callable[[CollectionBusyError], object] | None = None
 
 
 def prune_listing(
@@ -55,7 +58,7 @@ def prune_listing(
     Args:
         alias: alias of the collection.
         fields: the fields whose images may be removed.
-        plan: the database, the batch size, and how to process requests.
+        plan: the database and the batch size.
         pruned: counts what is removed.
         leftovers: also remove images whose prefix is that of a field that no longer exists.
 
@@ -93,7 +96,7 @@ def prune_orphaned(aliases: Collection[str] | None, plan: Plan, pruned: Pruned) 
 
     Args:
         aliases: only records of these collections.
-        plan: the database, the batch size, and how to process requests.
+        plan: the database and the batch size.
         pruned: counts what is removed.
     """
     for records in orphaned_records(plan.using, aliases):
@@ -124,7 +127,7 @@ def orphaned_records(
 
 def _process(requests: list[SyncRequest], plan: Plan, pruned: Pruned) -> None:
     if not plan.dry_run:
-        process_requests(requests, pruned.tally, using=plan.using, dispatch_only=plan.dispatch_only)
+        process_requests(requests, pruned.tally, plan, pause=pruned.pause)
 
 
 def _delete(alias: str, image_id: str, plan: Plan, pruned: Pruned) -> bool:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from django_visualsnoop.indexed.rows import batches
 from django_visualsnoop.outbox.requests import SyncRequest, request_sync_skipping_locked
+from django_visualsnoop.outbox.retry import CollectionBusyError
 from django_visualsnoop.sync import worker
 from django_visualsnoop.sync.drift import drift_of, with_records
+from django_visualsnoop.sync.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
+    from uuid import UUID
 
     from django_visualsnoop.indexed.options import IndexedField
     from django_visualsnoop.indexed.rows import IndexedRow
@@ -32,16 +35,19 @@ class Plan:
         batch_size: rows per batch.
         missing: only rows that differ from their record.
         since: only rows that were not synced since then.
-        dispatch_only: write and dispatch requests, and let the workers process them.
+        force: describe pictures again that have not changed.
         dry_run: count, but change nothing.
+        done_since: a worker that is gone has begun these rows then. Those whose sync was
+            requested since are not requested again.
     """
 
     using: str = "default"
     batch_size: int = 100
     missing: bool = False
     since: datetime | None = None
-    dispatch_only: bool = False
+    force: bool = False
     dry_run: bool = False
+    done_since: datetime | None = None
 
 
 @dataclass
@@ -88,7 +94,14 @@ class Step:
     tally: ReindexCounts
 
 
-def reindex(field: IndexedField, plan: Plan, *, after: Any = None) -> Iterator[Step]:
+def reindex(
+    field: IndexedField,
+    plan: Plan,
+    *,
+    after: Any = None,
+    until: Any = None,
+    pause: Callable[[CollectionBusyError], object] | None = None,
+) -> Iterator[Step]:
     """Sync the rows of a field with their collection; yield after each batch.
 
     A failed image does not stop the run. After an interruption, the records of the unfinished
@@ -98,31 +111,46 @@ def reindex(field: IndexedField, plan: Plan, *, after: Any = None) -> Iterator[S
         field: the field to reindex.
         plan: which rows to process, and how.
         after: start after this key.
+        until: stop after this key.
+        pause: called when the collection asks to wait; returns when to go on.
+
+    Raises:
+        CollectionBusyError: the collection asks to wait, and ``pause`` is ``None``.
     """
-    found = batches(field, using=plan.using, size=plan.batch_size, after=after)
+    found = batches(field, using=plan.using, size=plan.batch_size, after=after, until=until)
     for batch in with_records(field, found, using=plan.using):
         tally = ReindexCounts()
-        requests = list(_requests(field, batch, plan, tally))
+        pending: list[SyncRequest] = []
+        requests = list(_requests(field, batch, plan, tally, pending))
         if not plan.dry_run:
-            process_requests(requests, tally, using=plan.using, dispatch_only=plan.dispatch_only)
+            process_requests(requests, tally, plan, pending=pending, pause=pause)
         yield Step(batch[-1][0].key, tally)
 
 
 def process_requests(
-    requests: list[SyncRequest], tally: ReindexCounts, *, using: str, dispatch_only: bool
+    requests: list[SyncRequest],
+    tally: ReindexCounts,
+    plan: Plan,
+    *,
+    pending: Collection[SyncRequest] = (),
+    pause: Callable[[CollectionBusyError], object] | None = None,
 ) -> None:
-    """Write sync requests, and process them unless the workers should.
+    """Write sync requests and process them.
 
     Args:
         requests: the requests.
         tally: counts the processed records.
-        using: alias of the database.
-        dispatch_only: let the workers process the requests.
+        plan: the database, and whether to describe unchanged pictures.
+        pending: requests that are written already, to process as well.
+        pause: see ``reindex``.
     """
-    written = request_sync_skipping_locked(requests, using=using, dispatch=dispatch_only)
-    if dispatch_only or not written:
+    using = plan.using
+    written = request_sync_skipping_locked(requests, using=using, dispatch=False, force=plan.force)
+    written += [one.field.record_id(one.object_id) for one in pending]
+    requests = [*requests, *pending]
+    if not written:
         return
-    outcome = worker.process_records(written, using=using)
+    outcome = _process_patiently(written, using, pause)
     reasons = outcome.failed | outcome.retrying
     for request in requests:
         reason = reasons.get(str(request.field.record_id(request.object_id)))
@@ -134,11 +162,29 @@ def process_requests(
     )
 
 
+def _process_patiently(
+    record_ids: Collection[UUID], using: str, pause: Callable[[CollectionBusyError], object] | None
+) -> Outcome:
+    outcome = Outcome()
+    while True:
+        tried = outcome.failed.keys() | outcome.retrying.keys()
+        waiting = [one for one in record_ids if str(one) not in tried]
+        try:
+            return worker.process_records(
+                waiting, using=using, outcome=outcome, stops_when_busy=True
+            )
+        except CollectionBusyError as error:
+            if pause is None:
+                raise
+            pause(error)
+
+
 def _requests(
     field: IndexedField,
     batch: Iterable[tuple[IndexedRow, SyncRecord | None]],
     plan: Plan,
     tally: ReindexCounts,
+    pending: list[SyncRequest],
 ) -> Iterator[SyncRequest]:
     for row, record in batch:
         if not row.name and record is None:
@@ -147,7 +193,16 @@ def _requests(
             tally.counts["left"] += 1
         else:
             tally.counts["wanted" if row.wanted else "unwanted"] += 1
-            yield SyncRequest(field, row.object_id, wanted=row.wanted)
+            request = SyncRequest(field, row.object_id, wanted=row.wanted)
+            if record is None or not plan.done_since or record.requested_at < plan.done_since:
+                yield request
+            elif record.state == record.State.IN_SYNC:
+                tally.counts["in_sync"] += 1
+            elif record.state == record.State.FAILED:
+                tally.counts["failed"] += 1
+                tally.failures.add(record.image_id, record.reason)
+            else:
+                pending.append(request)
 
 
 def _is_left(field: IndexedField, row: IndexedRow, record: SyncRecord | None, plan: Plan) -> bool:

@@ -9,6 +9,7 @@ collection, and ``finalize`` writes the outcome.
 from __future__ import annotations
 
 import random
+import time
 from collections import defaultdict
 from datetime import timedelta
 from functools import partial
@@ -19,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_visualsnoop.collections import collections
+from django_visualsnoop.common.batches import batched
 from django_visualsnoop.common.transactions import retry_when_locked
 from django_visualsnoop.merging.expire import expire_resolutions_quietly
 from django_visualsnoop.outbox.leases import pending_records, unleased
@@ -39,11 +41,15 @@ if TYPE_CHECKING:
 
 #: How often one call processes a record whose row keeps changing meanwhile.
 MAX_ROUNDS = 5
+#: A worker leases so many bulks of images together, or so many images if a bulk is one image.
+BULKS, FEWEST = 4, 16
 #: How long a record must be due before any worker processes it, in seconds; a sweeper that runs
 #: every minute is faster.
 OVERDUE_AFTER = 90.0
 #: How many overdue records a worker processes, and from how many it chooses them.
 OVERDUE_TAKEN, OVERDUE_CHOICE = 20, 200
+#: The same for records that were requested by thousands.
+DUE_TAKEN, DUE_CHOICE = 50, 1000
 #: A record that is due later than this was written by a process whose clock is fast.
 FROM_THE_FUTURE = timedelta(seconds=2 * LONGEST_DELAY)
 
@@ -54,6 +60,7 @@ def process_records(
     using: str,
     outcome: Outcome | None = None,
     waits_for_files: bool = True,
+    stops_when_busy: bool = False,
 ) -> Outcome:
     """Bring the collections in sync with the rows of these records.
 
@@ -67,8 +74,11 @@ def process_records(
             the caller what was done until then.
         waits_for_files: whether a missing or broken file may still arrive, if the request is
             recent.
+        stops_when_busy: stop if a collection asks to wait, and do not count that as a failure.
 
     Raises:
+        CollectionBusyError: a collection asks to wait. Processed records are finalized, and the
+            others are due by then.
         DatabaseError: the database did not answer, or was locked for too long.
         Exception: an interruption from outside, such as a time limit. Processed records are
             finalized, and the others are released.
@@ -86,13 +96,15 @@ def process_records(
                 # Its last worker died, perhaps because of it. Process it last, and alone.
                 alone.append((record.attempts, alias, key))
         waiting = set()
-        for alias, ids in by_collection.items():
-            size = _bulk_size(alias)
-            for start in range(0, len(ids), size):
-                chunk = ids[start : start + size]
-                waiting |= Batch(alias, chunk, using, outcome, waits_for_files).run()
-        for _, alias, key in sorted(alone):
-            waiting |= Batch(alias, [key], using, outcome, waits_for_files).run()
+        together = [
+            (alias, chunk)
+            for alias, ids in by_collection.items()
+            for chunk in batched(ids, _batch_size(alias))
+        ]
+        together += [(alias, [key]) for _, alias, key in sorted(alone)]
+        for alias, chunk in together:
+            batch = Batch(alias, chunk, using, outcome, waits_for_files, stops_when_busy)
+            waiting |= batch.run()
         if not waiting:
             return outcome
     outcome.later[FIRST_DELAY] += sorted(waiting)
@@ -161,6 +173,28 @@ def process_overdue(*, using: str) -> Outcome:
     return process_records(random.sample(found, min(OVERDUE_TAKEN, len(found))), using=using)
 
 
+def process_due(*, using: str, seconds: float, outcome: Outcome) -> bool:
+    """Process records that are due, for a limited time; return whether more are due.
+
+    Concurrent workers choose different ones, as in ``process_overdue``.
+
+    Args:
+        using: alias of the database that stores the records.
+        seconds: stop after the records that end after this time.
+        outcome: as for ``process_records``.
+    """
+    deadline = time.monotonic() + seconds
+    while found := _due(using, Q(due_at__lte=timezone.now()), DUE_CHOICE):
+        before = outcome.worked_on
+        some = random.sample(found, min(DUE_TAKEN, len(found)))
+        process_records(some, using=using, outcome=outcome)
+        if outcome.worked_on == before:  # other workers hold them
+            return False
+        if time.monotonic() >= deadline:
+            return True
+    return False
+
+
 def still_due(record_ids: Iterable[str], *, using: str) -> list[str]:
     """Return the records that are due and not leased, such as after an interruption."""
     due = pending_records(using).filter(unleased(), pk__in=record_ids, due_at__lte=timezone.now())
@@ -189,8 +223,9 @@ def _due(using: str, when: Q, count: int) -> list[UUID]:
     return retry_when_locked(partial(list, due.values_list("pk", flat=True)[:count]), using=using)
 
 
-def _bulk_size(alias: str) -> int:
+def _batch_size(alias: str) -> int:
+    """Return how many records to lease together: some bulks, so that reading ahead pays."""
     try:
-        return collections[alias].bulk_size
+        return max(BULKS * collections[alias].bulk_size, FEWEST)
     except (ImproperlyConfigured, ImportError):
         return 100  # the batch writes the error to each record

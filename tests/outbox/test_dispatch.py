@@ -630,3 +630,27 @@ def test_a_forked_process_starts_afresh() -> None:
     if child == 0:
         os._exit(0 if dispatch._dispatcher._paused_until == 0.0 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_thousands_of_records_are_dispatched_by_a_few_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[tuple[object, ...]] = []
+    with celery_app("memory://") as app:
+        for name in (dispatch.TASK, dispatch.SYNC_DUE):
+            monkeypatch.setattr(app.tasks[name], "apply_async", lambda args, **_: sent.append(args))
+        assert dispatch.dispatch_all("default", ids(dispatch.MANY_RECORDS))
+        assert len(sent) == dispatch.MANY_RECORDS / RECORDS_PER_MESSAGE
+        sent.clear()
+        assert dispatch.dispatch_all("default", ids(10_000))
+    assert sent == [("default",)] * dispatch.DUE_MESSAGES
+
+
+def test_eager_tasks_process_all_of_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    with celery_app("memory://", task_always_eager=True) as app:
+        task = app.tasks[dispatch.TASK]
+        monkeypatch.setattr(task, "apply_async", lambda args, **_: sent.extend(args[1]))
+        many = ids(dispatch.MANY_RECORDS + 1)
+        assert dispatch.dispatch_all("default", many)
+    assert sent == many

@@ -178,7 +178,7 @@ def refusing(
         yield met
 
 
-TAKE, FINALIZE, READ = (Lease, "_acquire"), (Lease, "finalize"), (Batch, "_stored")
+TAKE, FINALIZE, READ = (Lease, "_acquire"), (Lease, "finalize_all"), (Batch, "_stored")
 
 
 @pytest.mark.parametrize(("owner", "name"), [TAKE, FINALIZE, READ])
@@ -194,15 +194,16 @@ def test_a_step_that_met_a_lock_is_done_again(
 
 
 def refuse_to_finalize(monkeypatch: pytest.MonkeyPatch, errors: list[Any]) -> None:
-    """Let finalizing a record raise these errors, one at a time, before it goes through."""
-    finalize = Lease.finalize
+    """Let finalizing records raise these errors, one at a time, before it goes through."""
+    for name in ("finalize_all", "finalize"):
+        finalize = getattr(Lease, name)
 
-    def refused(lease: Lease, record: SyncRecord, **changes: Any) -> bool:
-        if errors:
-            raise errors.pop(0)
-        return finalize(lease, record, **changes)
+        def refused(*args: Any, finalize: Any = finalize, **changes: Any) -> Any:
+            if errors:
+                raise errors.pop(0)
+            return finalize(*args, **changes)
 
-    monkeypatch.setattr(Lease, "finalize", refused)
+        monkeypatch.setattr(Lease, name, refused)
 
 
 @pytest.mark.parametrize("locks", [0, 1, 2, 3])

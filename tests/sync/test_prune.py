@@ -119,15 +119,6 @@ def test_a_dry_run_counts_and_removes_nothing(recorder: RecorderCollection) -> N
     assert not SyncRecord.objects.exists()
 
 
-def test_workers_may_be_left_to_remove_it(recorder: RecorderCollection) -> None:
-    put(recorder, "testapp.product.photo:1")
-    prune(PHOTO, plan=Plan(dispatch_only=True))
-    assert recorder.images
-    assert SyncRecord.objects.get().state == SyncRecord.State.WAITING
-    worker.sweep(using="default")
-    assert not recorder.images
-
-
 def test_an_image_that_cannot_be_removed_stops_nothing(
     recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

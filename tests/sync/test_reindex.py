@@ -160,21 +160,18 @@ def test_a_dry_run_changes_nothing(recorder: RecorderCollection) -> None:
     assert not SyncRecord.objects.exists()
 
 
-@pytest.mark.parametrize("dispatch_only", [False, True])
-def test_workers_get_a_dispatch_only_if_the_work_is_theirs(
+def test_workers_get_no_dispatch_because_the_work_is_done_here(
     recorder: RecorderCollection,
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: Any,
-    dispatch_only: bool,
 ) -> None:
     dispatched: list[str] = []
     monkeypatch.setattr(dispatch, "dispatch_records", lambda _, found: dispatched.extend(found))
     row = unheard(1)
     with django_capture_on_commit_callbacks(execute=True):
-        run(Plan(dispatch_only=dispatch_only))
-    record = record_of(row)
-    assert dispatched == ([str(record.pk)] if dispatch_only else [])
-    assert record.state == ("waiting" if dispatch_only else "in_sync")
+        run()
+    assert dispatched == []
+    assert record_of(row).state == "in_sync"
 
 
 def test_a_batch_that_is_interrupted_stays_due(

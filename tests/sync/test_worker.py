@@ -16,6 +16,7 @@ from django_visualsnoop.client.exceptions import (
 from django_visualsnoop.collections.recorder import RecorderCollection
 from django_visualsnoop.models import SyncRecord
 from django_visualsnoop.sync import worker
+from django_visualsnoop.sync.outcome import Outcome
 from django_visualsnoop.sync.worker import process_records, sweep
 from django_visualsnoop.tasks import sync_records
 from tests.collections.contract import image
@@ -313,3 +314,26 @@ def test_what_is_overdue_comes_home_in_the_database_that_is_worked_on(
     SyncRecord.objects.using("other").update(due_at=long_ago)
     assert worker.process_overdue(using="other").in_sync == 1
     assert recorder.images == {image_id(row): image(1)}
+
+
+def test_what_is_due_is_processed_for_a_limited_time(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "DUE_TAKEN", 2)
+    rows = [product(n) for n in range(1, 6)]
+    later = record_of(rows[4])
+    SyncRecord.objects.filter(pk=later.pk).update(due_at=timezone.now() + timedelta(minutes=1))
+    outcome = Outcome()
+    assert worker.process_due(using="default", seconds=0, outcome=outcome)
+    assert outcome.in_sync == 2
+    assert not worker.process_due(using="default", seconds=60, outcome=outcome)
+    assert outcome.in_sync == 4
+    assert record_of(rows[4]).state == SyncRecord.State.WAITING
+
+
+def test_what_is_due_and_held_by_others_is_left_to_them(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product(1)
+    monkeypatch.setattr(worker, "process_records", lambda *_, **__: Outcome())
+    assert not worker.process_due(using="default", seconds=60, outcome=Outcome())

@@ -96,6 +96,44 @@ class StoreReader:
                 found[row[0]] = ImageDetails(*row)
         return found
 
+    def read_known_digests(
+        self,
+        image_ids: Iterable[str],
+        version: int,
+        embedding_model: str,
+        *,
+        max_pixels: int,
+        capture_times: bool,
+    ) -> dict[str, str]:
+        """Return the SHA-256 of the files that this version and this model have described.
+
+        Args:
+            image_ids: ids of images.
+            version: the description version.
+            embedding_model: ``hash_identity`` of the model; empty without. The result omits
+                pictures that it failed to describe.
+            max_pixels: the result omits larger pictures.
+            capture_times: whether the result includes pictures with a capture.
+        """
+        described = Q(version=version, embedding_model=embedding_model)
+        if embedding_model:
+            described &= Q(embedding_digest=F("digest"), embedding__isnull=False)
+        if not capture_times:
+            described &= Q(capture__isnull=True)
+        keys = list(map(key_of, image_ids))
+        found: dict[str, str] = {}
+        for start in range(0, len(keys), _PAGE):
+            rows = self.images.filter(described, key__in=keys[start : start + _PAGE])
+            columns = rows.filter(deleted__isnull=True).values_list(
+                "image_id", "digest", "width", "height"
+            )
+            found |= {
+                image_id: digest
+                for image_id, digest, width, height in columns
+                if width * height <= max_pixels
+            }
+        return found
+
     def iterate_ids(self) -> Iterator[str]:
         """Yield the ids of all images, with one query per page."""
         return _iterate_ids(self.images.filter(deleted__isnull=True))

@@ -9,6 +9,7 @@ from django.db import IntegrityError, connections, transaction
 
 from django_visualsnoop.common.row_locks import lock_rows
 from django_visualsnoop.common.transactions import begin_writing, retry_when_locked
+from django_visualsnoop.common.updates import update_each
 from django_visualsnoop.engine.exceptions import ImageExists, build_image_missing
 from django_visualsnoop.engine.models import (
     Collection,
@@ -175,8 +176,10 @@ class Store(StoreReader):
     def _update(self, rows: list[IndexedImage]) -> None:
         # By primary key: on MariaDB, replacing through the unique key would also lock the gap
         # before it, and so other writers' new rows, until the transaction ends.
-        manager = IndexedImage.objects.using(self.database)
-        if rows and self._write(lambda: manager.bulk_update(rows, _WRITTEN)) < len(rows):
+        values = [[*(getattr(row, name) for name in _WRITTEN), row.pk] for row in rows]
+        if rows and self._write(
+            lambda: update_each(IndexedImage, _WRITTEN, ["id"], values, using=self.database)
+        ) < len(rows):
             for row in rows:  # one was purged meanwhile
                 row.pk = None
             self._insert_or_update(rows)

@@ -15,11 +15,13 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from django_visualsnoop.client.exceptions import VisualSnoopError
 from django_visualsnoop.collections import collections
+from django_visualsnoop.common.durations import duration
 from django_visualsnoop.common.transactions import is_lock_error
 from django_visualsnoop.indexed import rows
 from django_visualsnoop.management.interrupts import Interrupted, interruptible, program
 from django_visualsnoop.management.locks import locked
 from django_visualsnoop.management.progress import progress
+from django_visualsnoop.management.reindex_workers import WorkersReindex
 from django_visualsnoop.management.selection import (
     add_database_argument,
     check_model_tables,
@@ -29,6 +31,7 @@ from django_visualsnoop.management.selection import (
     select_fields,
     write_start,
 )
+from django_visualsnoop.outbox.reindex_run import ReindexRun
 from django_visualsnoop.sync.listing import Category
 from django_visualsnoop.sync.prune import Pruned, prune_listing, prune_orphaned, prune_records
 from django_visualsnoop.sync.reindex import Failures, Plan, ReindexCounts, reindex
@@ -36,14 +39,22 @@ from django_visualsnoop.sync.verify import Report, verify
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Iterable
 
     from django_visualsnoop.indexed.options import IndexedField
+    from django_visualsnoop.outbox.retry import CollectionBusyError
 
-#: Options that --verify accepts.
-_VERIFY_TAKES = {"models", "collection", "field", "database", "batch_size", "verify"}
+#: Options that change or show the reindex of the workers.
+_STEERS = ("status", "pause", "resume", "cancel")
+_SELECTS = ("models", "collection", "field", "since", "resume_from", "missing", "prune", "verify")
+_NOT_WITH_STEERS = (*_SELECTS, "dry_run", "max_failures", "force", "sync")
+_NOT_WITH_VERIFY = (
+    *("missing", "prune", "dry_run", "since", "resume_from", "max_failures", "force", "async"),
+    *(*_STEERS, "wait"),
+)
 #: Options of this command, in the order of ``command()``; flags have no value.
-_VALUES = ("collection", "field", "database", "batch_size", "since", "max_failures")
-_FLAGS = ("missing", "prune", "verify", "dry_run")
+_VALUES = ("collection", "field", "database", "batch_size", "since", "max_failures", "workers")
+_FLAGS = ("missing", "prune", "verify", "dry_run", "force", "async", "wait")
 
 
 class Command(BaseCommand):
@@ -67,34 +78,47 @@ class Command(BaseCommand):
         add("--verify", action="store_true", help="Only compare, and report drift.")
         add("--dry-run", action="store_true", help="Only print what would be done.")
         add("--max-failures", type=positive, metavar="N", help="Stop after N failures.")
+        add("--force", action="store_true", help="Describe unchanged pictures again, too.")
         how = parser.add_mutually_exclusive_group()
         add = how.add_argument
         add("--sync", action="store_true", help="Sync in this process (default).")
-        add(
-            "--async",
-            action="store_true",
-            dest="dispatch_only",
-            help="Let the Celery workers sync.",
-        )
+        add("--async", action="store_true", help="Let the Celery workers sync.")
+        add("--status", action="store_true", help="Print how far the workers are.")
+        add("--pause", action="store_true", help="Let the workers pause.")
+        add("--resume", action="store_true", help="Let the workers go on.")
+        add("--cancel", action="store_true", help="Let the workers stop for good.")
+        add = parser.add_argument
+        add("--wait", action="store_true", help="Show the progress of the workers until the end.")
+        add("--workers", type=positive, metavar="N", help="Let up to N worker processes take part.")
 
     def handle(self, **options: Any) -> None:
         self.options = options
         self.done: tuple[IndexedField, Any] | None = None
-        if options["verify"]:
-            _refuse_with_verify(options)
+        self.workers = WorkersReindex(options["database"], self.stdout, options["verbosity"])
+        #: Whether the workers do the work, so it goes on without this command.
+        self.follows = False
+        steer = _read_steer(options)
         if options["collection"] is not None:
             _check_alias(options["collection"])
         check_tables(options["database"])
-        self.fields = select_fields(
-            options["models"], collection=options["collection"], field=options["field"]
-        )
-        check_model_tables(self.fields, options["database"])
+        if steer is not None or options["async"]:
+            check_tables(options["database"], ReindexRun)
+        if steer is None:
+            self.fields = select_fields(
+                options["models"], collection=options["collection"], field=options["field"]
+            )
+            check_model_tables(self.fields, options["database"])
         try:
             with interruptible():
                 if options["verify"]:
                     self.verify()
-                else:
+                elif steer is None:
                     self.reindex()
+                elif steer != "wait":
+                    self.workers.steer(steer, workers=options["workers"])
+                if options["wait"]:
+                    self.follows = True
+                    self.fail_if(self.workers.follow())
         except Interrupted as signal:
             why = self.stopped(f"Stopped by {signal}.")
             raise CommandError(why, returncode=signal.returncode) from signal
@@ -115,7 +139,7 @@ class Command(BaseCommand):
             batch_size=options["batch_size"],
             missing=options["missing"],
             since=options["since"],
-            dispatch_only=options["dispatch_only"],
+            force=options["force"],
             dry_run=options["dry_run"],
         )
         failures = Failures()
@@ -124,7 +148,17 @@ class Command(BaseCommand):
             start = parse_start(options["resume_from"], self.fields)
             self.done = (start.field, start.key)
         behind = self.fields.index(start.field) if start else 0
-        for field in self.fields[behind:]:
+        fields = self.fields[behind:]
+        if options["async"] and not plan.dry_run:
+            self.workers.start(
+                fields,
+                plan,
+                workers=options["workers"],
+                max_failures=options["max_failures"],
+                after=start.key if start else None,
+            )
+            fields = []
+        for field in fields:
             after = start.key if start and start.field == field else None
             self.reindex_field(field, plan, after, failures)
         if options["prune"]:
@@ -137,7 +171,7 @@ class Command(BaseCommand):
         started, tally = time.monotonic(), ReindexCounts()
         total = rows.count(field, using=plan.using, after=after)
         with self.progress(str(field), total, "rows") as shown:
-            for step in reindex(field, plan, after=after):
+            for step in reindex(field, plan, after=after, pause=self.pause):
                 self.done = (field, step.last_key)
                 tally.update(step.tally)
                 failures.update(step.tally.failures)
@@ -145,8 +179,12 @@ class Command(BaseCommand):
                 self.stop_at_limit(failures)
         self.say(f"{field} → {field.collection}: {_summary(tally, plan, started)}")
 
+    def pause(self, busy: CollectionBusyError) -> None:
+        self.say(f"The collection asks to wait {duration(busy.seconds)}: {busy}")
+        time.sleep(busy.seconds)
+
     def prune(self, plan: Plan, failures: Failures) -> None:
-        pruned, options = Pruned(), self.options
+        pruned, options = Pruned(pause=self.pause), self.options
         whole = not options["models"] and options["field"] is None
         for alias in self.aliases():
             fields = [field for field in self.fields if field.collection == alias]
@@ -251,6 +289,12 @@ class Command(BaseCommand):
         """Return why the command stopped, and what to type to continue."""
         if self.options["verify"]:
             return f"{why} Nothing was changed."
+        if self.follows:
+            return (
+                f"{why} The workers go on. To follow them again, type: "
+                f"{self.workers.command('--wait')} To pause them, type: "
+                f"{self.workers.command('--pause')}"
+            )
         if self.done is None:
             return f"{why} To start again, type: {self.command()}"
         start = write_start(*self.done, self.fields)
@@ -266,8 +310,6 @@ class Command(BaseCommand):
                 text = value.isoformat() if isinstance(value, datetime) else str(value)
                 words += [_option(name), text]
         words += [_option(name) for name in _FLAGS if options[name]]
-        if options["dispatch_only"]:
-            words.append("--async")
         if options["resume_from"] is not None:
             # In one word, because a key may start with a dash.
             words.append(f"--resume-from={options['resume_from']}")
@@ -292,8 +334,6 @@ def _summary(tally: ReindexCounts, plan: Plan, started: float) -> str:
     seconds = time.monotonic() - started
     if plan.dry_run:
         told = [("wanted", "would be added or updated"), ("unwanted", "would be removed")]
-    elif plan.dispatch_only:
-        told = [("wanted", "requests to add or update"), ("unwanted", "requests to remove")]
     else:
         told = [
             ("in_sync", "in sync"),
@@ -308,12 +348,32 @@ def _summary(tally: ReindexCounts, plan: Plan, started: float) -> str:
     )
 
 
-def _refuse_with_verify(options: dict[str, Any]) -> None:
-    for name in ("missing", "prune", "dry_run", "since", "resume_from", "max_failures"):
+def _refuse(options: dict[str, Any], names: Iterable[str], option: str) -> None:
+    for name in names:
         if options[name]:
-            raise CommandError(f"{_option(name)} cannot be used with --verify.")
-    if options["dispatch_only"]:
-        raise CommandError("--async cannot be used with --verify.")
+            name = name if name == "models" else _option(name)
+            raise CommandError(f"{name} cannot be used with {option}.")
+
+
+def _read_steer(options: dict[str, Any]) -> str | None:
+    """Return what to do with the reindex of the workers; ``None`` if the options ask for another.
+
+    Raises:
+        CommandError: options contradict each other.
+    """
+    if options["verify"]:
+        _refuse(options, _NOT_WITH_VERIFY, "--verify")
+    steer = next((name for name in _STEERS if options[name]), None)
+    if options["wait"] and steer not in (None, "resume"):
+        raise CommandError(f"--wait cannot be used with {_option(str(steer))}.")
+    if options["wait"] and not options["async"]:
+        steer = steer or "wait"
+    if steer is not None:
+        why = " without --async" if steer == "wait" else ""
+        _refuse(options, _NOT_WITH_STEERS, f"{_option(steer)}{why}")
+    if options["workers"] and not options["async"] and steer != "resume":
+        raise CommandError("--workers can only be used with --async or --resume.")
+    return steer
 
 
 def _check_alias(alias: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import signal
 import subprocess
@@ -15,12 +16,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import connections
 
-from django_visualsnoop.client.exceptions import ServerError
+from django_visualsnoop.client.exceptions import RateLimitedError, ServerError
 from django_visualsnoop.collections import collections
+from django_visualsnoop.management import reindex_workers
+from django_visualsnoop.management.interrupts import Interrupted
 from django_visualsnoop.models import SyncRecord
+from django_visualsnoop.outbox import dispatch
+from django_visualsnoop.outbox.celery import project_app
 from django_visualsnoop.outbox.pausing import sync_paused
 from django_visualsnoop.sync.reindex import MAX_SHOWN
+from django_visualsnoop.sync.reindex_runs import process_chunks
 from tests.collections.contract import image
 from tests.fixtures import picture, product
 from tests.testapp.models import Article, Document, Listing, Product
@@ -110,6 +117,11 @@ def test_a_selection(recorder: RecorderCollection, arguments: list[str], fields:
         (["--batch-size", "0"], ["--batch-size"]),
         (["--database", "third"], ["third", "'other'"]),
         (["--sync", "--async"], ["not allowed with"]),
+        (["--pause", "--resume"], ["not allowed with"]),
+        (["testapp.Product", "--status"], ["models cannot be used with --status"]),
+        (["--missing", "--wait"], ["--missing cannot be used with --wait without --async"]),
+        (["--pause", "--wait"], ["--wait cannot be used with --pause"]),
+        (["--workers", "2"], ["--workers can only be used with --async or --resume"]),
         *(
             (["--verify", option], [f"{option.split('=')[0]} cannot be used with"])
             for option in (
@@ -229,13 +241,6 @@ def test_a_dry_run(recorder: RecorderCollection) -> None:
     assert "Would prune 1 images" in ran.out
     assert list(recorder.images) == ["testapp.product.photo:99"]
     assert not SyncRecord.objects.exists()
-
-
-def test_async_only_writes_requests(recorder: RecorderCollection) -> None:
-    unheard()
-    assert "1 requests to add or update" in Ran("testapp.Product", "--async").out
-    assert not recorder.images
-    assert SyncRecord.objects.get().state == SyncRecord.State.WAITING
 
 
 def test_another_database(recorder: RecorderCollection) -> None:
@@ -371,3 +376,169 @@ def test_a_bar_on_a_terminal(folder: Path, tmp_path: Path) -> None:
     assert b"testapp.Product.photo: 100%" in shown
     assert b"4/4" in shown
     assert b" rows/s" in shown
+
+
+# With workers; ``tests/filling`` has real ones.
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tokens of the messages to the workers."""
+    tokens: list[str] = []
+
+    def send(using: str, token: int, *, count: int = 1, **_: object) -> bool:
+        tokens.extend([str(token)] * count)
+        return True
+
+    monkeypatch.setattr(dispatch, "dispatch_reindex", send)
+    monkeypatch.setattr(reindex_workers, "find_queues", lambda _: {"celery"})
+    monkeypatch.setattr(reindex_workers, "LOOK_EVERY", 0.0)
+    return tokens
+
+
+def work(token: str) -> None:
+    process_chunks(int(token), using="default", seconds=math.inf)
+
+
+def test_async_leaves_the_work_to_workers(recorder: RecorderCollection, sent: list[str]) -> None:
+    unheard()
+    ran = Ran("testapp.Product", "--async", "--workers", "3")
+    assert ran.error is None
+    assert "testapp.product.photo: running after 0 s, 0 of 1 rows (0 %).\n" in ran.out
+    assert "0 of up to 3 worker processes are at work." in ran.out
+    assert "visualsnoop_reindex --wait" in ran.out
+    assert not recorder.images
+    assert not SyncRecord.objects.exists()
+    assert len(sent) == 3
+    work(sent[0])
+    assert len(recorder.images) == 1
+    assert "finished after 0 s, 1 of 1 rows (100 %): 1 in sync." in Ran("--status").out
+
+
+def test_it_says_if_no_worker_serves_the_queue(
+    recorder: RecorderCollection, sent: list[str], settings: Any
+) -> None:
+    unheard()
+    del settings.VISUALSNOOP_REINDEX_QUEUE
+    assert (
+        "No worker serves the queue 'visualsnoop_reindex'. To start one, type: "
+        "celery -A PROJECT worker -Q visualsnoop_reindex"
+    ) in Ran("testapp.Product", "--async").out
+    settings.VISUALSNOOP_REINDEX_QUEUE = "celery"
+    assert "No worker serves" not in Ran("--status").out
+
+
+def test_messages_go_to_the_queue_of_the_setting(
+    recorder: RecorderCollection, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues: list[object] = []
+    task = project_app().tasks[dispatch.REINDEX]
+    monkeypatch.setattr(
+        task, "apply_async", lambda _, **options: queues.append(options.get("queue"))
+    )
+    dispatch.dispatch_reindex("default", 1)
+    settings.VISUALSNOOP_REINDEX_QUEUE = "pictures"
+    dispatch.dispatch_reindex("default", 1, count=2)
+    del settings.VISUALSNOOP_REINDEX_QUEUE
+    dispatch.dispatch_reindex("default", 1)
+    assert queues == [None, "pictures", "pictures", "visualsnoop_reindex"]
+
+
+def test_wait_shows_the_end(
+    recorder: RecorderCollection, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken()
+    unheard(2)
+    Ran("testapp.Product", "--async")
+    monkeypatch.setattr(
+        connections["default"],
+        "close_if_unusable_or_obsolete",
+        lambda: work(sent[0]),
+    )
+    ran = Ran("--wait")
+    assert ran.error is not None
+    assert "1 images failed" in str(ran.error)
+    assert "The file is not in the storage" in ran.err
+    assert "2 of 2 rows (100 %): 1 in sync, 1 failed." in ran.out
+    assert Ran("--wait").error is not None  # it tells again how it ended
+
+
+def test_pause_resume_and_cancel(recorder: RecorderCollection, sent: list[str]) -> None:
+    unheard()
+    assert "Workers run no reindex" in str(Ran("--pause").error)
+    assert "Workers run no reindex" in str(Ran("--wait").error)
+    assert "Workers have run no reindex" in Ran("--status").out
+    Ran("testapp.Product", "--async", "--missing")
+    paused = Ran("--pause")
+    assert ": paused after" in paused.out
+    assert "visualsnoop_reindex --resume" in paused.out
+    assert "paused after" in str(Ran("--wait").error)
+    del sent[:]
+    assert ": running after" in Ran("--resume", "--workers", "2").out
+    assert len(sent) == 2
+    other = Ran("testapp.Product", "--async")
+    assert "not ended another reindex" in str(other.error)
+    assert "--cancel" in str(other.error)
+    assert ": cancelled after" in Ran("--cancel").out
+    assert Ran("testapp.Product", "--async").error is None
+
+
+def test_ctrl_c_ends_only_the_display(
+    recorder: RecorderCollection, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unheard()
+
+    def interrupt(_: float) -> None:
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr("time.sleep", interrupt)
+    ran = Ran("testapp.Product", "--async", "--wait")
+    assert ran.error is not None
+    assert ran.error.returncode == 130
+    assert "The workers go on. To follow them again, type: " in str(ran.error)
+
+
+def test_a_broker_that_refuses(
+    recorder: RecorderCollection, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unheard()
+    answers = [False, False, True, *[False] * 9]
+    monkeypatch.setattr(dispatch, "dispatch_reindex", lambda *_, **__: answers.pop(0))
+    monkeypatch.setattr(reindex_workers, "TRY_EVERY", 0.0)
+    assert Ran("testapp.Product", "--async").error is None  # it tries again
+    assert "The broker did not accept the messages" in str(Ran("testapp.Product", "--async").error)
+    assert len(answers) == 2
+
+
+def test_eager_workers_are_done_at_once(recorder: RecorderCollection, settings: Any) -> None:
+    unheard()
+    app = project_app()
+    app.conf.task_always_eager = True
+    try:
+        ran = Ran("testapp.Product", "--async", "--wait")
+    finally:
+        app.conf.task_always_eager = False
+    assert ran.error is None
+    assert len(recorder.images) == 1
+
+
+def test_a_collection_that_asks_to_wait_is_waited_for(
+    recorder: RecorderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unheard()
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    recorder.fail_with(RateLimitedError("slow down", retry_after=90))
+    ran = Ran("testapp.Product")
+    assert ran.error is None
+    assert slept == [90]
+    assert "The collection asks to wait 2 min: slow down" in ran.out
+    assert len(recorder.images) == 1
+
+
+def test_force_is_passed_on(recorder: RecorderCollection) -> None:
+    unheard()
+    Ran("testapp.Product")
+    with recorder.failing(ServerError("busy")):
+        Ran("testapp.Product", "--force")
+    assert SyncRecord.objects.get().digest == ""

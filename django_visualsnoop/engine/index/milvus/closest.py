@@ -154,7 +154,11 @@ class Embeddings:
             f"{select_collection(self._collection_id)} and embedding_model == '{self._model}'"
         )
         if count(self._connection, self._names.images, expression):
-            raise IndexUnavailable(*error.args)
+            raise IndexUnavailable(
+                f"Milvus has lost the embeddings of the images. To write them again, type: python "
+                f"manage.py visualsnoop_move_index ALIAS --drop milvus, and then: python manage.py "
+                f"visualsnoop_move_index ALIAS --to milvus ({error})"
+            )
 
 
 def _compare(rows: Sequence[Any], probe: NDArray[np.int8]) -> list[CloseImage]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import threading
@@ -25,6 +24,9 @@ _DEFAULT_PORTS = {"http": 19530, "tcp": 19530, "https": 443}
 #: What a server says of a token that it does not accept, beside the status of gRPC.
 _REFUSALS = ("auth check failure", "unauthenticated", "permission deny", "permission denied")
 _LONGEST_REASON = 300
+#: While a server is down, gRPC waits longer and longer before it tries to connect, up to two
+#: minutes, and each new connection with the same server waits along.
+_GRPC_OPTIONS = {"grpc.use_local_subchannel_pool": 1, "grpc.max_reconnect_backoff_ms": 1000}
 
 
 class CollectionMissing(IndexUnavailable):
@@ -122,16 +124,16 @@ class Connection:
         self._client, self._lock, self._pid = None, threading.Lock(), os.getpid()
 
     def _connect(self) -> Any:
-        if importlib.util.find_spec("pymilvus") is None:
-            raise IndexUnavailable(
-                'The index "milvus" needs packages that are not installed. '
-                'Type: python -m pip install "django-visualsnoop[milvus]"'
-            )
         from pymilvus import MilvusClient
 
+        _add_filters()
         return self._attempt(
             lambda _: MilvusClient(
-                self._uri, token=self._token, timeout=self.timeout, dedicated=True
+                self._uri,
+                token=self._token,
+                timeout=self.timeout,
+                dedicated=True,
+                grpc_options=_GRPC_OPTIONS,
             ),
             None,
             "",
@@ -192,12 +194,12 @@ def _parse(uri: str, token: str) -> tuple[str, list[str]]:
         # Only the start: what follows may be a password.
         raise ValueError(f"{expected}; it starts with {parts.scheme or uri[:4]!r}.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    secrets = [token, *token.split(":")[1:], parts.password, parts.username]
+    secrets = [token, *token.split(":")[1:], parts.password]
     return f"{host}:{port or _DEFAULT_PORTS[parts.scheme]}", [one for one in secrets if one]
 
 
 # pymilvus logs each error with its traceback, those that end in a second attempt as well. Our
-# errors say the same without the traceback, which may show a token to who reads the log.
+# errors say the same without the traceback, which may show a token to whoever reads the log.
 _calling = threading.local()
 
 
@@ -208,12 +210,15 @@ def _is_wanted(_: logging.LogRecord) -> bool:
 @contextmanager
 def _no_logging() -> Iterator[None]:
     """Silence pymilvus for this thread; others may use it for purposes of their own."""
-    for name in list(logging.root.manager.loggerDict):
-        if name.split(".")[0] == "pymilvus":
-            logging.getLogger(name).addFilter(_is_wanted)
-    before = getattr(_calling, "now", False)
     _calling.now = True
     try:
         yield
     finally:
-        _calling.now = before
+        _calling.now = False
+
+
+def _add_filters() -> None:
+    """Let ``_no_logging`` decide what pymilvus logs."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] == "pymilvus":
+            logging.getLogger(name).addFilter(_is_wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from django_visualsnoop.engine.index.milvus.schema import (
     Names,
     prepare_images,
 )
+from django_visualsnoop.exceptions import MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -48,6 +50,7 @@ class MilvusIndex:
         timeout: after how many seconds a request to the server is given up.
 
     Raises:
+        MissingExtra: pymilvus is not installed.
         ValueError: an argument is invalid.
     """
 
@@ -64,6 +67,8 @@ class MilvusIndex:
         consistency: str = "Strong",
         timeout: float = 10.0,
     ) -> None:
+        if importlib.util.find_spec("pymilvus") is None:
+            raise MissingExtra('The index "milvus"', "milvus")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", prefix):
             raise ValueError(
                 "prefix must consist of letters, digits and underscores, and not start with a "

@@ -1,4 +1,10 @@
-"""Local features as sparse vectors, with a value for each key; see ``index.keys``."""
+"""Local features as sparse vectors, with a value for each key; see ``index.keys``.
+
+The memory index takes a little off a vote for each bit of the code that differs. Here, a feature
+whose key agrees has a whole vote: how many bits differ is unknown. So two equal keys are enough for
+a closer look; see ``search.VOTED``. If it takes three, searches by id miss some strongly edited
+copies that they find in memory.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +25,6 @@ if TYPE_CHECKING:
 _NO_FEATURES = 2**32 - 2
 #: The place of the two or three keys that have none of their own.
 _LAST = 2**32 - 3
-#: The vote of a feature whose key agrees. The codes behind equal keys differ by some bits, and so
-#: their votes in the memory index are a little below 1.
-VOTE = 1.0
 
 
 def build_sparse_vector(descriptor: Descriptor | None) -> dict[int, float]:
@@ -41,7 +44,7 @@ def build_sparse_query(view: Features) -> dict[int, float]:
     places, counts = np.unique(found.keys, return_counts=True)
     vector: dict[int, float] = {}
     for place, count in zip(_fit(places), counts.tolist(), strict=True):
-        vector[place] = vector.get(place, 0.0) + VOTE * count
+        vector[place] = vector.get(place, 0.0) + count
     return vector
 
 

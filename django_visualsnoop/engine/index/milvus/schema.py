@@ -112,7 +112,11 @@ def _prepare(
             lambda: _create(connection, name, build),
         )
         dense = {"index_type": "HNSW", "metric_type": "COSINE", "params": _HNSW}
-        indexes = {"vector": dense, "image_key": {"index_type": "INVERTED"}, **further}
+        indexes: dict[str, dict[str, Any]] = {
+            "vector": dense,
+            "image_key": {"index_type": "INVERTED"},
+            **further,
+        }
         for field, parameters in indexes.items():
             _create_unless(
                 partial(_has_index, connection, name, field),

@@ -102,10 +102,12 @@ def _upsert_embeddings(
         prepare_embeddings(connection, names, model, width)
     fitting = {row_id: row for row_id, row in rows.items() if len(row["vector"]) == width}
     if len(fitting) < len(rows):
+        number = len(rows) - len(fitting)
         logger.warning(
-            "The model of %d embeddings has vectors of %d values; these have another length. "
-            "Searches for similar images do not find them.",
-            len(rows) - len(fitting),
+            "%d %s another length than the %d values of the others of the model. Searches for "
+            "similar images do not find them.",
+            number,
+            "embedding has" if number == 1 else "embeddings have",
             width,
         )
     if fitting:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,11 +42,11 @@ def milvus_index(milvus_uri: str, milvus_prefix: str) -> MilvusIndex:
 def drop_collections(index: MilvusIndex, prefix: str) -> None:
     """Remove all that an index has created."""
 
-    def drop(client: object) -> None:
-        for name in client.list_collections():  # type: ignore[attr-defined]
+    def drop(client: Any) -> None:
+        for name in client.list_collections():
             if name.startswith(prefix):
-                for alias in client.list_aliases(name)["aliases"]:  # type: ignore[attr-defined]
-                    client.drop_alias(alias)  # type: ignore[attr-defined]
-                client.drop_collection(name)  # type: ignore[attr-defined]
+                for alias in client.list_aliases(name)["aliases"]:
+                    client.drop_alias(alias)
+                client.drop_collection(name)
 
     index._connection.run(drop)

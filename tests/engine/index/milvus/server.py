@@ -53,6 +53,10 @@ class LiteServer:
         self.kill()
         raise AssertionError((self._folder / "log").read_text())
 
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it at once, as a power failure does."""
         if self._process is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from django_visualsnoop.engine.index.base import IndexEntry
 
-pytestmark = [pytest.mark.service("pgvector"), pytest.mark.no_database]
+pytestmark = pytest.mark.service("pgvector")
 
 
 class MaintainedIndex(PgvectorIndex):

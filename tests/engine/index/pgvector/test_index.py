@@ -46,7 +46,7 @@ from tests.threads import in_thread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.service("pgvector"), pytest.mark.no_database]
+pytestmark = pytest.mark.service("pgvector")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.engine.index.outside_contract import (
 from tests.engine.index.pgvector.conftest import create_database
 from tests.engine.index.pgvector.server import run_server
 
-pytestmark = [pytest.mark.service("pgvector"), pytest.mark.no_database]
+pytestmark = pytest.mark.service("pgvector")
 
 #: Entries of one call.
 TOGETHER = 5

@@ -21,7 +21,7 @@ from django_visualsnoop.engine.index.pgvector.pairs import (
 )
 from tests.engine.index.outside_contract import build_entry, describe_pictures, draw_picture
 
-pytestmark = [pytest.mark.service("pgvector"), pytest.mark.no_database]
+pytestmark = pytest.mark.service("pgvector")
 
 
 def test_a_walk_finds_the_pairs_of_the_memory_index(database: str) -> None:
