@@ -64,10 +64,7 @@ from django_visualsnoop.engine.descriptors.local_features import (
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.index.base import IndexEntry
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
-<<<<<<< HEAD
 from django_visualsnoop.engine.matching.compare import compare_all
-=======
->>>>>>> main
 from django_visualsnoop.engine.search import build_candidate_query, select_worth_comparing
 
 if TYPE_CHECKING:
@@ -187,18 +184,14 @@ def compare(
     """Print recall and times of each index, which take turns."""
     seconds: dict[str, list[float]] = {one: [] for one in indexes}
     found: dict[str, int] = dict.fromkeys(indexes, 0)
-<<<<<<< HEAD
-    for number, (image_id, query) in enumerate(queries):
-=======
     compared: dict[str, int] = dict.fromkeys(indexes, 0)
     number: dict[str, int] = dict.fromkeys(indexes, 0)
-    for image_id, query in queries:
->>>>>>> main
+    for place, (image_id, query) in enumerate(queries):
         for index, find in indexes.items():
             begun = time.perf_counter()
             candidates = find(query)
             if verify is not None:
-                verify(number, candidates)
+                verify(place, candidates)
             seconds[index].append(time.perf_counter() - begun)
             found[index] += any(one.image_id == image_id for one in candidates)
             worth_comparing = select_worth_comparing(candidates)
