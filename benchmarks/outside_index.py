@@ -11,15 +11,10 @@ values before they become signs and words), so that words are as frequent as in 
 have many look-alikes; its vector is that of two of them, with noise. The two indexes take turns at
 each query.
 
-<<<<<<< HEAD
-Recall is the share of queries whose picture is among the candidates with a limit of 20, and of 100.
-Times are of ``find_candidates``; "verified" adds
-the comparison of the candidates, without reading their rows. Bytes are those of all tables and
-=======
 Recall is the share of queries whose picture is among the candidates with a limit of 20, and of 100;
 then the share where it is among those that a search compares, and how many those are.
-Times are of ``find_candidates`` with a limit of 100, in ms. Bytes are those of all tables and
->>>>>>> main
+Times are of ``find_candidates``; "verified" adds the comparison of the candidates, without reading
+their rows. Bytes are those of all tables and
 indexes on disk. NAME must be an empty database with the right to create the extension; what is in
 it is deleted unless ``--keep`` is given. With URI, the address of a Milvus server, that is measured
 instead of PostgreSQL. FOLDER keeps the made-up features for the next run.
