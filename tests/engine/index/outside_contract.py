@@ -339,6 +339,33 @@ class OutsideIndexContract:
         (voted,) = index.find_candidates(collection_id, build_query(wanted, probes=no_probes))
         assert voted.cosine == -1
 
+    def test_those_with_the_most_votes_are_found_among_many(
+        self, index: OutsideIndex, collection_id: str
+    ) -> None:
+        wanted, other = describe_pictures(2)
+        index.upsert(
+            collection_id,
+            [
+                build_entry(
+                    number,
+                    other._replace(
+                        codes=wanted.codes[:shared],
+                        words=wanted.words[:shared],
+                        places=wanted.places[:shared],
+                    ),
+                )
+                for number, shared in enumerate(range(60, 0, -1), 1)
+            ],
+        )
+        no_probes = np.empty((0, DIMENSIONS), np.int8)
+        query = build_query(wanted, 5, probes=no_probes)
+        found = set(get_ids(index.find_candidates(collection_id, query)))
+        assert found == {f"image {number}" for number in range(1, 6)}
+        allowed = {f"image {number}" for number in range(1, 61) if number % 3}
+        query = build_query(wanted, 4, probes=no_probes, allowed=allowed, without={"image 2"})
+        found = set(get_ids(index.find_candidates(collection_id, query)))
+        assert found == {f"image {number}" for number in (1, 4, 5, 7)}
+
     def test_a_candidate_says_which_probe_and_view_found_it(
         self, index: OutsideIndex, collection_id: str
     ) -> None:

@@ -146,7 +146,7 @@ def find_candidate_pairs(
     total = max(1, sum(len(part.segment.lists.slots) for part in parts))
     read = 0
     for postings in merge_lists(parts):
-        counts.add(*_find_voting_pairs(postings, mirror))
+        counts.add(*find_voting_pairs(postings, mirror))
         read += len(postings.slots)
         tell(_VECTORS + (_READING - _VECTORS) * min(1.0, read / total))
     keys, votes = counts.get_counts(math.ceil(limits.min_votes_of_closest * (FARTHEST + 1)))
@@ -203,7 +203,7 @@ def _ignore_progress(share: float) -> None:
     """Ignore progress, for callers without a callback."""
 
 
-def _find_voting_pairs(postings: Postings, mirror: Mirror | None) -> tuple[Keys, NDArray[np.int64]]:
+def find_voting_pairs(postings: Postings, mirror: Mirror | None) -> tuple[Keys, NDArray[np.int64]]:
     """Return a pair of images for each feature of one that has a close one in the other, and the
     vote of the closest: up to ``FARTHEST`` + 1."""
     counts, slots, codes = postings

@@ -24,7 +24,7 @@ from django_visualsnoop.engine.index.pgvector.encoding import (
     format_signs,
     mix_keys,
 )
-from django_visualsnoop.engine.index.pgvector.filters import IdFilter
+from django_visualsnoop.engine.index.pgvector.filters import ALLOWED, IdFilter
 from django_visualsnoop.engine.index.pgvector.tables import (
     IMAGES,
     ITERATIVE,
@@ -79,19 +79,27 @@ SELECT DISTINCT ON (image) image, votes, view FROM (
 ) of_view ORDER BY image, votes DESC, view
 """
 _NO_VOTES = "SELECT NULL::int AS image, NULL::real AS votes, NULL::int AS view LIMIT 0"
+#: Joins that must look up a few images by number have ``OFFSET 0``: without it, a plan may read all
+#: images, and in another order.
 _FIND = """
-WITH voted AS MATERIALIZED ({voted}),
+WITH {allowed}, voted AS MATERIALIZED ({voted}),
 best AS (
-    SELECT v.image FROM (SELECT * FROM voted ORDER BY votes DESC, image) v
-    JOIN {images} i ON i.number = v.image AND i.collection = {number}{condition}
-    LIMIT %(limit)s
+    SELECT v.image FROM (SELECT * FROM voted ORDER BY votes DESC, image OFFSET 0) v
+    CROSS JOIN LATERAL (
+        SELECT FROM {images} i
+        WHERE i.number = v.image AND i.collection = {number}{condition} OFFSET 0
+    ) i
+    ORDER BY v.votes DESC, v.image LIMIT %(limit)s
 ),
 near AS ({near}),
 found AS (SELECT image AS number, true AS voted FROM best UNION ALL
     SELECT number, false FROM near)
 SELECT i.image_id, i.vector, coalesce(v.votes, 0), coalesce(v.view, 0), f.voted
 FROM (SELECT number, bool_or(voted) AS voted FROM found GROUP BY number) f
-JOIN {images} i ON i.number = f.number LEFT JOIN voted v ON v.image = f.number
+CROSS JOIN LATERAL (
+    SELECT i.image_id, i.vector FROM {images} i WHERE i.number = f.number OFFSET 0
+) i
+LEFT JOIN voted v ON v.image = f.number
 """
 
 
@@ -128,17 +136,18 @@ def find_candidates(
     filters = IdFilter(query.allowed, query.without)
     if limit == 0 or (query.allowed is not None and not query.allowed):
         return []
+    few = filters.allows_few(options.exact)
     values = {
         "images": IMAGES,
         "number": collection.number,
-        "condition": filters.build_condition("i"),
+        "condition": filters.build_condition("i", looked_up=few),
     }
     parameters = {**filters.get_parameters(), "limit": limit}
     near = _NO_IMAGE
     if len(query.probes):
         signs = sorted(set(format_signs(query.probes)))
         steady = count_steady()
-        by_index = collection.indexed and not filters.allows_few(options.exact)
+        by_index = collection.indexed and not few
         searched = min(MOST_SEARCHED, max(options.shortlist, 2 * limit))
         parameters["shortlist"] = max(searched, limit)
         parameters["steady"] = format_array(sorted({one[:steady] for one in signs}))
@@ -152,7 +161,7 @@ def find_candidates(
     keys = _format_keys(query, collection.number)
     parameters |= keys
     voted = _VOTED if keys else _NO_VOTES
-    cursor.execute(_FIND.format(**values, near=near, voted=voted), parameters)
+    cursor.execute(_FIND.format(**values, allowed=ALLOWED, near=near, voted=voted), parameters)
     return _select_best([_Found(*row) for row in cursor.fetchall()], query)
 
 

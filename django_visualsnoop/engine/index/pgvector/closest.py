@@ -121,7 +121,7 @@ def iter_closest(
                 embeddings=EMBEDDINGS,
                 number=collection.number,
                 width=len(probe),
-                condition=filters.build_condition("e"),
+                condition=filters.build_condition("e", looked_up=True),
             )
             parameters |= {"taken": taken, "size": size}
             cursor.execute(_PORTION.format(compared=compared), parameters)

@@ -27,6 +27,15 @@ def format_array(values: NDArray[np.integer[Any]] | Iterable[object]) -> str:
     return f"{{{','.join(map(str, items))}}}"
 
 
+def format_texts(values: Iterable[str]) -> str:
+    """Return an array literal of texts, without those that no text of PostgreSQL can equal."""
+    joined = "\0".join(one for one in values if "\0" not in one)
+    if not joined:
+        return "{}"
+    escaped = joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+    return f'{{"{escaped}"}}'
+
+
 def format_signs(vectors: NDArray[np.int8]) -> list[str]:
     """Return the signs of vectors (n x ``DIMENSIONS``) as n strings of bits.
 

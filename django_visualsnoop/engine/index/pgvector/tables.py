@@ -30,7 +30,7 @@ COLLECTIONS = "visualsnoop_index_collection"
 IMAGES = "visualsnoop_index_image"
 POSTINGS = "visualsnoop_index_posting"
 EMBEDDINGS = "visualsnoop_index_embedding"
-#: Changes with what is stored of an entry.
+#: Raise it whenever what is stored of an entry changes, such as the bits of ``keys``.
 VERSION = 1
 #: The first version of pgvector with ``halfvec``, and with HNSW indexes of bits.
 OLDEST = (0, 7, 0)
