@@ -128,7 +128,12 @@ class OutsideIndexes:
         }
 
     def maintain(self, collection_id: str) -> None:
-        """Write what indexes have not followed, compare some of their entries, and mend them."""
+        """Write what indexes have not followed, compare some of their entries, and mend them.
+
+        Inside a transaction, which may be rolled back, this does nothing.
+        """
+        if in_transaction(self.database):
+            return
         self.follow(collection_id)
         for index in self._list_reachable(states.read_states(self.database, collection_id)):
             try:

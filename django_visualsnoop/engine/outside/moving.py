@@ -54,6 +54,9 @@ def fill_index(
         IndexUnavailable: the index cannot be written now.
     """
     index.prepare()
+    if not index.count(collection_id):
+        # It has lost all it held: searches use another index until it is filled again.
+        states.end(database, collection_id, index.name)
     states.begin(database, collection_id, index)
     _follow(database, collection_id, index, progress)
     index.maintain()

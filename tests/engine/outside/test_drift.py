@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import transaction
 
 from django_visualsnoop.client.exceptions import ServerError
 from django_visualsnoop.engine.models import Collection, IndexedImage, OutsideIndexState
@@ -126,6 +127,32 @@ def test_an_index_that_forgets_is_reported(
     index.before = forget
     with pytest.raises(ServerError, match="does not keep what is written to it: 7 images"):
         collection.move_index("milvus")
+
+
+def test_searches_use_memory_while_an_empty_index_is_filled_again(
+    collection: LocalCollection, index: InProcessIndex, collection_id: str
+) -> None:
+    index.entries.clear()
+    found: list[int] = []
+
+    def search_meanwhile(method: str) -> None:
+        if method == "upsert":
+            found.append(len(collection.search_images(image(1)).matches))
+
+    index.before = search_meanwhile
+    collection.move_index("milvus")
+    assert found == [7]
+    assert len(index.entries[collection_id]) == 7
+    assert OutsideIndexState.objects.get().complete
+
+
+def test_the_sweeper_does_nothing_inside_a_transaction(
+    collection: LocalCollection, index: InProcessIndex, collection_id: str
+) -> None:
+    index.entries.clear()
+    with transaction.atomic():
+        collection.maintain()
+    assert not index.entries[collection_id]
 
 
 def test_feeding_goes_on_where_it_was(
