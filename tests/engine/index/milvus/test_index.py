@@ -30,7 +30,7 @@ from tests.engine.index.outside_contract import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-needs_server = pytest.mark.service("milvus")
+pytestmark = pytest.mark.service("milvus")
 
 
 @pytest.fixture
@@ -38,7 +38,6 @@ def collection_id() -> str:
     return secrets.token_hex(4)
 
 
-@needs_server
 def test_many_allowed_ids_take_several_searches(
     milvus_index: MilvusIndex, collection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +65,6 @@ def test_many_allowed_ids_take_several_searches(
     assert list(chain.from_iterable(portions)) == wanted
 
 
-@needs_server
 def test_images_beyond_the_largest_search_are_compared_as_well(
     milvus_index: MilvusIndex, collection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,7 +82,6 @@ def test_images_beyond_the_largest_search_are_compared_as_well(
     assert list(chain.from_iterable(close)) == [one for one in found if one.cosine >= 0]
 
 
-@needs_server
 def test_a_search_for_more_than_milvus_returns(
     milvus_index: MilvusIndex, collection_id: str
 ) -> None:
@@ -94,7 +91,6 @@ def test_a_search_for_more_than_milvus_returns(
     assert get_ids(milvus_index.find_candidates(collection_id, query)) == ["image 1"]
 
 
-@needs_server
 def test_many_entries_take_several_requests(
     milvus_index: MilvusIndex, collection_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +105,6 @@ def test_many_entries_take_several_requests(
     assert get_ids(portion) == ["image 7"]
 
 
-@needs_server
 def test_an_embedding_of_another_length_is_left_out(
     milvus_index: MilvusIndex, collection_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -123,7 +118,6 @@ def test_an_embedding_of_another_length_is_left_out(
     assert f"1 embedding has another length than the {WIDTH} values" in caplog.text
 
 
-@needs_server
 def test_an_id_of_two_rows_is_found_once(milvus_index: MilvusIndex, collection_id: str) -> None:
     """As while the entry of a row that was deleted is still there."""
     (descriptor,) = describe_pictures(1)
@@ -143,7 +137,6 @@ def test_an_id_of_two_rows_is_found_once(milvus_index: MilvusIndex, collection_i
     assert found.tolist() == new.tolist()
 
 
-@needs_server
 def test_prefixes_separate_projects(milvus_index: MilvusIndex, milvus_uri: str) -> None:
     prefix = f"{milvus_index._names.images[:13]}_b"
     other = MilvusIndex(milvus_uri, token=TOKEN, prefix=prefix)
@@ -154,7 +147,6 @@ def test_prefixes_separate_projects(milvus_index: MilvusIndex, milvus_uri: str) 
     assert milvus_index.count("same") == 1
 
 
-@needs_server
 @pytest.mark.parametrize("consistency", ["Strong", "Session", "Bounded", "Eventually"])
 def test_searches_ask_for_the_consistency(
     milvus_index: MilvusIndex, milvus_uri: str, consistency: str, monkeypatch: pytest.MonkeyPatch

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -59,6 +57,8 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        import psycopg  # of the extra "services", like the server
+
         deadline = time.monotonic() + PATIENCE
         while True:
             self._process = subprocess.Popen(
