@@ -19,7 +19,7 @@ from django.views.debug import ExceptionReporter
 from django_visualsnoop.engine.exceptions import IndexUnavailable
 from django_visualsnoop.engine.index.milvus import MilvusIndex
 from django_visualsnoop.exceptions import MissingExtra
-from tests.engine.index.milvus.conftest import drop_collections
+from tests.engine.index.milvus.fixtures import drop_collections
 from tests.engine.index.milvus.server import TOKEN, LiteServer
 from tests.engine.index.outside_contract import (
     MODEL,

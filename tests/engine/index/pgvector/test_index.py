@@ -40,7 +40,7 @@ from tests.engine.index.outside_contract import (
     draw_picture,
     get_ids,
 )
-from tests.engine.index.pgvector.conftest import add_alias
+from tests.engine.index.pgvector.databases import add_alias
 from tests.threads import in_thread
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from tests.engine.index.outside_contract import (
     describe_pictures,
     draw_embeddings,
 )
-from tests.engine.index.pgvector.conftest import create_database
+from tests.engine.index.pgvector.databases import create_database
 from tests.engine.index.pgvector.server import run_server
 
 pytestmark = pytest.mark.service("pgvector")
