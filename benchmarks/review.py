@@ -15,7 +15,6 @@ import io
 import os
 import platform
 import random
-import resource
 import statistics
 import sys
 import time
@@ -32,6 +31,8 @@ import django
 from django.conf import settings
 from PIL import Image, ImageDraw, ImageOps
 from search import processor
+
+from benchmarks.page_times import time_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,7 +179,6 @@ def store_groups(count: int) -> None:
 
 
 def time_pages(client: Client) -> None:
-    from django.db import connection, reset_queries
 
     from django_visualsnoop.models import ReviewGroup
 
@@ -197,17 +197,7 @@ def time_pages(client: Client) -> None:
         ("10 groups at once", f"{URL}resolve/", {"visualsnoop_group": keys}),
         ("the changelist's filter", "/admin/testapp/product/?visualsnoop_copies=1", None),
     ]
-    for name, url, form in pages:
-        times = []
-        for _ in range(3):
-            reset_queries()
-            started = time.process_time()
-            answer: Any = client.get(url) if form is None else client.post(url, form)
-            times.append(time.process_time() - started)
-        assert answer.status_code == 200, (name, answer)
-        print(f"  {name:32} {len(connection.queries):3} queries, {1000 * min(times):5.0f} ms")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"  peak memory of the process       {peak} MiB")
+    time_requests(client, pages)
 
 
 def main() -> None:

@@ -13,8 +13,6 @@ import argparse
 import io
 import platform
 import re
-import resource
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import django
 from PIL import Image, ImageOps
 
+from benchmarks.page_times import time_requests
 from benchmarks.review import processor  # that module selects the settings
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ def store_groups(hosted: HostedCollection, photo: Path, count: int) -> None:
 
 
 def time_pages(client: Client, hosted: HostedCollection, count: int) -> None:
-    from django.db import connection, reset_queries
     from django.urls import reverse
 
     def review_url(place: int) -> str:
@@ -79,17 +77,7 @@ def time_pages(client: Client, hosted: HostedCollection, count: int) -> None:
         ("a confirmation", review, removal),
         ("10 groups at once", f"{listed}resolve/", {"group": first}),
     ]
-    for name, url, form in pages:
-        times = []
-        for _ in range(3):
-            reset_queries()
-            started = time.process_time()
-            answer: Any = client.get(url) if form is None else client.post(url, form)
-            times.append(time.process_time() - started)
-        assert answer.status_code == 200, (name, answer)
-        print(f"  {name:32} {len(connection.queries):3} queries, {1000 * min(times):5.0f} ms")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"  peak memory of the process       {peak} MiB")
+    time_requests(client, pages)
 
 
 def main() -> None:

@@ -426,13 +426,8 @@ class LocalCollection(BaseCollection):
         Raises:
             ServerError: the index cannot be used.
         """
-        from django_visualsnoop.engine.outside import moving  # requires the extra
-
-        collection_id = self._gallery.store.find_collection_id()
         with _converted_errors():
-            index = self._outside.get_index(name)
-            if collection_id is not None:
-                moving.drop_index(self._outside.database, collection_id, index)
+            self._outside.end(self._gallery.store.find_collection_id(), name)
 
     @property
     def chosen_index(self) -> str:

@@ -11,7 +11,7 @@ from django_visualsnoop.engine.models import IndexedImage, key_of
 from django_visualsnoop.engine.outside import states
 from django_visualsnoop.engine.outside.drift import find_drift
 from django_visualsnoop.engine.outside.feed import feed_quietly
-from django_visualsnoop.engine.outside.moving import count_followed, fill_index
+from django_visualsnoop.engine.outside.moving import count_followed, drop_index, fill_index
 from django_visualsnoop.engine.outside.view import OutsideView, read_joined
 from django_visualsnoop.engine.replica.replica import ReplicaImages
 from django_visualsnoop.engine.storage.publish import in_transaction, publish
@@ -158,6 +158,12 @@ class OutsideIndexes:
     ) -> Drift:
         """Let searches use an index, once it holds all images; see ``moving.fill_index``."""
         return fill_index(self.database, collection_id, self.get_index(name), progress)
+
+    def end(self, collection_id: str | None, name: str) -> None:
+        """Stop writing to an index, and remove its entries; see ``moving.drop_index``."""
+        index = self.get_index(name)
+        if collection_id is not None:
+            drop_index(self.database, collection_id, index)
 
     def get_index(self, name: str) -> OutsideIndex:
         """Return an index by its name.
