@@ -34,9 +34,9 @@ from django_visualsnoop.collections.base import (
 from django_visualsnoop.collections.embedding import (
     check_embedding,
     create_default_model,
-    is_embedding_model,
     resolve_embedding_model,
 )
+from django_visualsnoop.collections.local_options import create_indexes, read_options
 from django_visualsnoop.collections.results import (
     ImageInfo,
     ImageInfoPage,
@@ -44,18 +44,6 @@ from django_visualsnoop.collections.results import (
     SearchResult,
 )
 from django_visualsnoop.common.interruptions import is_interruption
-from django_visualsnoop.common.options import (
-    BOOLEAN,
-    FOLDER,
-    INDEX,
-    INDEXES,
-    MILVUS,
-    PGVECTOR,
-    POSITIVE_INTEGER,
-    SHARE,
-    Option,
-    check_options,
-)
 from django_visualsnoop.common.search_options import DEFAULT_OPTIONS, SearchOptions
 from django_visualsnoop.engine.exceptions import (
     DecodeError,
@@ -75,7 +63,7 @@ if TYPE_CHECKING:
     from django_visualsnoop.common.open_pictures import FindPictures
     from django_visualsnoop.engine.hits import Hit, Hits
     from django_visualsnoop.engine.matching.placement import Placement
-    from django_visualsnoop.engine.outside.indexes import IndexStatus, OutsideIndexes
+    from django_visualsnoop.engine.outside.indexes import IndexStatus
     from django_visualsnoop.engine.storage.values import NewImage, StoredImage
 
 #: How often to store described pictures, in seconds, so that a process that is killed while it
@@ -150,7 +138,7 @@ class LocalCollection(BaseCollection):
             )
         from django_visualsnoop.engine.gallery import Gallery  # requires the checks above
 
-        options = _read_options(alias, params)
+        options = read_options(alias, params)
         if "embedding" not in options:
             options["embedding"] = create_default_model()
             self.longest_call += self.bulk_size * _DEFAULT_LOOKING_SECONDS
@@ -160,7 +148,7 @@ class LocalCollection(BaseCollection):
         self.max_bytes = options.get("max_bytes", DEFAULT_MAX_BYTES)
         name = str(params.get("NAME") or alias)
         database = options.pop("database", DEFAULT_DB_ALIAS)
-        self._outside = _create_indexes(alias, database, name, options)
+        self._outside = create_indexes(alias, database, name, options)
         self._gallery = Gallery(database, name, outside=self._outside, **options)
         self.min_similarity = self._gallery.min_similarity
 
@@ -186,7 +174,7 @@ class LocalCollection(BaseCollection):
                 )
             )
         try:
-            options = _read_options(alias, params)
+            options = read_options(alias, params)
         except ImproperlyConfigured as error:
             return [*found, build_refused_setting(alias, error)]
         if options.get("embedding") is not None and _has_extra():
@@ -463,55 +451,6 @@ def _is_installed(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except ValueError:  # OpenCV has no spec while another thread imports it
         return True
-
-
-#: The setting of an alias.
-_PARAMS = {
-    "NAME": Option("a name", lambda value: value is None or isinstance(value, str)),
-    "OPTIONS": Option("a dict", lambda value: value is None or isinstance(value, dict)),
-}
-_OPTIONS = {
-    "cache": FOLDER,
-    "capture_times": BOOLEAN,
-    "database": Option("an alias of DATABASES", lambda value: isinstance(value, str)),
-    "early": BOOLEAN,
-    "index": INDEX,
-    "embedding": Option(
-        "an embedding model, the dotted path of one, or None",
-        lambda value: value is None or isinstance(value, str) or is_embedding_model(value),
-    ),
-    "max_bytes": POSITIVE_INTEGER,
-    "max_pixels": POSITIVE_INTEGER,
-    "memory": POSITIVE_INTEGER,
-    "milvus": MILVUS,
-    "min_similarity": SHARE,
-    "pgvector": PGVECTOR,
-}
-
-
-def _read_options(alias: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the options.
-
-    Raises:
-        ImproperlyConfigured: the setting of the alias is invalid.
-    """
-    setting = f'VISUALSNOOP["{alias}"]'
-    check_options(setting, params, _PARAMS)
-    options = dict(params.get("OPTIONS") or {})
-    check_options(f'{setting}["OPTIONS"]', options, _OPTIONS)
-    return options
-
-
-def _create_indexes(
-    alias: str, database: str, name: str, options: dict[str, Any]
-) -> OutsideIndexes:
-    """Return the indexes that options name, and remove these options."""
-    from django_visualsnoop.engine.outside import create  # requires the extra
-
-    chosen = options.pop("index", INDEXES[0])
-    given = {key: options.pop(key) for key in create.NAMES if key in options}
-    setting = f'VISUALSNOOP["{alias}"]["OPTIONS"]'
-    return create.configure_indexes(setting, database, name, chosen, given)
 
 
 @contextmanager
